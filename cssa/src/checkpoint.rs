@@ -1,0 +1,152 @@
+//! The `run/` folder: what the trainer hands to the exporter.
+
+use crate::files::{self, FileError};
+use crate::model::Model;
+use crate::parameters;
+use crate::tensors::{self, Array, Tensors};
+use crate::vocabulary::Vocabulary;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The tensors: `run/model.safetensors`.
+pub const WEIGHTS: &str = "model.safetensors";
+/// Hyper-parameters and provenance: `run/model.toml`.
+pub const DESCRIPTION: &str = "model.toml";
+/// The words: `run/vocabulary.txt`, also in a bundle.
+pub const VOCABULARY: &str = "vocabulary.txt";
+/// Inputs and outputs of a few images, stage by stage: `run/golden.safetensors`.
+pub const GOLDEN: &str = "golden.safetensors";
+
+/// `model.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Version of this layout.
+    pub format: u32,
+    /// Hyper-parameters.
+    pub model: Model,
+    /// Where the weights come from.
+    pub provenance: Provenance,
+}
+
+/// Version of the layout that this code reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Names of the datasets it was trained on.
+    pub datasets: Vec<String>,
+    /// SHA-256 of the backbone's weights file.
+    pub backbone_sha256: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Git revision of the trainer, `unknown` outside a checkout.
+    pub revision: String,
+}
+
+/// A trained model.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// `model.toml`.
+    pub description: Description,
+    /// All tensors of [`parameters::all`], in that order.
+    pub tensors: Vec<(String, Array)>,
+    /// The words.
+    pub vocabulary: Vocabulary,
+}
+
+/// Golden inputs and outputs of one computation, `n` images: what every runtime must reproduce.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Golden {
+    /// Normalized images, `[n, 3, s, s]`.
+    pub image: Array,
+    /// Grid features, `[n, N, C]`.
+    pub features: Array,
+    /// Output of the DG-former, `[n, N, d]`.
+    pub memory: Array,
+    /// Tokens of a caption, start included, `[n, t]`, as whole numbers.
+    pub tokens: Array,
+    /// Logits of the next token at every place, `[n, t, V]`.
+    pub logits: Array,
+}
+
+impl Checkpoint {
+    /// Reads a run's model; the error names the file and the first tensor that does not fit.
+    pub fn read(run: &Path) -> Result<Self, FileError> {
+        let path = run.join(DESCRIPTION);
+        let description: Description =
+            toml::from_str(&files::read_text(&path, 1 << 20)?).map_err(|error| FileError::content(&path, error))?;
+        if description.format != FORMAT {
+            let problem = format!("format is {}, expected {FORMAT}", description.format);
+            return Err(FileError::content(&path, problem));
+        }
+        description.model.validate().map_err(|error| FileError::content(&path, error))?;
+        let vocabulary = read_vocabulary(&run.join(VOCABULARY), &description.model)?;
+        let tensors = Tensors::read(&run.join(WEIGHTS))?.take(&parameters::all(&description.model), "")?;
+        Ok(Self { description, tensors, vocabulary })
+    }
+
+    /// Writes the three files, each whole or not at all.
+    pub fn write(&self, run: &Path) -> Result<(), FileError> {
+        let path = run.join(DESCRIPTION);
+        let text = toml::to_string_pretty(&self.description).map_err(|error| FileError::content(&path, error))?;
+        tensors::write(&run.join(WEIGHTS), self.tensors.iter().map(|(name, array)| (name.as_str(), array)))?;
+        files::write(&run.join(VOCABULARY), self.vocabulary.text().as_bytes())?;
+        files::write(&path, text.as_bytes())
+    }
+}
+
+/// Reads a vocabulary and checks that it has as many words as the model.
+pub fn read_vocabulary(path: &Path, model: &Model) -> Result<Vocabulary, FileError> {
+    let vocabulary =
+        Vocabulary::parse(&files::read_text(path, 1 << 24)?).map_err(|error| FileError::content(path, error))?;
+    if vocabulary.size() != model.vocabulary {
+        let problem = format!("has {} lines, expected the model's {}", vocabulary.size(), model.vocabulary);
+        return Err(FileError::content(path, problem));
+    }
+    Ok(vocabulary)
+}
+
+impl Golden {
+    /// Reads golden vectors and checks their shapes against the model's.
+    pub fn read(path: &Path, model: &Model) -> Result<Self, FileError> {
+        let file = Tensors::read(path)?;
+        let get = |name: &str, tail: &[usize]| {
+            let array = file.get(name)?;
+            if array.shape.len() <= tail.len() || !array.shape.ends_with(tail) || array.shape[0] == 0 {
+                let problem = format!("tensor {name} has shape {:?}, expected […, {tail:?}]", array.shape);
+                return Err(FileError::content(path, problem));
+            }
+            Ok(array.clone())
+        };
+        let (size, cells) = (model.image_size, model.cells());
+        let golden = Self {
+            image: get("image", &[3, size, size])?,
+            features: get("features", &[cells, model.backbone.channels()])?,
+            memory: get("memory", &[cells, model.width])?,
+            tokens: get("tokens", &[])?,
+            logits: get("logits", &[model.vocabulary])?,
+        };
+        let images = golden.image.shape[0];
+        let counts = [&golden.features, &golden.memory, &golden.tokens, &golden.logits].map(|array| array.shape[0]);
+        let steps = golden.tokens.shape.get(1).copied().unwrap_or_default();
+        if counts != [images; 4] || golden.logits.shape != [images, steps, model.vocabulary] || steps > model.max_tokens {
+            return Err(FileError::content(path, "its tensors differ in the number of images or tokens"));
+        }
+        Ok(golden)
+    }
+
+    /// Writes golden vectors.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let named = [
+            ("image", &self.image),
+            ("features", &self.features),
+            ("memory", &self.memory),
+            ("tokens", &self.tokens),
+            ("logits", &self.logits),
+        ];
+        tensors::write(path, named)
+    }
+}

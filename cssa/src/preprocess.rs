@@ -1,0 +1,115 @@
+//! From an image file to the network's input, the same in training and on board.
+//!
+//! JPEG, PNG and TIFF with 8, 16 or 32 bits and 1 to 4 channels become RGB with 8 bits; the whole frame is scaled to
+//! the model's square (bilinear, antialiased), without keeping its proportions, so that nothing in view is cut off.
+
+use crate::backbone::Normalization;
+use image::{DynamicImage, ImageReader, RgbImage, imageops::FilterType};
+use std::io::Cursor;
+use std::path::Path;
+
+use crate::files::{self, FileError};
+
+/// Largest image file, in bytes.
+const MAXIMAL_FILE: u64 = 1 << 30;
+/// Largest side of an image, in pixels.
+const MAXIMAL_SIDE: u32 = 32_768;
+/// Most memory that decoding may take, in bytes.
+const MAXIMAL_MEMORY: u64 = 1 << 30;
+
+/// File name endings that are taken for images when a folder is read.
+pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
+
+/// Reads an image file; the error names it.
+pub fn read(path: &Path) -> Result<RgbImage, FileError> {
+    let bytes = files::read(path, MAXIMAL_FILE)?;
+    decode(&bytes).map_err(|error| FileError::content(path, format!("cannot be decoded as JPEG, PNG or TIFF: {error}")))
+}
+
+/// Decodes the bytes of an image file.
+pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(MAXIMAL_SIDE);
+    limits.max_image_height = Some(MAXIMAL_SIDE);
+    limits.max_alloc = Some(MAXIMAL_MEMORY);
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    reader.limits(limits);
+    Ok(to_rgb8(reader.decode()?))
+}
+
+/// Eight bits a channel. 16-bit sensors rarely fill their container, so 16-bit images are scaled by the fewest bits
+/// (8 to 16) that hold their largest value: an 8-bit image widened by 257 or put into 16 bits as it is comes back exactly.
+#[must_use]
+pub fn to_rgb8(image: DynamicImage) -> RgbImage {
+    match image {
+        DynamicImage::ImageRgb8(image) => image,
+        DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA16(_)
+        | DynamicImage::ImageRgb16(_)
+        | DynamicImage::ImageRgba16(_) => {
+            let image = image.to_rgb16();
+            let largest = image.as_raw().iter().copied().max().unwrap_or_default();
+            let bits = (u16::BITS - largest.leading_zeros()).max(8);
+            let full = (1u32 << bits) - 1;
+            let scale = |value: u16| ((u32::from(value) * 255 + full / 2) / full) as u8;
+            RgbImage::from_fn(image.width(), image.height(), |x, y| image::Rgb(image.get_pixel(x, y).0.map(scale)))
+        }
+        other => other.to_rgb8(),
+    }
+}
+
+/// Scales to `size` × `size` pixels.
+#[must_use]
+pub fn resize(image: &RgbImage, size: u32) -> RgbImage {
+    if image.dimensions() == (size, size) {
+        return image.clone();
+    }
+    image::imageops::resize(image, size, size, FilterType::Triangle)
+}
+
+/// The network's input of a square image: `[3, size, size]`, channels R, G, B.
+#[must_use]
+pub fn normalize(image: &RgbImage, normalization: Normalization) -> Vec<f32> {
+    let pixels = image.as_raw();
+    let mut input = Vec::with_capacity(pixels.len());
+    for channel in 0..3 {
+        let (mean, deviation) = (normalization.mean[channel], normalization.deviation[channel]);
+        input.extend(pixels.iter().skip(channel).step_by(3).map(|&value| (f32::from(value) - mean) / deviation));
+    }
+    input
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, Luma, Rgb};
+
+    #[test]
+    fn widened_images_come_back_exactly() {
+        let eight = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 16 + y) as u8, 255 - x as u8, 7]));
+        let wide = DynamicImage::ImageRgb8(eight.clone()).to_rgb16();
+        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(wide)), eight);
+        let kept = ImageBuffer::from_fn(16, 16, |x, y| Rgb(eight.get_pixel(x, y).0.map(u16::from)));
+        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(kept)), eight);
+    }
+
+    #[test]
+    fn twelve_bits_in_sixteen_fill_the_range() {
+        let sensor: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_fn(2, 1, |x, _| Luma([x as u16 * 4095]));
+        let rgb = to_rgb8(DynamicImage::ImageLuma16(sensor));
+        assert_eq!((rgb.get_pixel(0, 0).0, rgb.get_pixel(1, 0).0), ([0; 3], [255; 3]));
+    }
+
+    #[test]
+    fn normalization_is_planar() {
+        let image = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8, 10, 20]));
+        let input = normalize(&image, Normalization { mean: [0.0, 10.0, 0.0], deviation: [1.0, 1.0, 2.0] });
+        assert_eq!(input, [0.0, 1.0, 0.0, 0.0, 10.0, 10.0]);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        assert!(decode(b"").is_err());
+        assert!(decode(b"\x89PNG\r\n\x1a\n garbage").is_err());
+    }
+}

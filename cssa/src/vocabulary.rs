@@ -1,0 +1,211 @@
+//! Words and their ids, ranked by how often the train captions use them, so that a frequent word has a small id and
+//! takes one byte on the wire.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+/// The id of a word: its line in `vocabulary.txt`, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(pub u16);
+
+impl TokenId {
+    /// Ends a caption.
+    pub const END: Self = Self(0);
+    /// Starts a caption.
+    pub const START: Self = Self(1);
+    /// Stands for a word that the vocabulary lacks; training sees it, captions never contain it.
+    pub const UNKNOWN: Self = Self(2);
+    /// The first id that is a word.
+    pub const FIRST_WORD: Self = Self(3);
+
+    /// The id as an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+const SPECIAL: [&str; 3] = ["<end>", "<start>", "<unknown>"];
+
+/// Most lines a vocabulary may have: ids are 16 bits.
+pub const MAXIMAL_SIZE: usize = 65_536;
+
+/// The words of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    words: Vec<String>,
+    ids: BTreeMap<String, TokenId>,
+}
+
+/// What is wrong with a vocabulary's text.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum VocabularyError {
+    /// The three special tokens do not stand first.
+    #[error("line {line} is {found:?}, expected {expected:?}")]
+    Special {
+        /// Line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A line is empty, contains white space or repeats an earlier one.
+    #[error("line {line} is {found:?}, expected one new word without white space")]
+    Word {
+        /// Line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+    },
+    /// More words than ids.
+    #[error("{found} lines, expected at most 65536")]
+    Size {
+        /// Number of lines.
+        found: usize,
+    },
+}
+
+impl Vocabulary {
+    /// Counts the words of `captions` and keeps those that occur at least `minimum` times, most frequent first, equally
+    /// frequent ones in alphabetical order.
+    #[must_use]
+    pub fn build<'a>(captions: impl IntoIterator<Item = &'a str>, minimum: usize) -> Self {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for caption in captions {
+            for word in words(caption) {
+                *counts.entry(word).or_default() += 1;
+            }
+        }
+        let mut ranked: Vec<(String, usize)> = counts.into_iter().filter(|(_, count)| *count >= minimum).collect();
+        ranked.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+        ranked.truncate(MAXIMAL_SIZE - SPECIAL.len());
+        let special = SPECIAL.iter().map(|&word| String::from(word));
+        Self::index(special.chain(ranked.into_iter().map(|(word, _)| word)).collect())
+    }
+
+    /// Reads `vocabulary.txt`: one word a line, the special tokens first.
+    pub fn parse(text: &str) -> Result<Self, VocabularyError> {
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() > MAXIMAL_SIZE {
+            return Err(VocabularyError::Size { found: lines.len() });
+        }
+        for (n, expected) in SPECIAL.into_iter().enumerate() {
+            let found = lines.get(n).copied().unwrap_or_default();
+            if found != expected {
+                return Err(VocabularyError::Special { line: n + 1, found: found.into(), expected });
+            }
+        }
+        let vocabulary = Self::index(lines.iter().map(|&line| line.into()).collect());
+        for (n, &word) in lines.iter().enumerate() {
+            let repeated = vocabulary.ids.get(word).is_none_or(|id| id.index() != n);
+            if word.is_empty() || word.contains(char::is_whitespace) || repeated {
+                return Err(VocabularyError::Word { line: n + 1, found: word.into() });
+            }
+        }
+        Ok(vocabulary)
+    }
+
+    /// The text of `vocabulary.txt`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.words.iter().flat_map(|word| [word.as_str(), "\n"]).collect()
+    }
+
+    /// Number of ids, special tokens included.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The id of a word, [`TokenId::UNKNOWN`] where the vocabulary lacks it.
+    #[must_use]
+    pub fn id(&self, word: &str) -> TokenId {
+        self.ids.get(word).copied().unwrap_or(TokenId::UNKNOWN)
+    }
+
+    /// The word of an id, `None` past the end.
+    #[must_use]
+    pub fn word(&self, id: TokenId) -> Option<&str> {
+        self.words.get(id.index()).map(String::as_str)
+    }
+
+    /// The ids of a sentence's [`words`], without start and end.
+    #[must_use]
+    pub fn encode(&self, sentence: &str) -> Vec<TokenId> {
+        words(sentence).map(|word| self.id(&word)).collect()
+    }
+
+    /// The caption of ids that are all words: the words with one blank between. `None` where an id is special or past
+    /// the end.
+    #[must_use]
+    pub fn decode(&self, tokens: &[TokenId]) -> Option<String> {
+        let mut caption = String::new();
+        for &token in tokens {
+            if token < TokenId::FIRST_WORD {
+                return None;
+            }
+            if !caption.is_empty() {
+                caption.push(' ');
+            }
+            caption.push_str(self.word(token)?);
+        }
+        Some(caption)
+    }
+
+    fn index(words: Vec<String>) -> Self {
+        let numbered = words.iter().enumerate().rev();
+        let ids = numbered.map(|(n, word)| (word.clone(), TokenId(n as u16))).collect();
+        Self { words, ids }
+    }
+}
+
+/// The words of a sentence as the model sees them: lower case, split at white space and at every sign that is neither
+/// letter, digit, apostrophe nor hyphen between letters; the signs themselves are dropped, as the metrics drop them.
+pub fn words(sentence: &str) -> impl Iterator<Item = String> {
+    let separates = |c: char| !(c.is_alphanumeric() || c == '\'' || c == '-');
+    sentence
+        .split(separates)
+        .map(|word| word.trim_matches(|c| c == '\'' || c == '-').to_lowercase())
+        .filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn words_are_lower_case_without_signs() {
+        let found: Vec<String> = words("There is, a baseball-field's  edge (grey) - NOT 3 'roads'.").collect();
+        assert_eq!(found, ["there", "is", "a", "baseball-field's", "edge", "grey", "not", "3", "roads"]);
+    }
+
+    #[test]
+    fn frequent_words_come_first_and_the_text_round_trips() {
+        let vocabulary = Vocabulary::build(["a b b", "b c a", "rare"], 2);
+        assert_eq!(vocabulary.text(), "<end>\n<start>\n<unknown>\nb\na\n");
+        assert_eq!(Vocabulary::parse(&vocabulary.text()), Ok(vocabulary.clone()));
+        assert_eq!(vocabulary.encode("A rare B"), [TokenId(4), TokenId::UNKNOWN, TokenId(3)]);
+        assert_eq!(vocabulary.decode(&[TokenId(3), TokenId(4)]).as_deref(), Some("b a"));
+        assert_eq!(vocabulary.decode(&[TokenId::END]), None);
+        assert_eq!(vocabulary.decode(&[TokenId(5)]), None);
+    }
+
+    #[test]
+    fn broken_text_names_its_line() {
+        let broken = vec![
+            ("<end>\n<start>\na\n", 3),
+            ("<end>\n<start>\n<unknown>\na\n\nb\n", 5),
+            ("<end>\n<start>\n<unknown>\na\na\n", 5),
+            ("<end>\n<start>\n<unknown>\na b\n", 4),
+        ];
+        for (text, expected) in broken {
+            match Vocabulary::parse(text) {
+                Err(VocabularyError::Special { line, .. } | VocabularyError::Word { line, .. }) => {
+                    assert_eq!(line, expected);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! A training recipe as TOML. What a file leaves out is the paper's (4.3).
+
+use anyhow::{Context, Result, ensure};
+use cssa::backbone::Backbone;
+use cssa::files;
+use cssa::model::{Decay, Dgp, Model};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Everything that fixes a run, besides the data and the backbone's weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seed of all that is random.
+    pub seed: u64,
+    /// The network.
+    pub network: Network,
+    /// What the images and captions become.
+    pub data: Data,
+    /// First stage: contrastive learning.
+    pub mccl: Mccl,
+    /// Second stage: captioning.
+    pub rsic: Rsic,
+}
+
+/// The model's hyper-parameters that do not follow from the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Grid features.
+    pub backbone: Backbone,
+    /// Side of the input, in pixels.
+    pub image_size: usize,
+    /// d.
+    pub width: usize,
+    /// h.
+    pub heads: usize,
+    /// Hidden width of the feed-forward networks.
+    pub feed_forward: usize,
+    /// Layers of the DG-former.
+    pub encoder_layers: usize,
+    /// Layers of each text decoder.
+    pub decoder_layers: usize,
+    /// Width between the two maps of DGP.
+    pub dgp_hidden: usize,
+    /// d(l).
+    pub decay: Decay,
+    /// s0.
+    pub initial_s: f32,
+    /// Width of the space shared by images and sentences.
+    pub contrast_width: usize,
+    /// Share of activations dropped in training.
+    pub dropout: f64,
+}
+
+/// Captions and images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Rarer words become `<unknown>`.
+    pub minimum_count: usize,
+    /// Longest caption in tokens, the start token included; longer ones are cut.
+    pub max_tokens: usize,
+    /// Views of each train image that are cached: the image itself and augmented ones.
+    pub views: usize,
+    /// How often an epoch shows a dataset's images, by its name; 1 where not named.
+    pub repeat: BTreeMap<String, usize>,
+}
+
+/// How the learning rate goes over a stage's steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind", deny_unknown_fields)]
+pub enum Schedule {
+    /// factor · d^−0.5 · min(step^−0.5, step · warmup^−1.5).
+    Noam {
+        /// Multiplies the whole.
+        factor: f64,
+        /// Steps until the peak.
+        warmup: usize,
+    },
+    /// Linear to `peak` over `warmup` steps, then a half cosine down to 0 at the last step.
+    Cosine {
+        /// The highest rate.
+        peak: f64,
+        /// Steps until the peak.
+        warmup: usize,
+    },
+}
+
+/// Contrastive stage (paper 3.4.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mccl {
+    /// Passes over the train images; 0 leaves the stage out.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// λ: weight of image → sentence against sentence → image.
+    pub lambda: f64,
+    /// γi: weight of the image branch; 0 leaves it out.
+    pub gamma_image: f64,
+    /// γs: weight of the text branch; 0 leaves it out.
+    pub gamma_sentence: f64,
+    /// τ at the start.
+    pub temperature: f64,
+    /// Whether τ is learned.
+    pub learn_temperature: bool,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Largest norm of all gradients together.
+    pub clip: f64,
+}
+
+/// Captioning stage (paper 3.4.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rsic {
+    /// Passes over the train images.
+    pub epochs: usize,
+    /// Images a step, each with all its captions.
+    pub batch: usize,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Largest norm of all gradients together.
+    pub clip: f64,
+    /// Decoupled weight decay of the matrices.
+    pub weight_decay: f64,
+    /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
+    pub average: f64,
+    /// Width of the beam in evaluation.
+    pub beam: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { seed: 1, network: Network::default(), data: Data::default(), mccl: Mccl::default(), rsic: Rsic::default() }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            backbone: Backbone::ResNet(cssa::backbone::Depth::D101, cssa::backbone::Stride::Middle),
+            image_size: 224,
+            width: 512,
+            heads: 8,
+            feed_forward: 2048,
+            encoder_layers: 4,
+            decoder_layers: 4,
+            dgp_hidden: 64,
+            decay: Decay::Exponential,
+            initial_s: 1.0,
+            contrast_width: 256,
+            dropout: 0.1,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { minimum_count: 5, max_tokens: 32, views: 3, repeat: BTreeMap::new() }
+    }
+}
+
+impl Default for Mccl {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch: 64,
+            lambda: 0.5,
+            gamma_image: 0.4,
+            gamma_sentence: 0.1,
+            temperature: 0.07,
+            learn_temperature: true,
+            schedule: Schedule::Noam { factor: 1.0, warmup: 20_000 },
+            clip: 5.0,
+        }
+    }
+}
+
+impl Default for Rsic {
+    fn default() -> Self {
+        Self {
+            epochs: 30,
+            batch: 32,
+            schedule: Schedule::Noam { factor: 1.0, warmup: 20_000 },
+            clip: 5.0,
+            weight_decay: 0.0,
+            average: 0.0,
+            beam: 3,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a recipe; the error names the file and the field.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = files::read_text(path, 1 << 20)?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        config.validate().with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    /// The model for a vocabulary of `vocabulary` words.
+    pub fn model(&self, vocabulary: usize) -> Model {
+        let network = &self.network;
+        Model {
+            backbone: network.backbone,
+            image_size: network.image_size,
+            width: network.width,
+            heads: network.heads,
+            feed_forward: network.feed_forward,
+            encoder_layers: network.encoder_layers,
+            decoder_layers: network.decoder_layers,
+            dgp: Dgp { hidden: network.dgp_hidden, decay: network.decay, initial_s: network.initial_s },
+            contrast_width: network.contrast_width,
+            vocabulary,
+            max_tokens: self.data.max_tokens,
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.model(4).validate()?;
+        let (mccl, rsic) = (&self.mccl, &self.rsic);
+        ensure!((1..=64).contains(&self.data.views), "data.views is {}, expected 1 to 64", self.data.views);
+        for (name, &repeat) in &self.data.repeat {
+            ensure!((1..=100).contains(&repeat), "data.repeat.{name} is {repeat}, expected 1 to 100");
+        }
+        ensure!((0.0..0.9).contains(&self.network.dropout), "network.dropout is {}, expected 0 to 0.9", self.network.dropout);
+        ensure!((0.0..=1.0).contains(&mccl.lambda), "mccl.lambda is {}, expected 0 to 1", mccl.lambda);
+        ensure!(mccl.temperature > 0.0, "mccl.temperature is {}, expected more than 0", mccl.temperature);
+        ensure!(mccl.gamma_image >= 0.0 && mccl.gamma_sentence >= 0.0, "mccl.gamma_* is negative, expected 0 or more");
+        ensure!(mccl.batch >= 2, "mccl.batch is {}, expected 2 or more: contrast needs negatives", mccl.batch);
+        ensure!(rsic.batch >= 1 && rsic.epochs >= 1, "rsic.batch and rsic.epochs must be 1 or more");
+        ensure!((1..=16).contains(&rsic.beam), "rsic.beam is {}, expected 1 to 16", rsic.beam);
+        ensure!((0.0..1.0).contains(&rsic.average), "rsic.average is {}, expected 0 to below 1", rsic.average);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_recipe_is_the_papers() -> Result<()> {
+        let config: Config = toml::from_str("")?;
+        assert_eq!(config, Config::default());
+        assert_eq!((config.mccl.gamma_image, config.mccl.gamma_sentence), (0.4, 0.1));
+        config.validate()
+    }
+
+    #[test]
+    fn unknown_and_impossible_fields_are_named() {
+        let unknown = toml::from_str::<Config>("[mccl]\nepoch = 3").map_err(|error| error.to_string());
+        assert!(unknown.is_err_and(|error| error.contains("epoch")));
+        let config = Config { data: Data { views: 0, ..Data::default() }, ..Config::default() };
+        assert!(config.validate().is_err_and(|error| error.to_string().contains("data.views is 0")));
+    }
+}

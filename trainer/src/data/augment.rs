@@ -1,0 +1,122 @@
+//! T_img (paper 3.4.1): rotation, flip, scale, crop and colour jitter of an image before its features are cached.
+//!
+//! Rotations and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
+
+use image::{Rgb, RgbImage, imageops};
+
+/// SplitMix64: the same stream on every machine.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A stream of its own for each `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A stream for a named purpose: all parts are mixed into the seed.
+    pub fn keyed(parts: &[u64]) -> Self {
+        let mut random = Self(0x5EED);
+        for &part in parts {
+            random.0 ^= part;
+            random.0 = random.next();
+        }
+        random
+    }
+
+    /// 64 uniform bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `[low, high)`.
+    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * ((self.next() >> 40) as f32 / (1u64 << 24) as f32)
+    }
+
+    /// Uniform in `0..n`; 0 for n = 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// Fisher–Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+/// Whether turning or mirroring the image would make one of its captions untrue.
+pub fn names_direction(captions: &[String]) -> bool {
+    const DIRECTIONS: [&str; 15] = [
+        "left", "right", "upper", "lower", "top", "bottom", "above", "below", "north", "south", "east", "west",
+        "horizontal", "vertical", "clockwise",
+    ];
+    captions.iter().any(|caption| cssa::vocabulary::words(caption).any(|word| DIRECTIONS.contains(&word.as_str())))
+}
+
+/// An augmented copy, `size` × `size` pixels.
+pub fn view(image: &RgbImage, size: u32, keep_direction: bool, random: &mut Random) -> RgbImage {
+    let cropped = crop(image, random);
+    let mut copy = cssa::preprocess::resize(&cropped, size);
+    if !keep_direction {
+        copy = match random.below(4) {
+            0 => copy,
+            1 => imageops::rotate90(&copy),
+            2 => imageops::rotate180(&copy),
+            _ => imageops::rotate270(&copy),
+        };
+        if random.below(2) == 1 {
+            imageops::flip_horizontal_in_place(&mut copy);
+        }
+    }
+    jitter(&mut copy, random);
+    copy
+}
+
+/// A part with 70 to 100 % of each side and slightly changed proportions: crop and scale in one.
+fn crop(image: &RgbImage, random: &mut Random) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let scale = random.uniform(0.74, 1.0);
+    let mut side = |extent: u32| ((extent as f32 * scale * random.uniform(0.95, 1.0)) as u32).clamp(1, extent);
+    let (w, h) = (side(width), side(height));
+    let x = random.below((width - w) as usize + 1) as u32;
+    let y = random.below((height - h) as usize + 1) as u32;
+    imageops::crop_imm(image, x, y, w, h).to_image()
+}
+
+/// Brightness, contrast and each channel's gain by up to 20, 20 and 6 %.
+fn jitter(image: &mut RgbImage, random: &mut Random) {
+    let (brightness, contrast) = (random.uniform(0.8, 1.2), random.uniform(0.8, 1.2));
+    let gain = [0; 3].map(|_| brightness * random.uniform(0.94, 1.06));
+    for Rgb(pixel) in image.pixels_mut() {
+        for (value, gain) in pixel.iter_mut().zip(gain) {
+            *value = ((f32::from(*value) * gain - 128.0) * contrast + 128.0).clamp(0.0, 255.0) as u8;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_are_repeatable_and_differ() {
+        let image = RgbImage::from_fn(40, 30, |x, y| Rgb([x as u8 * 6, y as u8 * 8, 99]));
+        let first = view(&image, 32, false, &mut Random::keyed(&[1, 2]));
+        assert_eq!(first, view(&image, 32, false, &mut Random::keyed(&[1, 2])));
+        assert_ne!(first, view(&image, 32, false, &mut Random::keyed(&[1, 3])));
+        assert_eq!(first.dimensions(), (32, 32));
+    }
+
+    #[test]
+    fn directions_in_captions_are_seen() {
+        assert!(names_direction(&["a road on the Left .".into()]));
+        assert!(!names_direction(&["a leftover field .".into()]));
+    }
+}

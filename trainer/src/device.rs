@@ -1,0 +1,61 @@
+//! CPU or CUDA, chosen at start from one binary.
+//!
+//! The program links the CPU part of libtorch alone. CUDA registers itself with libtorch as soon as `libtorch_cuda.so`
+//! is in the process; where that library lies beside the libtorch in use, the program starts itself once more with it
+//! preloaded (loading it later would need `unsafe`, which the workspace forbids).
+
+use anyhow::{Context, Result, bail};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use tch::{Cuda, Device};
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeviceChoice {
+    /// CUDA where it is there, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first CUDA device, or an error.
+    Cuda,
+}
+
+const LIBRARY: &str = "libtorch_cuda.so";
+const PRELOADED: &str = "CSSA_CUDA_PRELOADED";
+
+/// Replaces this process by one with `libtorch_cuda.so` preloaded, where that makes a difference. Call it first.
+pub fn join_cuda(choice: DeviceChoice) -> Result<()> {
+    if choice == DeviceChoice::Cpu || std::env::var_os(PRELOADED).is_some() || Cuda::is_available() {
+        return Ok(());
+    }
+    let Some(library) = find_library() else { return Ok(()) };
+    let program = std::env::current_exe().context("own path is unknown")?;
+    let mut preload = library.clone().into_os_string();
+    if let Some(others) = std::env::var_os("LD_PRELOAD") {
+        preload.push(":");
+        preload.push(others);
+    }
+    let failed = std::process::Command::new(&program)
+        .args(std::env::args_os().skip(1))
+        .env("LD_PRELOAD", preload)
+        .env(PRELOADED, "1")
+        .exec();
+    Err(failed).with_context(|| format!("{} cannot be started again with {}", program.display(), library.display()))
+}
+
+/// The device that the choice stands for on this machine.
+pub fn choose(choice: DeviceChoice) -> Result<Device> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
+        DeviceChoice::Cuda if Cuda::is_available() => Ok(Device::Cuda(0)),
+        DeviceChoice::Cuda => bail!("--device cuda: no CUDA device, or no {LIBRARY} on LD_LIBRARY_PATH"),
+    }
+}
+
+/// The first `libtorch_cuda.so` on `LD_LIBRARY_PATH` or in `LIBTORCH/lib`.
+fn find_library() -> Option<PathBuf> {
+    let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let libtorch = std::env::var_os("LIBTORCH").map(|folder| PathBuf::from(folder).join("lib"));
+    std::env::split_paths(&paths).chain(libtorch).map(|folder| folder.join(LIBRARY)).find(|path| path.is_file())
+}

@@ -1,0 +1,110 @@
+//! Captions of a split and their scores.
+
+use crate::data::features::{Features, to_tensor};
+use crate::net::{DgFormer, Keys, Mode, RsicDecoder, StepCache, Store};
+use crate::progress::Progress;
+use anyhow::Result;
+use cssa::dataset::Captioned;
+use cssa::metrics::{self, Item, Scores};
+use cssa::model::Model;
+use cssa::search::{self, Hypothesis, Settings, Step};
+use cssa::vocabulary::{TokenId, Vocabulary};
+use std::collections::BTreeMap;
+use tch::{Device, Tensor};
+
+/// A model ready to caption.
+#[derive(Debug)]
+pub struct Captioner<'a> {
+    encoder: DgFormer,
+    decoder: RsicDecoder,
+    vocabulary: &'a Vocabulary,
+    settings: Settings,
+    device: Device,
+}
+
+/// The decoder's side of beam search.
+struct TchStep<'a> {
+    decoder: &'a RsicDecoder,
+    memory: &'a [Keys],
+    cache: StepCache,
+    device: Device,
+}
+
+impl Step for TchStep<'_> {
+    type Error = anyhow::Error;
+
+    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
+        let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
+        let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(self.device);
+        let (tokens, parents) = (tensor(&tokens), tensor(&parents));
+        let found = self.decoder.step(&tokens, position as i64, &parents, &mut self.cache, self.memory);
+        *logits = Vec::try_from(found.to_device(Device::Cpu).contiguous().view(-1))?;
+        Ok(())
+    }
+}
+
+/// Rows of features taken through the encoder at once.
+const BATCH: usize = 32;
+
+impl<'a> Captioner<'a> {
+    /// The model in `store` with a beam of `beam`.
+    pub fn new(store: &Store, model: &Model, vocabulary: &'a Vocabulary, beam: usize) -> Result<Self> {
+        Ok(Self {
+            encoder: DgFormer::new(store, model)?,
+            decoder: RsicDecoder::new(store, model)?,
+            vocabulary,
+            settings: Settings { beam, longest: model.max_tokens - 1, length_exponent: search::LENGTH_EXPONENT },
+            device: store.device(),
+        })
+    }
+
+    /// A caption for each row of `features`.
+    pub fn captions(&self, features: &Features, rows: usize, name: &str, progress: &Progress) -> Result<Vec<String>> {
+        let bar = progress.stage(format!("captions {name}"), rows);
+        let mut captions = Vec::with_capacity(rows);
+        for start in (0..rows).step_by(BATCH) {
+            let mut values = Vec::new();
+            let end = rows.min(start + BATCH);
+            for row in start..end {
+                features.read(row, &mut values)?;
+            }
+            let batch = to_tensor(&values, features.shape(), self.device);
+            let found: Result<Vec<Hypothesis>> = tch::no_grad(|| {
+                let memory = self.encoder.forward(&batch, Mode::Evaluate);
+                (0..(end - start) as i64).map(|row| self.search(&memory.narrow(0, row, 1))).collect()
+            });
+            for hypothesis in found? {
+                captions.push(self.vocabulary.decode(&hypothesis.tokens).unwrap_or_default());
+            }
+            bar.advance(end - start);
+        }
+        Ok(captions)
+    }
+
+    fn search(&self, memory: &Tensor) -> Result<Hypothesis> {
+        let memory = self.decoder.memory_keys(memory);
+        let cache = StepCache::default();
+        let mut step = TchStep { decoder: &self.decoder, memory: &memory, cache, device: self.device };
+        search::search(&mut step, self.settings)
+    }
+}
+
+/// Scores captions, one an image, against the images' references.
+pub fn score(images: &[&Captioned], captions: &[String]) -> Result<Scores> {
+    let item = |(image, caption): (&&Captioned, &String)| Item {
+        hypothesis: caption.clone(),
+        references: image.captions.clone(),
+    };
+    let items: Vec<Item> = images.iter().zip(captions).map(item).collect();
+    Ok(metrics::score(&items)?)
+}
+
+/// Scores under the names that the field's tools use.
+pub fn named(scores: &Scores) -> BTreeMap<String, f64> {
+    let mut named: BTreeMap<String, f64> =
+        scores.bleu.iter().enumerate().map(|(n, &bleu)| (format!("bleu_{}", n + 1), bleu)).collect();
+    named.insert("rouge_l".into(), scores.rouge_l);
+    named.insert("cider".into(), scores.cider);
+    named
+}

@@ -1,0 +1,10 @@
+//! Two-stage CSSA training and evaluation with libtorch (paper 3.4): the only crate that links it.
+
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod evaluate;
+pub mod net;
+pub mod progress;
+pub mod run;
+pub mod stages;

@@ -1,0 +1,123 @@
+//! `trainer`: trains and evaluates CSSA, and renders scenes.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use cssa::dataset::Split;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use trainer::config::Config;
+use trainer::device::{self, DeviceChoice};
+use trainer::progress::Progress;
+use trainer::run::{self, Places};
+
+/// Trains CSSA: contrastive image-sentence alignment, then captioning.
+#[derive(Parser)]
+#[command(version, about)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Train both stages; started again, it goes on after the last finished epoch.
+    Train {
+        /// Recipe (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// Dataset folders in the Karpathy layout.
+        #[arg(long, num_args = 1.., required = true)]
+        data: Vec<PathBuf>,
+        /// The backbone's weights (.safetensors).
+        #[arg(long)]
+        backbone_weights: PathBuf,
+        /// Folder of the run.
+        #[arg(long)]
+        out: PathBuf,
+        #[command(flatten)]
+        machine: Machine,
+    },
+    /// Caption a split with a trained model and score it.
+    Evaluate {
+        /// Folder of the run.
+        #[arg(long)]
+        run: PathBuf,
+        /// Dataset folders in the Karpathy layout.
+        #[arg(long, num_args = 1.., required = true)]
+        data: Vec<PathBuf>,
+        /// train, dev, val or test.
+        #[arg(long, default_value = "test")]
+        split: Split,
+        /// Width of the beam.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+        beam: u8,
+        /// One JSON object a dataset, with its hypotheses.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        machine: Machine,
+    },
+}
+
+#[derive(clap::Args)]
+struct Machine {
+    /// Folder of cached features.
+    #[arg(long, default_value = "target/features")]
+    cache: PathBuf,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "auto")]
+    device: DeviceChoice,
+    /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+    #[arg(long, default_value_t = 0)]
+    threads: u8,
+}
+
+impl Machine {
+    fn start(&self) -> Result<tch::Device> {
+        device::join_cuda(self.device)?;
+        if self.threads > 0 {
+            tch::set_num_threads(i32::from(self.threads));
+        }
+        device::choose(self.device)
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            Progress.say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command.action {
+        Action::Train { config, data, backbone_weights, out, machine } => {
+            let config = Config::read(&config)?;
+            let device = machine.start()?;
+            run::train(&config, &Places { data, backbone_weights, out, cache: machine.cache }, device, &Progress)
+        }
+        Action::Evaluate { run, data, split, beam, json, machine } => {
+            let device = machine.start()?;
+            let found = run::evaluate(&run, &data, split, usize::from(beam), &machine.cache, device, &Progress)?;
+            show(&found, json)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn show(found: &[run::Evaluation], json: bool) -> Result<()> {
+    for evaluation in found {
+        if json {
+            println!("{}", serde_json::to_string(evaluation)?);
+            continue;
+        }
+        println!("{} ({} images)", evaluation.dataset, evaluation.images);
+        for (name, score) in &evaluation.scores {
+            println!("  {name:8} {score:.4}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! DG-former (paper 3.1, 3.2): linear projection of the grid features, then layers of MGA and feed-forward network with
+//! Add & Norm, Ω^l = G · d(l) added before the softmax.
+
+use super::{Attention, FeedForward, LayerNorm, Linear, Mode, Store, dropout};
+use anyhow::Result;
+use cssa::geometry;
+use cssa::model::{Decay, Model};
+use tch::Tensor;
+
+/// Grid features `[b, N, C]` → memory `[b, N, d]`.
+#[derive(Debug)]
+pub struct DgFormer {
+    input: Linear,
+    dgp: Option<DgpNet>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    attention: Attention,
+    attention_norm: LayerNorm,
+    feed_forward: FeedForward,
+    feed_forward_norm: LayerNorm,
+}
+
+/// DGP: G = ReLU(low(ReLU(high(r)))), one value a head.
+#[derive(Debug)]
+struct DgpNet {
+    high: Linear,
+    low: Linear,
+    s: Option<Tensor>,
+    decay: Decay,
+    layers: usize,
+    relative_positions: Tensor,
+}
+
+impl DgFormer {
+    /// The encoder of the store.
+    pub fn new(store: &Store, model: &Model) -> Result<Self> {
+        let dgp = if model.dgp.decay == Decay::None { None } else { Some(DgpNet::new(store, model)?) };
+        let layer = |layer: usize| {
+            let here = format!("encoder.layers.{layer}");
+            Ok(Layer {
+                attention: Attention::new(store, &format!("{here}.attention"), model.heads)?,
+                attention_norm: LayerNorm::new(store, &format!("{here}.attention_norm"))?,
+                feed_forward: FeedForward::new(store, &format!("{here}.feed_forward"))?,
+                feed_forward_norm: LayerNorm::new(store, &format!("{here}.feed_forward_norm"))?,
+            })
+        };
+        let layers = (0..model.encoder_layers).map(layer).collect::<Result<_>>()?;
+        Ok(Self { input: Linear::new(store, "encoder.input")?, dgp, layers })
+    }
+
+    /// The memory that the decoders attend to.
+    pub fn forward(&self, features: &Tensor, mode: Mode) -> Tensor {
+        let geometry = self.dgp.as_ref().map(DgpNet::geometry);
+        let mut x = dropout(self.input.forward(features), mode);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let omega = self.dgp.as_ref().zip(geometry.as_ref()).map(|(dgp, geometry)| dgp.omega(geometry, l));
+            let attended = layer.attention.forward(&x, &layer.attention.keys(&x), omega.as_ref());
+            x = layer.attention_norm.forward(&(x + dropout(attended, mode)));
+            let fed = layer.feed_forward.forward(&x, mode);
+            x = layer.feed_forward_norm.forward(&(x + dropout(fed, mode)));
+        }
+        x
+    }
+}
+
+impl DgpNet {
+    fn new(store: &Store, model: &Model) -> Result<Self> {
+        let cells = model.cells() as i64;
+        let table = geometry::relative_positions(model.grid());
+        Ok(Self {
+            high: Linear::new(store, "encoder.dgp.high")?,
+            low: Linear::new(store, "encoder.dgp.low")?,
+            s: if model.dgp.decay == Decay::Exponential { Some(store.get("encoder.dgp.s")?) } else { None },
+            decay: model.dgp.decay,
+            layers: model.encoder_layers,
+            relative_positions: Tensor::from_slice(&table).view([cells, cells, 2]).to_device(store.device()),
+        })
+    }
+
+    /// G: `[h, N, N]`.
+    fn geometry(&self) -> Tensor {
+        let hidden = self.high.forward(&self.relative_positions).relu();
+        self.low.forward(&hidden).relu().permute([2, 0, 1]).contiguous()
+    }
+
+    /// Ω^l: `[h, N, N]`.
+    fn omega(&self, geometry: &Tensor, layer: usize) -> Tensor {
+        match &self.s {
+            Some(s) => geometry * (s * -(layer as f64)).exp(),
+            None => geometry * f64::from(geometry::decay(self.decay, layer, self.layers, 0.0)),
+        }
+    }
+}

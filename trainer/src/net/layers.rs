@@ -1,0 +1,82 @@
+//! Linear, LayerNorm and the feed-forward network.
+
+use super::Store;
+use anyhow::Result;
+use tch::Tensor;
+
+/// Whether dropout is active.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// Training, with this share of activations dropped.
+    Train(f64),
+    /// Evaluation.
+    Evaluate,
+}
+
+/// Drops activations in training.
+pub fn dropout(x: Tensor, mode: Mode) -> Tensor {
+    match mode {
+        Mode::Train(rate) if rate > 0.0 => x.dropout(rate, true),
+        _ => x,
+    }
+}
+
+/// x W^T + b.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    /// The layer `name` of the store.
+    pub fn new(store: &Store, name: &str) -> Result<Self> {
+        Ok(Self { weight: store.get(&format!("{name}.weight"))?, bias: store.get(&format!("{name}.bias"))? })
+    }
+
+    /// `[…, inputs]` → `[…, outputs]`.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, Some(&self.bias))
+    }
+}
+
+/// ε of every LayerNorm.
+const EPSILON: f64 = 1e-5;
+
+/// LayerNorm over the last dimension.
+#[derive(Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl LayerNorm {
+    /// The layer `name` of the store.
+    pub fn new(store: &Store, name: &str) -> Result<Self> {
+        Ok(Self { weight: store.get(&format!("{name}.weight"))?, bias: store.get(&format!("{name}.bias"))? })
+    }
+
+    /// `[…, d]` → `[…, d]`.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPSILON, false)
+    }
+}
+
+/// down(ReLU(up(x))).
+#[derive(Debug)]
+pub struct FeedForward {
+    up: Linear,
+    down: Linear,
+}
+
+impl FeedForward {
+    /// The network `name` of the store.
+    pub fn new(store: &Store, name: &str) -> Result<Self> {
+        Ok(Self { up: Linear::new(store, &format!("{name}.up"))?, down: Linear::new(store, &format!("{name}.down"))? })
+    }
+
+    /// `[…, d]` → `[…, d]`.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
+        self.down.forward(&dropout(self.up.forward(x).relu_(), mode))
+    }
+}

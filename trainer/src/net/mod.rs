@@ -1,0 +1,16 @@
+//! The CSSA network in libtorch: one struct per block, fields named as the tensors of `cssa::parameters`.
+
+mod attention;
+mod backbone;
+mod dg_former;
+mod layers;
+mod store;
+mod text_decoder;
+
+pub use attention::{Attention, Keys};
+pub use backbone::BackboneNet;
+pub use dg_former::DgFormer;
+pub use layers::{FeedForward, LayerNorm, Linear, Mode, dropout};
+pub use store::{Store, from_array, to_array};
+pub(crate) use text_decoder::normalize;
+pub use text_decoder::{RsicDecoder, SentenceEncoder, StepCache};

@@ -1,0 +1,80 @@
+//! The trained tensors of a model by name.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use cssa::model::Model;
+use cssa::parameters::{self, Parameter, Start};
+use cssa::tensors::Array;
+use std::collections::BTreeMap;
+use tch::{Device, Kind, Tensor};
+
+/// The tensors outside the backbone, FP32, each with a gradient.
+#[derive(Debug)]
+pub struct Store {
+    tensors: BTreeMap<String, Tensor>,
+    device: Device,
+}
+
+impl Store {
+    /// Fresh tensors: the same `seed` gives the same values.
+    pub fn new(model: &Model, seed: i64, device: Device) -> Self {
+        tch::manual_seed(seed);
+        let fresh = |parameter: &Parameter| {
+            let tensor = start(parameter).to_device(device).set_requires_grad(true);
+            (parameter.name.clone(), tensor)
+        };
+        Self { tensors: parameters::trained(model).iter().map(fresh).collect(), device }
+    }
+
+    /// Where the tensors are.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// A tensor of the model; it shares its memory with the store.
+    pub fn get(&self, name: &str) -> Result<Tensor> {
+        self.tensors.get(name).map(Tensor::shallow_clone).ok_or_else(|| anyhow!("the model has no tensor {name}"))
+    }
+
+    /// All tensors, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Overwrites a tensor's values.
+    pub fn set(&self, name: &str, values: &Tensor) -> Result<()> {
+        let mut tensor = self.get(name)?;
+        ensure!(tensor.size() == values.size(), "tensor {name} has shape {:?}, expected {:?}", values.size(), tensor.size());
+        tch::no_grad(|| tensor.f_copy_(values)).with_context(|| format!("tensor {name}"))
+    }
+
+    /// Copies of all values, on the CPU.
+    pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
+        self.tensors().map(|(name, tensor)| Ok((name.to_owned(), to_array(tensor)?))).collect()
+    }
+}
+
+/// A tensor's values on the CPU, FP32.
+pub fn to_array(tensor: &Tensor) -> Result<Array> {
+    let shape: Vec<usize> = tensor.size().iter().map(|&extent| extent as usize).collect();
+    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
+    Ok(Array { shape, data: Vec::<f32>::try_from(&flat)? })
+}
+
+/// A tensor with an array's values.
+pub fn from_array(array: &Array, device: Device) -> Tensor {
+    let shape: Vec<i64> = array.shape.iter().map(|&extent| extent as i64).collect();
+    Tensor::from_slice(&array.data).view(shape.as_slice()).to_device(device)
+}
+
+fn start(parameter: &Parameter) -> Tensor {
+    let shape: Vec<i64> = parameter.shape.iter().map(|&extent| extent as i64).collect();
+    let options = (Kind::Float, Device::Cpu);
+    match parameter.start {
+        Start::Constant(value) => Tensor::full(shape.as_slice(), f64::from(value), options),
+        Start::Normal(deviation) => Tensor::randn(shape.as_slice(), options) * f64::from(deviation),
+        Start::Glorot | Start::Backbone => {
+            let bound = (6.0 / shape.iter().take(2).sum::<i64>() as f64).sqrt();
+            Tensor::empty(shape.as_slice(), options).uniform_(-bound, bound)
+        }
+    }
+}

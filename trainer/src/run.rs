@@ -1,0 +1,273 @@
+//! `trainer train`: features, vocabulary, both stages, choice of the best checkpoint on dev, golden vectors.
+
+use crate::config::Config;
+use crate::data::batches::Batcher;
+use crate::data::features::{Features, Source};
+use crate::data::samples::{Samples, with_ends};
+use crate::evaluate::{self, Captioner};
+use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to_array};
+use crate::progress::Progress;
+use crate::stages::state::State;
+use crate::stages::{mccl, rsic};
+use anyhow::{Context, Result, ensure};
+use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Golden, Provenance, read_vocabulary};
+use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::model::Model;
+use cssa::vocabulary::Vocabulary;
+use cssa::{files, preprocess};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use tch::{Device, Tensor};
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Dataset folders.
+    pub data: Vec<PathBuf>,
+    /// The backbone's weights file.
+    pub backbone_weights: PathBuf,
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Folder of cached features.
+    pub cache: PathBuf,
+}
+
+/// One line of `metrics.json`: an epoch of RSIC.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Epoch {
+    epoch: usize,
+    train_loss: f64,
+    dev_cider: f64,
+    dev_bleu_4: f64,
+    chosen: bool,
+}
+
+/// The datasets of a run.
+pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
+    ensure!(!folders.is_empty(), "--data names no folder, expected one or more datasets");
+    folders.iter().map(|folder| Ok(Dataset::read(folder)?)).collect()
+}
+
+/// Trains both stages; started again after a stop, it goes on after the last finished epoch.
+pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
+    let datasets = read_datasets(&places.data)?;
+    let captions = datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
+    let vocabulary = Vocabulary::build(captions.map(String::as_str), config.data.minimum_count);
+    let model = config.model(vocabulary.size());
+    model.validate()?;
+    let backbone = BackboneNet::load(&model, &places.backbone_weights, device)?;
+    prepare(config, places)?;
+    let hash = hash_file(&places.backbone_weights)?;
+    let source = Source {
+        model: &model,
+        backbone: &backbone,
+        weights_hash: hash.clone(),
+        device,
+        folder: &places.cache,
+        seed: config.seed,
+    };
+    let views: Result<Vec<Vec<Features>>> = datasets
+        .iter()
+        .map(|dataset| (0..config.data.views).map(|view| split_features(&source, dataset, Split::Train, view, progress)).collect())
+        .collect();
+    let samples = Samples::new(&datasets, views?, &vocabulary, config.data.max_tokens, &config.data.repeat);
+    ensure!(!samples.images.is_empty(), "the datasets have no train image");
+    let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
+
+    let store = Store::new(&model, config.seed as i64, device);
+    let state = State::new(places.out.join("state"));
+    let batcher = Batcher { samples: &samples, vocabulary: &vocabulary, max_tokens: config.data.max_tokens, device };
+    if config.mccl.epochs > 0 {
+        mccl::run(config, &model, &store, batcher, &state, progress)?;
+    }
+    if !state.has("rsic") {
+        rsic::start_from_mccl(&model, &store)?;
+    }
+    let provenance = Provenance {
+        datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
+        backbone_sha256: hash,
+        seed: config.seed,
+        revision: revision(),
+    };
+    let description = Description { format: FORMAT, model: model.clone(), provenance };
+    let log = places.out.join("metrics.json");
+    let mut epochs: Vec<Epoch> = if state.has("rsic") { read_log(&log)? } else { Vec::new() };
+    rsic::run(config, &model, &store, batcher, &state, progress, |epoch, train_loss| {
+        epochs.retain(|known| known.epoch < epoch);
+        let scores = dev.score(&Captioner::new(&store, &model, &vocabulary, config.rsic.beam)?, progress)?;
+        let best = epochs.iter().map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
+        let chosen = scores.cider > best || epochs.is_empty();
+        progress.say(&format!("epoch {epoch}: train loss {train_loss:.4}, dev CIDEr {:.4}", scores.cider));
+        epochs.push(Epoch { epoch, train_loss, dev_cider: scores.cider, dev_bleu_4: scores.bleu[3], chosen });
+        if chosen {
+            let mut tensors = backbone.raw().to_vec();
+            tensors.extend(store.arrays()?);
+            let checkpoint = Checkpoint { description: description.clone(), tensors, vocabulary: vocabulary.clone() };
+            checkpoint.write(&places.out)?;
+            golden(&store, &model, &vocabulary, &backbone, &datasets)?.write(&places.out.join(GOLDEN))?;
+        }
+        files::write(&log, serde_json::to_string_pretty(&epochs)?.as_bytes())?;
+        Ok(())
+    })
+}
+
+/// Held-out images of all datasets with their features.
+#[derive(Debug)]
+pub(crate) struct Held<'a>(Vec<(String, Vec<&'a Captioned>, Features)>);
+
+impl<'a> Held<'a> {
+    pub(crate) fn collect(source: &Source<'_>, datasets: &'a [Dataset], split: Split, progress: &Progress) -> Result<Self> {
+        let mut held = Vec::new();
+        for dataset in datasets {
+            let images: Vec<&Captioned> = dataset.split(split).collect();
+            if !images.is_empty() {
+                held.push((dataset.name.clone(), images, split_features(source, dataset, split, 0, progress)?));
+            }
+        }
+        ensure!(!held.is_empty(), "the datasets have no {split:?} image, expected at least one");
+        Ok(Self(held))
+    }
+
+    /// Mean over the datasets, each scored as a corpus of its own.
+    fn score(&self, captioner: &Captioner<'_>, progress: &Progress) -> Result<cssa::metrics::Scores> {
+        let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
+        for (name, images, features) in &self.0 {
+            let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
+            let scores = evaluate::score(images, &captions)?;
+            progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
+            let share = 1.0 / self.0.len() as f64;
+            mean.cider += scores.cider * share;
+            mean.rouge_l += scores.rouge_l * share;
+            for (sum, bleu) in mean.bleu.iter_mut().zip(scores.bleu) {
+                *sum += bleu * share;
+            }
+        }
+        Ok(mean)
+    }
+}
+
+fn split_features(source: &Source<'_>, dataset: &Dataset, split: Split, view: usize, progress: &Progress) -> Result<Features> {
+    let images: Vec<&Captioned> = dataset.split(split).collect();
+    let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
+    source.features(&name, &images, view, progress)
+}
+
+/// Makes the run's folder, or checks that the run in it was started with the same recipe.
+fn prepare(config: &Config, places: &Places) -> Result<()> {
+    let path = places.out.join("config.toml");
+    let text = toml::to_string_pretty(config)?;
+    if path.exists() {
+        let known = files::read_text(&path, 1 << 20)?;
+        ensure!(known == text, "{} differs from --config: name another --out for another recipe", path.display());
+        return Ok(());
+    }
+    std::fs::create_dir_all(&places.out).with_context(|| format!("{} cannot be created", places.out.display()))?;
+    Ok(files::write(&path, text.as_bytes())?)
+}
+
+/// Inputs and outputs of two held-out images, stage by stage.
+fn golden(
+    store: &Store,
+    model: &Model,
+    vocabulary: &Vocabulary,
+    backbone: &BackboneNet,
+    datasets: &[Dataset],
+) -> Result<Golden> {
+    let held = |image: &&Captioned| image.split != Split::Train;
+    let chosen: Vec<&Captioned> = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held)).take(2).collect();
+    let mut pixels = Vec::new();
+    let mut tokens: Vec<Vec<i64>> = Vec::new();
+    for image in &chosen {
+        let square = preprocess::resize(&preprocess::read(&image.path)?, model.image_size as u32);
+        pixels.extend(preprocess::normalize(&square, model.backbone.normalization()));
+        let words = vocabulary.encode(&image.captions[0]);
+        tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
+    }
+    let steps = tokens.iter().map(|tokens| tokens.len() - 1).min().unwrap_or(1);
+    let tokens: Vec<i64> = tokens.iter().flat_map(|tokens| &tokens[..steps]).copied().collect();
+    let (n, size, device) = (chosen.len() as i64, model.image_size as i64, store.device());
+    tch::no_grad(|| {
+        let image = Tensor::from_slice(&pixels).view([n, 3, size, size]).to_device(device);
+        let features = backbone.forward(&image).flatten(2, 3).transpose(1, 2).contiguous();
+        let memory = DgFormer::new(store, model)?.forward(&features, Mode::Evaluate);
+        let decoder = RsicDecoder::new(store, model)?;
+        let tokens = Tensor::from_slice(&tokens).view([n, steps as i64]).to_device(device);
+        let logits = decoder.forward(&tokens, &decoder.memory_keys(&memory), Mode::Evaluate);
+        Ok(Golden {
+            image: to_array(&image)?,
+            features: to_array(&features)?,
+            memory: to_array(&memory)?,
+            tokens: to_array(&tokens)?,
+            logits: to_array(&logits)?,
+        })
+    })
+}
+
+fn read_log(path: &Path) -> Result<Vec<Epoch>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(&files::read_text(path, 1 << 24)?).with_context(|| format!("{}", path.display()))
+}
+
+fn hash_file(path: &Path) -> Result<String> {
+    let digest = Sha256::digest(files::read(path, 1 << 30)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn revision() -> String {
+    let asked = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    match asked {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// `trainer evaluate`: the hypotheses of each dataset's split, by file name, and the scores.
+pub fn evaluate(
+    run: &Path,
+    folders: &[PathBuf],
+    split: Split,
+    beam: usize,
+    cache: &Path,
+    device: Device,
+    progress: &Progress,
+) -> Result<Vec<Evaluation>> {
+    let datasets = read_datasets(folders)?;
+    let checkpoint = Checkpoint::read(run)?;
+    let model = &checkpoint.description.model;
+    let vocabulary = read_vocabulary(&run.join(cssa::checkpoint::VOCABULARY), model)?;
+    let store = Store::new(model, 0, device);
+    let (raw, trained): (Vec<_>, Vec<_>) =
+        checkpoint.tensors.into_iter().partition(|(name, _)| name.starts_with(cssa::parameters::BACKBONE));
+    for (name, array) in &trained {
+        store.set(name, &from_array(array, device))?;
+    }
+    let backbone = BackboneNet::new(model, raw, device)?;
+    let weights_hash = checkpoint.description.provenance.backbone_sha256;
+    let source = Source { model, backbone: &backbone, weights_hash, device, folder: cache, seed: 0 };
+    let captioner = Captioner::new(&store, model, &vocabulary, beam)?;
+    let held = Held::collect(&source, &datasets, split, progress)?;
+    let mut all = Vec::new();
+    for (name, images, features) in held.0 {
+        let captions = captioner.captions(&features, images.len(), &name, progress)?;
+        let scores = evaluate::named(&evaluate::score(&images, &captions)?);
+        let filenames = images.iter().map(|image| image.filename.clone());
+        all.push(Evaluation { dataset: name, images: images.len(), scores, hypotheses: filenames.zip(captions).collect() });
+    }
+    Ok(all)
+}
+
+/// What `trainer evaluate` found for one dataset.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Images in the split.
+    pub images: usize,
+    /// BLEU-1..4, ROUGE-L, CIDEr.
+    pub scores: std::collections::BTreeMap<String, f64>,
+    /// Caption by file name.
+    pub hypotheses: std::collections::BTreeMap<String, String>,
+}

@@ -1,0 +1,137 @@
+//! MCCL (paper 3.4.1): images and sentences are pulled together where they belong together.
+//!
+//! L_mccl = L_cl(f, T) + γi · L_cl(f, f′) + γs · L_cl(T, T′)
+
+use super::optimizer::{Optimizer, Settings};
+use super::state::State;
+use crate::config::Config;
+use crate::data::augment::Random;
+use crate::data::batches::{Batcher, MatchBatch};
+use crate::net::{DgFormer, Mode, SentenceEncoder, Store};
+use crate::progress::Progress;
+use anyhow::Result;
+use cssa::model::Model;
+use tch::{Kind, Tensor};
+
+/// τ never falls below this, as in CLIP.
+const LOWEST_TEMPERATURE: f64 = 0.01;
+/// Part of the key of this stage's random streams.
+const STREAM: u64 = 1;
+
+struct Net {
+    encoder: DgFormer,
+    sentences: SentenceEncoder,
+    image_projection: Tensor,
+    log_temperature: Tensor,
+}
+
+/// Runs the stage from where `state` says it stands; `store` then holds the trained encoder and one-way decoder.
+pub fn run(config: &Config, model: &Model, store: &Store, batcher: Batcher<'_>, state: &State, progress: &Progress) -> Result<()> {
+    let settings = &config.mccl;
+    let net = Net {
+        encoder: DgFormer::new(store, model)?,
+        sentences: SentenceEncoder::new(store, model)?,
+        image_projection: store.get("mccl.image_projection.weight")?,
+        log_temperature: store.get("mccl.log_temperature")?,
+    };
+    let per_epoch = batcher.samples.epoch().len() / settings.batch.min(batcher.samples.epoch().len());
+    let mut optimizer = Optimizer::new(Settings {
+        schedule: settings.schedule,
+        total: per_epoch * settings.epochs,
+        width: model.width,
+        clip: settings.clip,
+        weight_decay: 0.0,
+        average: 0.0,
+    });
+    store.set("mccl.log_temperature", &Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device()))?;
+    let first = state.resume("mccl", store, &mut optimizer)?;
+    for epoch in first..settings.epochs {
+        let mut order = batcher.samples.epoch();
+        Random::keyed(&[config.seed, STREAM, epoch as u64]).shuffle(&mut order);
+        let bar = progress.stage(format!("mccl epoch {}/{}", epoch + 1, settings.epochs), order.len());
+        for images in order.chunks_exact(settings.batch.min(order.len())) {
+            let mut random = Random::keyed(&[config.seed, STREAM, epoch as u64, optimizer.step as u64]);
+            tch::manual_seed(random.next() as i64);
+            let twins = (settings.gamma_image > 0.0, settings.gamma_sentence > 0.0);
+            let batch = batcher.matching(images, twins, &mut random)?;
+            let loss = net.loss(config, &batch);
+            let rate = optimizer.step(store, &loss)?;
+            bar.advance(images.len());
+            bar.message(format!("loss {:.3} rate {rate:.1e}", loss.double_value(&[])));
+        }
+        drop(bar);
+        state.save("mccl", epoch + 1, store, &optimizer)?;
+    }
+    Ok(())
+}
+
+impl Net {
+    fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
+        let (settings, mode) = (&config.mccl, Mode::Train(config.network.dropout));
+        let temperature = if settings.learn_temperature {
+            self.log_temperature.exp().clamp_min(LOWEST_TEMPERATURE)
+        } else {
+            Tensor::from(settings.temperature as f32).to_device(self.log_temperature.device())
+        };
+        let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
+        let sentences = |s: &crate::data::batches::Sentences| self.sentences.forward(&s.tokens, &s.last, mode);
+        let (image, sentence) = (self.images(&batch.features, mode), sentences(&batch.sentences));
+        let mut loss = contrast(&image, &sentence);
+        if let Some(other) = &batch.other_features {
+            loss = loss + contrast(&image, &self.images(other, mode)) * settings.gamma_image;
+        }
+        if let Some(other) = &batch.other_sentences {
+            loss = loss + contrast(&sentence, &sentences(other)) * settings.gamma_sentence;
+        }
+        loss
+    }
+
+    /// f: mean over the grid, projected and normalized, `[b, p]`.
+    fn images(&self, features: &Tensor, mode: Mode) -> Tensor {
+        let mean = self.encoder.forward(features, mode).mean_dim(1, false, Kind::Float);
+        crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>))
+    }
+}
+
+/// L_cl(x, y) = −(1/N) Σ_i [λ log softmax_j(x_i·y_j/τ)_i + (1−λ) log softmax_j(x_j·y_i/τ)_i] for rows of length 1.
+///
+/// `same: [N, N]` marks pairs that are no negatives of each other; they leave the denominators, the diagonal stays.
+pub fn contrastive_loss(x: &Tensor, y: &Tensor, temperature: &Tensor, lambda: f64, same: &Tensor) -> Tensor {
+    let n = x.size()[0];
+    let diagonal = Tensor::eye(n, (Kind::Bool, x.device()));
+    let excluded = same.logical_and(&diagonal.logical_not());
+    let similarity = (x.matmul(&y.transpose(0, 1)) / temperature).masked_fill(&excluded, f64::NEG_INFINITY);
+    let forward = similarity.log_softmax(1, Kind::Float).diagonal(0, 0, 1);
+    let backward = similarity.log_softmax(0, Kind::Float).diagonal(0, 0, 1);
+    -(forward * lambda + backward * (1.0 - lambda)).mean(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    fn loss(x: &[f32], y: &[f32], lambda: f64, same: &[bool]) -> f64 {
+        let matrix = |values: &[f32]| Tensor::from_slice(values).view([2, 2]);
+        let same = Tensor::from_slice(same).view([2, 2]);
+        let temperature = Tensor::from(0.5f32).to_device(Device::Cpu);
+        contrastive_loss(&matrix(x), &matrix(y), &temperature, lambda, &same).double_value(&[])
+    }
+
+    #[test]
+    fn the_loss_is_the_papers_formula() {
+        let (x, y) = ([1.0, 0.0, 0.6, 0.8], [0.8, 0.6, 0.0, 1.0]);
+        // x·yᵀ/τ by hand: rows [1.6, 0], [1.92, 1.6].
+        let log_softmax = |a: f64, b: f64| a - (a.exp() + b.exp()).ln();
+        let forward = (log_softmax(1.6, 0.0) + log_softmax(1.6, 1.92)) / 2.0;
+        let backward = (log_softmax(1.6, 1.92) + log_softmax(1.6, 0.0)) / 2.0;
+        let own = [true, false, false, true];
+        assert!((loss(&x, &y, 0.3, &own) + 0.3 * forward + 0.7 * backward).abs() < 1e-5);
+        assert!((loss(&x, &y, 1.0, &own) + forward).abs() < 1e-5);
+    }
+
+    #[test]
+    fn repeated_sentences_are_no_negatives() {
+        assert!(loss(&[1.0, 0.0, 1.0, 0.0], &[1.0, 0.0, 1.0, 0.0], 0.5, &[true; 4]).abs() < 1e-6);
+    }
+}
