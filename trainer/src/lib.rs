@@ -7,4 +7,5 @@ pub mod evaluate;
 pub mod net;
 pub mod progress;
 pub mod run;
+pub mod scenes;
 pub mod stages;

@@ -57,6 +57,18 @@ enum Action {
         #[command(flatten)]
         machine: Machine,
     },
+    /// Render aerial-like scenes with true captions, as a dataset in the Karpathy layout.
+    Scenes {
+        /// Folder of the dataset, new or empty.
+        #[arg(long)]
+        out: PathBuf,
+        /// How many.
+        #[arg(long)]
+        count: usize,
+        /// Another seed gives other scenes; the same gives the same, to the byte.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(clap::Args)]
@@ -104,6 +116,7 @@ fn run(command: Command) -> Result<()> {
             let found = run::evaluate(&run, &data, split, usize::from(beam), &machine.cache, device, &Progress)?;
             show(&found, json)
         }
+        Action::Scenes { out, count, seed } => trainer::scenes::write(&out, count, seed),
     }
 }
 

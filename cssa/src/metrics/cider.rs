@@ -6,9 +6,8 @@
 //!
 //! and the score is the mean over n. Two details differ from the paper: l counts a sentence's *bigrams*, and words
 //! are not stemmed. A one-image corpus scores 0, because ln N = 0.
-#![allow(clippy::cast_precision_loss)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::TokenizedItem;
 use super::ngrams::{MAX_ORDER, NgramCounts, count_ngrams, words};
@@ -25,7 +24,7 @@ pub struct CiderScorer {
 
 /// Tf-idf weights of one sentence, their norms per order and its length in bigrams.
 struct TfIdf<'a> {
-    weights: [HashMap<&'a [&'a str], f64>; MAX_ORDER],
+    weights: [BTreeMap<&'a [&'a str], f64>; MAX_ORDER],
     norms: [f64; MAX_ORDER],
     bigrams: usize,
 }
@@ -35,9 +34,13 @@ impl CiderScorer {
     /// [`tokenize`](super::tokenize).
     #[must_use]
     pub fn new(reference_sets: &[Vec<Vec<String>>]) -> Self {
-        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (reference_sets.len() as f64).ln() };
+        let mut scorer = Self {
+            document_frequency: HashMap::new(),
+            log_documents: (reference_sets.len() as f64).ln(),
+        };
         for references in reference_sets {
-            let references: Vec<Vec<&str>> = references.iter().map(|tokens| as_words(tokens)).collect();
+            let references: Vec<Vec<&str>> =
+                references.iter().map(|tokens| as_words(tokens)).collect();
             scorer.add_document(&references);
         }
         scorer
@@ -51,9 +54,16 @@ impl CiderScorer {
     }
 
     fn from_corpus(corpus: &[TokenizedItem]) -> Self {
-        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (corpus.len() as f64).ln() };
+        let mut scorer = Self {
+            document_frequency: HashMap::new(),
+            log_documents: (corpus.len() as f64).ln(),
+        };
         for item in corpus {
-            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
+            let references: Vec<Vec<&str>> = item
+                .references
+                .iter()
+                .map(|reference| words(reference))
+                .collect();
             scorer.add_document(&references);
         }
         scorer
@@ -88,9 +98,16 @@ impl CiderScorer {
 
     fn tf_idf<'a>(&self, counts: &NgramCounts<'a>) -> TfIdf<'a> {
         let weights = std::array::from_fn(|index| {
-            counts[index].iter().map(|(&ngram, &count)| (ngram, count as f64 * self.idf(ngram))).collect()
+            counts[index]
+                .iter()
+                .map(|(&ngram, &count)| (ngram, count as f64 * self.idf(ngram)))
+                .collect()
         });
-        TfIdf { norms: std::array::from_fn(|index| norm(&weights[index])), weights, bigrams: counts[1].values().sum() }
+        TfIdf {
+            norms: std::array::from_fn(|index| norm(&weights[index])),
+            weights,
+            bigrams: counts[1].values().sum(),
+        }
     }
 
     fn idf(&self, ngram: &[&str]) -> f64 {
@@ -106,18 +123,29 @@ pub(super) fn cider_d_per_item(corpus: &[TokenizedItem]) -> Vec<f64> {
     corpus
         .iter()
         .map(|item| {
-            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
+            let references: Vec<Vec<&str>> = item
+                .references
+                .iter()
+                .map(|reference| words(reference))
+                .collect();
             scorer.score_words(&words(&item.hypothesis), &references)
         })
         .collect()
 }
 
 fn as_words(tokens: &[String]) -> Vec<&str> {
-    tokens.iter().flat_map(|token| token.split_whitespace()).collect()
+    tokens
+        .iter()
+        .flat_map(|token| token.split_whitespace())
+        .collect()
 }
 
-fn norm(weights: &HashMap<&[&str], f64>) -> f64 {
-    weights.values().map(|weight| weight * weight).sum::<f64>().sqrt()
+fn norm(weights: &BTreeMap<&[&str], f64>) -> f64 {
+    weights
+        .values()
+        .map(|weight| weight * weight)
+        .sum::<f64>()
+        .sqrt()
 }
 
 /// Clipped cosine of the tf-idf vectors with the length penalty, summed over the orders.
@@ -133,7 +161,7 @@ fn similarity(hypothesis: &TfIdf<'_>, reference: &TfIdf<'_>) -> f64 {
         .sum()
 }
 
-fn clipped_product(hypothesis: &HashMap<&[&str], f64>, reference: &HashMap<&[&str], f64>) -> f64 {
+fn clipped_product(hypothesis: &BTreeMap<&[&str], f64>, reference: &BTreeMap<&[&str], f64>) -> f64 {
     hypothesis
         .iter()
         .filter_map(|(ngram, weight)| reference.get(ngram).map(|other| weight.min(*other) * other))

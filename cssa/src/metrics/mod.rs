@@ -86,7 +86,10 @@ pub fn cider_per_item(items: &[Item]) -> Result<Vec<f64>, MetricsError> {
 pub fn deduplicated(items: &[Item]) -> Vec<Item> {
     items
         .iter()
-        .map(|item| Item { hypothesis: item.hypothesis.clone(), references: distinct(&item.references) })
+        .map(|item| Item {
+            hypothesis: item.hypothesis.clone(),
+            references: distinct(&item.references),
+        })
         .filter(|item| item.references.len() >= FEWEST_DISTINCT_REFERENCES)
         .collect()
 }
@@ -94,7 +97,11 @@ pub fn deduplicated(items: &[Item]) -> Vec<Item> {
 /// Two references are the same where their tokens are: `A road .` repeats `a road.`
 fn distinct(references: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
-    references.iter().filter(|reference| seen.insert(tokenize(reference))).cloned().collect()
+    references
+        .iter()
+        .filter(|reference| seen.insert(tokenize(reference)))
+        .cloned()
+        .collect()
 }
 
 fn tokenize_corpus(items: &[Item]) -> Result<Vec<TokenizedItem>, MetricsError> {
@@ -105,19 +112,25 @@ fn tokenize_corpus(items: &[Item]) -> Result<Vec<TokenizedItem>, MetricsError> {
         return Err(MetricsError::NoReferences { index });
     }
     let hypotheses: Vec<&str> = items.iter().map(|item| item.hypothesis.as_str()).collect();
-    let references: Vec<&str> = items.iter().flat_map(|item| item.references.iter().map(String::as_str)).collect();
+    let references: Vec<&str> = items
+        .iter()
+        .flat_map(|item| item.references.iter().map(String::as_str))
+        .collect();
     let mut references = tokenize_lines(&references).into_iter();
     Ok(items
         .iter()
         .zip(tokenize_lines(&hypotheses))
         .map(|(item, hypothesis)| TokenizedItem {
             hypothesis: hypothesis.join(" "),
-            references: references.by_ref().take(item.references.len()).map(|tokens| tokens.join(" ")).collect(),
+            references: references
+                .by_ref()
+                .take(item.references.len())
+                .map(|tokens| tokens.join(" "))
+                .collect(),
         })
         .collect())
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

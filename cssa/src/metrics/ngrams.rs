@@ -1,12 +1,13 @@
 //! n-gram counts shared by BLEU and CIDEr-D.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Longest n-gram that BLEU and CIDEr-D count.
 pub(super) const MAX_ORDER: usize = 4;
 
 /// How often each n-gram of one sentence occurs, for n = 1..=[`MAX_ORDER`] (index n − 1).
-pub(super) type NgramCounts<'a> = [HashMap<&'a [&'a str], usize>; MAX_ORDER];
+/// Ordered, so that sums over it are the same in every run.
+pub(super) type NgramCounts<'a> = [BTreeMap<&'a [&'a str], usize>; MAX_ORDER];
 
 /// Words of a tokenized sentence. A token that holds a no-break space counts as several words here.
 pub(super) fn words(sentence: &str) -> Vec<&str> {
@@ -16,7 +17,7 @@ pub(super) fn words(sentence: &str) -> Vec<&str> {
 /// Counts the n-grams of a sentence.
 pub(super) fn count_ngrams<'a>(words: &'a [&'a str]) -> NgramCounts<'a> {
     std::array::from_fn(|index| {
-        let mut counts = HashMap::new();
+        let mut counts = BTreeMap::new();
         for ngram in words.windows(index + 1) {
             *counts.entry(ngram).or_default() += 1;
         }

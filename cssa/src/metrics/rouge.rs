@@ -1,6 +1,5 @@
 //! ROUGE-L (Lin, 2004) as coco-caption computes it: the F-measure of the best precision and the best recall over the
 //! references, with beta = 1.2.
-#![allow(clippy::cast_precision_loss)]
 
 use super::TokenizedItem;
 
@@ -33,7 +32,11 @@ fn longest_common_subsequence(left: &[&str], right: &[&str]) -> usize {
         let mut diagonal = 0;
         for (column, other) in right.iter().enumerate() {
             let above = lengths[column + 1];
-            lengths[column + 1] = if word == other { diagonal + 1 } else { above.max(lengths[column]) };
+            lengths[column + 1] = if word == other {
+                diagonal + 1
+            } else {
+                above.max(lengths[column])
+            };
             diagonal = above;
         }
     }

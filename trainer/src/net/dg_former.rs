@@ -59,7 +59,7 @@ impl DgFormer {
             let omega = self.dgp.as_ref().zip(geometry.as_ref()).map(|(dgp, geometry)| dgp.omega(geometry, l));
             let attended = layer.attention.forward(&x, &layer.attention.keys(&x), omega.as_ref());
             x = layer.attention_norm.forward(&(x + dropout(attended, mode)));
-            let fed = layer.feed_forward.forward(&x, mode);
+            let fed = layer.feed_forward.forward(&x);
             x = layer.feed_forward_norm.forward(&(x + dropout(fed, mode)));
         }
         x

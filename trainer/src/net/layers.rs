@@ -76,7 +76,7 @@ impl FeedForward {
     }
 
     /// `[…, d]` → `[…, d]`.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
-        self.down.forward(&dropout(self.up.forward(x).relu_(), mode))
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        self.down.forward(&self.up.forward(x).relu_())
     }
 }

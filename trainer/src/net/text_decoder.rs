@@ -65,7 +65,7 @@ impl Layer {
             let attended = attention.forward(&x, memory, None);
             x = norm.forward(&(x + dropout(attended, mode)));
         }
-        let fed = self.feed_forward.forward(&x, mode);
+        let fed = self.feed_forward.forward(&x);
         self.feed_forward_norm.forward(&(x + dropout(fed, mode)))
     }
 }

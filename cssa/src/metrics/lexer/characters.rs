@@ -8,22 +8,36 @@ pub(super) fn without_line_break(character: char) -> char {
     }
 }
 
-/// The token as it is written out.
+/// A token as it is written out: no plain spaces, no soft hyphens, round brackets by name.
 pub(super) fn written(characters: &[char]) -> String {
-    characters
+    let mut token = String::new();
+    for &character in characters
         .iter()
         .filter(|&&character| character != SOFT_HYPHEN)
-        .fold(String::new(), |mut token, &character| {
-            match character {
-                ' ' => token.push('\u{a0}'),
-                '(' => token.push_str("-lrb-"),
-                ')' => token.push_str("-rrb-"),
-                '\u{91}' | '\u{2018}' | '\u{201b}' => token.push('`'),
-                other if is_apostrophe(other) => token.push('\''),
-                other => token.push(other),
-            }
-            token
-        })
+    {
+        match character {
+            ' ' => token.push('\u{a0}'),
+            '(' => token.push_str("-lrb-"),
+            ')' => token.push_str("-rrb-"),
+            other => token.push(other),
+        }
+    }
+    token
+}
+
+/// As [`written`], with quotes in the ASCII of the Penn Treebank.
+pub(super) fn written_with_plain_quotes(characters: &[char]) -> String {
+    let mut token = String::new();
+    for &character in characters {
+        match character {
+            '\u{91}' | '\u{2018}' | '\u{201b}' | '\u{2039}' => token.push('`'),
+            '\u{92}' | '\u{2019}' | '\u{203a}' => token.push('\''),
+            '\u{93}' | '\u{201c}' | '\u{ab}' => token.push_str("``"),
+            '\u{94}' | '\u{201d}' | '\u{bb}' => token.push_str("''"),
+            other => token.push(other),
+        }
+    }
+    token
 }
 
 pub(super) const SOFT_HYPHEN: char = '\u{ad}';
@@ -33,7 +47,10 @@ pub(super) fn at(text: &[char], position: usize) -> char {
 }
 
 pub(super) fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{3000}')
+    matches!(
+        character,
+        ' ' | '\t' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{3000}'
+    )
 }
 
 pub(super) fn is_space_or_end(character: char) -> bool {
@@ -76,7 +93,13 @@ pub(super) fn is_vowel(character: char) -> bool {
 
 /// End of the longest run of characters of a class.
 pub(super) fn run(text: &[char], start: usize, class: impl Fn(char) -> bool) -> usize {
-    start + text.get(start..).unwrap_or(&[]).iter().take_while(|&&character| class(character)).count()
+    start
+        + text
+            .get(start..)
+            .unwrap_or(&[])
+            .iter()
+            .take_while(|&&character| class(character))
+            .count()
 }
 
 /// As [`run`], but `None` for an empty run.
@@ -89,8 +112,7 @@ pub(super) fn literal(text: &[char], start: usize, literal: &str) -> Option<usiz
     let mut position = start;
     for expected in literal.chars() {
         let found = at(text, position);
-        let same = if expected == '\'' { is_apostrophe(found) } else { found.eq_ignore_ascii_case(&expected) };
-        if !same {
+        if !found.eq_ignore_ascii_case(&expected) {
             return None;
         }
         position += 1;
@@ -98,7 +120,17 @@ pub(super) fn literal(text: &[char], start: usize, literal: &str) -> Option<usiz
     Some(position)
 }
 
+/// End of an apostrophe of any form and a literal after it.
+pub(super) fn apostrophe_and(text: &[char], start: usize, rest: &str) -> Option<usize> {
+    is_apostrophe(at(text, start))
+        .then(|| literal(text, start + 1, rest))
+        .flatten()
+}
+
 /// End of the longest of several literals.
 pub(super) fn longest_literal(text: &[char], start: usize, literals: &[&str]) -> Option<usize> {
-    literals.iter().filter_map(|candidate| literal(text, start, candidate)).max()
+    literals
+        .iter()
+        .filter_map(|candidate| literal(text, start, candidate))
+        .max()
 }

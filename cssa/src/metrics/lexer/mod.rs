@@ -4,6 +4,7 @@
 //! what it only looks at included, wins, and the first of equals.
 
 mod abbreviations;
+mod apostrophes;
 mod characters;
 mod numbers;
 mod symbols;
@@ -21,8 +22,8 @@ struct Match {
 }
 
 enum Spelling {
-    /// As in the text, spaces made no-break and soft hyphens removed.
     AsWritten,
+    WithPlainQuotes,
     Fixed(&'static str),
     /// No token.
     Nothing,
@@ -31,23 +32,24 @@ enum Spelling {
 type Rule = fn(&[char], usize) -> Option<Match>;
 
 /// First among equals first.
-const RULES: [Rule; 23] = [
-    words::fused,
+const RULES: [Rule; 24] = [
+    apostrophes::fused,
     web::tag,
-    words::before_contraction,
-    words::before_negation,
+    apostrophes::before_contraction,
+    apostrophes::before_negation,
     words::word,
-    words::apostrophe_word,
-    words::y_apostrophe,
+    apostrophes::apostrophe_word,
+    apostrophes::y_apostrophe,
     web::url,
     web::bare_domain,
     web::email,
     web::mention,
-    words::contraction,
+    apostrophes::contraction,
     numbers::date,
     numbers::number,
     numbers::fraction,
     words::slashed,
+    words::file_name,
     numbers::phone,
     abbreviations::abbreviation,
     abbreviations::before_inner_punctuation,
@@ -59,7 +61,10 @@ const RULES: [Rule; 23] = [
 
 /// The tokens of `sentence`, given the line that follows it.
 pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
-    let mut text: Vec<char> = sentence.chars().map(characters::without_line_break).collect();
+    let mut text: Vec<char> = sentence
+        .chars()
+        .map(characters::without_line_break)
+        .collect();
     let end = text.len();
     text.push('\n');
     text.extend(following.chars().map(characters::without_line_break));
@@ -71,6 +76,9 @@ pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
         let stop = found.end.clamp(position + 1, end);
         match found.spelling {
             Spelling::AsWritten => tokens.push(characters::written(&text[position..stop])),
+            Spelling::WithPlainQuotes => {
+                tokens.push(characters::written_with_plain_quotes(&text[position..stop]))
+            }
             Spelling::Fixed(token) => tokens.push(token.to_owned()),
             Spelling::Nothing => {}
         }
@@ -80,7 +88,11 @@ pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
 }
 
 fn longest(text: &[char], start: usize) -> Match {
-    let mut best = Match { end: start + 1, seen: start, spelling: Spelling::Nothing };
+    let mut best = Match {
+        end: start + 1,
+        seen: start,
+        spelling: Spelling::Nothing,
+    };
     for rule in RULES {
         if let Some(found) = rule(text, start).filter(|found| found.seen > best.seen) {
             best = found;
@@ -91,18 +103,42 @@ fn longest(text: &[char], start: usize) -> Match {
 
 impl Match {
     fn written(end: usize) -> Self {
-        Self { end, seen: end, spelling: Spelling::AsWritten }
+        Self {
+            end,
+            seen: end,
+            spelling: Spelling::AsWritten,
+        }
     }
 
     fn written_before(end: usize, seen: usize) -> Self {
-        Self { end, seen, spelling: Spelling::AsWritten }
+        Self {
+            end,
+            seen,
+            spelling: Spelling::AsWritten,
+        }
+    }
+
+    fn with_plain_quotes(end: usize, seen: usize) -> Self {
+        Self {
+            end,
+            seen,
+            spelling: Spelling::WithPlainQuotes,
+        }
     }
 
     fn fixed(end: usize, token: &'static str) -> Self {
-        Self { end, seen: end, spelling: Spelling::Fixed(token) }
+        Self {
+            end,
+            seen: end,
+            spelling: Spelling::Fixed(token),
+        }
     }
 
     fn nothing(end: usize) -> Self {
-        Self { end, seen: end, spelling: Spelling::Nothing }
+        Self {
+            end,
+            seen: end,
+            spelling: Spelling::Nothing,
+        }
     }
 }

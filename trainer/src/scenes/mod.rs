@@ -1,0 +1,85 @@
+//! Drawn scenes: pictures as seen from straight above, with captions that are true of them.
+
+mod airport;
+mod built;
+mod canvas;
+mod captions;
+mod harbor;
+mod land;
+mod nature;
+mod objects;
+mod output;
+mod picture;
+mod random;
+mod roads;
+mod shape;
+mod sport;
+#[cfg(test)]
+mod tests;
+mod water;
+
+pub use output::write;
+
+use captions::Story;
+use image::RgbImage;
+use picture::Picture;
+use random::Random;
+
+/// A picture of 256 by 256 pixels with five captions.
+pub(crate) struct Scene {
+    /// The picture.
+    pub(crate) image: RgbImage,
+    /// Five different captions, all true.
+    pub(crate) captions: [String; 5],
+    /// The name of the kind of scene.
+    pub(crate) category: &'static str,
+}
+
+/// Draws one kind of scene and says what captions may tell about it.
+type Layout = fn(&mut Picture) -> Story;
+
+const LAYOUTS: [Layout; 21] = [
+    land::farmland,
+    land::forest,
+    water::beach,
+    water::pond,
+    water::river,
+    water::bridge,
+    roads::road_with_cars,
+    roads::intersection,
+    roads::roundabout,
+    roads::parking,
+    built::residential,
+    built::houses,
+    built::industrial,
+    built::tanks,
+    airport::airplanes,
+    airport::runway,
+    harbor::harbor,
+    sport::tennis,
+    sport::baseball,
+    sport::basketball,
+    sport::playground,
+];
+
+/// Renders scene `index` of the collection `seed`; equal arguments give equal bytes.
+pub(crate) fn render(seed: u64, index: u64) -> Scene {
+    let (picture, scene) = compose(seed, index);
+    drop(picture);
+    scene
+}
+
+fn compose(seed: u64, index: u64) -> (Picture, Scene) {
+    let mut random = Random::new(seed, index);
+    let layout = random.pick(&LAYOUTS);
+    let mut picture = Picture::new(random);
+    let story = layout(&mut picture);
+    let captions = captions::captions(&mut picture, &story);
+    let image = picture.canvas.finish(&mut picture.random);
+    let scene = Scene {
+        image,
+        captions,
+        category: story.category,
+    };
+    (picture, scene)
+}

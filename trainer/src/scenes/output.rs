@@ -1,0 +1,119 @@
+//! Writes rendered scenes as a dataset in the Karpathy layout.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use image::codecs::jpeg::JpegEncoder;
+use serde_json::{Value, json};
+
+use super::{Scene, render};
+
+const QUALITY: u8 = 90;
+
+/// Writes `count` scenes to the folder `out`, which appears complete or not at all.
+pub fn write(out: &Path, count: usize, seed: u64) -> Result<()> {
+    if count == 0 {
+        bail!("cannot write zero scenes to {}", out.display());
+    }
+    check_vacant(out)?;
+    let temporary = sibling(out)?;
+    let written = fill(&temporary, count, seed).and_then(|()| publish(&temporary, out));
+    if written.is_err() {
+        fs::remove_dir_all(&temporary).ok();
+    }
+    written
+}
+
+fn check_vacant(out: &Path) -> Result<()> {
+    if !out
+        .try_exists()
+        .with_context(|| format!("could not look at {}", out.display()))?
+    {
+        return Ok(());
+    }
+    let mut entries =
+        fs::read_dir(out).with_context(|| format!("could not list {}", out.display()))?;
+    if entries.next().is_some() {
+        bail!("{} exists and is not empty", out.display());
+    }
+    Ok(())
+}
+
+fn sibling(out: &Path) -> Result<PathBuf> {
+    let name = out
+        .file_name()
+        .with_context(|| format!("{} does not name a folder", out.display()))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.partial", std::process::id()));
+    Ok(out.with_file_name(hidden))
+}
+
+fn fill(folder: &Path, count: usize, seed: u64) -> Result<()> {
+    let images = folder.join("images");
+    fs::create_dir_all(&images)
+        .with_context(|| format!("could not create {}", images.display()))?;
+    let mut entries = Vec::with_capacity(count);
+    for index in 0..count {
+        let scene = render(seed, index as u64);
+        let name = format!("scene_{index:05}.jpg");
+        write_image(&images.join(&name), &scene)?;
+        entries.push(entry(index, &name, &scene.captions));
+    }
+    let path = folder.join("dataset_scenes.json");
+    let text = json!({ "dataset": "scenes", "images": entries }).to_string();
+    fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))
+}
+
+fn write_image(path: &Path, scene: &Scene) -> Result<()> {
+    let context = || {
+        format!(
+            "could not write the {} scene {}",
+            scene.category,
+            path.display()
+        )
+    };
+    let file = File::create(path).with_context(context)?;
+    let mut buffer = BufWriter::new(file);
+    JpegEncoder::new_with_quality(&mut buffer, QUALITY)
+        .encode_image(&scene.image)
+        .with_context(context)?;
+    buffer.flush().with_context(context)
+}
+
+fn entry(index: usize, name: &str, captions: &[String; 5]) -> Value {
+    let first = index * captions.len();
+    let sentences: Vec<Value> = captions
+        .iter()
+        .enumerate()
+        .map(|(place, raw)| json!({ "raw": raw, "imgid": index, "sentid": first + place }))
+        .collect();
+    let sentence_ids: Vec<usize> = (first..first + captions.len()).collect();
+    json!({
+        "filename": name,
+        "imgid": index,
+        "sentids": sentence_ids,
+        "split": split(index),
+        "sentences": sentences,
+    })
+}
+
+fn split(index: usize) -> &'static str {
+    match index % 10 {
+        8 => "val",
+        9 => "test",
+        _ => "train",
+    }
+}
+
+fn publish(temporary: &Path, out: &Path) -> Result<()> {
+    fs::rename(temporary, out).with_context(|| {
+        format!(
+            "could not rename {} to {}",
+            temporary.display(),
+            out.display()
+        )
+    })
+}
