@@ -83,7 +83,8 @@ impl Checkpoint {
             return Err(FileError::content(&path, problem));
         }
         description.model.validate().map_err(|error| FileError::content(&path, error))?;
-        let vocabulary = read_vocabulary(&run.join(VOCABULARY), &description.model)?;
+        let path = run.join(VOCABULARY);
+        let vocabulary = parse_vocabulary(&path, &files::read_text(&path, 1 << 24)?, &description.model)?;
         let tensors = Tensors::read(&run.join(WEIGHTS))?.take(&parameters::all(&description.model), "")?;
         Ok(Self { description, tensors, vocabulary })
     }
@@ -98,10 +99,9 @@ impl Checkpoint {
     }
 }
 
-/// Reads a vocabulary and checks that it has as many words as the model.
-pub fn read_vocabulary(path: &Path, model: &Model) -> Result<Vocabulary, FileError> {
-    let vocabulary =
-        Vocabulary::parse(&files::read_text(path, 1 << 24)?).map_err(|error| FileError::content(path, error))?;
+/// Reads a vocabulary's text and checks that it has as many words as the model; `path` is what errors name.
+pub(crate) fn parse_vocabulary(path: &Path, text: &str, model: &Model) -> Result<Vocabulary, FileError> {
+    let vocabulary = Vocabulary::parse(text).map_err(|error| FileError::content(path, error))?;
     if vocabulary.size() != model.vocabulary {
         let problem = format!("has {} lines, expected the model's {}", vocabulary.size(), model.vocabulary);
         return Err(FileError::content(path, problem));

@@ -15,6 +15,8 @@ pub mod search;
 pub mod vocabulary;
 
 #[cfg(feature = "std")]
+pub mod bundle;
+#[cfg(feature = "std")]
 pub mod checkpoint;
 #[cfg(feature = "std")]
 pub mod dataset;

@@ -1,1 +1,39 @@
-fn main(){}
+//! `edge`: captions images on board, decodes packets on the ground.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Captions aerial images and sends words instead of pixels.
+#[derive(Parser)]
+#[command(version, about)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Caption images: files, or folders of JPEG, PNG and TIFF.
+    Caption(commands::CaptionOptions),
+    /// Turn a file of packets back into text.
+    Decode(commands::DecodeOptions),
+    /// Measure time, memory and bytes of captions.
+    Bench(commands::BenchOptions),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse().action {
+        Action::Caption(options) => commands::caption(&options),
+        Action::Decode(options) => commands::decode(&options),
+        Action::Bench(options) => commands::bench(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            commands::report(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

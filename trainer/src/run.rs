@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::stages::state::State;
 use crate::stages::{mccl, rsic};
 use anyhow::{Context, Result, ensure};
-use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Golden, Provenance, read_vocabulary};
+use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Golden, Provenance};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Model;
 use cssa::vocabulary::Vocabulary;
@@ -237,7 +237,7 @@ pub fn evaluate(
     let datasets = read_datasets(folders)?;
     let checkpoint = Checkpoint::read(run)?;
     let model = &checkpoint.description.model;
-    let vocabulary = read_vocabulary(&run.join(cssa::checkpoint::VOCABULARY), model)?;
+    let vocabulary = checkpoint.vocabulary;
     let store = Store::new(model, 0, device);
     let (raw, trained): (Vec<_>, Vec<_>) =
         checkpoint.tensors.into_iter().partition(|(name, _)| name.starts_with(cssa::parameters::BACKBONE));

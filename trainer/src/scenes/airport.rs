@@ -1,5 +1,7 @@
 //! Scenes of airports: parked airplanes and runways.
 
+use std::f32::consts::{FRAC_PI_2, PI};
+
 use super::canvas::{Colour, Paint, natural, paint};
 use super::captions::{Story, count_word};
 use super::nature::greenery;
@@ -34,9 +36,7 @@ pub(crate) fn airplanes(picture: &mut Picture) -> Story {
     let accent = picture.random.pick(&ACCENTS);
     let size = 2.0 * scale + 6.0;
     let frames = if picture.random.chance(0.7) {
-        let heading = picture
-            .random
-            .pick(&[0.0, 1.570_796_4, 3.141_592_7, 4.712_389]);
+        let heading = picture.random.pick(&[0.0, FRAC_PI_2, PI, 4.712_389]);
         let heading = heading + picture.random.range(-0.3, 0.3);
         let grid = picture.grid(wanted, at(size, size), false);
         grid.iter()
@@ -60,7 +60,7 @@ pub(crate) fn airplanes(picture: &mut Picture) -> Story {
             "there {are} {count} {noun} near {near}",
             "there {are} {count} {noun} parked {place}",
             "{count} white {noun} {are} parked on the apron",
-            "{count} {noun} {are} parked next to {near}",
+            "{count} {noun} and {near} can be seen at the airport",
             "we can see {count} {noun} at the airport",
             "the {noun} {are} {place} of the airport",
             "the {noun} {are} parked {place} on the apron",
@@ -89,9 +89,7 @@ fn slabs(picture: &mut Picture) {
 }
 
 fn side_frame(picture: &mut Picture, depth: f32) -> Frame {
-    let turn = picture
-        .random
-        .pick(&[0.0, 1.570_796_4, 3.141_592_7, 4.712_389]);
+    let turn = picture.random.pick(&[0.0, FRAC_PI_2, PI, 4.712_389]);
     Frame::new(at(128.0, 128.0), turn).shifted(0.0, -128.0 + depth)
 }
 
@@ -127,7 +125,7 @@ pub(crate) fn runway(picture: &mut Picture) -> Story {
     picture.land();
     let upright = picture.random.chance(0.5);
     let tilt = picture.random.range(-0.12, 0.12);
-    let turn = if upright { 1.570_796_4 } else { 0.0 };
+    let turn = if upright { FRAC_PI_2 } else { 0.0 };
     let runways = picture.random.pick(&[1, 1, 1, 2]);
     let offset = picture.random.range(-70.0, 70.0);
     let half = picture.random.range(15.0, 24.0);

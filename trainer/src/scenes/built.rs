@@ -1,5 +1,7 @@
 //! Scenes of buildings: houses, factories and storage tanks.
 
+use std::f32::consts::{FRAC_PI_2, TAU};
+
 use super::canvas::{Colour, Paint, paint};
 use super::captions::{Story, count_word};
 use super::nature::{car, greenery, road, road_surface, surroundings, tree};
@@ -21,8 +23,8 @@ const ROOFS: [Colour; 7] = [
 pub(crate) fn residential(picture: &mut Picture) -> Story {
     picture.land();
     let upright = picture.random.chance(0.5);
-    let frame = Frame::new(at(128.0, 128.0), if upright { 1.570_796_4 } else { 0.0 });
-    let roads = picture.random.between(1, 3);
+    let frame = Frame::new(at(128.0, 128.0), if upright { FRAC_PI_2 } else { 0.0 });
+    let roads = picture.random.between(2, 3);
     let spacing = 256.0 / roads as f32;
     let surface = picture.asphalt();
     let half = picture.random.range(6.0, 8.5);
@@ -44,7 +46,8 @@ pub(crate) fn residential(picture: &mut Picture) -> Story {
         }
         street_cars(picture, &frame, across, half);
     }
-    for _ in 0..picture.random.between(20, 90) {
+    let mut trees = 0;
+    for _ in 0..picture.random.between(20, 140) {
         let centre = at(
             picture.random.range(0.0, 256.0),
             picture.random.range(0.0, 256.0),
@@ -52,6 +55,7 @@ pub(crate) fn residential(picture: &mut Picture) -> Story {
         let radius = picture.random.range(2.5, 5.5);
         if picture.is_clear(&Shape::Disc(centre, radius)) {
             tree(picture, centre, radius);
+            trees += 1;
         }
     }
     let way = if upright {
@@ -59,15 +63,19 @@ pub(crate) fn residential(picture: &mut Picture) -> Story {
     } else {
         "from left to right"
     };
+    let mut facts = vec![
+        ("way", way.to_owned()),
+        ("rows", count_word(2 * roads).to_owned()),
+    ];
+    if trees > 7 {
+        facts.push(("trees", "some green trees".to_owned()));
+    }
     Story {
         category: "dense residential",
         counted: Kind::Road,
         noun: ("road", "roads"),
         located: Kind::Road,
-        facts: vec![
-            ("way", way.to_owned()),
-            ("rows", count_word(2 * roads).to_owned()),
-        ],
+        facts,
         templates: &[
             "many houses are arranged in {rows} rows in the residential area",
             "{count} {noun} with houses on both sides can be seen",
@@ -77,7 +85,7 @@ pub(crate) fn residential(picture: &mut Picture) -> Story {
             "the dense residential area has many houses and {count} {noun}",
             "there are {rows} rows of houses in this residential area",
             "this is a dense residential area with many houses",
-            "many houses and some green trees are in the residential area",
+            "many houses and {trees} are in the residential area",
             "the {noun} {place} {are} between many houses",
         ],
     }
@@ -133,7 +141,7 @@ pub(crate) fn houses(picture: &mut Picture) -> Story {
             "there {are} {count} {noun} near {near}",
             "there {are} {count} {noun} {place}",
             "{count} {noun} {are} on the green lawn",
-            "{count} {noun} {are} next to {near}",
+            "{count} {noun} and {near} can be seen in the picture",
             "we can see {count} {noun} in the sparse residential area",
             "the {noun} {are} {place} and there is lawn around {them}",
             "the {noun} {are} {place} of the picture",
@@ -181,7 +189,7 @@ pub(crate) fn industrial(picture: &mut Picture) -> Story {
             "there {are} {count} large {noun} near {near}",
             "there {are} {count} {noun} {place}",
             "{count} {noun} with {roof} roofs {are} in the industrial area",
-            "{count} large {noun} {are} next to {near}",
+            "{count} large {noun} and {near} can be seen",
             "we can see {count} {roof} {noun} on the bare ground",
             "the {roof} {noun} {are} {place} of the picture",
             "the {noun} {are} {place} and there is bare ground around {them}",
@@ -222,7 +230,7 @@ pub(crate) fn tanks(picture: &mut Picture) -> Story {
             .fill(&frame.rectangle(step / 2.0, step / 2.0), &apron);
     }
     for frame in &frames {
-        let turned = Frame::new(frame.centre, picture.random.range(0.0, 6.283));
+        let turned = Frame::new(frame.centre, picture.random.range(0.0, TAU));
         tank(picture, &turned, radius, roof);
         picture.record(Kind::Tank, frame.centre);
         picture.reserve(&frame.rectangle(step / 2.0, step / 2.0), 4.0);
@@ -241,13 +249,13 @@ pub(crate) fn tanks(picture: &mut Picture) -> Story {
             "there {are} {count} {noun} near {near}",
             "there {are} {count} {noun} {place}",
             "{count} white {noun} {are} on the ground",
-            "{count} {noun} {are} next to {near}",
+            "{count} {noun} and {near} can be seen in the picture",
             "we can see {count} white {noun} {place} of the picture",
             "the white {noun} {are} {place} and {near} can be seen",
             "the {noun} {are} {place} on the ground",
             "{extra} is {extra_place} and {count} {noun} {are} nearby",
             "this is a picture with {count} white {noun}",
-            "{count} round {noun} with shadows can be seen",
+            "{count} round {noun} can be seen from above",
         ],
     }
 }

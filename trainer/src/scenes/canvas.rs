@@ -1,5 +1,7 @@
 //! The drawing surface: anti-aliased fills with natural texture, shadows and a camera's finish.
 
+use std::f32::consts::TAU;
+
 use image::{Rgb, RgbImage};
 
 use super::random::{Random, scramble};
@@ -7,6 +9,9 @@ use super::shape::{Point, Shape, at, length};
 
 /// The width and the height of a scene.
 pub(crate) const SIDE: usize = 256;
+
+/// The side of the squares that a fill looks at as a whole before it looks at their pixels.
+const BLOCK: usize = 8;
 
 /// A colour with parts from 0 to 255.
 pub(crate) type Colour = [f32; 3];
@@ -70,7 +75,7 @@ impl Canvas {
     /// An empty canvas with its own texture and its own sun.
     pub(crate) fn new(random: &mut Random) -> Self {
         let salt = random.between(0, 1 << 30) as u64;
-        let angle = random.range(0.0, 6.283);
+        let angle = random.range(0.0, TAU);
         Self {
             pixels: vec![[0.0; 3]; SIDE * SIDE],
             fine: octaves(&[(128, 0.5), (64, 0.4), (256, 0.4)], salt),
@@ -81,25 +86,45 @@ impl Canvas {
 
     /// Fills a shape.
     pub(crate) fn fill(&mut self, shape: &Shape, paint: &Paint) {
-        let Some((low, high)) = clipped(shape, paint.ragged + paint.soft) else {
+        let margin = 2.0 * paint.ragged + paint.soft;
+        let Some((low, high)) = clipped(shape, margin) else {
             return;
         };
-        for y in low.1..=high.1 {
-            for x in low.0..=high.0 {
-                let here = at(x as f32 + 0.5, y as f32 + 0.5);
-                let place = y * SIDE + x;
-                let (fine, broad) = (self.fine[place], self.broad[place]);
-                let edge = shape.distance(here) + paint.ragged * (fine + 1.5 * broad);
-                let cover = (0.5 - edge / paint.soft).clamp(0.0, 1.0) * paint.opacity;
-                if cover > 0.0 {
-                    let mut light = paint.grain * fine + paint.mottle * broad;
-                    if let Some((across, period, strength)) = paint.stripes {
-                        let phase = (here.x * across.x + here.y * across.y) / period;
-                        light += strength * triangle(phase);
+        for top in (low.1..=high.1).step_by(BLOCK) {
+            for left in (low.0..=high.0).step_by(BLOCK) {
+                let half = BLOCK as f32 / 2.0;
+                let near = shape.distance(at(left as f32 + half, top as f32 + half));
+                let reach = margin + 1.5 * half;
+                if near > reach {
+                    continue;
+                }
+                let edge = (near > -reach).then_some(shape);
+                for y in top..=high.1.min(top + BLOCK - 1) {
+                    for x in left..=high.0.min(left + BLOCK - 1) {
+                        self.dab(x, y, edge, paint);
                     }
-                    blend(&mut self.pixels[place], paint.colour, light, cover);
                 }
             }
+        }
+    }
+
+    /// Paints one pixel, which is covered wholly where there is no edge near.
+    fn dab(&mut self, x: usize, y: usize, edge: Option<&Shape>, paint: &Paint) {
+        let here = at(x as f32 + 0.5, y as f32 + 0.5);
+        let place = y * SIDE + x;
+        let (fine, broad) = (self.fine[place], self.broad[place]);
+        let share = edge.map_or(1.0, |shape| {
+            let distance = shape.distance(here) + paint.ragged * (fine + 1.5 * broad);
+            (0.5 - distance / paint.soft).clamp(0.0, 1.0)
+        });
+        let cover = share * paint.opacity;
+        if cover > 0.0 {
+            let mut light = paint.grain * fine + paint.mottle * broad;
+            if let Some((across, period, strength)) = paint.stripes {
+                let phase = (here.x * across.x + here.y * across.y) / period;
+                light += strength * triangle(phase);
+            }
+            blend(&mut self.pixels[place], paint.colour, light, cover);
         }
     }
 
@@ -139,7 +164,7 @@ impl Canvas {
     /// The picture as a camera sees it: blurred a little, tinted, hazy and noisy.
     pub(crate) fn finish(&self, random: &mut Random) -> RgbImage {
         let gain = random.range(0.88, 1.1);
-        let tint = [0, 1, 2].map(|_| gain * random.range(0.96, 1.04));
+        let tint = [0, 1, 2].map(|_| gain * random.range(0.97, 1.03));
         let haze = random.range(0.0, 16.0);
         let noise = random.range(1.0, 3.0);
         let mut image = RgbImage::new(SIDE as u32, SIDE as u32);

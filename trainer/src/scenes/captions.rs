@@ -21,6 +21,14 @@ const WORDS: [&str; 11] = [
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
 ];
 
+/// Sentences that are true of every scene with counted objects, for scenes with little else.
+const GENERAL: [&str; 4] = [
+    "{count} {noun} can be seen in the picture",
+    "the picture shows {count} {noun} from above",
+    "there {are} {count} {noun} in the picture",
+    "{count} {noun} {are} in this picture from above",
+];
+
 /// The word for a count: "many" above ten.
 pub(crate) fn count_word(count: usize) -> &'static str {
     WORDS.get(count).copied().unwrap_or("many")
@@ -35,15 +43,19 @@ pub(crate) fn place_of(centres: &[Point]) -> Option<&'static str> {
     let amount = centres.len() as f32;
     let mean_x = centres.iter().map(|point| point.x).sum::<f32>() / amount;
     let mean_y = centres.iter().map(|point| point.y).sum::<f32>() / amount;
-    if (104.0..152.0).contains(&mean_x) && (104.0..152.0).contains(&mean_y) {
-        let inner =
-            all(&|point| (70.0..186.0).contains(&point.x) && (70.0..186.0).contains(&point.y));
+    let (across, down) = (mean_x - 128.0, mean_y - 128.0);
+    if across.abs() < 28.0 && down.abs() < 28.0 {
+        let near = 70.0..186.0;
+        let inner = all(&|point| near.contains(&point.x) && near.contains(&point.y));
         return inner.then_some("in the middle");
     }
-    let left = mean_x < 104.0 && all(&|point| point.x < 122.0);
-    let right = mean_x > 152.0 && all(&|point| point.x > 134.0);
-    let top = mean_y < 104.0 && all(&|point| point.y < 122.0);
-    let bottom = mean_y > 152.0 && all(&|point| point.y > 134.0);
+    let corner = across.abs() >= 42.0 && down.abs() >= 42.0;
+    let wide = corner || across.abs() >= down.abs();
+    let tall = corner || !wide;
+    let left = wide && across < 0.0 && all(&|point| point.x < 122.0);
+    let right = wide && across > 0.0 && all(&|point| point.x > 134.0);
+    let top = tall && down < 0.0 && all(&|point| point.y < 122.0);
+    let bottom = tall && down > 0.0 && all(&|point| point.y > 134.0);
     match (left, right, top, bottom) {
         (true, _, true, _) => Some("in the top left corner"),
         (true, _, _, true) => Some("in the bottom left corner"),
@@ -100,6 +112,13 @@ pub(crate) fn captions(picture: &mut Picture, story: &Story) -> [String; 5] {
     for template in templates {
         if let Some(sentence) = filled(picture, story, template)
             && ranked.iter().all(|(_, known)| *known != sentence)
+        {
+            ranked.push((template, sentence));
+        }
+    }
+    for template in GENERAL {
+        if let Some(sentence) = filled(picture, story, template)
+            && ranked.len() < 5
         {
             ranked.push((template, sentence));
         }

@@ -1,5 +1,7 @@
 //! Scenes of harbors: a wharf, piers and boats.
 
+use std::f32::consts::{FRAC_PI_2, PI};
+
 use super::canvas::{Paint, paint};
 use super::captions::{Story, count_word};
 use super::nature::water;
@@ -11,9 +13,7 @@ use super::shape::{Frame, Point, at};
 pub(crate) fn harbor(picture: &mut Picture) -> Story {
     let sea = water(picture);
     picture.ground(sea);
-    let turn = picture
-        .random
-        .pick(&[0.0, 1.570_796_4, 3.141_592_7, 4.712_389]);
+    let turn = picture.random.pick(&[0.0, FRAC_PI_2, PI, 4.712_389]);
     let frame = Frame::new(at(128.0, 128.0), turn);
     let depth = picture.random.range(30.0, 60.0);
     let shore = -128.0 + depth;
@@ -52,9 +52,9 @@ pub(crate) fn harbor(picture: &mut Picture) -> Story {
         )],
         templates: &[
             "there {are} {count} {noun} in the harbor",
-            "{count} white {noun} {are} docked beside {piers}",
+            "{count} white {noun} {are} docked in the harbor with {piers}",
             "{count} {noun} {are} docked at the harbor with {piers}",
-            "we can see {count} {noun} on the water near {piers}",
+            "we can see {count} {noun} and {piers} on the water",
             "the {noun} {are} {place} of the harbor",
             "{extra} is {extra_place} and {count} {noun} {are} nearby",
             "{extra} is {extra_place} of the harbor",

@@ -1,5 +1,7 @@
 //! Scenes of open land: farmland and forest.
 
+use std::f32::consts::{FRAC_PI_2, TAU};
+
 use super::canvas::{Colour, Paint, lit, natural};
 use super::captions::Story;
 use super::nature::{pool, road, tree, trees};
@@ -22,22 +24,9 @@ pub(crate) fn farmland(picture: &mut Picture) -> Story {
     picture.ground(natural([142.0, 132.0, 100.0]));
     let (columns, rows) = (picture.random.between(1, 4), picture.random.between(1, 3));
     let columns = if columns * rows == 1 { 2 } else { columns };
-    let turned = Frame::new(at(128.0, 128.0), picture.random.range(-0.1, 0.1));
     let road_side = picture.random.chance(0.4);
-    if road_side {
-        let y = if picture.random.chance(0.5) {
-            -112.0
-        } else {
-            112.0
-        };
-        road(
-            picture,
-            &[turned.point(-190.0, y), turned.point(190.0, y)],
-            6.0,
-        );
-        picture.record(Kind::Extra, turned.point(0.0, y));
-        picture.extra = Some("a road");
-    }
+    let tilt = picture.random.range(-0.1, 0.1) * if road_side { 0.15 } else { 1.0 };
+    let turned = Frame::new(at(128.0, 128.0), tilt);
     let (x_edges, y_edges) = (edges(picture, columns), edges(picture, rows));
     let mut names: Vec<&str> = Vec::new();
     for column in x_edges.windows(2) {
@@ -54,14 +43,18 @@ pub(crate) fn farmland(picture: &mut Picture) -> Story {
         }
     }
     if road_side {
-        let centre = picture.centres(Kind::Extra)[0];
-        let frame = Frame::new(centre, 0.0).centre;
-        let offset = frame.plus(-128.0, -128.0);
-        let ends = [
-            turned.point(-190.0, 0.0).plus(offset.x, offset.y),
-            turned.point(190.0, 0.0).plus(offset.x, offset.y),
-        ];
-        road(picture, &ends, 6.0);
+        let y = if picture.random.chance(0.5) {
+            -120.0
+        } else {
+            120.0
+        };
+        road(
+            picture,
+            &[turned.point(-190.0, y), turned.point(190.0, y)],
+            6.0,
+        );
+        picture.record(Kind::Extra, turned.point(0.0, y));
+        picture.extra = Some("a road");
     }
     farmhouse(picture);
     let mut facts = Vec::new();
@@ -85,9 +78,9 @@ pub(crate) fn farmland(picture: &mut Picture) -> Story {
             "the {count} {noun} are {colors}",
             "this is a picture with {colors} farmland",
             "a small house is {place} of the farmland",
-            "there is a house {place} beside the farmland",
+            "there is a house {place} on the farmland",
             "{extra} is {extra_place} and {count} {noun} {are} nearby",
-            "{extra} {extra_place} goes through the farmland",
+            "{extra} {extra_place} goes beside the farmland",
             "the farmland is divided into {count} pieces",
         ],
     }
@@ -111,7 +104,7 @@ fn parcel(picture: &mut Picture, turned: &Frame, x: (f32, f32), y: (f32, f32), c
         (x.1 - gap, y.1 - gap),
         (x.0 + gap, y.1 - gap),
     ]);
-    let across = Frame::new(at(0.0, 0.0), picture.random.pick(&[0.0, 1.570_796_4])).heading();
+    let across = Frame::new(at(0.0, 0.0), picture.random.pick(&[0.0, FRAC_PI_2])).heading();
     let furrows = turned.point(across.x, across.y).plus(-128.0, -128.0);
     let strength = picture.random.range(0.0, 15.0);
     let tone = lit(colour, picture.random.range(0.88, 1.12));
@@ -138,7 +131,7 @@ fn farmhouse(picture: &mut Picture) {
         house(picture, spot, 11.0, 8.0, [150.0, 92.0, 74.0]);
         picture.record(Kind::House, spot.centre);
         for _ in 0..3 {
-            let turn = picture.random.range(0.0, 6.283);
+            let turn = picture.random.range(0.0, TAU);
             tree(picture, Frame::new(spot.centre, turn).point(19.0, 0.0), 4.0);
         }
     }
@@ -211,8 +204,8 @@ fn hollow(picture: &mut Picture, wet: bool) {
         picture.random.range(22.0, 40.0),
     );
     let centre = at(
-        picture.random.range(50.0, 206.0),
-        picture.random.range(50.0, 206.0),
+        picture.random.range(62.0, 194.0),
+        picture.random.range(62.0, 194.0),
     );
     let waves = [(); 4].map(|()| picture.random.range(-1.0, 1.0));
     let shape = Shape::blob(centre, half, waves);

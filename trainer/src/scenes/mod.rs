@@ -4,13 +4,16 @@ mod airport;
 mod built;
 mod canvas;
 mod captions;
+mod courts;
 mod harbor;
+mod junctions;
 mod land;
 mod nature;
 mod objects;
 mod output;
 mod picture;
 mod random;
+mod rivers;
 mod roads;
 mod shape;
 mod sport;
@@ -26,13 +29,13 @@ use picture::Picture;
 use random::Random;
 
 /// A picture of 256 by 256 pixels with five captions.
-pub(crate) struct Scene {
+pub struct Scene {
     /// The picture.
-    pub(crate) image: RgbImage,
+    pub image: RgbImage,
     /// Five different captions, all true.
-    pub(crate) captions: [String; 5],
+    pub captions: [String; 5],
     /// The name of the kind of scene.
-    pub(crate) category: &'static str,
+    pub category: &'static str,
 }
 
 /// Draws one kind of scene and says what captions may tell about it.
@@ -43,12 +46,12 @@ const LAYOUTS: [Layout; 21] = [
     land::forest,
     water::beach,
     water::pond,
-    water::river,
-    water::bridge,
+    rivers::river,
+    rivers::bridge,
     roads::road_with_cars,
     roads::intersection,
-    roads::roundabout,
-    roads::parking,
+    junctions::roundabout,
+    junctions::parking,
     built::residential,
     built::houses,
     built::industrial,
@@ -63,7 +66,7 @@ const LAYOUTS: [Layout; 21] = [
 ];
 
 /// Renders scene `index` of the collection `seed`; equal arguments give equal bytes.
-pub(crate) fn render(seed: u64, index: u64) -> Scene {
+pub fn render(seed: u64, index: u64) -> Scene {
     let (picture, scene) = compose(seed, index);
     drop(picture);
     scene

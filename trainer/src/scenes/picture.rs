@@ -1,5 +1,7 @@
 //! A scene in the making: the canvas, the list of what was drawn, and the ground that is taken.
 
+use std::f32::consts::TAU;
+
 use super::canvas::{Canvas, Paint, SIDE, lit, natural, paint};
 use super::random::Random;
 use super::shape::{Frame, Point, Shape, at};
@@ -17,6 +19,7 @@ pub(crate) enum Kind {
     Extra,
     Farmland,
     House,
+    ParkingLot,
     Pier,
     Playground,
     Pond,
@@ -76,17 +79,35 @@ impl Picture {
         self.canvas.fill(&Shape::Everything, &ground);
     }
 
-    /// Covers the whole ground with grass or with dry soil and returns its paint.
-    pub(crate) fn land(&mut self) -> Paint {
+    /// Covers the whole ground with grass or with dry soil .
+    pub(crate) fn land(&mut self) {
         let colours = [
-            [92.0, 112.0, 66.0],
-            [78.0, 104.0, 60.0],
-            [112.0, 122.0, 76.0],
-            [104.0, 118.0, 84.0],
+            [92.0, 118.0, 64.0],
+            [76.0, 108.0, 58.0],
+            [104.0, 126.0, 70.0],
+            [94.0, 118.0, 72.0],
         ];
         let ground = natural(lit(self.random.pick(&colours), self.random_tone()));
         self.ground(ground);
-        ground
+        self.patches(ground);
+    }
+
+    fn patches(&mut self, ground: Paint) {
+        for _ in 0..self.random.between(2, 7) {
+            let centre = at(self.random.range(0.0, 256.0), self.random.range(0.0, 256.0));
+            let half = at(self.random.range(15.0, 70.0), self.random.range(15.0, 60.0));
+            let waves = [(); 4].map(|()| self.random.range(-1.0, 1.0));
+            let [red, green, blue] = ground.colour;
+            let dry = self.random.range(0.94, 1.2);
+            let patch = Paint {
+                colour: [red * dry * 1.04, green * dry, blue * dry * 0.96],
+                opacity: self.random.range(0.2, 0.6),
+                ragged: 9.0,
+                soft: 14.0,
+                ..ground
+            };
+            self.canvas.fill(&Shape::blob(centre, half, waves), &patch);
+        }
     }
 
     fn random_tone(&mut self) -> f32 {
@@ -98,7 +119,7 @@ impl Picture {
         let colours = [
             [172.0, 168.0, 158.0],
             [150.0, 150.0, 148.0],
-            [186.0, 180.0, 166.0],
+            [174.0, 168.0, 154.0],
         ];
         let colour = lit(self.random.pick(&colours), self.random_tone());
         self.ground(Paint {
@@ -125,10 +146,13 @@ impl Picture {
 
     /// Marks the ground under a shape as taken.
     pub(crate) fn reserve(&mut self, shape: &Shape, margin: f32) {
-        for place in 0..self.taken.len() {
-            let here = at((place % SIDE) as f32 + 0.5, (place / SIDE) as f32 + 0.5);
-            if !self.taken[place] && shape.distance(here) < margin {
-                self.taken[place] = true;
+        let (low, high) = shape.bounds();
+        let limit = |value: f32| value.clamp(0.0, SIDE as f32 - 1.0) as usize;
+        for y in limit(low.y - margin)..=limit(high.y + margin) {
+            for x in limit(low.x - margin)..=limit(high.x + margin) {
+                let here = at(x as f32 + 0.5, y as f32 + 0.5);
+                let taken = &mut self.taken[y * SIDE + x];
+                *taken |= shape.distance(here) < margin;
             }
         }
     }
@@ -200,7 +224,7 @@ impl Picture {
                 .iter()
                 .all(|frame| frame.centre.distance(centre) > 2.0 * radius);
             if apart && self.is_free(&Shape::Disc(centre, radius)) {
-                let angle = self.random.range(0.0, 6.283);
+                let angle = self.random.range(0.0, TAU);
                 frames.push(Frame::new(centre, angle));
             }
             if frames.len() == wanted {

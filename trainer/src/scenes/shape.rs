@@ -40,6 +40,7 @@ pub(crate) struct Frame {
     pub(crate) centre: Point,
     cos: f32,
     sin: f32,
+    pub(crate) scale: f32,
 }
 
 impl Frame {
@@ -49,11 +50,13 @@ impl Frame {
             centre,
             cos: libm::cosf(angle),
             sin: libm::sinf(angle),
+            scale: 1.0,
         }
     }
 
     /// The picture's point for the object's own coordinates.
     pub(crate) fn point(&self, x: f32, y: f32) -> Point {
+        let (x, y) = (x * self.scale, y * self.scale);
         self.centre
             .plus(x * self.cos - y * self.sin, x * self.sin + y * self.cos)
     }
@@ -64,6 +67,11 @@ impl Frame {
             centre: self.point(x, y),
             ..*self
         }
+    }
+
+    /// The same frame with the object's own coordinates enlarged.
+    pub(crate) fn scaled(&self, scale: f32) -> Self {
+        Self { scale, ..*self }
     }
 
     /// The picture's direction of the object's own x axis.
@@ -117,7 +125,7 @@ impl Shape {
     /// A round blob whose radius wanders, with one number in [-1, 1] for each wave.
     pub(crate) fn blob(centre: Point, half: Point, waves: [f32; 4]) -> Self {
         let corner = |step: i32| {
-            let angle = step as f32 * 0.157_079_64;
+            let angle = step as f32 * 0.261_799_4;
             let swell = 1.0
                 + 0.13 * waves[0] * libm::sinf(2.0 * angle + 3.0 * waves[1])
                 + 0.10 * waves[1] * libm::sinf(3.0 * angle + 3.0 * waves[2])
@@ -127,7 +135,7 @@ impl Shape {
                 half.y * swell * libm::sinf(angle),
             )
         };
-        Self::Polygon((0..40).map(corner).collect())
+        Self::Polygon((0..24).map(corner).collect())
     }
 
     /// The signed distance from a point to the edge, negative inside.
@@ -138,8 +146,8 @@ impl Shape {
             Self::Polygon(corners) => polygon_distance(corners, point),
             Self::Stroke(points, half) => {
                 let pairs = points.windows(2);
-                let nearest = pairs.map(|pair| segment_distance(pair[0], pair[1], point));
-                nearest.fold(f32::MAX, f32::min) - half
+                let nearest = pairs.map(|pair| segment_square(pair[0], pair[1], point));
+                libm::sqrtf(nearest.fold(f32::MAX, f32::min)) - half
             }
             Self::Outline(inner, half) => inner.distance(point).abs() - half,
         }
@@ -172,23 +180,31 @@ fn grown(points: &[Point], margin: f32) -> (Point, Point) {
     (low.plus(-margin, -margin), high.plus(margin, margin))
 }
 
-fn segment_distance(from: Point, to: Point, point: Point) -> f32 {
+/// The squared distance from a point to a segment.
+fn segment_square(from: Point, to: Point, point: Point) -> f32 {
     let (along_x, along_y) = (to.x - from.x, to.y - from.y);
+    let (x, y) = (point.x - from.x, point.y - from.y);
     let squared = (along_x * along_x + along_y * along_y).max(1e-6);
-    let share = ((point.x - from.x) * along_x + (point.y - from.y) * along_y) / squared;
-    point.distance(from.towards(to, share.clamp(0.0, 1.0)))
+    let share = ((x * along_x + y * along_y) / squared).clamp(0.0, 1.0);
+    let (x, y) = (x - along_x * share, y - along_y * share);
+    x * x + y * y
 }
 
 fn polygon_distance(corners: &[Point], point: Point) -> f32 {
+    let Some(&last) = corners.last() else {
+        return f32::MAX;
+    };
     let mut nearest = f32::MAX;
     let mut inside = false;
-    for (index, &to) in corners.iter().enumerate() {
-        let from = corners[(index + corners.len() - 1) % corners.len()];
-        nearest = nearest.min(segment_distance(from, to, point));
+    let mut from = last;
+    for &to in corners {
+        nearest = nearest.min(segment_square(from, to, point));
         if (from.y > point.y) != (to.y > point.y) {
             let crossing = from.x + (to.x - from.x) * (point.y - from.y) / (to.y - from.y);
             inside ^= point.x < crossing;
         }
+        from = to;
     }
-    if inside { -nearest } else { nearest }
+    let distance = libm::sqrtf(nearest);
+    if inside { -distance } else { distance }
 }

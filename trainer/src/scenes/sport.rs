@@ -1,9 +1,11 @@
 //! Scenes of sports: tennis, baseball, basketball and a playground with a track.
 
+use std::f32::consts::{FRAC_PI_2, TAU};
+
 use super::canvas::{Colour, Paint, natural, paint};
 use super::captions::Story;
+use super::courts::{baseball_diamond, basketball_court, tennis_court};
 use super::nature::{greenery, surroundings};
-use super::objects::{baseball_diamond, basketball_court, tennis_court};
 use super::picture::{Kind, Picture};
 use super::shape::{Frame, Shape, at};
 
@@ -15,13 +17,24 @@ const COURTS: [(Colour, Colour); 5] = [
     ([58.0, 92.0, 140.0], [90.0, 122.0, 158.0]),
 ];
 
+fn court_scale(picture: &mut Picture, wanted: usize, most: f32) -> f32 {
+    match wanted {
+        1 => picture.random.range(1.1, most),
+        2 => picture.random.range(1.0, 0.8 * most),
+        3 | 4 => picture.random.range(0.95, 1.25),
+        _ => picture.random.range(0.85, 1.05),
+    }
+}
+
 /// Tennis courts in rows.
 pub(crate) fn tennis(picture: &mut Picture) -> Story {
     picture.land();
     surroundings(picture);
     let wanted = picture.random.between(1, 8);
     let (inner, outer) = picture.random.pick(&COURTS);
-    for frame in picture.grid(wanted, at(54.0, 32.0), true) {
+    let scale = court_scale(picture, wanted, 2.2);
+    for frame in picture.grid(wanted, at(54.0 * scale, 32.0 * scale), true) {
+        let frame = frame.scaled(scale);
         tennis_court(picture, &frame, inner, outer);
         picture.record(Kind::TennisCourt, frame.centre);
         picture.reserve(&frame.rectangle(27.0, 16.0), 3.0);
@@ -59,7 +72,7 @@ pub(crate) fn baseball(picture: &mut Picture) -> Story {
         _ => picture.random.range(54.0, 62.0),
     };
     for spot in picture.scatter(wanted, radius * 0.62) {
-        let angle = picture.random.range(0.0, 6.283);
+        let angle = picture.random.range(0.0, TAU);
         let home = Frame::new(spot.centre, angle).shifted(-radius * 0.5, 0.0);
         baseball_diamond(picture, &home, radius);
         picture.record(Kind::BaseballDiamond, spot.centre);
@@ -76,7 +89,7 @@ pub(crate) fn baseball(picture: &mut Picture) -> Story {
             "there {are} {count} {noun} near {near}",
             "there {are} {count} {noun} {place}",
             "{count} {noun} {are} on the green lawn",
-            "{count} {noun} {are} next to {near}",
+            "{count} {noun} and {near} can be seen in the picture",
             "we can see {count} {noun} {place} of the picture",
             "the {noun} {are} {place} and there is grass around {them}",
             "the {noun} with brown soil {are} {place}",
@@ -97,7 +110,9 @@ pub(crate) fn basketball(picture: &mut Picture) -> Story {
     surroundings(picture);
     let wanted = picture.random.between(1, 6);
     let (outer, inner) = picture.random.pick(&COURTS);
-    for frame in picture.grid(wanted, at(62.0, 38.0), true) {
+    let scale = court_scale(picture, wanted, 1.9);
+    for frame in picture.grid(wanted, at(62.0 * scale, 38.0 * scale), true) {
+        let frame = frame.scaled(scale);
         basketball_court(picture, &frame, inner, outer);
         picture.record(Kind::BasketballCourt, frame.centre);
         picture.reserve(&frame.rectangle(31.0, 19.0), 3.0);
@@ -113,7 +128,7 @@ pub(crate) fn basketball(picture: &mut Picture) -> Story {
             "there {are} {count} {noun} near {near}",
             "there {are} {count} {noun} {place}",
             "{count} {noun} {are} {place} of the picture",
-            "{count} {noun} {are} next to {near}",
+            "{count} {noun} and {near} can be seen in the picture",
             "we can see {count} {noun} with white lines",
             "the {noun} {are} {place} and {near} can be seen",
             "the {noun} with white lines {are} {place}",
@@ -127,8 +142,8 @@ pub(crate) fn basketball(picture: &mut Picture) -> Story {
 pub(crate) fn playground(picture: &mut Picture) -> Story {
     picture.land();
     surroundings(picture);
-    let angle = picture.random.pick(&[0.0, 1.570_796_4]) + picture.random.range(-0.15, 0.15);
-    let scale = picture.random.range(0.6, 0.92);
+    let angle = picture.random.pick(&[0.0, FRAC_PI_2]) + picture.random.range(-0.15, 0.15);
+    let scale = picture.random.range(0.7, 1.05);
     let size = at(170.0 * scale, 100.0 * scale);
     let size = if angle.abs() < 1.0 {
         size

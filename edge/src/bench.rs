@@ -1,0 +1,96 @@
+//! `edge bench`: how long a caption takes, what loading takes, how much memory.
+
+use crate::captioner::{Caption, Captioner};
+use crate::packets;
+use anyhow::{Context, Result};
+use cssa::preprocess;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What `edge bench` measured; times in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The runtime and execution provider at work.
+    pub runtime: String,
+    /// Threads asked for.
+    pub threads: usize,
+    /// Captions followed at once.
+    pub beam: usize,
+    /// Captions measured.
+    pub captions: usize,
+    /// From the program's first look at the bundle to a loaded model.
+    pub load_ms: f64,
+    /// Scaling and normalizing.
+    pub preprocessing: Quantiles,
+    /// Encoder.
+    pub encoder: Quantiles,
+    /// Beam search.
+    pub decoder: Quantiles,
+    /// Decoding the file to caption, everything.
+    pub caption: Quantiles,
+    /// Largest resident memory of the process, in MiB.
+    pub peak_rss_mib: f64,
+    /// Mean bytes of a packet, everything in it.
+    pub packet_bytes: f64,
+}
+
+/// Middle and near-worst of several times, in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quantiles {
+    /// Half of the times are shorter.
+    pub p50_ms: f64,
+    /// 95 % are shorter.
+    pub p95_ms: f64,
+}
+
+/// Captions `count` images, taken from `images` in turn, after three that are not counted.
+pub fn run(mut captioner: Captioner, load: Duration, images: &[PathBuf], count: usize, threads: usize, beam: usize) -> Result<Report> {
+    const WARM_UP: usize = 3;
+    let mut captions: Vec<Caption> = Vec::with_capacity(count);
+    let mut whole = Vec::with_capacity(count);
+    let mut bytes = 0;
+    for n in 0..count + WARM_UP {
+        let path = &images[n % images.len()];
+        let started = Instant::now();
+        let image = preprocess::read(path)?;
+        let caption = captioner.caption(&image)?;
+        let packet = packets::pack(&caption, captioner.bundle(), n as u32)?;
+        if n >= WARM_UP {
+            whole.push(started.elapsed());
+            bytes += packet.len();
+            captions.push(caption);
+        }
+    }
+    let quantiles_of = |part: fn(&Caption) -> Duration| quantiles(captions.iter().map(part).collect());
+    Ok(Report {
+        runtime: captioner.active(),
+        threads,
+        beam,
+        captions: count,
+        load_ms: load.as_secs_f64() * 1e3,
+        preprocessing: quantiles_of(|caption| caption.preprocessing),
+        encoder: quantiles_of(|caption| caption.encoder),
+        decoder: quantiles_of(|caption| caption.decoder),
+        caption: quantiles(whole),
+        peak_rss_mib: peak_rss_mib()?,
+        packet_bytes: bytes as f64 / count.max(1) as f64,
+    })
+}
+
+fn quantiles(mut times: Vec<Duration>) -> Quantiles {
+    times.sort();
+    let at = |share: f64| {
+        let place = ((times.len() as f64 - 1.0) * share).round().max(0.0) as usize;
+        times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    };
+    Quantiles { p50_ms: at(0.5), p95_ms: at(0.95) }
+}
+
+/// VmHWM of this process.
+fn peak_rss_mib() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc/self/status has no VmHWM")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("/proc/self/status: VmHWM")?;
+    Ok(kib / 1024.0)
+}

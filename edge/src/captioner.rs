@@ -1,0 +1,75 @@
+//! From an image to a caption: preprocessing, encoder, beam search.
+
+use crate::runtime::{self, Runtime, Steps};
+use anyhow::{Context, Result};
+use cssa::bundle::Bundle;
+use cssa::model::Model;
+use cssa::search::{self, Hypothesis, LENGTH_EXPONENT};
+use cssa::vocabulary::{TokenId, Vocabulary};
+use cssa::preprocess;
+use image::RgbImage;
+use std::time::{Duration, Instant};
+
+/// A loaded bundle, ready to caption.
+pub struct Captioner {
+    runtime: Box<dyn Runtime>,
+    model: Model,
+    vocabulary: Vocabulary,
+    bundle: u16,
+    search: search::Settings,
+}
+
+/// A caption and what it took.
+#[derive(Clone, Debug)]
+pub struct Caption {
+    /// The words as ids.
+    pub tokens: Vec<TokenId>,
+    /// The words.
+    pub text: String,
+    /// Geometric mean of the tokens' probabilities, 0 to 1.
+    pub score: f32,
+    /// Time for scaling and normalizing the pixels.
+    pub preprocessing: Duration,
+    /// Time in the encoder.
+    pub encoder: Duration,
+    /// Time in the beam search.
+    pub decoder: Duration,
+}
+
+impl Captioner {
+    /// Loads a bundle.
+    pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
+        let model = bundle.manifest.model.clone();
+        let search =
+            search::Settings { beam: settings.beam, longest: model.max_tokens - 1, length_exponent: LENGTH_EXPONENT };
+        let runtime = runtime::open(bundle, settings)?;
+        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search })
+    }
+
+    /// The runtime at work.
+    #[must_use]
+    pub fn active(&self) -> String {
+        self.runtime.active()
+    }
+
+    /// The bundle's id.
+    #[must_use]
+    pub fn bundle(&self) -> u16 {
+        self.bundle
+    }
+
+    /// Captions an image of any size.
+    pub fn caption(&mut self, image: &RgbImage) -> Result<Caption> {
+        let started = Instant::now();
+        let square = preprocess::resize(image, self.model.image_size as u32);
+        let input = preprocess::normalize(&square, self.model.backbone.normalization());
+        let prepared = Instant::now();
+        self.runtime.encode(&input)?;
+        let encoded = Instant::now();
+        let Hypothesis { tokens, log_probability } = search::search(&mut Steps(self.runtime.as_mut()), self.search)?;
+        let decoder = encoded.elapsed();
+        let score = Hypothesis { tokens: tokens.clone(), log_probability }.score();
+        let text = self.vocabulary.decode(&tokens).context("the search gave a token that is no word")?;
+        Ok(Caption { tokens, text, score, preprocessing: prepared - started, encoder: encoded - prepared, decoder })
+    }
+}

@@ -1,0 +1,249 @@
+//! What `edge`'s commands do with their options, and the only place where the program prints.
+
+use anyhow::{Context, Result, bail, ensure};
+use cssa::bundle::{Bundle, Words};
+use cssa::{files, preprocess};
+use edge::captioner::Captioner;
+use edge::runtime::{Choice, Provider, Settings};
+use edge::{bench, packets, sources, wire};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Options that load a model.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelOptions {
+    /// Folder of the bundle; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// Which program runs the model.
+    #[arg(long, value_enum, default_value = "auto")]
+    runtime: Choice,
+    /// Where ONNX Runtime computes.
+    #[arg(long, value_enum, default_value = "cpu")]
+    provider: Provider,
+    /// Threads of ONNX Runtime.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: u8,
+    /// Captions that are followed at once.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
+    beam: u8,
+}
+
+/// Options of `edge caption`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CaptionOptions {
+    /// Images and folders of images.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelOptions,
+    /// One JSON object an image.
+    #[arg(long)]
+    json: bool,
+    /// Also write the packets to this file.
+    #[arg(long)]
+    packets: Option<PathBuf>,
+}
+
+/// Options of `edge decode`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DecodeOptions {
+    /// A file of packets.
+    file: PathBuf,
+    /// Folder of the bundle that made them; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// One JSON object a packet.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `edge bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchOptions {
+    /// Images and folders of images; left out, the checkout's rendered scenes.
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Captions to measure.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A captioned image, as `--json` prints it.
+#[derive(Serialize)]
+struct Line<'a> {
+    image: &'a Path,
+    caption: &'a str,
+    score: f32,
+    packet_hex: String,
+    packet_bytes: usize,
+    latency_ms: f64,
+    runtime: &'a str,
+}
+
+/// A decoded packet, as `--json` prints it.
+#[derive(Serialize)]
+struct Decoded<'a> {
+    sequence: u32,
+    time: u32,
+    bundle: String,
+    score: f32,
+    caption: &'a str,
+}
+
+impl ModelOptions {
+    fn settings(&self) -> Settings {
+        Settings {
+            choice: self.runtime,
+            provider: self.provider,
+            threads: usize::from(self.threads),
+            beam: usize::from(self.beam),
+        }
+    }
+
+    fn open(&self) -> Result<Captioner> {
+        Captioner::open(&Bundle::read(&bundle_folder(self.bundle.as_deref())?)?, &self.settings())
+    }
+}
+
+/// Captions every image; one that cannot be read is reported, the others are captioned, and the command fails at the end.
+pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
+    let images = sources::images(&options.paths)?;
+    let mut captioner = options.model.open()?;
+    let active = captioner.active();
+    if !options.json {
+        report(&format!("runtime {active}"));
+    }
+    let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
+    for path in &images {
+        let started = Instant::now();
+        let caption = match preprocess::read(path) {
+            Ok(image) => captioner.caption(&image).with_context(|| format!("{}", path.display()))?,
+            Err(error) => {
+                report(&format!("error: {error}"));
+                failures += 1;
+                continue;
+            }
+        };
+        let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+        let packet = packets::pack(&caption, captioner.bundle(), sequence)?;
+        sequence = sequence.wrapping_add(1);
+        wire::push_frame(&mut stream, &packet);
+        if options.json {
+            print(&serde_json::to_string(&Line {
+                image: path,
+                caption: &caption.text,
+                score: caption.score,
+                packet_hex: cssa::bundle::hexadecimal(&packet),
+                packet_bytes: packet.len(),
+                latency_ms,
+                runtime: &active,
+            })?)?;
+        } else {
+            print(&format!("{}: {}", path.display(), caption.text))?;
+        }
+    }
+    if let Some(path) = &options.packets {
+        files::write(path, &stream)?;
+    }
+    ensure!(failures == 0, "{failures} of {} images could not be captioned", images.len());
+    Ok(())
+}
+
+/// Prints every packet's caption; damaged packets are reported, the others are decoded, and the command fails at the end.
+pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
+    let words = Words::read(&bundle_folder(options.bundle.as_deref())?)?;
+    let received = packets::read(&options.file, &words)?;
+    if received.is_empty() {
+        bail!("{}: holds no packet, expected what edge caption --packets writes", options.file.display());
+    }
+    let total = received.len();
+    let mut failures = 0;
+    for packet in received {
+        match packet {
+            Ok(received) if options.json => print(&serde_json::to_string(&Decoded {
+                sequence: received.packet.sequence,
+                time: received.packet.time,
+                bundle: format!("{:04x}", received.packet.bundle),
+                score: f32::from(received.packet.score) / 255.0,
+                caption: &received.text,
+            })?)?,
+            Ok(received) => print(&received.text)?,
+            Err(rejected) => {
+                report(&format!("error: {}: {rejected}", options.file.display()));
+                failures += 1;
+            }
+        }
+    }
+    ensure!(failures == 0, "{}: {failures} of {total} packets could not be decoded", options.file.display());
+    Ok(())
+}
+
+/// Measures captions and prints a report.
+pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
+    let paths = match options.paths.as_slice() {
+        [] => vec![checkout("scenes").context("no images named and fixtures/scenes is not here")?],
+        paths => paths.to_vec(),
+    };
+    let images = sources::images(&paths)?;
+    let started = Instant::now();
+    let captioner = options.model.open()?;
+    let settings = options.model.settings();
+    let report = bench::run(captioner, started.elapsed(), &images, options.count as usize, settings.threads, settings.beam)?;
+    if options.json {
+        return print(&serde_json::to_string(&report)?);
+    }
+    let row = |name: &str, times: bench::Quantiles| format!("{name:14} {:8.1} {:8.1}", times.p50_ms, times.p95_ms);
+    print(&format!(
+        "{} · {} threads · beam {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · peak memory {:.0} MiB · {:.1} bytes a packet",
+        report.runtime,
+        report.threads,
+        report.beam,
+        report.captions,
+        "ms",
+        "p50",
+        "p95",
+        row("preprocessing", report.preprocessing),
+        row("encoder", report.encoder),
+        row("decoder", report.decoder),
+        row("caption", report.caption),
+        report.load_ms,
+        report.peak_rss_mib,
+        report.packet_bytes
+    ))
+}
+
+/// The bundle that was named, or the default one: `bundle` beside the program, else the checkout's `fixtures/bundle`.
+fn bundle_folder(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder.into());
+    }
+    let program = std::env::current_exe().ok();
+    let beside = program.and_then(|program| Some(program.parent()?.join("bundle"))).filter(|folder| folder.is_dir());
+    beside.or_else(|| checkout("bundle")).context("no default bundle beside this program: name one with --bundle")
+}
+
+/// A folder of the checkout's fixtures, where the program was built in one that is still there.
+fn checkout(fixture: &str) -> Option<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("fixtures");
+    Some(fixtures.join(fixture)).filter(|folder| folder.is_dir())
+}
+
+/// A line of results. A reader that went away (`| head`) ends the program quietly.
+fn print(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => Ok(written?),
+    }
+}
+
+/// A line for the person at the terminal.
+pub(crate) fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,172 @@
+//! ONNX Runtime, loaded when the program runs: from PyPI's wheel, from a Jetson's, from a distribution.
+
+use super::{Provider, Runtime, Settings, names};
+use anyhow::{Context, Result, anyhow, ensure};
+use cssa::bundle::{Bundle, DECODER, ENCODER};
+use cssa::model::Model;
+use cssa::vocabulary::TokenId;
+use ort::environment::Environment;
+use ort::ep::{self, ExecutionProvider};
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, Tensor, TensorRef};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// A bundle in ONNX Runtime.
+pub struct OrtRuntime {
+    encoder: Session,
+    decoder: Session,
+    model: Model,
+    provider: Provider,
+    beam: usize,
+    cross: Vec<(String, DynValue)>,
+    own: Vec<(String, DynValue)>,
+}
+
+/// Where libonnxruntime is: `ORT_DYLIB_PATH`, beside the program, in this checkout's `target/onnxruntime`, or in the
+/// system's library folders.
+#[must_use]
+pub fn find_library() -> Option<PathBuf> {
+    const NAME: &str = "libonnxruntime.so";
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    let program = std::env::current_exe().ok();
+    let mut folders: Vec<PathBuf> = program.iter().flat_map(|program| program.ancestors().skip(1).take(4)).map(Into::into).collect();
+    folders.extend(folders.clone().iter().map(|folder| folder.join("onnxruntime")));
+    let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&paths));
+    folders.extend(["/usr/local/lib", "/usr/lib", "/usr/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu"].map(Into::into));
+    folders.into_iter().map(|folder| folder.join(NAME)).find(|path| path.is_file())
+}
+
+/// An ONNX graph in ONNX Runtime; `name` is what errors call it.
+pub fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, threads: usize) -> Result<Session> {
+    let environment = environment(library)?;
+    let mut builder = Session::builder(&environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(|error| anyhow!("{error}"))?
+        .with_intra_threads(threads)
+        .map_err(|error| anyhow!("{error}"))?;
+    let providers = match provider {
+        Provider::Cpu => vec![],
+        Provider::Cuda => vec![required::<ep::CUDA>()?],
+        Provider::Tensorrt => vec![required::<ep::TensorRT>()?, required::<ep::CUDA>()?],
+    };
+    if !providers.is_empty() {
+        builder = builder.with_execution_providers(providers).map_err(|error| anyhow!("{error}"))?;
+    }
+    builder.commit_from_memory(graph).with_context(|| format!("{name}: ONNX Runtime cannot load it"))
+}
+
+fn environment(library: &Path) -> Result<Environment> {
+    let shown = library.display();
+    ort::init_from(library).map_err(|error| anyhow!("{shown}: {error}"))?.build().with_context(|| format!("{shown}"))
+}
+
+/// A provider that must be there: registering it otherwise fails in silence.
+fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>>() -> Result<ep::ExecutionProviderDispatch> {
+    let provider = P::default();
+    ensure!(P::is_available()?, "{} is not in this ONNX Runtime", P::NAME);
+    Ok(provider.into().error_on_failure())
+}
+
+impl OrtRuntime {
+    /// Loads both graphs.
+    pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
+        let open = |name: &str, graph: &[u8]| {
+            let path = bundle.folder.join(name);
+            open_session(library, &path.display().to_string(), graph, settings.provider, settings.threads)
+        };
+        Ok(Self {
+            encoder: open(ENCODER, &bundle.encoder)?,
+            decoder: open(DECODER, &bundle.decoder)?,
+            model: bundle.manifest.model.clone(),
+            provider: settings.provider,
+            beam: settings.beam,
+            cross: Vec::new(),
+            own: Vec::new(),
+        })
+    }
+
+    /// Empty self-attention caches.
+    fn empty_caches(&self) -> Result<Vec<(String, DynValue)>> {
+        let (beam, heads, width, length) = (self.beam, self.model.heads, self.model.head_width(), self.model.max_tokens);
+        let zeros = |shape: [usize; 4]| -> Result<DynValue> {
+            let values = vec![0f32; shape.iter().product()];
+            Ok(Tensor::from_array((shape, values))?.into_dyn())
+        };
+        let mut caches = Vec::with_capacity(2 * self.model.decoder_layers);
+        for layer in 0..self.model.decoder_layers {
+            caches.push((names::self_key(layer), zeros([beam, heads, width, length])?));
+            caches.push((names::self_value(layer), zeros([beam, heads, length, width])?));
+        }
+        Ok(caches)
+    }
+}
+
+impl Runtime for OrtRuntime {
+    fn active(&self) -> String {
+        let provider = match self.provider {
+            Provider::Cpu => "CPUExecutionProvider",
+            Provider::Cuda => "CUDAExecutionProvider",
+            Provider::Tensorrt => "TensorrtExecutionProvider",
+        };
+        format!("ort/{provider}")
+    }
+
+    fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>> {
+        let size = self.model.image_size;
+        let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
+        let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).context(ENCODER)?;
+        let take = |outputs: &mut ort::session::SessionOutputs<'_>, name: String| {
+            let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            Ok::<_, anyhow::Error>((name, value))
+        };
+        self.cross.clear();
+        for layer in 0..self.model.decoder_layers {
+            self.cross.push(take(&mut outputs, names::cross_key(layer))?);
+            self.cross.push(take(&mut outputs, names::cross_value(layer))?);
+        }
+        let memory = outputs.get(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
+        let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
+        drop(outputs);
+        self.own = self.empty_caches()?;
+        Ok(memory)
+    }
+
+    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
+        ensure!(tokens.len() == self.beam && parents.len() == self.beam, "{} captions, expected {}", tokens.len(), self.beam);
+        ensure!(!self.cross.is_empty(), "no image has been encoded");
+        let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
+        let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();
+        let position = [position as i64];
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
+            (names::TOKENS.into(), TensorRef::from_array_view(([self.beam], tokens.as_slice()))?.into()),
+            (names::PARENTS.into(), TensorRef::from_array_view(([self.beam], parents.as_slice()))?.into()),
+            (names::POSITION.into(), TensorRef::from_array_view(([1], position.as_slice()))?.into()),
+        ];
+        for (name, value) in self.cross.iter().chain(&self.own) {
+            inputs.push((name.as_str().into(), value.into()));
+        }
+        let mut outputs = self.decoder.run(inputs).context(DECODER)?;
+        let mut own = Vec::with_capacity(2 * self.model.decoder_layers);
+        for layer in 0..self.model.decoder_layers {
+            let next = [
+                (names::self_key(layer), names::next_self_key(layer)),
+                (names::self_value(layer), names::next_self_value(layer)),
+            ];
+            for (name, next) in next {
+                let value = outputs.remove(&next).with_context(|| format!("{DECODER}: has no output {next}"))?;
+                own.push((name, value));
+            }
+        }
+        let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
+        logits.clear();
+        logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
+        drop(outputs);
+        self.own = own;
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! tract: pure Rust, on any CPU, nothing to install.
+//!
+//! tract computes quantized convolutions in float plus the casts, so an INT8 bundle is loaded as the float network that it
+//! stands for: the weights become floats once, and the activations' quantizers go away.
+
+use super::{Runtime, names};
+use anyhow::{Context, Result, anyhow, ensure};
+use cssa::bundle::{Bundle, DECODER, ENCODER};
+use cssa::model::Model;
+use cssa::vocabulary::TokenId;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::prelude::*;
+
+type Plan = Arc<TypedRunnableModel>;
+
+/// A bundle in tract.
+pub struct TractRuntime {
+    encoder: Graph,
+    decoder: Graph,
+    model: Model,
+    beam: usize,
+    cross: BTreeMap<String, TValue>,
+    own: BTreeMap<String, TValue>,
+}
+
+struct Graph {
+    plan: Plan,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl TractRuntime {
+    /// Loads both graphs; the decoder for beams of exactly `beam` captions.
+    pub fn open(bundle: &Bundle, beam: usize) -> Result<Self> {
+        let open = |name: &str, graph: &[u8]| {
+            let path = bundle.folder.join(name);
+            Graph::load(graph, beam).with_context(|| format!("{}: tract cannot load it", path.display()))
+        };
+        Ok(Self {
+            encoder: open(ENCODER, &bundle.encoder)?,
+            decoder: open(DECODER, &bundle.decoder)?,
+            model: bundle.manifest.model.clone(),
+            beam,
+            cross: BTreeMap::new(),
+            own: BTreeMap::new(),
+        })
+    }
+}
+
+impl Graph {
+    fn load(bytes: &[u8], beam: usize) -> Result<Self> {
+        let mut proto = dequantized(ModelProto::decode(bytes)?)?;
+        fix_beam(&mut proto, beam);
+        let graph = proto.graph.as_ref().context("it has no graph")?;
+        let inputs = graph.input.iter().map(|input| input.name.clone()).collect();
+        let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
+        let plan = tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
+        Ok(Self { plan, inputs, outputs })
+    }
+
+    fn run(&self, mut values: BTreeMap<String, TValue>) -> Result<BTreeMap<String, TValue>> {
+        let take = |name: &String| values.remove(name).with_context(|| format!("input {name} is missing"));
+        let inputs: TVec<TValue> = self.inputs.iter().map(take).collect::<Result<_>>()?;
+        Ok(self.outputs.iter().cloned().zip(self.plan.run(inputs)?).collect())
+    }
+}
+
+impl Runtime for TractRuntime {
+    fn active(&self) -> String {
+        "tract".into()
+    }
+
+    fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>> {
+        let size = self.model.image_size;
+        let image = Tensor::from_shape(&[1, 3, size, size], image)?.into_tvalue();
+        let mut outputs = self.encoder.run([(names::IMAGE.to_owned(), image)].into()).context(ENCODER)?;
+        let memory = outputs.remove(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
+        self.cross = outputs;
+        self.own.clear();
+        let (heads, width, length) = (self.model.heads, self.model.head_width(), self.model.max_tokens);
+        for layer in 0..self.model.decoder_layers {
+            let zeros = |shape: &[usize]| Ok::<_, anyhow::Error>(Tensor::zero::<f32>(shape)?.into_tvalue());
+            self.own.insert(names::self_key(layer), zeros(&[self.beam, heads, width, length])?);
+            self.own.insert(names::self_value(layer), zeros(&[self.beam, heads, length, width])?);
+        }
+        Ok(memory.to_plain_array_view::<f32>()?.iter().copied().collect())
+    }
+
+    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
+        ensure!(tokens.len() == self.beam && parents.len() == self.beam, "{} captions, expected {}", tokens.len(), self.beam);
+        ensure!(!self.cross.is_empty(), "no image has been encoded");
+        let integers = |values: Vec<i64>| tensor1(&values).into_tvalue();
+        let mut inputs = std::mem::take(&mut self.own);
+        inputs.extend(self.cross.iter().map(|(name, value)| (name.clone(), value.clone())));
+        inputs.insert(names::TOKENS.into(), integers(tokens.iter().map(|token| i64::from(token.0)).collect()));
+        inputs.insert(names::PARENTS.into(), integers(parents.iter().map(|&parent| parent as i64).collect()));
+        inputs.insert(names::POSITION.into(), integers(vec![position as i64]));
+        let mut outputs = self.decoder.run(inputs).context(DECODER)?;
+        for layer in 0..self.model.decoder_layers {
+            let next = [
+                (names::self_key(layer), names::next_self_key(layer)),
+                (names::self_value(layer), names::next_self_value(layer)),
+            ];
+            for (name, next) in next {
+                let value = outputs.remove(&next).with_context(|| format!("{DECODER}: has no output {next}"))?;
+                self.own.insert(name, value);
+            }
+        }
+        let found = outputs.remove(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
+        logits.clear();
+        logits.extend(found.to_plain_array_view::<f32>()?.iter());
+        Ok(())
+    }
+}
+
+/// Puts a number in the place of the named beam dimension of inputs and outputs.
+fn fix_beam(proto: &mut ModelProto, beam: usize) {
+    use tract_onnx::pb::{tensor_shape_proto::dimension::Value, type_proto};
+    let Some(graph) = &mut proto.graph else { return };
+    for info in graph.input.iter_mut().chain(&mut graph.output) {
+        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
+            continue;
+        };
+        for dimension in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
+            if matches!(&dimension.value, Some(Value::DimParam(name)) if name == names::BEAM) {
+                dimension.value = Some(Value::DimValue(beam as i64));
+            }
+        }
+    }
+}
+
+/// The float network that a QDQ graph stands for: constants behind DequantizeLinear become floats, the pairs
+/// QuantizeLinear → DequantizeLinear between layers disappear. A graph without such nodes comes back as it is.
+pub fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
+    let Some(graph) = &mut proto.graph else { return Ok(proto) };
+    let constants: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let quantizers: BTreeMap<&str, &str> = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "QuantizeLinear")
+        .map(|node| (node.output[0].as_str(), node.input[0].as_str()))
+        .collect();
+    let mut floats: Vec<TensorProto> = Vec::new();
+    let mut same: BTreeMap<String, String> = BTreeMap::new();
+    let mut consumed: BTreeSet<String> = BTreeSet::new();
+    for node in graph.node.iter().filter(|node| node.op_type == "DequantizeLinear") {
+        let input = node.input[0].as_str();
+        if let Some(&source) = quantizers.get(input) {
+            same.insert(node.output[0].clone(), source.into());
+        } else if let Some(constant) = constants.get(input) {
+            floats.push(float_constant(node, constant, &constants)?);
+            consumed.insert(input.into());
+        }
+    }
+    let gone: BTreeSet<String> = same.keys().cloned().chain(floats.iter().map(|tensor| tensor.name.clone())).collect();
+    let kept = |node: &NodeProto| node.op_type != "QuantizeLinear" && !node.output.iter().any(|output| gone.contains(output));
+    let kept: Vec<bool> = graph.node.iter().map(kept).collect();
+    let mut kept = kept.into_iter();
+    graph.node.retain(|_| kept.next().unwrap_or(true));
+    for input in graph.node.iter_mut().flat_map(|node| &mut node.input) {
+        while let Some(source) = same.get(input) {
+            input.clone_from(source);
+        }
+    }
+    graph.initializer.retain(|tensor| !consumed.contains(&tensor.name));
+    graph.initializer.extend(floats);
+    Ok(proto)
+}
+
+/// The float constant that a DequantizeLinear node makes of an integer one.
+fn float_constant(node: &NodeProto, constant: &TensorProto, constants: &BTreeMap<&str, &TensorProto>) -> Result<TensorProto> {
+    let name = &constant.name;
+    let get = |at: usize| node.input.get(at).and_then(|input| constants.get(input.as_str()));
+    let scales = get(1).with_context(|| format!("constant {name} has no scale"))?;
+    let scales: Vec<f32> = scales.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let zero = get(2).is_none_or(|zero| zero.raw_data.iter().all(|&byte| byte == 0));
+    ensure!(zero && !scales.is_empty(), "constant {name}: expected symmetric quantization with at least one scale");
+    let integers: Vec<f32> = match DataType::try_from(constant.data_type) {
+        Ok(DataType::Int8) => constant.raw_data.iter().map(|&byte| f32::from(byte as i8)).collect(),
+        Ok(DataType::Int32) => {
+            let words = constant.raw_data.chunks_exact(4);
+            words.map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32).collect()
+        }
+        _ => return Err(anyhow!("constant {name} has type {}, expected INT8 or INT32", constant.data_type)),
+    };
+    let axis = node.attribute.iter().find(|attribute| attribute.name == "axis").map_or(1, |attribute| attribute.i);
+    let extents: Vec<usize> = constant.dims.iter().map(|&extent| extent.max(0) as usize).collect();
+    let axis = usize::try_from(axis).ok().filter(|&axis| axis < extents.len().max(1)).context("axis is out of bounds")?;
+    let inner: usize = extents.iter().skip(axis + 1).product();
+    let count = if scales.len() == 1 { 1 } else { extents[axis] };
+    ensure!(
+        count == scales.len() && extents.iter().product::<usize>() == integers.len(),
+        "constant {name} has {} values and {} scales for the shape {extents:?}",
+        integers.len(),
+        scales.len()
+    );
+    let scaled = integers.iter().enumerate().flat_map(|(n, value)| (value * scales[n / inner.max(1) % count]).to_le_bytes());
+    Ok(TensorProto {
+        name: node.output[0].clone(),
+        dims: constant.dims.clone(),
+        data_type: DataType::Float as i32,
+        raw_data: scaled.collect(),
+        ..TensorProto::default()
+    })
+}

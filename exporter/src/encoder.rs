@@ -1,0 +1,160 @@
+//! `encoder.onnx`: image `[1, 3, s, s]` → memory `[N, d]` and, for every decoder layer, the cross-attention keys
+//! `[h, d_k, N]` (transposed already) and values `[h, N, d_k]`.
+
+use crate::graph::{Attribute, Extent, Graph, Name};
+use crate::weights::Weights;
+use anyhow::Result;
+use cssa::backbone::{Activation, Convolution, Layer, Shortcut};
+use edge::runtime::names;
+use tract_onnx::pb::{ModelProto, tensor_proto::DataType};
+
+/// Writes the encoder.
+pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
+    let model = weights.model;
+    let mut graph = Graph::new("encoder");
+    let size = Extent::Fixed(model.image_size);
+    let mut x = graph.input(names::IMAGE, DataType::Float, &[Extent::Fixed(1), Extent::Fixed(3), size, size]);
+    for layer in model.backbone.plan(model.image_size) {
+        x = backbone_layer(&mut graph, weights, &x, &layer)?;
+    }
+    let (cells, channels) = (model.cells(), model.backbone.channels());
+    x = graph.reshape(&x, &[channels as i64, cells as i64]);
+    x = graph.transpose(&x, &[1, 0]);
+    let input = weights.dense("encoder.input", 1.0)?;
+    x = graph.linear("encoder.input", &x, (&input.shape, &input.weight), &input.bias);
+    let omega = weights.omega()?;
+    for layer in 0..model.encoder_layers {
+        let omega = omega.as_ref().map(|omega| omega[layer].as_slice());
+        x = former_layer(&mut graph, weights, &x, layer, omega)?;
+    }
+    graph.output(names::MEMORY, &x, &[Extent::Fixed(cells), Extent::Fixed(model.width)]);
+    for layer in 0..model.decoder_layers {
+        cross_keys(&mut graph, weights, &x, layer)?;
+    }
+    Ok(graph.finish())
+}
+
+fn backbone_layer(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Layer) -> Result<Name> {
+    match layer {
+        Layer::Convolution(layer) => convolution(graph, weights, x, layer),
+        Layer::MaxPool => {
+            let window = [
+                ("kernel_shape", Attribute::Ints(vec![3, 3])),
+                ("strides", Attribute::Ints(vec![2, 2])),
+                ("pads", Attribute::Ints(vec![1; 4])),
+            ];
+            Ok(graph.node("MaxPool", &[x], &window))
+        }
+        Layer::Block { body, shortcut, activation } => {
+            let mut output: Name = x.into();
+            for layer in body {
+                output = convolution(graph, weights, &output, layer)?;
+            }
+            let sum = match shortcut {
+                Shortcut::None => output,
+                Shortcut::Identity => graph.node("Add", &[&output, x], &[]),
+                Shortcut::Projection(layer) => {
+                    let projected = convolution(graph, weights, x, layer)?;
+                    graph.node("Add", &[&output, &projected], &[])
+                }
+            };
+            Ok(activate(graph, sum, *activation))
+        }
+    }
+}
+
+fn convolution(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Convolution) -> Result<Name> {
+    let (weight, bias) = weights.folded(layer)?;
+    let kernel = graph.floats(&format!("{}.weight", layer.name), &weight.shape, &weight.data);
+    let bias = graph.floats(&format!("{}.bias", layer.name), &[layer.outputs], &bias);
+    let (before, after) = (layer.padding.0 as i64, layer.padding.1 as i64);
+    let attributes = [
+        ("kernel_shape", Attribute::Ints(vec![layer.kernel as i64; 2])),
+        ("strides", Attribute::Ints(vec![layer.stride as i64; 2])),
+        ("pads", Attribute::Ints(vec![before, before, after, after])),
+        ("group", Attribute::Int(layer.groups as i64)),
+    ];
+    let output = graph.named_node("Conv", &layer.name, &[x, &kernel, &bias], &attributes);
+    Ok(activate(graph, output, layer.activation))
+}
+
+fn activate(graph: &mut Graph, x: Name, activation: Activation) -> Name {
+    match activation {
+        Activation::Linear => x,
+        Activation::Relu => graph.node("Relu", &[&x], &[]),
+        Activation::Relu6 => {
+            let (low, high) = (graph.scalar("relu6.low", 0.0), graph.scalar("relu6.high", 6.0));
+            graph.node("Clip", &[&x, &low, &high], &[])
+        }
+    }
+}
+
+/// MGA and feed-forward network, each with Add & Norm; `x: [N, d]`.
+fn former_layer(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usize, omega: Option<&[f32]>) -> Result<Name> {
+    let model = weights.model;
+    let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
+    let here = format!("encoder.layers.{layer}");
+    let name = format!("{here}.attention");
+    let all = weights.query_key_value(&name)?;
+    let all = graph.linear(&format!("{name}.query_key_value"), x, (&all.shape, &all.weight), &all.bias);
+    let parts = graph.split(&format!("{name}.split"), &all, 3, 1);
+    let heads: Vec<Name> = parts.iter().map(|part| graph.reshape(part, &[n, h, width])).collect();
+    let queries = graph.transpose(&heads[0], &[1, 0, 2]);
+    let keys = graph.transpose(&heads[1], &[1, 2, 0]);
+    let values = graph.transpose(&heads[2], &[1, 0, 2]);
+    let mut scores = graph.node("MatMul", &[&queries, &keys], &[]);
+    if let Some(omega) = omega {
+        let shape = [model.heads, model.cells(), model.cells()];
+        let constant = graph.floats(&format!("{here}.omega"), &shape, omega);
+        scores = graph.node("Add", &[&scores, &constant], &[]);
+    }
+    let attention = graph.softmax(&scores);
+    let attended = graph.node("MatMul", &[&attention, &values], &[]);
+    let attended = graph.transpose(&attended, &[1, 0, 2]);
+    let attended = graph.reshape(&attended, &[n, model.width as i64]);
+    let x = add_and_norm(graph, weights, x, &attended, &format!("{name}.output"), &format!("{here}.attention_norm"))?;
+    feed_forward(graph, weights, &x, &here)
+}
+
+/// LayerNorm(x + layer(y)).
+pub(crate) fn add_and_norm(
+    graph: &mut Graph,
+    weights: &Weights<'_>,
+    x: &str,
+    y: &str,
+    layer: &str,
+    norm: &str,
+) -> Result<Name> {
+    let output = weights.dense(layer, 1.0)?;
+    let output = graph.linear(layer, y, (&output.shape, &output.weight), &output.bias);
+    let sum = graph.node("Add", &[x, &output], &[]);
+    let (weight, bias) = (weights.get(&format!("{norm}.weight"))?, weights.get(&format!("{norm}.bias"))?);
+    Ok(graph.layer_norm(norm, &sum, &weight.data, &bias.data))
+}
+
+/// LayerNorm(x + down(ReLU(up(x)))).
+pub(crate) fn feed_forward(graph: &mut Graph, weights: &Weights<'_>, x: &str, here: &str) -> Result<Name> {
+    let name = format!("{here}.feed_forward.up");
+    let up = weights.dense(&name, 1.0)?;
+    let hidden = graph.linear(&name, x, (&up.shape, &up.weight), &up.bias);
+    let hidden = graph.node("Relu", &[&hidden], &[]);
+    let down = format!("{here}.feed_forward.down");
+    add_and_norm(graph, weights, x, &hidden, &down, &format!("{here}.feed_forward_norm"))
+}
+
+fn cross_keys(graph: &mut Graph, weights: &Weights<'_>, memory: &str, layer: usize) -> Result<()> {
+    let model = weights.model;
+    let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
+    let name = format!("decoder.layers.{layer}.cross_attention");
+    let both = weights.side_by_side(&[(format!("{name}.key"), 1.0), (format!("{name}.value"), 1.0)])?;
+    let both = graph.linear(&format!("{name}.key_value"), memory, (&both.shape, &both.weight), &both.bias);
+    let parts = graph.split(&format!("{name}.split"), &both, 2, 1);
+    let keys = graph.reshape(&parts[0], &[n, h, width]);
+    let keys = graph.transpose(&keys, &[1, 2, 0]);
+    let values = graph.reshape(&parts[1], &[n, h, width]);
+    let values = graph.transpose(&values, &[1, 0, 2]);
+    let (h, width, n) = (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
+    graph.output(&names::cross_key(layer), &keys, &[h, width, n]);
+    graph.output(&names::cross_value(layer), &values, &[h, n, width]);
+    Ok(())
+}

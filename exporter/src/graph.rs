@@ -1,0 +1,222 @@
+//! Writes ONNX graphs with `tract_onnx`'s protobuf messages: one method an operator, each giving the name of its output.
+
+use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto, attribute_proto::AttributeType, type_proto,
+};
+
+/// The operator set: the lowest that has LayerNormalization.
+pub const OPSET: i64 = 17;
+/// The file format version that came with it.
+const IR_VERSION: i64 = 8;
+
+/// Name of a tensor in the graph.
+pub type Name = String;
+
+/// A dimension of an input or output.
+#[derive(Clone, Copy, Debug)]
+pub enum Extent {
+    /// Known.
+    Fixed(usize),
+    /// Chosen when the graph is loaded.
+    Named(&'static str),
+}
+
+/// An attribute of a node.
+#[derive(Clone, Debug)]
+pub enum Attribute {
+    /// A number.
+    Int(i64),
+    /// Several numbers.
+    Ints(Vec<i64>),
+    /// A real number.
+    Float(f32),
+}
+
+/// A graph in the making.
+#[derive(Debug, Default)]
+pub struct Graph {
+    proto: GraphProto,
+    fresh: usize,
+}
+
+impl Graph {
+    /// An empty graph.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { proto: GraphProto { name: name.into(), ..GraphProto::default() }, fresh: 0 }
+    }
+
+    /// The finished model.
+    #[must_use]
+    pub fn finish(self) -> ModelProto {
+        ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            producer_name: "cssa-exporter".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(self.proto),
+            ..ModelProto::default()
+        }
+    }
+
+    /// Declares an input.
+    pub fn input(&mut self, name: &str, kind: DataType, shape: &[Extent]) -> Name {
+        self.proto.input.push(value_info(name, kind, shape));
+        name.into()
+    }
+
+    /// Declares the tensor `from` as the output `name`.
+    pub fn output(&mut self, name: &str, from: &str, shape: &[Extent]) {
+        self.named_node("Identity", name, &[from], &[]);
+        self.proto.output.push(value_info(name, DataType::Float, shape));
+    }
+
+    /// A constant of floats.
+    pub fn floats(&mut self, name: &str, shape: &[usize], data: &[f32]) -> Name {
+        self.proto.initializer.push(floats(name, shape, data));
+        name.into()
+    }
+
+    /// A constant of 64-bit integers.
+    pub fn integers(&mut self, name: &str, data: &[i64]) -> Name {
+        self.proto.initializer.push(TensorProto {
+            name: name.into(),
+            dims: vec![data.len() as i64],
+            data_type: DataType::Int64 as i32,
+            raw_data: data.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        name.into()
+    }
+
+    /// A constant number, written once under its name.
+    pub fn scalar(&mut self, name: &str, value: f32) -> Name {
+        if !self.proto.initializer.iter().any(|tensor| tensor.name == name) {
+            self.floats(name, &[], &[value]);
+        }
+        name.into()
+    }
+
+    /// A node with one output of a fresh name.
+    pub fn node(&mut self, operator: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> Name {
+        self.fresh += 1;
+        let name = format!("{}_{}", operator.to_lowercase(), self.fresh);
+        self.named_node(operator, &name, inputs, attributes)
+    }
+
+    /// A node whose single output has a name of its own.
+    pub fn named_node(&mut self, operator: &str, name: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> Name {
+        self.proto.node.push(node(operator, name, inputs, &[name], attributes));
+        name.into()
+    }
+
+    /// Splits `x` into `parts` equal parts along `axis`.
+    pub fn split(&mut self, name: &str, x: &str, parts: usize, axis: i64) -> Vec<Name> {
+        let outputs: Vec<Name> = (0..parts).map(|part| format!("{name}.{part}")).collect();
+        let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        self.proto.node.push(node("Split", name, &[x], &names, &[("axis", Attribute::Int(axis))]));
+        outputs
+    }
+
+    /// `x` with another shape; 0 keeps an extent, −1 is what is left.
+    pub fn reshape(&mut self, x: &str, shape: &[i64]) -> Name {
+        let name = format!("shape{}", shape.iter().map(|extent| format!("_{extent}")).collect::<String>().replace('-', "m"));
+        if !self.proto.initializer.iter().any(|tensor| tensor.name == name) {
+            self.integers(&name, shape);
+        }
+        self.node("Reshape", &[x, &name], &[])
+    }
+
+    /// `x` with its dimensions in another order.
+    pub fn transpose(&mut self, x: &str, order: &[i64]) -> Name {
+        self.node("Transpose", &[x], &[("perm", Attribute::Ints(order.to_vec()))])
+    }
+
+    /// Softmax over the last dimension.
+    pub fn softmax(&mut self, x: &str) -> Name {
+        self.node("Softmax", &[x], &[("axis", Attribute::Int(-1))])
+    }
+
+    /// `x: […, inputs]` times a constant `[inputs, outputs]`, plus a bias. The product is called `name`, the weight
+    /// `{name}.weight`: that is how the quantizer finds it.
+    pub fn linear(&mut self, name: &str, x: &str, weight: (&[usize], &[f32]), bias: &[f32]) -> Name {
+        let constant = self.floats(&format!("{name}.weight"), weight.0, weight.1);
+        let product = self.named_node("MatMul", name, &[x, &constant], &[]);
+        let bias = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
+        self.node("Add", &[&product, &bias], &[])
+    }
+
+    /// LayerNorm over the last dimension.
+    pub fn layer_norm(&mut self, name: &str, x: &str, weight: &[f32], bias: &[f32]) -> Name {
+        let scale = self.floats(&format!("{name}.weight"), &[weight.len()], weight);
+        let shift = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
+        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(1e-5))];
+        self.node("LayerNormalization", &[x, &scale, &shift], &attributes)
+    }
+}
+
+/// A node.
+#[must_use]
+pub fn node(operator: &str, name: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Attribute)]) -> NodeProto {
+    NodeProto {
+        op_type: operator.into(),
+        name: name.into(),
+        input: inputs.iter().map(|&input| input.into()).collect(),
+        output: outputs.iter().map(|&output| output.into()).collect(),
+        attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+        ..NodeProto::default()
+    }
+}
+
+/// A tensor of floats.
+#[must_use]
+pub fn floats(name: &str, shape: &[usize], data: &[f32]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: shape.iter().map(|&extent| extent as i64).collect(),
+        data_type: DataType::Float as i32,
+        raw_data: data.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ..TensorProto::default()
+    }
+}
+
+/// The values of a float tensor written by [`floats`].
+#[must_use]
+pub fn values(tensor: &TensorProto) -> Vec<f32> {
+    tensor.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// The bytes of a model file.
+#[must_use]
+pub fn bytes(model: &ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+/// Declares a tensor's type.
+#[must_use]
+pub fn value_info(name: &str, kind: DataType, shape: &[Extent]) -> ValueInfoProto {
+    let dimension = |extent: &Extent| {
+        let value = match extent {
+            Extent::Fixed(size) => dimension::Value::DimValue(*size as i64),
+            Extent::Named(name) => dimension::Value::DimParam((*name).into()),
+        };
+        Dimension { value: Some(value), ..Dimension::default() }
+    };
+    let shape = TensorShapeProto { dim: shape.iter().map(dimension).collect() };
+    let tensor = type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
+    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+}
+
+fn attribute(name: &str, value: &Attribute) -> AttributeProto {
+    let empty = AttributeProto { name: name.into(), ..AttributeProto::default() };
+    match value {
+        Attribute::Int(i) => AttributeProto { i: *i, r#type: AttributeType::Int as i32, ..empty },
+        Attribute::Ints(ints) => AttributeProto { ints: ints.clone(), r#type: AttributeType::Ints as i32, ..empty },
+        Attribute::Float(f) => AttributeProto { f: *f, r#type: AttributeType::Float as i32, ..empty },
+    }
+}
