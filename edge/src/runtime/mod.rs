@@ -4,8 +4,8 @@ pub mod names;
 mod ort;
 mod tract;
 
-pub use self::ort::{OrtRuntime, find_library, open_session};
-pub use self::tract::{TractRuntime, dequantized};
+pub use self::ort::{Observer, OrtRuntime, find_library};
+pub use self::tract::TractRuntime;
 
 use anyhow::{Context, Result, bail};
 use cssa::bundle::Bundle;
@@ -75,7 +75,8 @@ pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
     }
 }
 
-const MISSING: &str = "libonnxruntime.so is not found: set ORT_DYLIB_PATH to it, put it beside this program, or run \
+/// What to say where ONNX Runtime is needed and not there.
+pub const MISSING: &str = "libonnxruntime.so is not found: set ORT_DYLIB_PATH to it, put it beside this program, or run \
                        tests/install-runtimes.sh in a checkout";
 
 /// A runtime as beam search sees it.

@@ -8,13 +8,18 @@ use cssa::vocabulary::TokenId;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{Session, SessionInputValue};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, Tensor, TensorRef};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Called with the name and the values of an observed tensor.
+pub type Observer = Box<dyn FnMut(&str, &[f32])>;
 
 /// A bundle in ONNX Runtime.
 pub struct OrtRuntime {
+    observer: Option<Observer>,
     encoder: Session,
     decoder: Session,
     model: Model,
@@ -42,7 +47,7 @@ pub fn find_library() -> Option<PathBuf> {
 }
 
 /// An ONNX graph in ONNX Runtime; `name` is what errors call it.
-pub fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, threads: usize) -> Result<Session> {
+fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, threads: usize) -> Result<Session> {
     let environment = environment(library)?;
     let mut builder = Session::builder(&environment)?
         .with_optimization_level(GraphOptimizationLevel::All)
@@ -60,9 +65,19 @@ pub fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider
     builder.commit_from_memory(graph).with_context(|| format!("{name}: ONNX Runtime cannot load it"))
 }
 
+/// ONNX Runtime allows one environment a process: the first library that was opened stays.
 fn environment(library: &Path) -> Result<Environment> {
+    static OPENED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
     let shown = library.display();
-    ort::init_from(library).map_err(|error| anyhow!("{shown}: {error}"))?.build().with_context(|| format!("{shown}"))
+    if let Some((path, environment)) = opened.as_ref() {
+        ensure!(path == library, "{shown} cannot join {}, which is loaded already", path.display());
+        return Ok(environment.clone());
+    }
+    let builder = ort::init_from(library).map_err(|error| anyhow!("{shown}: {error}"))?;
+    let environment = builder.build().with_context(|| format!("{shown}"))?;
+    *opened = Some((library.into(), environment.clone()));
+    Ok(environment)
 }
 
 /// A provider that must be there: registering it otherwise fails in silence.
@@ -80,6 +95,7 @@ impl OrtRuntime {
             open_session(library, &path.display().to_string(), graph, settings.provider, settings.threads)
         };
         Ok(Self {
+            observer: None,
             encoder: open(ENCODER, &bundle.encoder)?,
             decoder: open(DECODER, &bundle.decoder)?,
             model: bundle.manifest.model.clone(),
@@ -88,6 +104,12 @@ impl OrtRuntime {
             cross: Vec::new(),
             own: Vec::new(),
         })
+    }
+
+    /// Shows every further float output that the graphs have, of each run, to `observer`: how the exporter sees what is
+    /// inside a network.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
     /// Empty self-attention caches.
@@ -106,6 +128,14 @@ impl OrtRuntime {
     }
 }
 
+fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result<()> {
+    let Some(observer) = observer else { return Ok(()) };
+    for (name, value) in outputs.iter().filter(|(name, _)| *name != names::MEMORY && *name != names::LOGITS) {
+        observer(name, value.try_extract_tensor::<f32>()?.1);
+    }
+    Ok(())
+}
+
 impl Runtime for OrtRuntime {
     fn active(&self) -> String {
         let provider = match self.provider {
@@ -120,7 +150,7 @@ impl Runtime for OrtRuntime {
         let size = self.model.image_size;
         let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
         let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).context(ENCODER)?;
-        let take = |outputs: &mut ort::session::SessionOutputs<'_>, name: String| {
+        let take = |outputs: &mut SessionOutputs<'_>, name: String| {
             let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
             Ok::<_, anyhow::Error>((name, value))
         };
@@ -131,6 +161,7 @@ impl Runtime for OrtRuntime {
         }
         let memory = outputs.get(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
         let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
+        show(&mut self.observer, &outputs)?;
         drop(outputs);
         self.own = self.empty_caches()?;
         Ok(memory)
@@ -165,6 +196,7 @@ impl Runtime for OrtRuntime {
         let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
         logits.clear();
         logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
+        show(&mut self.observer, &outputs)?;
         drop(outputs);
         self.own = own;
         Ok(())

@@ -134,7 +134,7 @@ fn fix_beam(proto: &mut ModelProto, beam: usize) {
 
 /// The float network that a QDQ graph stands for: constants behind DequantizeLinear become floats, the pairs
 /// QuantizeLinear → DequantizeLinear between layers disappear. A graph without such nodes comes back as it is.
-pub fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
+fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
     let Some(graph) = &mut proto.graph else { return Ok(proto) };
     let constants: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let quantizers: BTreeMap<&str, &str> = graph

@@ -1,0 +1,265 @@
+//! INT8 as a pass over a float graph: QuantizeLinear → DequantizeLinear around what is to compute in 8 bits.
+//!
+//! Convolutions and products with a constant get S8 weights, symmetric, one scale an output channel, and U8 activations,
+//! one scale a tensor, zero exactly representable. A convolution's output is quantized as well, which is what lets a
+//! runtime compute it in integers throughout. Residual Add, LayerNorm, Softmax and the Ω addition read and write floats.
+//! The word embedding is stored as S8 with one scale a word.
+
+use crate::graph::{self, Attribute, Name};
+use anyhow::{Context, Result, ensure};
+use std::collections::{BTreeMap, BTreeSet};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+
+/// The values that a tensor's 8 bits are to cover.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// Smallest.
+    pub low: f32,
+    /// Largest.
+    pub high: f32,
+}
+
+/// A node that computes in 8 bits.
+struct Target {
+    node: usize,
+    /// The activation that it reads.
+    input: Name,
+    /// For a convolution, the activation that it writes: behind its ReLU, where it has one.
+    output: Option<Name>,
+}
+
+/// The activations whose ranges [`quantize`] needs.
+pub fn activations(model: &ModelProto) -> Result<BTreeSet<Name>> {
+    let targets = targets(graph_of(model)?);
+    Ok(targets.into_iter().flat_map(|target| [Some(target.input), target.output]).flatten().collect())
+}
+
+/// The INT8 graph; `ranges` holds every tensor of [`activations`].
+pub fn quantize(mut model: ModelProto, ranges: &BTreeMap<Name, Range>) -> Result<ModelProto> {
+    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let targets = targets(graph);
+    let mut pass = Pass { ranges, initializers: Vec::new(), nodes: Vec::new(), quantized: BTreeMap::new(), dropped: BTreeSet::new() };
+    for target in &targets {
+        let input = pass.activation(&target.input)?;
+        pass.weights(graph, target.node, &input.1)?;
+        graph.node[target.node].input[0] = input.0;
+    }
+    for output in targets.iter().filter_map(|target| target.output.as_ref()) {
+        let replacement = pass.activation(output)?.0;
+        for node in &mut graph.node {
+            for input in node.input.iter_mut().filter(|input| *input == output) {
+                input.clone_from(&replacement);
+            }
+        }
+    }
+    pass.embedding(graph)?;
+    let Pass { initializers, nodes, dropped, .. } = pass;
+    graph.initializer.retain(|tensor| !dropped.contains(&tensor.name));
+    graph.initializer.extend(initializers);
+    graph.node.extend(nodes);
+    sort(graph)?;
+    Ok(model)
+}
+
+fn graph_of(model: &ModelProto) -> Result<&GraphProto> {
+    model.graph.as_ref().context("the model has no graph")
+}
+
+fn targets(graph: &GraphProto) -> Vec<Target> {
+    let constants: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let activated = |node: &NodeProto| {
+        let output = &node.output[0];
+        let mut readers = graph.node.iter().filter(|node| node.input.contains(output));
+        match (readers.next(), readers.next()) {
+            (Some(reader), None) if reader.op_type == "Relu" || reader.op_type == "Clip" => reader.output[0].clone(),
+            _ => output.clone(),
+        }
+    };
+    let mut targets = Vec::new();
+    for (n, node) in graph.node.iter().enumerate() {
+        let constant = node.input.get(1).is_some_and(|weight| constants.contains(weight.as_str()));
+        let output = match node.op_type.as_str() {
+            "Conv" if constant => Some(activated(node)),
+            "MatMul" if constant => None,
+            _ => continue,
+        };
+        targets.push(Target { node: n, input: node.input[0].clone(), output });
+    }
+    targets
+}
+
+struct Pass<'a> {
+    ranges: &'a BTreeMap<Name, Range>,
+    initializers: Vec<TensorProto>,
+    nodes: Vec<NodeProto>,
+    /// Activation → its dequantized twin and its scale.
+    quantized: BTreeMap<Name, (Name, f32)>,
+    dropped: BTreeSet<Name>,
+}
+
+impl Pass<'_> {
+    /// The dequantized twin of an activation, made once, and its scale.
+    fn activation(&mut self, name: &str) -> Result<(Name, f32)> {
+        if let Some(known) = self.quantized.get(name) {
+            return Ok(known.clone());
+        }
+        let range = self.ranges.get(name).with_context(|| format!("tensor {name} has no calibrated range"))?;
+        let (scale, zero) = unsigned_scale(*range);
+        let (scale_name, zero_name) = (format!("{name}.scale"), format!("{name}.zero"));
+        self.initializers.push(graph::floats(&scale_name, &[], &[scale]));
+        self.initializers.push(bytes(&zero_name, DataType::Uint8, &[], vec![zero]));
+        let (integers, twin) = (format!("{name}.quantized"), format!("{name}.dequantized"));
+        let node = |operator: &str, input: &str, output: &str| {
+            graph::node(operator, output, &[input, &scale_name, &zero_name], &[output], &[])
+        };
+        self.nodes.push(node("QuantizeLinear", name, &integers));
+        self.nodes.push(node("DequantizeLinear", &integers, &twin));
+        self.quantized.insert(name.into(), (twin.clone(), scale));
+        Ok((twin, scale))
+    }
+
+    /// Quantizes the constant weight, and for a convolution the bias, of node `node`.
+    fn weights(&mut self, graph: &mut GraphProto, node: usize, input_scale: &f32) -> Result<()> {
+        let inputs = graph.node[node].input.clone();
+        let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
+        let weight = constant(graph, &inputs[1])?;
+        let (values, extents) = (graph::values(weight), extents(weight));
+        let scales = self.constant(&inputs[1], &values, &extents, axis);
+        graph.node[node].input[1] = format!("{}.dequantized", inputs[1]);
+        if let Some(bias) = inputs.get(2) {
+            let values = graph::values(constant(graph, bias)?);
+            let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
+            let integers = values.iter().zip(&scales).map(|(value, scale)| (value / scale).round() as i32);
+            let raw = integers.flat_map(i32::to_le_bytes).collect();
+            self.dequantize(bias, DataType::Int32, &[values.len()], raw, &scales, 0);
+            graph.node[node].input[2] = format!("{bias}.dequantized");
+        }
+        Ok(())
+    }
+
+    /// Stores a constant as S8 with a scale for each index of `axis`; gives the scales.
+    fn constant(&mut self, name: &str, values: &[f32], extents: &[usize], axis: usize) -> Vec<f32> {
+        let (integers, scales) = signed(values, extents, axis);
+        self.dequantize(name, DataType::Int8, extents, integers, &scales, axis);
+        scales
+    }
+
+    fn dequantize(&mut self, name: &str, kind: DataType, extents: &[usize], raw: Vec<u8>, scales: &[f32], axis: usize) {
+        let (integers, scale, zero) = (format!("{name}.quantized"), format!("{name}.scale"), format!("{name}.zero"));
+        let width = if kind == DataType::Int32 { 4 } else { 1 };
+        self.initializers.push(bytes(&integers, kind, extents, raw));
+        self.initializers.push(graph::floats(&scale, &[scales.len()], scales));
+        self.initializers.push(bytes(&zero, kind, &[scales.len()], vec![0; scales.len() * width]));
+        let output = format!("{name}.dequantized");
+        let axis = [("axis", Attribute::Int(axis as i64))];
+        self.nodes.push(graph::node("DequantizeLinear", &output, &[&integers, &scale, &zero], &[&output], &axis));
+        self.dropped.insert(name.into());
+    }
+
+    /// Looks words up in S8 and scales the rows that were looked up, so that the table is never widened as a whole.
+    fn embedding(&mut self, graph: &mut GraphProto) -> Result<()> {
+        const LOOK_UP: &str = "decoder.embedding";
+        let Some(at) = graph.node.iter().position(|node| node.name == LOOK_UP) else { return Ok(()) };
+        let (table, tokens) = (graph.node[at].input[0].clone(), graph.node[at].input[1].clone());
+        let tensor = constant(graph, &table)?;
+        let (values, extents) = (graph::values(tensor), extents(tensor));
+        let (integers, scales) = signed(&values, &extents, 0);
+        let (quantized, scale) = (format!("{table}.quantized"), format!("{table}.scale"));
+        self.initializers.push(bytes(&quantized, DataType::Int8, &extents, integers));
+        self.initializers.push(graph::floats(&scale, &[scales.len(), 1], &scales));
+        let axis = [("axis", Attribute::Int(0))];
+        let float = [("to", Attribute::Int(DataType::Float as i64))];
+        let [row, wide, factor] = ["row", "wide", "factor"].map(|part| format!("{LOOK_UP}.{part}"));
+        graph.node[at] = graph::node("Gather", &row, &[&quantized, &tokens], &[&row], &axis);
+        self.nodes.push(graph::node("Cast", &wide, &[&row], &[&wide], &float));
+        self.nodes.push(graph::node("Gather", &factor, &[&scale, &tokens], &[&factor], &axis));
+        self.nodes.push(graph::node("Mul", LOOK_UP, &[&wide, &factor], &[LOOK_UP], &[]));
+        self.dropped.insert(table);
+        Ok(())
+    }
+}
+
+/// Scale and zero point of a U8 tensor that covers the range and 0.
+fn unsigned_scale(range: Range) -> (f32, u8) {
+    let (low, high) = (range.low.min(0.0), range.high.max(0.0));
+    let scale = ((high - low) / 255.0).max(1e-8);
+    (scale, (-low / scale).round().clamp(0.0, 255.0) as u8)
+}
+
+/// S8 integers as bytes, and a scale for each index of `axis`.
+fn signed(values: &[f32], extents: &[usize], axis: usize) -> (Vec<u8>, Vec<f32>) {
+    let (channels, inner) = (extents[axis], extents[axis + 1..].iter().product::<usize>());
+    let channel = |n: usize| n / inner % channels;
+    let mut scales = vec![0f32; channels];
+    for (n, value) in values.iter().enumerate() {
+        scales[channel(n)] = scales[channel(n)].max(value.abs());
+    }
+    for scale in &mut scales {
+        *scale = (*scale / 127.0).max(1e-10);
+    }
+    let integer = |(n, value): (usize, &f32)| (value / scales[channel(n)]).round().clamp(-127.0, 127.0) as i8 as u8;
+    (values.iter().enumerate().map(integer).collect(), scales)
+}
+
+fn constant<'a>(graph: &'a GraphProto, name: &str) -> Result<&'a TensorProto> {
+    graph.initializer.iter().find(|tensor| tensor.name == name).with_context(|| format!("tensor {name} is no constant"))
+}
+
+fn extents(tensor: &TensorProto) -> Vec<usize> {
+    tensor.dims.iter().map(|&extent| extent as usize).collect()
+}
+
+fn bytes(name: &str, kind: DataType, extents: &[usize], raw_data: Vec<u8>) -> TensorProto {
+    let dims = extents.iter().map(|&extent| extent as i64).collect();
+    TensorProto { name: name.into(), dims, data_type: kind as i32, raw_data, ..TensorProto::default() }
+}
+
+/// Puts the nodes into an order in which every input is there before it is read.
+fn sort(graph: &mut GraphProto) -> Result<()> {
+    let mut known: BTreeSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+    known.extend(graph.input.iter().map(|input| input.name.clone()));
+    let mut waiting = std::mem::take(&mut graph.node);
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let mut blocked = Vec::new();
+        for node in waiting {
+            if node.input.iter().all(|input| known.contains(input)) {
+                known.extend(node.output.iter().cloned());
+                graph.node.push(node);
+            } else {
+                blocked.push(node);
+            }
+        }
+        ensure!(blocked.len() < before, "node {} reads a tensor that nothing writes", blocked[0].name);
+        waiting = blocked;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zero_is_exact_and_relu6_keeps_its_range() {
+        assert_eq!(unsigned_scale(Range { low: 0.0, high: 6.0 }), (6.0 / 255.0, 0));
+        let (scale, zero) = unsigned_scale(Range { low: -1.0, high: 1.0 });
+        assert!((scale - 2.0 / 255.0).abs() < 1e-7 && zero == 128);
+        assert_eq!(unsigned_scale(Range { low: 2.0, high: 5.1 }).1, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn weights_come_back_within_half_a_step(values in proptest::collection::vec(-9.0f32..9.0, 24)) {
+            for (extents, axis) in [([4, 6], 0), ([4, 6], 1)] {
+                let (integers, scales) = signed(&values, &extents, axis);
+                for (n, value) in values.iter().enumerate() {
+                    let scale = scales[if axis == 0 { n / 6 } else { n % 6 }];
+                    let back = f32::from(integers[n] as i8) * scale;
+                    prop_assert!((back - value).abs() <= scale * 0.5001);
+                }
+            }
+        }
+    }
+}
