@@ -17,11 +17,10 @@ pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
     for layer in model.backbone.plan(model.image_size) {
         x = backbone_layer(&mut graph, weights, &x, &layer)?;
     }
-    let (cells, channels) = (model.cells(), model.backbone.channels());
-    x = graph.reshape(&x, &[channels as i64, cells as i64]);
+    let cells = model.cells();
+    x = projection(&mut graph, weights, &x)?;
+    x = graph.reshape(&x, &[model.width as i64, cells as i64]);
     x = graph.transpose(&x, &[1, 0]);
-    let input = weights.dense("encoder.input", 1.0)?;
-    x = graph.linear("encoder.input", &x, (&input.shape, &input.weight), &input.bias);
     let omega = weights.omega()?;
     for layer in 0..model.encoder_layers {
         let omega = omega.as_ref().map(|omega| omega[layer].as_slice());
@@ -76,6 +75,17 @@ fn convolution(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Convol
     ];
     let output = graph.named_node("Conv", &layer.name, &[x, &kernel, &bias], &attributes);
     Ok(activate(graph, output, layer.activation))
+}
+
+/// The linear layer between backbone and DG-former, as the 1×1 convolution that it is on a feature map `[1, C, g, g]`: in
+/// this form ONNX Runtime computes it in integers.
+fn projection(graph: &mut Graph, weights: &Weights<'_>, features: &str) -> Result<Name> {
+    const NAME: &str = "encoder.input";
+    let (weight, bias) = (weights.get("encoder.input.weight")?, weights.get("encoder.input.bias")?);
+    let shape = [weight.shape[0], weight.shape[1], 1, 1];
+    let kernel = graph.floats(&format!("{NAME}.weight"), &shape, &weight.data);
+    let bias = graph.floats(&format!("{NAME}.bias"), &bias.shape, &bias.data);
+    Ok(graph.named_node("Conv", NAME, &[features, &kernel, &bias], &[("kernel_shape", Attribute::Ints(vec![1, 1]))]))
 }
 
 fn activate(graph: &mut Graph, x: Name, activation: Activation) -> Name {

@@ -141,13 +141,12 @@ impl Graph {
         self.node("Softmax", &[x], &[("axis", Attribute::Int(-1))])
     }
 
-    /// `x: […, inputs]` times a constant `[inputs, outputs]`, plus a bias. The product is called `name`, the weight
-    /// `{name}.weight`: that is how the quantizer finds it.
+    /// `x: [rows, inputs]` times a constant `[inputs, outputs]`, plus a bias: one Gemm called `name`, which ONNX Runtime
+    /// has an integer kernel for (a MatMul and an Add it would merge into a float Gemm before it looks for integers).
     pub fn linear(&mut self, name: &str, x: &str, weight: (&[usize], &[f32]), bias: &[f32]) -> Name {
         let constant = self.floats(&format!("{name}.weight"), weight.0, weight.1);
-        let product = self.named_node("MatMul", name, &[x, &constant], &[]);
         let bias = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
-        self.node("Add", &[&product, &bias], &[])
+        self.named_node("Gemm", name, &[x, &constant, &bias], &[])
     }
 
     /// LayerNorm over the last dimension.

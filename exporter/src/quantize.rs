@@ -1,6 +1,6 @@
 //! INT8 as a pass over a float graph: QuantizeLinear → DequantizeLinear around what is to compute in 8 bits.
 //!
-//! Convolutions and products with a constant get S8 weights, symmetric, one scale an output channel, and U8 activations,
+//! Convolutions and linear layers get S8 weights, symmetric, one scale an output channel, and U8 activations,
 //! one scale a tensor, zero exactly representable. A convolution's output is quantized as well, which is what lets a
 //! runtime compute it in integers throughout. Residual Add, LayerNorm, Softmax and the Ω addition read and write floats.
 //! The word embedding is stored as S8 with one scale a word.
@@ -80,7 +80,7 @@ fn targets(graph: &GraphProto) -> Vec<Target> {
         let constant = node.input.get(1).is_some_and(|weight| constants.contains(weight.as_str()));
         let output = match node.op_type.as_str() {
             "Conv" if constant => Some(activated(node)),
-            "MatMul" if constant => None,
+            "Gemm" if constant => None,
             _ => continue,
         };
         targets.push(Target { node: n, input: node.input[0].clone(), output });
@@ -118,7 +118,7 @@ impl Pass<'_> {
         Ok((twin, scale))
     }
 
-    /// Quantizes the constant weight, and for a convolution the bias, of node `node`.
+    /// Quantizes the constant weight and the bias of node `node`.
     fn weights(&mut self, graph: &mut GraphProto, node: usize, input_scale: &f32) -> Result<()> {
         let inputs = graph.node[node].input.clone();
         let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
