@@ -41,9 +41,7 @@ pub enum Stride {
 
 /// A name that is no backbone's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "unknown backbone {0:?}, expected resnet50, resnet101, resnet152 (each also with -v1) or efficientnet-lite2"
-)]
+#[error("unknown backbone {0:?}, expected resnet50, resnet101, resnet152 (each also with -v1) or efficientnet-lite2")]
 pub struct UnknownBackbone(String);
 
 const NAMES: [(&str, Backbone); 7] = [
@@ -251,7 +249,15 @@ fn resnet(depth: Depth, stride_at: Stride) -> Vec<Layer> {
             let stride = if block == 0 && stage > 0 { 2 } else { 1 };
             let (first, middle) = if stride_at == Stride::First { (stride, 1) } else { (1, stride) };
             let part = |n, inputs, outputs, kernel, stride, activation| {
-                convolution(format!("{here}.conv{n}"), format!("{here}.bn{n}"), inputs, outputs, kernel, stride, activation)
+                convolution(
+                    format!("{here}.conv{n}"),
+                    format!("{here}.bn{n}"),
+                    inputs,
+                    outputs,
+                    kernel,
+                    stride,
+                    activation,
+                )
             };
             let body = vec![
                 part(1, inputs, width, 1, first, Activation::Relu),
@@ -303,8 +309,7 @@ fn efficientnet_lite2(size: usize) -> Vec<Layer> {
         activation,
     };
     let stem = dense("_conv_stem".into(), "_bn0".into(), 3, 32, Activation::Relu6);
-    let mut layers =
-        vec![Layer::Convolution(Convolution { kernel: 3, stride: 2, padding: same(3, 2), ..stem })];
+    let mut layers = vec![Layer::Convolution(Convolution { kernel: 3, stride: 2, padding: same(3, 2), ..stem })];
     let (mut inputs, mut index) = (32, 0);
     for (kernel, first_stride, expansion, outputs, repetitions) in LITE2_STAGES {
         for repetition in 0..repetitions {

@@ -132,7 +132,8 @@ impl Golden {
         let images = golden.image.shape[0];
         let counts = [&golden.features, &golden.memory, &golden.tokens, &golden.logits].map(|array| array.shape[0]);
         let steps = golden.tokens.shape.get(1).copied().unwrap_or_default();
-        if counts != [images; 4] || golden.logits.shape != [images, steps, model.vocabulary] || steps > model.max_tokens {
+        if counts != [images; 4] || golden.logits.shape != [images, steps, model.vocabulary] || steps > model.max_tokens
+        {
             return Err(FileError::content(path, "its tensors differ in the number of images or tokens"));
         }
         Ok(golden)

@@ -65,9 +65,9 @@ const DEV_PER_THOUSAND: u64 = 50;
 
 /// FNV-1a over the file name: stable across machines and versions.
 fn is_dev(filename: &str) -> bool {
-    let hash = filename.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = filename
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32) % 1000 < DEV_PER_THOUSAND
 }
 
@@ -105,7 +105,8 @@ impl Dataset {
         let mut translations = back_translations(&folder.join("back_translations.jsonl"))?;
         let mut images = Vec::with_capacity(file.images.len());
         for entry in file.images {
-            let plain = Path::new(&entry.filename).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+            let plain =
+                Path::new(&entry.filename).components().all(|part| matches!(part, std::path::Component::Normal(_)));
             if !plain {
                 return Err(FileError::content(&path, format!("filename {:?} leaves the folder", entry.filename)));
             }
@@ -163,8 +164,8 @@ fn back_translations(path: &Path) -> Result<BTreeMap<String, Vec<String>>, FileE
     }
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (n, line) in files::read_text(path, MAXIMAL_FILE)?.lines().enumerate() {
-        let entry: BackTranslations = serde_json::from_str(line)
-            .map_err(|error| FileError::content(path, format!("line {}: {error}", n + 1)))?;
+        let entry: BackTranslations =
+            serde_json::from_str(line).map_err(|error| FileError::content(path, format!("line {}: {error}", n + 1)))?;
         found.entry(entry.filename).or_default().extend(entry.back_translations);
     }
     Ok(found)

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The operating system says no.
-    #[error("{path}: {action}: {source}", path = .path.display())]
+    #[error("{path}: {action}: {cause}", path = .path.display())]
     System {
         /// The file.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// The answer.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The content is not what it should be.
     #[error("{path}: {problem}", path = .path.display())]
@@ -33,7 +33,7 @@ impl FileError {
     }
 
     fn system(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::System { path: path.into(), action, source }
+        move |cause| Self::System { path: path.into(), action, cause }
     }
 }
 

@@ -107,9 +107,9 @@ pub fn search<S: Step>(step: &mut S, settings: Settings) -> Result<Hypothesis, S
         tokens.resize(beam, tokens[0]);
         parents.resize(beam, parents[0]);
     }
-    let best = finished.into_iter().max_by(|a, b| {
-        a.rank(settings.length_exponent).total_cmp(&b.rank(settings.length_exponent))
-    });
+    let best = finished
+        .into_iter()
+        .max_by(|a, b| a.rank(settings.length_exponent).total_cmp(&b.rank(settings.length_exponent)));
     Ok(best.unwrap_or(Hypothesis { tokens: Vec::new(), log_probability: f32::NEG_INFINITY }))
 }
 

@@ -43,7 +43,13 @@ impl Difference {
             right += f64::from(b) * f64::from(b);
         }
         let norm = libm::sqrt(left * right);
-        let cosine = if norm > 0.0 { (dot / norm) as f32 } else if left == right { 1.0 } else { 0.0 };
+        let cosine = if norm > 0.0 {
+            (dot / norm) as f32
+        } else if left == right {
+            1.0
+        } else {
+            0.0
+        };
         Self { relative, cosine }
     }
 

@@ -45,7 +45,14 @@ pub struct Quantiles {
 }
 
 /// Captions `count` images, taken from `images` in turn, after three that are not counted.
-pub fn run(mut captioner: Captioner, load: Duration, images: &[PathBuf], count: usize, threads: usize, beam: usize) -> Result<Report> {
+pub fn run(
+    mut captioner: Captioner,
+    load: Duration,
+    images: &[PathBuf],
+    count: usize,
+    threads: usize,
+    beam: usize,
+) -> Result<Report> {
     const WARM_UP: usize = 3;
     let mut captions: Vec<Caption> = Vec::with_capacity(count);
     let mut whole = Vec::with_capacity(count);

@@ -4,9 +4,9 @@ use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result};
 use cssa::bundle::Bundle;
 use cssa::model::Model;
+use cssa::preprocess;
 use cssa::search::{self, Hypothesis, LENGTH_EXPONENT};
 use cssa::vocabulary::{TokenId, Vocabulary};
-use cssa::preprocess;
 use image::RgbImage;
 use std::time::{Duration, Instant};
 

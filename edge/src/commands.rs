@@ -195,7 +195,8 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     let started = Instant::now();
     let captioner = options.model.open()?;
     let settings = options.model.settings();
-    let report = bench::run(captioner, started.elapsed(), &images, options.count as usize, settings.threads, settings.beam)?;
+    let report =
+        bench::run(captioner, started.elapsed(), &images, options.count as usize, settings.threads, settings.beam)?;
     if options.json {
         return print(&serde_json::to_string(&report)?);
     }
@@ -235,10 +236,10 @@ fn checkout(fixture: &str) -> Option<PathBuf> {
     Some(fixtures.join(fixture)).filter(|folder| folder.is_dir())
 }
 
-/// A line of results. A reader that went away (`| head`) ends the program quietly.
+/// A line of results. A reader that went away (`| head`) does not keep the packets from being written.
 fn print(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
 }

@@ -56,7 +56,8 @@ fn received(number: usize, frame: wire::Frame, words: &Words) -> Result<Received
     let rejected = |problem: String| Rejected { number, offset, problem };
     let packet = frame.packet.map_err(|error| rejected(error.to_string()))?;
     if packet.bundle != words.id {
-        let problem = format!("made with bundle {:04x}, this is bundle {:04x}: name the right one", packet.bundle, words.id);
+        let problem =
+            format!("made with bundle {:04x}, this is bundle {:04x}: name the right one", packet.bundle, words.id);
         return Err(rejected(problem));
     }
     match words.vocabulary.decode(&packet.tokens) {

@@ -12,7 +12,11 @@ pub fn images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let before = images.len();
             walk(path, &mut images)?;
             let endings = EXTENSIONS.join(", ");
-            ensure!(images.len() > before, "{}: no image in this folder, expected files that end in {endings}", path.display());
+            ensure!(
+                images.len() > before,
+                "{}: no image in this folder, expected files that end in {endings}",
+                path.display()
+            );
         } else {
             ensure!(path.exists(), "{}: no such file or folder", path.display());
             images.push(path.clone());

@@ -72,7 +72,8 @@ fn embed(graph: &mut Graph, weights: &Weights<'_>, tokens: &str, position: &str)
     let scale = (model.width as f32).sqrt();
     let table: Vec<f32> = weights.get("decoder.embedding.weight")?.data.iter().map(|x| x * scale).collect();
     let words = graph.floats("decoder.embedding.weight", &[model.vocabulary, model.width], &table);
-    let places = graph.floats("positions", &[model.max_tokens, model.width], &model::positions(model.max_tokens, model.width));
+    let places =
+        graph.floats("positions", &[model.max_tokens, model.width], &model::positions(model.max_tokens, model.width));
     let axis = [("axis", Attribute::Int(0))];
     let word = graph.named_node("Gather", "decoder.embedding", &[&words, tokens], &axis);
     let place = graph.node("Gather", &[&places, position], &axis);
@@ -109,7 +110,8 @@ fn self_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usiz
 fn cross_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usize) -> Result<Name> {
     let model = weights.model;
     let (h, width) = (model.heads as i64, model.head_width() as i64);
-    let (heads, head, cells) = (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
+    let (heads, head, cells) =
+        (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
     let name = format!("decoder.layers.{layer}.cross_attention.query");
     let query = weights.dense(&name, 1.0 / (width as f32).sqrt())?;
     let query = graph.linear(&name, x, (&query.shape, &query.weight), &query.bias);

@@ -100,7 +100,13 @@ fn activate(graph: &mut Graph, x: Name, activation: Activation) -> Name {
 }
 
 /// MGA and feed-forward network, each with Add & Norm; `x: [N, d]`.
-fn former_layer(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usize, omega: Option<&[f32]>) -> Result<Name> {
+fn former_layer(
+    graph: &mut Graph,
+    weights: &Weights<'_>,
+    x: &str,
+    layer: usize,
+    omega: Option<&[f32]>,
+) -> Result<Name> {
     let model = weights.model;
     let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
     let here = format!("encoder.layers.{layer}");

@@ -42,7 +42,8 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
     let bundle = match request.precision {
         Precision::Fp32 => float,
         Precision::Int8 => {
-            let images = request.calibration.as_deref().context("--quantize int8 needs --calibration DIR with images")?;
+            let images =
+                request.calibration.as_deref().context("--quantize int8 needs --calibration DIR with images")?;
             let images = Images::read(images, model)?;
             say(&format!("calibrating with {} images", images.description.images));
             let ranges = calibrated(&float, &encoder, &decoder, &library, &images)?;

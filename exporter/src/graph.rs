@@ -109,7 +109,13 @@ impl Graph {
     }
 
     /// A node whose single output has a name of its own.
-    pub fn named_node(&mut self, operator: &str, name: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> Name {
+    pub fn named_node(
+        &mut self,
+        operator: &str,
+        name: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> Name {
         self.proto.node.push(node(operator, name, inputs, &[name], attributes));
         name.into()
     }
@@ -124,7 +130,8 @@ impl Graph {
 
     /// `x` with another shape; 0 keeps an extent, −1 is what is left.
     pub fn reshape(&mut self, x: &str, shape: &[i64]) -> Name {
-        let name = format!("shape{}", shape.iter().map(|extent| format!("_{extent}")).collect::<String>().replace('-', "m"));
+        let name =
+            format!("shape{}", shape.iter().map(|extent| format!("_{extent}")).collect::<String>().replace('-', "m"));
         if !self.proto.initializer.iter().any(|tensor| tensor.name == name) {
             self.integers(&name, shape);
         }
@@ -160,7 +167,13 @@ impl Graph {
 
 /// A node.
 #[must_use]
-pub fn node(operator: &str, name: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Attribute)]) -> NodeProto {
+pub fn node(
+    operator: &str,
+    name: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: &[(&str, Attribute)],
+) -> NodeProto {
     NodeProto {
         op_type: operator.into(),
         name: name.into(),

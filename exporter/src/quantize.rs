@@ -38,7 +38,13 @@ pub fn activations(model: &ModelProto) -> Result<BTreeSet<Name>> {
 pub fn quantize(mut model: ModelProto, ranges: &BTreeMap<Name, Range>) -> Result<ModelProto> {
     let graph = model.graph.as_mut().context("the model has no graph")?;
     let targets = targets(graph);
-    let mut pass = Pass { ranges, initializers: Vec::new(), nodes: Vec::new(), quantized: BTreeMap::new(), dropped: BTreeSet::new() };
+    let mut pass = Pass {
+        ranges,
+        initializers: Vec::new(),
+        nodes: Vec::new(),
+        quantized: BTreeMap::new(),
+        dropped: BTreeSet::new(),
+    };
     for target in &targets {
         let input = pass.activation(&target.input)?;
         pass.weights(graph, target.node, &input.1)?;

@@ -82,7 +82,8 @@ impl<'a> Weights<'a> {
     pub fn folded(&self, layer: &Convolution) -> Result<(Array, Vec<f32>)> {
         let weight = self.get(&format!("{BACKBONE}{}.weight", layer.name))?;
         let norm = |part: &str| self.get(&format!("{BACKBONE}{}.{part}", layer.norm));
-        let (gain, shift, mean, variance) = (norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?);
+        let (gain, shift, mean, variance) =
+            (norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?);
         let epsilon = self.model.backbone.epsilon();
         let mut folded = weight.clone();
         let mut bias = Vec::with_capacity(layer.outputs);

@@ -134,7 +134,13 @@ pub struct Rsic {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { seed: 1, network: Network::default(), data: Data::default(), mccl: Mccl::default(), rsic: Rsic::default() }
+        Self {
+            seed: 1,
+            network: Network::default(),
+            data: Data::default(),
+            mccl: Mccl::default(),
+            rsic: Rsic::default(),
+        }
     }
 }
 
@@ -227,7 +233,11 @@ impl Config {
         for (name, &repeat) in &self.data.repeat {
             ensure!((1..=100).contains(&repeat), "data.repeat.{name} is {repeat}, expected 1 to 100");
         }
-        ensure!((0.0..0.9).contains(&self.network.dropout), "network.dropout is {}, expected 0 to 0.9", self.network.dropout);
+        ensure!(
+            (0.0..0.9).contains(&self.network.dropout),
+            "network.dropout is {}, expected 0 to 0.9",
+            self.network.dropout
+        );
         ensure!((0.0..=1.0).contains(&mccl.lambda), "mccl.lambda is {}, expected 0 to 1", mccl.lambda);
         ensure!(mccl.temperature > 0.0, "mccl.temperature is {}, expected more than 0", mccl.temperature);
         ensure!(mccl.gamma_image >= 0.0 && mccl.gamma_sentence >= 0.0, "mccl.gamma_* is negative, expected 0 or more");

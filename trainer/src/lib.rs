@@ -6,6 +6,7 @@ pub mod device;
 pub mod evaluate;
 pub mod net;
 pub mod progress;
+pub mod random;
 pub mod run;
 pub mod scenes;
 pub mod stages;

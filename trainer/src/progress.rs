@@ -65,7 +65,12 @@ impl Stage {
     fn line(&self) {
         let left = self.total.saturating_sub(self.bar.position() as usize) as f64 / self.rate().max(1e-9);
         let (done, message) = (self.bar.position(), self.bar.message());
-        Progress.say(&format!("{} {done}/{} {:.1} images/s left {left:.0} s {message}", self.name, self.total, self.rate()));
+        Progress.say(&format!(
+            "{} {done}/{} {:.1} images/s left {left:.0} s {message}",
+            self.name,
+            self.total,
+            self.rate()
+        ));
     }
 }
 

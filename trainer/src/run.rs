@@ -69,7 +69,9 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     };
     let views: Result<Vec<Vec<Features>>> = datasets
         .iter()
-        .map(|dataset| (0..config.data.views).map(|view| split_features(&source, dataset, Split::Train, view, progress)).collect())
+        .map(|dataset| {
+            (0..config.data.views).map(|view| split_features(&source, dataset, Split::Train, view, progress)).collect()
+        })
         .collect();
     let samples = Samples::new(&datasets, views?, &vocabulary, config.data.max_tokens, &config.data.repeat);
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
@@ -117,7 +119,12 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 pub(crate) struct Held<'a>(Vec<(String, Vec<&'a Captioned>, Features)>);
 
 impl<'a> Held<'a> {
-    pub(crate) fn collect(source: &Source<'_>, datasets: &'a [Dataset], split: Split, progress: &Progress) -> Result<Self> {
+    pub(crate) fn collect(
+        source: &Source<'_>,
+        datasets: &'a [Dataset],
+        split: Split,
+        progress: &Progress,
+    ) -> Result<Self> {
         let mut held = Vec::new();
         for dataset in datasets {
             let images: Vec<&Captioned> = dataset.split(split).collect();
@@ -147,7 +154,13 @@ impl<'a> Held<'a> {
     }
 }
 
-fn split_features(source: &Source<'_>, dataset: &Dataset, split: Split, view: usize, progress: &Progress) -> Result<Features> {
+fn split_features(
+    source: &Source<'_>,
+    dataset: &Dataset,
+    split: Split,
+    view: usize,
+    progress: &Progress,
+) -> Result<Features> {
     let images: Vec<&Captioned> = dataset.split(split).collect();
     let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
     source.features(&name, &images, view, progress)
@@ -175,7 +188,8 @@ fn golden(
     datasets: &[Dataset],
 ) -> Result<Golden> {
     let held = |image: &&Captioned| image.split != Split::Train;
-    let chosen: Vec<&Captioned> = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held)).take(2).collect();
+    let chosen: Vec<&Captioned> =
+        datasets.iter().filter_map(|dataset| dataset.images.iter().find(held)).take(2).collect();
     let mut pixels = Vec::new();
     let mut tokens: Vec<Vec<i64>> = Vec::new();
     for image in &chosen {
@@ -254,7 +268,12 @@ pub fn evaluate(
         let captions = captioner.captions(&features, images.len(), &name, progress)?;
         let scores = evaluate::named(&evaluate::score(&images, &captions)?);
         let filenames = images.iter().map(|image| image.filename.clone());
-        all.push(Evaluation { dataset: name, images: images.len(), scores, hypotheses: filenames.zip(captions).collect() });
+        all.push(Evaluation {
+            dataset: name,
+            images: images.len(),
+            scores,
+            hypotheses: filenames.zip(captions).collect(),
+        });
     }
     Ok(all)
 }

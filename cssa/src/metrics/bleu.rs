@@ -31,30 +31,20 @@ pub(super) fn corpus_bleu(corpus: &[TokenizedItem]) -> [f64; MAX_ORDER] {
 impl Totals {
     fn add(&mut self, item: &TokenizedItem) {
         let hypothesis = words(&item.hypothesis);
-        let references: Vec<Vec<&str>> = item
-            .references
-            .iter()
-            .map(|reference| words(reference))
-            .collect();
+        let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
         self.hypothesis_length += hypothesis.len();
         self.reference_length += closest_length(hypothesis.len(), &references);
         for (index, counts) in count_ngrams(&hypothesis).iter().enumerate() {
             let largest = largest_reference_counts(&references, index);
             self.guessed[index] += hypothesis.len().saturating_sub(index);
-            self.correct[index] += counts
-                .iter()
-                .map(|(ngram, &count)| count.min(largest.get(ngram).copied().unwrap_or(0)))
-                .sum::<usize>();
+            self.correct[index] +=
+                counts.iter().map(|(ngram, &count)| count.min(largest.get(ngram).copied().unwrap_or(0))).sum::<usize>();
         }
     }
 
     fn bleu(&self) -> [f64; MAX_ORDER] {
         let ratio = (self.hypothesis_length as f64 + TINY) / (self.reference_length as f64 + SMALL);
-        let brevity_penalty = if ratio < 1.0 {
-            (1.0 - 1.0 / ratio).exp()
-        } else {
-            1.0
-        };
+        let brevity_penalty = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };
         let mut product = 1.0;
         std::array::from_fn(|index| {
             product *= (self.correct[index] as f64 + TINY) / (self.guessed[index] as f64 + SMALL);
@@ -65,18 +55,11 @@ impl Totals {
 
 /// Length of the reference nearest to the hypothesis; the shorter one of two at the same distance.
 fn closest_length(hypothesis: usize, references: &[Vec<&str>]) -> usize {
-    references
-        .iter()
-        .map(Vec::len)
-        .min_by_key(|&length| (length.abs_diff(hypothesis), length))
-        .unwrap_or(0)
+    references.iter().map(Vec::len).min_by_key(|&length| (length.abs_diff(hypothesis), length)).unwrap_or(0)
 }
 
 /// For each n-gram (n = index + 1), its largest count in a single reference.
-fn largest_reference_counts<'a>(
-    references: &'a [Vec<&'a str>],
-    index: usize,
-) -> BTreeMap<&'a [&'a str], usize> {
+fn largest_reference_counts<'a>(references: &'a [Vec<&'a str>], index: usize) -> BTreeMap<&'a [&'a str], usize> {
     let mut largest: BTreeMap<&[&str], usize> = BTreeMap::new();
     for reference in references {
         for (&ngram, &count) in &count_ngrams(reference)[index] {

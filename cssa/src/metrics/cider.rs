@@ -34,13 +34,9 @@ impl CiderScorer {
     /// [`tokenize`](super::tokenize).
     #[must_use]
     pub fn new(reference_sets: &[Vec<Vec<String>>]) -> Self {
-        let mut scorer = Self {
-            document_frequency: HashMap::new(),
-            log_documents: (reference_sets.len() as f64).ln(),
-        };
+        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (reference_sets.len() as f64).ln() };
         for references in reference_sets {
-            let references: Vec<Vec<&str>> =
-                references.iter().map(|tokens| as_words(tokens)).collect();
+            let references: Vec<Vec<&str>> = references.iter().map(|tokens| as_words(tokens)).collect();
             scorer.add_document(&references);
         }
         scorer
@@ -54,16 +50,9 @@ impl CiderScorer {
     }
 
     fn from_corpus(corpus: &[TokenizedItem]) -> Self {
-        let mut scorer = Self {
-            document_frequency: HashMap::new(),
-            log_documents: (corpus.len() as f64).ln(),
-        };
+        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (corpus.len() as f64).ln() };
         for item in corpus {
-            let references: Vec<Vec<&str>> = item
-                .references
-                .iter()
-                .map(|reference| words(reference))
-                .collect();
+            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
             scorer.add_document(&references);
         }
         scorer
@@ -98,16 +87,9 @@ impl CiderScorer {
 
     fn tf_idf<'a>(&self, counts: &NgramCounts<'a>) -> TfIdf<'a> {
         let weights = std::array::from_fn(|index| {
-            counts[index]
-                .iter()
-                .map(|(&ngram, &count)| (ngram, count as f64 * self.idf(ngram)))
-                .collect()
+            counts[index].iter().map(|(&ngram, &count)| (ngram, count as f64 * self.idf(ngram))).collect()
         });
-        TfIdf {
-            norms: std::array::from_fn(|index| norm(&weights[index])),
-            weights,
-            bigrams: counts[1].values().sum(),
-        }
+        TfIdf { norms: std::array::from_fn(|index| norm(&weights[index])), weights, bigrams: counts[1].values().sum() }
     }
 
     fn idf(&self, ngram: &[&str]) -> f64 {
@@ -123,29 +105,18 @@ pub(super) fn cider_d_per_item(corpus: &[TokenizedItem]) -> Vec<f64> {
     corpus
         .iter()
         .map(|item| {
-            let references: Vec<Vec<&str>> = item
-                .references
-                .iter()
-                .map(|reference| words(reference))
-                .collect();
+            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
             scorer.score_words(&words(&item.hypothesis), &references)
         })
         .collect()
 }
 
 fn as_words(tokens: &[String]) -> Vec<&str> {
-    tokens
-        .iter()
-        .flat_map(|token| token.split_whitespace())
-        .collect()
+    tokens.iter().flat_map(|token| token.split_whitespace()).collect()
 }
 
 fn norm(weights: &BTreeMap<&[&str], f64>) -> f64 {
-    weights
-        .values()
-        .map(|weight| weight * weight)
-        .sum::<f64>()
-        .sqrt()
+    weights.values().map(|weight| weight * weight).sum::<f64>().sqrt()
 }
 
 /// Clipped cosine of the tf-idf vectors with the length penalty, summed over the orders.
@@ -162,8 +133,5 @@ fn similarity(hypothesis: &TfIdf<'_>, reference: &TfIdf<'_>) -> f64 {
 }
 
 fn clipped_product(hypothesis: &BTreeMap<&[&str], f64>, reference: &BTreeMap<&[&str], f64>) -> f64 {
-    hypothesis
-        .iter()
-        .filter_map(|(ngram, weight)| reference.get(ngram).map(|other| weight.min(*other) * other))
-        .sum()
+    hypothesis.iter().filter_map(|(ngram, weight)| reference.get(ngram).map(|other| weight.min(*other) * other)).sum()
 }

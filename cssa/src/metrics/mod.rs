@@ -86,10 +86,7 @@ pub fn cider_per_item(items: &[Item]) -> Result<Vec<f64>, MetricsError> {
 pub fn deduplicated(items: &[Item]) -> Vec<Item> {
     items
         .iter()
-        .map(|item| Item {
-            hypothesis: item.hypothesis.clone(),
-            references: distinct(&item.references),
-        })
+        .map(|item| Item { hypothesis: item.hypothesis.clone(), references: distinct(&item.references) })
         .filter(|item| item.references.len() >= FEWEST_DISTINCT_REFERENCES)
         .collect()
 }
@@ -97,11 +94,7 @@ pub fn deduplicated(items: &[Item]) -> Vec<Item> {
 /// Two references are the same where their tokens are: `A road .` repeats `a road.`
 fn distinct(references: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
-    references
-        .iter()
-        .filter(|reference| seen.insert(tokenize(reference)))
-        .cloned()
-        .collect()
+    references.iter().filter(|reference| seen.insert(tokenize(reference))).cloned().collect()
 }
 
 fn tokenize_corpus(items: &[Item]) -> Result<Vec<TokenizedItem>, MetricsError> {
@@ -112,21 +105,14 @@ fn tokenize_corpus(items: &[Item]) -> Result<Vec<TokenizedItem>, MetricsError> {
         return Err(MetricsError::NoReferences { index });
     }
     let hypotheses: Vec<&str> = items.iter().map(|item| item.hypothesis.as_str()).collect();
-    let references: Vec<&str> = items
-        .iter()
-        .flat_map(|item| item.references.iter().map(String::as_str))
-        .collect();
+    let references: Vec<&str> = items.iter().flat_map(|item| item.references.iter().map(String::as_str)).collect();
     let mut references = tokenize_lines(&references).into_iter();
     Ok(items
         .iter()
         .zip(tokenize_lines(&hypotheses))
         .map(|(item, hypothesis)| TokenizedItem {
             hypothesis: hypothesis.join(" "),
-            references: references
-                .by_ref()
-                .take(item.references.len())
-                .map(|tokens| tokens.join(" "))
-                .collect(),
+            references: references.by_ref().take(item.references.len()).map(|tokens| tokens.join(" ")).collect(),
         })
         .collect())
 }

@@ -32,11 +32,7 @@ fn longest_common_subsequence(left: &[&str], right: &[&str]) -> usize {
         let mut diagonal = 0;
         for (column, other) in right.iter().enumerate() {
             let above = lengths[column + 1];
-            lengths[column + 1] = if word == other {
-                diagonal + 1
-            } else {
-                above.max(lengths[column])
-            };
+            lengths[column + 1] = if word == other { diagonal + 1 } else { above.max(lengths[column]) };
             diagonal = above;
         }
     }

@@ -6,9 +6,7 @@
 use super::lexer;
 
 /// Tokens that pycocoevalcap drops, as far as lower-cased text can hold them.
-const PUNCTUATION: [&str; 13] = [
-    "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";",
-];
+const PUNCTUATION: [&str; 13] = ["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
 
 /// Tokens of one sentence.
 #[must_use]
@@ -23,11 +21,7 @@ pub fn tokenize(sentence: &str) -> Vec<String> {
 #[must_use]
 pub fn tokenize_lines(sentences: &[&str]) -> Vec<Vec<String>> {
     let following = sentences.iter().skip(1).copied().chain(std::iter::once(""));
-    sentences
-        .iter()
-        .zip(following)
-        .map(|(sentence, following)| tokenize_before(sentence, following))
-        .collect()
+    sentences.iter().zip(following).map(|(sentence, following)| tokenize_before(sentence, following)).collect()
 }
 
 fn tokenize_before(sentence: &str, following: &str) -> Vec<String> {

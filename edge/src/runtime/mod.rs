@@ -70,7 +70,9 @@ pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
     };
     match library {
         Some(library) => Ok(Box::new(OrtRuntime::open(bundle, &library, settings)?)),
-        None if settings.provider != Provider::Cpu => bail!("--provider {:?} needs ONNX Runtime: {MISSING}", settings.provider),
+        None if settings.provider != Provider::Cpu => {
+            bail!("--provider {:?} needs ONNX Runtime: {MISSING}", settings.provider)
+        }
         None => Ok(Box::new(TractRuntime::open(bundle, settings.beam)?)),
     }
 }

@@ -38,11 +38,14 @@ pub fn find_library() -> Option<PathBuf> {
         return Some(path.into());
     }
     let program = std::env::current_exe().ok();
-    let mut folders: Vec<PathBuf> = program.iter().flat_map(|program| program.ancestors().skip(1).take(4)).map(Into::into).collect();
+    let mut folders: Vec<PathBuf> =
+        program.iter().flat_map(|program| program.ancestors().skip(1).take(4)).map(Into::into).collect();
     folders.extend(folders.clone().iter().map(|folder| folder.join("onnxruntime")));
     let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&paths));
-    folders.extend(["/usr/local/lib", "/usr/lib", "/usr/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu"].map(Into::into));
+    folders.extend(
+        ["/usr/local/lib", "/usr/lib", "/usr/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu"].map(Into::into),
+    );
     folders.into_iter().map(|folder| folder.join(NAME)).find(|path| path.is_file())
 }
 
@@ -81,7 +84,8 @@ fn environment(library: &Path) -> Result<Environment> {
 }
 
 /// A provider that must be there: registering it otherwise fails in silence.
-fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>>() -> Result<ep::ExecutionProviderDispatch> {
+fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>>()
+-> Result<ep::ExecutionProviderDispatch> {
     let provider = P::default();
     ensure!(P::is_available()?, "{} is not in this ONNX Runtime", P::NAME);
     Ok(provider.into().error_on_failure())
@@ -114,7 +118,8 @@ impl OrtRuntime {
 
     /// Empty self-attention caches.
     fn empty_caches(&self) -> Result<Vec<(String, DynValue)>> {
-        let (beam, heads, width, length) = (self.beam, self.model.heads, self.model.head_width(), self.model.max_tokens);
+        let (beam, heads, width, length) =
+            (self.beam, self.model.heads, self.model.head_width(), self.model.max_tokens);
         let zeros = |shape: [usize; 4]| -> Result<DynValue> {
             let values = vec![0f32; shape.iter().product()];
             Ok(Tensor::from_array((shape, values))?.into_dyn())
@@ -168,7 +173,12 @@ impl Runtime for OrtRuntime {
     }
 
     fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
-        ensure!(tokens.len() == self.beam && parents.len() == self.beam, "{} captions, expected {}", tokens.len(), self.beam);
+        ensure!(
+            tokens.len() == self.beam && parents.len() == self.beam,
+            "{} captions, expected {}",
+            tokens.len(),
+            self.beam
+        );
         ensure!(!self.cross.is_empty(), "no image has been encoded");
         let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
         let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();

@@ -90,7 +90,12 @@ impl Runtime for TractRuntime {
     }
 
     fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
-        ensure!(tokens.len() == self.beam && parents.len() == self.beam, "{} captions, expected {}", tokens.len(), self.beam);
+        ensure!(
+            tokens.len() == self.beam && parents.len() == self.beam,
+            "{} captions, expected {}",
+            tokens.len(),
+            self.beam
+        );
         ensure!(!self.cross.is_empty(), "no image has been encoded");
         let integers = |values: Vec<i64>| tensor1(&values).into_tvalue();
         let mut inputs = std::mem::take(&mut self.own);
@@ -121,7 +126,8 @@ fn fix_beam(proto: &mut ModelProto, beam: usize) {
     use tract_onnx::pb::{tensor_shape_proto::dimension::Value, type_proto};
     let Some(graph) = &mut proto.graph else { return };
     for info in graph.input.iter_mut().chain(&mut graph.output) {
-        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
+        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        else {
             continue;
         };
         for dimension in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
@@ -136,7 +142,8 @@ fn fix_beam(proto: &mut ModelProto, beam: usize) {
 /// QuantizeLinear → DequantizeLinear between layers disappear. A graph without such nodes comes back as it is.
 fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
     let Some(graph) = &mut proto.graph else { return Ok(proto) };
-    let constants: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let constants: BTreeMap<&str, &TensorProto> =
+        graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let quantizers: BTreeMap<&str, &str> = graph
         .node
         .iter()
@@ -156,7 +163,8 @@ fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
         }
     }
     let gone: BTreeSet<String> = same.keys().cloned().chain(floats.iter().map(|tensor| tensor.name.clone())).collect();
-    let kept = |node: &NodeProto| node.op_type != "QuantizeLinear" && !node.output.iter().any(|output| gone.contains(output));
+    let kept =
+        |node: &NodeProto| node.op_type != "QuantizeLinear" && !node.output.iter().any(|output| gone.contains(output));
     let kept: Vec<bool> = graph.node.iter().map(kept).collect();
     let mut kept = kept.into_iter();
     graph.node.retain(|_| kept.next().unwrap_or(true));
@@ -171,11 +179,16 @@ fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
 }
 
 /// The float constant that a DequantizeLinear node makes of an integer one.
-fn float_constant(node: &NodeProto, constant: &TensorProto, constants: &BTreeMap<&str, &TensorProto>) -> Result<TensorProto> {
+fn float_constant(
+    node: &NodeProto,
+    constant: &TensorProto,
+    constants: &BTreeMap<&str, &TensorProto>,
+) -> Result<TensorProto> {
     let name = &constant.name;
     let get = |at: usize| node.input.get(at).and_then(|input| constants.get(input.as_str()));
     let scales = get(1).with_context(|| format!("constant {name} has no scale"))?;
-    let scales: Vec<f32> = scales.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let scales: Vec<f32> =
+        scales.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     let zero = get(2).is_none_or(|zero| zero.raw_data.iter().all(|&byte| byte == 0));
     ensure!(zero && !scales.is_empty(), "constant {name}: expected symmetric quantization with at least one scale");
     let integers: Vec<f32> = match DataType::try_from(constant.data_type) {
@@ -188,7 +201,8 @@ fn float_constant(node: &NodeProto, constant: &TensorProto, constants: &BTreeMap
     };
     let axis = node.attribute.iter().find(|attribute| attribute.name == "axis").map_or(1, |attribute| attribute.i);
     let extents: Vec<usize> = constant.dims.iter().map(|&extent| extent.max(0) as usize).collect();
-    let axis = usize::try_from(axis).ok().filter(|&axis| axis < extents.len().max(1)).context("axis is out of bounds")?;
+    let axis =
+        usize::try_from(axis).ok().filter(|&axis| axis < extents.len().max(1)).context("axis is out of bounds")?;
     let inner: usize = extents.iter().skip(axis + 1).product();
     let count = if scales.len() == 1 { 1 } else { extents[axis] };
     ensure!(
@@ -197,7 +211,8 @@ fn float_constant(node: &NodeProto, constant: &TensorProto, constants: &BTreeMap
         integers.len(),
         scales.len()
     );
-    let scaled = integers.iter().enumerate().flat_map(|(n, value)| (value * scales[n / inner.max(1) % count]).to_le_bytes());
+    let scaled =
+        integers.iter().enumerate().flat_map(|(n, value)| (value * scales[n / inner.max(1) % count]).to_le_bytes());
     Ok(TensorProto {
         name: node.output[0].clone(),
         dims: constant.dims.clone(),

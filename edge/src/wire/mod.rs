@@ -115,9 +115,8 @@ impl Packet {
             time: self.time,
             score: self.score,
         };
-        let rank = |token: &TokenId| {
-            token.0.checked_sub(TokenId::FIRST_WORD.0).ok_or(WireError::Special { found: token.0 })
-        };
+        let rank =
+            |token: &TokenId| token.0.checked_sub(TokenId::FIRST_WORD.0).ok_or(WireError::Special { found: token.0 });
         let ranks: Vec<u16> = self.tokens.iter().map(rank).collect::<Result<_, _>>()?;
         let mut bytes = postcard::to_allocvec(&(envelope, ranks)).map_err(|_| WireError::Malformed)?;
         bytes.extend(CRC.checksum(&bytes).to_le_bytes());

@@ -2,60 +2,27 @@
 //!
 //! Rotations and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
 
+use crate::random::Random;
 use image::{Rgb, RgbImage, imageops};
-
-/// SplitMix64: the same stream on every machine.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// A stream of its own for each `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A stream for a named purpose: all parts are mixed into the seed.
-    pub fn keyed(parts: &[u64]) -> Self {
-        let mut random = Self(0x5EED);
-        for &part in parts {
-            random.0 ^= part;
-            random.0 = random.next();
-        }
-        random
-    }
-
-    /// 64 uniform bits.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in `[low, high)`.
-    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * ((self.next() >> 40) as f32 / (1u64 << 24) as f32)
-    }
-
-    /// Uniform in `0..n`; 0 for n = 0.
-    pub fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
-    }
-
-    /// Fisher–Yates.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-}
 
 /// Whether turning or mirroring the image would make one of its captions untrue.
 pub fn names_direction(captions: &[String]) -> bool {
     const DIRECTIONS: [&str; 15] = [
-        "left", "right", "upper", "lower", "top", "bottom", "above", "below", "north", "south", "east", "west",
-        "horizontal", "vertical", "clockwise",
+        "left",
+        "right",
+        "upper",
+        "lower",
+        "top",
+        "bottom",
+        "above",
+        "below",
+        "north",
+        "south",
+        "east",
+        "west",
+        "horizontal",
+        "vertical",
+        "clockwise",
     ];
     captions.iter().any(|caption| cssa::vocabulary::words(caption).any(|word| DIRECTIONS.contains(&word.as_str())))
 }
@@ -82,8 +49,8 @@ pub fn view(image: &RgbImage, size: u32, keep_direction: bool, random: &mut Rand
 /// A part with 70 to 100 % of each side and slightly changed proportions: crop and scale in one.
 fn crop(image: &RgbImage, random: &mut Random) -> RgbImage {
     let (width, height) = image.dimensions();
-    let scale = random.uniform(0.74, 1.0);
-    let mut side = |extent: u32| ((extent as f32 * scale * random.uniform(0.95, 1.0)) as u32).clamp(1, extent);
+    let scale = random.range(0.74, 1.0);
+    let mut side = |extent: u32| ((extent as f32 * scale * random.range(0.95, 1.0)) as u32).clamp(1, extent);
     let (w, h) = (side(width), side(height));
     let x = random.below((width - w) as usize + 1) as u32;
     let y = random.below((height - h) as usize + 1) as u32;
@@ -92,8 +59,8 @@ fn crop(image: &RgbImage, random: &mut Random) -> RgbImage {
 
 /// Brightness, contrast and each channel's gain by up to 20, 20 and 6 %.
 fn jitter(image: &mut RgbImage, random: &mut Random) {
-    let (brightness, contrast) = (random.uniform(0.8, 1.2), random.uniform(0.8, 1.2));
-    let gain = [0; 3].map(|_| brightness * random.uniform(0.94, 1.06));
+    let (brightness, contrast) = (random.range(0.8, 1.2), random.range(0.8, 1.2));
+    let gain = [0; 3].map(|_| brightness * random.range(0.94, 1.06));
     for Rgb(pixel) in image.pixels_mut() {
         for (value, gain) in pixel.iter_mut().zip(gain) {
             *value = ((f32::from(*value) * gain - 128.0) * contrast + 128.0).clamp(0.0, 255.0) as u8;

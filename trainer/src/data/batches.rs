@@ -1,9 +1,9 @@
 //! The batches of both stages.
 
-use super::augment::Random;
 use super::features::to_tensor;
 use super::samples::Samples;
 use super::text;
+use crate::random::Random;
 use anyhow::Result;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use tch::{Device, Tensor};
@@ -145,7 +145,7 @@ impl Batcher<'_> {
 
 /// One caption, as likely as it is frequent.
 fn pick<'a>(captions: &'a [(Vec<TokenId>, f32)], random: &mut Random) -> &'a [TokenId] {
-    let mut left = random.uniform(0.0, captions.iter().map(|(_, count)| count).sum());
+    let mut left = random.range(0.0, captions.iter().map(|(_, count)| count).sum());
     for (tokens, count) in captions {
         if left < *count {
             return tokens;

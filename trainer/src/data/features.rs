@@ -4,9 +4,10 @@
 //! follows from, so a file with the right name is the right file. An unfinished file keeps its rows under `.part`, and
 //! the next run goes on after them.
 
-use super::augment::{self, Random};
+use super::augment;
 use crate::net::BackboneNet;
 use crate::progress::Progress;
+use crate::random::Random;
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::Captioned;
 use cssa::model::Model;

@@ -1,7 +1,7 @@
 //! T_txt (paper 3.4.1): another sentence with the same meaning, by back-translation where the dataset has one, else by
 //! synonym replacement from [`SYNONYMS`], a table of our own for the words of aerial scenes.
 
-use super::augment::Random;
+use crate::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary, words};
 
 /// Groups of words that may stand for one another in a caption.
@@ -61,7 +61,7 @@ pub fn augment(
 fn synonym(token: TokenId, vocabulary: &Vocabulary, random: &mut Random) -> TokenId {
     let word = vocabulary.word(token).unwrap_or_default();
     let Some(group) = SYNONYMS.iter().find(|group| group.contains(&word)) else { return token };
-    if random.uniform(0.0, 1.0) >= REPLACED {
+    if random.range(0.0, 1.0) >= REPLACED {
         return token;
     }
     match vocabulary.id(group[random.below(group.len())]) {
@@ -93,9 +93,8 @@ mod tests {
         let tokens = super::super::samples::with_ends(vocabulary.encode("a b"), 20);
         let mut random = Random::new(7);
         let other = ["c a".to_owned()];
-        let found = (0..20).any(|_| {
-            augment(&tokens, &other, &vocabulary, 20, &mut random)[1..3] == vocabulary.encode("c a")
-        });
+        let found =
+            (0..20).any(|_| augment(&tokens, &other, &vocabulary, 20, &mut random)[1..3] == vocabulary.encode("c a"));
         assert!(found);
     }
 }

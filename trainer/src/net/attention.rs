@@ -34,7 +34,13 @@ impl Attention {
     /// The block `name` of the store.
     pub fn new(store: &Store, name: &str, heads: usize) -> Result<Self> {
         let part = |part: &str| Linear::new(store, &format!("{name}.{part}"));
-        Ok(Self { query: part("query")?, key: part("key")?, value: part("value")?, output: part("output")?, heads: heads as i64 })
+        Ok(Self {
+            query: part("query")?,
+            key: part("key")?,
+            value: part("value")?,
+            output: part("output")?,
+            heads: heads as i64,
+        })
     }
 
     /// Keys and values of `y: [b, n, d]`.
@@ -48,7 +54,7 @@ impl Attention {
         let scale = 1.0 / (queries.size()[3] as f64).sqrt();
         let mut scores = (queries * scale).matmul(&keys.keys.transpose(2, 3));
         if let Some(term) = term {
-            scores = scores + term;
+            scores += term;
         }
         let heads = scores.softmax(-1, Kind::Float).matmul(&keys.values);
         let (b, m) = (heads.size()[0], heads.size()[2]);

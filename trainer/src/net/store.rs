@@ -43,7 +43,12 @@ impl Store {
     /// Overwrites a tensor's values.
     pub fn set(&self, name: &str, values: &Tensor) -> Result<()> {
         let mut tensor = self.get(name)?;
-        ensure!(tensor.size() == values.size(), "tensor {name} has shape {:?}, expected {:?}", values.size(), tensor.size());
+        ensure!(
+            tensor.size() == values.size(),
+            "tensor {name} has shape {:?}, expected {:?}",
+            values.size(),
+            tensor.size()
+        );
         tch::no_grad(|| tensor.f_copy_(values)).with_context(|| format!("tensor {name}"))
     }
 

@@ -156,7 +156,14 @@ impl RsicDecoder {
     }
 
     /// Logits `[b, V]` of one further token a row, `tokens: [b]`; the cache is first reordered by `parents: [b]`.
-    pub fn step(&self, tokens: &Tensor, position: i64, parents: &Tensor, cache: &mut StepCache, memory: &[Keys]) -> Tensor {
+    pub fn step(
+        &self,
+        tokens: &Tensor,
+        position: i64,
+        parents: &Tensor,
+        cache: &mut StepCache,
+        memory: &[Keys],
+    ) -> Tensor {
         let mut x = self.embedding.forward(&tokens.unsqueeze(1), position);
         let mut layers = Vec::with_capacity(self.layers.len());
         for (l, (layer, memory)) in self.layers.iter().zip(memory).enumerate() {

@@ -9,13 +9,8 @@ use super::objects::{airplane, block};
 use super::picture::{Kind, Picture};
 use super::shape::{Frame, Shape, at};
 
-const ACCENTS: [Colour; 5] = [
-    [200.0, 202.0, 206.0],
-    [60.0, 84.0, 150.0],
-    [170.0, 50.0, 46.0],
-    [70.0, 120.0, 110.0],
-    [214.0, 160.0, 60.0],
-];
+const ACCENTS: [Colour; 5] =
+    [[200.0, 202.0, 206.0], [60.0, 84.0, 150.0], [170.0, 50.0, 46.0], [70.0, 120.0, 110.0], [214.0, 160.0, 60.0]];
 
 /// Airplanes parked on an apron.
 pub(crate) fn airplanes(picture: &mut Picture) -> Story {
@@ -39,9 +34,7 @@ pub(crate) fn airplanes(picture: &mut Picture) -> Story {
         let heading = picture.random.pick(&[0.0, FRAC_PI_2, PI, 4.712_389]);
         let heading = heading + picture.random.range(-0.3, 0.3);
         let grid = picture.grid(wanted, at(size, size), false);
-        grid.iter()
-            .map(|frame| Frame::new(frame.centre, heading))
-            .collect()
+        grid.iter().map(|frame| Frame::new(frame.centre, heading)).collect()
     } else {
         picture.scatter(wanted, scale + 3.0)
     };
@@ -72,17 +65,11 @@ pub(crate) fn airplanes(picture: &mut Picture) -> Story {
 }
 
 fn slabs(picture: &mut Picture) {
-    let joint = Paint {
-        opacity: 0.25,
-        ..paint([90.0, 88.0, 84.0])
-    };
+    let joint = Paint { opacity: 0.25, ..paint([90.0, 88.0, 84.0]) };
     let step = picture.random.range(20.0, 40.0);
     for index in 0..(256.0 / step) as usize + 1 {
         let offset = (index as f32 + 0.4) * step;
-        for ends in [
-            vec![at(offset, -5.0), at(offset, 261.0)],
-            vec![at(-5.0, offset), at(261.0, offset)],
-        ] {
+        for ends in [vec![at(offset, -5.0), at(offset, 261.0)], vec![at(-5.0, offset), at(261.0, offset)]] {
             picture.canvas.fill(&Shape::Stroke(ends, 0.4), &joint);
         }
     }
@@ -109,10 +96,7 @@ fn lawn(picture: &mut Picture) {
     let depth = picture.random.range(14.0, 26.0);
     let frame = side_frame(picture, depth);
     let shape = frame.rectangle(150.0, depth);
-    let grass = Paint {
-        ragged: 0.6,
-        ..natural([104.0, 122.0, 74.0])
-    };
+    let grass = Paint { ragged: 0.6, ..natural([104.0, 122.0, 74.0]) };
     picture.canvas.fill(&shape, &grass);
     picture.record(Kind::Extra, frame.centre);
     picture.reserve(&shape, 5.0);
@@ -132,49 +116,26 @@ pub(crate) fn runway(picture: &mut Picture) -> Story {
     let surface = picture.asphalt();
     let mut axes = Vec::new();
     for index in 0..runways {
-        let across = if runways == 2 {
-            124.0 * index as f32 - 62.0
-        } else {
-            offset
-        };
+        let across = if runways == 2 { 124.0 * index as f32 - 62.0 } else { offset };
         let middle = Frame::new(at(128.0, 128.0), turn).shifted(0.0, across);
         let axis = Frame::new(middle.centre, turn + tilt);
         strip(picture, &axis, half, surface);
         picture.record(Kind::Runway, axis.centre);
         axes.push(axis);
     }
-    let planes = picture
-        .random
-        .pick(&[0, 0, 1, 1, 2])
-        .min(if half > 17.0 { 2 } else { 0 });
+    let planes = picture.random.pick(&[0, 0, 1, 1, 2]).min(if half > 17.0 { 2 } else { 0 });
     for index in 0..planes {
         let axis = axes[index % axes.len()];
         let along = picture.random.range(10.0, 60.0) + if index == 0 { 0.0 } else { -100.0 };
-        airplane(
-            picture,
-            &axis.shifted(along, 0.0),
-            half * 0.95,
-            [210.0, 212.0, 214.0],
-        );
+        airplane(picture, &axis.shifted(along, 0.0), half * 0.95, [210.0, 212.0, 214.0]);
         picture.record(Kind::Airplane, axis.point(along, 0.0));
     }
     greenery(picture);
-    let mut facts = vec![(
-        "way",
-        if upright {
-            "from top to bottom"
-        } else {
-            "from left to right"
-        }
-        .to_owned(),
-    )];
+    let mut facts = vec![("way", if upright { "from top to bottom" } else { "from left to right" }.to_owned())];
     if planes > 0 {
         let noun = if planes == 1 { "airplane" } else { "airplanes" };
         facts.push(("planes", format!("{} {noun}", count_word(planes))));
-        facts.push((
-            "are_planes",
-            if planes == 1 { "is" } else { "are" }.to_owned(),
-        ));
+        facts.push(("are_planes", if planes == 1 { "is" } else { "are" }.to_owned()));
     }
     Story {
         category: "runway",
@@ -201,15 +162,10 @@ fn strip(picture: &mut Picture, axis: &Frame, half: f32, surface: Paint) {
     let bed = axis.rectangle(190.0, half + 4.0);
     picture.canvas.fill(&bed, &natural([146.0, 142.0, 122.0]));
     picture.canvas.fill(&axis.rectangle(190.0, half), &surface);
-    let white = Paint {
-        opacity: 0.85,
-        ..paint([228.0, 228.0, 222.0])
-    };
+    let white = Paint { opacity: 0.85, ..paint([228.0, 228.0, 222.0]) };
     for edge in [-1.0, 1.0] {
         let y = edge * (half - 2.0);
-        picture
-            .canvas
-            .fill(&axis.line((-190.0, y), (190.0, y), 0.6), &white);
+        picture.canvas.fill(&axis.line((-190.0, y), (190.0, y), 0.6), &white);
     }
     let threshold = picture.random.range(-110.0, -80.0);
     let bars = (half / 3.2) as i32;
@@ -222,21 +178,11 @@ fn strip(picture: &mut Picture, axis: &Frame, half: f32, surface: Paint) {
     }
     for dash in 0..11 {
         let x = threshold + 28.0 + dash as f32 * 22.0;
-        picture
-            .canvas
-            .fill(&axis.line((x, 0.0), (x + 12.0, 0.0), 0.8), &white);
+        picture.canvas.fill(&axis.line((x, 0.0), (x + 12.0, 0.0), 0.8), &white);
     }
     for wear in [-0.2, 0.2] {
-        let track = axis.line(
-            (threshold + 10.0, half * wear),
-            (190.0, half * wear),
-            half * 0.12,
-        );
-        let rubber = Paint {
-            opacity: 0.25,
-            soft: 5.0,
-            ..paint([60.0, 60.0, 62.0])
-        };
+        let track = axis.line((threshold + 10.0, half * wear), (190.0, half * wear), half * 0.12);
+        let rubber = Paint { opacity: 0.25, soft: 5.0, ..paint([60.0, 60.0, 62.0]) };
         picture.canvas.fill(&track, &rubber);
     }
     picture.reserve(&bed, 3.0);

@@ -37,36 +37,21 @@ pub(crate) fn residential(picture: &mut Picture) -> Story {
         picture.record(Kind::Road, frame.point(0.0, across));
         picture.reserve(&Shape::Stroke(ends.to_vec(), half + 2.0), 1.0);
         for side in [-1.0, 1.0] {
-            house_row(
-                picture,
-                &frame,
-                across + side * (half + 20.0),
-                &dominant[..3],
-            );
+            house_row(picture, &frame, across + side * (half + 20.0), &dominant[..3]);
         }
         street_cars(picture, &frame, across, half);
     }
     let mut trees = 0;
     for _ in 0..picture.random.between(20, 140) {
-        let centre = at(
-            picture.random.range(0.0, 256.0),
-            picture.random.range(0.0, 256.0),
-        );
+        let centre = at(picture.random.range(0.0, 256.0), picture.random.range(0.0, 256.0));
         let radius = picture.random.range(2.5, 5.5);
         if picture.is_clear(&Shape::Disc(centre, radius)) {
             tree(picture, centre, radius);
             trees += 1;
         }
     }
-    let way = if upright {
-        "from top to bottom"
-    } else {
-        "from left to right"
-    };
-    let mut facts = vec![
-        ("way", way.to_owned()),
-        ("rows", count_word(2 * roads).to_owned()),
-    ];
+    let way = if upright { "from top to bottom" } else { "from left to right" };
+    let mut facts = vec![("way", way.to_owned()), ("rows", count_word(2 * roads).to_owned())];
     if trees > 7 {
         facts.push(("trees", "some green trees".to_owned()));
     }
@@ -166,11 +151,7 @@ pub(crate) fn industrial(picture: &mut Picture) -> Story {
     let wanted = picture.random.between(1, 8);
     let width = picture.random.range(54.0, 84.0);
     let height = picture.random.range(34.0, 50.0);
-    let cell = if picture.random.chance(0.5) {
-        at(width, height)
-    } else {
-        at(height, width)
-    };
+    let cell = if picture.random.chance(0.5) { at(width, height) } else { at(height, width) };
     for frame in picture.grid(wanted, cell, false) {
         let half_width = cell.x / 2.0 - picture.random.range(7.0, 10.0);
         let half_height = cell.y / 2.0 - picture.random.range(7.0, 9.0);
@@ -213,21 +194,12 @@ pub(crate) fn tanks(picture: &mut Picture) -> Story {
         4..=6 => picture.random.range(12.0, 22.0),
         _ => picture.random.range(9.0, 15.0),
     };
-    let roof = picture.random.pick(&[
-        [232.0, 232.0, 228.0],
-        [222.0, 220.0, 210.0],
-        [240.0, 240.0, 240.0],
-    ]);
+    let roof = picture.random.pick(&[[232.0, 232.0, 228.0], [222.0, 220.0, 210.0], [240.0, 240.0, 240.0]]);
     let step = radius * 2.0 + picture.random.range(7.0, 16.0);
     let frames = picture.grid(wanted, at(step, step), true);
-    let apron = Paint {
-        grain: 8.0,
-        ..paint([164.0, 156.0, 138.0])
-    };
+    let apron = Paint { grain: 8.0, ..paint([164.0, 156.0, 138.0]) };
     for frame in &frames {
-        picture
-            .canvas
-            .fill(&frame.rectangle(step / 2.0, step / 2.0), &apron);
+        picture.canvas.fill(&frame.rectangle(step / 2.0, step / 2.0), &apron);
     }
     for frame in &frames {
         let turned = Frame::new(frame.centre, picture.random.range(0.0, TAU));

@@ -4,8 +4,8 @@ use std::f32::consts::TAU;
 
 use image::{Rgb, RgbImage};
 
-use super::random::{Random, scramble};
 use super::shape::{Point, Shape, at, length};
+use crate::random::{Random, scramble};
 
 /// The width and the height of a scene.
 pub(crate) const SIDE: usize = 256;
@@ -35,26 +35,12 @@ pub(crate) struct Paint {
 
 /// A smooth, clean paint.
 pub(crate) const fn paint(colour: Colour) -> Paint {
-    Paint {
-        colour,
-        grain: 4.0,
-        mottle: 3.0,
-        ragged: 0.0,
-        soft: 1.0,
-        opacity: 1.0,
-        stripes: None,
-    }
+    Paint { colour, grain: 4.0, mottle: 3.0, ragged: 0.0, soft: 1.0, opacity: 1.0, stripes: None }
 }
 
 /// A paint with texture and a ragged edge, as plants and soil have.
 pub(crate) const fn natural(colour: Colour) -> Paint {
-    Paint {
-        grain: 11.0,
-        mottle: 16.0,
-        ragged: 2.0,
-        soft: 1.6,
-        ..paint(colour)
-    }
+    Paint { grain: 11.0, mottle: 16.0, ragged: 2.0, soft: 1.6, ..paint(colour) }
 }
 
 /// A colour made lighter (above one) or darker (below one).
@@ -141,10 +127,7 @@ impl Canvas {
                 let mut nearest = f32::MAX;
                 for index in 0..=steps {
                     let back = step * index as f32 / height.max(0.01);
-                    let here = at(
-                        x as f32 + 0.5 - offset.x * back,
-                        y as f32 + 0.5 - offset.y * back,
-                    );
+                    let here = at(x as f32 + 0.5 - offset.x * back, y as f32 + 0.5 - offset.y * back);
                     nearest = nearest.min(shape.distance(here));
                 }
                 let cover = (0.5 - nearest / 1.6).clamp(0.0, 1.0);
@@ -207,10 +190,7 @@ fn clipped(shape: &Shape, margin: f32) -> Option<((usize, usize), (usize, usize)
         return None;
     }
     let whole = |value: f32| value.clamp(0.0, top) as usize;
-    Some((
-        (whole(low.x - margin), whole(low.y - margin)),
-        (whole(high.x + margin + 1.0), whole(high.y + margin + 1.0)),
-    ))
+    Some(((whole(low.x - margin), whole(low.y - margin)), (whole(high.x + margin + 1.0), whole(high.y + margin + 1.0))))
 }
 
 fn blend(pixel: &mut Colour, colour: Colour, light: f32, cover: f32) {

@@ -17,9 +17,7 @@ pub(crate) struct Story {
     pub(crate) templates: &'static [&'static str],
 }
 
-const WORDS: [&str; 11] = [
-    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-];
+const WORDS: [&str; 11] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
 /// Sentences that are true of every scene with counted objects, for scenes with little else.
 const GENERAL: [&str; 4] = [
@@ -125,9 +123,7 @@ pub(crate) fn captions(picture: &mut Picture, story: &Story) -> [String; 5] {
     }
     let mut chosen: Vec<String> = Vec::new();
     for mark in ["{count}", "{count}", "place}", "place}", "", "", "", "", ""] {
-        let wanted = ranked
-            .iter()
-            .position(|(template, _)| template.contains(mark));
+        let wanted = ranked.iter().position(|(template, _)| template.contains(mark));
         if let Some(index) = wanted
             && chosen.len() < 5
         {

@@ -17,11 +17,7 @@ pub(crate) fn harbor(picture: &mut Picture) -> Story {
     let frame = Frame::new(at(128.0, 128.0), turn);
     let depth = picture.random.range(30.0, 60.0);
     let shore = -128.0 + depth;
-    let concrete = Paint {
-        grain: 7.0,
-        mottle: 8.0,
-        ..paint([168.0, 164.0, 152.0])
-    };
+    let concrete = Paint { grain: 7.0, mottle: 8.0, ..paint([168.0, 164.0, 152.0]) };
     let quay = frame.shifted(0.0, shore - 40.0).rectangle(150.0, 40.0);
     picture.canvas.shade(&quay, 3.0);
     picture.canvas.fill(&quay, &concrete);
@@ -42,14 +38,7 @@ pub(crate) fn harbor(picture: &mut Picture) -> Story {
         counted: Kind::Boat,
         noun: ("boat", "boats"),
         located: Kind::Boat,
-        facts: vec![(
-            "piers",
-            format!(
-                "{} {}",
-                count_word(piers),
-                if piers == 1 { "pier" } else { "piers" }
-            ),
-        )],
+        facts: vec![("piers", format!("{} {}", count_word(piers), if piers == 1 { "pier" } else { "piers" }))],
         templates: &[
             "there {are} {count} {noun} in the harbor",
             "{count} white {noun} {are} docked in the harbor with {piers}",
@@ -72,10 +61,7 @@ fn moorings(
     piers: usize,
     wanted: usize,
 ) -> Vec<Frame> {
-    let planks = Paint {
-        grain: 9.0,
-        ..paint([178.0, 168.0, 148.0])
-    };
+    let planks = Paint { grain: 9.0, ..paint([178.0, 168.0, 148.0]) };
     let spacing = 256.0 / piers as f32;
     let mut berths: Vec<Point> = Vec::new();
     for pier in 0..piers {

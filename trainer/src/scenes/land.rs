@@ -32,27 +32,13 @@ pub(crate) fn farmland(picture: &mut Picture) -> Story {
     for column in x_edges.windows(2) {
         for row in y_edges.windows(2) {
             let (colour, name) = picture.random.pick(&CROPS);
-            parcel(
-                picture,
-                &turned,
-                (column[0], column[1]),
-                (row[0], row[1]),
-                colour,
-            );
+            parcel(picture, &turned, (column[0], column[1]), (row[0], row[1]), colour);
             names.push(name);
         }
     }
     if road_side {
-        let y = if picture.random.chance(0.5) {
-            -120.0
-        } else {
-            120.0
-        };
-        road(
-            picture,
-            &[turned.point(-190.0, y), turned.point(190.0, y)],
-            6.0,
-        );
+        let y = if picture.random.chance(0.5) { -120.0 } else { 120.0 };
+        road(picture, &[turned.point(-190.0, y), turned.point(190.0, y)], 6.0);
         picture.record(Kind::Extra, turned.point(0.0, y));
         picture.extra = Some("a road");
     }
@@ -108,11 +94,8 @@ fn parcel(picture: &mut Picture, turned: &Frame, x: (f32, f32), y: (f32, f32), c
     let furrows = turned.point(across.x, across.y).plus(-128.0, -128.0);
     let strength = picture.random.range(0.0, 15.0);
     let tone = lit(colour, picture.random.range(0.88, 1.12));
-    let soil = Paint {
-        ragged: 0.8,
-        stripes: Some((furrows, picture.random.range(3.5, 9.0), strength)),
-        ..natural(tone)
-    };
+    let soil =
+        Paint { ragged: 0.8, stripes: Some((furrows, picture.random.range(3.5, 9.0), strength)), ..natural(tone) };
     picture.canvas.fill(&shape, &soil);
     let visible = |value: f32| value.clamp(-128.0, 128.0);
     let middle_x = (visible(x.0) + visible(x.1)) / 2.0;
@@ -146,19 +129,12 @@ pub(crate) fn forest(picture: &mut Picture) -> Story {
             let x = picture.random.range(30.0, 226.0);
             let slant = picture.random.range(-20.0, 20.0);
             let upright = picture.random.chance(0.5);
-            let ends = if upright {
-                [at(x, -20.0), at(x + slant, 276.0)]
-            } else {
-                [at(-20.0, x), at(276.0, x + slant)]
-            };
+            let ends =
+                if upright { [at(x, -20.0), at(x + slant, 276.0)] } else { [at(-20.0, x), at(276.0, x + slant)] };
             road(picture, &ends, 6.0);
             picture.record(Kind::Extra, ends[0].towards(ends[1], 0.5));
             picture.extra = Some("a road");
-            let way = if upright {
-                "from top to bottom"
-            } else {
-                "from left to right"
-            };
+            let way = if upright { "from top to bottom" } else { "from left to right" };
             facts.push(("way", way.to_owned()));
         }
         1 => hollow(picture, true),
@@ -166,10 +142,7 @@ pub(crate) fn forest(picture: &mut Picture) -> Story {
         _ => {}
     }
     for _ in 0..900 {
-        let centre = at(
-            picture.random.range(-4.0, 260.0),
-            picture.random.range(-4.0, 260.0),
-        );
+        let centre = at(picture.random.range(-4.0, 260.0), picture.random.range(-4.0, 260.0));
         let radius = picture.random.range(4.0, 8.0);
         if picture.is_clear(&Shape::Disc(centre, radius)) {
             tree(picture, centre, radius);
@@ -199,14 +172,8 @@ pub(crate) fn forest(picture: &mut Picture) -> Story {
 }
 
 fn hollow(picture: &mut Picture, wet: bool) {
-    let half = at(
-        picture.random.range(24.0, 44.0),
-        picture.random.range(22.0, 40.0),
-    );
-    let centre = at(
-        picture.random.range(62.0, 194.0),
-        picture.random.range(62.0, 194.0),
-    );
+    let half = at(picture.random.range(24.0, 44.0), picture.random.range(22.0, 40.0));
+    let centre = at(picture.random.range(62.0, 194.0), picture.random.range(62.0, 194.0));
     let waves = [(); 4].map(|()| picture.random.range(-1.0, 1.0));
     let shape = Shape::blob(centre, half, waves);
     if wet {

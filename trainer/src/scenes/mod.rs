@@ -12,7 +12,6 @@ mod nature;
 mod objects;
 mod output;
 mod picture;
-mod random;
 mod rivers;
 mod roads;
 mod shape;
@@ -23,10 +22,10 @@ mod water;
 
 pub use output::write;
 
+use crate::random::Random;
 use captions::Story;
 use image::RgbImage;
 use picture::Picture;
-use random::Random;
 
 /// A picture of 256 by 256 pixels with five captions.
 pub struct Scene {
@@ -73,16 +72,12 @@ pub fn render(seed: u64, index: u64) -> Scene {
 }
 
 fn compose(seed: u64, index: u64) -> (Picture, Scene) {
-    let mut random = Random::new(seed, index);
+    let mut random = Random::keyed(&[seed, index]);
     let layout = random.pick(&LAYOUTS);
     let mut picture = Picture::new(random);
     let story = layout(&mut picture);
     let captions = captions::captions(&mut picture, &story);
     let image = picture.canvas.finish(&mut picture.random);
-    let scene = Scene {
-        image,
-        captions,
-        category: story.category,
-    };
+    let scene = Scene { image, captions, category: story.category };
     (picture, scene)
 }

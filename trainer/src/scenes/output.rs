@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use cssa::files::NewFolder;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::{Value, json};
 
@@ -12,49 +13,17 @@ use super::{Scene, render};
 
 const QUALITY: u8 = 90;
 
-/// Writes `count` scenes to the folder `out`, which appears complete or not at all.
+/// Writes `count` scenes to the folder `out`, new or empty, which appears complete or not at all.
 pub fn write(out: &Path, count: usize, seed: u64) -> Result<()> {
-    if count == 0 {
-        bail!("cannot write zero scenes to {}", out.display());
-    }
-    check_vacant(out)?;
-    let temporary = sibling(out)?;
-    let written = fill(&temporary, count, seed).and_then(|()| publish(&temporary, out));
-    if written.is_err() {
-        fs::remove_dir_all(&temporary).ok();
-    }
-    written
-}
-
-fn check_vacant(out: &Path) -> Result<()> {
-    if !out
-        .try_exists()
-        .with_context(|| format!("could not look at {}", out.display()))?
-    {
-        return Ok(());
-    }
-    let mut entries =
-        fs::read_dir(out).with_context(|| format!("could not list {}", out.display()))?;
-    if entries.next().is_some() {
-        bail!("{} exists and is not empty", out.display());
-    }
-    Ok(())
-}
-
-fn sibling(out: &Path) -> Result<PathBuf> {
-    let name = out
-        .file_name()
-        .with_context(|| format!("{} does not name a folder", out.display()))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.partial", std::process::id()));
-    Ok(out.with_file_name(hidden))
+    ensure!(count > 0, "--count is 0, expected one scene or more");
+    let folder = NewFolder::create(out)?;
+    fill(folder.path(), count, seed)?;
+    Ok(folder.finish()?)
 }
 
 fn fill(folder: &Path, count: usize, seed: u64) -> Result<()> {
     let images = folder.join("images");
-    fs::create_dir_all(&images)
-        .with_context(|| format!("could not create {}", images.display()))?;
+    fs::create_dir_all(&images).with_context(|| format!("could not create {}", images.display()))?;
     let mut entries = Vec::with_capacity(count);
     for index in 0..count {
         let scene = render(seed, index as u64);
@@ -68,18 +37,10 @@ fn fill(folder: &Path, count: usize, seed: u64) -> Result<()> {
 }
 
 fn write_image(path: &Path, scene: &Scene) -> Result<()> {
-    let context = || {
-        format!(
-            "could not write the {} scene {}",
-            scene.category,
-            path.display()
-        )
-    };
+    let context = || format!("could not write the {} scene {}", scene.category, path.display());
     let file = File::create(path).with_context(context)?;
     let mut buffer = BufWriter::new(file);
-    JpegEncoder::new_with_quality(&mut buffer, QUALITY)
-        .encode_image(&scene.image)
-        .with_context(context)?;
+    JpegEncoder::new_with_quality(&mut buffer, QUALITY).encode_image(&scene.image).with_context(context)?;
     buffer.flush().with_context(context)
 }
 
@@ -106,14 +67,4 @@ fn split(index: usize) -> &'static str {
         9 => "test",
         _ => "train",
     }
-}
-
-fn publish(temporary: &Path, out: &Path) -> Result<()> {
-    fs::rename(temporary, out).with_context(|| {
-        format!(
-            "could not rename {} to {}",
-            temporary.display(),
-            out.display()
-        )
-    })
 }

@@ -3,8 +3,8 @@
 use std::f32::consts::TAU;
 
 use super::canvas::{Canvas, Paint, SIDE, lit, natural, paint};
-use super::random::Random;
 use super::shape::{Frame, Point, Shape, at};
+use crate::random::Random;
 
 /// A kind of object that captions may count or locate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +81,7 @@ impl Picture {
 
     /// Covers the whole ground with grass or with dry soil .
     pub(crate) fn land(&mut self) {
-        let colours = [
-            [92.0, 118.0, 64.0],
-            [76.0, 108.0, 58.0],
-            [104.0, 126.0, 70.0],
-            [94.0, 118.0, 72.0],
-        ];
+        let colours = [[92.0, 118.0, 64.0], [76.0, 108.0, 58.0], [104.0, 126.0, 70.0], [94.0, 118.0, 72.0]];
         let ground = natural(lit(self.random.pick(&colours), self.random_tone()));
         self.ground(ground);
         self.patches(ground);
@@ -116,32 +111,16 @@ impl Picture {
 
     /// Covers the whole ground with concrete.
     pub(crate) fn concrete(&mut self) {
-        let colours = [
-            [172.0, 168.0, 158.0],
-            [150.0, 150.0, 148.0],
-            [174.0, 168.0, 154.0],
-        ];
+        let colours = [[172.0, 168.0, 158.0], [150.0, 150.0, 148.0], [174.0, 168.0, 154.0]];
         let colour = lit(self.random.pick(&colours), self.random_tone());
-        self.ground(Paint {
-            grain: 6.0,
-            mottle: 9.0,
-            ..paint(colour)
-        });
+        self.ground(Paint { grain: 6.0, mottle: 9.0, ..paint(colour) });
     }
 
     /// The paint of a road's surface.
     pub(crate) fn asphalt(&mut self) -> Paint {
-        let colours = [
-            [104.0, 104.0, 106.0],
-            [126.0, 124.0, 120.0],
-            [142.0, 140.0, 136.0],
-        ];
+        let colours = [[104.0, 104.0, 106.0], [126.0, 124.0, 120.0], [142.0, 140.0, 136.0]];
         let colour = self.random.pick(&colours);
-        Paint {
-            grain: 5.0,
-            mottle: 6.0,
-            ..paint(colour)
-        }
+        Paint { grain: 5.0, mottle: 6.0, ..paint(colour) }
     }
 
     /// Marks the ground under a shape as taken.
@@ -185,15 +164,8 @@ impl Picture {
             let count = wanted.saturating_sub(attempt / 25).max(1);
             let columns = self.random.between(1, count.min(5));
             let rows = count.div_ceil(columns);
-            let angle = if turned {
-                self.random.range(-0.4, 0.4)
-            } else {
-                0.0
-            };
-            let centre = at(
-                self.random.range(20.0, 236.0),
-                self.random.range(20.0, 236.0),
-            );
+            let angle = if turned { self.random.range(-0.4, 0.4) } else { 0.0 };
+            let centre = at(self.random.range(20.0, 236.0), self.random.range(20.0, 236.0));
             let block = Frame::new(centre, angle);
             let frames: Vec<Frame> = (0..count)
                 .map(|index| {
@@ -216,13 +188,8 @@ impl Picture {
         let mut frames: Vec<Frame> = Vec::new();
         for _ in 0..wanted * 30 {
             let limit = SIDE as f32 - radius;
-            let centre = at(
-                self.random.range(radius, limit),
-                self.random.range(radius, limit),
-            );
-            let apart = frames
-                .iter()
-                .all(|frame| frame.centre.distance(centre) > 2.0 * radius);
+            let centre = at(self.random.range(radius, limit), self.random.range(radius, limit));
+            let apart = frames.iter().all(|frame| frame.centre.distance(centre) > 2.0 * radius);
             if apart && self.is_free(&Shape::Disc(centre, radius)) {
                 let angle = self.random.range(0.0, TAU);
                 frames.push(Frame::new(centre, angle));

@@ -24,20 +24,11 @@ fn course(picture: &mut Picture, bends: f32, half: f32) -> Course {
     let points = (-3..=24)
         .map(|step| {
             let along = step as f32 * 12.0;
-            let across =
-                base + slope * (along - 128.0) + bends * libm::sinf(along / length + phase);
-            if upright {
-                at(across, along)
-            } else {
-                at(along, across)
-            }
+            let across = base + slope * (along - 128.0) + bends * libm::sinf(along / length + phase);
+            if upright { at(across, along) } else { at(along, across) }
         })
         .collect();
-    Course {
-        points,
-        upright,
-        half,
-    }
+    Course { points, upright, half }
 }
 
 fn stream(picture: &mut Picture, course: &Course) {
@@ -47,11 +38,7 @@ fn stream(picture: &mut Picture, course: &Course) {
 }
 
 fn way(course: &Course) -> (&'static str, String) {
-    let text = if course.upright {
-        "from top to bottom"
-    } else {
-        "from left to right"
-    };
+    let text = if course.upright { "from top to bottom" } else { "from left to right" };
     ("way", text.to_owned())
 }
 
@@ -66,14 +53,7 @@ fn crossings(picture: &mut Picture, course: &Course, wanted: usize, half: f32) {
         } else {
             (at(middle.x - span, -20.0), at(middle.x + span, 276.0))
         };
-        let centre = from.towards(
-            to,
-            if course.upright {
-                middle.x + 20.0
-            } else {
-                middle.y + 20.0
-            } / 296.0,
-        );
+        let centre = from.towards(to, if course.upright { middle.x + 20.0 } else { middle.y + 20.0 } / 296.0);
         let deck = Shape::Stroke(vec![from, to], half);
         bridge_deck(picture, (from, to), centre, half, course.half + 11.0);
         picture.reserve(&deck, 4.0);
@@ -95,18 +75,10 @@ fn bridge_deck(picture: &mut Picture, ends: (Point, Point), centre: Point, half:
     let deck = span.rectangle(reach, half + 1.0);
     picture.canvas.shade(&deck, 5.0);
     let pale = surface.colour.map(|part| part * 1.2);
-    picture.canvas.fill(
-        &deck,
-        &Paint {
-            colour: pale,
-            ..surface
-        },
-    );
+    picture.canvas.fill(&deck, &Paint { colour: pale, ..surface });
     let rail = paint([206.0, 204.0, 196.0]);
     for edge in [-half, half] {
-        picture
-            .canvas
-            .fill(&span.line((-reach, edge), (reach, edge), 0.8), &rail);
+        picture.canvas.fill(&span.line((-reach, edge), (reach, edge), 0.8), &rail);
     }
     dashes(picture, &[from, to], 0.5);
 }
@@ -177,10 +149,7 @@ pub(crate) fn bridge(picture: &mut Picture) -> Story {
     let mut facts = vec![way(&course)];
     if cars > 0 {
         let word = count_word(cars);
-        facts.push((
-            "cars",
-            format!("{word} {}", if cars == 1 { "car" } else { "cars" }),
-        ));
+        facts.push(("cars", format!("{word} {}", if cars == 1 { "car" } else { "cars" })));
     }
     Story {
         category: "bridge",

@@ -12,13 +12,7 @@ use super::shape::{Frame, Point, Shape, at};
 const ROOF: [f32; 3] = [146.0, 112.0, 94.0];
 
 /// Draws up to `wanted` cars in the lanes of a straight road and records them.
-pub(crate) fn cars_along(
-    picture: &mut Picture,
-    from: Point,
-    to: Point,
-    lanes: &[f32],
-    wanted: usize,
-) {
+pub(crate) fn cars_along(picture: &mut Picture, from: Point, to: Point, lanes: &[f32], wanted: usize) {
     let turn = libm::atan2f(to.y - from.y, to.x - from.x);
     let size = from.distance(to);
     let mut slots: Vec<(f32, f32)> = Vec::new();
@@ -64,34 +58,18 @@ pub(crate) fn road_with_cars(picture: &mut Picture) -> Story {
     let slant = picture.random.range(-10.0, 10.0);
     let lanes = picture.random.pick(&[1.0, 2.0]);
     let (from, to, way) = match picture.random.between(0, 3) {
-        0 => (
-            at(-20.0, offset),
-            at(276.0, offset + slant),
-            "from left to right",
-        ),
-        1 => (
-            at(offset, -20.0),
-            at(offset + slant, 276.0),
-            "from top to bottom",
-        ),
-        2 => (
-            at(-20.0, -20.0 + slant),
-            at(276.0, 276.0 - slant),
-            "from the top left corner to the bottom right corner",
-        ),
-        _ => (
-            at(-20.0, 276.0 + slant),
-            at(276.0, -20.0 - slant),
-            "from the bottom left corner to the top right corner",
-        ),
+        0 => (at(-20.0, offset), at(276.0, offset + slant), "from left to right"),
+        1 => (at(offset, -20.0), at(offset + slant, 276.0), "from top to bottom"),
+        2 => {
+            (at(-20.0, -20.0 + slant), at(276.0, 276.0 - slant), "from the top left corner to the bottom right corner")
+        }
+        _ => {
+            (at(-20.0, 276.0 + slant), at(276.0, -20.0 - slant), "from the bottom left corner to the top right corner")
+        }
     };
     let half = 8.5 * lanes;
     road(picture, &[from, to], half);
-    let rows: Vec<f32> = if lanes > 1.5 {
-        vec![-12.5, -4.5, 4.5, 12.5]
-    } else {
-        vec![-4.2, 4.2]
-    };
+    let rows: Vec<f32> = if lanes > 1.5 { vec![-12.5, -4.5, 4.5, 12.5] } else { vec![-4.2, 4.2] };
     picture.record(Kind::Road, from.towards(to, 0.5));
     let wanted = picture.random.between(1, 13);
     cars_along(picture, from, to, &rows, wanted);
@@ -120,10 +98,7 @@ pub(crate) fn road_with_cars(picture: &mut Picture) -> Story {
 /// Two roads that cross or meet.
 pub(crate) fn intersection(picture: &mut Picture) -> Story {
     picture.land();
-    let centre = at(
-        picture.random.range(60.0, 196.0),
-        picture.random.range(60.0, 196.0),
-    );
+    let centre = at(picture.random.range(60.0, 196.0), picture.random.range(60.0, 196.0));
     let frame = Frame::new(centre, picture.random.range(-0.2, 0.2));
     let half = picture.random.range(9.0, 13.0);
     let mut arms = vec![(320.0, 0.0), (0.0, 320.0), (-320.0, 0.0), (0.0, -320.0)];
@@ -135,17 +110,11 @@ pub(crate) fn intersection(picture: &mut Picture) -> Story {
     }
     for &(x, y) in &arms {
         let end = frame.point(x, y);
-        picture
-            .canvas
-            .fill(&Shape::Stroke(vec![centre, end], half), &surface);
+        picture.canvas.fill(&Shape::Stroke(vec![centre, end], half), &surface);
         picture.reserve(&Shape::Stroke(vec![centre, end], half), 4.0);
         let start = centre.towards(end, (half + 16.0) / 320.0);
         dashes(picture, &[start, end], 0.6);
-        crossing(
-            picture,
-            &Frame::new(centre, libm::atan2f(end.y - centre.y, end.x - centre.x)),
-            half,
-        );
+        crossing(picture, &Frame::new(centre, libm::atan2f(end.y - centre.y, end.x - centre.x)), half);
     }
     picture.record(Kind::Road, centre);
     let mut left = picture.random.between(0, 10);
@@ -180,17 +149,12 @@ pub(crate) fn intersection(picture: &mut Picture) -> Story {
 }
 
 fn crossing(picture: &mut Picture, arm: &Frame, half: f32) {
-    let white = Paint {
-        opacity: 0.8,
-        ..paint([228.0, 226.0, 218.0])
-    };
+    let white = Paint { opacity: 0.8, ..paint([228.0, 226.0, 218.0]) };
     let bars = (half / 3.0) as i32;
     for bar in -bars..=bars {
         let y = bar as f32 * 2.8;
         if y.abs() < half - 1.0 {
-            picture
-                .canvas
-                .fill(&arm.line((half + 5.0, y), (half + 10.0, y), 0.7), &white);
+            picture.canvas.fill(&arm.line((half + 5.0, y), (half + 10.0, y), 0.7), &white);
         }
     }
 }

@@ -46,27 +46,18 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame at a centre, turned by an angle in radians.
     pub(crate) fn new(centre: Point, angle: f32) -> Self {
-        Self {
-            centre,
-            cos: libm::cosf(angle),
-            sin: libm::sinf(angle),
-            scale: 1.0,
-        }
+        Self { centre, cos: libm::cosf(angle), sin: libm::sinf(angle), scale: 1.0 }
     }
 
     /// The picture's point for the object's own coordinates.
     pub(crate) fn point(&self, x: f32, y: f32) -> Point {
         let (x, y) = (x * self.scale, y * self.scale);
-        self.centre
-            .plus(x * self.cos - y * self.sin, x * self.sin + y * self.cos)
+        self.centre.plus(x * self.cos - y * self.sin, x * self.sin + y * self.cos)
     }
 
     /// A frame at the object's own coordinates with the same heading.
     pub(crate) fn shifted(&self, x: f32, y: f32) -> Self {
-        Self {
-            centre: self.point(x, y),
-            ..*self
-        }
+        Self { centre: self.point(x, y), ..*self }
     }
 
     /// The same frame with the object's own coordinates enlarged.
@@ -130,10 +121,7 @@ impl Shape {
                 + 0.13 * waves[0] * libm::sinf(2.0 * angle + 3.0 * waves[1])
                 + 0.10 * waves[1] * libm::sinf(3.0 * angle + 3.0 * waves[2])
                 + 0.05 * waves[2] * libm::sinf(5.0 * angle + 3.0 * waves[3]);
-            centre.plus(
-                half.x * swell * libm::cosf(angle),
-                half.y * swell * libm::sinf(angle),
-            )
+            centre.plus(half.x * swell * libm::cosf(angle), half.y * swell * libm::sinf(angle))
         };
         Self::Polygon((0..24).map(corner).collect())
     }
@@ -157,9 +145,7 @@ impl Shape {
     pub(crate) fn bounds(&self) -> (Point, Point) {
         match self {
             Self::Everything => (at(-1.0, -1.0), at(1000.0, 1000.0)),
-            Self::Disc(centre, radius) => {
-                (centre.plus(-radius, -radius), centre.plus(*radius, *radius))
-            }
+            Self::Disc(centre, radius) => (centre.plus(-radius, -radius), centre.plus(*radius, *radius)),
             Self::Polygon(points) => grown(points, 0.0),
             Self::Stroke(points, half) => grown(points, *half),
             Self::Outline(inner, half) => {

@@ -145,15 +145,9 @@ pub(crate) fn playground(picture: &mut Picture) -> Story {
     let angle = picture.random.pick(&[0.0, FRAC_PI_2]) + picture.random.range(-0.15, 0.15);
     let scale = picture.random.range(0.7, 1.05);
     let size = at(170.0 * scale, 100.0 * scale);
-    let size = if angle.abs() < 1.0 {
-        size
-    } else {
-        at(size.y, size.x)
-    };
+    let size = if angle.abs() < 1.0 { size } else { at(size.y, size.x) };
     let centre = picture.grid(1, size.plus(10.0, 10.0), false);
-    let middle = centre
-        .first()
-        .map_or(at(128.0, 128.0), |frame| frame.centre);
+    let middle = centre.first().map_or(at(128.0, 128.0), |frame| frame.centre);
     let frame = Frame::new(middle, angle);
     let grass = field(picture, &frame, scale);
     picture.record(Kind::Playground, middle);
@@ -187,56 +181,25 @@ pub(crate) fn playground(picture: &mut Picture) -> Story {
 fn field(picture: &mut Picture, frame: &Frame, scale: f32) -> &'static str {
     let half = 35.0 * scale;
     let ring = |radius: f32| frame.line((-half, 0.0), (half, 0.0), radius * scale);
-    let red = picture.random.pick(&[
-        [168.0, 84.0, 70.0],
-        [182.0, 98.0, 80.0],
-        [150.0, 74.0, 66.0],
-    ]);
+    let red = picture.random.pick(&[[168.0, 84.0, 70.0], [182.0, 98.0, 80.0], [150.0, 74.0, 66.0]]);
     picture.canvas.fill(&ring(49.0), &paint(red));
-    let white = Paint {
-        opacity: 0.6,
-        ..paint([230.0, 224.0, 216.0])
-    };
+    let white = Paint { opacity: 0.6, ..paint([230.0, 224.0, 216.0]) };
     for lane in 0..6 {
         let radius = 49.0 - 2.4 * lane as f32;
         picture.canvas.fill(&ring(radius).outline(0.35), &white);
     }
     let grass = natural([86.0, 126.0, 66.0]);
-    picture.canvas.fill(
-        &ring(36.5),
-        &Paint {
-            ragged: 0.0,
-            ..grass
-        },
-    );
+    picture.canvas.fill(&ring(36.5), &Paint { ragged: 0.0, ..grass });
     let stripes = Some((frame.heading(), 13.0 * scale, 8.0));
     let pitch = frame.rectangle(48.0 * scale, 29.0 * scale);
-    picture.canvas.fill(
-        &pitch,
-        &Paint {
-            ragged: 0.0,
-            stripes,
-            ..grass
-        },
-    );
-    let line = Paint {
-        opacity: 0.85,
-        ..paint([234.0, 234.0, 226.0])
-    };
+    picture.canvas.fill(&pitch, &Paint { ragged: 0.0, stripes, ..grass });
+    let line = Paint { opacity: 0.85, ..paint([234.0, 234.0, 226.0]) };
     picture.canvas.fill(&pitch.outline(0.5), &line);
-    picture.canvas.fill(
-        &frame.line((0.0, -29.0 * scale), (0.0, 29.0 * scale), 0.5),
-        &line,
-    );
-    picture
-        .canvas
-        .fill(&Shape::Disc(frame.centre, 8.0 * scale).outline(0.5), &line);
+    picture.canvas.fill(&frame.line((0.0, -29.0 * scale), (0.0, 29.0 * scale), 0.5), &line);
+    picture.canvas.fill(&Shape::Disc(frame.centre, 8.0 * scale).outline(0.5), &line);
     for side in [-1.0, 1.0] {
         let goal = frame.shifted(side * 41.0 * scale, 0.0);
-        picture.canvas.fill(
-            &goal.rectangle(7.0 * scale, 15.0 * scale).outline(0.5),
-            &line,
-        );
+        picture.canvas.fill(&goal.rectangle(7.0 * scale, 15.0 * scale).outline(0.5), &line);
     }
     "green"
 }

@@ -12,12 +12,7 @@ use super::shape::{Frame, Shape, at};
 /// A beach between the sea and the land.
 pub(crate) fn beach(picture: &mut Picture) -> Story {
     picture.land();
-    let turns = [
-        (0.0, "at the bottom"),
-        (FRAC_PI_2, "on the left"),
-        (PI, "at the top"),
-        (4.712_389, "on the right"),
-    ];
+    let turns = [(0.0, "at the bottom"), (FRAC_PI_2, "on the left"), (PI, "at the top"), (4.712_389, "on the right")];
     let (turn, side) = picture.random.pick(&turns);
     let frame = Frame::new(at(128.0, 128.0), turn + picture.random.range(-0.15, 0.15));
     let name = coastline(picture, &frame);
@@ -63,58 +58,21 @@ fn coastline(picture: &mut Picture, frame: &Frame) -> &'static str {
         let far = [frame.point(200.0, 300.0), frame.point(-200.0, 300.0)];
         Shape::Polygon(edge.chain(far).collect())
     };
-    let sand = picture.random.pick(&[
-        [214.0, 198.0, 164.0],
-        [202.0, 186.0, 152.0],
-        [224.0, 212.0, 184.0],
-    ]);
-    picture.canvas.fill(
-        &coast(shore - breadth),
-        &Paint {
-            ragged: 3.0,
-            ..natural(sand)
-        },
-    );
-    picture.canvas.fill(
-        &coast(shore - 7.0),
-        &Paint {
-            opacity: 0.5,
-            soft: 6.0,
-            ..paint([150.0, 132.0, 104.0])
-        },
-    );
+    let sand = picture.random.pick(&[[214.0, 198.0, 164.0], [202.0, 186.0, 152.0], [224.0, 212.0, 184.0]]);
+    picture.canvas.fill(&coast(shore - breadth), &Paint { ragged: 3.0, ..natural(sand) });
+    picture.canvas.fill(&coast(shore - 7.0), &Paint { opacity: 0.5, soft: 6.0, ..paint([150.0, 132.0, 104.0]) });
     let (sea, name) = picture.random.pick(&[
         ([52.0, 116.0, 120.0], "green"),
         ([40.0, 90.0, 136.0], "blue"),
         ([48.0, 100.0, 150.0], "blue"),
     ]);
-    picture.canvas.fill(
-        &coast(shore),
-        &Paint {
-            mottle: 10.0,
-            ragged: 2.0,
-            soft: 3.0,
-            ..paint(sea)
-        },
-    );
+    picture.canvas.fill(&coast(shore), &Paint { mottle: 10.0, ragged: 2.0, soft: 3.0, ..paint(sea) });
     let deep = sea.map(|part: f32| part * 0.72);
-    picture.canvas.fill(
-        &coast(shore + 40.0),
-        &Paint {
-            opacity: 0.8,
-            soft: 70.0,
-            ..paint(deep)
-        },
-    );
+    picture.canvas.fill(&coast(shore + 40.0), &Paint { opacity: 0.8, soft: 70.0, ..paint(deep) });
     for line in 0..picture.random.between(1, 3) {
         let offset = shore + 1.0 + 13.0 * line as f32;
         let opacity = 0.85 - 0.25 * line as f32;
-        let foam = Paint {
-            opacity,
-            ragged: 2.2,
-            soft: 1.6,
-            ..paint([238.0, 242.0, 240.0])
-        };
+        let foam = Paint { opacity, ragged: 2.2, soft: 1.6, ..paint([238.0, 242.0, 240.0]) };
         picture.canvas.fill(&coast(offset).outline(1.4), &foam);
     }
     picture.reserve(&coast(shore - breadth), 3.0);
@@ -134,10 +92,7 @@ pub(crate) fn pond(picture: &mut Picture) -> Story {
         _ => picture.random.range(22.0, 34.0),
     };
     for spot in picture.scatter(wanted, reach * 1.15) {
-        let half = at(
-            reach * picture.random.range(0.65, 0.9),
-            reach * picture.random.range(0.65, 0.9),
-        );
+        let half = at(reach * picture.random.range(0.65, 0.9), reach * picture.random.range(0.65, 0.9));
         let waves = [(); 4].map(|()| picture.random.range(-1.0, 1.0));
         let shape = Shape::blob(spot.centre, half, waves);
         pool(picture, &shape);

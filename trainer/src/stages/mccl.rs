@@ -5,10 +5,10 @@
 use super::optimizer::{Optimizer, Settings};
 use super::state::State;
 use crate::config::Config;
-use crate::data::augment::Random;
 use crate::data::batches::{Batcher, MatchBatch};
 use crate::net::{DgFormer, Mode, SentenceEncoder, Store};
 use crate::progress::Progress;
+use crate::random::Random;
 use anyhow::Result;
 use cssa::model::Model;
 use tch::{Kind, Tensor};
@@ -26,7 +26,14 @@ struct Net {
 }
 
 /// Runs the stage from where `state` says it stands; `store` then holds the trained encoder and one-way decoder.
-pub fn run(config: &Config, model: &Model, store: &Store, batcher: Batcher<'_>, state: &State, progress: &Progress) -> Result<()> {
+pub fn run(
+    config: &Config,
+    model: &Model,
+    store: &Store,
+    batcher: Batcher<'_>,
+    state: &State,
+    progress: &Progress,
+) -> Result<()> {
     let settings = &config.mccl;
     let net = Net {
         encoder: DgFormer::new(store, model)?,
@@ -43,7 +50,10 @@ pub fn run(config: &Config, model: &Model, store: &Store, batcher: Batcher<'_>, 
         weight_decay: 0.0,
         average: 0.0,
     });
-    store.set("mccl.log_temperature", &Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device()))?;
+    store.set(
+        "mccl.log_temperature",
+        &Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device()),
+    )?;
     let first = state.resume("mccl", store, &mut optimizer)?;
     for epoch in first..settings.epochs {
         let mut order = batcher.samples.epoch();
@@ -51,7 +61,7 @@ pub fn run(config: &Config, model: &Model, store: &Store, batcher: Batcher<'_>, 
         let bar = progress.stage(format!("mccl epoch {}/{}", epoch + 1, settings.epochs), order.len());
         for images in order.chunks_exact(settings.batch.min(order.len())) {
             let mut random = Random::keyed(&[config.seed, STREAM, epoch as u64, optimizer.step as u64]);
-            tch::manual_seed(random.next() as i64);
+            tch::manual_seed(random.bits() as i64);
             let twins = (settings.gamma_image > 0.0, settings.gamma_sentence > 0.0);
             let batch = batcher.matching(images, twins, &mut random)?;
             let loss = net.loss(config, &batch);
@@ -78,10 +88,10 @@ impl Net {
         let (image, sentence) = (self.images(&batch.features, mode), sentences(&batch.sentences));
         let mut loss = contrast(&image, &sentence);
         if let Some(other) = &batch.other_features {
-            loss = loss + contrast(&image, &self.images(other, mode)) * settings.gamma_image;
+            loss += contrast(&image, &self.images(other, mode)) * settings.gamma_image;
         }
         if let Some(other) = &batch.other_sentences {
-            loss = loss + contrast(&sentence, &sentences(other)) * settings.gamma_sentence;
+            loss += contrast(&sentence, &sentences(other)) * settings.gamma_sentence;
         }
         loss
     }

@@ -3,10 +3,10 @@
 use super::optimizer::{Optimizer, Settings};
 use super::state::State;
 use crate::config::Config;
-use crate::data::augment::Random;
 use crate::data::batches::{Batcher, CaptionBatch};
 use crate::net::{DgFormer, Mode, RsicDecoder, Store};
 use crate::progress::Progress;
+use crate::random::Random;
 use anyhow::Result;
 use cssa::model::Model;
 use cssa::parameters;
@@ -57,7 +57,7 @@ pub fn run(
         let (mut sum, mut steps) = (0.0, 0.0);
         for images in order.chunks(settings.batch) {
             let mut random = Random::keyed(&[config.seed, STREAM, epoch as u64, optimizer.step as u64]);
-            tch::manual_seed(random.next() as i64);
+            tch::manual_seed(random.bits() as i64);
             let batch = batcher.captioning(images, &mut random)?;
             let loss = net.loss(&batch, Mode::Train(config.network.dropout));
             let rate = optimizer.step(store, &loss)?;
@@ -95,13 +95,7 @@ impl Net {
         let logits = self.decoder.forward(&batch.inputs, &keys, mode);
         let vocabulary = logits.size()[2];
         let flat = logits.view([-1, vocabulary]);
-        let losses = flat.cross_entropy_loss(
-            &batch.targets.view(-1),
-            None::<&Tensor>,
-            tch::Reduction::None,
-            -100,
-            0.0,
-        );
+        let losses = flat.cross_entropy_loss(&batch.targets.view(-1), None::<&Tensor>, tch::Reduction::None, -100, 0.0);
         let weights = batch.weights.view(-1);
         (losses * &weights).sum(Kind::Float) / weights.sum(Kind::Float)
     }

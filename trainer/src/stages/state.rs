@@ -39,7 +39,8 @@ impl State {
     /// Saves a stage after `epoch` epochs. The tensors go into a new file, then the small file that names them is
     /// replaced, then the old tensors are removed: at any moment one complete state is there.
     pub fn save(&self, stage: &str, epoch: usize, store: &Store, optimizer: &Optimizer) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).with_context(|| format!("{} cannot be created", self.folder.display()))?;
+        std::fs::create_dir_all(&self.folder)
+            .with_context(|| format!("{} cannot be created", self.folder.display()))?;
         let mut arrays: Vec<(String, Array)> = Vec::new();
         for (name, tensor) in store.tensors() {
             arrays.push((format!("weights.{name}"), to_array(tensor)?));
@@ -67,7 +68,8 @@ impl State {
         let path = self.folder.join(&position.tensors);
         let tensors = Tensors::read(&path)?;
         for (name, _) in store.tensors() {
-            store.set(name, &from_array(tensors.get(&format!("weights.{name}"))?, store.device()))
+            store
+                .set(name, &from_array(tensors.get(&format!("weights.{name}"))?, store.device()))
                 .with_context(|| format!("{}: start a new run or restore the configuration", path.display()))?;
             let restore = |kind: &str, moments: &mut BTreeMap<String, Tensor>| {
                 if let Ok(array) = tensors.get(&format!("{kind}.{name}")) {

@@ -27,10 +27,7 @@ const SENTENCE_STARTERS: &str = "A About According Additionally After An As At B
     While Yet You";
 
 pub(super) fn abbreviation(text: &[char], start: usize) -> Option<Match> {
-    acronym_end(text, start)
-        .map(Match::written)
-        .or_else(|| single_letter(text, start))
-        .or_else(|| listed(text, start))
+    acronym_end(text, start).map(Match::written).or_else(|| single_letter(text, start)).or_else(|| listed(text, start))
 }
 
 /// `u.s.`: two or more single letters, each with its period.
@@ -48,21 +45,13 @@ fn single_letter(text: &[char], start: usize) -> Option<Match> {
     }
     let starter = run(text, start + 2, is_space_or_end);
     let end = run(text, starter, is_letter);
-    let splits = starter > start + 2
-        && is_space_or_end(at(text, end))
-        && lists(SENTENCE_STARTERS, &text[starter..end]);
-    Some(if splits {
-        Match::written_before(start + 1, end)
-    } else {
-        Match::written(start + 2)
-    })
+    let splits = starter > start + 2 && is_space_or_end(at(text, end)) && lists(SENTENCE_STARTERS, &text[starter..end]);
+    Some(if splits { Match::written_before(start + 1, end) } else { Match::written(start + 2) })
 }
 
 fn listed(text: &[char], start: usize) -> Option<Match> {
     let letters = some_run(text, start, |character| character.is_ascii_alphabetic())?;
-    let end = longest_literal(text, start, &["ph.d", "ed.d"])
-        .filter(|&end| at(text, end) == '.')
-        .unwrap_or(letters);
+    let end = longest_literal(text, start, &["ph.d", "ed.d"]).filter(|&end| at(text, end) == '.').unwrap_or(letters);
     if at(text, end) != '.' {
         return None;
     }
@@ -73,19 +62,12 @@ fn listed(text: &[char], start: usize) -> Option<Match> {
     }
     let capitalized = name.first().is_some_and(char::is_ascii_uppercase);
     if lists(MAY_END, &lower) || (capitalized && lists(MAY_END_CAPITALIZED, &lower)) {
-        return Some(Match::written_before(
-            end + 1,
-            end + 1 + CHARACTERS_AFTER_MAY_END,
-        ));
+        return Some(Match::written_before(end + 1, end + 1 + CHARACTERS_AFTER_MAY_END));
     }
     if lists(BEFORE_WORD, &lower) {
         return Some(Match::written(end + 1));
     }
-    let number = if is_space_or_end(at(text, end + 1)) {
-        end + 2
-    } else {
-        end + 1
-    };
+    let number = if is_space_or_end(at(text, end + 1)) { end + 2 } else { end + 1 };
     let numbered = lists(BEFORE_NUMBER, &lower) && is_digit(at(text, number));
     numbered.then(|| Match::written_before(end + 1, number + 1))
 }
@@ -97,16 +79,8 @@ fn lists(list: &str, name: &[char]) -> bool {
 
 /// A word with a period directly before a comma, semicolon or colon keeps the period: `trees.,`.
 pub(super) fn before_inner_punctuation(text: &[char], start: usize) -> Option<Match> {
-    let ends = [
-        word_end(text, start),
-        thing_end(text, start),
-        dotted_hyphenated_end(text, start),
-    ];
-    let end = ends
-        .into_iter()
-        .flatten()
-        .filter(|&end| at(text, end) == '.')
-        .max()?;
+    let ends = [word_end(text, start), thing_end(text, start), dotted_hyphenated_end(text, start)];
+    let end = ends.into_iter().flatten().filter(|&end| at(text, end) == '.').max()?;
     let inner = matches!(at(text, end + 1), ',' | ';' | ':' | '\u{3001}');
     inner.then(|| Match::written_before(end + 1, end + 2))
 }

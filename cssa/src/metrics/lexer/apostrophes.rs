@@ -2,45 +2,27 @@
 
 use super::Match;
 use super::characters::{
-    apostrophe_and, at, is_apostrophe, is_digit, is_letter, is_loose_apostrophe, is_space_or_end,
-    is_vowel, literal, longest_literal, run, some_run,
+    apostrophe_and, at, is_apostrophe, is_digit, is_letter, is_loose_apostrophe, is_space_or_end, is_vowel, literal,
+    longest_literal, run, some_run,
 };
 use super::words::word_end;
 
 /// Pairs written as one word and the length of the first part.
-const FUSED: [(&str, usize); 8] = [
-    ("cannot", 3),
-    ("gonna", 3),
-    ("gotta", 3),
-    ("lemme", 3),
-    ("gimme", 3),
-    ("wanna", 3),
-    ("'tis", 2),
-    ("'twas", 2),
-];
+const FUSED: [(&str, usize); 8] =
+    [("cannot", 3), ("gonna", 3), ("gotta", 3), ("lemme", 3), ("gimme", 3), ("wanna", 3), ("'tis", 2), ("'twas", 2)];
 /// After the apostrophe of a contraction.
 const ENDINGS: [&str; 6] = ["s", "m", "d", "re", "ve", "ll"];
 /// Words kept whole in spite of their apostrophe, which has to be the ASCII one.
-const WHOLE: [&str; 9] = [
-    "o'o",
-    "c'mon",
-    "nor'easter",
-    "li'l",
-    "ev'ry",
-    "nat'l",
-    "s'mores",
-    "e'er",
-    "o'er",
-];
+const WHOLE: [&str; 9] = ["o'o", "c'mon", "nor'easter", "li'l", "ev'ry", "nat'l", "s'mores", "e'er", "o'er"];
 /// Kept whole with what follows an apostrophe of any form.
 const CLIPPED_BEFORE: [&str; 4] = ["em", "cause", "til", "till"];
 /// Kept whole with an apostrophe of any form after.
 const CLIPPED_AFTER: [&str; 6] = ["l", "d", "j", "ol", "dunkin", "somethin"];
 
 pub(super) fn fused(text: &[char], start: usize) -> Option<Match> {
-    FUSED.iter().find_map(|(pair, first)| {
-        literal(text, start, pair).map(|end| Match::written_before(start + first, end))
-    })
+    FUSED
+        .iter()
+        .find_map(|(pair, first)| literal(text, start, pair).map(|end| Match::written_before(start + first, end)))
 }
 
 /// `it` of `it's`.
@@ -52,17 +34,12 @@ pub(super) fn before_contraction(text: &[char], start: usize) -> Option<Match> {
 /// `do` of `don't`.
 pub(super) fn before_negation(text: &[char], start: usize) -> Option<Match> {
     let letters = some_run(text, start, |character| character.is_ascii_alphabetic())?;
-    let end = letters
-        .checked_sub(1)
-        .filter(|&end| end > start && !at(text, end - 1).eq_ignore_ascii_case(&'n'))?;
+    let end = letters.checked_sub(1).filter(|&end| end > start && !at(text, end - 1).eq_ignore_ascii_case(&'n'))?;
     negation_end(text, end).map(|seen| Match::written_before(end, seen))
 }
 
 fn ending(text: &[char], start: usize) -> Option<usize> {
-    ENDINGS
-        .iter()
-        .filter_map(|rest| apostrophe_and(text, start, rest))
-        .max()
+    ENDINGS.iter().filter_map(|rest| apostrophe_and(text, start, rest)).max()
 }
 
 fn negation_end(text: &[char], start: usize) -> Option<usize> {
@@ -99,11 +76,7 @@ pub(super) fn apostrophe_word(text: &[char], start: usize) -> Option<Match> {
 
 /// `'90s`, and `'95` before a space.
 fn short_year(text: &[char], start: usize) -> Option<usize> {
-    let (tens, ones, after) = (
-        at(text, start + 1),
-        at(text, start + 2),
-        at(text, start + 3),
-    );
+    let (tens, ones, after) = (at(text, start + 1), at(text, start + 2), at(text, start + 3));
     if !is_apostrophe(at(text, start)) || !is_digit(tens) || !is_digit(ones) {
         return None;
     }
@@ -123,14 +96,10 @@ fn shortened_and(text: &[char], start: usize) -> Option<usize> {
 }
 
 fn clipped(text: &[char], start: usize) -> Option<usize> {
-    let before = CLIPPED_BEFORE
+    let before = CLIPPED_BEFORE.iter().filter_map(|rest| apostrophe_and(text, start, rest));
+    let after = CLIPPED_AFTER
         .iter()
-        .filter_map(|rest| apostrophe_and(text, start, rest));
-    let after = CLIPPED_AFTER.iter().filter_map(|word| {
-        literal(text, start, word)
-            .filter(|&end| is_apostrophe(at(text, end)))
-            .map(|end| end + 1)
-    });
+        .filter_map(|word| literal(text, start, word).filter(|&end| is_apostrophe(at(text, end))).map(|end| end + 1));
     before.chain(after).max()
 }
 

@@ -11,10 +11,7 @@ pub(super) fn without_line_break(character: char) -> char {
 /// A token as it is written out: no plain spaces, no soft hyphens, round brackets by name.
 pub(super) fn written(characters: &[char]) -> String {
     let mut token = String::new();
-    for &character in characters
-        .iter()
-        .filter(|&&character| character != SOFT_HYPHEN)
-    {
+    for &character in characters.iter().filter(|&&character| character != SOFT_HYPHEN) {
         match character {
             ' ' => token.push('\u{a0}'),
             '(' => token.push_str("-lrb-"),
@@ -47,10 +44,7 @@ pub(super) fn at(text: &[char], position: usize) -> char {
 }
 
 pub(super) fn is_space(character: char) -> bool {
-    matches!(
-        character,
-        ' ' | '\t' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{3000}'
-    )
+    matches!(character, ' ' | '\t' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{3000}')
 }
 
 pub(super) fn is_space_or_end(character: char) -> bool {
@@ -93,13 +87,7 @@ pub(super) fn is_vowel(character: char) -> bool {
 
 /// End of the longest run of characters of a class.
 pub(super) fn run(text: &[char], start: usize, class: impl Fn(char) -> bool) -> usize {
-    start
-        + text
-            .get(start..)
-            .unwrap_or(&[])
-            .iter()
-            .take_while(|&&character| class(character))
-            .count()
+    start + text.get(start..).unwrap_or(&[]).iter().take_while(|&&character| class(character)).count()
 }
 
 /// As [`run`], but `None` for an empty run.
@@ -122,15 +110,10 @@ pub(super) fn literal(text: &[char], start: usize, literal: &str) -> Option<usiz
 
 /// End of an apostrophe of any form and a literal after it.
 pub(super) fn apostrophe_and(text: &[char], start: usize, rest: &str) -> Option<usize> {
-    is_apostrophe(at(text, start))
-        .then(|| literal(text, start + 1, rest))
-        .flatten()
+    is_apostrophe(at(text, start)).then(|| literal(text, start + 1, rest)).flatten()
 }
 
 /// End of the longest of several literals.
 pub(super) fn longest_literal(text: &[char], start: usize, literals: &[&str]) -> Option<usize> {
-    literals
-        .iter()
-        .filter_map(|candidate| literal(text, start, candidate))
-        .max()
+    literals.iter().filter_map(|candidate| literal(text, start, candidate)).max()
 }

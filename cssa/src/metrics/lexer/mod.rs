@@ -61,10 +61,7 @@ const RULES: [Rule; 24] = [
 
 /// The tokens of `sentence`, given the line that follows it.
 pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
-    let mut text: Vec<char> = sentence
-        .chars()
-        .map(characters::without_line_break)
-        .collect();
+    let mut text: Vec<char> = sentence.chars().map(characters::without_line_break).collect();
     let end = text.len();
     text.push('\n');
     text.extend(following.chars().map(characters::without_line_break));
@@ -76,9 +73,7 @@ pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
         let stop = found.end.clamp(position + 1, end);
         match found.spelling {
             Spelling::AsWritten => tokens.push(characters::written(&text[position..stop])),
-            Spelling::WithPlainQuotes => {
-                tokens.push(characters::written_with_plain_quotes(&text[position..stop]))
-            }
+            Spelling::WithPlainQuotes => tokens.push(characters::written_with_plain_quotes(&text[position..stop])),
             Spelling::Fixed(token) => tokens.push(token.to_owned()),
             Spelling::Nothing => {}
         }
@@ -88,11 +83,7 @@ pub(super) fn tokens(sentence: &str, following: &str) -> Vec<String> {
 }
 
 fn longest(text: &[char], start: usize) -> Match {
-    let mut best = Match {
-        end: start + 1,
-        seen: start,
-        spelling: Spelling::Nothing,
-    };
+    let mut best = Match { end: start + 1, seen: start, spelling: Spelling::Nothing };
     for rule in RULES {
         if let Some(found) = rule(text, start).filter(|found| found.seen > best.seen) {
             best = found;
@@ -103,42 +94,22 @@ fn longest(text: &[char], start: usize) -> Match {
 
 impl Match {
     fn written(end: usize) -> Self {
-        Self {
-            end,
-            seen: end,
-            spelling: Spelling::AsWritten,
-        }
+        Self { end, seen: end, spelling: Spelling::AsWritten }
     }
 
     fn written_before(end: usize, seen: usize) -> Self {
-        Self {
-            end,
-            seen,
-            spelling: Spelling::AsWritten,
-        }
+        Self { end, seen, spelling: Spelling::AsWritten }
     }
 
     fn with_plain_quotes(end: usize, seen: usize) -> Self {
-        Self {
-            end,
-            seen,
-            spelling: Spelling::WithPlainQuotes,
-        }
+        Self { end, seen, spelling: Spelling::WithPlainQuotes }
     }
 
     fn fixed(end: usize, token: &'static str) -> Self {
-        Self {
-            end,
-            seen: end,
-            spelling: Spelling::Fixed(token),
-        }
+        Self { end, seen: end, spelling: Spelling::Fixed(token) }
     }
 
     fn nothing(end: usize) -> Self {
-        Self {
-            end,
-            seen: end,
-            spelling: Spelling::Nothing,
-        }
+        Self { end, seen: end, spelling: Spelling::Nothing }
     }
 }

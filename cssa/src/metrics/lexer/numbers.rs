@@ -4,11 +4,7 @@ use super::Match;
 use super::characters::{at, is_digit, run};
 
 pub(super) fn number(text: &[char], start: usize) -> Option<Match> {
-    let unsigned = if matches!(at(text, start), '-' | '+') {
-        start + 1
-    } else {
-        start
-    };
+    let unsigned = if matches!(at(text, start), '-' | '+') { start + 1 } else { start };
     number_end(text, unsigned).map(Match::written)
 }
 
@@ -22,10 +18,7 @@ pub(super) fn number_end(text: &[char], start: usize) -> Option<usize> {
 }
 
 fn is_separator(character: char) -> bool {
-    matches!(
-        character,
-        '.' | ',' | ':' | '\u{ad}' | '\u{66b}' | '\u{66c}'
-    )
+    matches!(character, '.' | ',' | ':' | '\u{ad}' | '\u{66b}' | '\u{66c}')
 }
 
 /// `20/11/2003`, `1-2-03`.
@@ -42,18 +35,12 @@ pub(super) fn fraction(text: &[char], start: usize) -> Option<Match> {
     let whole = digits(text, start, 1, 4)
         .filter(|&end| matches!(at(text, end), ' ' | '-' | '\u{a0}'))
         .and_then(|end| simple_fraction(text, end + 1));
-    whole
-        .or_else(|| simple_fraction(text, start))
-        .map(Match::written)
+    whole.or_else(|| simple_fraction(text, start)).map(Match::written)
 }
 
 fn simple_fraction(text: &[char], start: usize) -> Option<usize> {
     let numerator = digits(text, start, 1, 4)?;
-    let slash = if at(text, numerator) == '\\' {
-        numerator + 1
-    } else {
-        numerator
-    };
+    let slash = if at(text, numerator) == '\\' { numerator + 1 } else { numerator };
     if !matches!(at(text, slash), '/' | '\u{2044}') {
         return None;
     }
@@ -72,11 +59,7 @@ pub(super) fn phone(text: &[char], start: usize) -> Option<Match> {
     let mut ends = Vec::new();
     for area in area_ends(text, start) {
         for middle in digit_ends(text, area, 3, 4) {
-            let joint = if is_phone_gap(at(text, middle)) {
-                middle + 1
-            } else {
-                middle
-            };
+            let joint = if is_phone_gap(at(text, middle)) { middle + 1 } else { middle };
             for from in [middle, joint] {
                 ends.extend(digit_ends(text, from, 3, 5));
             }
@@ -91,12 +74,7 @@ fn is_phone_gap(character: char) -> bool {
 }
 
 /// Ends of every prefix of the digits at `start` that has `least` to `most` of them.
-fn digit_ends(
-    text: &[char],
-    start: usize,
-    least: usize,
-    most: usize,
-) -> std::ops::RangeInclusive<usize> {
+fn digit_ends(text: &[char], start: usize, least: usize, most: usize) -> std::ops::RangeInclusive<usize> {
     let available = run(text, start, is_digit) - start;
     start + least..=start + most.min(available)
 }
@@ -105,24 +83,14 @@ fn area_ends(text: &[char], start: usize) -> Vec<usize> {
     if at(text, start) == '(' {
         return digits(text, start + 1, 2, 3)
             .filter(|&end| at(text, end) == ')')
-            .map(|end| {
-                if matches!(at(text, end + 1), ' ' | '\u{a0}') {
-                    vec![end + 1, end + 2]
-                } else {
-                    vec![end + 1]
-                }
-            })
+            .map(|end| if matches!(at(text, end + 1), ' ' | '\u{a0}') { vec![end + 1, end + 2] } else { vec![end + 1] })
             .unwrap_or_default();
     }
     let first = country_start(text, start);
     let mut ends = Vec::new();
     if let Some(code) = digits(text, first, 2, 4).filter(|&end| is_phone_gap(at(text, end))) {
         ends.push(code + 1);
-        ends.extend(
-            digits(text, code + 1, 2, 4)
-                .filter(|&end| is_phone_gap(at(text, end)))
-                .map(|end| end + 1),
-        );
+        ends.extend(digits(text, code + 1, 2, 4).filter(|&end| is_phone_gap(at(text, end))).map(|end| end + 1));
     }
     ends
 }
@@ -147,9 +115,7 @@ fn dotted_phone(text: &[char], start: usize) -> Option<usize> {
         let lengths: Vec<usize> = parts[..count].iter().map(|(from, to)| to - from).collect();
         let (last, leading) = lengths.split_last()?;
         let (middle, codes) = leading.split_last()?;
-        let matches = (3..=4).contains(middle)
-            && *last >= 3
-            && codes.iter().all(|code| (2..=4).contains(code));
+        let matches = (3..=4).contains(middle) && *last >= 3 && codes.iter().all(|code| (2..=4).contains(code));
         matches.then(|| parts[count - 1].0 + (*last).min(5))
     })
 }

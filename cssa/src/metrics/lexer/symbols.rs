@@ -37,17 +37,7 @@ const REWRITTEN: [(&str, &str); 28] = [
 const REWRITTEN_ENTITIES: [(&str, &str); 2] = [("&quot;", "''"), ("&apos;", "'")];
 
 pub(super) fn symbol(text: &[char], start: usize) -> Option<Match> {
-    let rules = [
-        smiley,
-        face,
-        character_reference,
-        repeated,
-        dots,
-        currency,
-        quotes,
-        rewritten,
-        single,
-    ];
+    let rules = [smiley, face, character_reference, repeated, dots, currency, quotes, rewritten, single];
     let mut best: Option<Match> = None;
     for found in rules.iter().filter_map(|rule| rule(text, start)) {
         if best.as_ref().is_none_or(|best| found.seen > best.seen) {
@@ -59,23 +49,15 @@ pub(super) fn symbol(text: &[char], start: usize) -> Option<Match> {
 
 /// `:-)`, `=D`: not before a letter or digit.
 fn smiley(text: &[char], start: usize) -> Option<Match> {
-    let eyes = if matches!(at(text, start), '<' | '>') {
-        start + 1
-    } else {
-        start
-    };
+    let eyes = if matches!(at(text, start), '<' | '>') { start + 1 } else { start };
     if !matches!(at(text, eyes), ':' | ';' | '=') {
         return None;
     }
     let is_mouth = |character: char| {
-        matches!(
-            character,
-            '(' | ')' | 'D' | 'P' | 'd' | 'p' | 'O' | '\\' | '{' | '@' | '|' | '[' | ']'
-        )
+        matches!(character, '(' | ')' | 'D' | 'P' | 'd' | 'p' | 'O' | '\\' | '{' | '@' | '|' | '[' | ']')
     };
     let nose = eyes + 1;
-    let with_nose =
-        matches!(at(text, nose), '-' | 'o' | '*' | '\'') && is_mouth(at(text, nose + 1));
+    let with_nose = matches!(at(text, nose), '-' | 'o' | '*' | '\'') && is_mouth(at(text, nose + 1));
     let mouth = if with_nose { nose + 1 } else { nose };
     let complete = is_mouth(at(text, mouth)) && !at(text, mouth + 1).is_ascii_alphanumeric();
     complete.then(|| Match::written_before(mouth + 1, mouth + 2))
@@ -83,13 +65,8 @@ fn smiley(text: &[char], start: usize) -> Option<Match> {
 
 /// `^_^`, `(-_-)`.
 fn face(text: &[char], start: usize) -> Option<Match> {
-    let is_eye =
-        |character: char| matches!(character, '-' | '^' | 'x' | '=' | '~' | '<' | '>' | '\'');
-    let left = if at(text, start) == '(' {
-        start + 1
-    } else {
-        start
-    };
+    let is_eye = |character: char| matches!(character, '-' | '^' | 'x' | '=' | '~' | '<' | '>' | '\'');
+    let left = if at(text, start) == '(' { start + 1 } else { start };
     let framed = left > start;
     let mouth = left + 1;
     let has_mouth = at(text, mouth) == '_' || (framed && at(text, mouth) == '.');
@@ -98,11 +75,7 @@ fn face(text: &[char], start: usize) -> Option<Match> {
         return None;
     }
     let end = right + 1;
-    if framed {
-        (at(text, end) == ')').then(|| Match::written(end + 1))
-    } else {
-        Some(Match::written(end))
-    }
+    if framed { (at(text, end) == ')').then(|| Match::written(end + 1)) } else { Some(Match::written(end)) }
 }
 
 /// `&#39;` stays as it is.
@@ -117,12 +90,7 @@ fn repeated(text: &[char], start: usize) -> Option<Match> {
     let end = match sign {
         '!' | '?' => run(text, start, |character| matches!(character, '!' | '?')),
         '-' | '@' | '#' | '_' => run(text, start, |character| character == sign),
-        '\u{b2}'
-        | '\u{b3}'
-        | '\u{b9}'
-        | '\u{2070}'
-        | '\u{2074}'..='\u{207e}'
-        | '\u{2080}'..='\u{208e}' => run(
+        '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{2070}' | '\u{2074}'..='\u{207e}' | '\u{2080}'..='\u{208e}' => run(
             text,
             start,
             |character| matches!(character, '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{2070}' | '\u{2074}'..='\u{207e}' | '\u{2080}'..='\u{208e}'),
@@ -133,11 +101,7 @@ fn repeated(text: &[char], start: usize) -> Option<Match> {
         '\u{2013}' | '\u{2014}' | '\u{2015}' => return Some(Match::fixed(start + 1, "--")),
         _ => return None,
     };
-    Some(if sign == '-' && (2..=4).contains(&(end - start)) {
-        Match::fixed(end, "--")
-    } else {
-        Match::written(end)
-    })
+    Some(if sign == '-' && (2..=4).contains(&(end - start)) { Match::fixed(end, "--") } else { Match::written(end) })
 }
 
 /// `...` and `. . .`.
@@ -148,11 +112,7 @@ fn dots(text: &[char], start: usize) -> Option<Match> {
     }
     let mut end = start;
     let mut pairs = 0;
-    while pairs < 4
-        && at(text, end) == '.'
-        && matches!(at(text, end + 1), ' ' | '\u{a0}')
-        && at(text, end + 2) == '.'
-    {
+    while pairs < 4 && at(text, end) == '.' && matches!(at(text, end + 1), ' ' | '\u{a0}') && at(text, end + 2) == '.' {
         end += 2;
         pairs += 1;
     }
@@ -172,20 +132,14 @@ fn rewritten(text: &[char], start: usize) -> Option<Match> {
     let find = |(source, token): &(&str, &'static str)| {
         longest_literal(text, start, &[source]).map(|end| Match::fixed(end, token))
     };
-    REWRITTEN
-        .iter()
-        .chain(&REWRITTEN_ENTITIES)
-        .filter_map(find)
-        .max_by_key(|found| found.seen)
+    REWRITTEN.iter().chain(&REWRITTEN_ENTITIES).filter_map(find).max_by_key(|found| found.seen)
 }
 
 /// One or two quotation marks; apostrophes pair only with themselves.
 fn quotes(text: &[char], start: usize) -> Option<Match> {
     let is_quote = |character: char| matches!(character, '`' | '\u{82}' | '\u{84}' | '\u{91}'..='\u{94}' | '\u{2018}'..='\u{201f}' | '\u{2039}' | '\u{203a}' | '«' | '»');
     let pairs = |class: fn(char) -> bool| run(text, start, class).min(start + 2);
-    let end = run(text, start, is_quote)
-        .min(start + 2)
-        .max(pairs(|character| character == '\''));
+    let end = run(text, start, is_quote).min(start + 2).max(pairs(|character| character == '\''));
     (end > start).then(|| Match::with_plain_quotes(end, end))
 }
 

@@ -2,14 +2,13 @@
 
 use super::Match;
 use super::characters::{
-    at, is_hyphen, is_letter, is_letter_or_digit, is_loose_apostrophe, is_space_or_end,
-    longest_literal, run, some_run,
+    at, is_hyphen, is_letter, is_letter_or_digit, is_loose_apostrophe, is_space_or_end, longest_literal, run, some_run,
 };
 
 const FILE_EXTENSIONS: [&str; 35] = [
-    "bat", "bmp", "c", "cgi", "class", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm",
-    "html", "jar", "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps",
-    "py", "sql", "tar", "txt", "wav", "x", "xml", "zip",
+    "bat", "bmp", "c", "cgi", "class", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm", "html", "jar",
+    "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps", "py", "sql", "tar", "txt", "wav", "x",
+    "xml", "zip",
 ];
 
 /// A word may hold `.`, `!` and `?` between letters.
@@ -38,10 +37,7 @@ pub(super) fn slashed(text: &[char], start: usize) -> Option<Match> {
     let mut parts = 1;
     while parts < 3 {
         let slash = if at(text, end) == '\\' { end + 1 } else { end };
-        let Some(next) = (at(text, slash) == '/')
-            .then(|| slashed_part(text, slash + 1))
-            .flatten()
-        else {
+        let Some(next) = (at(text, slash) == '/').then(|| slashed_part(text, slash + 1)).flatten() else {
             break;
         };
         end = next;
@@ -73,8 +69,7 @@ pub(super) fn file_name(text: &[char], start: usize) -> Option<Match> {
         let Some(next) = some_run(text, name, is_letter_or_digit) else {
             break;
         };
-        let ends =
-            is_space_or_end(at(text, next)) || matches!(at(text, next), '.' | ',' | '!' | '?');
+        let ends = is_space_or_end(at(text, next)) || matches!(at(text, next), '.' | ',' | '!' | '?');
         if ends && longest_literal(text, name, &FILE_EXTENSIONS) == Some(next) {
             found = Some(next);
         }
@@ -100,12 +95,9 @@ pub(super) fn thing_end(text: &[char], start: usize) -> Option<usize> {
 }
 
 fn thing_part(text: &[char], start: usize) -> Option<usize> {
-    let prefixed = matches!(at(text, start).to_ascii_lowercase(), 'd' | 'o' | 'l')
-        && is_loose_apostrophe(at(text, start + 1));
-    if prefixed
-        && is_letter_or_digit(at(text, start + 2))
-        && is_letter_or_digit(at(text, start + 3))
-    {
+    let prefixed =
+        matches!(at(text, start).to_ascii_lowercase(), 'd' | 'o' | 'l') && is_loose_apostrophe(at(text, start + 1));
+    if prefixed && is_letter_or_digit(at(text, start + 2)) && is_letter_or_digit(at(text, start + 3)) {
         return some_run(text, start + 2, is_letter_or_digit);
     }
     some_run(text, start, is_letter_or_digit)
@@ -119,9 +111,7 @@ pub(super) fn dotted_hyphenated(text: &[char], start: usize) -> Option<Match> {
 pub(super) fn dotted_hyphenated_end(text: &[char], start: usize) -> Option<usize> {
     let alphanumeric = |character: char| character.is_ascii_alphanumeric();
     some_run(text, start, alphanumeric)?;
-    let head = run(text, start, |character| {
-        alphanumeric(character) || matches!(character, '.' | ',')
-    });
+    let head = run(text, start, |character| alphanumeric(character) || matches!(character, '.' | ','));
     let mut end = head;
     while at(text, end) == '-' {
         let acronym = super::abbreviations::acronym_end(text, end + 1);

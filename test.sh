@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Sets everything up and checks everything: libtorch and ONNX Runtime under target/, formatting, lints, every crate's
+# tests, the bare-metal check, the documentation. After it, plain cargo commands work for all crates.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+tests/install-runtimes.sh
+
+step() { echo; echo "== $*"; }
+
+step formatting
+cargo fmt --all --check
+
+step programs
+cargo build --release --workspace
+
+step lints
+cargo clippy --release --workspace --all-targets -- --deny warnings
+
+step tests
+cargo test --release --workspace
+
+step bare metal
+CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path tests/bare-metal/Cargo.toml
+echo "cssa without std and edge::wire build without an operating system"
+
+step documentation
+RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps --quiet
+
+echo
+echo "all checks passed"

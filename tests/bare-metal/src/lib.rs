@@ -1,0 +1,61 @@
+//! A receiver without an operating system: decodes a packet and searches a caption.
+#![no_std]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use core::alloc::{GlobalAlloc, Layout};
+use cssa::search::{self, Settings, Step};
+use cssa::vocabulary::TokenId;
+
+struct NoMemory;
+
+// SAFETY: it never gives memory out.
+unsafe impl GlobalAlloc for NoMemory {
+    unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+#[global_allocator]
+static ALLOCATOR: NoMemory = NoMemory;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+struct Silent;
+
+impl Step for Silent {
+    type Error = ();
+
+    fn step(&mut self, _: usize, tokens: &[TokenId], _: &[usize], logits: &mut Vec<f32>) -> Result<(), ()> {
+        logits.clear();
+        logits.resize(tokens.len() * 4, 0.0);
+        Ok(())
+    }
+}
+
+/// Words in a packet; −1 where it is none.
+///
+/// # Safety
+/// `bytes` points at `length` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn words_in_packet(bytes: *const u8, length: usize) -> i32 {
+    // SAFETY: the caller keeps the promise above.
+    let bytes = unsafe { core::slice::from_raw_parts(bytes, length) };
+    match edge::wire::Packet::decode(bytes) {
+        Ok(packet) => packet.tokens.len() as i32,
+        Err(_) => -1,
+    }
+}
+
+/// Words in a caption searched without a model.
+#[unsafe(no_mangle)]
+pub extern "C" fn words_in_caption() -> i32 {
+    let settings = Settings { beam: 3, longest: 8, length_exponent: search::LENGTH_EXPONENT };
+    search::search(&mut Silent, settings).map_or(-1, |found| found.tokens.len() as i32)
+}
