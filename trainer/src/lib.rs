@@ -10,3 +10,4 @@ pub mod random;
 pub mod run;
 pub mod scenes;
 pub mod stages;
+pub mod trained;

@@ -9,6 +9,7 @@ use trainer::config::Config;
 use trainer::device::{self, DeviceChoice};
 use trainer::progress::Progress;
 use trainer::run::{self, Places};
+use trainer::trained::{Evaluation, Trained};
 
 /// Trains CSSA: contrastive image-sentence alignment, then captioning.
 #[derive(Parser)]
@@ -56,6 +57,21 @@ enum Action {
         json: bool,
         #[command(flatten)]
         machine: Machine,
+    },
+    /// Write what every layer group gives for an image: golden vectors for other runtimes.
+    Golden {
+        /// Folder of the run.
+        #[arg(long)]
+        run: PathBuf,
+        /// The image.
+        #[arg(long)]
+        image: PathBuf,
+        /// The caption that is fed to the decoder.
+        #[arg(long)]
+        caption: String,
+        /// The file (.safetensors).
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Render aerial-like scenes with true captions, as a dataset in the Karpathy layout.
     Scenes {
@@ -112,16 +128,18 @@ fn run(command: Command) -> Result<()> {
             run::train(&config, &Places { data, backbone_weights, out, cache: machine.cache }, device, &Progress)
         }
         Action::Evaluate { run, data, split, beam, json, machine } => {
-            let device = machine.start()?;
-            let found = run::evaluate(&run, &data, split, usize::from(beam), &machine.cache, device, &Progress)?;
-            show(&found, json)
+            let trained = Trained::read(&run, machine.start()?)?;
+            show(&trained.evaluate(&data, split, usize::from(beam), &machine.cache, &Progress)?, json)
+        }
+        Action::Golden { run, image, caption, out } => {
+            Ok(Trained::read(&run, tch::Device::Cpu)?.golden(&image, &caption)?.write(&out)?)
         }
         Action::Scenes { out, count, seed } => trainer::scenes::write(&out, count, seed),
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]
-fn show(found: &[run::Evaluation], json: bool) -> Result<()> {
+fn show(found: &[Evaluation], json: bool) -> Result<()> {
     for evaluation in found {
         if json {
             println!("{}", serde_json::to_string(evaluation)?);

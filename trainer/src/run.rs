@@ -3,22 +3,22 @@
 use crate::config::Config;
 use crate::data::batches::Batcher;
 use crate::data::features::{Features, Source};
-use crate::data::samples::{Samples, with_ends};
+use crate::data::samples::Samples;
 use crate::evaluate::{self, Captioner};
-use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to_array};
+use crate::net::{BackboneNet, Store};
 use crate::progress::Progress;
 use crate::stages::state::State;
 use crate::stages::{mccl, rsic};
+use crate::trained;
 use anyhow::{Context, Result, ensure};
-use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Golden, Provenance};
+use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance};
 use cssa::dataset::{Captioned, Dataset, Split};
-use cssa::model::Model;
+use cssa::files;
 use cssa::vocabulary::Vocabulary;
-use cssa::{files, preprocess};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use tch::{Device, Tensor};
+use tch::Device;
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -107,7 +107,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
             tensors.extend(store.arrays()?);
             let checkpoint = Checkpoint { description: description.clone(), tensors, vocabulary: vocabulary.clone() };
             checkpoint.write(&places.out)?;
-            golden(&store, &model, &vocabulary, &backbone, &datasets)?.write(&places.out.join(GOLDEN))?;
+            trained::golden(&store, &model, &vocabulary, &backbone, &golden_images(&datasets))?
+                .write(&places.out.join(GOLDEN))?;
         }
         files::write(&log, serde_json::to_string_pretty(&epochs)?.as_bytes())?;
         Ok(())
@@ -116,7 +117,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 
 /// Held-out images of all datasets with their features.
 #[derive(Debug)]
-pub(crate) struct Held<'a>(Vec<(String, Vec<&'a Captioned>, Features)>);
+pub(crate) struct Held<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Features)>);
 
 impl<'a> Held<'a> {
     pub(crate) fn collect(
@@ -179,43 +180,11 @@ fn prepare(config: &Config, places: &Places) -> Result<()> {
     Ok(files::write(&path, text.as_bytes())?)
 }
 
-/// Inputs and outputs of two held-out images, stage by stage.
-fn golden(
-    store: &Store,
-    model: &Model,
-    vocabulary: &Vocabulary,
-    backbone: &BackboneNet,
-    datasets: &[Dataset],
-) -> Result<Golden> {
+/// The first held-out image of each of the first two datasets, with a caption.
+fn golden_images(datasets: &[Dataset]) -> Vec<(PathBuf, String)> {
     let held = |image: &&Captioned| image.split != Split::Train;
-    let chosen: Vec<&Captioned> =
-        datasets.iter().filter_map(|dataset| dataset.images.iter().find(held)).take(2).collect();
-    let mut pixels = Vec::new();
-    let mut tokens: Vec<Vec<i64>> = Vec::new();
-    for image in &chosen {
-        let square = preprocess::resize(&preprocess::read(&image.path)?, model.image_size as u32);
-        pixels.extend(preprocess::normalize(&square, model.backbone.normalization()));
-        let words = vocabulary.encode(&image.captions[0]);
-        tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
-    }
-    let steps = tokens.iter().map(|tokens| tokens.len() - 1).min().unwrap_or(1);
-    let tokens: Vec<i64> = tokens.iter().flat_map(|tokens| &tokens[..steps]).copied().collect();
-    let (n, size, device) = (chosen.len() as i64, model.image_size as i64, store.device());
-    tch::no_grad(|| {
-        let image = Tensor::from_slice(&pixels).view([n, 3, size, size]).to_device(device);
-        let features = backbone.forward(&image).flatten(2, 3).transpose(1, 2).contiguous();
-        let memory = DgFormer::new(store, model)?.forward(&features, Mode::Evaluate);
-        let decoder = RsicDecoder::new(store, model)?;
-        let tokens = Tensor::from_slice(&tokens).view([n, steps as i64]).to_device(device);
-        let logits = decoder.forward(&tokens, &decoder.memory_keys(&memory), Mode::Evaluate);
-        Ok(Golden {
-            image: to_array(&image)?,
-            features: to_array(&features)?,
-            memory: to_array(&memory)?,
-            tokens: to_array(&tokens)?,
-            logits: to_array(&logits)?,
-        })
-    })
+    let first = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held));
+    first.take(2).map(|image| (image.path.clone(), image.captions[0].clone())).collect()
 }
 
 fn read_log(path: &Path) -> Result<Vec<Epoch>> {
@@ -236,57 +205,4 @@ fn revision() -> String {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "unknown".to_owned(),
     }
-}
-
-/// `trainer evaluate`: the hypotheses of each dataset's split, by file name, and the scores.
-pub fn evaluate(
-    run: &Path,
-    folders: &[PathBuf],
-    split: Split,
-    beam: usize,
-    cache: &Path,
-    device: Device,
-    progress: &Progress,
-) -> Result<Vec<Evaluation>> {
-    let datasets = read_datasets(folders)?;
-    let checkpoint = Checkpoint::read(run)?;
-    let model = &checkpoint.description.model;
-    let vocabulary = checkpoint.vocabulary;
-    let store = Store::new(model, 0, device);
-    let (raw, trained): (Vec<_>, Vec<_>) =
-        checkpoint.tensors.into_iter().partition(|(name, _)| name.starts_with(cssa::parameters::BACKBONE));
-    for (name, array) in &trained {
-        store.set(name, &from_array(array, device))?;
-    }
-    let backbone = BackboneNet::new(model, raw, device)?;
-    let weights_hash = checkpoint.description.provenance.backbone_sha256;
-    let source = Source { model, backbone: &backbone, weights_hash, device, folder: cache, seed: 0 };
-    let captioner = Captioner::new(&store, model, &vocabulary, beam)?;
-    let held = Held::collect(&source, &datasets, split, progress)?;
-    let mut all = Vec::new();
-    for (name, images, features) in held.0 {
-        let captions = captioner.captions(&features, images.len(), &name, progress)?;
-        let scores = evaluate::named(&evaluate::score(&images, &captions)?);
-        let filenames = images.iter().map(|image| image.filename.clone());
-        all.push(Evaluation {
-            dataset: name,
-            images: images.len(),
-            scores,
-            hypotheses: filenames.zip(captions).collect(),
-        });
-    }
-    Ok(all)
-}
-
-/// What `trainer evaluate` found for one dataset.
-#[derive(Clone, Debug, Serialize)]
-pub struct Evaluation {
-    /// The dataset's name.
-    pub dataset: String,
-    /// Images in the split.
-    pub images: usize,
-    /// BLEU-1..4, ROUGE-L, CIDEr.
-    pub scores: std::collections::BTreeMap<String, f64>,
-    /// Caption by file name.
-    pub hypotheses: std::collections::BTreeMap<String, String>,
 }

@@ -1,0 +1,136 @@
+//! The invariants of the architecture that can be read off the sources.
+
+use anyhow::{Context, Result};
+use cross_crate_tests::root;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const CRATES: [&str; 6] = ["cssa", "trainer", "exporter", "edge", "fixtures", "tests"];
+
+fn manifest(name: &str) -> Result<toml::Table> {
+    Ok(std::fs::read_to_string(root().join(name).join("Cargo.toml"))?.parse()?)
+}
+
+fn dependencies(name: &str) -> Result<Vec<String>> {
+    let manifest = manifest(name)?;
+    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+    Ok(table.map(|table| table.keys().cloned().collect()).unwrap_or_default())
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            sources(&path, found)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn only_the_trainer_links_libtorch() -> Result<()> {
+    for name in CRATES {
+        let links = dependencies(name)?.iter().any(|dependency| dependency == "tch" || dependency == "trainer");
+        assert_eq!(links, name == "trainer", "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_domain_knows_no_runtime_and_the_trainer_no_onnx() -> Result<()> {
+    for name in ["cssa", "trainer"] {
+        for runtime in ["ort", "tract-onnx", "prost", "edge", "exporter"] {
+            assert!(!dependencies(name)?.contains(&runtime.to_owned()), "{name} depends on {runtime}");
+        }
+    }
+    assert!(!dependencies("edge")?.contains(&"exporter".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn every_crate_takes_the_workspace_lints_and_none_has_unsafe_code() -> Result<()> {
+    for name in CRATES {
+        let manifest = manifest(name)?;
+        let lints = manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
+        assert_eq!(lints, Some(true), "{name}");
+    }
+    let workspace = manifest(".")?;
+    let lints = workspace.get("workspace").and_then(|w| w.get("lints")).and_then(|l| l.get("rust"));
+    let unsafe_code = lints.and_then(|rust| rust.get("unsafe_code")).and_then(toml::Value::as_str);
+    assert_eq!(unsafe_code, Some("forbid"));
+    Ok(())
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() -> Result<()> {
+    let mut found = Vec::new();
+    for name in CRATES {
+        sources(&root().join(name), &mut found)?;
+    }
+    assert!(found.len() > 40);
+    for path in found {
+        let text = std::fs::read_to_string(&path)?;
+        assert!(text.lines().count() <= 600, "{} is longer than 600 lines", path.display());
+        let test_module = path.ends_with("tests.rs");
+        assert!(text.starts_with("//!") || test_module, "{} does not open with //!", path.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn libraries_neither_print_nor_exit() -> Result<()> {
+    let mut found = Vec::new();
+    for name in CRATES {
+        sources(&root().join(name).join("src"), &mut found)?;
+    }
+    let printers = ["trainer/src/progress.rs", "trainer/src/main.rs", "edge/src/commands.rs", "exporter/src/main.rs"];
+    for path in found {
+        if printers.iter().any(|printer| path.ends_with(printer)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)?;
+        for call in ["println!", "eprintln!", "process::exit", "std::io::stderr"] {
+            assert!(!text.contains(call), "{} uses {call}", path.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_minimal_rust_version_stands_in_one_place() -> Result<()> {
+    for name in CRATES {
+        let manifest = manifest(name)?;
+        let package = manifest.get("package").context("no package")?;
+        assert!(package.get("rust-version").is_some_and(toml::Value::is_table), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
+    let text = std::fs::read_to_string(fixtures::wire().join("packets.txt"))?;
+    let mut checked = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let fields: BTreeMap<&str, &str> = line.split(' ').filter_map(|field| field.split_once('=')).collect();
+        let number = |name: &str| -> Result<u32> { Ok(fields.get(name).context("field")?.parse()?) };
+        let tokens = fields.get("tokens").context("tokens")?.split(',').filter(|token| !token.is_empty());
+        let packet = edge::wire::Packet {
+            bundle: u16::from_str_radix(fields.get("bundle").context("bundle")?, 16)?,
+            sequence: number("sequence")?,
+            time: number("time")?,
+            score: u8::try_from(number("score")?)?,
+            tokens: tokens.map(|token| Ok(cssa::vocabulary::TokenId(token.parse()?))).collect::<Result<_>>()?,
+        };
+        let hexadecimal = fields.get("bytes").context("bytes")?;
+        assert_eq!(cssa::bundle::hexadecimal(&packet.encode()?), **hexadecimal, "{line}");
+        let digits = hexadecimal.as_bytes().chunks_exact(2);
+        let bytes: Vec<u8> =
+            digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect::<Result<_>>()?;
+        assert_eq!(edge::wire::Packet::decode(&bytes)?, packet, "{line}");
+        checked += 1;
+    }
+    assert!(checked >= 3);
+    Ok(())
+}

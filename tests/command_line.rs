@@ -1,0 +1,132 @@
+//! What the programs say when they are misused: one line that names the culprit, and nothing half-written.
+
+use anyhow::Result;
+use cross_crate_tests::{fail, program, succeed};
+use std::path::Path;
+
+fn scene() -> String {
+    fixtures::scenes().join("images/scene_00000.jpg").display().to_string()
+}
+
+fn is_empty(folder: &Path) -> Result<bool> {
+    Ok(std::fs::read_dir(folder)?.next().is_none())
+}
+
+#[test]
+fn missing_things_are_named() -> Result<()> {
+    let cases: [(&str, &[&str], &str); 9] = [
+        ("edge", &["caption", "/no/such.jpg"], "/no/such.jpg: no such file or folder"),
+        ("edge", &["caption", "cssa"], "cssa: no image in this folder"),
+        ("edge", &["caption", "fixtures/scenes", "--bundle", "/no/bundle"], "/no/bundle/manifest.toml"),
+        ("edge", &["decode", "/no/packets"], "/no/packets"),
+        ("edge", &["decode", "README.md"], "packets could not be decoded"),
+        ("exporter", &["--checkpoint", "/no/run", "--out", "target/no-bundle"], "/no/run/model.toml"),
+        ("trainer", &["evaluate", "--run", "/no/run", "--data", "fixtures/scenes"], "/no/run/model.toml"),
+        ("trainer", &["evaluate", "--run", "/no/run", "--data", "/no/data"], "/no/data"),
+        ("trainer", &["scenes", "--out", "fixtures", "--count", "1"], "fixtures: is there already"),
+    ];
+    for (name, arguments, expected) in cases {
+        let line = fail(name, arguments)?;
+        assert!(line.contains(expected), "{name} {arguments:?}: {line}");
+    }
+    assert!(!Path::new("target/no-bundle").exists());
+    Ok(())
+}
+
+#[test]
+fn a_runtime_that_is_not_there_is_an_error() -> Result<()> {
+    let output = program("edge")?
+        .args(["caption", "--runtime", "ort", &scene()])
+        .env("ORT_DYLIB_PATH", "/no/libonnxruntime.so")
+        .output()?;
+    assert!(!output.status.success());
+    let line = cross_crate_tests::error_line(&output)?;
+    assert!(line.contains("/no/libonnxruntime.so"), "{line}");
+    let line = fail("edge", ["caption", "--runtime", "ort", "--provider", "cuda", &scene()])?;
+    assert!(line.contains("CUDA"), "{line}");
+    let line = fail("edge", ["caption", "--runtime", "tract", "--provider", "cuda", &scene()])?;
+    assert!(line.contains("--provider"), "{line}");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_image_does_not_stop_the_others() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let whole = std::fs::read(scene())?;
+    std::fs::write(folder.path().join("a.jpg"), &whole)?;
+    std::fs::write(folder.path().join("b.jpg"), &whole[..whole.len() / 8])?;
+    std::fs::write(folder.path().join("c.png"), b"not an image")?;
+    std::fs::write(folder.path().join("d.jpg"), &whole)?;
+    let output = program("edge")?.arg("caption").arg(folder.path()).arg("--json").output()?;
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8(output.stdout)?.lines().count(), 2);
+    let errors = String::from_utf8(output.stderr)?;
+    for name in ["b.jpg", "c.png"] {
+        assert!(errors.lines().any(|line| line.starts_with("error: ") && line.contains(name)), "{errors}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_changed_bundle_is_refused_by_name() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for entry in std::fs::read_dir(fixtures::bundle())? {
+        let path = entry?.path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap_or_default()))?;
+    }
+    let decoder = folder.path().join("decoder.onnx");
+    let mut bytes = std::fs::read(&decoder)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&decoder, bytes)?;
+    let bundle = folder.path().display().to_string();
+    let line = fail("edge", ["caption", "--bundle", &bundle, &scene()])?;
+    assert!(line.contains("decoder.onnx") && line.contains("SHA-256"), "{line}");
+    Ok(())
+}
+
+#[test]
+fn packets_of_another_bundle_are_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let packet = edge::wire::Packet { bundle: 0, sequence: 0, time: 0, score: 0, tokens: Vec::new() };
+    let mut stream = Vec::new();
+    edge::wire::push_frame(&mut stream, &packet.encode()?);
+    let path = folder.path().join("packets");
+    std::fs::write(&path, stream)?;
+    let output = program("edge")?.arg("decode").arg(&path).output()?;
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success() && errors.contains("made with bundle 0000"), "{errors}");
+    Ok(())
+}
+
+#[test]
+fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
+    let line = fail("edge", ["caption", &scene(), "--packets", "/proc/packets.bin"])?;
+    assert!(line.contains("/proc/packets.bin"), "{line}");
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("bundle").display().to_string();
+    let line = fail("exporter", ["--checkpoint", "fixtures/bundle", "--out", &out])?;
+    assert!(line.contains("model.toml"), "{line}");
+    assert!(is_empty(folder.path())?);
+    let out = folder.path().join("scenes").display().to_string();
+    let line = fail("trainer", ["scenes", "--out", &out, "--count", "0"])?;
+    assert!(line.contains("--count"), "{line}");
+    assert!(is_empty(folder.path())?);
+    Ok(())
+}
+
+#[test]
+fn scenes_are_the_same_to_the_byte() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("scenes");
+    succeed("trainer", ["scenes".as_ref(), "--count".as_ref(), "12".as_ref(), "--out".as_ref(), out.as_os_str()])?;
+    let mut compared = 0;
+    for name in
+        ["dataset_scenes.json".to_owned()].into_iter().chain((0..12).map(|n| format!("images/scene_{n:05}.jpg")))
+    {
+        assert_eq!(std::fs::read(out.join(&name))?, std::fs::read(fixtures::scenes().join(&name))?, "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, 13);
+    Ok(())
+}

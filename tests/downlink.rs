@@ -1,0 +1,84 @@
+//! Captions through packets to the ground and back, with the default bundle.
+
+use anyhow::{Context, Result};
+use cross_crate_tests::{json_lines, program, succeed};
+use std::path::PathBuf;
+
+fn captions(images: &[PathBuf], packets: &std::path::Path) -> Result<Vec<serde_json::Value>> {
+    let mut arguments: Vec<std::ffi::OsString> = ["caption", "--json", "--packets"].map(Into::into).into();
+    arguments.push(packets.into());
+    arguments.extend(images.iter().map(Into::into));
+    json_lines(&succeed("edge", arguments)?)
+}
+
+#[test]
+fn every_caption_comes_back_to_the_letter() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let packets = folder.path().join("packets.bin");
+    let mut images: Vec<PathBuf> = Vec::new();
+    match fixtures::shared_data() {
+        Some(data) => {
+            for dataset in ["ucm", "rsicd"] {
+                let dataset = cssa::dataset::Dataset::read(&data.join(dataset))?;
+                images.extend(dataset.split(cssa::dataset::Split::Test).take(100).map(|image| image.path.clone()));
+            }
+        }
+        None => {
+            eprintln!(
+                "skipped: ../shared/data is not here, so the run has 12 rendered scenes instead of 200 real images"
+            );
+            images.extend(edge::sources::images(&[fixtures::scenes()])?);
+        }
+    }
+    let sent = captions(&images, &packets)?;
+    assert_eq!(sent.len(), images.len());
+    let received = json_lines(&succeed("edge", ["decode".as_ref(), "--json".as_ref(), packets.as_os_str()])?)?;
+    assert_eq!(sent.len(), received.len());
+    let mut bytes = 0;
+    for (n, (sent, received)) in sent.iter().zip(&received).enumerate() {
+        assert_eq!(sent["caption"], received["caption"]);
+        assert_eq!(received["sequence"], n);
+        let (score, arrived) = (sent["score"].as_f64(), received["score"].as_f64());
+        assert!((score.context("score")? - arrived.context("score")?).abs() <= 0.5 / 255.0 + 1e-6);
+        let length = sent["packet_bytes"].as_u64().context("packet_bytes")?;
+        assert_eq!(sent["packet_hex"].as_str().context("packet_hex")?.len() as u64, 2 * length);
+        assert!(sent["caption"].as_str().is_some_and(|caption| caption.split(' ').count() >= 3));
+        bytes += length;
+    }
+    let mean = bytes as f64 / sent.len() as f64;
+    assert!(mean <= 34.0, "{mean} bytes a packet");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let packets = folder.path().join("packets.bin");
+    let images = edge::sources::images(&[fixtures::scenes()])?;
+    let sent = captions(&images[..4], &packets)?;
+    let mut bytes = std::fs::read(&packets)?;
+    let second = bytes.iter().position(|&byte| byte == 0).context("no packet")? + 1;
+    bytes[second + 9] ^= 4;
+    std::fs::write(&packets, bytes)?;
+    let output = program("edge")?.arg("decode").arg(&packets).output()?;
+    assert!(!output.status.success());
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(errors.contains(&format!("packet 2 at byte {second}")), "{errors}");
+    let text = String::from_utf8(output.stdout)?;
+    let expected: Vec<&str> = [0, 2, 3].iter().filter_map(|&n| sent[n]["caption"].as_str()).collect();
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    Ok(())
+}
+
+#[test]
+fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let scene = cssa::preprocess::read(&fixtures::scenes().join("images/scene_00001.jpg"))?;
+    let eight = image::DynamicImage::ImageRgb8(scene);
+    eight.save(folder.path().join("a.png"))?;
+    image::DynamicImage::ImageRgb16(eight.to_rgb16()).save(folder.path().join("b.tiff"))?;
+    let found = captions(&[folder.path().join("a.png"), folder.path().join("b.tiff")], &folder.path().join("p"))?;
+    assert_eq!(found[0]["caption"], found[1]["caption"]);
+    assert_eq!(found[0]["score"], found[1]["score"]);
+    Ok(())
+}

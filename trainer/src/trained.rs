@@ -1,0 +1,129 @@
+//! What a finished run is good for: captions of a split with their scores, and golden vectors.
+
+use crate::data::features::Source;
+use crate::data::samples::with_ends;
+use crate::evaluate::{self, Captioner};
+use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to_array};
+use crate::progress::Progress;
+use crate::run::{Held, read_datasets};
+use anyhow::{Result, ensure};
+use cssa::checkpoint::{Checkpoint, Description, Golden};
+use cssa::dataset::Split;
+use cssa::model::Model;
+use cssa::vocabulary::Vocabulary;
+use cssa::{parameters, preprocess};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tch::{Device, Tensor};
+
+/// A run's model in libtorch.
+#[derive(Debug)]
+pub struct Trained {
+    description: Description,
+    store: Store,
+    backbone: BackboneNet,
+    vocabulary: Vocabulary,
+}
+
+/// What `trainer evaluate` found for one dataset.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Images in the split.
+    pub images: usize,
+    /// BLEU-1..4, ROUGE-L, CIDEr.
+    pub scores: BTreeMap<String, f64>,
+    /// Caption by file name.
+    pub hypotheses: BTreeMap<String, String>,
+}
+
+impl Trained {
+    /// Reads a run.
+    pub fn read(run: &Path, device: Device) -> Result<Self> {
+        let Checkpoint { description, tensors, vocabulary } = Checkpoint::read(run)?;
+        let store = Store::new(&description.model, 0, device);
+        let (raw, trained): (Vec<_>, Vec<_>) =
+            tensors.into_iter().partition(|(name, _)| name.starts_with(parameters::BACKBONE));
+        for (name, array) in &trained {
+            store.set(name, &from_array(array, device))?;
+        }
+        let backbone = BackboneNet::new(&description.model, raw, device)?;
+        Ok(Self { description, store, backbone, vocabulary })
+    }
+
+    /// Captions and scores of a split of each dataset.
+    pub fn evaluate(
+        &self,
+        folders: &[PathBuf],
+        split: Split,
+        beam: usize,
+        cache: &Path,
+        progress: &Progress,
+    ) -> Result<Vec<Evaluation>> {
+        let datasets = read_datasets(folders)?;
+        let model = &self.description.model;
+        let source = Source {
+            model,
+            backbone: &self.backbone,
+            weights_hash: self.description.provenance.backbone_sha256.clone(),
+            device: self.store.device(),
+            folder: cache,
+            seed: 0,
+        };
+        let captioner = Captioner::new(&self.store, model, &self.vocabulary, beam)?;
+        let mut all = Vec::new();
+        for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
+            let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
+            let scores = evaluate::named(&evaluate::score(&images, &captions)?);
+            let filenames = images.iter().map(|image| image.filename.clone());
+            let hypotheses = filenames.zip(captions).collect();
+            all.push(Evaluation { dataset, images: images.len(), scores, hypotheses });
+        }
+        Ok(all)
+    }
+
+    /// Golden vectors of an image with a caption.
+    pub fn golden(&self, image: &Path, caption: &str) -> Result<Golden> {
+        let model = &self.description.model;
+        golden(&self.store, model, &self.vocabulary, &self.backbone, &[(image.to_path_buf(), caption.to_owned())])
+    }
+}
+
+/// Inputs and outputs of images with captions, stage by stage.
+pub(crate) fn golden(
+    store: &Store,
+    model: &Model,
+    vocabulary: &Vocabulary,
+    backbone: &BackboneNet,
+    images: &[(PathBuf, String)],
+) -> Result<Golden> {
+    let mut pixels = Vec::new();
+    let mut tokens: Vec<Vec<i64>> = Vec::new();
+    for (path, caption) in images {
+        let square = preprocess::resize(&preprocess::read(path)?, model.image_size as u32);
+        pixels.extend(preprocess::normalize(&square, model.backbone.normalization()));
+        let words = vocabulary.encode(caption);
+        tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
+    }
+    let steps = tokens.iter().map(|tokens| tokens.len() - 1).min().unwrap_or_default();
+    ensure!(steps > 0, "golden vectors need an image that is not for training");
+    let tokens: Vec<i64> = tokens.iter().flat_map(|tokens| &tokens[..steps]).copied().collect();
+    let (n, size, device) = (images.len() as i64, model.image_size as i64, store.device());
+    tch::no_grad(|| {
+        let image = Tensor::from_slice(&pixels).view([n, 3, size, size]).to_device(device);
+        let features = backbone.forward(&image).flatten(2, 3).transpose(1, 2).contiguous();
+        let memory = DgFormer::new(store, model)?.forward(&features, Mode::Evaluate);
+        let decoder = RsicDecoder::new(store, model)?;
+        let tokens = Tensor::from_slice(&tokens).view([n, steps as i64]).to_device(device);
+        let logits = decoder.forward(&tokens, &decoder.memory_keys(&memory), Mode::Evaluate);
+        Ok(Golden {
+            image: to_array(&image)?,
+            features: to_array(&features)?,
+            memory: to_array(&memory)?,
+            tokens: to_array(&tokens)?,
+            logits: to_array(&logits)?,
+        })
+    })
+}
