@@ -4,7 +4,7 @@
 //! the model's square (bilinear, antialiased), without keeping its proportions, so that nothing in view is cut off.
 
 use crate::backbone::Normalization;
-use image::{DynamicImage, ImageReader, RgbImage, imageops::FilterType};
+use image::{DynamicImage, ImageFormat, ImageReader, RgbImage, imageops::FilterType};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -34,7 +34,28 @@ pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
     limits.max_alloc = Some(MAXIMAL_MEMORY);
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits);
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        let cut_off = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the JPEG is cut off: it has no end marker");
+        return Err(cut_off.into());
+    }
     Ok(to_rgb8(reader.decode()?))
+}
+
+/// Whether a JPEG's end marker follows its pixels. The decoder fills what is missing with grey and says nothing.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        if marker == 0xFF {
+            at += 1;
+            continue;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == START_OF_SCAN {
+            return bytes.get(at..).is_some_and(|pixels| pixels.windows(2).any(|pair| pair == [0xFF, 0xD9]));
+        }
+    }
+    false
 }
 
 /// Eight bits a channel. 16-bit sensors rarely fill their container, so 16-bit images are scaled by the fewest bits
@@ -105,6 +126,18 @@ mod tests {
         let image = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8, 10, 20]));
         let input = normalize(&image, Normalization { mean: [0.0, 10.0, 0.0], deviation: [1.0, 1.0, 2.0] });
         assert_eq!(input, [0.0, 1.0, 0.0, 0.0, 10.0, 10.0]);
+    }
+
+    #[test]
+    fn a_jpeg_without_its_end_is_an_error() -> image::ImageResult<()> {
+        let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 4) as u8, (y * 4) as u8, (x ^ y) as u8]));
+        let mut bytes = Vec::new();
+        image.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90))?;
+        assert!(decode(&bytes).is_ok());
+        for length in [bytes.len() - 2, bytes.len() / 2, bytes.len() / 8, 3] {
+            assert!(decode(&bytes[..length]).is_err(), "{length} of {}", bytes.len());
+        }
+        Ok(())
     }
 
     #[test]

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_lonely_outlier_is_clipped_and_an_even_spread_is_not() {
         let mut spreads = BTreeMap::new();
-        let mut even: Vec<f32> = (0..100_000).map(|n| n as f32 / 100_000.0).collect();
+        let mut even: Vec<f32> = (0..1_000_000).map(|n| n as f32 / 1e6).collect();
         for see in [widen, count] {
             see(&mut spreads, "even", &even);
         }
