@@ -22,7 +22,11 @@ fn missing_things_are_named() -> Result<()> {
         ("edge", &["decode", "README.md"], "packets could not be decoded"),
         ("exporter", &["--checkpoint", "/no/run", "--out", "target/no-bundle"], "/no/run/model.toml"),
         ("trainer", &["evaluate", "--run", "/no/run", "--data", "fixtures/scenes"], "/no/run/model.toml"),
-        ("trainer", &["train", "--config", "/no/recipe", "--data", ".", "--backbone-weights", ".", "--out", "."], "/no/recipe"),
+        (
+            "trainer",
+            &["train", "--config", "/no/recipe", "--data", ".", "--backbone-weights", ".", "--out", "."],
+            "/no/recipe",
+        ),
         ("trainer", &["scenes", "--out", "fixtures", "--count", "1"], "fixtures: is there already"),
     ];
     for (name, arguments, expected) in cases {

@@ -16,6 +16,8 @@ pub struct Dataset {
     pub name: String,
     /// Its images, in the file's order.
     pub images: Vec<Captioned>,
+    /// Entries whose image is not there.
+    pub missing: usize,
 }
 
 /// An image with its captions.
@@ -96,14 +98,15 @@ struct BackTranslations {
 }
 
 impl Dataset {
-    /// Reads the dataset in `folder`. Images are not opened, but an entry whose file is missing is left out: a dataset
-    /// may come with a part of its images. None at all is an error.
+    /// Reads the dataset in `folder`. Images are not opened, but an entry whose file is missing is left out and
+    /// counted: a dataset may come with a part of its images. None at all is an error.
     pub fn read(folder: &Path) -> Result<Self, FileError> {
         let path = description(folder)?;
         let file: File = serde_json::from_str(&files::read_text(&path, MAXIMAL_FILE)?)
             .map_err(|error| FileError::content(&path, format!("is not a Karpathy dataset: {error}")))?;
         let mut translations = back_translations(&folder.join("back_translations.jsonl"))?;
         let mut images = Vec::with_capacity(file.images.len());
+        let mut missing = 0;
         for entry in file.images {
             let plain =
                 Path::new(&entry.filename).components().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -112,6 +115,7 @@ impl Dataset {
             }
             let place = folder.join("images").join(&entry.filename);
             if !place.is_file() {
+                missing += 1;
                 continue;
             }
             let split = match entry.split.parse() {
@@ -131,7 +135,7 @@ impl Dataset {
             return Err(FileError::content(&path, problem));
         }
         let fallback = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(Self { name: file.dataset.or_else(fallback).unwrap_or_default(), images })
+        Ok(Self { name: file.dataset.or_else(fallback).unwrap_or_default(), images, missing })
     }
 
     /// The images of one part.

@@ -35,7 +35,8 @@ pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits);
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
-        let cut_off = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the JPEG is cut off: it has no end marker");
+        let cut_off =
+            std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the JPEG is cut off: it has no end marker");
         return Err(cut_off.into());
     }
     Ok(to_rgb8(reader.decode()?))

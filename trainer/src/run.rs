@@ -52,6 +52,12 @@ pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
 /// Trains both stages; started again after a stop, it goes on after the last finished epoch.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
     let datasets = read_datasets(&places.data)?;
+    for dataset in &datasets {
+        let count = |split| dataset.split(split).count();
+        let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
+        let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
+        progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
+    }
     let captions = datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
     let vocabulary = Vocabulary::build(captions.map(String::as_str), config.data.minimum_count);
     let model = config.model(vocabulary.size());
