@@ -3,7 +3,7 @@
 use anyhow::Result;
 use cssa::bundle::{Bundle, Precision};
 use cssa::checkpoint::Golden;
-use cssa::tolerance::QUANTIZED;
+use cssa::tolerance::{CLOSE, Difference, QUANTIZED};
 use exporter::verify::verify;
 
 #[test]
@@ -24,10 +24,11 @@ fn the_default_bundle_is_int8_and_small() -> Result<()> {
     }
     assert!(bytes <= 16 << 20, "{bytes} bytes");
     for runtime in ["ort", "tract"] {
-        for (precision, cosine) in [("fp32", 0.999_99), ("int8", 0.97)] {
+        for (precision, tolerance) in [("fp32", CLOSE), ("int8", QUANTIZED)] {
             for tensor in ["memory", "logits"] {
                 let parity = bundle.manifest.parity[&format!("{runtime}.{precision}.{tensor}")];
-                assert!(parity.cosine >= cosine, "{runtime} {precision} {tensor} {parity:?}");
+                let difference = Difference { relative: parity.relative, cosine: parity.cosine };
+                assert!(difference.within(tolerance), "{runtime} {precision} {tensor} {parity:?}");
             }
         }
     }

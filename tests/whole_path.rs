@@ -1,8 +1,10 @@
 //! Train, export, caption, downlink, decode: everything a user does, small, with the real programs.
 
 use anyhow::{Context, Result};
-use cross_crate_tests::{fail, json_lines, succeed};
+use cross_crate_tests::{fail, json_lines, program, succeed};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 const RECIPE: &str = r#"
 seed = 3
@@ -63,6 +65,9 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
     let weights_of = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors"));
     assert!(weights_of("run")? == weights_of("twin")?, "the same recipe and seed gave other weights");
 
+    killed_and_started_again(folder.path(), &weights)?;
+    assert!(weights_of("run")? == weights_of("killed")?, "a run that was killed and started again gave other weights");
+
     let evaluated =
         ["evaluate", "--json", "--split", "test", "--device", "cpu", "--run", &path("run"), "--data", &path("scenes")];
     let evaluated = evaluated.into_iter().chain(["--cache", &path("features")]).map(str::to_owned).collect::<Vec<_>>();
@@ -96,6 +101,18 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
     }
 
     refusals(folder.path(), &weights)
+}
+
+/// Trains into `killed`, stopped by SIGKILL as soon as the second stage has saved an epoch, then started again.
+fn killed_and_started_again(folder: &Path, weights: &Path) -> Result<()> {
+    let mut child = program("trainer")?.args(train(folder, "killed", weights)).stderr(Stdio::null()).spawn()?;
+    let saved = folder.join("killed/state/rsic.toml");
+    while !saved.exists() && child.try_wait()?.is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill()?;
+    assert!(!child.wait()?.success(), "the run ended before it could be killed");
+    succeed("trainer", train(folder, "killed", weights)).map(drop)
 }
 
 fn losses_fall(metrics: &Path) -> Result<()> {

@@ -222,6 +222,36 @@ impl Backbone {
     }
 }
 
+/// BatchNorm's four vectors, one value a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm<'a> {
+    /// `weight`.
+    pub gain: &'a [f32],
+    /// `bias`.
+    pub shift: &'a [f32],
+    /// `running_mean`.
+    pub mean: &'a [f32],
+    /// `running_var`.
+    pub variance: &'a [f32],
+}
+
+impl BatchNorm<'_> {
+    /// Makes this BatchNorm part of the convolution before it: scales `kernel`, `[channels, …]`, and gives the bias.
+    #[must_use]
+    pub fn fold(&self, kernel: &mut [f32], epsilon: f32) -> Vec<f32> {
+        let each = kernel.len() / self.gain.len().max(1);
+        let mut bias = Vec::with_capacity(self.gain.len());
+        for (channel, weights) in kernel.chunks_exact_mut(each.max(1)).enumerate() {
+            let scale = self.gain[channel] / libm::sqrtf(self.variance[channel] + epsilon);
+            for weight in weights {
+                *weight *= scale;
+            }
+            bias.push(self.shift[channel] - self.mean[channel] * scale);
+        }
+        bias
+    }
+}
+
 fn resnet(depth: Depth, stride_at: Stride) -> Vec<Layer> {
     let blocks = match depth {
         Depth::D50 => [3, 4, 6, 3],

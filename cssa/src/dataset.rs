@@ -108,9 +108,7 @@ impl Dataset {
         let mut images = Vec::with_capacity(file.images.len());
         let mut missing = 0;
         for entry in file.images {
-            let plain =
-                Path::new(&entry.filename).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-            if !plain {
+            if !is_plain(&entry.filename) {
                 return Err(FileError::content(&path, format!("filename {:?} leaves the folder", entry.filename)));
             }
             let place = folder.join("images").join(&entry.filename);
@@ -134,6 +132,9 @@ impl Dataset {
             let problem = format!("none of its images is in {}", folder.join("images").display());
             return Err(FileError::content(&path, problem));
         }
+        if let Some(name) = file.dataset.as_deref().filter(|name| !is_plain(name)) {
+            return Err(FileError::content(&path, format!("dataset {name:?} is no plain name")));
+        }
         let fallback = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self { name: file.dataset.or_else(fallback).unwrap_or_default(), images, missing })
     }
@@ -142,6 +143,11 @@ impl Dataset {
     pub fn split(&self, split: Split) -> impl Iterator<Item = &Captioned> {
         self.images.iter().filter(move |image| image.split == split)
     }
+}
+
+/// Whether a name from a file stays in the folder that it is looked up in.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
 fn description(folder: &Path) -> Result<PathBuf, FileError> {

@@ -64,10 +64,7 @@ pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut std::io::BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = parent(path);
     let mut file = tempfile::Builder::new()
         .prefix(".part-")
         .permissions(readable())
@@ -80,6 +77,15 @@ pub fn write_with(
     file.as_file().sync_all().map_err(FileError::system(path, "cannot be flushed"))?;
     file.persist(path).map_err(|failed| FileError::system(path, "cannot be written")(failed.error))?;
     Ok(())
+}
+
+/// Whether a file could be written as `path`: better known before long work than after it.
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() {
+        return Err(FileError::content(path, "is a folder, expected the name of a file"));
+    }
+    let unwritable = FileError::system(path, "cannot be written");
+    tempfile::Builder::new().prefix(".part-").tempfile_in(parent(path)).map(drop).map_err(unwritable)
 }
 
 /// A new folder that is filled out of sight and appears under its name only when [`NewFolder::finish`] is called.
@@ -99,10 +105,7 @@ impl NewFolder {
                 return Err(FileError::content(path, "is there already, expected a new or empty folder"));
             }
         }
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = parent(path);
         std::fs::create_dir_all(parent).map_err(FileError::system(parent, "cannot be created"))?;
         let hidden = tempfile::Builder::new()
             .prefix(".part-")
@@ -126,6 +129,10 @@ impl NewFolder {
         }
         shown
     }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn show(hidden: &Path, path: &Path) -> Result<(), FileError> {

@@ -116,12 +116,21 @@ impl Model {
         self.grid() * self.grid()
     }
 
+    /// What word embeddings are multiplied by before the positions are added: √d.
+    #[must_use]
+    pub fn embedding_scale(&self) -> f32 {
+        libm::sqrtf(self.width as f32)
+    }
+
     /// d_k: width of one head.
     #[must_use]
     pub fn head_width(&self) -> usize {
         self.width / self.heads
     }
 }
+
+/// ε of every LayerNorm.
+pub const LAYER_NORM_EPSILON: f32 = 1e-5;
 
 /// The sinusoidal position encoding of the plain Transformer that both decoders add to their word embeddings:
 /// `[positions, width]`, row-major, PE(p, 2i) = sin(p / 10000^(2i/width)), PE(p, 2i+1) = cos of the same.

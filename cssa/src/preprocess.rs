@@ -14,8 +14,10 @@ use crate::files::{self, FileError};
 const MAXIMAL_FILE: u64 = 1 << 30;
 /// Largest side of an image, in pixels.
 const MAXIMAL_SIDE: u32 = 32_768;
-/// Most memory that decoding may take, in bytes.
-const MAXIMAL_MEMORY: u64 = 1 << 30;
+/// Most pixels of an image: 8192 × 8192. With 16 bits a channel such an image takes 0.6 GB while it is converted.
+const MAXIMAL_PIXELS: u64 = 1 << 26;
+/// Most memory that the decoder itself may take, in bytes.
+const MAXIMAL_MEMORY: u64 = 1 << 29;
 
 /// File name endings that are taken for images when a folder is read.
 pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
@@ -39,7 +41,13 @@ pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
             std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the JPEG is cut off: it has no end marker");
         return Err(cut_off.into());
     }
-    Ok(to_rgb8(reader.decode()?))
+    let decoder = reader.into_decoder()?;
+    let (width, height) = image::ImageDecoder::dimensions(&decoder);
+    if u64::from(width) * u64::from(height) > MAXIMAL_PIXELS {
+        let kind = image::error::LimitErrorKind::DimensionError;
+        return Err(image::ImageError::Limits(image::error::LimitError::from_kind(kind)));
+    }
+    Ok(to_rgb8(DynamicImage::from_decoder(decoder)?))
 }
 
 /// Whether a JPEG's end marker follows its pixels. The decoder fills what is missing with grey and says nothing.
@@ -59,8 +67,9 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// Eight bits a channel. 16-bit sensors rarely fill their container, so 16-bit images are scaled by the fewest bits
-/// (8 to 16) that hold their largest value: an 8-bit image widened by 257 or put into 16 bits as it is comes back exactly.
+/// Eight bits a channel. An image whose 16-bit values are all multiples of 257 is one of 8 bits that was widened, and comes
+/// back exactly. Others are scaled by the fewest bits (8 to 16) that hold their largest value, since 16-bit sensors rarely
+/// fill their container; 8-bit values put into 16 bits as they are come back exactly as long as none of them shows more.
 #[must_use]
 pub fn to_rgb8(image: DynamicImage) -> RgbImage {
     match image {
@@ -71,7 +80,8 @@ pub fn to_rgb8(image: DynamicImage) -> RgbImage {
         | DynamicImage::ImageRgba16(_) => {
             let image = image.to_rgb16();
             let largest = image.as_raw().iter().copied().max().unwrap_or_default();
-            let bits = (u16::BITS - largest.leading_zeros()).max(8);
+            let widened = image.as_raw().iter().all(|value| value % 257 == 0);
+            let bits = if widened { 16 } else { (u16::BITS - largest.leading_zeros()).max(8) };
             let full = (1u32 << bits) - 1;
             let scale = |value: u16| ((u32::from(value) * 255 + full / 2) / full) as u8;
             RgbImage::from_fn(image.width(), image.height(), |x, y| image::Rgb(image.get_pixel(x, y).0.map(scale)))
@@ -111,6 +121,9 @@ mod tests {
         let eight = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 16 + y) as u8, 255 - x as u8, 7]));
         let wide = DynamicImage::ImageRgb8(eight.clone()).to_rgb16();
         assert_eq!(to_rgb8(DynamicImage::ImageRgb16(wide)), eight);
+        let dark = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 90]));
+        let wide = DynamicImage::ImageRgb8(dark.clone()).to_rgb16();
+        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(wide)), dark);
         let kept = ImageBuffer::from_fn(16, 16, |x, y| Rgb(eight.get_pixel(x, y).0.map(u16::from)));
         assert_eq!(to_rgb8(DynamicImage::ImageRgb16(kept)), eight);
     }

@@ -7,8 +7,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Largest file that is read: ResNet-152 in FP32 twice over.
-const MAXIMAL_FILE: u64 = 1 << 30;
+/// Largest file that is read: the training state of any model that the bounds of [`crate::model`] make sense for.
+const MAXIMAL_FILE: u64 = 1 << 34;
 
 /// An array with its shape, row-major.
 #[derive(Clone, Debug, PartialEq)]

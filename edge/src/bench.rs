@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub struct Report {
     /// The runtime and execution provider at work.
     pub runtime: String,
-    /// Threads asked for.
+    /// Threads of the runtime; tract has one.
     pub threads: usize,
     /// Captions followed at once.
     pub beam: usize,

@@ -1,6 +1,6 @@
 //! What `edge`'s commands do with their options, and the only place where the program prints.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Words};
 use cssa::{files, preprocess};
 use edge::captioner::Captioner;
@@ -78,7 +78,7 @@ pub(crate) struct BenchOptions {
 /// A captioned image, as `--json` prints it.
 #[derive(Serialize)]
 struct Line<'a> {
-    image: &'a Path,
+    image: String,
     caption: &'a str,
     score: f32,
     packet_hex: String,
@@ -115,6 +115,9 @@ impl ModelOptions {
 /// Captions every image; one that cannot be read is reported, the others are captioned, and the command fails at the end.
 pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     let images = sources::images(&options.paths)?;
+    if let Some(path) = &options.packets {
+        files::check_writable(path)?;
+    }
     let mut captioner = options.model.open()?;
     let active = captioner.active();
     if !options.json {
@@ -123,21 +126,23 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
     for path in &images {
         let started = Instant::now();
-        let caption = match preprocess::read(path) {
-            Ok(image) => captioner.caption(&image).with_context(|| format!("{}", path.display()))?,
-            Err(error) => {
-                report(&format!("error: {error}"));
-                failures += 1;
-                continue;
-            }
-        };
+        let read = preprocess::read(path).map_err(anyhow::Error::from);
+        let caption =
+            match read.and_then(|image| captioner.caption(&image).with_context(|| format!("{}", path.display()))) {
+                Ok(caption) => caption,
+                Err(error) => {
+                    report(&format!("error: {error:#}"));
+                    failures += 1;
+                    continue;
+                }
+            };
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let packet = packets::pack(&caption, captioner.bundle(), sequence)?;
         sequence = sequence.wrapping_add(1);
         wire::push_frame(&mut stream, &packet);
         if options.json {
             print(&serde_json::to_string(&Line {
-                image: path,
+                image: path.display().to_string(),
                 caption: &caption.text,
                 score: caption.score,
                 packet_hex: cssa::bundle::hexadecimal(&packet),
@@ -159,13 +164,10 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
 /// Prints every packet's caption; damaged packets are reported, the others are decoded, and the command fails at the end.
 pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
     let words = Words::read(&bundle_folder(options.bundle.as_deref())?)?;
-    let received = packets::read(&options.file, &words)?;
-    if received.is_empty() {
-        bail!("{}: holds no packet, expected what edge caption --packets writes", options.file.display());
-    }
-    let total = received.len();
-    let mut failures = 0;
-    for packet in received {
+    let stream = packets::read(&options.file)?;
+    let (mut total, mut failures) = (0, 0);
+    for packet in packets::decode(&stream, &words) {
+        total += 1;
         match packet {
             Ok(received) if options.json => print(&serde_json::to_string(&Decoded {
                 sequence: received.packet.sequence,
@@ -181,6 +183,7 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
             }
         }
     }
+    ensure!(total > 0, "{}: holds no packet, expected what edge caption --packets writes", options.file.display());
     ensure!(failures == 0, "{}: {failures} of {total} packets could not be decoded", options.file.display());
     Ok(())
 }
@@ -195,8 +198,8 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     let started = Instant::now();
     let captioner = options.model.open()?;
     let settings = options.model.settings();
-    let report =
-        bench::run(captioner, started.elapsed(), &images, options.count as usize, settings.threads, settings.beam)?;
+    let threads = if captioner.active() == "tract" { 1 } else { settings.threads };
+    let report = bench::run(captioner, started.elapsed(), &images, options.count as usize, threads, settings.beam)?;
     if options.json {
         return print(&serde_json::to_string(&report)?);
     }

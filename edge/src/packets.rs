@@ -45,10 +45,14 @@ pub struct Rejected {
     pub problem: String,
 }
 
-/// Reads a file of packets: a caption or a reason for each, in order.
-pub fn read(path: &Path, words: &Words) -> Result<Vec<Result<Received, Rejected>>> {
-    let stream = files::read(path, LARGEST_FILE)?;
-    Ok(wire::frames(&stream).enumerate().map(|(n, frame)| received(n + 1, frame, words)).collect())
+/// Reads a file of packets.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    Ok(files::read(path, LARGEST_FILE)?)
+}
+
+/// A caption or a reason for each packet of a stream, in order.
+pub fn decode<'a>(stream: &'a [u8], words: &'a Words) -> impl Iterator<Item = Result<Received, Rejected>> + 'a {
+    wire::frames(stream).enumerate().map(|(n, frame)| received(n + 1, frame, words))
 }
 
 fn received(number: usize, frame: wire::Frame, words: &Words) -> Result<Received, Rejected> {

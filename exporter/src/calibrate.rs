@@ -122,10 +122,11 @@ fn widen(spreads: &mut BTreeMap<Name, Spread>, name: &str, values: &[f32]) {
     }
 }
 
+/// Counts values into bins; exact zeros, which every range gives back exactly, are left out.
 fn count(spreads: &mut BTreeMap<Name, Spread>, name: &str, values: &[f32]) {
     let Some(spread) = spreads.get_mut(name) else { return };
     let width = (spread.high - spread.low).max(f32::MIN_POSITIVE);
-    for &value in values {
+    for &value in values.iter().filter(|value| **value != 0.0) {
         let bin = ((value - spread.low) / width * BINS as f32) as usize;
         spread.bins[bin.min(BINS - 1)] += 1;
     }

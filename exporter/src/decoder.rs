@@ -69,7 +69,7 @@ fn shared(graph: &mut Graph, weights: &Weights<'_>, parents: Name, position: &st
 /// Word embedding, times √d, plus position encoding: `[beam, d]`.
 fn embed(graph: &mut Graph, weights: &Weights<'_>, tokens: &str, position: &str) -> Result<Name> {
     let model = weights.model;
-    let scale = (model.width as f32).sqrt();
+    let scale = model.embedding_scale();
     let table: Vec<f32> = weights.get("decoder.embedding.weight")?.data.iter().map(|x| x * scale).collect();
     let words = graph.floats("decoder.embedding.weight", &[model.vocabulary, model.width], &table);
     let places =

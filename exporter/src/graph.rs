@@ -1,5 +1,6 @@
 //! Writes ONNX graphs with `tract_onnx`'s protobuf messages: one method an operator, each giving the name of its output.
 
+use cssa::model::LAYER_NORM_EPSILON;
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
@@ -160,7 +161,7 @@ impl Graph {
     pub fn layer_norm(&mut self, name: &str, x: &str, weight: &[f32], bias: &[f32]) -> Name {
         let scale = self.floats(&format!("{name}.weight"), &[weight.len()], weight);
         let shift = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
-        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(1e-5))];
+        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(LAYER_NORM_EPSILON))];
         self.node("LayerNormalization", &[x, &scale, &shift], &attributes)
     }
 }

@@ -130,10 +130,18 @@ impl Pass<'_> {
         let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
         let weight = constant(graph, &inputs[1])?;
         let (values, extents) = (graph::values(weight), extents(weight));
-        let scales = self.constant(&inputs[1], &values, &extents, axis);
+        let bias = match inputs.get(2) {
+            Some(bias) => Some((bias, graph::values(constant(graph, bias)?))),
+            None => None,
+        };
+        let floor = |channel: usize| match &bias {
+            Some((_, values)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
+            None => 0.0,
+        };
+        let (integers, scales) = signed(&values, &extents, axis, floor);
+        self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
         graph.node[node].input[1] = format!("{}.dequantized", inputs[1]);
-        if let Some(bias) = inputs.get(2) {
-            let values = graph::values(constant(graph, bias)?);
+        if let Some((bias, values)) = bias {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
             let integers = values.iter().zip(&scales).map(|(value, scale)| (value / scale).round() as i32);
             let raw = integers.flat_map(i32::to_le_bytes).collect();
@@ -141,13 +149,6 @@ impl Pass<'_> {
             graph.node[node].input[2] = format!("{bias}.dequantized");
         }
         Ok(())
-    }
-
-    /// Stores a constant as S8 with a scale for each index of `axis`; gives the scales.
-    fn constant(&mut self, name: &str, values: &[f32], extents: &[usize], axis: usize) -> Vec<f32> {
-        let (integers, scales) = signed(values, extents, axis);
-        self.dequantize(name, DataType::Int8, extents, integers, &scales, axis);
-        scales
     }
 
     fn dequantize(&mut self, name: &str, kind: DataType, extents: &[usize], raw: Vec<u8>, scales: &[f32], axis: usize) {
@@ -169,7 +170,7 @@ impl Pass<'_> {
         let (table, tokens) = (graph.node[at].input[0].clone(), graph.node[at].input[1].clone());
         let tensor = constant(graph, &table)?;
         let (values, extents) = (graph::values(tensor), extents(tensor));
-        let (integers, scales) = signed(&values, &extents, 0);
+        let (integers, scales) = signed(&values, &extents, 0, |_| 0.0);
         let (quantized, scale) = (format!("{table}.quantized"), format!("{table}.scale"));
         self.initializers.push(bytes(&quantized, DataType::Int8, &extents, integers));
         self.initializers.push(graph::floats(&scale, &[scales.len(), 1], &scales));
@@ -192,16 +193,20 @@ fn unsigned_scale(range: Range) -> (f32, u8) {
     (scale, (-low / scale).round().clamp(0.0, 255.0) as u8)
 }
 
-/// S8 integers as bytes, and a scale for each index of `axis`.
-fn signed(values: &[f32], extents: &[usize], axis: usize) -> (Vec<u8>, Vec<f32>) {
+/// A bias is kept below this many of its steps: half of what 32 bits hold, the rest is room for the sum it joins.
+const LARGEST_BIAS: f32 = (1u32 << 30) as f32;
+
+/// S8 integers as bytes, and a scale for each index of `axis`, none below `floor` of its index: a channel whose weights
+/// are next to nothing must still leave its bias a scale that 32 bits can count in.
+fn signed(values: &[f32], extents: &[usize], axis: usize, floor: impl Fn(usize) -> f32) -> (Vec<u8>, Vec<f32>) {
     let (channels, inner) = (extents[axis], extents[axis + 1..].iter().product::<usize>());
     let channel = |n: usize| n / inner % channels;
     let mut scales = vec![0f32; channels];
     for (n, value) in values.iter().enumerate() {
         scales[channel(n)] = scales[channel(n)].max(value.abs());
     }
-    for scale in &mut scales {
-        *scale = (*scale / 127.0).max(1e-10);
+    for (channel, scale) in scales.iter_mut().enumerate() {
+        *scale = (*scale / 127.0).max(1e-10).max(floor(channel));
     }
     let integer = |(n, value): (usize, &f32)| (value / scales[channel(n)]).round().clamp(-127.0, 127.0) as i8 as u8;
     (values.iter().enumerate().map(integer).collect(), scales)
@@ -255,11 +260,27 @@ mod tests {
         assert_eq!(unsigned_scale(Range { low: 2.0, high: 5.1 }).1, 0);
     }
 
+    #[test]
+    fn a_dead_channel_keeps_its_bias() -> Result<()> {
+        let mut graph = graph::Graph::new("dead");
+        let x = graph.input("x", DataType::Float, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
+        let y = graph.linear("layer", &x, (&[2, 2], &[1e-12, 1.0, 0.0, -1.0]), &[1.75, 0.5]);
+        graph.output("y", &y, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
+        let ranges = [("x".to_owned(), Range { low: 0.0, high: 6.0 })].into();
+        let model = quantize(graph.finish(), &ranges)?;
+        let graph = graph_of(&model)?;
+        let (integers, scales) = (constant(graph, "layer.bias.quantized")?, constant(graph, "layer.bias.scale")?);
+        let integers = integers.raw_data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let back: Vec<f32> = integers.zip(graph::values(scales)).map(|(n, scale)| n as f32 * scale).collect();
+        assert!((back[0] - 1.75).abs() < 1e-3 && (back[1] - 0.5).abs() < 1e-3, "{back:?}");
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn weights_come_back_within_half_a_step(values in proptest::collection::vec(-9.0f32..9.0, 24)) {
             for (extents, axis) in [([4, 6], 0), ([4, 6], 1)] {
-                let (integers, scales) = signed(&values, &extents, axis);
+                let (integers, scales) = signed(&values, &extents, axis, |_| 0.0);
                 for (n, value) in values.iter().enumerate() {
                     let scale = scales[if axis == 0 { n / 6 } else { n % 6 }];
                     let back = f32::from(integers[n] as i8) * scale;

@@ -33,18 +33,27 @@ pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &st
     Ok(found)
 }
 
-/// Memory and logits of all golden images, the golden tokens fed one by one.
+/// Captions followed at once while verifying.
+const BEAM: usize = 3;
+
+/// Memory and logits of all golden images, the golden tokens fed one by one. The golden caption changes its row at every
+/// step and other captions fill the beam, so that a cache that is not reordered shows.
 fn outputs(bundle: &Bundle, golden: &Golden, choice: Choice) -> Result<(Vec<f32>, Vec<f32>)> {
-    let settings = Settings { choice, provider: runtime::Provider::Cpu, threads: 1, beam: 1 };
+    let settings = Settings { choice, provider: runtime::Provider::Cpu, threads: 1, beam: BEAM };
     let mut runtime = runtime::open(bundle, &settings)?;
     let images = golden.image.shape[0];
     let (pixels, steps) = (golden.image.data.len() / images, golden.tokens.data.len() / images);
-    let (mut memory, mut logits, mut step_logits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut logits, mut beam_logits) = (Vec::new(), Vec::new(), Vec::new());
     for image in 0..images {
         memory.extend(runtime.encode(&golden.image.data[image * pixels..(image + 1) * pixels])?);
         for (position, &token) in golden.tokens.data[image * steps..(image + 1) * steps].iter().enumerate() {
-            runtime.step(position, &[TokenId(token as u16)], &[0], &mut step_logits)?;
-            logits.extend_from_slice(&step_logits);
+            let row = position % BEAM;
+            let mut tokens = [TokenId::START; BEAM];
+            tokens[row] = TokenId(token as u16);
+            let parents = if position == 0 { [0; BEAM] } else { [(position - 1) % BEAM; BEAM] };
+            runtime.step(position, &tokens, &parents, &mut beam_logits)?;
+            let vocabulary = beam_logits.len() / BEAM;
+            logits.extend_from_slice(&beam_logits[row * vocabulary..(row + 1) * vocabulary]);
         }
     }
     Ok((memory, logits))

@@ -1,7 +1,7 @@
 //! A checkpoint's tensors in the forms that the graphs take them.
 
 use anyhow::{Result, anyhow};
-use cssa::backbone::Convolution;
+use cssa::backbone::{BatchNorm, Convolution};
 use cssa::checkpoint::Checkpoint;
 use cssa::geometry;
 use cssa::model::{Decay, Model};
@@ -80,21 +80,11 @@ impl<'a> Weights<'a> {
 
     /// A convolution with its BatchNorm folded in: weight and bias.
     pub fn folded(&self, layer: &Convolution) -> Result<(Array, Vec<f32>)> {
-        let weight = self.get(&format!("{BACKBONE}{}.weight", layer.name))?;
-        let norm = |part: &str| self.get(&format!("{BACKBONE}{}.{part}", layer.norm));
-        let (gain, shift, mean, variance) =
-            (norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?);
-        let epsilon = self.model.backbone.epsilon();
-        let mut folded = weight.clone();
-        let mut bias = Vec::with_capacity(layer.outputs);
-        let each = weight.data.len() / layer.outputs;
-        for output in 0..layer.outputs {
-            let scale = gain.data[output] / (variance.data[output] + epsilon).sqrt();
-            for value in &mut folded.data[output * each..(output + 1) * each] {
-                *value *= scale;
-            }
-            bias.push(shift.data[output] - mean.data[output] * scale);
-        }
+        let mut folded = self.get(&format!("{BACKBONE}{}.weight", layer.name))?.clone();
+        let norm = |part: &str| Ok::<_, anyhow::Error>(&self.get(&format!("{BACKBONE}{}.{part}", layer.norm))?.data);
+        let [gain, shift, mean, variance] =
+            [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
+        let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut folded.data, self.model.backbone.epsilon());
         Ok((folded, bias))
     }
 

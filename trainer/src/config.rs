@@ -88,6 +88,16 @@ pub enum Schedule {
     },
 }
 
+impl Schedule {
+    /// The factor or peak.
+    fn height(self) -> f64 {
+        match self {
+            Self::Noam { factor, .. } => factor,
+            Self::Cosine { peak, .. } => peak,
+        }
+    }
+}
+
 /// Contrastive stage (paper 3.4.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -239,7 +249,20 @@ impl Config {
             self.network.dropout
         );
         ensure!((0.0..=1.0).contains(&mccl.lambda), "mccl.lambda is {}, expected 0 to 1", mccl.lambda);
-        ensure!(mccl.temperature > 0.0, "mccl.temperature is {}, expected more than 0", mccl.temperature);
+        for (name, value) in [
+            ("mccl.clip", mccl.clip),
+            ("mccl.schedule", mccl.schedule.height()),
+            ("rsic.clip", rsic.clip),
+            ("rsic.schedule", rsic.schedule.height()),
+        ] {
+            ensure!(value.is_finite() && value > 0.0, "{name} is {value}, expected more than 0");
+        }
+        ensure!((0.0..1.0).contains(&rsic.weight_decay), "rsic.weight_decay is {}, expected 0 to 1", rsic.weight_decay);
+        ensure!(
+            mccl.temperature.is_finite() && mccl.temperature > 0.0,
+            "mccl.temperature is {}, expected more than 0",
+            mccl.temperature
+        );
         ensure!(mccl.gamma_image >= 0.0 && mccl.gamma_sentence >= 0.0, "mccl.gamma_* is negative, expected 0 or more");
         ensure!(mccl.batch >= 2, "mccl.batch is {}, expected 2 or more: contrast needs negatives", mccl.batch);
         ensure!(rsic.batch >= 1 && rsic.epochs >= 1, "rsic.batch and rsic.epochs must be 1 or more");

@@ -32,6 +32,9 @@ enum Action {
         /// The backbone's weights (.safetensors).
         #[arg(long)]
         backbone_weights: PathBuf,
+        /// A finished run to start from, with its words and weights.
+        #[arg(long)]
+        from: Option<PathBuf>,
         /// Folder of the run.
         #[arg(long)]
         out: PathBuf,
@@ -122,10 +125,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command.action {
-        Action::Train { config, data, backbone_weights, out, machine } => {
+        Action::Train { config, data, backbone_weights, from, out, machine } => {
             let config = Config::read(&config)?;
             let device = machine.start()?;
-            run::train(&config, &Places { data, backbone_weights, out, cache: machine.cache }, device, &Progress)
+            run::train(&config, &Places { data, backbone_weights, from, out, cache: machine.cache }, device, &Progress)
         }
         Action::Evaluate { run, data, split, beam, json, machine } => {
             let trained = Trained::read(&run, machine.start()?)?;

@@ -27,6 +27,8 @@ pub struct Places {
     pub data: Vec<PathBuf>,
     /// The backbone's weights file.
     pub backbone_weights: PathBuf,
+    /// A finished run to start from: its words and weights, on the same or on other data.
+    pub from: Option<PathBuf>,
     /// The run's folder.
     pub out: PathBuf,
     /// Folder of cached features.
@@ -58,13 +60,21 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
-    let captions = datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
-    let vocabulary = Vocabulary::build(captions.map(String::as_str), config.data.minimum_count);
+    check_repeat(config, &datasets)?;
+    let earlier = places.from.as_deref().map(Checkpoint::read).transpose()?;
+    let vocabulary = match &earlier {
+        Some(earlier) => earlier.vocabulary.clone(),
+        None => build_vocabulary(&datasets, config.data.minimum_count),
+    };
     let model = config.model(vocabulary.size());
     model.validate()?;
+    if let (Some(earlier), Some(from)) = (&earlier, &places.from) {
+        let fits = earlier.description.model == model;
+        ensure!(fits, "{}: its model differs from the recipe's network, expected the same", from.display());
+    }
     let backbone = BackboneNet::load(&model, &places.backbone_weights, device)?;
-    prepare(config, places)?;
-    let hash = hash_file(&places.backbone_weights)?;
+    let hash = cssa::bundle::hexadecimal(&Sha256::digest(files::read(&places.backbone_weights, 1 << 34)?));
+    prepare(config, places, &Inputs::new(&hash, &vocabulary, &datasets))?;
     let source = Source {
         model: &model,
         backbone: &backbone,
@@ -86,10 +96,13 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let store = Store::new(&model, config.seed as i64, device);
     let state = State::new(places.out.join("state"));
     let batcher = Batcher { samples: &samples, vocabulary: &vocabulary, max_tokens: config.data.max_tokens, device };
+    if let Some(earlier) = &earlier {
+        trained::restore(&store, &earlier.tensors)?;
+    }
     if config.mccl.epochs > 0 {
         mccl::run(config, &model, &store, batcher, &state, progress)?;
     }
-    if !state.has("rsic") {
+    if earlier.is_none() && !state.has("rsic") {
         rsic::start_from_mccl(&model, &store)?;
     }
     let provenance = Provenance {
@@ -173,17 +186,53 @@ fn split_features(
     source.features(&name, &images, view, progress)
 }
 
-/// Makes the run's folder, or checks that the run in it was started with the same recipe.
-fn prepare(config: &Config, places: &Places) -> Result<()> {
-    let path = places.out.join("config.toml");
-    let text = toml::to_string_pretty(config)?;
-    if path.exists() {
-        let known = files::read_text(&path, 1 << 20)?;
-        ensure!(known == text, "{} differs from --config: name another --out for another recipe", path.display());
-        return Ok(());
+/// `run/inputs.toml`: what a run was started on.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Inputs {
+    backbone_sha256: String,
+    vocabulary_sha256: String,
+    datasets: Vec<String>,
+}
+
+impl Inputs {
+    fn new(backbone_sha256: &str, vocabulary: &Vocabulary, datasets: &[Dataset]) -> Self {
+        let described = |dataset: &Dataset| format!("{}: {} images", dataset.name, dataset.images.len());
+        Self {
+            backbone_sha256: backbone_sha256.into(),
+            vocabulary_sha256: cssa::bundle::hexadecimal(&Sha256::digest(vocabulary.text())),
+            datasets: datasets.iter().map(described).collect(),
+        }
     }
+}
+
+/// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
+fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
     std::fs::create_dir_all(&places.out).with_context(|| format!("{} cannot be created", places.out.display()))?;
-    Ok(files::write(&path, text.as_bytes())?)
+    let recipe = ("config.toml", toml::to_string_pretty(config)?, "--config: name another --out for another recipe");
+    let inputs = ("inputs.toml", toml::to_string_pretty(inputs)?, "--data or --backbone-weights: name another --out");
+    for (name, text, differs) in [recipe, inputs] {
+        let path = places.out.join(name);
+        if path.exists() {
+            ensure!(files::read_text(&path, 1 << 20)? == text, "{} differs from {differs}", path.display());
+        } else {
+            files::write(&path, text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// `data.repeat` must name datasets that are there.
+fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
+    let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+    for name in config.data.repeat.keys() {
+        ensure!(names.contains(&name.as_str()), "data.repeat names {name}, expected one of {}", names.join(", "));
+    }
+    Ok(())
+}
+
+fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
+    let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
+    Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
 }
 
 /// The first held-out image of each of the first two datasets, with a caption.
@@ -200,13 +249,9 @@ fn read_log(path: &Path) -> Result<Vec<Epoch>> {
     serde_json::from_str(&files::read_text(path, 1 << 24)?).with_context(|| format!("{}", path.display()))
 }
 
-fn hash_file(path: &Path) -> Result<String> {
-    let digest = Sha256::digest(files::read(path, 1 << 30)?);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn revision() -> String {
-    let asked = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let git = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=40"];
+    let asked = std::process::Command::new("git").args(git).output();
     match asked {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "unknown".to_owned(),

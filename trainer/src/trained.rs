@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, Description, Golden};
 use cssa::dataset::Split;
 use cssa::model::Model;
+use cssa::tensors::Array;
 use cssa::vocabulary::Vocabulary;
 use cssa::{parameters, preprocess};
 use serde::Serialize;
@@ -44,11 +45,8 @@ impl Trained {
     pub fn read(run: &Path, device: Device) -> Result<Self> {
         let Checkpoint { description, tensors, vocabulary } = Checkpoint::read(run)?;
         let store = Store::new(&description.model, 0, device);
-        let (raw, trained): (Vec<_>, Vec<_>) =
-            tensors.into_iter().partition(|(name, _)| name.starts_with(parameters::BACKBONE));
-        for (name, array) in &trained {
-            store.set(name, &from_array(array, device))?;
-        }
+        restore(&store, &tensors)?;
+        let raw = tensors.into_iter().filter(|(name, _)| name.starts_with(parameters::BACKBONE)).collect();
         let backbone = BackboneNet::new(&description.model, raw, device)?;
         Ok(Self { description, store, backbone, vocabulary })
     }
@@ -89,6 +87,15 @@ impl Trained {
         let model = &self.description.model;
         golden(&self.store, model, &self.vocabulary, &self.backbone, &[(image.to_path_buf(), caption.to_owned())])
     }
+}
+
+/// Puts a checkpoint's trained tensors into the store.
+pub(crate) fn restore(store: &Store, tensors: &[(String, Array)]) -> Result<()> {
+    let trained = tensors.iter().filter(|(name, _)| !name.starts_with(parameters::BACKBONE));
+    for (name, array) in trained {
+        store.set(name, &from_array(array, store.device()))?;
+    }
+    Ok(())
 }
 
 /// Inputs and outputs of images with captions, stage by stage.

@@ -11,6 +11,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, Tensor, TensorRef};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +34,6 @@ pub struct OrtRuntime {
 /// system's library folders.
 #[must_use]
 pub fn find_library() -> Option<PathBuf> {
-    const NAME: &str = "libonnxruntime.so";
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return Some(path.into());
     }
@@ -46,7 +46,21 @@ pub fn find_library() -> Option<PathBuf> {
     folders.extend(
         ["/usr/local/lib", "/usr/lib", "/usr/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu"].map(Into::into),
     );
-    folders.into_iter().map(|folder| folder.join(NAME)).find(|path| path.is_file())
+    folders.into_iter().find_map(|folder| library_in(&folder))
+}
+
+/// `libonnxruntime.so` in a folder, or the one with the highest version behind its name, as the wheels have it.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    const NAME: &str = "libonnxruntime.so";
+    let plain = folder.join(NAME);
+    if plain.is_file() {
+        return Some(plain);
+    }
+    let versioned = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix(NAME).is_some_and(|version| version.starts_with('.')) && path.is_file()
+    };
+    std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(versioned).max()
 }
 
 /// An ONNX graph in ONNX Runtime; `name` is what errors call it.
@@ -63,9 +77,24 @@ fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, th
         Provider::Tensorrt => vec![required::<ep::TensorRT>()?, required::<ep::CUDA>()?],
     };
     if !providers.is_empty() {
+        let folder = std::env::temp_dir().join(format!("edge-{}-{}", std::process::id(), graph.len()));
+        builder = builder.with_profiling(folder).map_err(|error| anyhow!("{error}"))?;
         builder = builder.with_execution_providers(providers).map_err(|error| anyhow!("{error}"))?;
     }
     builder.commit_from_memory(graph).with_context(|| format!("{name}: ONNX Runtime cannot load it"))
+}
+
+/// The execution providers that ran a session's nodes, by the profile of its first run, with their numbers of nodes.
+/// Registering a provider says nothing of whether it took any.
+fn placement(profile: &str) -> Result<BTreeMap<String, usize>> {
+    let events: serde_json::Value = serde_json::from_str(profile).context("ONNX Runtime's profile is no JSON")?;
+    let mut nodes = BTreeMap::new();
+    for event in events.as_array().into_iter().flatten() {
+        if let Some(provider) = event["args"]["provider"].as_str() {
+            *nodes.entry(provider.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(nodes)
 }
 
 /// ONNX Runtime allows one environment a process: the first library that was opened stays.
@@ -98,7 +127,7 @@ impl OrtRuntime {
             let path = bundle.folder.join(name);
             open_session(library, &path.display().to_string(), graph, settings.provider, settings.threads)
         };
-        Ok(Self {
+        let mut runtime = Self {
             observer: None,
             encoder: open(ENCODER, &bundle.encoder)?,
             decoder: open(DECODER, &bundle.decoder)?,
@@ -107,7 +136,26 @@ impl OrtRuntime {
             beam: settings.beam,
             cross: Vec::new(),
             own: Vec::new(),
-        })
+        };
+        if settings.provider != Provider::Cpu {
+            runtime.prove_provider()?;
+        }
+        Ok(runtime)
+    }
+
+    /// Runs the encoder once and looks where its nodes ran; a provider that was asked for and took none is an error.
+    fn prove_provider(&mut self) -> Result<()> {
+        let size = self.model.image_size;
+        self.encode(&vec![0.0; 3 * size * size])?;
+        let asked = provider_name(self.provider);
+        for session in [&mut self.encoder, &mut self.decoder] {
+            let path = PathBuf::from(session.end_profiling()?);
+            let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
+            std::fs::remove_file(&path).ok();
+            let nodes = placement(&profile?)?;
+            ensure!(nodes.is_empty() || nodes.contains_key(asked), "{asked} took no node: {nodes:?}");
+        }
+        Ok(())
     }
 
     /// Shows every further float output that the graphs have, of each run, to `observer`: how the exporter sees what is
@@ -133,6 +181,14 @@ impl OrtRuntime {
     }
 }
 
+fn provider_name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Cpu => "CPUExecutionProvider",
+        Provider::Cuda => "CUDAExecutionProvider",
+        Provider::Tensorrt => "TensorrtExecutionProvider",
+    }
+}
+
 fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result<()> {
     let Some(observer) = observer else { return Ok(()) };
     for (name, value) in outputs.iter().filter(|(name, _)| *name != names::MEMORY && *name != names::LOGITS) {
@@ -143,12 +199,7 @@ fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result
 
 impl Runtime for OrtRuntime {
     fn active(&self) -> String {
-        let provider = match self.provider {
-            Provider::Cpu => "CPUExecutionProvider",
-            Provider::Cuda => "CUDAExecutionProvider",
-            Provider::Tensorrt => "TensorrtExecutionProvider",
-        };
-        format!("ort/{provider}")
+        format!("ort/{}", provider_name(self.provider))
     }
 
     fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>> {
@@ -206,9 +257,35 @@ impl Runtime for OrtRuntime {
         let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
         logits.clear();
         logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
+        ensure!(
+            logits.len() == self.beam * self.model.vocabulary,
+            "{DECODER}: {} logits, expected {} for each of {} captions",
+            logits.len(),
+            self.model.vocabulary,
+            self.beam
+        );
         show(&mut self.observer, &outputs)?;
         drop(outputs);
         self.own = own;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_tells_where_nodes_ran() -> Result<()> {
+        let profile = r#"[
+            {"cat":"Session","name":"model_run","args":{}},
+            {"cat":"Node","name":"conv_kernel_time","args":{"op_name":"Conv","provider":"CUDAExecutionProvider"}},
+            {"cat":"Node","name":"shape_kernel_time","args":{"op_name":"Shape","provider":"CPUExecutionProvider"}},
+            {"cat":"Node","name":"conv2_kernel_time","args":{"op_name":"Conv","provider":"CUDAExecutionProvider"}}]"#;
+        let nodes = placement(profile)?;
+        assert_eq!(nodes.get("CUDAExecutionProvider"), Some(&2));
+        assert_eq!(nodes.get("CPUExecutionProvider"), Some(&1));
+        assert!(placement("not json").is_err());
         Ok(())
     }
 }

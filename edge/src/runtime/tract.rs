@@ -117,6 +117,13 @@ impl Runtime for TractRuntime {
         let found = outputs.remove(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
         logits.clear();
         logits.extend(found.to_plain_array_view::<f32>()?.iter());
+        ensure!(
+            logits.len() == self.beam * self.model.vocabulary,
+            "{DECODER}: {} logits, expected {} for each of {} captions",
+            logits.len(),
+            self.model.vocabulary,
+            self.beam
+        );
         Ok(())
     }
 }
@@ -148,15 +155,17 @@ fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
         .node
         .iter()
         .filter(|node| node.op_type == "QuantizeLinear")
-        .map(|node| (node.output[0].as_str(), node.input[0].as_str()))
+        .filter_map(|node| Some((node.output.first()?.as_str(), node.input.first()?.as_str())))
         .collect();
     let mut floats: Vec<TensorProto> = Vec::new();
     let mut same: BTreeMap<String, String> = BTreeMap::new();
     let mut consumed: BTreeSet<String> = BTreeSet::new();
     for node in graph.node.iter().filter(|node| node.op_type == "DequantizeLinear") {
-        let input = node.input[0].as_str();
+        let name = &node.name;
+        let input = node.input.first().with_context(|| format!("node {name} has no input"))?.as_str();
+        let output = node.output.first().with_context(|| format!("node {name} has no output"))?;
         if let Some(&source) = quantizers.get(input) {
-            same.insert(node.output[0].clone(), source.into());
+            same.insert(output.clone(), source.into());
         } else if let Some(constant) = constants.get(input) {
             floats.push(float_constant(node, constant, &constants)?);
             consumed.insert(input.into());
@@ -169,7 +178,8 @@ fn dequantized(mut proto: ModelProto) -> Result<ModelProto> {
     let mut kept = kept.into_iter();
     graph.node.retain(|_| kept.next().unwrap_or(true));
     for input in graph.node.iter_mut().flat_map(|node| &mut node.input) {
-        while let Some(source) = same.get(input) {
+        for _ in 0..same.len() {
+            let Some(source) = same.get(input) else { break };
             input.clone_from(source);
         }
     }
@@ -204,7 +214,7 @@ fn float_constant(
     let axis =
         usize::try_from(axis).ok().filter(|&axis| axis < extents.len().max(1)).context("axis is out of bounds")?;
     let inner: usize = extents.iter().skip(axis + 1).product();
-    let count = if scales.len() == 1 { 1 } else { extents[axis] };
+    let count = if scales.len() == 1 { 1 } else { *extents.get(axis).context("a scalar has several scales")? };
     ensure!(
         count == scales.len() && extents.iter().product::<usize>() == integers.len(),
         "constant {name} has {} values and {} scales for the shape {extents:?}",

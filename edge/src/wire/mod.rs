@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | wire version | [`WIRE_VERSION`] |
 //! | 2 | bundle id | u16, little-endian: first 16 bits of the bundle's hash |
-//! | 1–5 | sequence number | u32 as a postcard varint, counts the sender's captions, wraps |
+//! | 1–5 | sequence number | u32 as a postcard varint: counts the captions of one run of the sender, wraps |
 //! | 4 | time | u32, little-endian: seconds since 1970-01-01 UTC |
 //! | 1 | score | u8: probability × 255, rounded |
 //! | 1–2 | number of words | postcard varint, at most [`LONGEST_CAPTION`] |
@@ -39,7 +39,7 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 pub struct Packet {
     /// The bundle whose vocabulary the words are from.
     pub bundle: u16,
-    /// Counts the sender's captions.
+    /// Counts the captions of one run of the sender.
     pub sequence: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u32,

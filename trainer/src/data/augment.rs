@@ -5,26 +5,15 @@
 use crate::random::Random;
 use image::{Rgb, RgbImage, imageops};
 
+/// What a caption calls directions, alone or as a part of a word with hyphens.
+const DIRECTIONS: &str = "left right leftmost rightmost upper lower top bottom above below north south east west northern \
+                          southern eastern western northeast northwest southeast southwest horizontal horizontally \
+                          vertical vertically clockwise counterclockwise anticlockwise";
+
 /// Whether turning or mirroring the image would make one of its captions untrue.
 pub fn names_direction(captions: &[String]) -> bool {
-    const DIRECTIONS: [&str; 15] = [
-        "left",
-        "right",
-        "upper",
-        "lower",
-        "top",
-        "bottom",
-        "above",
-        "below",
-        "north",
-        "south",
-        "east",
-        "west",
-        "horizontal",
-        "vertical",
-        "clockwise",
-    ];
-    captions.iter().any(|caption| cssa::vocabulary::words(caption).any(|word| DIRECTIONS.contains(&word.as_str())))
+    let named = |word: String| word.split('-').any(|part| DIRECTIONS.split(' ').any(|direction| direction == part));
+    captions.iter().flat_map(|caption| cssa::vocabulary::words(caption)).any(named)
 }
 
 /// An augmented copy, `size` × `size` pixels.
@@ -83,7 +72,9 @@ mod tests {
 
     #[test]
     fn directions_in_captions_are_seen() {
-        assert!(names_direction(&["a road on the Left .".into()]));
+        for caption in ["a road on the Left .", "the top-right corner .", "planes parked vertically"] {
+            assert!(names_direction(&[caption.into()]), "{caption}");
+        }
         assert!(!names_direction(&["a leftover field .".into()]));
     }
 }

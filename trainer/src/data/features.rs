@@ -11,7 +11,7 @@ use crate::random::Random;
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::Captioned;
 use cssa::model::Model;
-use cssa::preprocess;
+use cssa::{files, preprocess};
 use half::f16;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
@@ -70,6 +70,8 @@ impl Source<'_> {
             .append(true)
             .open(&part)
             .with_context(|| format!("{} cannot be written", part.display()))?;
+        let held = || format!("{} is being written by another run", part.display());
+        file.try_lock().with_context(held)?;
         let done = file.metadata()?.len() as usize / row;
         file.set_len((done * row) as u64)?;
         bar.advance(done);
@@ -112,13 +114,13 @@ impl Source<'_> {
         let seed = if view == 0 { 0 } else { self.seed };
         hash.update(format!("{} {} {} {seed}", self.weights_hash, self.model.backbone, self.model.image_size));
         for image in images {
-            let metadata = std::fs::metadata(&image.path).with_context(|| format!("{}", image.path.display()))?;
-            hash.update(format!("{} {}", image.filename, metadata.len()));
+            hash.update(Sha256::digest(files::read(&image.path, 1 << 30)?));
+            hash.update(&image.filename);
             if view > 0 {
                 hash.update([u8::from(augment::names_direction(&image.captions))]);
             }
         }
-        Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Ok(cssa::bundle::hexadecimal(&hash.finalize()[..8]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::store::from_array;
 use anyhow::{Context, Result};
-use cssa::backbone::{Activation, Convolution, Layer, Shortcut};
+use cssa::backbone::{Activation, BatchNorm, Convolution, Layer, Shortcut};
 use cssa::model::Model;
 use cssa::parameters;
 use cssa::tensors::{Array, Tensors};
@@ -27,22 +27,21 @@ impl BackboneNet {
 
     /// From tensors that carry their checkpoint names.
     pub fn new(model: &Model, raw: Vec<(String, Array)>, device: Device) -> Result<Self> {
-        let tensors: BTreeMap<&str, Tensor> =
-            raw.iter().map(|(name, array)| (name.as_str(), from_array(array, device))).collect();
+        let arrays: BTreeMap<&str, &Array> = raw.iter().map(|(name, array)| (name.as_str(), array)).collect();
         let get = |name: String| {
             let name = format!("{}{name}", parameters::BACKBONE);
-            tensors.get(name.as_str()).map(Tensor::shallow_clone).with_context(|| format!("tensor {name} is missing"))
+            arrays.get(name.as_str()).copied().with_context(|| format!("tensor {name} is missing"))
         };
-        let epsilon = f64::from(model.backbone.epsilon());
         let mut folded = BTreeMap::new();
         for layer in model.backbone.convolutions(model.image_size) {
-            let norm = |part: &str| get(format!("{}.{part}", layer.norm));
-            let scale = norm("weight")? / (norm("running_var")? + epsilon).sqrt();
-            let weight = get(format!("{}.weight", layer.name))? * scale.view([-1, 1, 1, 1]);
-            let bias = norm("bias")? - norm("running_mean")? * &scale;
-            folded.insert(layer.name, (channels_last(&weight), bias));
+            let norm = |part: &str| Ok::<_, anyhow::Error>(&get(format!("{}.{part}", layer.norm))?.data);
+            let [gain, shift, mean, variance] =
+                [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
+            let mut kernel = get(format!("{}.weight", layer.name))?.clone();
+            let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut kernel.data, model.backbone.epsilon());
+            let bias = Tensor::from_slice(&bias).to_device(device);
+            folded.insert(layer.name.clone(), (channels_last(&from_array(&kernel, device)), bias));
         }
-        drop(tensors);
         Ok(Self { plan: model.backbone.plan(model.image_size), folded, raw })
     }
 

@@ -2,6 +2,7 @@
 
 use super::Store;
 use anyhow::Result;
+use cssa::model::LAYER_NORM_EPSILON;
 use tch::Tensor;
 
 /// Whether dropout is active.
@@ -40,9 +41,6 @@ impl Linear {
     }
 }
 
-/// ε of every LayerNorm.
-const EPSILON: f64 = 1e-5;
-
 /// LayerNorm over the last dimension.
 #[derive(Debug)]
 pub struct LayerNorm {
@@ -58,7 +56,7 @@ impl LayerNorm {
 
     /// `[…, d]` → `[…, d]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPSILON, false)
+        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), f64::from(LAYER_NORM_EPSILON), false)
     }
 }
 

@@ -20,7 +20,7 @@ impl Embedding {
         Ok(Self {
             weight: store.get(name)?,
             positions: Tensor::from_slice(&table).view(shape).to_device(store.device()),
-            scale: (model.width as f64).sqrt(),
+            scale: f64::from(model.embedding_scale()),
         })
     }
 

@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::random::Random;
 use anyhow::Result;
 use cssa::model::Model;
+use cssa::parameters;
 use tch::{Kind, Tensor};
 
 /// τ never falls below this, as in CLIP.
@@ -49,6 +50,7 @@ pub fn run(
         clip: settings.clip,
         weight_decay: 0.0,
         average: 0.0,
+        untouched: parameters::DECODER,
     });
     store.set(
         "mccl.log_temperature",
@@ -66,6 +68,8 @@ pub fn run(
             let batch = batcher.matching(images, twins, &mut random)?;
             let loss = net.loss(config, &batch);
             let rate = optimizer.step(store, &loss)?;
+            let _ =
+                tch::no_grad(|| store.get("mccl.log_temperature").map(|mut t| t.clamp_min_(LOWEST_TEMPERATURE.ln())))?;
             bar.advance(images.len());
             bar.message(format!("loss {:.3} rate {rate:.1e}", loss.double_value(&[])));
         }
@@ -79,7 +83,7 @@ impl Net {
     fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
         let (settings, mode) = (&config.mccl, Mode::Train(config.network.dropout));
         let temperature = if settings.learn_temperature {
-            self.log_temperature.exp().clamp_min(LOWEST_TEMPERATURE)
+            self.log_temperature.exp()
         } else {
             Tensor::from(settings.temperature as f32).to_device(self.log_temperature.device())
         };

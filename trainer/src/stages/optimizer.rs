@@ -40,6 +40,8 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Share that the averaged weights keep.
     pub average: f64,
+    /// Tensors whose names start so belong to another stage and stay as they are.
+    pub untouched: &'static str,
 }
 
 impl Optimizer {
@@ -56,18 +58,20 @@ impl Optimizer {
         loss.backward();
         self.step += 1;
         let rate = rate(&self.settings, self.step);
-        tch::no_grad(|| self.update(store, rate));
+        tch::no_grad(|| self.update(store, rate))?;
         Ok(rate)
     }
 
-    fn update(&mut self, store: &Store, rate: f64) {
+    fn update(&mut self, store: &Store, rate: f64) -> Result<()> {
         let touched: Vec<(&str, Tensor, Tensor)> = store
             .tensors()
+            .filter(|(name, _)| !name.starts_with(self.settings.untouched))
             .map(|(name, tensor)| (name, tensor.shallow_clone(), tensor.grad()))
             .filter(|(_, _, gradient)| gradient.defined())
             .collect();
         let norms: Vec<Tensor> = touched.iter().map(|(_, _, g)| (g * g).sum(Kind::Double)).collect();
         let norm = Tensor::stack(&norms, 0).sum(Kind::Double).sqrt().double_value(&[]);
+        ensure!(norm.is_finite(), "the gradients' norm is {norm} at step {}: lower the learning rate", self.step);
         let scale = if norm > self.settings.clip { self.settings.clip / norm } else { 1.0 };
         let (bias1, bias2) = (1.0 - BETAS.0.powi(self.step as i32), 1.0 - BETAS.1.powi(self.step as i32));
         for (name, mut tensor, mut gradient) in touched {
@@ -91,6 +95,7 @@ impl Optimizer {
                 let _ = average.lerp_(&tensor.detach(), 1.0 - keep);
             }
         }
+        Ok(())
     }
 }
 
@@ -115,7 +120,7 @@ mod tests {
     use super::*;
 
     fn settings(schedule: Schedule) -> Settings {
-        Settings { schedule, total: 110, width: 512, clip: 1.0, weight_decay: 0.0, average: 0.0 }
+        Settings { schedule, total: 110, width: 512, clip: 1.0, weight_decay: 0.0, average: 0.0, untouched: "-" }
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub fn run(
         clip: settings.clip,
         weight_decay: settings.weight_decay,
         average: settings.average,
+        untouched: parameters::MCCL,
     });
     let first = state.resume("rsic", store, &mut optimizer)?;
     for epoch in first..settings.epochs {
@@ -67,12 +68,12 @@ pub fn run(
             bar.message(format!("loss {:.3} rate {rate:.1e}", sum / steps));
         }
         drop(bar);
-        state.save("rsic", epoch + 1, store, &optimizer)?;
         let own = swap_in(store, &optimizer)?;
         finished(epoch + 1, sum / steps)?;
         for (name, values) in own {
             store.set(&name, &values)?;
         }
+        state.save("rsic", epoch + 1, store, &optimizer)?;
     }
     Ok(())
 }
