@@ -1,5 +1,7 @@
 //! Captions through packets to the ground and back, with the default bundle.
 
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
 use anyhow::{Context, Result};
 use cross_crate_tests::{json_lines, program, succeed};
 use std::path::PathBuf;

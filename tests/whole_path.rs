@@ -1,5 +1,7 @@
 //! Train, export, caption, downlink, decode: everything a user does, small, with the real programs.
 
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
 use anyhow::{Context, Result};
 use cross_crate_tests::{fail, json_lines, program, succeed};
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The backbones with real weights against the features that their own frameworks gave.
 
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
 use anyhow::{Context, Result};
 use cssa::tensors::Tensors;
 use cssa::tolerance::{CLOSE, Difference};
