@@ -35,7 +35,7 @@ pub struct Settings {
 }
 
 /// The length exponent used where nobody chooses another.
-pub const LENGTH_EXPONENT: f32 = 0.7;
+pub const LENGTH_EXPONENT: f32 = 0.5;
 
 /// A caption that the search found.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,5 @@
 //! Two-stage CSSA training and evaluation with libtorch (paper 3.4): the only crate that links it.
 
-pub mod average;
 pub mod config;
 pub mod data;
 pub mod device;

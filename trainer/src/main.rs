@@ -5,7 +5,6 @@ use clap::{Parser, Subcommand};
 use cssa::dataset::Split;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use trainer::average;
 use trainer::config::Config;
 use trainer::device::{self, DeviceChoice};
 use trainer::progress::Progress;
@@ -77,21 +76,6 @@ enum Action {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Average the weights of runs that started from one another; the result is a run of its own.
-    Average {
-        /// The runs' folders.
-        #[arg(long, num_args = 2.., required = true)]
-        run: Vec<PathBuf>,
-        /// An image for the golden vectors.
-        #[arg(long)]
-        image: PathBuf,
-        /// The caption that is fed to the decoder.
-        #[arg(long)]
-        caption: String,
-        /// Folder of the new run.
-        #[arg(long)]
-        out: PathBuf,
-    },
     /// Render aerial-like scenes with true captions, as a dataset in the Karpathy layout.
     Scenes {
         /// Folder of the dataset, new or empty.
@@ -153,7 +137,6 @@ fn run(command: Command) -> Result<()> {
         Action::Golden { run, image, caption, out } => {
             Ok(Trained::read(&run, tch::Device::Cpu)?.golden(&image, &caption)?.write(&out)?)
         }
-        Action::Average { run, image, caption, out } => average::average(&run, &image, &caption, &out),
         Action::Scenes { out, count, seed } => trainer::scenes::write(&out, count, seed),
     }
 }
