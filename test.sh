@@ -12,7 +12,7 @@ step formatting
 cargo fmt --all --check
 
 step programs
-cargo build --release --workspace
+cargo build --release --workspace --all-targets
 
 step lints
 cargo clippy --release --workspace --all-targets -- --deny warnings

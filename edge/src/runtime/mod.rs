@@ -55,7 +55,7 @@ pub struct Settings {
     pub choice: Choice,
     /// Where ONNX Runtime computes.
     pub provider: Provider,
-    /// Threads of ONNX Runtime; tract uses one.
+    /// Threads of ONNX Runtime's encoder; its decoder and tract use one.
     pub threads: usize,
     /// Captions that are followed at once.
     pub beam: usize,

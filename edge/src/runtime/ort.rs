@@ -123,14 +123,15 @@ fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>
 impl OrtRuntime {
     /// Loads both graphs.
     pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
-        let open = |name: &str, graph: &[u8]| {
+        let open = |name: &str, graph: &[u8], threads: usize| {
             let path = bundle.folder.join(name);
-            open_session(library, &path.display().to_string(), graph, settings.provider, settings.threads)
+            open_session(library, &path.display().to_string(), graph, settings.provider, threads)
         };
         let mut runtime = Self {
             observer: None,
-            encoder: open(ENCODER, &bundle.encoder)?,
-            decoder: open(DECODER, &bundle.decoder)?,
+            encoder: open(ENCODER, &bundle.encoder, settings.threads)?,
+            // A step's products are too small to share: waiting for a second thread costs more than it brings.
+            decoder: open(DECODER, &bundle.decoder, 1)?,
             model: bundle.manifest.model.clone(),
             provider: settings.provider,
             beam: settings.beam,
