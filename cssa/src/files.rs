@@ -59,7 +59,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], for content that is produced piece by piece.
+/// As [`write()`], for content that is produced piece by piece.
 pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut std::io::BufWriter<&mut std::fs::File>) -> std::io::Result<()>,

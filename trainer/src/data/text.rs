@@ -1,5 +1,5 @@
 //! T_txt (paper 3.4.1): another sentence with the same meaning, by back-translation where the dataset has one, else by
-//! synonym replacement from [`SYNONYMS`], a table of our own for the words of aerial scenes.
+//! synonym replacement from a table of our own for the words of aerial scenes.
 
 use crate::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary, words};
