@@ -14,7 +14,12 @@ fn is_empty(folder: &Path) -> Result<bool> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 9] = [
+    let cases: [(&str, &[&str], &str); 10] = [
+        (
+            "trainer",
+            &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
+            "error: fixtures/wire/packets.txt: line 3: ",
+        ),
         ("edge", &["caption", "/no/such.jpg"], "/no/such.jpg: no such file or folder"),
         ("edge", &["caption", "cssa"], "cssa: no image in this folder"),
         ("edge", &["caption", "fixtures/scenes", "--bundle", "/no/bundle"], "/no/bundle/manifest.toml"),

@@ -113,8 +113,7 @@ impl Manifest {
     /// Reads and checks the manifest of a bundle.
     pub fn read(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(MANIFEST);
-        let text = files::read_text(&path, 1 << 20)?;
-        let manifest: Self = toml::from_str(&text).map_err(|error| FileError::content(&path, error))?;
+        let manifest: Self = files::read_toml(&path)?;
         if manifest.format != FORMAT {
             return Err(FileError::content(&path, format!("format is {}, expected {FORMAT}", manifest.format)));
         }

@@ -76,8 +76,7 @@ impl Checkpoint {
     /// Reads a run's model; the error names the file and the first tensor that does not fit.
     pub fn read(run: &Path) -> Result<Self, FileError> {
         let path = run.join(DESCRIPTION);
-        let description: Description =
-            toml::from_str(&files::read_text(&path, 1 << 20)?).map_err(|error| FileError::content(&path, error))?;
+        let description: Description = files::read_toml(&path)?;
         if description.format != FORMAT {
             let problem = format!("format is {}, expected {FORMAT}", description.format);
             return Err(FileError::content(&path, problem));

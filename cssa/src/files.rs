@@ -54,6 +54,16 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     String::from_utf8(read(path, limit)?).map_err(|_| FileError::content(path, "is not UTF-8 text"))
 }
 
+/// Reads a TOML file of at most 1 MiB; the error names the line in one line.
+pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+    let text = read_text(path, 1 << 20)?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let problem = error.message().lines().collect::<Vec<_>>().join(", ");
+        FileError::content(path, format!("line {}: {problem}", before.matches('\n').count() + 1))
+    })
+}
+
 /// Writes a file beside its final place, flushes it to the disk and renames it: readers see the old content or the new.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |file| file.write_all(bytes))

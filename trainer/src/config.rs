@@ -212,8 +212,7 @@ impl Default for Rsic {
 impl Config {
     /// Reads a recipe; the error names the file and the field.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = files::read_text(path, 1 << 20)?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let config: Self = files::read_toml(path)?;
         config.validate().with_context(|| format!("{}", path.display()))?;
         Ok(config)
     }

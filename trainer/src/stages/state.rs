@@ -93,8 +93,7 @@ impl State {
         if !path.exists() {
             return Ok(None);
         }
-        let position: Position =
-            toml::from_str(&files::read_text(&path, 1 << 16)?).with_context(|| format!("{}", path.display()))?;
+        let position: Position = files::read_toml(&path)?;
         if position.tensors.contains('/') {
             bail!("{}: tensors is {:?}, expected a file beside it", path.display(), position.tensors);
         }
