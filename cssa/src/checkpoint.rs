@@ -1,7 +1,7 @@
 //! The `run/` folder: what the trainer hands to the exporter.
 
 use crate::files::{self, FileError};
-use crate::model::Model;
+use crate::model::{Model, Search};
 use crate::parameters;
 use crate::tensors::{self, Array, Tensors};
 use crate::vocabulary::Vocabulary;
@@ -27,6 +27,9 @@ pub struct Description {
     pub model: Model,
     /// Where the weights come from.
     pub provenance: Provenance,
+    /// How captions are searched, where nobody chooses otherwise.
+    #[serde(default)]
+    pub search: Search,
 }
 
 /// Version of the layout that this code reads and writes.

@@ -60,6 +60,23 @@ pub enum Decay {
     None,
 }
 
+/// How captions are searched, where nobody chooses otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Captions that are followed at once.
+    pub beam: usize,
+    /// α: finished captions are ranked by log p / length^α.
+    pub length_exponent: f32,
+}
+
+impl Default for Search {
+    /// The paper's beam, and the exponent that was best on dev for the default bundle.
+    fn default() -> Self {
+        Self { beam: 3, length_exponent: 0.5 }
+    }
+}
+
 /// A hyper-parameter that no model can be built from.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("model.{field} is {found}, expected {expected}")]

@@ -1,5 +1,6 @@
 //! A training recipe as TOML. What a file leaves out is the paper's (4.3).
 
+use crate::net::Precision;
 use anyhow::{Context, Result, ensure};
 use cssa::backbone::Backbone;
 use cssa::files;
@@ -22,6 +23,8 @@ pub struct Config {
     pub mccl: Mccl,
     /// Second stage: captioning.
     pub rsic: Rsic,
+    /// Third stage, after the paper's: self-critical training.
+    pub scst: Scst,
 }
 
 /// The model's hyper-parameters that do not follow from the data.
@@ -52,6 +55,12 @@ pub struct Network {
     pub contrast_width: usize,
     /// Share of activations dropped in training.
     pub dropout: f64,
+    /// The backbone is trained from this layer on (`layer4`, `_blocks.9`); where it is empty, all of it is frozen.
+    pub train_backbone_from: String,
+    /// Learning rate of the backbone's layers, as a factor of the stage's.
+    pub backbone_rate: f64,
+    /// Arithmetic of the large products.
+    pub precision: Precision,
 }
 
 /// Captions and images.
@@ -62,7 +71,8 @@ pub struct Data {
     pub minimum_count: usize,
     /// Longest caption in tokens, the start token included; longer ones are cut.
     pub max_tokens: usize,
-    /// Views of each train image that are cached: the image itself and augmented ones.
+    /// Views of each train image whose features are cached: the image itself and augmented ones. 0: pixels are cached
+    /// instead, and augmented anew each time.
     pub views: usize,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
@@ -116,10 +126,14 @@ pub struct Mccl {
     pub temperature: f64,
     /// Whether τ is learned.
     pub learn_temperature: bool,
+    /// A sentence that several images of a batch have is no negative of any of them.
+    pub spare_equal_sentences: bool,
     /// Learning rate.
     pub schedule: Schedule,
     /// Largest norm of all gradients together.
     pub clip: f64,
+    /// Batches a step; each has its own negatives.
+    pub accumulate: usize,
 }
 
 /// Captioning stage (paper 3.4.2).
@@ -138,8 +152,38 @@ pub struct Rsic {
     pub weight_decay: f64,
     /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
     pub average: f64,
+    /// Batches a step.
+    pub accumulate: usize,
+    /// Share of each target that goes to all words alike.
+    pub label_smoothing: f64,
+    /// Stop after this many epochs without a better CIDEr on dev; 0: never.
+    pub patience: usize,
     /// Width of the beam in evaluation.
     pub beam: usize,
+}
+
+/// Self-critical stage (Rennie et al. 2017).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scst {
+    /// Passes over the train images; 0 leaves the stage out, as the paper does.
+    pub epochs: usize,
+    /// Images a batch.
+    pub batch: usize,
+    /// Batches a step.
+    pub accumulate: usize,
+    /// Captions drawn for each image.
+    pub samples: usize,
+    /// Weight of BLEU-4 beside CIDEr-D's 1 in the reward.
+    pub bleu: f64,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Largest norm of all gradients together.
+    pub clip: f64,
+    /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
+    pub average: f64,
+    /// Stop after this many epochs without a better CIDEr on dev; 0: never.
+    pub patience: usize,
 }
 
 impl Default for Config {
@@ -150,6 +194,7 @@ impl Default for Config {
             data: Data::default(),
             mccl: Mccl::default(),
             rsic: Rsic::default(),
+            scst: Scst::default(),
         }
     }
 }
@@ -169,6 +214,9 @@ impl Default for Network {
             initial_s: 1.0,
             contrast_width: 256,
             dropout: 0.1,
+            train_backbone_from: String::new(),
+            backbone_rate: 0.1,
+            precision: Precision::Float,
         }
     }
 }
@@ -189,8 +237,10 @@ impl Default for Mccl {
             gamma_sentence: 0.1,
             temperature: 0.07,
             learn_temperature: true,
+            spare_equal_sentences: true,
             schedule: Schedule::Noam { factor: 1.0, warmup: 20_000 },
             clip: 5.0,
+            accumulate: 1,
         }
     }
 }
@@ -204,7 +254,26 @@ impl Default for Rsic {
             clip: 5.0,
             weight_decay: 0.0,
             average: 0.0,
+            accumulate: 1,
+            label_smoothing: 0.0,
+            patience: 0,
             beam: 3,
+        }
+    }
+}
+
+impl Default for Scst {
+    fn default() -> Self {
+        Self {
+            epochs: 0,
+            batch: 32,
+            accumulate: 1,
+            samples: 5,
+            bleu: 0.0,
+            schedule: Schedule::Cosine { peak: 1e-4, warmup: 50 },
+            clip: 1.0,
+            average: 0.0,
+            patience: 0,
         }
     }
 }
@@ -237,8 +306,8 @@ impl Config {
 
     fn validate(&self) -> Result<()> {
         self.model(4).validate()?;
-        let (mccl, rsic) = (&self.mccl, &self.rsic);
-        ensure!((1..=64).contains(&self.data.views), "data.views is {}, expected 1 to 64", self.data.views);
+        let (mccl, rsic, scst) = (&self.mccl, &self.rsic, &self.scst);
+        ensure!(self.data.views <= 64, "data.views is {}, expected 0 to 64", self.data.views);
         for (name, &repeat) in &self.data.repeat {
             ensure!((1..=100).contains(&repeat), "data.repeat.{name} is {repeat}, expected 1 to 100");
         }
@@ -253,10 +322,30 @@ impl Config {
             ("mccl.schedule", mccl.schedule.height()),
             ("rsic.clip", rsic.clip),
             ("rsic.schedule", rsic.schedule.height()),
+            ("scst.clip", scst.clip),
+            ("scst.schedule", scst.schedule.height()),
+            ("network.backbone_rate", self.network.backbone_rate),
         ] {
             ensure!(value.is_finite() && value > 0.0, "{name} is {value}, expected more than 0");
         }
-        ensure!((0.0..1.0).contains(&rsic.weight_decay), "rsic.weight_decay is {}, expected 0 to 1", rsic.weight_decay);
+        for (name, value) in [
+            ("rsic.weight_decay", rsic.weight_decay),
+            ("rsic.average", rsic.average),
+            ("rsic.label_smoothing", rsic.label_smoothing),
+            ("scst.average", scst.average),
+        ] {
+            ensure!((0.0..1.0).contains(&value), "{name} is {value}, expected 0 to below 1");
+        }
+        for (name, value) in [
+            ("mccl.accumulate", mccl.accumulate),
+            ("rsic.accumulate", rsic.accumulate),
+            ("scst.accumulate", scst.accumulate),
+            ("scst.batch", scst.batch),
+        ] {
+            ensure!(value >= 1, "{name} is 0, expected 1 or more");
+        }
+        ensure!((2..=64).contains(&scst.samples), "scst.samples is {}, expected 2 to 64", scst.samples);
+        ensure!(scst.bleu.is_finite() && scst.bleu >= 0.0, "scst.bleu is {}, expected 0 or more", scst.bleu);
         ensure!(
             mccl.temperature.is_finite() && mccl.temperature > 0.0,
             "mccl.temperature is {}, expected more than 0",
@@ -264,9 +353,9 @@ impl Config {
         );
         ensure!(mccl.gamma_image >= 0.0 && mccl.gamma_sentence >= 0.0, "mccl.gamma_* is negative, expected 0 or more");
         ensure!(mccl.batch >= 2, "mccl.batch is {}, expected 2 or more: contrast needs negatives", mccl.batch);
-        ensure!(rsic.batch >= 1 && rsic.epochs >= 1, "rsic.batch and rsic.epochs must be 1 or more");
+        ensure!(rsic.batch >= 1, "rsic.batch is 0, expected 1 or more");
+        ensure!(rsic.epochs + scst.epochs >= 1, "rsic.epochs and scst.epochs are 0: nothing learns to caption");
         ensure!((1..=16).contains(&rsic.beam), "rsic.beam is {}, expected 1 to 16", rsic.beam);
-        ensure!((0.0..1.0).contains(&rsic.average), "rsic.average is {}, expected 0 to below 1", rsic.average);
         Ok(())
     }
 }
@@ -287,7 +376,7 @@ mod tests {
     fn unknown_and_impossible_fields_are_named() {
         let unknown = toml::from_str::<Config>("[mccl]\nepoch = 3").map_err(|error| error.to_string());
         assert!(unknown.is_err_and(|error| error.contains("epoch")));
-        let config = Config { data: Data { views: 0, ..Data::default() }, ..Config::default() };
-        assert!(config.validate().is_err_and(|error| error.to_string().contains("data.views is 0")));
+        let config = Config { data: Data { views: 65, ..Data::default() }, ..Config::default() };
+        assert!(config.validate().is_err_and(|error| error.to_string().contains("data.views is 65")));
     }
 }

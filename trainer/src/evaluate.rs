@@ -1,7 +1,8 @@
 //! Captions of a split and their scores.
 
-use crate::data::features::{Features, to_tensor};
-use crate::net::{DgFormer, Keys, Mode, RsicDecoder, StepCache, Store};
+use crate::data::features::to_tensor;
+use crate::data::rows::Rows;
+use crate::net::{BackboneNet, Encoder, Images, Keys, Mode, RsicDecoder, StepCache, Store};
 use crate::progress::Progress;
 use anyhow::Result;
 use cssa::dataset::Captioned;
@@ -15,7 +16,8 @@ use tch::{Device, Tensor};
 /// A model ready to caption.
 #[derive(Debug)]
 pub struct Captioner<'a> {
-    encoder: DgFormer,
+    encoder: Encoder<'a>,
+    shape: (usize, usize),
     decoder: RsicDecoder,
     vocabulary: &'a Vocabulary,
     settings: Settings,
@@ -48,19 +50,29 @@ impl Step for TchStep<'_> {
 const BATCH: usize = 32;
 
 impl<'a> Captioner<'a> {
-    /// The model in `store` with a beam of `beam`.
-    pub fn new(store: &Store, model: &Model, vocabulary: &'a Vocabulary, beam: usize) -> Result<Self> {
+    /// The model in `store` behind `backbone`, with its way to search.
+    pub fn new(
+        model: &Model,
+        (store, backbone): (&Store, &'a BackboneNet),
+        vocabulary: &'a Vocabulary,
+        search: cssa::model::Search,
+    ) -> Result<Self> {
         Ok(Self {
-            encoder: DgFormer::new(store, model)?,
+            encoder: Encoder::new(store, model, backbone)?,
+            shape: backbone.frozen_output(),
             decoder: RsicDecoder::new(store, model)?,
             vocabulary,
-            settings: Settings { beam, longest: model.max_tokens - 1, length_exponent: search::LENGTH_EXPONENT },
+            settings: Settings {
+                beam: search.beam,
+                longest: model.max_tokens - 1,
+                length_exponent: search.length_exponent,
+            },
             device: store.device(),
         })
     }
 
-    /// A caption for each row of `features`.
-    pub fn captions(&self, features: &Features, rows: usize, name: &str, progress: &Progress) -> Result<Vec<String>> {
+    /// A caption for each of the first `rows` rows of what the backbone's frozen layers gave.
+    pub fn captions(&self, features: &Rows, rows: usize, name: &str, progress: &Progress) -> Result<Vec<String>> {
         let bar = progress.stage(format!("captions {name}"), rows);
         let mut captions = Vec::with_capacity(rows);
         for start in (0..rows).step_by(BATCH) {
@@ -69,7 +81,7 @@ impl<'a> Captioner<'a> {
             for row in start..end {
                 features.read(row, &mut values)?;
             }
-            let batch = to_tensor(&values, features.shape(), self.device);
+            let batch = Images::Features(to_tensor(&values, self.shape, self.device));
             let found: Result<Vec<Hypothesis>> = tch::no_grad(|| {
                 let memory = self.encoder.forward(&batch, Mode::Evaluate);
                 (0..(end - start) as i64).map(|row| self.search(&memory.narrow(0, row, 1))).collect()

@@ -1,14 +1,16 @@
 //! `trainer`: trains and evaluates CSSA, and renders scenes.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use cssa::dataset::Split;
+use cssa::model::Search;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use trainer::config::Config;
 use trainer::device::{self, DeviceChoice};
 use trainer::progress::Progress;
-use trainer::run::{self, Places};
+use trainer::run::{self, Places, Start};
 use trainer::trained::{Evaluation, Trained};
 
 /// Trains CSSA: contrastive image-sentence alignment, then captioning.
@@ -21,7 +23,7 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Train both stages; started again, it goes on after the last finished epoch.
+    /// Train all stages; started again with the same command, it goes on where it was stopped.
     Train {
         /// Recipe (TOML).
         #[arg(long)]
@@ -30,11 +32,14 @@ enum Action {
         #[arg(long, num_args = 1.., required = true)]
         data: Vec<PathBuf>,
         /// The backbone's weights (.safetensors).
-        #[arg(long)]
-        backbone_weights: PathBuf,
-        /// A finished run to start from, with its words and weights.
+        #[arg(long, required_unless_present = "from", conflicts_with = "from")]
+        backbone_weights: Option<PathBuf>,
+        /// A finished run to start from instead, with its words and all its weights.
         #[arg(long)]
         from: Option<PathBuf>,
+        /// Seconds after which a stage saves itself within an epoch.
+        #[arg(long, default_value_t = 300)]
+        save_every: u64,
         /// Folder of the run.
         #[arg(long)]
         out: PathBuf,
@@ -52,9 +57,12 @@ enum Action {
         /// train, dev, val or test.
         #[arg(long, default_value = "test")]
         split: Split,
-        /// Width of the beam.
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
-        beam: u8,
+        /// Width of the beam; the run's own where it is not given.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+        beam: Option<u8>,
+        /// Exponent of the length that ranks finished captions; the run's own where it is not given.
+        #[arg(long)]
+        length_exponent: Option<f32>,
         /// One JSON object a dataset, with its hypotheses.
         #[arg(long)]
         json: bool,
@@ -125,14 +133,22 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command.action {
-        Action::Train { config, data, backbone_weights, from, out, machine } => {
+        Action::Train { config, data, backbone_weights, from, save_every, out, machine } => {
             let config = Config::read(&config)?;
             let device = machine.start()?;
-            run::train(&config, &Places { data, backbone_weights, from, out, cache: machine.cache }, device, &Progress)
+            let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
+            let start = start.context("--backbone-weights or --from is needed")?;
+            let save_every = Duration::from_secs(save_every);
+            run::train(&config, &Places { data, start, out, cache: machine.cache, save_every }, device, &Progress)
         }
-        Action::Evaluate { run, data, split, beam, json, machine } => {
+        Action::Evaluate { run, data, split, beam, length_exponent, json, machine } => {
             let trained = Trained::read(&run, machine.start()?)?;
-            show(&trained.evaluate(&data, split, usize::from(beam), &machine.cache, &Progress)?, json)
+            let own = trained.search();
+            let search = Search {
+                beam: beam.map_or(own.beam, usize::from),
+                length_exponent: length_exponent.unwrap_or(own.length_exponent),
+            };
+            show(&trained.evaluate(&data, split, search, &machine.cache, &Progress)?, json)
         }
         Action::Golden { run, image, caption, out } => {
             Ok(Trained::read(&run, tch::Device::Cpu)?.golden(&image, &caption)?.write(&out)?)

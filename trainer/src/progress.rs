@@ -16,6 +16,7 @@ pub struct Stage {
     total: usize,
     started: Instant,
     reported: std::cell::Cell<Instant>,
+    before: std::cell::Cell<u64>,
 }
 
 const STYLE: &str = "{prefix} [{bar:30}] {pos}/{len} {per_sec} left {eta} {msg}";
@@ -32,7 +33,7 @@ impl Progress {
         }
         bar.set_prefix(name.clone());
         let now = Instant::now();
-        Stage { bar, name, lines, total, started: now, reported: std::cell::Cell::new(now) }
+        Stage { bar, name, lines, total, started: now, reported: std::cell::Cell::new(now), before: std::cell::Cell::new(0) }
     }
 
     /// A line of its own.
@@ -52,6 +53,12 @@ impl Stage {
         }
     }
 
+    /// `images` were done before this program was started.
+    pub fn advance_from(&self, images: usize) {
+        self.bar.inc(images as u64);
+        self.before.set(images as u64);
+    }
+
     /// What to show beside the numbers, the loss for example.
     pub fn message(&self, text: String) {
         self.bar.set_message(text);
@@ -59,7 +66,7 @@ impl Stage {
 
     /// Images a second since the stage began.
     pub fn rate(&self) -> f64 {
-        self.bar.position() as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
+        (self.bar.position() - self.before.get()) as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
     }
 
     fn line(&self) {

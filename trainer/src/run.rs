@@ -1,23 +1,30 @@
-//! `trainer train`: features, vocabulary, both stages, choice of the best checkpoint on dev, golden vectors.
+//! `trainer train`: features, vocabulary, the stages, choice of the best checkpoint on dev, golden vectors.
 
 use crate::config::Config;
 use crate::data::batches::Batcher;
-use crate::data::features::{Features, Source};
-use crate::data::samples::Samples;
+use crate::data::features::Source;
+use crate::data::rows::Rows;
+use crate::data::samples::{Cached, Samples};
+use crate::data::text::Synonyms;
 use crate::evaluate::{self, Captioner};
-use crate::net::{BackboneNet, Store};
+use crate::log::{Epoch, Log};
+use crate::net::{BackboneNet, Store, read_weights};
 use crate::progress::Progress;
+use crate::stages::epochs::Surroundings;
 use crate::stages::state::State;
-use crate::stages::{mccl, rsic};
+use crate::stages::{mccl, rsic, scst};
 use crate::trained;
-use anyhow::{Context, Result, ensure};
-use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance};
+use anyhow::{Context, Result, bail, ensure};
+use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance, WEIGHTS};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::files;
-use cssa::vocabulary::Vocabulary;
+use cssa::model::{Model, Search};
+use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tch::Device;
 
 /// Where everything is.
@@ -25,24 +32,23 @@ use tch::Device;
 pub struct Places {
     /// Dataset folders.
     pub data: Vec<PathBuf>,
-    /// The backbone's weights file.
-    pub backbone_weights: PathBuf,
-    /// A finished run to start from: its words and weights, on the same or on other data.
-    pub from: Option<PathBuf>,
+    /// What the run starts from.
+    pub start: Start,
     /// The run's folder.
     pub out: PathBuf,
     /// Folder of cached features.
     pub cache: PathBuf,
+    /// A stage saves itself at least this often.
+    pub save_every: Duration,
 }
 
-/// One line of `metrics.json`: an epoch of RSIC.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Epoch {
-    epoch: usize,
-    train_loss: f64,
-    dev_cider: f64,
-    dev_bleu_4: f64,
-    chosen: bool,
+/// What a run starts from.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// The backbone's weights file; the rest is random.
+    Backbone(PathBuf),
+    /// A finished run: its words and all its weights, on the same or on other data.
+    Run(PathBuf),
 }
 
 /// The datasets of a run.
@@ -51,7 +57,7 @@ pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
     folders.iter().map(|folder| Ok(Dataset::read(folder)?)).collect()
 }
 
-/// Trains both stages; started again after a stop, it goes on after the last finished epoch.
+/// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
     let datasets = read_datasets(&places.data)?;
     for dataset in &datasets {
@@ -61,82 +67,181 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_repeat(config, &datasets)?;
-    let earlier = places.from.as_deref().map(Checkpoint::read).transpose()?;
-    let vocabulary = match &earlier {
-        Some(earlier) => earlier.vocabulary.clone(),
-        None => build_vocabulary(&datasets, config.data.minimum_count),
-    };
-    let model = config.model(vocabulary.size());
-    model.validate()?;
-    if let (Some(earlier), Some(from)) = (&earlier, &places.from) {
-        let fits = earlier.description.model == model;
-        ensure!(fits, "{}: its model differs from the recipe's network, expected the same", from.display());
+    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } = begin(config, places, &datasets)?;
+    let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
+    backbone.set_precision(config.network.precision);
+    let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
+    if !config.network.train_backbone_from.is_empty() {
+        backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
-    let backbone = BackboneNet::load(&model, &places.backbone_weights, device)?;
-    let hash = cssa::bundle::hexadecimal(&Sha256::digest(files::read(&places.backbone_weights, 1 << 34)?));
-    prepare(config, places, &Inputs::new(&hash, &vocabulary, &datasets))?;
-    let source = Source {
-        model: &model,
-        backbone: &backbone,
-        weights_hash: hash.clone(),
-        device,
-        folder: &places.cache,
-        seed: config.seed,
-    };
-    let views: Result<Vec<Vec<Features>>> = datasets
-        .iter()
-        .map(|dataset| {
-            (0..config.data.views).map(|view| split_features(&source, dataset, Split::Train, view, progress)).collect()
-        })
-        .collect();
-    let samples = Samples::new(&datasets, views?, &vocabulary, config.data.max_tokens, &config.data.repeat);
+    prepare(config, places, &Inputs::new(&provenance, &vocabulary, &datasets, &places.start)?)?;
+
+    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed: config.seed };
+    let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
+    let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
+    let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
+    let captions = |sample: &crate::data::samples::Sample| sample.captions.iter().map(|(tokens, _)| tokens.clone()).collect();
+    let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
+    let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
-    let store = Store::new(&model, config.seed as i64, device);
-    let state = State::new(places.out.join("state"));
-    let batcher = Batcher { samples: &samples, vocabulary: &vocabulary, max_tokens: config.data.max_tokens, device };
+    let state = State::new(places.out.join("state"), places.save_every);
+    let log = Log::open(&places.out)?;
+    let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
+    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, device };
+    let surroundings = Surroundings { batcher, state: &state, log: &log, progress };
     if let Some(earlier) = &earlier {
         trained::restore(&store, &earlier.tensors)?;
     }
     if config.mccl.epochs > 0 {
-        mccl::run(config, &model, &store, batcher, &state, progress)?;
+        mccl::run(config, &model, (&store, &backbone), surroundings)?;
     }
     if earlier.is_none() && !state.has("rsic") {
         rsic::start_from_mccl(&model, &store)?;
     }
-    let provenance = Provenance {
+    let mut judge = Judge {
+        dev: &dev,
+        description: Description { format: FORMAT, model: model.clone(), provenance, search: Search::default() },
+        vocabulary,
+        store: &store,
+        backbone: &backbone,
+        golden: golden_images(&datasets),
+        epochs: if state.has("rsic") || state.has("scst") { log.epochs()? } else { Vec::new() },
+        log: &log,
+        out: &places.out,
+        progress,
+    };
+    judge.description.search.beam = config.rsic.beam;
+    let net = (&store, &backbone);
+    rsic::run(config, &model, net, surroundings, |epoch, loss| judge.epoch("rsic", epoch, loss, config.rsic.patience))?;
+    if config.scst.epochs > 0 {
+        if !state.has("scst") {
+            judge.restore_best(&model)?;
+        }
+        scst::run(config, &model, net, surroundings, |epoch, loss| judge.epoch("scst", epoch, loss, config.scst.patience))?;
+    }
+    Ok(())
+}
+
+/// Vocabulary, model and weights that a run begins with.
+struct Beginning {
+    vocabulary: Vocabulary,
+    model: Model,
+    backbone_tensors: Vec<(String, cssa::tensors::Array)>,
+    earlier: Option<Checkpoint>,
+    provenance: Provenance,
+}
+
+fn begin(config: &Config, places: &Places, datasets: &[Dataset]) -> Result<Beginning> {
+    let mut provenance = Provenance {
         datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
-        backbone_sha256: hash,
+        backbone_sha256: String::new(),
         seed: config.seed,
         revision: revision(),
     };
-    let description = Description { format: FORMAT, model: model.clone(), provenance };
-    let log = places.out.join("metrics.json");
-    let mut epochs: Vec<Epoch> = if state.has("rsic") { read_log(&log)? } else { Vec::new() };
-    rsic::run(config, &model, &store, batcher, &state, progress, |epoch, train_loss| {
-        epochs.retain(|known| known.epoch < epoch);
-        let scores = dev.score(&Captioner::new(&store, &model, &vocabulary, config.rsic.beam)?, progress)?;
-        let best = epochs.iter().map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
-        let chosen = scores.cider > best || epochs.is_empty();
-        progress.say(&format!("epoch {epoch}: train loss {train_loss:.4}, dev CIDEr {:.4}", scores.cider));
-        epochs.push(Epoch { epoch, train_loss, dev_cider: scores.cider, dev_bleu_4: scores.bleu[3], chosen });
-        if chosen {
-            let mut tensors = backbone.raw().to_vec();
-            tensors.extend(store.arrays()?);
-            let checkpoint = Checkpoint { description: description.clone(), tensors, vocabulary: vocabulary.clone() };
-            checkpoint.write(&places.out)?;
-            trained::golden(&store, &model, &vocabulary, &backbone, &golden_images(&datasets))?
-                .write(&places.out.join(GOLDEN))?;
+    match &places.start {
+        Start::Backbone(weights) => {
+            let vocabulary = build_vocabulary(datasets, config.data.minimum_count);
+            let model = config.model(vocabulary.size());
+            model.validate()?;
+            let backbone_tensors = read_weights(&model, weights)?;
+            provenance.backbone_sha256 = sha256(weights)?;
+            Ok(Beginning { vocabulary, model, backbone_tensors, earlier: None, provenance })
         }
-        files::write(&log, serde_json::to_string_pretty(&epochs)?.as_bytes())?;
-        Ok(())
-    })
+        Start::Run(run) => {
+            let earlier = Checkpoint::read(run)?;
+            let model = config.model(earlier.vocabulary.size());
+            let fits = earlier.description.model == model;
+            ensure!(fits, "{}: its model differs from the recipe's network, expected the same", run.display());
+            let own = |(name, _): &&(String, _)| name.starts_with(cssa::parameters::BACKBONE);
+            let backbone_tensors = earlier.tensors.iter().filter(own).cloned().collect();
+            provenance.backbone_sha256.clone_from(&earlier.description.provenance.backbone_sha256);
+            for name in &earlier.description.provenance.datasets {
+                if !provenance.datasets.contains(name) {
+                    provenance.datasets.push(name.clone());
+                }
+            }
+            let vocabulary = earlier.vocabulary.clone();
+            Ok(Beginning { vocabulary, model, backbone_tensors, earlier: Some(earlier), provenance })
+        }
+    }
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    Ok(cssa::bundle::hexadecimal(&Sha256::digest(files::read(path, 1 << 34)?)))
+}
+
+/// What is on disk for the train images of a dataset.
+fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progress) -> Result<Cached> {
+    if views == 0 {
+        let images: Vec<&Captioned> = dataset.split(Split::Train).collect();
+        return Ok(Cached::Pixels(source.pixels(&format!("{}-train", dataset.name), &images, progress)?));
+    }
+    let features = (0..views).map(|view| split_features(source, dataset, Split::Train, view, progress));
+    Ok(Cached::Features(features.collect::<Result<_>>()?))
+}
+
+/// Scores every epoch on dev and keeps the best checkpoint.
+struct Judge<'a> {
+    dev: &'a Held<'a>,
+    description: Description,
+    vocabulary: &'a Vocabulary,
+    store: &'a Store,
+    backbone: &'a BackboneNet,
+    golden: Vec<(PathBuf, String)>,
+    epochs: Vec<Epoch>,
+    log: &'a Log,
+    out: &'a Path,
+    progress: &'a Progress,
+}
+
+impl Judge<'_> {
+    fn epoch(&mut self, stage: &str, epoch: usize, train_loss: f64, patience: usize) -> Result<ControlFlow<()>> {
+        self.epochs.retain(|known| known.stage != stage || known.epoch < epoch);
+        let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
+        let captioner = Captioner::new(model, (store, backbone), vocabulary, *search)?;
+        let scores = self.dev.score(&captioner, self.progress)?;
+        let best = self.epochs.iter().map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
+        let chosen = scores.cider > best || self.epochs.is_empty();
+        let (dev_cider, dev_bleu_4) = (scores.cider, scores.bleu[3]);
+        self.progress.say(&format!("{stage} epoch {epoch}: train loss {train_loss:.4}, dev CIDEr {dev_cider:.4}"));
+        self.epochs.push(Epoch { stage: stage.into(), epoch, train_loss, dev_cider, dev_bleu_4, chosen });
+        if chosen {
+            self.write()?;
+        }
+        self.log.finished(&self.epochs)?;
+        let since = self.epochs.iter().rev().take_while(|epoch| epoch.stage == stage && !epoch.chosen).count();
+        Ok(if patience > 0 && since >= patience { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut tensors = self.backbone.tensors()?;
+        tensors.extend(self.store.arrays()?);
+        let (description, vocabulary) = (self.description.clone(), self.vocabulary.clone());
+        Checkpoint { description, tensors, vocabulary }.write(self.out)?;
+        let model = &self.description.model;
+        let golden = trained::golden(self.store, model, self.vocabulary, self.backbone, &self.golden)?;
+        Ok(golden.write(&self.out.join(GOLDEN))?)
+    }
+
+    /// Puts the best checkpoint so far into the store.
+    fn restore_best(&self, model: &Model) -> Result<()> {
+        if self.epochs.is_empty() {
+            return Ok(());
+        }
+        let best = Checkpoint::read(self.out)?;
+        if best.description.model != *model {
+            bail!("{}: its model differs from the run's", self.out.join(WEIGHTS).display());
+        }
+        trained::restore(self.store, &best.tensors)?;
+        self.backbone.restore(&best.tensors)
+    }
 }
 
 /// Held-out images of all datasets with their features.
 #[derive(Debug)]
-pub(crate) struct Held<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Features)>);
+pub(crate) struct Held<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Rows)>);
 
 impl<'a> Held<'a> {
     pub(crate) fn collect(
@@ -180,7 +285,7 @@ fn split_features(
     split: Split,
     view: usize,
     progress: &Progress,
-) -> Result<Features> {
+) -> Result<Rows> {
     let images: Vec<&Captioned> = dataset.split(split).collect();
     let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
     source.features(&name, &images, view, progress)
@@ -190,18 +295,25 @@ fn split_features(
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Inputs {
     backbone_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_sha256: Option<String>,
     vocabulary_sha256: String,
     datasets: Vec<String>,
 }
 
 impl Inputs {
-    fn new(backbone_sha256: &str, vocabulary: &Vocabulary, datasets: &[Dataset]) -> Self {
+    fn new(provenance: &Provenance, vocabulary: &Vocabulary, datasets: &[Dataset], start: &Start) -> Result<Self> {
         let described = |dataset: &Dataset| format!("{}: {} images", dataset.name, dataset.images.len());
-        Self {
-            backbone_sha256: backbone_sha256.into(),
+        let from_sha256 = match start {
+            Start::Backbone(_) => None,
+            Start::Run(run) => Some(sha256(&run.join(WEIGHTS))?),
+        };
+        Ok(Self {
+            backbone_sha256: provenance.backbone_sha256.clone(),
+            from_sha256,
             vocabulary_sha256: cssa::bundle::hexadecimal(&Sha256::digest(vocabulary.text())),
             datasets: datasets.iter().map(described).collect(),
-        }
+        })
     }
 }
 
@@ -240,13 +352,6 @@ fn golden_images(datasets: &[Dataset]) -> Vec<(PathBuf, String)> {
     let held = |image: &&Captioned| image.split != Split::Train;
     let first = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held));
     first.take(2).map(|image| (image.path.clone(), image.captions[0].clone())).collect()
-}
-
-fn read_log(path: &Path) -> Result<Vec<Epoch>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    serde_json::from_str(&files::read_text(path, 1 << 24)?).with_context(|| format!("{}", path.display()))
 }
 
 fn revision() -> String {

@@ -9,7 +9,7 @@ use crate::run::{Held, read_datasets};
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, Description, Golden};
 use cssa::dataset::Split;
-use cssa::model::Model;
+use cssa::model::{Model, Search};
 use cssa::tensors::Array;
 use cssa::vocabulary::Vocabulary;
 use cssa::{parameters, preprocess};
@@ -51,12 +51,17 @@ impl Trained {
         Ok(Self { description, store, backbone, vocabulary })
     }
 
+    /// How the run's captions are searched, where nobody chooses otherwise.
+    pub fn search(&self) -> Search {
+        self.description.search
+    }
+
     /// Captions and scores of a split of each dataset.
     pub fn evaluate(
         &self,
         folders: &[PathBuf],
         split: Split,
-        beam: usize,
+        search: Search,
         cache: &Path,
         progress: &Progress,
     ) -> Result<Vec<Evaluation>> {
@@ -65,12 +70,11 @@ impl Trained {
         let source = Source {
             model,
             backbone: &self.backbone,
-            weights_hash: self.description.provenance.backbone_sha256.clone(),
             device: self.store.device(),
             folder: cache,
             seed: 0,
         };
-        let captioner = Captioner::new(&self.store, model, &self.vocabulary, beam)?;
+        let captioner = Captioner::new(model, (&self.store, &self.backbone), &self.vocabulary, search)?;
         let mut all = Vec::new();
         for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
@@ -120,7 +124,7 @@ pub(crate) fn golden(
     let (n, size, device) = (images.len() as i64, model.image_size as i64, store.device());
     tch::no_grad(|| {
         let image = Tensor::from_slice(&pixels).view([n, 3, size, size]).to_device(device);
-        let features = backbone.forward(&image).flatten(2, 3).transpose(1, 2).contiguous();
+        let features = backbone.trained(&backbone.frozen(&image));
         let memory = DgFormer::new(store, model)?.forward(&features, Mode::Evaluate);
         let decoder = RsicDecoder::new(store, model)?;
         let tokens = Tensor::from_slice(&tokens).view([n, steps as i64]).to_device(device);

@@ -80,6 +80,13 @@ pub fn cider_per_item(items: &[Item]) -> Result<Vec<f64>, MetricsError> {
     Ok(cider::cider_d_per_item(&tokenize_corpus(items)?))
 }
 
+/// BLEU-1 to BLEU-4 of one sentence, as [`score`] gives them for a corpus of one item; both sides as tokens.
+#[must_use]
+pub fn sentence_bleu(hypothesis: &[String], references: &[Vec<String>]) -> [f64; 4] {
+    let references = references.iter().map(|tokens| tokens.join(" ")).collect();
+    bleu::corpus_bleu(&[TokenizedItem { hypothesis: hypothesis.join(" "), references }])
+}
+
 /// The items with each one's references made distinct (first occurrence kept), without those that then have fewer than
 /// [`FEWEST_DISTINCT_REFERENCES`].
 #[must_use]

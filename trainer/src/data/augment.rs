@@ -1,14 +1,28 @@
-//! T_img (paper 3.4.1): rotation, flip, scale, crop and colour jitter of an image before its features are cached.
+//! T_img (paper 3.4.1): rotation, flip, scale, crop and colour jitter, as operations on whole batches on the device that
+//! trains. What happens to each image is drawn on the host, so that it does not depend on the device.
 //!
-//! Rotations and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
+//! Quarter turns and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
 
 use crate::random::Random;
-use image::{Rgb, RgbImage, imageops};
+use cssa::backbone::Normalization;
+use tch::{Device, Kind, Tensor};
 
 /// What a caption calls directions, alone or as a part of a word with hyphens.
 const DIRECTIONS: &str = "left right leftmost rightmost upper lower top bottom above below north south east west northern \
                           southern eastern western northeast northwest southeast southwest horizontal horizontally \
                           vertical vertically clockwise counterclockwise anticlockwise";
+
+/// Largest turn away from a multiple of 90°, in radians (6°).
+const TILT: f32 = 0.105;
+/// Smallest share of each side that a crop keeps.
+const SMALLEST_CROP: f32 = 0.7;
+/// Largest relative change of brightness and of contrast.
+const BRIGHTNESS: f32 = 0.2;
+/// Largest relative change of one channel alone.
+const TINT: f32 = 0.06;
+
+const BILINEAR: i64 = 0;
+const REFLECT: i64 = 2;
 
 /// Whether turning or mirroring the image would make one of its captions untrue.
 pub fn names_direction(captions: &[String]) -> bool {
@@ -16,58 +30,100 @@ pub fn names_direction(captions: &[String]) -> bool {
     captions.iter().flat_map(|caption| cssa::vocabulary::words(caption)).any(named)
 }
 
-/// An augmented copy, `size` × `size` pixels.
-pub fn view(image: &RgbImage, size: u32, keep_direction: bool, random: &mut Random) -> RgbImage {
-    let cropped = crop(image, random);
-    let mut copy = cssa::preprocess::resize(&cropped, size);
-    if !keep_direction {
-        copy = match random.below(4) {
-            0 => copy,
-            1 => imageops::rotate90(&copy),
-            2 => imageops::rotate180(&copy),
-            _ => imageops::rotate270(&copy),
-        };
-        if random.below(2) == 1 {
-            imageops::flip_horizontal_in_place(&mut copy);
-        }
-    }
-    jitter(&mut copy, random);
-    copy
+/// What happens to the images of a batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Augmentation {
+    /// Output coordinates → input coordinates, both −1 to 1: 2 × 3 values an image, row-major.
+    maps: Vec<f32>,
+    /// Factor and summand of each channel: 3 + 3 values an image.
+    colours: Vec<f32>,
 }
 
-/// A part with 70 to 100 % of each side and slightly changed proportions: crop and scale in one.
-fn crop(image: &RgbImage, random: &mut Random) -> RgbImage {
-    let (width, height) = image.dimensions();
-    let scale = random.range(0.74, 1.0);
-    let mut side = |extent: u32| ((extent as f32 * scale * random.range(0.95, 1.0)) as u32).clamp(1, extent);
-    let (w, h) = (side(width), side(height));
-    let x = random.below((width - w) as usize + 1) as u32;
-    let y = random.below((height - h) as usize + 1) as u32;
-    imageops::crop_imm(image, x, y, w, h).to_image()
+impl Augmentation {
+    /// One more image, which stays as it is.
+    pub fn keep(&mut self) {
+        self.maps.extend([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        self.colours.extend([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    /// One more image, changed at random.
+    pub fn draw(&mut self, keep_direction: bool, random: &mut Random) {
+        let quarters = if keep_direction { 0 } else { random.below(4) };
+        let mirror = if !keep_direction && random.below(2) == 1 { -1.0 } else { 1.0 };
+        let angle = quarters as f32 * std::f32::consts::FRAC_PI_2 + random.range(-TILT, TILT);
+        let side = random.range(SMALLEST_CROP, 1.0);
+        let (width, height) = (side * random.range(0.95, 1.0), side * random.range(0.95, 1.0));
+        let (x, y) = (random.range(width - 1.0, 1.0 - width), random.range(height - 1.0, 1.0 - height));
+        let (sine, cosine) = (libm::sinf(angle), libm::cosf(angle));
+        self.maps.extend([cosine * width * mirror, -sine * width, x, sine * height * mirror, cosine * height, y]);
+        let (brightness, contrast) =
+            (1.0 + random.range(-BRIGHTNESS, BRIGHTNESS), 1.0 + random.range(-BRIGHTNESS, BRIGHTNESS));
+        let factors = [0; 3].map(|_| brightness * (1.0 + random.range(-TINT, TINT)) * contrast);
+        self.colours.extend(factors);
+        self.colours.extend([128.0 * (1.0 - contrast); 3]);
+    }
+
+    /// Images `[b, 3, s, s]`, values 0 to 255, changed as drawn.
+    pub fn apply(&self, images: &Tensor) -> Tensor {
+        let tensor = |values: &[f32], shape: &[i64]| Tensor::from_slice(values).view(shape).to_device(images.device());
+        let grid = Tensor::affine_grid_generator(&tensor(&self.maps, &[-1, 2, 3]), images.size(), false);
+        let moved = images.grid_sampler(&grid, BILINEAR, REFLECT, false);
+        let colours = tensor(&self.colours, &[-1, 2, 3, 1, 1]);
+        (moved * colours.select(1, 0) + colours.select(1, 1)).clamp(0.0, 255.0)
+    }
 }
 
-/// Brightness, contrast and each channel's gain by up to 20, 20 and 6 %.
-fn jitter(image: &mut RgbImage, random: &mut Random) {
-    let (brightness, contrast) = (random.range(0.8, 1.2), random.range(0.8, 1.2));
-    let gain = [0; 3].map(|_| brightness * random.range(0.94, 1.06));
-    for Rgb(pixel) in image.pixels_mut() {
-        for (value, gain) in pixel.iter_mut().zip(gain) {
-            *value = ((f32::from(*value) * gain - 128.0) * contrast + 128.0).clamp(0.0, 255.0) as u8;
-        }
-    }
+/// Images as a network takes them: `[b, 3, s, s]`, `(pixel − mean) / deviation`.
+pub fn normalize(images: &Tensor, normalization: Normalization) -> Tensor {
+    let channel = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]).to_device(images.device());
+    (images - channel(normalization.mean)) / channel(normalization.deviation)
+}
+
+/// Planar bytes of `b` images as a tensor `[b, 3, size, size]` of values 0 to 255.
+pub fn to_images(planar: &[u8], size: usize, device: Device) -> Tensor {
+    let shape = [-1, 3, size as i64, size as i64];
+    Tensor::from_slice(planar).view(shape).to_device(device).to_kind(Kind::Float)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn ramp() -> Tensor {
+        Tensor::arange(3 * 8 * 8, (Kind::Float, Device::Cpu)).view([1, 3, 8, 8])
+    }
+
     #[test]
-    fn views_are_repeatable_and_differ() {
-        let image = RgbImage::from_fn(40, 30, |x, y| Rgb([x as u8 * 6, y as u8 * 8, 99]));
-        let first = view(&image, 32, false, &mut Random::keyed(&[1, 2]));
-        assert_eq!(first, view(&image, 32, false, &mut Random::keyed(&[1, 2])));
-        assert_ne!(first, view(&image, 32, false, &mut Random::keyed(&[1, 3])));
-        assert_eq!(first.dimensions(), (32, 32));
+    fn kept_images_are_the_same() {
+        let mut kept = Augmentation::default();
+        kept.keep();
+        assert!((kept.apply(&ramp()) - ramp()).abs().max().double_value(&[]) < 1e-3);
+    }
+
+    #[test]
+    fn a_quarter_turn_moves_corners() {
+        let turned = Augmentation {
+            maps: vec![0.0, -1.0, 0.0, 1.0, 0.0, 0.0],
+            colours: vec![1.0, 1.0, 1.0, 0.0, 0.0, 0.0],
+        };
+        let found = turned.apply(&ramp());
+        let expected = ramp().rot90(1, [3, 2]);
+        assert!((found - expected).abs().max().double_value(&[]) < 1e-3);
+    }
+
+    #[test]
+    fn draws_are_repeatable_and_within_bounds() {
+        let draw = |seed| {
+            let mut drawn = Augmentation::default();
+            drawn.draw(false, &mut Random::keyed(&[seed]));
+            drawn
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        for seed in 0..50 {
+            let found = draw(seed).apply(&ramp());
+            assert!(found.min().double_value(&[]) >= 0.0 && found.max().double_value(&[]) <= 255.0);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The batches of both stages.
+//! The batches of all stages.
 
-use super::features::to_tensor;
-use super::samples::Samples;
-use super::text;
+use super::samples::{Samples, Shown};
+use super::text::{self, Synonyms};
+use crate::net::Images;
 use crate::random::Random;
 use anyhow::Result;
 use cssa::vocabulary::{TokenId, Vocabulary};
@@ -11,15 +11,15 @@ use tch::{Device, Tensor};
 /// A batch of MCCL: `b` images, one sentence each, and their augmented twins.
 #[derive(Debug)]
 pub struct MatchBatch {
-    /// I: `[b, N, C]`.
-    pub features: Tensor,
-    /// I′, another view of the same images.
-    pub other_features: Option<Tensor>,
+    /// I.
+    pub images: Images,
+    /// I′, the same images augmented.
+    pub other_images: Option<Images>,
     /// S.
     pub sentences: Sentences,
     /// S′.
     pub other_sentences: Option<Sentences>,
-    /// `[b, b]`, true where two rows must not be told apart: same image or same sentence.
+    /// `[b, b]`, true where two rows must not be told apart: same image, or same sentence where asked.
     pub same: Tensor,
 }
 
@@ -35,16 +35,60 @@ pub struct Sentences {
 /// A batch of RSIC: `b` images, each with all its captions, `m` in sum.
 #[derive(Debug)]
 pub struct CaptionBatch {
-    /// `[b, N, C]`.
-    pub features: Tensor,
+    /// The images.
+    pub images: Images,
+    /// Their numbers among the samples.
+    pub numbers: Vec<usize>,
+    /// Their captions.
+    pub captions: Captions,
+}
+
+/// Captions padded to one length.
+#[derive(Debug)]
+pub struct Captions {
     /// `[m]`: the image of each caption.
     pub image: Tensor,
     /// `[m, t]`: s_0 … s_{t−1}.
     pub inputs: Tensor,
     /// `[m, t]`: s_1 … s_t.
     pub targets: Tensor,
-    /// `[m, t]`: how often the dataset has the caption; 0 on padding.
+    /// `[m, t]`: what each word counts; 0 on padding.
     pub weights: Tensor,
+}
+
+impl Captions {
+    /// From captions with start and end, each with the row of its image and what its words count.
+    pub fn new(captions: &[(i64, &[TokenId], f32)], device: Device) -> Self {
+        let length = captions.iter().map(|(_, tokens, _)| tokens.len() - 1).max().unwrap_or(1);
+        let (mut owner, mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for &(image, tokens, weight) in captions {
+            owner.push(image);
+            for place in 0..length {
+                let inside = place + 1 < tokens.len();
+                inputs.push(if inside { i64::from(tokens[place].0) } else { 0 });
+                targets.push(if inside { i64::from(tokens[place + 1].0) } else { 0 });
+                weights.push(if inside { weight } else { 0.0 });
+            }
+        }
+        let rows = [owner.len() as i64, length as i64];
+        Self {
+            image: Tensor::from_slice(&owner).to_device(device),
+            inputs: Tensor::from_slice(&inputs).view(rows).to_device(device),
+            targets: Tensor::from_slice(&targets).view(rows).to_device(device),
+            weights: Tensor::from_slice(&weights).view(rows).to_device(device),
+        }
+    }
+}
+
+/// What MCCL's batches have besides images and sentences.
+#[derive(Clone, Copy, Debug)]
+pub struct Twins {
+    /// I′ for the image branch.
+    pub images: bool,
+    /// S′ for the text branch.
+    pub sentences: bool,
+    /// A sentence that several images of the batch have is no negative of any of them.
+    pub equal_sentences: bool,
 }
 
 /// What batches are made of.
@@ -54,6 +98,8 @@ pub struct Batcher<'a> {
     pub samples: &'a Samples,
     /// The words.
     pub vocabulary: &'a Vocabulary,
+    /// Words that may stand for one another.
+    pub synonyms: &'a Synonyms,
     /// Longest caption.
     pub max_tokens: usize,
     /// Where the tensors go.
@@ -62,69 +108,48 @@ pub struct Batcher<'a> {
 
 impl Batcher<'_> {
     /// The MCCL batch of `images`.
-    pub fn matching(&self, images: &[usize], twins: (bool, bool), random: &mut Random) -> Result<MatchBatch> {
-        let views = self.samples.views();
-        let (mut features, mut other_features) = (Vec::new(), Vec::new());
+    pub fn matching(&self, images: &[usize], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
+        let shown = |shown: Shown| images.iter().map(|&image| (image, shown)).collect::<Vec<_>>();
         let (mut sentences, mut other_sentences) = (Vec::new(), Vec::new());
         for &image in images {
-            let view = random.below(views);
-            let other_view = if views > 1 { (view + 1 + random.below(views - 1)) % views } else { view };
-            self.samples.features(image, view, &mut features)?;
-            if twins.0 {
-                self.samples.features(image, other_view, &mut other_features)?;
-            }
             let sample = &self.samples.images[image];
             let tokens = pick(&sample.captions, random);
-            if twins.1 {
-                let back = &sample.back_translations;
-                other_sentences.push(text::augment(tokens, back, self.vocabulary, self.max_tokens, random));
+            if twins.sentences {
+                let (back, words) = (&sample.back_translations, (self.vocabulary, self.max_tokens));
+                other_sentences.push(text::augment(tokens, back, self.synonyms, words, random));
             }
             sentences.push(tokens.to_vec());
         }
+        let equal = |i: usize, j: usize| twins.equal_sentences && sentences[i] == sentences[j];
         let same: Vec<bool> = (0..images.len())
             .flat_map(|i| (0..images.len()).map(move |j| (i, j)))
-            .map(|(i, j)| images[i] == images[j] || sentences[i] == sentences[j])
+            .map(|(i, j)| images[i] == images[j] || equal(i, j))
             .collect();
         let b = images.len() as i64;
-        let shape = self.samples.shape();
+        let others = shown(Shown::Augmented);
+        let other_images = twins.images.then(|| self.samples.read(&others, random, self.device)).transpose()?;
         Ok(MatchBatch {
-            features: to_tensor(&features, shape, self.device),
-            other_features: twins.0.then(|| to_tensor(&other_features, shape, self.device)),
+            images: self.samples.read(&shown(Shown::Itself), random, self.device)?,
+            other_images,
             sentences: self.sentences(&sentences),
-            other_sentences: twins.1.then(|| self.sentences(&other_sentences)),
+            other_sentences: twins.sentences.then(|| self.sentences(&other_sentences)),
             same: Tensor::from_slice(&same).view([b, b]).to_device(self.device),
         })
     }
 
     /// The RSIC batch of `images`.
     pub fn captioning(&self, images: &[usize], random: &mut Random) -> Result<CaptionBatch> {
-        let views = self.samples.views();
-        let mut features = Vec::new();
-        let (mut owner, mut captions) = (Vec::new(), Vec::new());
-        for (n, &image) in images.iter().enumerate() {
-            self.samples.features(image, random.below(views), &mut features)?;
-            for caption in &self.samples.images[image].captions {
-                owner.push(n as i64);
-                captions.push(caption);
-            }
-        }
-        let length = captions.iter().map(|(tokens, _)| tokens.len() - 1).max().unwrap_or(1);
-        let (mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for (tokens, weight) in captions {
-            for place in 0..length {
-                let inside = place + 1 < tokens.len();
-                inputs.push(if inside { i64::from(tokens[place].0) } else { 0 });
-                targets.push(if inside { i64::from(tokens[place + 1].0) } else { 0 });
-                weights.push(if inside { *weight } else { 0.0 });
-            }
-        }
-        let rows = [owner.len() as i64, length as i64];
+        let shown: Vec<_> = images.iter().map(|&image| (image, self.samples.shown(image, random))).collect();
+        let captions: Vec<(i64, &[TokenId], f32)> = images
+            .iter()
+            .enumerate()
+            .flat_map(|(n, &image)| self.samples.images[image].captions.iter().map(move |caption| (n as i64, caption)))
+            .map(|(n, (tokens, count))| (n, tokens.as_slice(), *count))
+            .collect();
         Ok(CaptionBatch {
-            features: to_tensor(&features, self.samples.shape(), self.device),
-            image: Tensor::from_slice(&owner).to_device(self.device),
-            inputs: Tensor::from_slice(&inputs).view(rows).to_device(self.device),
-            targets: Tensor::from_slice(&targets).view(rows).to_device(self.device),
-            weights: Tensor::from_slice(&weights).view(rows).to_device(self.device),
+            images: self.samples.read(&shown, random, self.device)?,
+            numbers: images.to_vec(),
+            captions: Captions::new(&captions, self.device),
         })
     }
 

@@ -1,23 +1,19 @@
-//! Grid features of a frozen backbone, computed once and kept on disk as FP16, one file a dataset, split and view.
-//!
-//! A file holds a row `[N, C]` for each image, in the dataset's order. Its name carries a hash of all that the content
-//! follows from, so a file with the right name is the right file. An unfinished file keeps its rows under `.part`, and
-//! the next run goes on after them.
+//! What is computed once for each image and kept on disk, one file a dataset, split and view: the output of the
+//! backbone's frozen layers as FP16, or the decoded pixels. A file's name carries a hash of all that its content follows
+//! from, so a file with the right name is the right file.
 
-use super::augment;
+use super::augment::{self, Augmentation};
+use super::rows::{Rows, Writer};
 use crate::net::BackboneNet;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage};
 use crate::random::Random;
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use cssa::dataset::Captioned;
 use cssa::model::Model;
 use cssa::{files, preprocess};
 use half::f16;
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use tch::{Device, Kind, Tensor};
 
@@ -28,8 +24,6 @@ pub struct Source<'a> {
     pub model: &'a Model,
     /// The network.
     pub backbone: &'a BackboneNet,
-    /// SHA-256 of its weights file.
-    pub weights_hash: String,
     /// Where it runs.
     pub device: Device,
     /// Folder of the cached files.
@@ -38,132 +32,115 @@ pub struct Source<'a> {
     pub seed: u64,
 }
 
-/// The cached features of a list of images, one view.
-#[derive(Debug)]
-pub struct Features {
-    file: File,
-    path: PathBuf,
-    rows: usize,
-    cells: usize,
-    channels: usize,
-}
-
 /// Images a call of the backbone.
 const BATCH: usize = 16;
 
 impl Source<'_> {
-    /// Features of `images` in view `view` (0: the image itself), computed where they are not on disk.
-    pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Features> {
-        let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(images, view)?));
+    /// Output of the frozen layers for `images` in view `view` (0: the image itself), a row `[N, C]` each.
+    pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
+        let (cells, channels) = self.backbone.frozen_output();
+        let length = cells * channels * 2;
+        let layers = format!("{} {view} {}", self.backbone.frozen_hash(), if view == 0 { 0 } else { self.seed });
+        let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(&layers, images)?));
         if !path.exists() {
-            self.compute(&path, images, view, progress.stage(format!("features {name} view {view}"), images.len()))?;
+            let (mut writer, done) = Writer::start(&path, length)?;
+            let bar = progress.stage(format!("features {name} view {view}"), images.len());
+            self.decoded(images, done, &bar, |chunk, pixels| {
+                let batch = augment::to_images(pixels, self.model.image_size, self.device);
+                let batch = match view {
+                    0 => batch,
+                    _ => self.drawn(chunk, view).apply(&batch),
+                };
+                let features = self.backbone.frozen(&self.normalized(&batch));
+                let flat = Vec::<f32>::try_from(features.to_device(Device::Cpu).contiguous().view(-1))?;
+                writer.push(&flat.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect::<Vec<u8>>())
+            })?;
+            writer.finish()?;
         }
-        Features::open(path, images.len(), self.model)
+        Rows::open(path, images.len(), length)
     }
 
-    fn compute(&self, path: &Path, images: &[&Captioned], view: usize, bar: crate::progress::Stage) -> Result<()> {
-        std::fs::create_dir_all(self.folder).with_context(|| format!("{} cannot be created", self.folder.display()))?;
-        let row = self.model.cells() * self.model.backbone.channels() * 2;
-        let part = path.with_extension("part");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&part)
-            .with_context(|| format!("{} cannot be written", part.display()))?;
-        let held = || format!("{} is being written by another run", part.display());
-        file.try_lock().with_context(held)?;
-        let done = file.metadata()?.len() as usize / row;
-        file.set_len((done * row) as u64)?;
+    /// The decoded images, a row `[3, s, s]` of bytes each.
+    pub fn pixels(&self, name: &str, images: &[&Captioned], progress: &Progress) -> Result<Rows> {
+        let length = 3 * self.model.image_size.pow(2);
+        let path = self.folder.join(format!("{name}-pixels-{}.u8", self.key("pixels", images)?));
+        if !path.exists() {
+            let (mut writer, done) = Writer::start(&path, length)?;
+            let bar = progress.stage(format!("pixels {name}"), images.len());
+            self.decoded(images, done, &bar, |_, pixels| writer.push(pixels))?;
+            writer.finish()?;
+        }
+        Rows::open(path, images.len(), length)
+    }
+
+    /// Images with values 0 to 255 as the network takes them.
+    pub fn normalized(&self, images: &Tensor) -> Tensor {
+        augment::normalize(images, self.model.backbone.normalization())
+    }
+
+    /// Calls `then` with the planar pixels of one batch after the other, from image `done` on; decodes one ahead.
+    fn decoded(
+        &self,
+        images: &[&Captioned],
+        done: usize,
+        bar: &Stage,
+        mut then: impl FnMut(&[&Captioned], &[u8]) -> Result<()>,
+    ) -> Result<()> {
         bar.advance(done);
-        let (size, seed, normalization) = (self.model.image_size, self.seed, self.model.backbone.normalization());
+        let size = self.model.image_size as u32;
         std::thread::scope(|scope| -> Result<()> {
             let (sender, receiver) = sync_channel(2);
+            let chunks = images[done..].chunks(BATCH);
+            let decode = chunks.clone();
             scope.spawn(move || {
-                for (n, batch) in images.chunks(BATCH).enumerate().map(|(n, batch)| (n * BATCH, batch)) {
-                    if n + batch.len() <= done {
-                        continue;
-                    }
-                    let skipped = done.saturating_sub(n);
-                    let inputs: Result<Vec<Vec<f32>>> = batch[skipped..]
-                        .iter()
-                        .map(|image| Ok(preprocess::normalize(&pixels(image, view, size as u32, seed)?, normalization)))
-                        .collect();
-                    if sender.send(inputs).is_err() {
+                for chunk in decode {
+                    let pixels: Result<Vec<Vec<u8>>> =
+                        chunk.iter().map(|image| Ok(planar(&preprocess::read(&image.path)?, size))).collect();
+                    if sender.send(pixels).is_err() {
                         return;
                     }
                 }
             });
-            for inputs in receiver {
-                let inputs = inputs?;
-                let shape = [inputs.len() as i64, 3, size as i64, size as i64];
-                let batch = Tensor::from_slice(&inputs.concat()).view(shape).to_device(self.device);
-                let features = self.backbone.forward(&batch).flatten(2, 3).transpose(1, 2).contiguous();
-                let flat = Vec::<f32>::try_from(features.to_device(Device::Cpu).view(-1))?;
-                let bytes: Vec<u8> = flat.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
-                file.write_all(&bytes).with_context(|| format!("{} cannot be written", part.display()))?;
-                bar.advance(inputs.len());
+            for (chunk, pixels) in chunks.zip(receiver) {
+                then(chunk, &pixels?.concat())?;
+                bar.advance(chunk.len());
             }
             Ok(())
-        })?;
-        file.sync_all()?;
-        std::fs::rename(&part, path).with_context(|| format!("{} cannot be written", path.display()))
+        })
     }
 
-    fn key(&self, images: &[&Captioned], view: usize) -> Result<String> {
+    /// The changes of view `view`: always the same for an image and a seed.
+    fn drawn(&self, images: &[&Captioned], view: usize) -> Augmentation {
+        let mut drawn = Augmentation::default();
+        for image in images {
+            let name = Sha256::digest(image.filename.as_bytes());
+            let name = name.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte));
+            let mut random = Random::keyed(&[self.seed, name, view as u64]);
+            drawn.draw(augment::names_direction(&image.captions), &mut random);
+        }
+        drawn
+    }
+
+    fn key(&self, content: &str, images: &[&Captioned]) -> Result<String> {
         let mut hash = Sha256::new();
-        let seed = if view == 0 { 0 } else { self.seed };
-        hash.update(format!("{} {} {} {seed}", self.weights_hash, self.model.backbone, self.model.image_size));
+        hash.update(format!("{content} {} {}", self.model.backbone, self.model.image_size));
         for image in images {
             hash.update(Sha256::digest(files::read(&image.path, 1 << 30)?));
             hash.update(&image.filename);
-            if view > 0 {
-                hash.update([u8::from(augment::names_direction(&image.captions))]);
-            }
+            hash.update([u8::from(augment::names_direction(&image.captions))]);
         }
         Ok(cssa::bundle::hexadecimal(&hash.finalize()[..8]))
     }
 }
 
-impl Features {
-    fn open(path: PathBuf, rows: usize, model: &Model) -> Result<Self> {
-        let (cells, channels) = (model.cells(), model.backbone.channels());
-        let file = File::open(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
-        let (found, expected) = (file.metadata()?.len(), (rows * cells * channels * 2) as u64);
-        ensure!(found == expected, "{} has {found} bytes, expected {expected}: delete it", path.display());
-        Ok(Self { file, path, rows, cells, channels })
-    }
-
-    /// Appends row `row`, `[N, C]` as FP16 bits.
-    pub fn read(&self, row: usize, into: &mut Vec<f16>) -> Result<()> {
-        ensure!(row < self.rows, "{} has {} rows, not {row}", self.path.display(), self.rows);
-        let length = self.cells * self.channels;
-        let mut bytes = vec![0; length * 2];
-        let offset = (row * length * 2) as u64;
-        self.file.read_exact_at(&mut bytes, offset).with_context(|| format!("{}", self.path.display()))?;
-        into.extend(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])));
-        Ok(())
-    }
-
-    /// The shape of a row.
-    pub fn shape(&self) -> (usize, usize) {
-        (self.cells, self.channels)
-    }
+/// An image as `size` × `size` pixels, channel after channel.
+fn planar(image: &image::RgbImage, size: u32) -> Vec<u8> {
+    let square = preprocess::resize(image, size);
+    (0..3).flat_map(|channel| square.as_raw().iter().skip(channel).step_by(3).copied()).collect()
 }
 
-/// An image in view `view`, `size` × `size` pixels.
-fn pixels(image: &Captioned, view: usize, size: u32, seed: u64) -> Result<image::RgbImage> {
-    let pixels = preprocess::read(&image.path)?;
-    if view == 0 {
-        return Ok(preprocess::resize(&pixels, size));
-    }
-    let name = Sha256::digest(image.filename.as_bytes());
-    let name = name.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte));
-    let mut random = Random::keyed(&[seed, name, view as u64]);
-    let keep_direction = augment::names_direction(&image.captions);
-    Ok(augment::view(&pixels, size, keep_direction, &mut random))
-}
-
-/// Rows as a tensor `[rows, N, C]`, FP32 on `device`.
-pub fn to_tensor(values: &[f16], shape: (usize, usize), device: Device) -> Tensor {
-    Tensor::from_slice(values).view([-1, shape.0 as i64, shape.1 as i64]).to_device(device).to_kind(Kind::Float)
+/// FP16 rows as a tensor `[rows, N, C]` in FP32 on `device`.
+pub fn to_tensor(bytes: &[u8], shape: (usize, usize), device: Device) -> Tensor {
+    let values: Vec<f16> = bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])).collect();
+    Tensor::from_slice(&values).view([-1, shape.0 as i64, shape.1 as i64]).to_device(device).to_kind(Kind::Float)
 }

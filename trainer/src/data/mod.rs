@@ -1,7 +1,8 @@
-//! From datasets to batches: augmented views, cached features, captions as tokens.
+//! From datasets to batches: cached features and pixels, augmented views, captions as tokens.
 
 pub mod augment;
 pub mod batches;
 pub mod features;
+pub mod rows;
 pub mod samples;
 pub mod text;

@@ -1,18 +1,36 @@
 //! Train images with their captions as tokens.
 
-use super::features::Features;
+use super::augment::{self, Augmentation};
+use super::features::to_tensor;
+use super::rows::Rows;
+use crate::net::Images;
+use crate::random::Random;
 use anyhow::Result;
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::vocabulary::{TokenId, Vocabulary};
-use half::f16;
 use std::collections::BTreeMap;
+use tch::{Device, Tensor};
 
-/// The train images of all datasets, with cached features for every view.
+/// The train images of all datasets.
 #[derive(Debug)]
 pub struct Samples {
     /// The images, numbered through all datasets.
     pub images: Vec<Sample>,
-    views: Vec<Vec<Features>>,
+    /// Of each dataset.
+    cached: Vec<Cached>,
+    /// N and C of cached features.
+    shape: (usize, usize),
+    /// Side of the images in pixels.
+    size: usize,
+}
+
+/// What is on disk for the images of a dataset.
+#[derive(Debug)]
+pub enum Cached {
+    /// Features of several views, the image itself first.
+    Features(Vec<Rows>),
+    /// Pixels, to be augmented anew each time.
+    Pixels(Rows),
 }
 
 /// One train image.
@@ -20,21 +38,35 @@ pub struct Samples {
 pub struct Sample {
     /// Which dataset.
     pub dataset: usize,
-    /// Which row of its features.
+    /// Which row of what is cached.
     pub row: usize,
     /// Its distinct captions, start and end included, each with how often the dataset repeats it.
     pub captions: Vec<(Vec<TokenId>, f32)>,
+    /// Its captions as the dataset has them.
+    pub references: Vec<String>,
     /// Back-translated captions in words, for the text branch.
     pub back_translations: Vec<String>,
+    /// Whether its captions name directions.
+    pub directed: bool,
     /// How often an epoch shows it.
     pub repeat: usize,
 }
 
+/// How an image is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// As it is.
+    Itself,
+    /// Augmented, T_img.
+    Augmented,
+}
+
 impl Samples {
-    /// Collects train images. `views[d][v]` are the features of dataset `d` in view `v`.
+    /// Collects train images. `cached[d]` belongs to dataset `d`; features have the shape `shape`, images `size` pixels.
     pub fn new(
         datasets: &[Dataset],
-        views: Vec<Vec<Features>>,
+        cached: Vec<Cached>,
+        (shape, size): ((usize, usize), usize),
         vocabulary: &Vocabulary,
         max_tokens: usize,
         repeat: &BTreeMap<String, usize>,
@@ -44,14 +76,21 @@ impl Samples {
             let repeat = repeat.get(&dataset.name).copied().unwrap_or(1);
             for (row, image) in dataset.split(Split::Train).enumerate() {
                 let captions = distinct_captions(image, vocabulary, max_tokens);
-                let back_translations = image.back_translations.clone();
                 if captions.is_empty() {
                     continue;
                 }
-                images.push(Sample { dataset: d, row, captions, back_translations, repeat });
+                images.push(Sample {
+                    dataset: d,
+                    row,
+                    captions,
+                    references: image.captions.clone(),
+                    back_translations: image.back_translations.clone(),
+                    directed: augment::names_direction(&image.captions),
+                    repeat,
+                });
             }
         }
-        Self { images, views }
+        Self { images, cached, shape, size }
     }
 
     /// Numbers of the images of one epoch, each as often as its dataset is repeated.
@@ -60,20 +99,39 @@ impl Samples {
         self.images.iter().enumerate().flat_map(repeated).collect()
     }
 
-    /// Views of each image.
-    pub fn views(&self) -> usize {
-        self.views.iter().map(Vec::len).min().unwrap_or_default()
+    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew.
+    pub fn read(&self, images: &[(usize, Shown)], random: &mut Random, device: Device) -> Result<Images> {
+        let (mut features, mut pixels, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
+        for &(image, shown) in images {
+            let sample = &self.images[image];
+            match &self.cached[sample.dataset] {
+                Cached::Features(views) if shown == Shown::Augmented && views.len() > 1 => {
+                    views[1 + random.below(views.len() - 1)].read(sample.row, &mut features)?;
+                }
+                Cached::Features(views) => views[0].read(sample.row, &mut features)?,
+                Cached::Pixels(rows) => {
+                    rows.read(sample.row, &mut pixels)?;
+                    match shown {
+                        Shown::Itself => augmentation.keep(),
+                        Shown::Augmented => augmentation.draw(sample.directed, random),
+                    }
+                }
+            }
+        }
+        if pixels.is_empty() {
+            return Ok(Images::Features(to_tensor(&features, self.shape, device)));
+        }
+        let size = self.size as i64;
+        Ok(Images::Pixels(Tensor::from_slice(&pixels).view([-1, 3, size, size]).to_device(device), augmentation))
     }
 
-    /// Appends the features of image `image` in view `view`.
-    pub fn features(&self, image: usize, view: usize, into: &mut Vec<f16>) -> Result<()> {
-        let sample = &self.images[image];
-        self.views[sample.dataset][view].read(sample.row, into)
-    }
-
-    /// N and C.
-    pub fn shape(&self) -> (usize, usize) {
-        self.views[0][0].shape()
+    /// The share of images that RSIC shows augmented: all views are equally likely, fresh ones as likely as the image.
+    pub fn shown(&self, image: usize, random: &mut Random) -> Shown {
+        let views = match &self.cached[self.images[image].dataset] {
+            Cached::Features(views) => views.len(),
+            Cached::Pixels(_) => 2,
+        };
+        if random.below(views) == 0 { Shown::Itself } else { Shown::Augmented }
     }
 }
 

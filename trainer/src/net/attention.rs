@@ -56,7 +56,8 @@ impl Attention {
         if let Some(term) = term {
             scores += term;
         }
-        let heads = scores.softmax(-1, Kind::Float).matmul(&keys.values);
+        let attention = scores.softmax(-1, Kind::Float).to_kind(keys.values.kind());
+        let heads = attention.matmul(&keys.values);
         let (b, m) = (heads.size()[0], heads.size()[2]);
         self.output.forward(&heads.transpose(1, 2).reshape([b, m, -1]))
     }

@@ -1,59 +1,160 @@
-//! A frozen backbone: its plan of layers run with libtorch, BatchNorm folded into the convolutions.
+//! The backbone: its plan of layers run with libtorch, BatchNorm folded into the convolutions. The first layers are
+//! frozen; from a chosen one on they may be trained with the rest (BatchNorm's statistics stay those of the weights file).
 
-use super::store::from_array;
-use anyhow::{Context, Result};
+use super::store::{from_array, to_array};
+use super::{Precision, Store};
+use anyhow::{Context, Result, ensure};
 use cssa::backbone::{Activation, BatchNorm, Convolution, Layer, Shortcut};
 use cssa::model::Model;
 use cssa::parameters;
-use cssa::tensors::{Array, Tensors};
+use cssa::tensors::Array;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-/// Images `[b, 3, s, s]` → grid features `[b, C, g, g]`.
+/// Images `[b, 3, s, s]` → output of the frozen layers → grid features, both `[b, N, C]`.
 #[derive(Debug)]
 pub struct BackboneNet {
     plan: Vec<Layer>,
-    folded: BTreeMap<String, (Tensor, Tensor)>,
+    convolutions: BTreeMap<String, Folded>,
     raw: Vec<(String, Array)>,
+    /// How many layers of the plan are frozen.
+    frozen: usize,
+    image_size: usize,
+    epsilon: f32,
+    precision: Precision,
+}
+
+#[derive(Debug)]
+struct Folded {
+    norm: String,
+    weight: Tensor,
+    bias: Tensor,
 }
 
 impl BackboneNet {
-    /// Reads the weights file; the first tensor that is missing or has another shape is named.
-    pub fn load(model: &Model, weights: &Path, device: Device) -> Result<Self> {
-        let raw = Tensors::read(weights)?.take(&parameters::backbone(model), parameters::BACKBONE)?;
-        Self::new(model, raw, device)
-    }
-
-    /// From tensors that carry their checkpoint names.
+    /// From tensors that carry their checkpoint names; all layers are frozen.
     pub fn new(model: &Model, raw: Vec<(String, Array)>, device: Device) -> Result<Self> {
-        let arrays: BTreeMap<&str, &Array> = raw.iter().map(|(name, array)| (name.as_str(), array)).collect();
-        let get = |name: String| {
-            let name = format!("{}{name}", parameters::BACKBONE);
-            arrays.get(name.as_str()).copied().with_context(|| format!("tensor {name} is missing"))
-        };
-        let mut folded = BTreeMap::new();
-        for layer in model.backbone.convolutions(model.image_size) {
-            let norm = |part: &str| Ok::<_, anyhow::Error>(&get(format!("{}.{part}", layer.norm))?.data);
-            let [gain, shift, mean, variance] =
-                [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
-            let mut kernel = get(format!("{}.weight", layer.name))?.clone();
-            let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut kernel.data, model.backbone.epsilon());
-            let bias = Tensor::from_slice(&bias).to_device(device);
-            folded.insert(layer.name.clone(), (channels_last(&from_array(&kernel, device)), bias));
+        let epsilon = model.backbone.epsilon();
+        let all = model.backbone.convolutions(model.image_size);
+        let convolutions = fold(&all, &raw, epsilon, device)?;
+        let plan = model.backbone.plan(model.image_size);
+        let (frozen, image_size) = (plan.len(), model.image_size);
+        Ok(Self { plan, convolutions, raw, frozen, image_size, epsilon, precision: Precision::Float })
+    }
+
+    /// What arithmetic the convolutions use.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+    }
+
+    /// Trains the layers from the first one on whose name starts with `first`, as tensors of `store`.
+    pub fn unfreeze(&mut self, first: &str, store: &mut Store) -> Result<()> {
+        let named = |layer: &Layer| convolutions(layer).iter().any(|c| is_part(&c.name, first));
+        let found = self.plan.iter().position(named);
+        self.frozen = found.with_context(|| format!("the backbone has no layer {first}, expected for example {}", self.example()))?;
+        for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
+            let folded = self.convolutions.get_mut(&layer.name).context("a layer without weights")?;
+            for (part, tensor) in [("weight", &mut folded.weight), ("bias", &mut folded.bias)] {
+                *tensor = store.insert(format!("{}{}.{part}", parameters::BACKBONE, layer.name), tensor);
+            }
         }
-        Ok(Self { plan: model.backbone.plan(model.image_size), folded, raw })
+        Ok(())
     }
 
-    /// The tensors as they were read, for the checkpoint.
-    pub fn raw(&self) -> &[(String, Array)] {
-        &self.raw
+    fn example(&self) -> String {
+        let last = self.plan.iter().rev().flat_map(convolutions).map(|c| c.name.clone()).next();
+        last.unwrap_or_default()
     }
 
-    /// Grid features of a batch of normalized images.
-    pub fn forward(&self, images: &Tensor) -> Tensor {
+    /// Cells and channels of what the frozen layers give.
+    pub fn frozen_output(&self) -> (usize, usize) {
+        let (mut side, mut channels) = (self.image_size, 3);
+        let mut pass = |c: &Convolution| {
+            side = (side + c.padding.0 + c.padding.1 - c.kernel) / c.stride + 1;
+            channels = c.outputs;
+        };
+        for layer in &self.plan[..self.frozen] {
+            match layer {
+                Layer::Convolution(convolution) => pass(convolution),
+                Layer::MaxPool => pass(&Convolution {
+                    name: String::new(),
+                    norm: String::new(),
+                    inputs: 64,
+                    outputs: 64,
+                    kernel: 3,
+                    stride: 2,
+                    groups: 1,
+                    padding: (1, 1),
+                    activation: Activation::Linear,
+                }),
+                Layer::Block { body, .. } => body.iter().for_each(&mut pass),
+            }
+        }
+        (side * side, channels)
+    }
+
+    /// Names the frozen layers and all their weights.
+    pub fn frozen_hash(&self) -> String {
+        let mut hash = Sha256::new();
+        let frozen: Vec<Convolution> = self.plan[..self.frozen].iter().flat_map(convolutions).collect();
+        for (name, array) in &self.raw {
+            let own = name.strip_prefix(parameters::BACKBONE).unwrap_or(name);
+            if frozen.iter().any(|c| is_part(own, &c.name) || is_part(own, &c.norm)) {
+                hash.update(name);
+                array.data.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
+        }
+        cssa::bundle::hexadecimal(&hash.finalize())
+    }
+
+    /// The tensors for the checkpoint: as they were read, trained layers as they are now. A trained convolution holds its
+    /// BatchNorm already, so that BatchNorm's tensors become those that change nothing but add the bias.
+    pub fn tensors(&self) -> Result<Vec<(String, Array)>> {
+        let mut all: BTreeMap<String, Array> = self.raw.iter().cloned().collect();
+        for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
+            let Folded { norm, weight, bias } = &self.convolutions[&layer.name];
+            let own = |name: String| format!("{}{name}", parameters::BACKBONE);
+            let constant = |value: f32| Array { shape: vec![layer.outputs], data: vec![value; layer.outputs] };
+            all.insert(own(format!("{}.weight", layer.name)), to_array(weight)?);
+            all.insert(own(format!("{norm}.weight")), constant((1.0 + self.epsilon).sqrt()));
+            all.insert(own(format!("{norm}.bias")), to_array(bias)?);
+            all.insert(own(format!("{norm}.running_mean")), constant(0.0));
+            all.insert(own(format!("{norm}.running_var")), constant(1.0));
+        }
+        let in_order = self.raw.iter().map(|(name, _)| name);
+        in_order.map(|name| Ok((name.clone(), all.remove(name).context("a tensor twice")?))).collect()
+    }
+
+    /// Puts a checkpoint's values into the layers that are trained.
+    pub fn restore(&self, tensors: &[(String, Array)]) -> Result<()> {
+        let trained: Vec<Convolution> = self.plan[self.frozen..].iter().flat_map(convolutions).collect();
+        let device = self.convolutions.values().next().map_or(Device::Cpu, |folded| folded.bias.device());
+        for (name, Folded { weight, bias, .. }) in fold(&trained, tensors, self.epsilon, device)? {
+            let own = &self.convolutions[&name];
+            tch::no_grad(|| {
+                own.weight.shallow_clone().copy_(&weight);
+                own.bias.shallow_clone().copy_(&bias);
+            });
+        }
+        Ok(())
+    }
+
+    /// Output of the frozen layers for normalized images, `[b, N, C]`.
+    pub fn frozen(&self, images: &Tensor) -> Tensor {
         let images = channels_last(images);
-        tch::no_grad(|| self.plan.iter().fold(images, |x, layer| self.layer(&x, layer)))
+        tch::no_grad(|| rows(&self.plan[..self.frozen].iter().fold(images, |x, layer| self.layer(&x, layer))))
+    }
+
+    /// Grid features from what [`BackboneNet::frozen`] gives; gradients flow to the layers that are trained.
+    pub fn trained(&self, x: &Tensor) -> Tensor {
+        if self.frozen == self.plan.len() {
+            return x.shallow_clone();
+        }
+        let (b, n, c) = (x.size()[0], x.size()[1], x.size()[2]);
+        let side = (n as f64).sqrt().round() as i64;
+        let x = x.view([b, side, side, c]).permute([0, 3, 1, 2]);
+        rows(&self.plan[self.frozen..].iter().fold(x, |x, layer| self.layer(&x, layer)))
     }
 
     fn layer(&self, x: &Tensor, layer: &Layer) -> Tensor {
@@ -73,17 +174,49 @@ impl BackboneNet {
     }
 
     fn convolution(&self, x: &Tensor, layer: &Convolution) -> Tensor {
-        let (weight, bias) = &self.folded[&layer.name];
+        let Folded { weight, bias, .. } = &self.convolutions[&layer.name];
+        let [x, weight, bias] = [x, weight, bias].map(|tensor| self.precision.cast(tensor));
         let (before, after) = (layer.padding.0 as i64, layer.padding.1 as i64);
         let (stride, groups) = (layer.stride as i64, layer.groups as i64);
         let output = if before == after {
-            x.conv2d(weight, Some(bias), [stride, stride], [before, before], [1, 1], groups)
+            x.conv2d(&weight, Some(&bias), [stride, stride], [before, before], [1, 1], groups)
         } else {
             let padded = x.constant_pad_nd([before, after, before, after]);
-            padded.conv2d(weight, Some(bias), [stride, stride], [0, 0], [1, 1], groups)
+            padded.conv2d(&weight, Some(&bias), [stride, stride], [0, 0], [1, 1], groups)
         };
         activate(output, layer.activation)
     }
+}
+
+/// The convolutions with their BatchNorm folded in, by name.
+fn fold(
+    layers: &[Convolution],
+    tensors: &[(String, Array)],
+    epsilon: f32,
+    device: Device,
+) -> Result<BTreeMap<String, Folded>> {
+    let arrays: BTreeMap<&str, &Array> = tensors.iter().map(|(name, array)| (name.as_str(), array)).collect();
+    let get = |name: String| {
+        let name = format!("{}{name}", parameters::BACKBONE);
+        arrays.get(name.as_str()).copied().with_context(|| format!("tensor {name} is missing"))
+    };
+    let mut folded = BTreeMap::new();
+    for layer in layers {
+        let norm = |part: &str| Ok::<_, anyhow::Error>(&get(format!("{}.{part}", layer.norm))?.data);
+        let [gain, shift, mean, variance] =
+            [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
+        let mut kernel = get(format!("{}.weight", layer.name))?.clone();
+        let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut kernel.data, epsilon);
+        let bias = Tensor::from_slice(&bias).to_device(device);
+        let weight = channels_last(&from_array(&kernel, device));
+        folded.insert(layer.name.clone(), Folded { norm: layer.norm.clone(), weight, bias });
+    }
+    Ok(folded)
+}
+
+/// `[b, C, g, g]` → `[b, N, C]` in FP32.
+fn rows(map: &Tensor) -> Tensor {
+    map.to_kind(Kind::Float).flatten(2, 3).transpose(1, 2).contiguous()
 }
 
 /// The same values with the channels next to each other in memory, which depthwise convolutions need to be fast.
@@ -95,6 +228,33 @@ fn activate(mut x: Tensor, activation: Activation) -> Tensor {
     match activation {
         Activation::Linear => x,
         Activation::Relu => x.relu_(),
-        Activation::Relu6 => x.clamp_(0.0, 6.0),
+        Activation::Relu6 => x.relu6_(),
     }
+}
+
+/// Whether `name` is `whole` or a part of it: `layer4.0.conv1` of `layer4`, not of `layer`.
+fn is_part(name: &str, whole: &str) -> bool {
+    name.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn convolutions(layer: &Layer) -> Vec<Convolution> {
+    match layer {
+        Layer::Convolution(convolution) => vec![convolution.clone()],
+        Layer::MaxPool => Vec::new(),
+        Layer::Block { body, shortcut, .. } => {
+            let mut all = body.clone();
+            if let Shortcut::Projection(convolution) = shortcut {
+                all.push(convolution.clone());
+            }
+            all
+        }
+    }
+}
+
+/// Reads a backbone's weights file; the first tensor that is missing or has another shape is named.
+pub fn read_weights(model: &Model, path: &std::path::Path) -> Result<Vec<(String, Array)>> {
+    let tensors = crate::weights::read(path)?;
+    let found = tensors.take(&parameters::backbone(model), parameters::BACKBONE)?;
+    ensure!(!found.is_empty(), "{}: no tensors", path.display());
+    Ok(found)
 }

@@ -3,7 +3,30 @@
 use super::Store;
 use anyhow::Result;
 use cssa::model::LAYER_NORM_EPSILON;
-use tch::Tensor;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+/// Arithmetic of the linear layers, the attention products and the convolutions. LayerNorm, softmax, sums over the residual
+/// path, losses and weights are FP32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// FP32.
+    #[default]
+    Float,
+    /// bfloat16 operands.
+    Bfloat16,
+}
+
+impl Precision {
+    /// The operand in this arithmetic.
+    pub fn cast(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Float => x.shallow_clone(),
+            Self::Bfloat16 => x.to_kind(Kind::BFloat16),
+        }
+    }
+}
 
 /// Whether dropout is active.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,17 +50,23 @@ pub fn dropout(x: Tensor, mode: Mode) -> Tensor {
 pub struct Linear {
     weight: Tensor,
     bias: Tensor,
+    precision: Precision,
 }
 
 impl Linear {
     /// The layer `name` of the store.
     pub fn new(store: &Store, name: &str) -> Result<Self> {
-        Ok(Self { weight: store.get(&format!("{name}.weight"))?, bias: store.get(&format!("{name}.bias"))? })
+        Ok(Self {
+            weight: store.get(&format!("{name}.weight"))?,
+            bias: store.get(&format!("{name}.bias"))?,
+            precision: store.precision(),
+        })
     }
 
     /// `[…, inputs]` → `[…, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        let [x, weight, bias] = [x, &self.weight, &self.bias].map(|tensor| self.precision.cast(tensor));
+        x.linear(&weight, Some(&bias))
     }
 }
 

@@ -3,14 +3,16 @@
 mod attention;
 mod backbone;
 mod dg_former;
+mod encoder;
 mod layers;
 mod store;
 mod text_decoder;
 
 pub use attention::{Attention, Keys};
-pub use backbone::BackboneNet;
+pub use backbone::{BackboneNet, read_weights};
 pub use dg_former::DgFormer;
-pub use layers::{FeedForward, LayerNorm, Linear, Mode, dropout};
+pub use encoder::{Encoder, Images};
+pub use layers::{FeedForward, LayerNorm, Linear, Mode, Precision, dropout};
 pub use store::{Store, from_array, to_array};
 pub(crate) use text_decoder::normalize;
 pub use text_decoder::{RsicDecoder, SentenceEncoder, StepCache};

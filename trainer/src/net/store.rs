@@ -1,17 +1,20 @@
 //! The trained tensors of a model by name.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use super::Precision;
 use cssa::model::Model;
 use cssa::parameters::{self, Parameter, Start};
 use cssa::tensors::Array;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
-/// The tensors outside the backbone, FP32, each with a gradient.
+/// The tensors that are trained, FP32, each with a gradient: all outside the backbone, and the backbone's own where it is
+/// fine-tuned.
 #[derive(Debug)]
 pub struct Store {
     tensors: BTreeMap<String, Tensor>,
     device: Device,
+    precision: Precision,
 }
 
 impl Store {
@@ -22,7 +25,26 @@ impl Store {
             let tensor = start(parameter).to_device(device).set_requires_grad(true);
             (parameter.name.clone(), tensor)
         };
-        Self { tensors: parameters::trained(model).iter().map(fresh).collect(), device }
+        Self { tensors: parameters::trained(model).iter().map(fresh).collect(), device, precision: Precision::Float }
+    }
+
+    /// The same with other arithmetic for the layers built on it.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What arithmetic the layers use.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Adds a tensor that starts with these values, and gives it.
+    pub fn insert(&mut self, name: String, values: &Tensor) -> Tensor {
+        let tensor = values.detach().copy().to_device(self.device).set_requires_grad(true);
+        let shared = tensor.shallow_clone();
+        self.tensors.insert(name, tensor);
+        shared
     }
 
     /// Where the tensors are.
@@ -52,9 +74,10 @@ impl Store {
         tch::no_grad(|| tensor.f_copy_(values)).with_context(|| format!("tensor {name}"))
     }
 
-    /// Copies of all values, on the CPU.
+    /// Copies of all values outside the backbone, on the CPU.
     pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
-        self.tensors().map(|(name, tensor)| Ok((name.to_owned(), to_array(tensor)?))).collect()
+        let own = self.tensors().filter(|(name, _)| !name.starts_with(parameters::BACKBONE));
+        own.map(|(name, tensor)| Ok((name.to_owned(), to_array(tensor)?))).collect()
     }
 }
 

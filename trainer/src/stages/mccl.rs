@@ -2,96 +2,92 @@
 //!
 //! L_mccl = L_cl(f, T) + γi · L_cl(f, f′) + γs · L_cl(T, T′)
 
+use super::epochs::{Epochs, Surroundings};
 use super::optimizer::{Optimizer, Settings};
-use super::state::State;
 use crate::config::Config;
-use crate::data::batches::{Batcher, MatchBatch};
-use crate::net::{DgFormer, Mode, SentenceEncoder, Store};
-use crate::progress::Progress;
-use crate::random::Random;
+use crate::data::batches::{MatchBatch, Twins};
+use crate::net::{BackboneNet, Encoder, Images, Mode, SentenceEncoder, Store};
 use anyhow::Result;
 use cssa::model::Model;
 use cssa::parameters;
+use std::ops::ControlFlow;
 use tch::{Kind, Tensor};
 
 /// τ never falls below this, as in CLIP.
 const LOWEST_TEMPERATURE: f64 = 0.01;
-/// Part of the key of this stage's random streams.
-const STREAM: u64 = 1;
 
-struct Net {
-    encoder: DgFormer,
+struct Net<'a> {
+    encoder: Encoder<'a>,
     sentences: SentenceEncoder,
     image_projection: Tensor,
     log_temperature: Tensor,
 }
 
-/// Runs the stage from where `state` says it stands; `store` then holds the trained encoder and one-way decoder.
+/// Runs the stage; `store` then holds the trained encoder and one-way decoder.
 pub fn run(
     config: &Config,
     model: &Model,
-    store: &Store,
-    batcher: Batcher<'_>,
-    state: &State,
-    progress: &Progress,
+    (store, backbone): (&Store, &BackboneNet),
+    surroundings: Surroundings<'_>,
 ) -> Result<()> {
     let settings = &config.mccl;
     let net = Net {
-        encoder: DgFormer::new(store, model)?,
+        encoder: Encoder::new(store, model, backbone)?,
         sentences: SentenceEncoder::new(store, model)?,
         image_projection: store.get("mccl.image_projection.weight")?,
         log_temperature: store.get("mccl.log_temperature")?,
     };
-    let per_epoch = batcher.samples.epoch().len() / settings.batch.min(batcher.samples.epoch().len());
-    let mut optimizer = Optimizer::new(Settings {
+    let epochs = Epochs {
+        stage: "mccl",
+        stream: 1,
+        seed: config.seed,
+        epochs: settings.epochs,
+        batch: settings.batch,
+        accumulate: settings.accumulate,
+        whole_batches: true,
+    };
+    let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
+    store.set("mccl.log_temperature", &start)?;
+    let optimizer = Settings {
         schedule: settings.schedule,
-        total: per_epoch * settings.epochs,
+        total: epochs.steps(surroundings.batcher.samples.epoch().len()),
         width: model.width,
         clip: settings.clip,
         weight_decay: 0.0,
         average: 0.0,
-        untouched: parameters::DECODER,
-    });
-    store.set(
-        "mccl.log_temperature",
-        &Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device()),
-    )?;
-    let first = state.resume("mccl", store, &mut optimizer)?;
-    for epoch in first..settings.epochs {
-        let mut order = batcher.samples.epoch();
-        Random::keyed(&[config.seed, STREAM, epoch as u64]).shuffle(&mut order);
-        let bar = progress.stage(format!("mccl epoch {}/{}", epoch + 1, settings.epochs), order.len());
-        for images in order.chunks_exact(settings.batch.min(order.len())) {
-            let mut random = Random::keyed(&[config.seed, STREAM, epoch as u64, optimizer.step as u64]);
-            tch::manual_seed(random.bits() as i64);
-            let twins = (settings.gamma_image > 0.0, settings.gamma_sentence > 0.0);
-            let batch = batcher.matching(images, twins, &mut random)?;
-            let loss = net.loss(config, &batch);
-            let rate = optimizer.step(store, &loss)?;
-            let _ =
-                tch::no_grad(|| store.get("mccl.log_temperature").map(|mut t| t.clamp_min_(LOWEST_TEMPERATURE.ln())))?;
-            bar.advance(images.len());
-            bar.message(format!("loss {:.3} rate {rate:.1e}", loss.double_value(&[])));
-        }
-        drop(bar);
-        state.save("mccl", epoch + 1, store, &optimizer)?;
-    }
-    Ok(())
+        backbone_rate: config.network.backbone_rate,
+    };
+    let learned = |name: &str| settings.learn_temperature || name != "mccl.log_temperature";
+    let mut optimizer =
+        Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::DECODER) && learned(name));
+    let batcher = surroundings.batcher;
+    let twins = Twins {
+        images: settings.gamma_image > 0.0,
+        sentences: settings.gamma_sentence > 0.0,
+        equal_sentences: settings.spare_equal_sentences,
+    };
+    epochs.run(
+        surroundings,
+        &mut optimizer,
+        |images, random| batcher.matching(images, twins, random),
+        |batch: &MatchBatch, _| Ok(net.loss(config, batch)),
+        |_, _, _| Ok(ControlFlow::Continue(())),
+    )
 }
 
-impl Net {
+impl Net<'_> {
     fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
         let (settings, mode) = (&config.mccl, Mode::Train(config.network.dropout));
         let temperature = if settings.learn_temperature {
-            self.log_temperature.exp()
+            self.log_temperature.clamp_min(LOWEST_TEMPERATURE.ln()).exp()
         } else {
             Tensor::from(settings.temperature as f32).to_device(self.log_temperature.device())
         };
         let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
         let sentences = |s: &crate::data::batches::Sentences| self.sentences.forward(&s.tokens, &s.last, mode);
-        let (image, sentence) = (self.images(&batch.features, mode), sentences(&batch.sentences));
+        let (image, sentence) = (self.images(&batch.images, mode), sentences(&batch.sentences));
         let mut loss = contrast(&image, &sentence);
-        if let Some(other) = &batch.other_features {
+        if let Some(other) = &batch.other_images {
             loss += contrast(&image, &self.images(other, mode)) * settings.gamma_image;
         }
         if let Some(other) = &batch.other_sentences {
@@ -101,8 +97,8 @@ impl Net {
     }
 
     /// f: mean over the grid, projected and normalized, `[b, p]`.
-    fn images(&self, features: &Tensor, mode: Mode) -> Tensor {
-        let mean = self.encoder.forward(features, mode).mean_dim(1, false, Kind::Float);
+    fn images(&self, images: &Images, mode: Mode) -> Tensor {
+        let mean = self.encoder.forward(images, mode).mean_dim(1, false, Kind::Float);
         crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>))
     }
 }

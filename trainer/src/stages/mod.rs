@@ -1,6 +1,8 @@
-//! The two stages of training (paper 3.4).
+//! The stages of training: the paper's two (3.4), and self-critical training after them.
 
+pub mod epochs;
 pub mod mccl;
 pub mod optimizer;
 pub mod rsic;
+pub mod scst;
 pub mod state;

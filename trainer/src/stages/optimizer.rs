@@ -1,28 +1,41 @@
 //! Adam with decoupled weight decay, gradient clipping and averaged weights, with a state that can be saved: tch's own
 //! optimizers cannot.
+//!
+//! All trained tensors are moved into one flat tensor, of which they become views: a step is a handful of operations on
+//! flat tensors, however many layers there are, and nothing waits for the device.
 
 use crate::config::Schedule;
-use crate::net::Store;
-use anyhow::{Result, ensure};
-use std::collections::BTreeMap;
+use crate::net::{Store, from_array, to_array};
+use anyhow::{Context, Result, bail, ensure};
+use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
 
 /// β1, β2 and ε: those of the plain Transformer.
 const BETAS: (f64, f64) = (0.9, 0.98);
 const EPSILON: f64 = 1e-9;
 
-/// Updates every tensor of the store that has a gradient.
+/// Updates the tensors of one stage.
 #[derive(Debug)]
 pub struct Optimizer {
-    /// First moment by tensor.
-    pub first: BTreeMap<String, Tensor>,
-    /// Second moment by tensor.
-    pub second: BTreeMap<String, Tensor>,
-    /// Averaged weights by tensor; empty where averaging is off.
-    pub average: BTreeMap<String, Tensor>,
     /// Steps done.
     pub step: usize,
     settings: Settings,
+    parts: Vec<Part>,
+    weights: Tensor,
+    first: Tensor,
+    second: Tensor,
+    average: Option<Tensor>,
+    gradient: Option<Tensor>,
+    rate_factors: Tensor,
+    decayed: Tensor,
+}
+
+/// A tensor and its place in the flat one.
+#[derive(Debug)]
+struct Part {
+    name: String,
+    tensor: Tensor,
+    offset: i64,
 }
 
 /// Constants of an optimizer.
@@ -40,63 +53,148 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Share that the averaged weights keep.
     pub average: f64,
-    /// Tensors whose names start so belong to another stage and stay as they are.
-    pub untouched: &'static str,
+    /// Factor of the learning rate for the backbone's tensors.
+    pub backbone_rate: f64,
 }
 
 impl Optimizer {
-    /// All moments zero.
-    pub fn new(settings: Settings) -> Self {
-        let empty = BTreeMap::new;
-        Self { first: empty(), second: empty(), average: empty(), step: 0, settings }
+    /// For the tensors of `store` that `touched` names; all moments are zero.
+    pub fn new(store: &Store, settings: Settings, touched: impl Fn(&str) -> bool) -> Self {
+        let mut parts = Vec::new();
+        let mut offset = 0;
+        for (name, tensor) in store.tensors().filter(|(name, _)| touched(name)) {
+            parts.push(Part { name: name.to_owned(), tensor: tensor.shallow_clone(), offset });
+            offset += tensor.numel() as i64;
+        }
+        tch::no_grad(|| {
+            let weights = flat(parts.iter().map(|part| &part.tensor));
+            for part in &mut parts {
+                let view = shaped(&weights, part);
+                part.tensor.set_data(&view);
+            }
+            let constants = |value: &dyn Fn(&Part) -> f64| {
+                let each = parts.iter().map(|part| Tensor::full_like(&part.tensor, value(part)).flatten(0, -1));
+                Tensor::cat(&each.collect::<Vec<_>>(), 0)
+            };
+            let backbone = |part: &Part| part.name.starts_with(cssa::parameters::BACKBONE);
+            let rate_factors = constants(&|part| if backbone(part) { settings.backbone_rate } else { 1.0 });
+            let decayed = constants(&|part| if part.tensor.dim() > 1 { settings.weight_decay } else { 0.0 });
+            let (first, second) = (weights.zeros_like(), weights.zeros_like());
+            let average = (settings.average > 0.0).then(|| weights.copy());
+            Self { step: 0, settings, parts, weights, first, second, average, gradient: None, rate_factors, decayed }
+        })
     }
 
-    /// One step along the gradients that `loss` has; gives the learning rate. A loss that is not finite is an error.
-    pub fn step(&mut self, store: &Store, loss: &Tensor) -> Result<f64> {
-        let value = loss.double_value(&[]);
-        ensure!(value.is_finite(), "the loss is {value} at step {}: lower the learning rate", self.step + 1);
-        loss.backward();
+    /// Adds the gradients of `loss` to those of the step to come.
+    pub fn backward(&mut self, loss: &Tensor) {
+        let inputs: Vec<&Tensor> = self.parts.iter().map(|part| &part.tensor).collect();
+        let found = Tensor::run_backward(&[loss], &inputs, false, false);
+        let defined = found.into_iter().zip(&self.parts).map(|(gradient, part)| {
+            if gradient.defined() { gradient } else { part.tensor.zeros_like() }
+        });
+        let defined: Vec<Tensor> = defined.collect();
+        let gradient = tch::no_grad(|| flat(defined.iter()));
+        self.gradient = Some(match self.gradient.take() {
+            Some(sum) => sum + gradient,
+            None => gradient,
+        });
+    }
+
+    /// One step along the gradients collected; gives the learning rate.
+    pub fn apply(&mut self) -> Result<f64> {
+        let gradient = self.gradient.take().context("a step without gradients")?;
         self.step += 1;
         let rate = rate(&self.settings, self.step);
-        tch::no_grad(|| self.update(store, rate))?;
+        tch::no_grad(|| self.update(gradient, rate));
         Ok(rate)
     }
 
-    fn update(&mut self, store: &Store, rate: f64) -> Result<()> {
-        let touched: Vec<(&str, Tensor, Tensor)> = store
-            .tensors()
-            .filter(|(name, _)| !name.starts_with(self.settings.untouched))
-            .map(|(name, tensor)| (name, tensor.shallow_clone(), tensor.grad()))
-            .filter(|(_, _, gradient)| gradient.defined())
-            .collect();
-        let norms: Vec<Tensor> = touched.iter().map(|(_, _, g)| (g * g).sum(Kind::Double)).collect();
-        let norm = Tensor::stack(&norms, 0).sum(Kind::Double).sqrt().double_value(&[]);
-        ensure!(norm.is_finite(), "the gradients' norm is {norm} at step {}: lower the learning rate", self.step);
-        let scale = if norm > self.settings.clip { self.settings.clip / norm } else { 1.0 };
+    fn update(&mut self, mut gradient: Tensor, rate: f64) {
+        let norm = gradient.norm();
+        let _ = gradient.g_mul_(&(self.settings.clip / (norm + 1e-12)).clamp_max(1.0));
         let (bias1, bias2) = (1.0 - BETAS.0.powi(self.step as i32), 1.0 - BETAS.1.powi(self.step as i32));
-        for (name, mut tensor, mut gradient) in touched {
-            let g = &gradient * scale;
-            let moment = |moments: &mut BTreeMap<String, Tensor>| {
-                moments.entry(name.to_owned()).or_insert_with(|| tensor.zeros_like()).shallow_clone()
-            };
-            let (mut m, mut v) = (moment(&mut self.first), moment(&mut self.second));
-            let _ = m.lerp_(&g, 1.0 - BETAS.0);
-            let _ = v.lerp_(&(&g * &g), 1.0 - BETAS.1);
-            let direction = (&m / bias1) / ((&v / bias2).sqrt() + EPSILON);
-            if self.settings.weight_decay > 0.0 && tensor.dim() > 1 {
-                let _ = tensor.g_mul_scalar_(1.0 - rate * self.settings.weight_decay);
-            }
-            let _ = tensor.g_sub_(&(direction * rate));
-            let _ = gradient.zero_();
-            if self.settings.average > 0.0 {
-                // Early on the average follows fast: otherwise the first, random weights would linger.
-                let keep = self.settings.average.min(self.step as f64 / (self.step as f64 + 10.0));
-                let average = self.average.entry(name.to_owned()).or_insert_with(|| tensor.detach().copy());
-                let _ = average.lerp_(&tensor.detach(), 1.0 - keep);
-            }
+        let _ = self.first.lerp_(&gradient, 1.0 - BETAS.0);
+        let _ = self.second.g_mul_scalar_(BETAS.1);
+        let _ = self.second.addcmul_(&gradient, &(&gradient * (1.0 - BETAS.1)));
+        let mut direction = (&self.second / bias2).sqrt_().g_add_scalar_(EPSILON).reciprocal_();
+        let _ = direction.g_mul_(&self.first).g_mul_scalar_(1.0 / bias1);
+        if self.settings.weight_decay > 0.0 {
+            let _ = direction.addcmul_(&self.decayed, &self.weights);
         }
+        let _ = self.weights.addcmul_(&self.rate_factors, &direction.g_mul_scalar_(-rate));
+        if let Some(average) = &mut self.average {
+            // Early on the average follows fast: otherwise the first, random weights would linger.
+            let keep = self.settings.average.min(self.step as f64 / (self.step as f64 + 10.0));
+            let _ = average.lerp_(&self.weights, 1.0 - keep);
+        }
+    }
+
+    /// An error where a weight is no number any more.
+    pub fn check(&self) -> Result<()> {
+        let finite = self.weights.sum(Kind::Double).double_value(&[]).is_finite();
+        ensure!(finite, "the weights are no numbers any more after step {}: lower the learning rate", self.step);
         Ok(())
     }
+
+    /// Runs `then` with the averaged weights in place, where averaging is on; the trained ones come back afterwards.
+    pub fn with_average<T>(&mut self, then: impl FnOnce() -> Result<T>) -> Result<T> {
+        let Some(average) = &self.average else { return then() };
+        let own = self.weights.copy();
+        let mut weights = self.weights.shallow_clone();
+        tch::no_grad(|| weights.copy_(average));
+        let result = then();
+        tch::no_grad(|| weights.copy_(&own));
+        result
+    }
+
+    /// All that [`Optimizer::restore`] needs, by name: `weights.`, `first.`, `second.` and `average.` before each tensor's.
+    pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
+        let mut arrays = Vec::new();
+        for (kind, all) in self.kinds() {
+            for part in &self.parts {
+                arrays.push((format!("{kind}.{}", part.name), to_array(&shaped(all, part))?));
+            }
+        }
+        Ok(arrays)
+    }
+
+    /// Puts saved values back; the first tensor that is missing or has another shape is named.
+    pub fn restore(&mut self, tensors: &Tensors, step: usize) -> Result<()> {
+        for (kind, all) in self.kinds() {
+            for part in &self.parts {
+                let name = format!("{kind}.{}", part.name);
+                let array = tensors.get(&name)?;
+                let mut place = shaped(all, part);
+                let expected: Vec<usize> = place.size().iter().map(|&extent| extent as usize).collect();
+                if array.shape != expected {
+                    bail!("{}: tensor {name} has shape {:?}, expected {expected:?}", tensors.path().display(), array.shape);
+                }
+                tch::no_grad(|| place.copy_(&from_array(array, all.device())));
+            }
+        }
+        self.step = step;
+        Ok(())
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        let kinds = [("weights", &self.weights), ("first", &self.first), ("second", &self.second)];
+        kinds.into_iter().chain(self.average.as_ref().map(|average| ("average", average)))
+    }
+}
+
+/// A tensor in the order in which the flat one holds it: kernels of convolutions with their channels last.
+fn ordered(tensor: &Tensor) -> Tensor {
+    if tensor.dim() == 4 { tensor.permute([0, 2, 3, 1]) } else { tensor.shallow_clone() }
+}
+
+fn flat<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Tensor {
+    Tensor::cat(&tensors.map(|tensor| ordered(tensor).reshape([-1])).collect::<Vec<_>>(), 0)
+}
+
+/// The part of a flat tensor that belongs to `part`, with its shape and in the same memory.
+fn shaped(flat: &Tensor, part: &Part) -> Tensor {
+    let view = flat.narrow(0, part.offset, part.tensor.numel() as i64).view(ordered(&part.tensor).size().as_slice());
+    if part.tensor.dim() == 4 { view.permute([0, 3, 1, 2]) } else { view }
 }
 
 /// The learning rate of step `step`, counted from 1.
@@ -118,9 +216,11 @@ pub fn rate(settings: &Settings, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use tch::Device;
 
     fn settings(schedule: Schedule) -> Settings {
-        Settings { schedule, total: 110, width: 512, clip: 1.0, weight_decay: 0.0, average: 0.0, untouched: "-" }
+        Settings { schedule, total: 110, width: 512, clip: 1.0, weight_decay: 0.0, average: 0.0, backbone_rate: 1.0 }
     }
 
     #[test]
@@ -136,5 +236,60 @@ mod tests {
         let s = settings(Schedule::Cosine { peak: 2.0, warmup: 10 });
         assert_eq!((rate(&s, 5), rate(&s, 10)), (1.0, 2.0));
         assert!((rate(&s, 60) - 1.0).abs() < 1e-12 && rate(&s, 110).abs() < 1e-12);
+    }
+
+    fn store() -> Store {
+        let mut config = Config::default();
+        let network = &mut config.network;
+        (network.width, network.heads, network.feed_forward) = (8, 2, 8);
+        (network.encoder_layers, network.decoder_layers) = (1, 1);
+        let mut store = Store::new(&config.model(5), 1, Device::Cpu);
+        let kernel = Tensor::randn([4, 3, 2, 2], (Kind::Float, Device::Cpu));
+        store.insert("backbone.k.weight".into(), &kernel.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]));
+        store
+    }
+
+    /// The sum of squares of two tensors, of which one is a kernel.
+    fn loss(store: &Store) -> Result<Tensor> {
+        let [output, kernel] = [store.get("decoder.output.weight")?, store.get("backbone.k.weight")?];
+        Ok((&output * &output).sum(Kind::Float) + (&kernel * &kernel).sum(Kind::Float))
+    }
+
+    #[test]
+    fn a_step_is_adams_with_decay_factors_and_average() -> Result<()> {
+        let store = store();
+        let (weight, decay, backbone_rate) = (store.get("decoder.output.weight")?.copy(), 0.1, 0.5);
+        let kernel = store.get("backbone.k.weight")?.copy();
+        let schedule = Schedule::Cosine { peak: 1e-2, warmup: 1 };
+        let settings = Settings { clip: 1e9, weight_decay: decay, average: 0.9, backbone_rate, ..settings(schedule) };
+        let mut optimizer = Optimizer::new(&store, settings, |name| !name.starts_with("mccl."));
+        let held = store.get("decoder.output.weight")?;
+        optimizer.backward(&loss(&store)?);
+        let rate = optimizer.apply()?;
+        // The first step of Adam has length 1 in every coordinate, along the sign of the gradient.
+        let expected = &weight - (weight.sign() + &weight * decay) * rate;
+        assert!((held - &expected).abs().max().double_value(&[]) < 1e-6);
+        let expected_kernel = &kernel - (kernel.sign() + &kernel * decay) * (rate * backbone_rate);
+        assert!((store.get("backbone.k.weight")? - expected_kernel).abs().max().double_value(&[]) < 1e-6);
+        let average = optimizer.with_average(|| Ok(store.get("decoder.output.weight")?.copy()))?;
+        let keep = 1.0 / 11.0;
+        assert!((average - (&weight * keep + &expected * (1.0 - keep))).abs().max().double_value(&[]) < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn long_gradients_are_clipped_and_accumulated_ones_added() -> Result<()> {
+        let store = store();
+        let settings = Settings { clip: 1e-3, ..settings(Schedule::Cosine { peak: 1e-2, warmup: 1 }) };
+        let mut optimizer = Optimizer::new(&store, settings, |name| name == "decoder.output.weight");
+        optimizer.backward(&loss(&store)?);
+        optimizer.backward(&loss(&store)?);
+        let sum = optimizer.gradient.as_ref().map(Tensor::copy).context("gradients")?;
+        let expected = flat([&(store.get("decoder.output.weight")? * 4.0)].into_iter());
+        assert!((sum - expected).abs().max().double_value(&[]) < 1e-5);
+        optimizer.apply()?;
+        let first = optimizer.first.norm().double_value(&[]);
+        assert!((first - 1e-3 * (1.0 - BETAS.0)).abs() < 1e-8, "{first}");
+        Ok(())
     }
 }

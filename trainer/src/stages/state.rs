@@ -1,102 +1,99 @@
-//! `run/state`: weights, moments, averages and step after each epoch of a stage, so that a run that was stopped goes on.
-//! Random streams are keyed by seed, stage, epoch and step, and need no state of their own.
+//! `run/state`: all that a run needs to go on exactly where it was: weights, moments, averages, step, and the place in the
+//! epoch. Random streams are keyed by seed, stage, epoch and batch, and need no state of their own.
 
 use super::optimizer::Optimizer;
-use crate::net::{Store, from_array, to_array};
 use anyhow::{Context, Result, bail};
 use cssa::files;
-use cssa::tensors::{self, Array, Tensors};
+use cssa::tensors::{self, Tensors};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tch::Tensor;
+use std::time::{Duration, Instant};
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct State {
     folder: PathBuf,
+    every: Duration,
+}
+
+/// Where a stage stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Whole epochs done.
+    pub epoch: usize,
+    /// Batches done in the epoch that is under way.
+    pub batches: usize,
+    /// Sum of their losses.
+    pub loss: f64,
+    /// Steps of the optimizer.
+    pub step: usize,
+    /// The stage has ended.
+    pub ended: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Position {
-    epoch: usize,
-    step: usize,
+struct Saved {
     tensors: String,
+    position: Position,
 }
 
 impl State {
-    /// State in `folder`.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// State in `folder`, saved after every epoch and where an epoch takes longer at least once in `every`.
+    pub fn new(folder: PathBuf, every: Duration) -> Self {
+        Self { folder, every }
     }
 
     /// Whether a stage has saved anything.
     pub fn has(&self, stage: &str) -> bool {
-        self.position(stage).is_file()
+        self.place(stage).is_file()
     }
 
-    /// Saves a stage after `epoch` epochs. The tensors go into a new file, then the small file that names them is
-    /// replaced, then the old tensors are removed: at any moment one complete state is there.
-    pub fn save(&self, stage: &str, epoch: usize, store: &Store, optimizer: &Optimizer) -> Result<()> {
-        std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("{} cannot be created", self.folder.display()))?;
-        let mut arrays: Vec<(String, Array)> = Vec::new();
-        for (name, tensor) in store.tensors() {
-            arrays.push((format!("weights.{name}"), to_array(tensor)?));
-        }
-        let kinds = [("first", &optimizer.first), ("second", &optimizer.second), ("average", &optimizer.average)];
-        for (kind, tensors) in kinds {
-            for (name, tensor) in tensors {
-                arrays.push((format!("{kind}.{name}"), to_array(tensor)?));
-            }
-        }
-        let file = format!("{stage}-{epoch}.safetensors");
-        tensors::write(&self.folder.join(&file), arrays.iter().map(|(name, array)| (name.as_str(), array)))?;
-        let old = self.read_position(stage)?;
-        let position = Position { epoch, step: optimizer.step, tensors: file.clone() };
-        files::write(&self.position(stage), toml::to_string(&position)?.as_bytes())?;
+    /// Whether it is time to save again.
+    pub fn is_due(&self, last: Instant) -> bool {
+        last.elapsed() >= self.every
+    }
+
+    /// Saves a stage. The tensors go into a new file, then the small file that names them is replaced, then the old tensors
+    /// are removed: at any moment one complete state is there, also when the disk is full.
+    pub fn save(&self, stage: &str, position: &Position, optimizer: &Optimizer) -> Result<()> {
+        optimizer.check()?;
+        let folder = &self.folder;
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        let file = format!("{stage}-{}-{}.safetensors", position.epoch, position.batches);
+        let arrays = optimizer.arrays()?;
+        tensors::write(&folder.join(&file), arrays.iter().map(|(name, array)| (name.as_str(), array)))?;
+        let old = self.read(stage)?;
+        let saved = Saved { tensors: file.clone(), position: position.clone() };
+        files::write(&self.place(stage), toml::to_string(&saved)?.as_bytes())?;
         if let Some(old) = old.filter(|old| old.tensors != file) {
-            std::fs::remove_file(self.folder.join(old.tensors)).ok();
+            std::fs::remove_file(folder.join(old.tensors)).ok();
         }
         Ok(())
     }
 
-    /// Restores what [`State::save`] wrote and gives the number of epochs done, 0 where there is nothing yet.
-    pub fn resume(&self, stage: &str, store: &Store, optimizer: &mut Optimizer) -> Result<usize> {
-        let Some(position) = self.read_position(stage)? else { return Ok(0) };
-        let path = self.folder.join(&position.tensors);
-        let tensors = Tensors::read(&path)?;
-        for (name, _) in store.tensors() {
-            store
-                .set(name, &from_array(tensors.get(&format!("weights.{name}"))?, store.device()))
-                .with_context(|| format!("{}: start a new run or restore the configuration", path.display()))?;
-            let restore = |kind: &str, moments: &mut BTreeMap<String, Tensor>| {
-                if let Ok(array) = tensors.get(&format!("{kind}.{name}")) {
-                    moments.insert(name.to_owned(), from_array(array, store.device()));
-                }
-            };
-            restore("first", &mut optimizer.first);
-            restore("second", &mut optimizer.second);
-            restore("average", &mut optimizer.average);
-        }
-        optimizer.step = position.step;
-        Ok(position.epoch)
+    /// Restores what [`State::save`] wrote and says where the stage stands, at its beginning where nothing is saved.
+    pub fn resume(&self, stage: &str, optimizer: &mut Optimizer) -> Result<Position> {
+        let Some(Saved { tensors, position }) = self.read(stage)? else { return Ok(Position::default()) };
+        let tensors = Tensors::read(&self.folder.join(tensors))?;
+        optimizer.restore(&tensors, position.step)?;
+        Ok(position)
     }
 
-    fn position(&self, stage: &str) -> PathBuf {
+    fn place(&self, stage: &str) -> PathBuf {
         self.folder.join(format!("{stage}.toml"))
     }
 
-    fn read_position(&self, stage: &str) -> Result<Option<Position>> {
-        let path = self.position(stage);
+    fn read(&self, stage: &str) -> Result<Option<Saved>> {
+        let path = self.place(stage);
         if !path.exists() {
             return Ok(None);
         }
-        let position: Position = files::read_toml(&path)?;
-        if position.tensors.contains('/') {
-            bail!("{}: tensors is {:?}, expected a file beside it", path.display(), position.tensors);
+        let saved: Saved = files::read_toml(&path)?;
+        if saved.tensors.contains('/') {
+            bail!("{}: tensors is {:?}, expected a file beside it", path.display(), saved.tensors);
         }
-        Ok(Some(position))
+        Ok(Some(saved))
     }
 }

@@ -1,0 +1,140 @@
+//! The numbers of a run: `metrics.json`, a line an epoch, and event files under `events/` for TensorBoard.
+//!
+//! An event file is a sequence of TFRecords: length (u64, little-endian), its masked CRC-32C, the bytes of an `Event`
+//! (`tensorflow/core/util/event.proto`), their masked CRC-32C.
+
+use anyhow::{Context, Result};
+use cssa::files;
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const CRC_32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+/// Steps between two points of a curve.
+const EVERY: usize = 10;
+
+/// An epoch of a stage that captions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// `rsic` or `scst`.
+    pub stage: String,
+    /// From 1.
+    pub epoch: usize,
+    /// Mean over the batches.
+    pub train_loss: f64,
+    /// CIDEr-D on dev, mean over the datasets.
+    pub dev_cider: f64,
+    /// BLEU-4 on dev.
+    pub dev_bleu_4: f64,
+    /// Whether the run's checkpoint was taken here.
+    pub chosen: bool,
+}
+
+/// Where a run's numbers go.
+#[derive(Debug)]
+pub struct Log {
+    metrics: PathBuf,
+    events: RefCell<File>,
+}
+
+#[derive(Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+#[derive(Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+#[derive(Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, tag = "2")]
+    simple_value: f32,
+}
+
+impl Log {
+    /// The log of the run in `folder`; every start of the program has an event file of its own.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let events = folder.join("events");
+        std::fs::create_dir_all(&events).with_context(|| format!("{} cannot be created", events.display()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let path = events.join(format!("events.out.tfevents.{}.{}", now.as_secs(), std::process::id()));
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("{} cannot be written", path.display()))?;
+        let log = Self { metrics: folder.join("metrics.json"), events: RefCell::new(file) };
+        log.write(Event { file_version: Some("brain.Event:2".into()), ..Event::default() })?;
+        Ok(log)
+    }
+
+    /// A step of a stage: mean loss of the epoch so far, learning rate, images a second.
+    pub fn step(&self, stage: &str, step: usize, loss: f64, rate: f64, speed: f64) -> Result<()> {
+        if !step.is_multiple_of(EVERY) {
+            return Ok(());
+        }
+        self.scalars(stage, step, &[("loss", loss), ("learning_rate", rate), ("images_per_second", speed)])
+    }
+
+    /// The epochs so far.
+    pub fn epochs(&self) -> Result<Vec<Epoch>> {
+        if !self.metrics.exists() {
+            return Ok(Vec::new());
+        }
+        let text = files::read_text(&self.metrics, 1 << 24)?;
+        serde_json::from_str(&text).with_context(|| format!("{}", self.metrics.display()))
+    }
+
+    /// All epochs, of which the last is new.
+    pub fn finished(&self, epochs: &[Epoch]) -> Result<()> {
+        files::write(&self.metrics, serde_json::to_string_pretty(epochs)?.as_bytes())?;
+        let Some(epoch) = epochs.last() else { return Ok(()) };
+        let scores = [("dev_cider", epoch.dev_cider), ("dev_bleu_4", epoch.dev_bleu_4), ("epoch_loss", epoch.train_loss)];
+        self.scalars(&epoch.stage, epoch.epoch, &scores)
+    }
+
+    fn scalars(&self, stage: &str, step: usize, values: &[(&str, f64)]) -> Result<()> {
+        let value = |(name, value): &(&str, f64)| Value { tag: format!("{stage}/{name}"), simple_value: *value as f32 };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let summary = Some(Summary { value: values.iter().map(value).collect() });
+        self.write(Event { wall_time: now, step: step as i64, file_version: None, summary })
+    }
+
+    fn write(&self, event: Event) -> Result<()> {
+        let bytes = record(&event.encode_to_vec());
+        self.events.borrow_mut().write_all(&bytes).context("the event file cannot be written")
+    }
+}
+
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    let masked = |bytes: &[u8]| CRC_32C.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes();
+    [length.as_slice(), &masked(&length), data, &masked(data)].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_the_bytes_that_tensorflow_writes() {
+        // tf.io.TFRecordWriter of b"abc".
+        let expected = "03000000000000009c6c2c856162639cf8a79a";
+        let found: String = record(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found.len(), expected.len());
+        assert_eq!(&found[..16], &expected[..16]);
+    }
+}

@@ -1,0 +1,143 @@
+//! What all stages share: passes over the train images in batches that are prepared ahead, accumulation of gradients,
+//! saving, and going on after a stop.
+
+use super::optimizer::Optimizer;
+use super::state::State;
+use crate::data::batches::Batcher;
+use crate::log::Log;
+use crate::progress::Progress;
+use crate::random::Random;
+use anyhow::Result;
+use std::ops::ControlFlow;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+use tch::{Device, Tensor};
+
+/// Batches that are ready before they are needed.
+const AHEAD: usize = 3;
+/// On a GPU, steps between looks at the loss: each look waits for the device.
+const LOOK: usize = 20;
+
+/// One stage's passes.
+#[derive(Clone, Copy, Debug)]
+pub struct Epochs {
+    /// Its name, which its saved state carries.
+    pub stage: &'static str,
+    /// Part of the key of its random streams.
+    pub stream: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// How many passes.
+    pub epochs: usize,
+    /// Images a batch.
+    pub batch: usize,
+    /// Batches a step.
+    pub accumulate: usize,
+    /// Leave out a last batch with fewer images.
+    pub whole_batches: bool,
+}
+
+/// What the stages work with.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Makes the batches.
+    pub batcher: Batcher<'a>,
+    /// Where the stage saves itself.
+    pub state: &'a State,
+    /// Where its numbers go.
+    pub log: &'a Log,
+    /// What the user sees.
+    pub progress: &'a Progress,
+}
+
+impl Epochs {
+    fn batches(&self, images: usize) -> usize {
+        let batch = self.batch.min(images).max(1);
+        if self.whole_batches { images / batch } else { images.div_ceil(batch) }
+    }
+
+    /// Steps of the whole stage for `images` images an epoch.
+    pub fn steps(&self, images: usize) -> usize {
+        self.batches(images).div_ceil(self.accumulate) * self.epochs
+    }
+
+    /// Goes on from where the state says the stage stands. `make` prepares a batch in another thread; `loss` may draw random
+    /// numbers from its own stream; after each epoch `finished(optimizer, epoch, mean loss)` says whether to go on.
+    pub fn run<B: Send>(
+        &self,
+        surroundings: Surroundings<'_>,
+        optimizer: &mut Optimizer,
+        make: impl Fn(&[usize], &mut Random) -> Result<B> + Sync,
+        mut loss: impl FnMut(&B, &mut Random) -> Result<Tensor>,
+        mut finished: impl FnMut(&mut Optimizer, usize, f64) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Surroundings { batcher, state, log, progress } = surroundings;
+        let mut position = state.resume(self.stage, optimizer)?;
+        while position.epoch < self.epochs && !position.ended {
+            let epoch = position.epoch as u64;
+            let mut order = batcher.samples.epoch();
+            Random::keyed(&[self.seed, self.stream, epoch]).shuffle(&mut order);
+            let count = self.batches(order.len());
+            let batches: Vec<&[usize]> = order.chunks(self.batch.min(order.len()).max(1)).take(count).collect();
+            let name = format!("{} epoch {}/{}", self.stage, epoch + 1, self.epochs);
+            let bar = progress.stage(name, batches.iter().map(|batch| batch.len()).sum());
+            bar.advance_from(batches[..position.batches].iter().map(|batch| batch.len()).sum());
+            let mut pending: Vec<Tensor> = Vec::new();
+            let mut saved = Instant::now();
+            std::thread::scope(|scope| -> Result<()> {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let (ahead, first, make) = (&batches, position.batches, &make);
+                scope.spawn(move || {
+                    for (n, images) in ahead.iter().enumerate().skip(first) {
+                        let mut random = Random::keyed(&[self.seed, self.stream, epoch, n as u64]);
+                        if sender.send(make(images, &mut random)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                for batch in receiver {
+                    let n = position.batches;
+                    let mut random = Random::keyed(&[self.seed, self.stream, epoch, n as u64, 1]);
+                    tch::manual_seed(random.bits() as i64);
+                    let group = (n / self.accumulate * self.accumulate..count).take(self.accumulate).len();
+                    let loss = loss(&batch?, &mut random)?;
+                    optimizer.backward(&(&loss / group as f64));
+                    pending.push(loss.detach());
+                    position.batches += 1;
+                    bar.advance(batches[n].len());
+                    let last = position.batches == count;
+                    if !last && position.batches % self.accumulate != 0 {
+                        continue;
+                    }
+                    let rate = optimizer.apply()?;
+                    position.step = optimizer.step;
+                    let due = state.is_due(saved) && !last;
+                    if last || due || batcher.device == Device::Cpu || optimizer.step % LOOK == 0 {
+                        let sum = pending.drain(..).map(|loss| loss.double_value(&[])).sum::<f64>();
+                        position.loss += sum;
+                        let mean = position.loss / position.batches as f64;
+                        anyhow::ensure!(mean.is_finite(), "the loss is {mean} at step {}: lower the learning rate", position.step);
+                        bar.message(format!("loss {mean:.3} rate {rate:.1e}"));
+                        log.step(self.stage, position.step, mean, rate, bar.rate())?;
+                    }
+                    if due {
+                        state.save(self.stage, &position, optimizer)?;
+                        saved = Instant::now();
+                    }
+                }
+                Ok(())
+            })?;
+            drop(bar);
+            let mean = position.loss / position.batches.max(1) as f64;
+            position.ended = finished(optimizer, position.epoch + 1, mean)?.is_break();
+            position = super::state::Position {
+                epoch: position.epoch + 1,
+                batches: 0,
+                loss: 0.0,
+                ..position
+            };
+            state.save(self.stage, &position, optimizer)?;
+        }
+        Ok(())
+    }
+}
