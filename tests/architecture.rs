@@ -41,7 +41,7 @@ fn only_the_trainer_links_libtorch() -> Result<()> {
 #[test]
 fn the_domain_knows_no_runtime_and_the_trainer_no_onnx() -> Result<()> {
     for name in ["cssa", "trainer"] {
-        for runtime in ["ort", "tract-onnx", "prost", "edge", "exporter"] {
+        for runtime in ["ort", "tract-onnx", "edge", "exporter"] {
             assert!(!dependencies(name)?.contains(&runtime.to_owned()), "{name} depends on {runtime}");
         }
     }

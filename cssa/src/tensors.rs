@@ -50,6 +50,12 @@ impl Tensors {
         Ok(Self { path: path.into(), arrays })
     }
 
+    /// Tensors that another reader found in the file `path`.
+    #[must_use]
+    pub fn new(path: &Path, arrays: BTreeMap<String, Array>) -> Self {
+        Self { path: path.into(), arrays }
+    }
+
     /// The file they came from.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,0 +1,277 @@
+//! Python's pickle, as far as a `state_dict` needs it (protocols 2 to 4, PEP 307 and 3154). Nothing is ever called: only
+//! dictionaries, tensors and their storages are understood, everything else stays an opaque value.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Anything that weights do not need.
+    Opaque,
+    /// An integer; long ones that do not fit are opaque.
+    Integer(i64),
+    /// A string.
+    Text(String),
+    /// A tuple or list.
+    Sequence(Vec<Value>),
+    /// A dictionary in its order.
+    Dictionary(Vec<(Value, Value)>),
+    /// A class or function by module and name.
+    Global(String),
+    /// A storage: element type, key, number of elements.
+    Storage(String, String, i64),
+    /// A tensor in a storage.
+    Tensor(TensorValue),
+}
+
+/// A tensor's place in its storage, in elements.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TensorValue {
+    pub(super) element: String,
+    pub(super) key: String,
+    pub(super) offset: i64,
+    pub(super) size: Vec<i64>,
+    pub(super) stride: Vec<i64>,
+}
+
+/// Reads one pickle from the front of `bytes` and gives what follows it, too.
+pub(super) fn read(bytes: &[u8]) -> Result<(Value, &[u8])> {
+    let mut machine = Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
+    while !machine.step()? {}
+    let value = machine.pop()?;
+    Ok((value, machine.rest))
+}
+
+struct Machine<'a> {
+    rest: &'a [u8],
+    stack: Vec<Value>,
+    marks: Vec<usize>,
+    memo: BTreeMap<u32, Value>,
+}
+
+impl<'a> Machine<'a> {
+    /// Takes one instruction; true where it was the last.
+    fn step(&mut self) -> Result<bool> {
+        let operation = self.take(1)?[0];
+        match operation {
+            b'.' => return Ok(true),
+            0x80 => drop(self.take(1)?),
+            0x95 => drop(self.take(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            b'}' => self.push(Value::Dictionary(Vec::new())),
+            b']' | b')' => self.push(Value::Sequence(Vec::new())),
+            b'N' | 0x88 | 0x89 => self.push(Value::Opaque),
+            b'K' => {
+                let value = i64::from(self.take(1)?[0]);
+                self.push(Value::Integer(value));
+            }
+            b'M' => {
+                let value = i64::from(u16::from_le_bytes(self.array()?));
+                self.push(Value::Integer(value));
+            }
+            b'J' => {
+                let value = i64::from(i32::from_le_bytes(self.array()?));
+                self.push(Value::Integer(value));
+            }
+            0x8a => {
+                let length = usize::from(self.take(1)?[0]);
+                let bytes = self.take(length)?;
+                self.push(long(bytes));
+            }
+            b'G' => {
+                self.take(8)?;
+                self.push(Value::Opaque);
+            }
+            b'X' => {
+                let length = u32::from_le_bytes(self.array()?) as usize;
+                self.text(length)?;
+            }
+            0x8c => {
+                let length = usize::from(self.take(1)?[0]);
+                self.text(length)?;
+            }
+            b'q' => {
+                let at = u32::from(self.take(1)?[0]);
+                self.remember(at)?;
+            }
+            b'r' => {
+                let at = u32::from_le_bytes(self.array()?);
+                self.remember(at)?;
+            }
+            0x94 => self.remember(self.memo.len() as u32)?,
+            b'h' => {
+                let at = u32::from(self.take(1)?[0]);
+                self.recall(at)?;
+            }
+            b'j' => {
+                let at = u32::from_le_bytes(self.array()?);
+                self.recall(at)?;
+            }
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push(Value::Global(format!("{module}.{name}")));
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (Value::Text(name), Value::Text(module)) = (name, module) else { bail!("a global without a name") };
+                self.push(Value::Global(format!("{module}.{name}")));
+            }
+            b't' | b'l' => {
+                let items = self.since_mark()?;
+                self.push(Value::Sequence(items));
+            }
+            0x85..=0x87 => {
+                let start = self.stack.len().checked_sub(usize::from(operation - 0x84)).context("a short stack")?;
+                let items = self.stack.split_off(start);
+                self.push(Value::Sequence(items));
+            }
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.extend(vec![key, value])?;
+            }
+            b'u' => {
+                let items = self.since_mark()?;
+                self.extend(items)?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' => {
+                let items = self.since_mark()?;
+                self.append(items)?;
+            }
+            b'Q' => {
+                let identity = self.pop()?;
+                self.push(storage(identity)?);
+            }
+            b'R' | 0x81 => {
+                let (arguments, called) = (self.pop()?, self.pop()?);
+                self.push(built(called, arguments)?);
+            }
+            b'b' => drop(self.pop()?),
+            other => bail!("instruction 0x{other:02x} is none that a state_dict needs"),
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (head, rest) = self.rest.split_at_checked(length).context("the pickle is cut off")?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        Ok(self.take(N)?.try_into()?)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let end = self.rest.iter().position(|&byte| byte == b'\n').context("the pickle is cut off")?;
+        let line = std::str::from_utf8(self.take(end)?)?.to_owned();
+        self.take(1)?;
+        Ok(line)
+    }
+
+    fn text(&mut self, length: usize) -> Result<()> {
+        let text = std::str::from_utf8(self.take(length)?)?.to_owned();
+        self.push(Value::Text(text));
+        Ok(())
+    }
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    fn pop(&mut self) -> Result<Value> {
+        self.stack.pop().context("a short stack")
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Value>> {
+        let start = self.marks.pop().context("no mark")?;
+        ensure!(start <= self.stack.len(), "a short stack");
+        Ok(self.stack.split_off(start))
+    }
+
+    fn remember(&mut self, at: u32) -> Result<()> {
+        // A container may be remembered before it is filled; nothing in a state_dict recalls one.
+        let value = match self.stack.last().context("a short stack")? {
+            Value::Dictionary(_) => Value::Opaque,
+            value => value.clone(),
+        };
+        self.memo.insert(at, value);
+        Ok(())
+    }
+
+    fn recall(&mut self, at: u32) -> Result<()> {
+        let value = self.memo.get(&at).context("nothing remembered")?.clone();
+        self.push(value);
+        Ok(())
+    }
+
+    fn extend(&mut self, items: Vec<Value>) -> Result<()> {
+        let Some(Value::Dictionary(entries)) = self.stack.last_mut() else { return Ok(()) };
+        ensure!(items.len().is_multiple_of(2), "a key without a value");
+        let mut items = items.into_iter();
+        while let (Some(key), Some(value)) = (items.next(), items.next()) {
+            entries.push((key, value));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, items: Vec<Value>) -> Result<()> {
+        if let Some(Value::Sequence(sequence)) = self.stack.last_mut() {
+            sequence.extend(items);
+        }
+        Ok(())
+    }
+}
+
+/// A little-endian integer in two's complement.
+fn long(bytes: &[u8]) -> Value {
+    if bytes.len() > 8 {
+        return Value::Opaque;
+    }
+    let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut whole = [if negative { 0xff } else { 0 }; 8];
+    whole[..bytes.len()].copy_from_slice(bytes);
+    Value::Integer(i64::from_le_bytes(whole))
+}
+
+/// `('storage', type, key, location, elements, …)`.
+fn storage(identity: Value) -> Result<Value> {
+    let Value::Sequence(parts) = identity else { bail!("a storage that is no tuple") };
+    match parts.as_slice() {
+        [Value::Text(kind), Value::Global(element), Value::Text(key), _, Value::Integer(count), ..] if kind == "storage" => {
+            Ok(Value::Storage(element.clone(), key.clone(), *count))
+        }
+        _ => bail!("a persistent object that is no storage"),
+    }
+}
+
+/// What a call gives, for the few callables that weights need.
+fn built(called: Value, arguments: Value) -> Result<Value> {
+    let (Value::Global(name), Value::Sequence(arguments)) = (called, arguments) else { return Ok(Value::Opaque) };
+    match name.as_str() {
+        "collections.OrderedDict" => Ok(Value::Dictionary(Vec::new())),
+        "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
+            let [Value::Storage(element, key, _), Value::Integer(offset), size, stride, ..] = arguments.as_slice() else {
+                bail!("a tensor without storage, offset, size and stride");
+            };
+            Ok(Value::Tensor(TensorValue {
+                element: element.clone(),
+                key: key.clone(),
+                offset: *offset,
+                size: integers(size)?,
+                stride: integers(stride)?,
+            }))
+        }
+        "torch._utils._rebuild_parameter" => arguments.into_iter().next().context("a parameter without a tensor"),
+        _ => Ok(Value::Opaque),
+    }
+}
+
+fn integers(value: &Value) -> Result<Vec<i64>> {
+    let Value::Sequence(items) = value else { bail!("a size that is no tuple") };
+    items.iter().map(|item| if let Value::Integer(n) = item { Ok(*n) } else { bail!("a size that is no integer") }).collect()
+}
