@@ -10,7 +10,6 @@ use cssa::metrics::{self, Item, Scores};
 use cssa::model::Model;
 use cssa::search::{self, Hypothesis, Settings, Step};
 use cssa::vocabulary::{TokenId, Vocabulary};
-use std::collections::BTreeMap;
 use tch::{Device, Tensor};
 
 /// A model ready to caption.
@@ -94,6 +93,12 @@ impl<'a> Captioner<'a> {
         Ok(captions)
     }
 
+    /// The caption of grid features `[1, N, C]`.
+    pub fn caption(&self, features: &Tensor) -> Result<String> {
+        let found = tch::no_grad(|| self.search(&self.encoder.forward(&Images::Features(features.shallow_clone()), Mode::Evaluate)))?;
+        Ok(self.vocabulary.decode(&found.tokens).unwrap_or_default())
+    }
+
     fn search(&self, memory: &Tensor) -> Result<Hypothesis> {
         let memory = self.decoder.memory_keys(memory);
         let cache = StepCache::default();
@@ -110,13 +115,4 @@ pub fn score(images: &[&Captioned], captions: &[String]) -> Result<Scores> {
     };
     let items: Vec<Item> = images.iter().zip(captions).map(item).collect();
     Ok(metrics::score(&items)?)
-}
-
-/// Scores under the names that the field's tools use.
-pub fn named(scores: &Scores) -> BTreeMap<String, f64> {
-    let mut named: BTreeMap<String, f64> =
-        scores.bleu.iter().enumerate().map(|(n, &bleu)| (format!("bleu_{}", n + 1), bleu)).collect();
-    named.insert("rouge_l".into(), scores.rouge_l);
-    named.insert("cider".into(), scores.cider);
-    named
 }

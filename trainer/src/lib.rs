@@ -1,5 +1,8 @@
 //! Two-stage CSSA training and evaluation with libtorch (paper 3.4): the only crate that links it.
 
+pub mod ablate;
+pub mod bench;
+pub mod check;
 pub mod config;
 pub mod data;
 pub mod device;
@@ -10,6 +13,8 @@ pub mod progress;
 pub mod random;
 pub mod run;
 pub mod scenes;
+pub mod score;
+pub mod show;
 pub mod stages;
 pub mod trained;
 pub mod weights;

@@ -7,12 +7,12 @@ use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to
 use crate::progress::Progress;
 use crate::run::{Held, read_datasets};
 use anyhow::{Result, ensure};
-use cssa::checkpoint::{Checkpoint, Description, Golden};
+use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
 use cssa::dataset::Split;
 use cssa::model::{Model, Search};
 use cssa::tensors::Array;
 use cssa::vocabulary::Vocabulary;
-use cssa::{parameters, preprocess};
+use cssa::{files, parameters, preprocess};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,12 +78,49 @@ impl Trained {
         let mut all = Vec::new();
         for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
-            let scores = evaluate::named(&evaluate::score(&images, &captions)?);
+            let scores = crate::score::named(&evaluate::score(&images, &captions)?);
             let filenames = images.iter().map(|image| image.filename.clone());
             let hypotheses = filenames.zip(captions).collect();
             all.push(Evaluation { dataset, images: images.len(), scores, hypotheses });
         }
         Ok(all)
+    }
+
+    /// Makes a way to search the run's own.
+    pub fn choose(&mut self, run: &Path, search: Search) -> Result<()> {
+        self.description.search = search;
+        let path = run.join(DESCRIPTION);
+        Ok(files::write(&path, toml::to_string_pretty(&self.description)?.as_bytes())?)
+    }
+
+    /// The model's hyper-parameters.
+    pub fn model(&self) -> &Model {
+        &self.description.model
+    }
+
+    /// Its words.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Its weights.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Grid features of an image, `[1, N, C]`.
+    pub fn features(&self, image: &image::RgbImage) -> Result<Tensor> {
+        let (model, size) = (self.model(), self.model().image_size as i64);
+        let square = preprocess::resize(image, model.image_size as u32);
+        let pixels = preprocess::normalize(&square, model.backbone.normalization());
+        let input = Tensor::from_slice(&pixels).view([1, 3, size, size]).to_device(self.store.device());
+        Ok(self.backbone.trained(&self.backbone.frozen(&input)))
+    }
+
+    /// The caption of an image.
+    pub fn caption(&self, image: &image::RgbImage) -> Result<String> {
+        let captioner = Captioner::new(self.model(), (&self.store, &self.backbone), &self.vocabulary, self.search())?;
+        captioner.caption(&self.features(image)?)
     }
 
     /// Golden vectors of an image with a caption.

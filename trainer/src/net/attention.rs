@@ -50,16 +50,21 @@ impl Attention {
 
     /// `x: [b, m, d]` attends to `keys`; `term` is broadcast to `[b, h, m, n]`. Gives `[b, m, d]`.
     pub fn forward(&self, x: &Tensor, keys: &Keys, term: Option<&Tensor>) -> Tensor {
+        let attention = self.weights(x, keys, term).to_kind(keys.values.kind());
+        let heads = attention.matmul(&keys.values);
+        let (b, m) = (heads.size()[0], heads.size()[2]);
+        self.output.forward(&heads.transpose(1, 2).reshape([b, m, -1]))
+    }
+
+    /// How much each row of `x` attends to each key: `[b, h, m, n]`, sums of 1.
+    pub fn weights(&self, x: &Tensor, keys: &Keys, term: Option<&Tensor>) -> Tensor {
         let queries = self.split(&self.query.forward(x));
         let scale = 1.0 / (queries.size()[3] as f64).sqrt();
         let mut scores = (queries * scale).matmul(&keys.keys.transpose(2, 3));
         if let Some(term) = term {
             scores += term;
         }
-        let attention = scores.softmax(-1, Kind::Float).to_kind(keys.values.kind());
-        let heads = attention.matmul(&keys.values);
-        let (b, m) = (heads.size()[0], heads.size()[2]);
-        self.output.forward(&heads.transpose(1, 2).reshape([b, m, -1]))
+        scores.softmax(-1, Kind::Float)
     }
 
     fn split(&self, x: &Tensor) -> Tensor {

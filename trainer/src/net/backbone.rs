@@ -43,6 +43,12 @@ impl BackboneNet {
         Ok(Self { plan, convolutions, raw, frozen, image_size, epsilon, precision: Precision::Float })
     }
 
+    /// A backbone whose output is its input, for measurements on made-up features.
+    pub fn without_layers() -> Self {
+        let (plan, convolutions, raw) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { plan, convolutions, raw, frozen: 0, image_size: 1, epsilon: 0.0, precision: Precision::Float }
+    }
+
     /// What arithmetic the convolutions use.
     pub fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;

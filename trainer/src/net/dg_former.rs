@@ -5,7 +5,18 @@ use super::{Attention, FeedForward, LayerNorm, Linear, Mode, Store, dropout};
 use anyhow::Result;
 use cssa::geometry;
 use cssa::model::{Decay, Model};
-use tch::Tensor;
+use tch::{Kind, Tensor};
+
+/// What of DGP is used: all of it, or less, to see what it does (paper figure 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Geometry {
+    /// Ω^l = G · d(l), as the model has it.
+    Decaying,
+    /// Ω^l = G in every layer.
+    Constant,
+    /// Ω = 0.
+    Absent,
+}
 
 /// Grid features `[b, N, C]` → memory `[b, N, d]`.
 #[derive(Debug)]
@@ -53,11 +64,30 @@ impl DgFormer {
 
     /// The memory that the decoders attend to.
     pub fn forward(&self, features: &Tensor, mode: Mode) -> Tensor {
-        let geometry = self.dgp.as_ref().map(DgpNet::geometry);
+        self.run(features, mode, Geometry::Decaying, |_| {})
+    }
+
+    /// The memory, and what every cell attends to in each layer, mean over the heads: `[b, N, N]`.
+    pub fn observed(&self, features: &Tensor, geometry: Geometry) -> (Tensor, Vec<Tensor>) {
+        let mut seen = Vec::with_capacity(self.layers.len());
+        let memory = self.run(features, Mode::Evaluate, geometry, |weights| {
+            seen.push(weights().mean_dim(1, false, Kind::Float));
+        });
+        (memory, seen)
+    }
+
+    fn run(&self, features: &Tensor, mode: Mode, used: Geometry, mut see: impl FnMut(&dyn Fn() -> Tensor)) -> Tensor {
+        let dgp = self.dgp.as_ref().filter(|_| used != Geometry::Absent);
+        let geometry = dgp.map(DgpNet::geometry);
         let mut x = dropout(self.input.forward(features), mode);
         for (l, layer) in self.layers.iter().enumerate() {
-            let omega = self.dgp.as_ref().zip(geometry.as_ref()).map(|(dgp, geometry)| dgp.omega(geometry, l));
-            let attended = layer.attention.forward(&x, &layer.attention.keys(&x), omega.as_ref());
+            let omega = dgp.zip(geometry.as_ref()).map(|(dgp, geometry)| match used {
+                Geometry::Constant => geometry.shallow_clone(),
+                _ => dgp.omega(geometry, l),
+            });
+            let keys = layer.attention.keys(&x);
+            see(&|| layer.attention.weights(&x, &keys, omega.as_ref()));
+            let attended = layer.attention.forward(&x, &keys, omega.as_ref());
             x = layer.attention_norm.forward(&(x + dropout(attended, mode)));
             let fed = layer.feed_forward.forward(&x);
             x = layer.feed_forward_norm.forward(&(x + dropout(fed, mode)));

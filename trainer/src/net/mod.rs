@@ -10,7 +10,7 @@ mod text_decoder;
 
 pub use attention::{Attention, Keys};
 pub use backbone::{BackboneNet, read_weights};
-pub use dg_former::DgFormer;
+pub use dg_former::{DgFormer, Geometry};
 pub use encoder::{Encoder, Images};
 pub use layers::{FeedForward, LayerNorm, Linear, Mode, Precision, dropout};
 pub use store::{Store, from_array, to_array};

@@ -155,6 +155,22 @@ impl RsicDecoder {
         self.output.forward(&x)
     }
 
+    /// What each place of whole captions `[b, t]` attends to among the cells, mean over heads and layers: `[b, t, N]`.
+    pub fn attended(&self, tokens: &Tensor, memory: &[Keys]) -> Tensor {
+        let mask = causal_mask(tokens.size()[1], tokens);
+        let mut x = self.embedding.forward(tokens, 0);
+        let mut seen = Vec::with_capacity(self.layers.len());
+        for (layer, memory) in self.layers.iter().zip(memory) {
+            let own = layer.self_attention.keys(&x);
+            if let Some((attention, _)) = &layer.cross {
+                let asking = layer.self_norm.forward(&(&x + layer.self_attention.forward(&x, &own, Some(&mask))));
+                seen.push(attention.weights(&asking, memory, None).mean_dim(1, false, Kind::Float));
+            }
+            x = layer.forward(x, &own, Some(&mask), Some(memory), Mode::Evaluate);
+        }
+        Tensor::stack(&seen, 0).mean_dim(0, false, Kind::Float)
+    }
+
     /// Logits `[b, V]` of one further token a row, `tokens: [b]`; the cache is first reordered by `parents: [b]`.
     pub fn step(
         &self,

@@ -16,7 +16,9 @@ use tch::{Kind, Tensor};
 /// τ never falls below this, as in CLIP.
 const LOWEST_TEMPERATURE: f64 = 0.01;
 
-struct Net<'a> {
+/// Images and sentences → one space.
+#[derive(Debug)]
+pub struct Net<'a> {
     encoder: Encoder<'a>,
     sentences: SentenceEncoder,
     image_projection: Tensor,
@@ -31,12 +33,7 @@ pub fn run(
     surroundings: Surroundings<'_>,
 ) -> Result<()> {
     let settings = &config.mccl;
-    let net = Net {
-        encoder: Encoder::new(store, model, backbone)?,
-        sentences: SentenceEncoder::new(store, model)?,
-        image_projection: store.get("mccl.image_projection.weight")?,
-        log_temperature: store.get("mccl.log_temperature")?,
-    };
+    let net = Net::new(model, store, backbone)?;
     let epochs = Epochs {
         stage: "mccl",
         stream: 1,
@@ -75,8 +72,19 @@ pub fn run(
     )
 }
 
-impl Net<'_> {
-    fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
+impl<'a> Net<'a> {
+    /// The network of the store.
+    pub fn new(model: &Model, store: &Store, backbone: &'a BackboneNet) -> Result<Self> {
+        Ok(Self {
+            encoder: Encoder::new(store, model, backbone)?,
+            sentences: SentenceEncoder::new(store, model)?,
+            image_projection: store.get("mccl.image_projection.weight")?,
+            log_temperature: store.get("mccl.log_temperature")?,
+        })
+    }
+
+    /// L_mccl of a batch.
+    pub fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
         let (settings, mode) = (&config.mccl, Mode::Train(config.network.dropout));
         let temperature = if settings.learn_temperature {
             self.log_temperature.clamp_min(LOWEST_TEMPERATURE.ln()).exp()

@@ -79,7 +79,7 @@ impl<'a> Net<'a> {
     }
 
     /// Mean over the words, each weighted as the captions say.
-    fn cross_entropy(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
+    pub fn cross_entropy(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
         let weights = captions.weights.view(-1);
         let losses = self.losses(memory, captions, smoothing, mode);
         (losses * &weights).sum(Kind::Float) / weights.sum(Kind::Float)

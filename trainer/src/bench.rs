@@ -1,0 +1,219 @@
+//! `trainer bench`: images a second in both stages, beside a plain PyTorch implementation of the same network
+//! (`tests/peers/train_step.py`), in one run on made-up features and captions.
+
+use crate::config::Config;
+use crate::data::batches::{Batcher, Twins};
+use crate::data::rows::{Rows, Writer};
+use crate::data::samples::{Cached, Samples};
+use crate::data::text::Synonyms;
+use crate::net::{BackboneNet, Mode, Store};
+use crate::random::Random;
+use crate::stages::optimizer::{Optimizer, Settings};
+use crate::stages::{mccl, rsic};
+use anyhow::{Context, Result, ensure};
+use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::parameters;
+use cssa::vocabulary::Vocabulary;
+use half::f16;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+use tch::{Device, Kind, Tensor};
+
+/// Steps before the clock starts.
+const WARM: usize = 3;
+/// Words of the made-up language and of a caption.
+const WORDS: usize = 900;
+const CAPTION: usize = 11;
+const CAPTIONS: usize = 5;
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// CPU or CUDA.
+    pub device: String,
+    /// Threads of libtorch on the CPU.
+    pub threads: i32,
+    /// Steps timed in each round; rounds alternate between the two programs.
+    pub steps: usize,
+    /// `mccl` and `rsic`.
+    pub stages: BTreeMap<&'static str, Throughput>,
+    /// Largest resident memory of this process, in MiB.
+    pub peak_rss_mib: f64,
+}
+
+/// Images a second, the best round of each.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Throughput {
+    /// This trainer.
+    pub images_per_second: f64,
+    /// Plain PyTorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_images_per_second: Option<f64>,
+    /// This trainer over plain PyTorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+}
+
+/// What the peer prints.
+#[derive(Deserialize)]
+struct Peer {
+    mccl: f64,
+    rsic: f64,
+}
+
+/// Measures `rounds` rounds of `steps` steps of both stages; `peer` is a Python interpreter with torch and the script.
+pub fn run(
+    config: &Config,
+    (steps, rounds): (usize, usize),
+    peer: Option<(&Path, &Path)>,
+    device: Device,
+) -> Result<Report> {
+    let mut stages: BTreeMap<&'static str, Throughput> = [("mccl", Throughput::default()), ("rsic", Throughput::default())].into();
+    for _ in 0..rounds {
+        for (name, rate) in own(config, steps, device)? {
+            let stage = stages.entry(name).or_default();
+            stage.images_per_second = stage.images_per_second.max(rate);
+        }
+        if let Some((python, script)) = peer {
+            let Peer { mccl, rsic } = ask(config, steps, python, script, device)?;
+            for (name, rate) in [("mccl", mccl), ("rsic", rsic)] {
+                let stage = stages.entry(name).or_default();
+                stage.peer_images_per_second = Some(stage.peer_images_per_second.unwrap_or(0.0).max(rate));
+            }
+        }
+    }
+    for stage in stages.values_mut() {
+        stage.ratio = stage.peer_images_per_second.map(|peer| stage.images_per_second / peer);
+    }
+    let (device, threads) = (format!("{device:?}"), tch::get_num_threads());
+    Ok(Report { device, threads, steps, stages, peak_rss_mib: peak_rss_mib() })
+}
+
+/// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
+fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, f64); 2]> {
+    let mut random = Random::new(7);
+    let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
+    let vocabulary = Vocabulary::build(words.iter().map(String::as_str), 1);
+    let model = config.model(vocabulary.size());
+    let count = config.mccl.batch.max(config.rsic.batch) * 4;
+    let dataset = made_up(count, &words, &mut random);
+    let folder = tempfile::tempdir()?;
+    let shape = (model.cells(), model.backbone.channels());
+    let mut views = Vec::new();
+    for view in 0..2 {
+        let path = folder.path().join(format!("view{view}.f16"));
+        let (mut writer, _) = Writer::start(&path, shape.0 * shape.1 * 2)?;
+        for _ in 0..count {
+            let row: Vec<u8> =
+                (0..shape.0 * shape.1).flat_map(|_| f16::from_f32(random.unit()).to_le_bytes()).collect();
+            writer.push(&row)?;
+        }
+        writer.finish()?;
+        views.push(Rows::open(path, count, shape.0 * shape.1 * 2)?);
+    }
+    let cached = vec![Cached::Features(views)];
+    let samples = Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new());
+    let synonyms = Synonyms::default();
+    let batcher =
+        Batcher { samples: &samples, vocabulary: &vocabulary, synonyms: &synonyms, max_tokens: model.max_tokens, device };
+    let store = Store::new(&model, 1, device).with_precision(config.network.precision);
+    let backbone = BackboneNet::without_layers();
+    let settings = |clip, weight_decay, average| Settings {
+        schedule: config.rsic.schedule,
+        total: steps,
+        width: model.width,
+        clip,
+        weight_decay,
+        average,
+        backbone_rate: 1.0,
+    };
+    let twins = Twins {
+        images: config.mccl.gamma_image > 0.0,
+        sentences: config.mccl.gamma_sentence > 0.0,
+        equal_sentences: true,
+    };
+    let net = mccl::Net::new(&model, &store, &backbone)?;
+    let optimizer = Optimizer::new(&store, settings(config.mccl.clip, 0.0, 0.0), |name| !name.starts_with(parameters::DECODER));
+    let mccl = timed(steps, config.mccl.batch, count, optimizer, |images| {
+        let batch = batcher.matching(images, twins, &mut Random::new(images[0] as u64))?;
+        Ok(net.loss(config, &batch))
+    })?;
+    let net = rsic::Net::new(&model, &store, &backbone)?;
+    let rsic_settings = settings(config.rsic.clip, config.rsic.weight_decay, config.rsic.average);
+    let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
+    let mode = Mode::Train(config.network.dropout);
+    let rsic = timed(steps, config.rsic.batch, count, optimizer, |images| {
+        let batch = batcher.captioning(images, &mut Random::new(images[0] as u64))?;
+        let memory = net.encoder.forward(&batch.images, mode);
+        Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
+    })?;
+    Ok([("mccl", mccl), ("rsic", rsic)])
+}
+
+fn timed(
+    steps: usize,
+    batch: usize,
+    count: usize,
+    mut optimizer: Optimizer,
+    mut loss: impl FnMut(&[usize]) -> Result<Tensor>,
+) -> Result<f64> {
+    let order: Vec<usize> = (0..count).collect();
+    let mut started = Instant::now();
+    let mut last = Tensor::from(0.0);
+    for (n, images) in order.chunks_exact(batch).cycle().take(steps + WARM).enumerate() {
+        if n == WARM {
+            last.double_value(&[]);
+            started = Instant::now();
+        }
+        last = loss(images)?;
+        optimizer.backward(&last);
+        optimizer.apply()?;
+        last = last.detach();
+    }
+    ensure!(last.sum(Kind::Double).double_value(&[]).is_finite(), "the loss is no number");
+    optimizer.check()?;
+    Ok((steps * batch) as f64 / started.elapsed().as_secs_f64())
+}
+
+fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {
+    let mut caption = || (0..CAPTION).map(|_| words[random.below(words.len())].as_str()).collect::<Vec<_>>().join(" ");
+    let image = |n: usize, captions: Vec<String>| Captioned {
+        filename: format!("{n}"),
+        path: Default::default(),
+        split: Split::Train,
+        captions,
+        back_translations: Vec::new(),
+    };
+    let images = (0..count).map(|n| image(n, (0..CAPTIONS).map(|_| caption()).collect())).collect();
+    Dataset { name: "made up".into(), images, missing: 0 }
+}
+
+fn ask(config: &Config, steps: usize, python: &Path, script: &Path, device: Device) -> Result<Peer> {
+    let model = config.model(WORDS + 3);
+    let settings = serde_json::json!({
+        "device": if device == Device::Cpu { "cpu" } else { "cuda" }, "threads": tch::get_num_threads(),
+        "steps": steps, "warm": WARM, "cells": model.cells(), "channels": model.backbone.channels(), "width": model.width,
+        "heads": model.heads, "feed_forward": model.feed_forward, "encoder_layers": model.encoder_layers,
+        "decoder_layers": model.decoder_layers, "dgp_hidden": model.dgp.hidden, "contrast_width": model.contrast_width,
+        "vocabulary": model.vocabulary, "max_tokens": model.max_tokens, "dropout": config.network.dropout,
+        "mccl_batch": config.mccl.batch, "rsic_batch": config.rsic.batch, "captions": CAPTIONS, "caption_words": CAPTION,
+        "gamma_image": config.mccl.gamma_image, "gamma_sentence": config.mccl.gamma_sentence, "lambda": config.mccl.lambda,
+        "average": config.rsic.average, "weight_decay": config.rsic.weight_decay,
+        "clip": config.rsic.clip, "bfloat16": config.network.precision == crate::net::Precision::Bfloat16,
+    });
+    let output = Command::new(python).arg(script).arg(settings.to_string()).output();
+    let output = output.with_context(|| format!("{} does not start", python.display()))?;
+    let problem = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    ensure!(output.status.success(), "{} failed: {problem}", script.display());
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{} printed something else", script.display()))
+}
+
+/// `VmHWM` of this process.
+fn peak_rss_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
+}

@@ -1,0 +1,112 @@
+//! A page of images with their references and captions, right and wrong words coloured (paper figures 6 and 8). One file that
+//! needs nothing else: the images are inside it.
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use cssa::dataset::Listed;
+use cssa::metrics::{self, Item};
+use cssa::preprocess;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Side of the images on the page, in pixels.
+const SIDE: u32 = 200;
+const QUALITY: u8 = 80;
+
+/// Words that carry no meaning of their own and are neither right nor wrong.
+const PLAIN: &str = "a an the of in on at to and or is are be there it this that with by for from as its their some other \
+                     which has have";
+
+const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:70em;color:#222}\
+table{border-collapse:collapse}td,th{padding:.15em .8em;text-align:right}\
+article{display:flex;gap:1.2em;padding:1em 0;border-top:1px solid #ddd}\
+img{width:200px;height:200px;flex:none}ul{margin:.3em 0;padding-left:1.2em;color:#555}\
+.right{color:#1a56c4;font-weight:600}.wrong{color:#c4221a;font-weight:600}small{color:#777}";
+
+/// The page for the images of one split; the worst captions come first.
+pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
+    let item = |(entry, caption): &(&Listed, &str)| Item {
+        hypothesis: (*caption).to_owned(),
+        references: entry.captions.clone(),
+    };
+    let items: Vec<Item> = entries.iter().map(item).collect();
+    let scores = super::super::score::named(&metrics::score(&items)?);
+    let each = metrics::cider_per_item(&items)?;
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by(|&a, &b| each[a].total_cmp(&each[b]));
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style>\n<h1>{0}</h1>\n<table><tr>",
+        escape(title)
+    );
+    for name in scores.keys() {
+        write!(page, "<th>{name}</th>")?;
+    }
+    page.push_str("</tr><tr>");
+    for score in scores.values() {
+        write!(page, "<td>{score:.4}</td>")?;
+    }
+    writeln!(
+        page,
+        "</tr></table>\n<p>{} images, worst first. <span class=\"right\">Right</span>: in a reference. <span \
+         class=\"wrong\">Wrong</span>: in none.</p>",
+        entries.len()
+    )?;
+    for n in order {
+        let (entry, caption) = entries[n];
+        writeln!(
+            page,
+            "<article><img alt=\"\" src=\"data:image/jpeg;base64,{}\"><div><p>{}</p><ul>{}</ul><small>{} · CIDEr {:.3}</small></div></article>",
+            thumbnail(entry)?,
+            coloured(caption, &entry.captions),
+            entry.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect::<String>(),
+            escape(&entry.filename),
+            each[n]
+        )?;
+    }
+    page.push_str("</html>\n");
+    Ok(page)
+}
+
+fn thumbnail(entry: &Listed) -> Result<String> {
+    let small = preprocess::resize(&preprocess::read(&entry.path)?, SIDE);
+    let mut jpeg = Vec::new();
+    small
+        .write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
+        .with_context(|| format!("{}", entry.path.display()))?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(jpeg))
+}
+
+/// The caption as HTML, words marked by whether a reference has them.
+fn coloured(caption: &str, references: &[String]) -> String {
+    let known: BTreeSet<String> = references.iter().flat_map(|reference| metrics::tokenize(reference)).collect();
+    let marked = caption.split_whitespace().map(|word| {
+        let tokens = metrics::tokenize(word);
+        let plain = tokens.iter().all(|token| PLAIN.split_whitespace().any(|plain| plain == token));
+        let class = match (plain, tokens.iter().all(|token| known.contains(token))) {
+            (true, _) => return escape(word),
+            (false, true) => "right",
+            (false, false) => "wrong",
+        };
+        format!("<span class=\"{class}\">{}</span>", escape(word))
+    });
+    marked.collect::<Vec<_>>().join(" ")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_marked_and_escaped() {
+        let found = coloured("many <b> planes near a road .", &["Two planes are on a road .".into()]);
+        assert_eq!(
+            found,
+            "<span class=\"wrong\">many</span> <span class=\"wrong\">&lt;b&gt;</span> <span class=\"right\">planes</span> \
+             <span class=\"wrong\">near</span> a <span class=\"right\">road</span> ."
+        );
+    }
+}
