@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{Provenance, VOCABULARY};
 use crate::files::{self, FileError};
-use crate::model::Model;
+use crate::model::{Model, Search};
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,6 +31,9 @@ pub struct Manifest {
     pub precision: BTreeMap<String, Precision>,
     /// Hyper-parameters; normalization and grid follow from them.
     pub model: Model,
+    /// How captions are searched, where nobody chooses otherwise.
+    #[serde(default)]
+    pub search: Search,
     /// Every other file of the bundle.
     pub files: BTreeMap<String, Entry>,
     /// How activation ranges were found; absent for a float bundle.
@@ -118,6 +121,7 @@ impl Manifest {
             return Err(FileError::content(&path, format!("format is {}, expected {FORMAT}", manifest.format)));
         }
         manifest.model.validate().map_err(|error| FileError::content(&path, error))?;
+        manifest.search.validate().map_err(|error| FileError::content(&path, error))?;
         Ok(manifest)
     }
 

@@ -85,6 +85,7 @@ impl Checkpoint {
             return Err(FileError::content(&path, problem));
         }
         description.model.validate().map_err(|error| FileError::content(&path, error))?;
+        description.search.validate().map_err(|error| FileError::content(&path, error))?;
         let path = run.join(VOCABULARY);
         let vocabulary = parse_vocabulary(&path, &files::read_text(&path, 1 << 24)?, &description.model)?;
         let tensors = Tensors::read(&run.join(WEIGHTS))?.take(&parameters::all(&description.model), "")?;

@@ -77,9 +77,23 @@ impl Default for Search {
     }
 }
 
+impl Search {
+    /// Checks the bounds.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let wrong = |field, found, expected| Err(ModelError { field, found, expected });
+        if !(1..=16).contains(&self.beam) {
+            return wrong("search.beam", alloc::format!("{}", self.beam), "1 to 16");
+        }
+        if !(0.0..=4.0).contains(&self.length_exponent) {
+            return wrong("search.length_exponent", alloc::format!("{}", self.length_exponent), "0 to 4");
+        }
+        Ok(())
+    }
+}
+
 /// A hyper-parameter that no model can be built from.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("model.{field} is {found}, expected {expected}")]
+#[error("{field} is {found}, expected {expected}")]
 pub struct ModelError {
     /// The field's name in `model.toml`.
     pub field: &'static str,
@@ -100,23 +114,23 @@ impl Model {
                 Err(ModelError { field, found: alloc::format!("{value}"), expected })
             }
         };
-        within("image_size", self.image_size, 32, 1024, "32 to 1024 pixels")?;
-        within("width", self.width, 8, 4096, "8 to 4096")?;
-        within("heads", self.heads, 1, 64, "1 to 64")?;
-        within("feed_forward", self.feed_forward, 8, 16_384, "8 to 16384")?;
-        within("encoder_layers", self.encoder_layers, 1, 24, "1 to 24")?;
-        within("decoder_layers", self.decoder_layers, 1, 24, "1 to 24")?;
-        within("dgp.hidden", self.dgp.hidden, 1, 1024, "1 to 1024")?;
-        within("contrast_width", self.contrast_width, 1, 4096, "1 to 4096")?;
-        within("vocabulary", self.vocabulary, 4, 65_536, "4 to 65536")?;
-        within("max_tokens", self.max_tokens, 2, 256, "2 to 256")?;
+        within("model.image_size", self.image_size, 32, 1024, "32 to 1024 pixels")?;
+        within("model.width", self.width, 8, 4096, "8 to 4096")?;
+        within("model.heads", self.heads, 1, 64, "1 to 64")?;
+        within("model.feed_forward", self.feed_forward, 8, 16_384, "8 to 16384")?;
+        within("model.encoder_layers", self.encoder_layers, 1, 24, "1 to 24")?;
+        within("model.decoder_layers", self.decoder_layers, 1, 24, "1 to 24")?;
+        within("model.dgp.hidden", self.dgp.hidden, 1, 1024, "1 to 1024")?;
+        within("model.contrast_width", self.contrast_width, 1, 4096, "1 to 4096")?;
+        within("model.vocabulary", self.vocabulary, 4, 65_536, "4 to 65536")?;
+        within("model.max_tokens", self.max_tokens, 2, 256, "2 to 256")?;
         if !self.width.is_multiple_of(self.heads) || !self.width.is_multiple_of(2) {
             let found = alloc::format!("{}", self.width);
-            return Err(ModelError { field: "width", found, expected: "an even multiple of heads" });
+            return Err(ModelError { field: "model.width", found, expected: "an even multiple of heads" });
         }
         if !self.dgp.initial_s.is_finite() {
             let found = alloc::format!("{}", self.dgp.initial_s);
-            return Err(ModelError { field: "dgp.initial_s", found, expected: "a finite number" });
+            return Err(ModelError { field: "model.dgp.initial_s", found, expected: "a finite number" });
         }
         Ok(())
     }

@@ -34,9 +34,6 @@ pub struct Settings {
     pub length_exponent: f32,
 }
 
-/// The length exponent used where nobody chooses another.
-pub const LENGTH_EXPONENT: f32 = 0.5;
-
 /// A caption that the search found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use cssa::bundle::Bundle;
 use cssa::model::Model;
 use cssa::preprocess;
-use cssa::search::{self, Hypothesis, LENGTH_EXPONENT};
+use cssa::search::{self, Hypothesis};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use image::RgbImage;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ impl Captioner {
     pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
         let model = bundle.manifest.model.clone();
         let search =
-            search::Settings { beam: settings.beam, longest: model.max_tokens - 1, length_exponent: LENGTH_EXPONENT };
+            search::Settings { beam: settings.beam, longest: model.max_tokens - 1, length_exponent: bundle.manifest.search.length_exponent };
         let runtime = runtime::open(bundle, settings)?;
         Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search })
     }

@@ -26,9 +26,9 @@ pub(crate) struct ModelOptions {
     /// Threads of ONNX Runtime.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: u8,
-    /// Captions that are followed at once.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
-    beam: u8,
+    /// Captions that are followed at once; the bundle's own number where it is not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    beam: Option<u8>,
 }
 
 /// Options of `edge caption`.
@@ -98,17 +98,16 @@ struct Decoded<'a> {
 }
 
 impl ModelOptions {
-    fn settings(&self) -> Settings {
-        Settings {
+    /// The captioner and the settings that it was opened with.
+    fn open(&self) -> Result<(Captioner, Settings)> {
+        let bundle = Bundle::read(&bundle_folder(self.bundle.as_deref())?)?;
+        let settings = Settings {
             choice: self.runtime,
             provider: self.provider,
             threads: usize::from(self.threads),
-            beam: usize::from(self.beam),
-        }
-    }
-
-    fn open(&self) -> Result<Captioner> {
-        Captioner::open(&Bundle::read(&bundle_folder(self.bundle.as_deref())?)?, &self.settings())
+            beam: self.beam.map_or(bundle.manifest.search.beam, usize::from),
+        };
+        Ok((Captioner::open(&bundle, &settings)?, settings))
     }
 }
 
@@ -118,7 +117,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     if let Some(path) = &options.packets {
         files::check_writable(path)?;
     }
-    let mut captioner = options.model.open()?;
+    let (mut captioner, _) = options.model.open()?;
     let active = captioner.active();
     if !options.json {
         report(&format!("runtime {active}"));
@@ -196,8 +195,7 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     };
     let images = sources::images(&paths)?;
     let started = Instant::now();
-    let captioner = options.model.open()?;
-    let settings = options.model.settings();
+    let (captioner, settings) = options.model.open()?;
     let threads = if captioner.active() == "tract" { 1 } else { settings.threads };
     let report = bench::run(captioner, started.elapsed(), &images, options.count as usize, threads, settings.beam)?;
     if options.json {

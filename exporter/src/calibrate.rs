@@ -5,7 +5,7 @@ use crate::graph::Name;
 use crate::quantize::Range;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Calibration};
-use cssa::search::{self, LENGTH_EXPONENT};
+use cssa::search;
 use cssa::{files, preprocess};
 use edge::runtime::{OrtRuntime, Runtime, Settings, Steps};
 use edge::sources;
@@ -103,7 +103,8 @@ fn run(
     see: fn(&mut BTreeMap<Name, Spread>, &str, &[f32]),
 ) -> Result<()> {
     let longest = bundle.manifest.model.max_tokens - 1;
-    let search = search::Settings { beam, longest, length_exponent: LENGTH_EXPONENT };
+    let length_exponent = bundle.manifest.search.length_exponent;
+    let search = search::Settings { beam, longest, length_exponent };
     for input in &images.inputs {
         see(&mut spreads.borrow_mut(), edge::runtime::names::IMAGE, input);
         let memory = runtime.encode(input)?;

@@ -92,6 +92,7 @@ fn in_memory(
         format: FORMAT,
         precision: [("encoder".to_owned(), precision), ("decoder".to_owned(), precision)].into(),
         model: checkpoint.description.model.clone(),
+        search: checkpoint.description.search,
         files: files.iter().map(|(name, bytes)| ((*name).to_owned(), Entry::of(bytes))).collect(),
         calibration: None,
         parity: BTreeMap::new(),

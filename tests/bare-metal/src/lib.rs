@@ -56,6 +56,6 @@ pub unsafe extern "C" fn words_in_packet(bytes: *const u8, length: usize) -> i32
 /// Words in a caption searched without a model.
 #[unsafe(no_mangle)]
 pub extern "C" fn words_in_caption() -> i32 {
-    let settings = Settings { beam: 3, longest: 8, length_exponent: search::LENGTH_EXPONENT };
+    let settings = Settings { beam: 3, longest: 8, length_exponent: 0.5 };
     search::search(&mut Silent, settings).map_or(-1, |found| found.tokens.len() as i32)
 }
