@@ -102,19 +102,131 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
         }
     }
 
+    looked_at(folder.path())?;
+    beyond_the_paper(folder.path())?;
     refusals(folder.path(), &weights)
 }
 
-/// Trains into `killed`, stopped by SIGKILL as soon as the second stage has saved an epoch, then started again.
+/// Trains into `killed`: saved after every step, stopped by SIGKILL a few times anywhere, once in want of disk space.
 fn killed_and_started_again(folder: &Path, weights: &Path) -> Result<()> {
-    let mut child = program("trainer")?.args(train(folder, "killed", weights)).stderr(Stdio::null()).spawn()?;
-    let saved = folder.join("killed/state/rsic.toml");
-    while !saved.exists() && child.try_wait()?.is_none() {
-        std::thread::sleep(Duration::from_millis(2));
+    let arguments = || train(folder, "killed", weights).into_iter().chain(["--save-every".into(), "0".into()]);
+    let state = folder.join("killed/state");
+    let saved = || std::fs::read_to_string(state.join("rsic.toml")).unwrap_or_default();
+    for stop in 0..3u64 {
+        let before = saved();
+        let mut child = program("trainer")?.args(arguments()).stderr(Stdio::null()).spawn()?;
+        while saved() == before && child.try_wait()?.is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(37 * stop));
+        child.kill()?;
+        assert!(!child.wait()?.success(), "the run ended before it could be killed");
     }
-    child.kill()?;
-    assert!(!child.wait()?.success(), "the run ended before it could be killed");
-    succeed("trainer", train(folder, "killed", weights)).map(drop)
+    assert!(saved().contains("batches = "), "{}", saved());
+
+    // No file may grow beyond 64 KiB: the state does not fit, and the one that is there stays.
+    let before = saved();
+    let limited = r#"trap "" XFSZ; ulimit -f 64; exec "$0" "$@""#;
+    let trainer = program("trainer")?.get_program().to_owned();
+    let full = std::process::Command::new("bash").args(["-c", limited]).arg(trainer).args(arguments()).output()?;
+    let message = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert!(!full.status.success() && message.lines().any(|line| line.starts_with("error: ")), "{message}");
+    assert_eq!(saved(), before);
+
+    succeed("trainer", train(folder, "killed", weights)).map(drop)?;
+    let metrics = |run: &str| std::fs::read_to_string(folder.join(run).join("metrics.json"));
+    assert_eq!(metrics("killed")?, metrics("run")?);
+    Ok(())
+}
+
+/// What else one does with a run: score its captions, look at them, check the data, compare beams.
+fn looked_at(folder: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (run, scenes, features) = (path("run"), path("scenes"), path("features"));
+    let (hypotheses, page, picture) = (path("hypotheses.json"), path("page.html"), path("heat.png"));
+    let evaluate = ["evaluate", "--device", "cpu", "--run", &run, "--data", &scenes, "--cache", &features, "--json"];
+    let evaluated = succeed("trainer", evaluate.into_iter().chain(["--hypotheses", &hypotheses]))?;
+    let evaluation = &json_lines(&evaluated)?[0];
+    let scored = succeed("trainer", ["score", "--json", "--hypotheses", &hypotheses, "--references", &scenes])?;
+    let score = &json_lines(&scored)?[0];
+    for name in ["bleu_1", "bleu_4", "rouge_l", "cider"] {
+        assert_eq!(score[name], evaluation["scores"][name], "{name}");
+    }
+    assert_eq!(score["images"], 6);
+    for name in ["meteor", "spice"] {
+        assert!(score[name].is_number() != score["absent"][name].is_string(), "{name}: {score}");
+    }
+    let incomplete = path("incomplete.json");
+    std::fs::write(&incomplete, "{}")?;
+    let line = fail("trainer", ["score", "--hypotheses", &incomplete, "--references", &scenes])?;
+    assert!(line.contains("6 of the 6 images of split test have no hypothesis"), "{line}");
+
+    succeed("trainer", ["gallery", "--hypotheses", &hypotheses, "--data", &scenes, "--out", &page])?;
+    let html = std::fs::read_to_string(&page)?;
+    assert!(html.matches("<article>").count() == 6 && html.contains("data:image/jpeg;base64,"), "{page}");
+
+    let (image, caption) = {
+        let all = evaluation["hypotheses"].as_object().context("hypotheses")?;
+        all.iter().find(|(_, caption)| caption.as_str().is_some_and(|c| c.contains(' '))).context("a caption")?
+    };
+    let word = caption.as_str().and_then(|caption| caption.split(' ').next()).context("a word")?;
+    let image = path(&format!("scenes/images/{image}"));
+    let draw =
+        ["heatmap", "--run", &run, "--image", &image, "--out", &picture, "--cell", "1,2", "--hypotheses", &hypotheses];
+    succeed("trainer", draw.into_iter().chain(["--word", word]))?;
+    let drawn = image::open(&picture)?.to_rgb8();
+    let panel = |column: u32| image::imageops::crop_imm(&drawn, column * 268, 268, 260, 260).to_image();
+    assert_eq!(drawn.dimensions(), (4 * 268 - 8, 2 * 268 - 8));
+    assert!(panel(1) != panel(3), "position attention is the same with DGP and without");
+    let line = fail("trainer", draw.into_iter().chain(["--word", "submarine"]))?;
+    assert!(line.contains("submarine"), "{line}");
+
+    succeed("trainer", ["check-data", "--data", &scenes])?;
+    let tune = [
+        "tune",
+        "--device",
+        "cpu",
+        "--run",
+        &path("twin"),
+        "--data",
+        &scenes,
+        "--cache",
+        &features,
+        "--beams",
+        "1",
+        "2",
+    ];
+    let chosen = succeed("trainer", tune)?;
+    assert!(chosen.lines().last().is_some_and(|line| line.starts_with("chosen: beam")), "{chosen}");
+    Ok(())
+}
+
+/// The backbone fine-tuned on fresh augmentation in bfloat16, gradients of two batches a step, then self-critical training.
+fn beyond_the_paper(folder: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let recipe = RECIPE
+        .replace("[network]", "[network]\ntrain_backbone_from = \"_blocks.20\"\nprecision = \"bfloat16\"")
+        .replace("views = 2", "views = 0")
+        .replace("epochs = 1", "epochs = 0")
+        .replace("epochs = 8\nbatch = 8", "epochs = 9\nbatch = 4\naccumulate = 2\nlabel_smoothing = 0.1\npatience = 1")
+        .replace("factor = 0.1", "factor = 0.01")
+        + "[scst]\nepochs = 2\nbatch = 8\nsamples = 3\nbleu = 0.5\n";
+    std::fs::write(path("beyond.toml"), recipe)?;
+    let arguments = |out: &str| {
+        let fixed = ["train", "--threads", "1", "--device", "cpu", "--config", &path("beyond.toml")].map(str::to_owned);
+        let named =
+            ["--data", &path("scenes"), "--from", &path("run"), "--out", &path(out), "--cache", &path("features")];
+        fixed.into_iter().chain(named.map(str::to_owned)).collect::<Vec<_>>()
+    };
+    succeed("trainer", arguments("beyond"))?;
+    let epochs: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path("beyond/metrics.json"))?)?;
+    let epochs = epochs.as_array().context("epochs")?;
+    let of = |stage: &str| epochs.iter().filter(|epoch| epoch["stage"] == stage).count();
+    assert_eq!(of("scst"), 2);
+    assert!((2..=9).contains(&of("rsic")), "{epochs:?}");
+    assert!(std::fs::read_dir(path("beyond/events"))?.count() >= 1);
+    succeed("exporter", ["--checkpoint", &path("beyond"), "--quantize", "none", "--out", &path("beyond-fp32")])?;
+    Ok(())
 }
 
 fn losses_fall(metrics: &Path) -> Result<()> {

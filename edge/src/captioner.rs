@@ -40,8 +40,11 @@ impl Captioner {
     /// Loads a bundle.
     pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
         let model = bundle.manifest.model.clone();
-        let search =
-            search::Settings { beam: settings.beam, longest: model.max_tokens - 1, length_exponent: bundle.manifest.search.length_exponent };
+        let search = search::Settings {
+            beam: settings.beam,
+            longest: model.max_tokens - 1,
+            length_exponent: bundle.manifest.search.length_exponent,
+        };
         let runtime = runtime::open(bundle, settings)?;
         Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search })
     }

@@ -179,7 +179,12 @@ fn spread(outcomes: &[Outcome], dataset: &str, score: &str) -> Option<(f64, Opti
 const SCORES: [&str; 6] = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"];
 
 fn datasets(rows: &[(Cell, Vec<Outcome>)]) -> Vec<String> {
-    rows.iter().flat_map(|(_, outcomes)| outcomes).flat_map(|o| o.scores.keys().cloned()).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    rows.iter()
+        .flat_map(|(_, outcomes)| outcomes)
+        .flat_map(|o| o.scores.keys().cloned())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// The paper's CIDEr for a dataset.
@@ -191,7 +196,11 @@ fn paper(cell: &Cell, dataset: &str) -> Option<f64> {
 fn markdown(rows: &[(Cell, Vec<Outcome>)]) -> String {
     let mut text = String::new();
     for dataset in datasets(rows) {
-        text.push_str(&format!("\n{dataset}\n\n| | {} | CIDEr in the paper | seeds |\n|---|{}---|---|\n", SCORES.join(" | "), "---|".repeat(SCORES.len())));
+        text.push_str(&format!(
+            "\n{dataset}\n\n| | {} | CIDEr in the paper | seeds |\n|---|{}---|---|\n",
+            SCORES.join(" | "),
+            "---|".repeat(SCORES.len())
+        ));
         for (cell, outcomes) in rows {
             let score = |score: &&str| match spread(outcomes, &dataset, score) {
                 Some((mean, Some(deviation))) => format!("{mean:.4} ± {deviation:.4}"),
@@ -213,8 +222,13 @@ fn csv(rows: &[(Cell, Vec<Outcome>)]) -> String {
             for score in SCORES {
                 let Some((mean, deviation)) = spread(outcomes, &dataset, score) else { continue };
                 let deviation = deviation.map_or(String::new(), |deviation| format!("{deviation:.6}"));
-                let paper = paper(cell, &dataset).filter(|_| score == "cider").map_or(String::new(), |p| format!("{p:.4}"));
-                text.push_str(&format!("{dataset},{},{score},{mean:.6},{deviation},{},{paper}\n", cell.name, outcomes.len()));
+                let paper =
+                    paper(cell, &dataset).filter(|_| score == "cider").map_or(String::new(), |p| format!("{p:.4}"));
+                text.push_str(&format!(
+                    "{dataset},{},{score},{mean:.6},{deviation},{},{paper}\n",
+                    cell.name,
+                    outcomes.len()
+                ));
             }
         }
     }
@@ -239,7 +253,10 @@ mod tests {
                 .collect();
             for (n, config) in configs.iter().enumerate() {
                 assert!(configs[..n].iter().all(|other| other != config), "{table:?} {n}");
-                assert_eq!((config.rsic.clone(), config.data.clone()), (Config::default().rsic, Config::default().data));
+                assert_eq!(
+                    (config.rsic.clone(), config.data.clone()),
+                    (Config::default().rsic, Config::default().data)
+                );
             }
         }
     }

@@ -71,7 +71,8 @@ pub fn run(
     peer: Option<(&Path, &Path)>,
     device: Device,
 ) -> Result<Report> {
-    let mut stages: BTreeMap<&'static str, Throughput> = [("mccl", Throughput::default()), ("rsic", Throughput::default())].into();
+    let mut stages: BTreeMap<&'static str, Throughput> =
+        [("mccl", Throughput::default()), ("rsic", Throughput::default())].into();
     for _ in 0..rounds {
         for (name, rate) in own(config, steps, device)? {
             let stage = stages.entry(name).or_default();
@@ -115,10 +116,16 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         views.push(Rows::open(path, count, shape.0 * shape.1 * 2)?);
     }
     let cached = vec![Cached::Features(views)];
-    let samples = Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new());
+    let samples =
+        Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new());
     let synonyms = Synonyms::default();
-    let batcher =
-        Batcher { samples: &samples, vocabulary: &vocabulary, synonyms: &synonyms, max_tokens: model.max_tokens, device };
+    let batcher = Batcher {
+        samples: &samples,
+        vocabulary: &vocabulary,
+        synonyms: &synonyms,
+        max_tokens: model.max_tokens,
+        device,
+    };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
     let backbone = BackboneNet::without_layers();
     let settings = |clip, weight_decay, average| Settings {
@@ -136,7 +143,8 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         equal_sentences: true,
     };
     let net = mccl::Net::new(&model, &store, &backbone)?;
-    let optimizer = Optimizer::new(&store, settings(config.mccl.clip, 0.0, 0.0), |name| !name.starts_with(parameters::DECODER));
+    let optimizer =
+        Optimizer::new(&store, settings(config.mccl.clip, 0.0, 0.0), |name| !name.starts_with(parameters::DECODER));
     let mccl = timed(steps, config.mccl.batch, count, optimizer, |images| {
         let batch = batcher.matching(images, twins, &mut Random::new(images[0] as u64))?;
         Ok(net.loss(config, &batch))

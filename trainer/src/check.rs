@@ -68,7 +68,8 @@ impl Findings {
         lines.extend(self.empty_captions.iter().map(|name| format!("empty caption: {name}")));
         lines.extend(self.repeated.iter().map(|name| format!("described twice: {name}")));
         let group = |places: &Vec<Place>| {
-            let each: Vec<String> = places.iter().map(|place| format!("{} ({})", place.filename, place.split)).collect();
+            let each: Vec<String> =
+                places.iter().map(|place| format!("{} ({})", place.filename, place.split)).collect();
             each.join(", ")
         };
         lines.extend(self.leaks.iter().map(|places| format!("same pixels in different splits: {}", group(places))));

@@ -331,7 +331,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             for search in tried {
                 let found = trained.evaluate(&data, Split::Dev, search, &machine.cache, &Progress)?;
                 let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
-                print(&format!("beam {} length exponent {}: dev CIDEr {cider:.4}", search.beam, search.length_exponent));
+                print(&format!(
+                    "beam {} length exponent {}: dev CIDEr {cider:.4}",
+                    search.beam, search.length_exponent
+                ));
                 if best.is_none_or(|(other, _)| cider > other) {
                     best = Some((cider, search));
                 }
@@ -340,7 +343,17 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             trained.choose(&run, search)?;
             print(&format!("chosen: beam {} length exponent {}", search.beam, search.length_exponent));
         }
-        Action::Score { hypotheses, references, split, jars, backbone_weights, backbone, image_size, json, machine } => {
+        Action::Score {
+            hypotheses,
+            references,
+            split,
+            jars,
+            backbone_weights,
+            backbone,
+            image_size,
+            json,
+            machine,
+        } => {
             let listing = Listing::read(&references)?;
             let items = score::items(&listing, split, &score::read_hypotheses(&hypotheses)?)?;
             let jars = Jars::find(jars.as_deref());
@@ -381,7 +394,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let captions = match (run, hypotheses) {
                 (Some(run), _) => {
                     let trained = Trained::read(&run, machine.start()?)?;
-                    let found = trained.evaluate(&[data.clone()], split, trained.search(), &machine.cache, &Progress)?;
+                    let found =
+                        trained.evaluate(&[data.clone()], split, trained.search(), &machine.cache, &Progress)?;
                     found.into_iter().flat_map(|found| found.hypotheses).collect()
                 }
                 (None, Some(path)) => score::read_hypotheses(&path)?,
@@ -402,7 +416,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Action::CheckData { data, json } => {
             let mut clean = true;
             for folder in &data {
-                let bar = Progress.stage(format!("checking {}", folder.display()), Listing::read(folder)?.entries.len());
+                let bar =
+                    Progress.stage(format!("checking {}", folder.display()), Listing::read(folder)?.entries.len());
                 let found = check::check(folder, |images| bar.advance(images))?;
                 drop(bar);
                 clean &= found.is_clean();

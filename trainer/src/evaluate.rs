@@ -95,7 +95,9 @@ impl<'a> Captioner<'a> {
 
     /// The caption of grid features `[1, N, C]`.
     pub fn caption(&self, features: &Tensor) -> Result<String> {
-        let found = tch::no_grad(|| self.search(&self.encoder.forward(&Images::Features(features.shallow_clone()), Mode::Evaluate)))?;
+        let found = tch::no_grad(|| {
+            self.search(&self.encoder.forward(&Images::Features(features.shallow_clone()), Mode::Evaluate))
+        })?;
         Ok(self.vocabulary.decode(&found.tokens).unwrap_or_default())
     }
 

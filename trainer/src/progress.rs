@@ -33,7 +33,15 @@ impl Progress {
         }
         bar.set_prefix(name.clone());
         let now = Instant::now();
-        Stage { bar, name, lines, total, started: now, reported: std::cell::Cell::new(now), before: std::cell::Cell::new(0) }
+        Stage {
+            bar,
+            name,
+            lines,
+            total,
+            started: now,
+            reported: std::cell::Cell::new(now),
+            before: std::cell::Cell::new(0),
+        }
     }
 
     /// A line of its own.

@@ -82,7 +82,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
-    let captions = |sample: &crate::data::samples::Sample| sample.captions.iter().map(|(tokens, _)| tokens.clone()).collect();
+    let captions =
+        |sample: &crate::data::samples::Sample| sample.captions.iter().map(|(tokens, _)| tokens.clone()).collect();
     let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
     let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
@@ -119,7 +120,9 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         if !state.has("scst") {
             judge.restore_best(&model)?;
         }
-        scst::run(config, &model, net, surroundings, |epoch, loss| judge.epoch("scst", epoch, loss, config.scst.patience))?;
+        scst::run(config, &model, net, surroundings, |epoch, loss| {
+            judge.epoch("scst", epoch, loss, config.scst.patience)
+        })?;
     }
     Ok(())
 }

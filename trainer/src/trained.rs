@@ -67,13 +67,7 @@ impl Trained {
     ) -> Result<Vec<Evaluation>> {
         let datasets = read_datasets(folders)?;
         let model = &self.description.model;
-        let source = Source {
-            model,
-            backbone: &self.backbone,
-            device: self.store.device(),
-            folder: cache,
-            seed: 0,
-        };
+        let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
         let captioner = Captioner::new(model, (&self.store, &self.backbone), &self.vocabulary, search)?;
         let mut all = Vec::new();
         for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {

@@ -8,7 +8,8 @@ use std::path::Path;
 /// The images in the order in which they first appear.
 pub(super) fn read(folder: &Path, path: &Path) -> Result<Vec<Listed>, FileError> {
     let text = files::read_text(path, MAXIMAL_FILE)?;
-    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let mut table =
+        csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let wrong = |error: csv::Error| FileError::content(path, error);
     let header = table.headers().map_err(wrong)?.clone();
     let column = |name: &str| {

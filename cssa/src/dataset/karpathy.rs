@@ -29,7 +29,8 @@ pub(super) fn read(folder: &Path, path: &Path) -> Result<(Option<String>, Vec<Li
         .map_err(|error| FileError::content(path, format!("is not a Karpathy dataset: {error}")))?;
     let listed = |entry: Entry| {
         let split = entry.split.parse();
-        let split = split.map_err(|problem| FileError::content(path, format!("image {}: {problem}", entry.filename)))?;
+        let split =
+            split.map_err(|problem| FileError::content(path, format!("image {}: {problem}", entry.filename)))?;
         let captions = entry.sentences.into_iter().map(|sentence| sentence.raw).collect();
         Ok(Listed { path: place(folder, &entry.filename), filename: entry.filename, split, captions })
     };

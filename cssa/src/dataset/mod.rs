@@ -269,7 +269,8 @@ mod tests {
             {"filename": "b/c.png", "split": "test", "sentences": [{"raw": "four ."}]}]}"#;
         let train = r#"{"images": [{"id": 7, "file_name": "a.jpg"}],
             "annotations": [{"image_id": 7, "caption": "one, \"two\" ."}, {"image_id": 7, "caption": "three ."}]}"#;
-        let test = r#"{"images": [{"id": 7, "file_name": "b/c.png"}], "annotations": [{"image_id": 7, "caption": "four ."}]}"#;
+        let test =
+            r#"{"images": [{"id": 7, "file_name": "b/c.png"}], "annotations": [{"image_id": 7, "caption": "four ."}]}"#;
         let csv = "path,caption,split\na.jpg,\"one, \"\"two\"\" .\",train\nb/c.png,four .,test\na.jpg,three .,train\n";
         let layouts: [&[(&str, &str)]; 3] = [
             &[("dataset.json", karpathy)],
@@ -297,7 +298,10 @@ mod tests {
             (&[("a.csv", "path,caption\nx,y\n")], "a.csv: has no column split"),
             (&[("a.csv", "path,caption,split\nx,y,trian\n")], "a.csv: line 2: unknown split \"trian\""),
             (&[("a.csv", "path,caption,split\n../x,y,test\n")], "filename \"../x\" leaves the folder"),
-            (&[("a.csv", "path,caption,split\nx,y,test\nx,z,val\n")], "a.csv: line 3: image x is in val here and in test"),
+            (
+                &[("a.csv", "path,caption,split\nx,y,test\nx,z,val\n")],
+                "a.csv: line 3: image x is in val here and in test",
+            ),
             (
                 &[("captions_val.json", r#"{"images": [], "annotations": [{"image_id": 3, "caption": "a"}]}"#)],
                 "captions_val.json: annotation 0 names image 3, which is not in it",

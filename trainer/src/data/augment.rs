@@ -102,10 +102,8 @@ mod tests {
 
     #[test]
     fn a_quarter_turn_moves_corners() {
-        let turned = Augmentation {
-            maps: vec![0.0, -1.0, 0.0, 1.0, 0.0, 0.0],
-            colours: vec![1.0, 1.0, 1.0, 0.0, 0.0, 0.0],
-        };
+        let turned =
+            Augmentation { maps: vec![0.0, -1.0, 0.0, 1.0, 0.0, 0.0], colours: vec![1.0, 1.0, 1.0, 0.0, 0.0, 0.0] };
         let found = turned.apply(&ramp());
         let expected = ramp().rot90(1, [3, 2]);
         assert!((found - expected).abs().max().double_value(&[]) < 1e-3);

@@ -58,7 +58,8 @@ impl BackboneNet {
     pub fn unfreeze(&mut self, first: &str, store: &mut Store) -> Result<()> {
         let named = |layer: &Layer| convolutions(layer).iter().any(|c| is_part(&c.name, first));
         let found = self.plan.iter().position(named);
-        self.frozen = found.with_context(|| format!("the backbone has no layer {first}, expected for example {}", self.example()))?;
+        self.frozen = found
+            .with_context(|| format!("the backbone has no layer {first}, expected for example {}", self.example()))?;
         for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
             let folded = self.convolutions.get_mut(&layer.name).context("a layer without weights")?;
             for (part, tensor) in [("weight", &mut folded.weight), ("bias", &mut folded.bias)] {

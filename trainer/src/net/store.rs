@@ -1,7 +1,7 @@
 //! The trained tensors of a model by name.
 
-use anyhow::{Context, Result, anyhow, ensure};
 use super::Precision;
+use anyhow::{Context, Result, anyhow, ensure};
 use cssa::model::Model;
 use cssa::parameters::{self, Parameter, Start};
 use cssa::tensors::Array;

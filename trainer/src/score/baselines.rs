@@ -45,7 +45,8 @@ pub fn class_lookup(listing: &Listing, split: Split) -> Result<Vec<Item>> {
     let wanted = listing.entries.iter().filter(|entry| is_in(entry, split));
     wanted
         .map(|entry| {
-            let class = class(&entry.filename).with_context(|| format!("{}: its name tells no class", entry.filename))?;
+            let class =
+                class(&entry.filename).with_context(|| format!("{}: its name tells no class", entry.filename))?;
             let hypothesis = sentence(&class).with_context(|| format!("no train image is of class {class}"))?;
             Ok(Item { hypothesis, references: entry.captions.clone() })
         })
@@ -86,7 +87,11 @@ fn means(dataset: &str, entries: &[&Listed], name: &str, retrieval: Retrieval<'_
         back_translations: Vec::new(),
     };
     let missing = entries.iter().find(|entry| !entry.path.is_file());
-    ensure!(missing.is_none(), "{} is missing", missing.map_or(String::new(), |entry| entry.path.display().to_string()));
+    ensure!(
+        missing.is_none(),
+        "{} is missing",
+        missing.map_or(String::new(), |entry| entry.path.display().to_string())
+    );
     let images: Vec<Captioned> = entries.iter().map(captioned).collect();
     let images: Vec<&Captioned> = images.iter().collect();
     let source = retrieval.source;
@@ -119,7 +124,9 @@ mod tests {
 
     #[test]
     fn classes_are_read_from_names() {
-        for (name, expected) in [("1.jpg", "0"), ("100.jpg", "0"), ("101.tif", "1"), ("storage_tank_7.jpg", "storage_tank")] {
+        for (name, expected) in
+            [("1.jpg", "0"), ("100.jpg", "0"), ("101.tif", "1"), ("storage_tank_7.jpg", "storage_tank")]
+        {
             assert_eq!(class(name).as_deref(), Some(expected), "{name}");
         }
         for name in ["00001.jpg", "photo.jpg", "_3.jpg"] {

@@ -53,7 +53,8 @@ impl Jars {
         if let Some(folder) = folder {
             return Ok(Self { folder: folder.to_path_buf() });
         }
-        let program = "import importlib.util; print(importlib.util.find_spec('pycocoevalcap').submodule_search_locations[0])";
+        let program =
+            "import importlib.util; print(importlib.util.find_spec('pycocoevalcap').submodule_search_locations[0])";
         let asked = Command::new("python3").args(["-c", program]).stderr(Stdio::null()).output();
         let found = asked.ok().filter(|output| output.status.success()).ok_or(JarError::Package)?;
         Ok(Self { folder: PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()) })
@@ -91,11 +92,8 @@ impl Jars {
         let scratch = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let (input, output) = (scratch.path().join("in.json"), scratch.path().join("out.json"));
         let tokenized = tokenized(items);
-        let asked: Vec<Asked<'_>> = tokenized
-            .iter()
-            .enumerate()
-            .map(|(image_id, (test, refs))| Asked { image_id, test, refs })
-            .collect();
+        let asked: Vec<Asked<'_>> =
+            tokenized.iter().enumerate().map(|(image_id, (test, refs))| Asked { image_id, test, refs }).collect();
         let text = serde_json::to_vec(&asked).map_err(|error| failed(error.to_string()))?;
         std::fs::write(&input, text).map_err(|error| failed(error.to_string()))?;
         let cache = scratch.path().join("cache");

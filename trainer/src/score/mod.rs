@@ -66,7 +66,8 @@ pub fn named(scores: &Scores) -> Named {
 /// Reads hypotheses, `{filename: caption}`.
 pub fn read_hypotheses(path: &Path) -> Result<BTreeMap<String, String>> {
     let text = files::read_text(path, 1 << 30)?;
-    serde_json::from_str(&text).with_context(|| format!("{}: expected a JSON object of filename: caption", path.display()))
+    serde_json::from_str(&text)
+        .with_context(|| format!("{}: expected a JSON object of filename: caption", path.display()))
 }
 
 /// Whether an image of the file's split belongs to what was asked for; `dev` is counted to `train` here, as in the file.

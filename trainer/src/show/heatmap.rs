@@ -113,7 +113,8 @@ fn overlay(image: &RgbImage, attention: &[f32], grid: usize) -> RgbImage {
     let (least, most) = attention.iter().fold((f32::MAX, f32::MIN), |(a, b), &x| (a.min(x), b.max(x)));
     let level = |x: usize, y: usize| (attention[y * grid + x] - least) / (most - least).max(1e-12);
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [u, v] = [x, y].map(|p| ((p as f32 + 0.5) / PANEL as f32 * grid as f32 - 0.5).clamp(0.0, grid as f32 - 1.0));
+        let [u, v] =
+            [x, y].map(|p| ((p as f32 + 0.5) / PANEL as f32 * grid as f32 - 0.5).clamp(0.0, grid as f32 - 1.0));
         let (x0, y0) = (u as usize, v as usize);
         let (x1, y1) = ((x0 + 1).min(grid - 1), (y0 + 1).min(grid - 1));
         let (right, down) = (u - x0 as f32, v - y0 as f32);

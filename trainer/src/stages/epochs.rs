@@ -116,7 +116,11 @@ impl Epochs {
                         let sum = pending.drain(..).map(|loss| loss.double_value(&[])).sum::<f64>();
                         position.loss += sum;
                         let mean = position.loss / position.batches as f64;
-                        anyhow::ensure!(mean.is_finite(), "the loss is {mean} at step {}: lower the learning rate", position.step);
+                        anyhow::ensure!(
+                            mean.is_finite(),
+                            "the loss is {mean} at step {}: lower the learning rate",
+                            position.step
+                        );
                         bar.message(format!("loss {mean:.3} rate {rate:.1e}"));
                         log.step(self.stage, position.step, mean, rate, bar.rate())?;
                     }
@@ -130,12 +134,7 @@ impl Epochs {
             drop(bar);
             let mean = position.loss / position.batches.max(1) as f64;
             position.ended = finished(optimizer, position.epoch + 1, mean)?.is_break();
-            position = super::state::Position {
-                epoch: position.epoch + 1,
-                batches: 0,
-                loss: 0.0,
-                ..position
-            };
+            position = super::state::Position { epoch: position.epoch + 1, batches: 0, loss: 0.0, ..position };
             state.save(self.stage, &position, optimizer)?;
         }
         Ok(())

@@ -89,9 +89,10 @@ impl Optimizer {
     pub fn backward(&mut self, loss: &Tensor) {
         let inputs: Vec<&Tensor> = self.parts.iter().map(|part| &part.tensor).collect();
         let found = Tensor::run_backward(&[loss], &inputs, false, false);
-        let defined = found.into_iter().zip(&self.parts).map(|(gradient, part)| {
-            if gradient.defined() { gradient } else { part.tensor.zeros_like() }
-        });
+        let defined = found
+            .into_iter()
+            .zip(&self.parts)
+            .map(|(gradient, part)| if gradient.defined() { gradient } else { part.tensor.zeros_like() });
         let defined: Vec<Tensor> = defined.collect();
         let gradient = tch::no_grad(|| flat(defined.iter()));
         self.gradient = Some(match self.gradient.take() {
@@ -167,7 +168,11 @@ impl Optimizer {
                 let mut place = shaped(all, part);
                 let expected: Vec<usize> = place.size().iter().map(|&extent| extent as usize).collect();
                 if array.shape != expected {
-                    bail!("{}: tensor {name} has shape {:?}, expected {expected:?}", tensors.path().display(), array.shape);
+                    bail!(
+                        "{}: tensor {name} has shape {:?}, expected {expected:?}",
+                        tensors.path().display(),
+                        array.shape
+                    );
                 }
                 tch::no_grad(|| place.copy_(&from_array(array, all.device())));
             }
@@ -245,7 +250,8 @@ mod tests {
         (network.encoder_layers, network.decoder_layers) = (1, 1);
         let mut store = Store::new(&config.model(5), 1, Device::Cpu);
         let kernel = Tensor::randn([4, 3, 2, 2], (Kind::Float, Device::Cpu));
-        store.insert("backbone.k.weight".into(), &kernel.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]));
+        let _ =
+            store.insert("backbone.k.weight".into(), &kernel.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]));
         store
     }
 

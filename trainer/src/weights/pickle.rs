@@ -242,7 +242,9 @@ fn long(bytes: &[u8]) -> Value {
 fn storage(identity: Value) -> Result<Value> {
     let Value::Sequence(parts) = identity else { bail!("a storage that is no tuple") };
     match parts.as_slice() {
-        [Value::Text(kind), Value::Global(element), Value::Text(key), _, Value::Integer(count), ..] if kind == "storage" => {
+        [Value::Text(kind), Value::Global(element), Value::Text(key), _, Value::Integer(count), ..]
+            if kind == "storage" =>
+        {
             Ok(Value::Storage(element.clone(), key.clone(), *count))
         }
         _ => bail!("a persistent object that is no storage"),
@@ -255,7 +257,8 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
     match name.as_str() {
         "collections.OrderedDict" => Ok(Value::Dictionary(Vec::new())),
         "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
-            let [Value::Storage(element, key, _), Value::Integer(offset), size, stride, ..] = arguments.as_slice() else {
+            let [Value::Storage(element, key, _), Value::Integer(offset), size, stride, ..] = arguments.as_slice()
+            else {
                 bail!("a tensor without storage, offset, size and stride");
             };
             Ok(Value::Tensor(TensorValue {
@@ -273,5 +276,8 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
 
 fn integers(value: &Value) -> Result<Vec<i64>> {
     let Value::Sequence(items) = value else { bail!("a size that is no tuple") };
-    items.iter().map(|item| if let Value::Integer(n) = item { Ok(*n) } else { bail!("a size that is no integer") }).collect()
+    items
+        .iter()
+        .map(|item| if let Value::Integer(n) = item { Ok(*n) } else { bail!("a size that is no integer") })
+        .collect()
 }

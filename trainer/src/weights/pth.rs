@@ -127,10 +127,12 @@ fn array(tensor: &TensorValue, storage: &[u8]) -> Result<Option<Array>> {
     let mut data = Vec::with_capacity(count as usize);
     let mut index = vec![0i64; tensor.size.len()];
     for _ in 0..count {
-        let along = index.iter().zip(&tensor.stride).try_fold(tensor.offset, |at, (&i, &stride)| {
-            i.checked_mul(stride).and_then(|step| at.checked_add(step))
-        });
-        let start = usize::try_from(along.context("its stride is impossible")?)?.checked_mul(width).context("too far")?;
+        let along = index
+            .iter()
+            .zip(&tensor.stride)
+            .try_fold(tensor.offset, |at, (&i, &stride)| i.checked_mul(stride).and_then(|step| at.checked_add(step)));
+        let start =
+            usize::try_from(along.context("its stride is impossible")?)?.checked_mul(width).context("too far")?;
         let bytes = storage.get(start..start + width).context("it reaches beyond its storage")?;
         data.push(value(bytes));
         for (place, &extent) in index.iter_mut().zip(&tensor.size).rev() {
