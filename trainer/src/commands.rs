@@ -433,7 +433,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? });
         }
         Action::Golden { run, image, caption, out } => {
-            Trained::read(&run, tch::Device::Cpu)?.golden(&image, &caption)?.write(&out)?;
+            Trained::read(&run, tch::Device::Cpu)?.golden(&[(image, caption)])?.write(&out)?;
         }
         Action::Scenes { out, count, seed } => scenes::write(&out, count, seed)?,
     }

@@ -117,10 +117,9 @@ impl Trained {
         captioner.caption(&self.features(image)?)
     }
 
-    /// Golden vectors of an image with a caption.
-    pub fn golden(&self, image: &Path, caption: &str) -> Result<Golden> {
-        let model = &self.description.model;
-        golden(&self.store, model, &self.vocabulary, &self.backbone, &[(image.to_path_buf(), caption.to_owned())])
+    /// Inputs and outputs of images with captions, stage by stage.
+    pub fn golden(&self, images: &[(PathBuf, String)]) -> Result<Golden> {
+        golden(&self.store, self.model(), &self.vocabulary, &self.backbone, images)
     }
 }
 
@@ -133,8 +132,7 @@ pub(crate) fn restore(store: &Store, tensors: &[(String, Array)]) -> Result<()> 
     Ok(())
 }
 
-/// Inputs and outputs of images with captions, stage by stage.
-pub(crate) fn golden(
+fn golden(
     store: &Store,
     model: &Model,
     vocabulary: &Vocabulary,

@@ -263,22 +263,22 @@ mod tests {
 
     #[test]
     fn the_three_layouts_say_the_same() -> Result<(), Box<dyn std::error::Error>> {
-        let images = [("images/a.jpg", ""), ("images/b/c.png", "")];
+        let images = [("images/d.jpg", ""), ("images/b/c.png", "")];
         let karpathy = r#"{"images": [
-            {"filename": "a.jpg", "split": "train", "sentences": [{"raw": "one, \"two\" ."}, {"raw": "three ."}]},
+            {"filename": "d.jpg", "split": "train", "sentences": [{"raw": "one, \"two\" ."}, {"raw": "three ."}]},
             {"filename": "b/c.png", "split": "test", "sentences": [{"raw": "four ."}]}]}"#;
-        let train = r#"{"images": [{"id": 7, "file_name": "a.jpg"}],
+        let train = r#"{"images": [{"id": 7, "file_name": "d.jpg"}],
             "annotations": [{"image_id": 7, "caption": "one, \"two\" ."}, {"image_id": 7, "caption": "three ."}]}"#;
         let test =
             r#"{"images": [{"id": 7, "file_name": "b/c.png"}], "annotations": [{"image_id": 7, "caption": "four ."}]}"#;
-        let csv = "path,caption,split\na.jpg,\"one, \"\"two\"\" .\",train\nb/c.png,four .,test\na.jpg,three .,train\n";
+        let csv = "path,caption,split\nd.jpg,\"one, \"\"two\"\" .\",train\nb/c.png,four .,test\nd.jpg,three .,train\n";
         let layouts: [&[(&str, &str)]; 3] = [
             &[("dataset.json", karpathy)],
             &[("annotations/captions_train2017.json", train), ("annotations/captions_test.json", test)],
             &[("mine.csv", csv)],
         ];
         let expected: Vec<(String, Split, Vec<String>)> = vec![
-            ("a.jpg".into(), Split::Train, vec!["one, \"two\" .".into(), "three .".into()]),
+            ("d.jpg".into(), Split::Train, vec!["one, \"two\" .".into(), "three .".into()]),
             ("b/c.png".into(), Split::Test, vec!["four .".into()]),
         ];
         for layout in layouts {

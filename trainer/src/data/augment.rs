@@ -105,7 +105,7 @@ mod tests {
         let turned =
             Augmentation { maps: vec![0.0, -1.0, 0.0, 1.0, 0.0, 0.0], colours: vec![1.0, 1.0, 1.0, 0.0, 0.0, 0.0] };
         let found = turned.apply(&ramp());
-        let expected = ramp().rot90(1, [3, 2]);
+        let expected = ramp().rot90(1, [2, 3]);
         assert!((found - expected).abs().max().double_value(&[]) < 1e-3);
     }
 

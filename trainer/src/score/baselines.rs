@@ -137,6 +137,6 @@ mod tests {
     #[test]
     fn the_central_caption_is_most_like_the_others() {
         let captions = ["a lake .", "many green trees are around a pond .", "many green trees ."].map(String::from);
-        assert_eq!(central(&captions), captions[2]);
+        assert_eq!(central(&captions), captions[1]);
     }
 }
