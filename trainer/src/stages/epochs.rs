@@ -112,7 +112,7 @@ impl Epochs {
                     let rate = optimizer.apply()?;
                     position.step = optimizer.step;
                     let due = state.is_due(saved) && !last;
-                    if last || due || batcher.device == Device::Cpu || optimizer.step % LOOK == 0 {
+                    if last || due || batcher.device == Device::Cpu || optimizer.step.is_multiple_of(LOOK) {
                         let sum = pending.drain(..).map(|loss| loss.double_value(&[])).sum::<f64>();
                         position.loss += sum;
                         let mean = position.loss / position.batches as f64;
