@@ -85,7 +85,8 @@ fn libraries_neither_print_nor_exit() -> Result<()> {
     for name in CRATES {
         sources(&root().join(name).join("src"), &mut found)?;
     }
-    let printers = ["trainer/src/progress.rs", "trainer/src/commands.rs", "edge/src/commands.rs", "exporter/src/main.rs"];
+    let printers =
+        ["trainer/src/progress.rs", "trainer/src/commands.rs", "edge/src/commands.rs", "exporter/src/main.rs"];
     for path in found {
         if printers.iter().any(|printer| path.ends_with(printer)) {
             continue;

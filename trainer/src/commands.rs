@@ -394,8 +394,13 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let captions = match (run, hypotheses) {
                 (Some(run), _) => {
                     let trained = Trained::read(&run, machine.start()?)?;
-                    let found =
-                        trained.evaluate(&[data.clone()], split, trained.search(), &machine.cache, &Progress)?;
+                    let found = trained.evaluate(
+                        std::slice::from_ref(&data),
+                        split,
+                        trained.search(),
+                        &machine.cache,
+                        &Progress,
+                    )?;
                     found.into_iter().flat_map(|found| found.hypotheses).collect()
                 }
                 (None, Some(path)) => score::read_hypotheses(&path)?,
