@@ -284,7 +284,7 @@ mod tests {
         for layout in layouts {
             let folder = folder(&[&images, layout].concat())?;
             let mut found = shown(&Dataset::read(folder.path())?);
-            found.sort_by(|a, b| a.0.cmp(&b.0));
+            found.sort_by(|a, b| b.0.cmp(&a.0));
             assert_eq!(found, expected);
         }
         Ok(())
