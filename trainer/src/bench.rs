@@ -8,6 +8,7 @@ use crate::data::samples::{Cached, Samples};
 use crate::data::text::Synonyms;
 use crate::net::{BackboneNet, Mode, Store};
 use crate::random::Random;
+use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::{Optimizer, Settings};
 use crate::stages::{mccl, rsic};
 use anyhow::{Context, Result, ensure};
@@ -145,42 +146,60 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let net = mccl::Net::new(&model, &store, &backbone)?;
     let optimizer =
         Optimizer::new(&store, settings(config.mccl.clip, 0.0, 0.0), |name| !name.starts_with(parameters::DECODER));
-    let mccl = timed(steps, config.mccl.batch, count, optimizer, |images| {
-        let batch = batcher.matching(images, twins, &mut Random::new(images[0] as u64))?;
-        Ok(net.loss(config, &batch))
-    })?;
+    let mccl = timed(
+        (steps, config.mccl.batch, count),
+        optimizer,
+        |images| batcher.matching(images, twins, &mut Random::new(images[0] as u64)),
+        |batch| Ok(net.loss(config, batch)),
+    )?;
     let net = rsic::Net::new(&model, &store, &backbone)?;
     let rsic_settings = settings(config.rsic.clip, config.rsic.weight_decay, config.rsic.average);
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
-    let rsic = timed(steps, config.rsic.batch, count, optimizer, |images| {
-        let batch = batcher.captioning(images, &mut Random::new(images[0] as u64))?;
-        let memory = net.encoder.forward(&batch.images, mode);
-        Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
-    })?;
+    let rsic = timed(
+        (steps, config.rsic.batch, count),
+        optimizer,
+        |images| batcher.captioning(images, &mut Random::new(images[0] as u64)),
+        |batch| {
+            let memory = net.encoder.forward(&batch.images, mode);
+            Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
+        },
+    )?;
     Ok([("mccl", mccl), ("rsic", rsic)])
 }
 
-fn timed(
-    steps: usize,
-    batch: usize,
-    count: usize,
+/// Images a second; batches are made ahead in another thread, as training does.
+fn timed<B: Send>(
+    (steps, batch, count): (usize, usize, usize),
     mut optimizer: Optimizer,
-    mut loss: impl FnMut(&[usize]) -> Result<Tensor>,
+    make: impl Fn(&[usize]) -> Result<B> + Sync,
+    mut loss: impl FnMut(&B) -> Result<Tensor>,
 ) -> Result<f64> {
     let order: Vec<usize> = (0..count).collect();
     let mut started = Instant::now();
     let mut last = Tensor::from(0.0);
-    for (n, images) in order.chunks_exact(batch).cycle().take(steps + WARM).enumerate() {
-        if n == WARM {
-            last.double_value(&[]);
-            started = Instant::now();
+    std::thread::scope(|scope| -> Result<()> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(AHEAD);
+        let (order, make) = (&order, &make);
+        scope.spawn(move || {
+            for images in order.chunks_exact(batch).cycle().take(steps + WARM) {
+                if sender.send(make(images)).is_err() {
+                    return;
+                }
+            }
+        });
+        for (n, batch) in receiver.into_iter().enumerate() {
+            if n == WARM {
+                last.double_value(&[]);
+                started = Instant::now();
+            }
+            last = loss(&batch?)?;
+            optimizer.backward(&last);
+            optimizer.apply()?;
+            last = last.detach();
         }
-        last = loss(images)?;
-        optimizer.backward(&last);
-        optimizer.apply()?;
-        last = last.detach();
-    }
+        Ok(())
+    })?;
     ensure!(last.sum(Kind::Double).double_value(&[]).is_finite(), "the loss is no number");
     optimizer.check()?;
     Ok((steps * batch) as f64 / started.elapsed().as_secs_f64())

@@ -139,8 +139,11 @@ fn planar(image: &image::RgbImage, size: u32) -> Vec<u8> {
     (0..3).flat_map(|channel| square.as_raw().iter().skip(channel).step_by(3).copied()).collect()
 }
 
-/// FP16 rows as a tensor `[rows, N, C]` in FP32 on `device`.
+/// FP16 rows (little-endian) as a tensor `[rows, N, C]` in FP32 on `device`.
 pub fn to_tensor(bytes: &[u8], shape: (usize, usize), device: Device) -> Tensor {
-    let values: Vec<f16> = bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])).collect();
-    Tensor::from_slice(&values).view([-1, shape.0 as i64, shape.1 as i64]).to_device(device).to_kind(Kind::Float)
+    let rows = bytes.len() / (shape.0 * shape.1 * 2);
+    let size = [rows, shape.0, shape.1].map(|extent| extent as i64);
+    Tensor::from_data_size(&bytes[..rows * shape.0 * shape.1 * 2], &size, Kind::Half)
+        .to_device(device)
+        .to_kind(Kind::Float)
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use tch::{Device, Tensor};
 
 /// Batches that are ready before they are needed.
-const AHEAD: usize = 3;
+pub(crate) const AHEAD: usize = 3;
 /// On a GPU, steps between looks at the loss: each look waits for the device.
 const LOOK: usize = 20;
 
