@@ -129,23 +129,14 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
     let backbone = BackboneNet::without_layers();
-    let settings = |clip, weight_decay, average| Settings {
-        schedule: config.rsic.schedule,
-        total: steps,
-        width: model.width,
-        clip,
-        weight_decay,
-        average,
-        backbone_rate: 1.0,
-    };
+    let settings = |clip| Settings::new(config, config.rsic.schedule, clip, steps);
     let twins = Twins {
         images: config.mccl.gamma_image > 0.0,
         sentences: config.mccl.gamma_sentence > 0.0,
         equal_sentences: true,
     };
     let net = mccl::Net::new(&model, &store, &backbone)?;
-    let optimizer =
-        Optimizer::new(&store, settings(config.mccl.clip, 0.0, 0.0), |name| !name.starts_with(parameters::DECODER));
+    let optimizer = Optimizer::new(&store, settings(config.mccl.clip), |name| !name.starts_with(parameters::DECODER));
     let mccl = timed(
         (steps, config.mccl.batch, count),
         optimizer,
@@ -153,7 +144,8 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         |batch| Ok(net.loss(config, batch)),
     )?;
     let net = rsic::Net::new(&model, &store, &backbone)?;
-    let rsic_settings = settings(config.rsic.clip, config.rsic.weight_decay, config.rsic.average);
+    let rsic_settings =
+        Settings { weight_decay: config.rsic.weight_decay, average: config.rsic.average, ..settings(config.rsic.clip) };
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let rsic = timed(

@@ -1,13 +1,14 @@
 //! `trainer`: trains, evaluates and shows CSSA, scores any system's captions, and renders scenes.
 
 mod commands;
+mod options;
 
 use clap::Parser;
 use std::process::ExitCode;
 use trainer::progress::Progress;
 
 fn main() -> ExitCode {
-    match commands::run(commands::Command::parse()) {
+    match commands::run(options::Command::parse()) {
         Ok(code) => code,
         Err(error) => {
             Progress.say(&format!("error: {error:#}"));

@@ -32,20 +32,15 @@ pub(super) fn part(path: &Path) -> Option<Split> {
 }
 
 /// The images of all parts that lie beside `first`.
-pub(super) fn read(folder: &Path, first: &Path) -> Result<Vec<Listed>, FileError> {
+pub(super) fn read(first: &Path) -> Result<Vec<Listed>, FileError> {
     let beside = first.parent().unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(beside)
         .map_err(|error| FileError::content(beside, format!("is not a readable folder: {error}")))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| part(path).is_some());
     files.sort();
-    let root = if beside.file_name().is_some_and(|name| name == "annotations") && beside != folder {
-        folder
-    } else if beside.file_name().is_some_and(|name| name == "annotations") {
-        beside.parent().unwrap_or(folder)
-    } else {
-        folder
-    };
+    let is_annotations = beside.file_name().is_some_and(|name| name == "annotations");
+    let root = if is_annotations { beside.parent().unwrap_or(beside) } else { beside };
     let mut listed = Vec::new();
     for path in files {
         if let Some(split) = part(&path) {

@@ -132,7 +132,7 @@ impl Listing {
         let (name, mut entries) = if is_csv {
             (None, csv::read(&folder, &file)?)
         } else if coco::part(&file).is_some() {
-            (None, coco::read(&folder, &file)?)
+            (None, coco::read(&file)?)
         } else {
             karpathy::read(&folder, &file)?
         };
@@ -198,6 +198,9 @@ fn is_plain(name: &str) -> bool {
 
 /// The one description in a folder; the parts of a COCO dataset count as one.
 fn description(folder: &Path) -> Result<PathBuf, FileError> {
+    if !folder.is_dir() {
+        return Err(FileError::content(folder, "no such folder"));
+    }
     let mut found = Vec::new();
     let mut coco_found: Option<PathBuf> = None;
     for place in [folder.to_path_buf(), folder.join("annotations")].into_iter().filter(|place| place.is_dir()) {

@@ -125,7 +125,7 @@ impl Samples {
         Ok(Images::Pixels(Tensor::from_slice(&pixels).view([-1, 3, size, size]).to_device(device), augmentation))
     }
 
-    /// The share of images that RSIC shows augmented: all views are equally likely, fresh ones as likely as the image.
+    /// How RSIC shows an image this time: all cached views are equally likely, a fresh one as likely as the image itself.
     pub fn shown(&self, image: usize, random: &mut Random) -> Shown {
         let views = match &self.cached[self.images[image].dataset] {
             Cached::Features(views) => views.len(),

@@ -77,25 +77,18 @@ impl BackboneNet {
     /// Cells and channels of what the frozen layers give.
     pub fn frozen_output(&self) -> (usize, usize) {
         let (mut side, mut channels) = (self.image_size, 3);
-        let mut pass = |c: &Convolution| {
-            side = (side + c.padding.0 + c.padding.1 - c.kernel) / c.stride + 1;
-            channels = c.outputs;
-        };
         for layer in &self.plan[..self.frozen] {
-            match layer {
-                Layer::Convolution(convolution) => pass(convolution),
-                Layer::MaxPool => pass(&Convolution {
-                    name: String::new(),
-                    norm: String::new(),
-                    inputs: 64,
-                    outputs: 64,
-                    kernel: 3,
-                    stride: 2,
-                    groups: 1,
-                    padding: (1, 1),
-                    activation: Activation::Linear,
-                }),
-                Layer::Block { body, .. } => body.iter().for_each(&mut pass),
+            let through = match layer {
+                Layer::Convolution(convolution) => std::slice::from_ref(convolution),
+                Layer::Block { body, .. } => body.as_slice(),
+                Layer::MaxPool => {
+                    side = side.div_ceil(2);
+                    continue;
+                }
+            };
+            for c in through {
+                side = (side + c.padding.0 + c.padding.1 - c.kernel) / c.stride + 1;
+                channels = c.outputs;
             }
         }
         (side * side, channels)

@@ -45,15 +45,8 @@ pub fn run(
     };
     let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
     store.set("mccl.log_temperature", &start)?;
-    let optimizer = Settings {
-        schedule: settings.schedule,
-        total: epochs.steps(surroundings.batcher.samples.epoch().len()),
-        width: model.width,
-        clip: settings.clip,
-        weight_decay: 0.0,
-        average: 0.0,
-        backbone_rate: config.network.backbone_rate,
-    };
+    let total = epochs.steps(surroundings.batcher.samples.epoch().len());
+    let optimizer = Settings::new(config, settings.schedule, settings.clip, total);
     let learned = |name: &str| settings.learn_temperature || name != "mccl.log_temperature";
     let mut optimizer =
         Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::DECODER) && learned(name));

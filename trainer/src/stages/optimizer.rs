@@ -4,7 +4,7 @@
 //! All trained tensors are moved into one flat tensor, of which they become views: a step is a handful of operations on
 //! flat tensors, however many layers there are, and nothing waits for the device.
 
-use crate::config::Schedule;
+use crate::config::{Config, Network, Schedule};
 use crate::net::{Store, from_array, to_array};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::tensors::{Array, Tensors};
@@ -55,6 +55,14 @@ pub struct Settings {
     pub average: f64,
     /// Factor of the learning rate for the backbone's tensors.
     pub backbone_rate: f64,
+}
+
+impl Settings {
+    /// A stage of `total` steps without weight decay and averaging.
+    pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
+        let Network { width, backbone_rate, .. } = config.network;
+        Self { schedule, total, width, clip, weight_decay: 0.0, average: 0.0, backbone_rate }
+    }
 }
 
 impl Optimizer {
@@ -221,7 +229,6 @@ pub fn rate(settings: &Settings, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use tch::Device;
 
     fn settings(schedule: Schedule) -> Settings {

@@ -48,14 +48,11 @@ pub fn run(
         accumulate: settings.accumulate,
         whole_batches: false,
     };
+    let total = epochs.steps(surroundings.batcher.samples.epoch().len());
     let optimizer = Settings {
-        schedule: settings.schedule,
-        total: epochs.steps(surroundings.batcher.samples.epoch().len()),
-        width: model.width,
-        clip: settings.clip,
         weight_decay: settings.weight_decay,
         average: settings.average,
-        backbone_rate: config.network.backbone_rate,
+        ..Settings::new(config, settings.schedule, settings.clip, total)
     };
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);

@@ -79,15 +79,9 @@ pub fn run(
         accumulate: settings.accumulate,
         whole_batches: false,
     };
-    let optimizer = Settings {
-        schedule: settings.schedule,
-        total: epochs.steps(batcher.samples.epoch().len()),
-        width: model.width,
-        clip: settings.clip,
-        weight_decay: 0.0,
-        average: settings.average,
-        backbone_rate: config.network.backbone_rate,
-    };
+    let total = epochs.steps(batcher.samples.epoch().len());
+    let optimizer =
+        Settings { average: settings.average, ..Settings::new(config, settings.schedule, settings.clip, total) };
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     epochs.run(
         surroundings,
