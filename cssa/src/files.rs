@@ -56,8 +56,12 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
 
 /// Reads a TOML file of at most 1 MiB; the error names the line in one line.
 pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
-    let text = read_text(path, 1 << 20)?;
-    toml::from_str(&text).map_err(|error| {
+    parse_toml(path, &read_text(path, 1 << 20)?)
+}
+
+/// Reads a TOML file's text; the error names the file and the line in one line.
+pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError> {
+    toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let problem = error.message().lines().collect::<Vec<_>>().join(", ");
         FileError::content(path, format!("line {}: {problem}", before.matches('\n').count() + 1))

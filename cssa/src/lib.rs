@@ -25,6 +25,8 @@ pub mod files;
 #[cfg(feature = "std")]
 pub mod metrics;
 #[cfg(feature = "std")]
+pub mod page;
+#[cfg(feature = "std")]
 pub mod preprocess;
 #[cfg(feature = "std")]
 pub mod tensors;

@@ -14,6 +14,9 @@ pub struct Tolerance {
 /// The same FP32 graph in another runtime: rounding order only.
 pub const CLOSE: Tolerance = Tolerance { name: "Close", relative: 5e-3, cosine: 0.999_99 };
 
+/// The graph with FP16 weights against the FP32 one: rounding of the weights to 11 bits.
+pub const HALVED: Tolerance = Tolerance { name: "Halved", relative: 5e-2, cosine: 0.999_9 };
+
 /// The INT8 graph against the FP32 one: quantization noise, bounded by direction rather than by element.
 pub const QUANTIZED: Tolerance = Tolerance { name: "Quantized", relative: f32::INFINITY, cosine: 0.97 };
 

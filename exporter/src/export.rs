@@ -1,17 +1,21 @@
 //! The whole way from a run to a bundle.
 
-use crate::calibrate::{self, Images};
+use crate::calibrate::Images;
+use crate::choose::{self, Chosen};
+use crate::judge::{Judge, Question};
 use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize, verify};
-use anyhow::{Context, Result};
-use cssa::bundle::{Bundle, DECODER, ENCODER, Entry, FORMAT, MANIFEST, Manifest, Precision};
+use anyhow::{Context, Result, ensure};
+use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, Entry, FORMAT, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, GOLDEN, Golden, VOCABULARY};
-use cssa::files::{self, NewFolder};
+use cssa::dataset::{Dataset, Split};
 use cssa::tolerance::{CLOSE, QUANTIZED};
-use edge::runtime::{Choice, MISSING, Provider, Settings, find_library};
+use edge::runtime::{MISSING, find_library};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tract_onnx::pb::ModelProto;
+
+pub use crate::calibrate::Method;
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -20,94 +24,180 @@ pub struct Request {
     pub checkpoint: PathBuf,
     /// Precision of the graphs.
     pub precision: Precision,
-    /// Folder of images to calibrate with; INT8 needs it.
-    pub calibration: Option<PathBuf>,
-    /// The bundle's folder, new or empty.
+    /// What the graphs are made for.
+    pub target: Target,
+    /// Images to calibrate with; INT8 needs them.
+    pub calibration: Option<Calibration>,
+    /// What must hold its score.
+    pub validation: Option<Validation>,
+    /// The bundle, a new or empty folder, or a file that ends in `.cssa`.
     pub out: PathBuf,
+    /// The minisign secret key to sign the manifest with.
+    pub sign: Option<PathBuf>,
+}
+
+/// Where activation ranges come from.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// Folder of images.
+    pub folder: PathBuf,
+    /// Images that are used where the folder has more.
+    pub most: usize,
+    /// How ranges are chosen; by measurement where it is not given.
+    pub method: Option<Method>,
+}
+
+/// A captioned dataset on which the score must hold.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its part.
+    pub split: Split,
+    /// Share of the float model's CIDEr-D that may go.
+    pub max_loss: f64,
+}
+
+/// The float graphs of a checkpoint.
+pub struct Graphs {
+    /// `encoder.onnx`.
+    pub encoder: ModelProto,
+    /// `decoder.onnx`.
+    pub decoder: ModelProto,
 }
 
 /// Exports and verifies a bundle; gives its manifest. Nothing appears under the bundle's name unless every check passed.
 pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> {
-    let folder = NewFolder::create(&request.out)?;
+    let place = cssa::bundle::Place::create(&request.out)?;
+    let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
     let model = &checkpoint.description.model;
     let golden = Golden::read(&request.checkpoint.join(GOLDEN), model)?;
-    let library = find_library().context(MISSING)?;
+    find_library().context(MISSING)?;
     let weights = Weights::new(&checkpoint);
-    let (encoder, decoder) = (encoder::build(&weights)?, decoder::build(&weights)?);
+    let graphs = Graphs { encoder: encoder::build(&weights)?, decoder: decoder::build(&weights)? };
+    let source = Source { checkpoint: &checkpoint, folder: &request.out, groups: graphs.groups()? };
 
-    let float = in_memory(&checkpoint, &encoder, &decoder, Precision::Fp32, &request.out);
+    let float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
     say("checking the float graphs in ONNX Runtime and tract");
     let mut parity = verify::verify(&float, &golden, CLOSE, "fp32")?;
-    let bundle = match request.precision {
+    let mut bundle = match request.precision {
         Precision::Fp32 => float,
+        Precision::Fp16 => {
+            let halved = Graphs {
+                encoder: quantize::halve(graphs.encoder.clone())?,
+                decoder: quantize::halve(graphs.decoder.clone())?,
+            };
+            source.bundle(&halved, Target::Cpu, |_| Precision::Fp16)?
+        }
         Precision::Int8 => {
-            let images =
-                request.calibration.as_deref().context("--quantize int8 needs --calibration DIR with images")?;
-            let images = Images::read(images, model)?;
-            say(&format!("calibrating with {} images", images.description.images));
-            let ranges = calibrated(&float, &encoder, &decoder, &library, &images)?;
-            let (encoder, decoder) = (quantize::quantize(encoder, &ranges)?, quantize::quantize(decoder, &ranges)?);
-            let mut bundle = in_memory(&checkpoint, &encoder, &decoder, Precision::Int8, &request.out);
-            bundle.manifest.calibration = Some(images.description);
-            say("checking the INT8 graphs in ONNX Runtime and tract");
-            parity.extend(verify::verify(&bundle, &golden, QUANTIZED, "int8")?);
+            let calibration =
+                request.calibration.as_ref().context("--quantize int8 needs --calibration DIR with images")?;
+            let images = Images::read(&calibration.folder, calibration.most, model)?;
+            let judge = judge(request, calibration, &float)?;
+            let Chosen { graphs, kept, calibration, validation } =
+                choose::choose(&source, &graphs, &float, (&images, calibration.method), &judge, request, say)?;
+            let mut bundle = source.bundle(&graphs, request.target, |group| {
+                if kept.contains(group) { Precision::Fp32 } else { Precision::Int8 }
+            })?;
+            (bundle.manifest.calibration, bundle.manifest.validation) = (Some(calibration), validation);
             bundle
         }
     };
-    let manifest = Manifest { parity, ..bundle.manifest };
-    write(folder.path(), &manifest, &[(ENCODER, &bundle.encoder), (DECODER, &bundle.decoder)], &checkpoint)?;
-    Bundle::read(folder.path()).context("the bundle that was just written")?;
-    folder.finish()?;
+    let label = match request.precision {
+        Precision::Fp32 => None,
+        Precision::Fp16 => Some(("fp16", cssa::tolerance::HALVED)),
+        Precision::Int8 => Some(("int8", QUANTIZED)),
+    };
+    if let Some((label, tolerance)) = label {
+        say(&format!("checking the {label} graphs in ONNX Runtime and tract"));
+        parity.extend(verify::verify(&bundle, &golden, tolerance, label)?);
+    }
+    bundle.manifest.parity = parity;
+    let manifest = bundle.manifest.clone();
+    let text = toml::to_string_pretty(&manifest)?;
+    let mut files: Contents = [
+        (MANIFEST.to_owned(), text.clone().into_bytes()),
+        (ENCODER.to_owned(), bundle.encoder),
+        (DECODER.to_owned(), bundle.decoder),
+        (VOCABULARY.to_owned(), checkpoint.vocabulary.text().into_bytes()),
+    ]
+    .into();
+    if let Some(signer) = &signer {
+        files.insert(cssa::bundle::SIGNATURE.to_owned(), signer.sign(text.as_bytes())?);
+    }
+    place.fill(&files)?;
     Ok(manifest)
 }
 
-/// The ranges of all activations that INT8 needs.
-fn calibrated(
-    float: &Bundle,
-    encoder: &ModelProto,
-    decoder: &ModelProto,
-    library: &Path,
-    images: &Images,
-) -> Result<BTreeMap<String, quantize::Range>> {
-    let open = |model: &ModelProto| -> Result<Vec<u8>> {
-        Ok(graph::bytes(&calibrate::with_outputs(model.clone(), &quantize::activations(model)?)))
+/// The images on which candidates are compared: the validation set, else some of the calibration images.
+fn judge(request: &Request, calibration: &Calibration, float: &Bundle) -> Result<Judge> {
+    let questions = match &request.validation {
+        Some(Validation { folder, split, .. }) => questions(folder, *split)?.1,
+        None => {
+            let all = edge::sources::images(std::slice::from_ref(&calibration.folder))?;
+            let count = all.len().min(choose::COMPARED);
+            let spread = (0..count).map(|n| all[n * all.len() / count].clone());
+            spread.map(|path| Question { path, references: Vec::new() }).collect()
+        }
     };
-    let observed = Bundle { encoder: open(encoder)?, decoder: open(decoder)?, ..float.clone() };
-    let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 2, beam: 3 };
-    calibrate::ranges(&observed, library, &settings, images)
+    Judge::new(float, questions)
 }
 
-fn in_memory(
-    checkpoint: &Checkpoint,
-    encoder: &ModelProto,
-    decoder: &ModelProto,
-    precision: Precision,
-    out: &Path,
-) -> Bundle {
-    let (encoder, decoder) = (graph::bytes(encoder), graph::bytes(decoder));
-    let words = checkpoint.vocabulary.text();
-    let files = [(ENCODER, encoder.as_slice()), (DECODER, &decoder), (VOCABULARY, words.as_bytes())];
-    let manifest = Manifest {
-        format: FORMAT,
-        precision: [("encoder".to_owned(), precision), ("decoder".to_owned(), precision)].into(),
-        model: checkpoint.description.model.clone(),
-        search: checkpoint.description.search,
-        files: files.iter().map(|(name, bytes)| ((*name).to_owned(), Entry::of(bytes))).collect(),
-        calibration: None,
-        parity: BTreeMap::new(),
-        provenance: checkpoint.description.provenance.clone(),
-    };
-    let id = manifest.id();
-    let vocabulary = checkpoint.vocabulary.clone();
-    Bundle { folder: out.into(), manifest, vocabulary, id, encoder, decoder }
+/// The images of a dataset's part with their captions, and the dataset's name.
+pub fn questions(folder: &Path, split: Split) -> Result<(String, Vec<Question>)> {
+    let dataset = Dataset::read(folder)?;
+    let question =
+        |image: &cssa::dataset::Captioned| Question { path: image.path.clone(), references: image.captions.clone() };
+    let questions: Vec<Question> = dataset.split(split).map(question).collect();
+    ensure!(!questions.is_empty(), "{}: has no image of split {}", folder.display(), split.name());
+    Ok((dataset.name, questions))
 }
 
-fn write(folder: &Path, manifest: &Manifest, graphs: &[(&str, &Vec<u8>)], checkpoint: &Checkpoint) -> Result<()> {
-    for (name, bytes) in graphs {
-        files::write(&folder.join(name), bytes)?;
+/// What every bundle of one export has in common.
+pub struct Source<'a> {
+    /// The run.
+    pub checkpoint: &'a Checkpoint,
+    /// What errors call the bundle.
+    pub folder: &'a Path,
+    /// Its layer groups, in the graphs' order.
+    pub groups: Vec<String>,
+}
+
+impl Graphs {
+    /// The layer groups of both float graphs, in their order.
+    pub fn groups(&self) -> Result<Vec<String>> {
+        let mut groups = quantize::groups(&self.encoder)?;
+        for group in quantize::groups(&self.decoder)? {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        Ok(groups)
     }
-    files::write(&folder.join(VOCABULARY), checkpoint.vocabulary.text().as_bytes())?;
-    files::write(&folder.join(MANIFEST), toml::to_string_pretty(manifest)?.as_bytes())?;
-    Ok(())
+}
+
+impl Source<'_> {
+    /// A bundle in memory; `precision` tells that of each layer group.
+    pub fn bundle(&self, graphs: &Graphs, target: Target, precision: impl Fn(&str) -> Precision) -> Result<Bundle> {
+        let Self { checkpoint, folder, groups } = self;
+        let (encoder, decoder) = (graph::bytes(&graphs.encoder), graph::bytes(&graphs.decoder));
+        let words = checkpoint.vocabulary.text();
+        let files = [(ENCODER, encoder.as_slice()), (DECODER, &decoder), (VOCABULARY, words.as_bytes())];
+        let manifest = Manifest {
+            format: FORMAT,
+            target,
+            precision: groups.iter().map(|group| (group.clone(), precision(group))).collect(),
+            model: checkpoint.description.model.clone(),
+            search: checkpoint.description.search,
+            files: files.iter().map(|(name, bytes)| ((*name).to_owned(), Entry::of(bytes))).collect(),
+            calibration: None,
+            validation: None,
+            parity: BTreeMap::new(),
+            provenance: checkpoint.description.provenance.clone(),
+        };
+        let id = manifest.id();
+        let vocabulary = checkpoint.vocabulary.clone();
+        Ok(Bundle { folder: (*folder).into(), manifest, vocabulary, id, encoder, decoder })
+    }
 }

@@ -1,10 +1,17 @@
 //! Checkpoint → ONNX graphs → INT8 → verified bundle: the only crate that writes ONNX.
 
 pub mod calibrate;
+pub mod choose;
 pub mod decoder;
 pub mod encoder;
+pub mod delta;
 pub mod export;
 pub mod graph;
+pub mod inspect;
+pub mod judge;
+pub mod proof;
 pub mod quantize;
+pub mod report;
+pub mod sign;
 pub mod verify;
 pub mod weights;

@@ -5,7 +5,7 @@ mod ort;
 mod tract;
 
 pub use self::ort::{Observer, OrtRuntime, find_library};
-pub use self::tract::TractRuntime;
+pub use self::tract::{TractRuntime, float_twin};
 
 use anyhow::{Context, Result, bail};
 use cssa::bundle::Bundle;

@@ -52,8 +52,7 @@ impl TractRuntime {
 
 impl Graph {
     fn load(bytes: &[u8], beam: usize) -> Result<Self> {
-        let mut proto = dequantized(ModelProto::decode(bytes)?)?;
-        fix_beam(&mut proto, beam);
+        let proto = float_twin(bytes, beam)?;
         let graph = proto.graph.as_ref().context("it has no graph")?;
         let inputs = graph.input.iter().map(|input| input.name.clone()).collect();
         let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
@@ -126,6 +125,14 @@ impl Runtime for TractRuntime {
         );
         Ok(())
     }
+}
+
+/// The float network that a bundle's graph stands for, for beams of exactly `beam` captions: weights as floats, activations
+/// not rounded.
+pub fn float_twin(bytes: &[u8], beam: usize) -> Result<ModelProto> {
+    let mut proto = dequantized(ModelProto::decode(bytes)?)?;
+    fix_beam(&mut proto, beam);
+    Ok(proto)
 }
 
 /// Puts a number in the place of the named beam dimension of inputs and outputs.

@@ -1,17 +1,15 @@
 //! A page of images with their references and captions, right and wrong words coloured (paper figures 6 and 8). One file that
 //! needs nothing else: the images are inside it.
 
-use anyhow::{Context, Result};
-use base64::Engine;
+use anyhow::Result;
 use cssa::dataset::Listed;
 use cssa::metrics::{self, Item};
-use cssa::preprocess;
+use cssa::page::{embedded, escape};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Side of the images on the page, in pixels.
 const SIDE: u32 = 200;
-const QUALITY: u8 = 80;
 
 /// Words that carry no meaning of their own and are neither right nor wrong.
 const PLAIN: &str = "a an the of in on at to and or is are be there it this that with by for from as its their some other \
@@ -55,8 +53,8 @@ pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
         let (entry, caption) = entries[n];
         writeln!(
             page,
-            "<article><img alt=\"\" src=\"data:image/jpeg;base64,{}\"><div><p>{}</p><ul>{}</ul><small>{} · CIDEr {:.3}</small></div></article>",
-            thumbnail(entry)?,
+            "<article><img alt=\"\" src=\"{}\"><div><p>{}</p><ul>{}</ul><small>{} · CIDEr {:.3}</small></div></article>",
+            embedded(&entry.path, SIDE)?,
             coloured(caption, &entry.captions),
             entry.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect::<String>(),
             escape(&entry.filename),
@@ -65,15 +63,6 @@ pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
     }
     page.push_str("</html>\n");
     Ok(page)
-}
-
-fn thumbnail(entry: &Listed) -> Result<String> {
-    let small = preprocess::resize(&preprocess::read(&entry.path)?, SIDE);
-    let mut jpeg = Vec::new();
-    small
-        .write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
-        .with_context(|| format!("{}", entry.path.display()))?;
-    Ok(base64::engine::general_purpose::STANDARD.encode(jpeg))
 }
 
 /// The caption as HTML, words marked by whether a reference has them.
@@ -90,10 +79,6 @@ fn coloured(caption: &str, references: &[String]) -> String {
         format!("<span class=\"{class}\">{}</span>", escape(word))
     });
     marked.collect::<Vec<_>>().join(" ")
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

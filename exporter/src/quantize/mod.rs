@@ -1,27 +1,38 @@
 //! INT8 as a pass over a float graph: QuantizeLinear → DequantizeLinear around what is to compute in 8 bits.
 //!
-//! Convolutions and linear layers get S8 weights, symmetric, one scale an output channel, and U8 activations,
-//! one scale a tensor, zero exactly representable. A convolution's output is quantized as well, which is what lets a
-//! runtime compute it in integers throughout. Residual Add, LayerNorm, Softmax and the Ω addition read and write floats.
-//! The word embedding is stored as S8 with one scale a word.
+//! Convolutions and linear layers get S8 weights, symmetric, one scale an output channel. Activations are U8, one scale a
+//! tensor, zero exactly representable, or S8 with zero point 0, as the target wants them; a convolution's output is
+//! quantized as well, which is what lets a runtime compute it in integers throughout. Residual Add, LayerNorm, Softmax and
+//! the Ω addition read and write floats. The word embedding is stored as S8 with one scale a word.
 
+mod fp16;
+mod groups;
+
+pub use fp16::halve;
+pub use groups::group_of;
+
+use crate::calibrate::Range;
 use crate::graph::{self, Attribute, Name};
 use anyhow::{Context, Result, ensure};
+use cssa::bundle::Target;
 use std::collections::{BTreeMap, BTreeSet};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
 
-/// The values that a tensor's 8 bits are to cover.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
-    /// Smallest.
-    pub low: f32,
-    /// Largest.
-    pub high: f32,
+/// What becomes 8 bits, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// What the graph is to run on: it decides on the form of the activations.
+    pub target: Target,
+    /// Groups that stay in float.
+    pub float: &'a BTreeSet<String>,
+    /// The range of every tensor of [`activations`].
+    pub ranges: &'a BTreeMap<Name, Range>,
 }
 
 /// A node that computes in 8 bits.
-struct Target {
+struct Layer {
     node: usize,
+    group: String,
     /// The activation that it reads.
     input: Name,
     /// For a convolution, the activation that it writes: behind its ReLU, where it has one.
@@ -30,35 +41,59 @@ struct Target {
 
 /// The activations whose ranges [`quantize`] needs.
 pub fn activations(model: &ModelProto) -> Result<BTreeSet<Name>> {
-    let targets = targets(graph_of(model)?);
-    Ok(targets.into_iter().flat_map(|target| [Some(target.input), target.output]).flatten().collect())
+    let layers = layers(graph_of(model)?);
+    Ok(layers.into_iter().flat_map(|layer| [Some(layer.input), layer.output]).flatten().collect())
 }
 
-/// The INT8 graph; `ranges` holds every tensor of [`activations`].
-pub fn quantize(mut model: ModelProto, ranges: &BTreeMap<Name, Range>) -> Result<ModelProto> {
+/// The groups that [`quantize`] can turn into 8 bits, in the graph's order.
+pub fn groups(model: &ModelProto) -> Result<Vec<String>> {
+    let graph = graph_of(model)?;
+    let embedding = graph.node.iter().filter(|node| node.name == LOOK_UP).map(|_| LOOK_UP.to_owned());
+    let mut groups: Vec<String> = Vec::new();
+    for group in embedding.chain(layers(graph).into_iter().map(|layer| layer.group)) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    Ok(groups)
+}
+
+/// The INT8 graph.
+pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
     let graph = model.graph.as_mut().context("the model has no graph")?;
-    let targets = targets(graph);
+    let layers: Vec<Layer> = layers(graph).into_iter().filter(|layer| !plan.float.contains(&layer.group)).collect();
     let mut pass = Pass {
-        ranges,
+        plan,
         initializers: Vec::new(),
         nodes: Vec::new(),
         quantized: BTreeMap::new(),
         dropped: BTreeSet::new(),
     };
-    for target in &targets {
-        let input = pass.activation(&target.input)?;
-        pass.weights(graph, target.node, &input.1)?;
-        graph.node[target.node].input[0] = input.0;
+    for layer in &layers {
+        let scale = match plan.target {
+            Target::Tract => None,
+            Target::Cpu | Target::Tensorrt => {
+                let (twin, scale) = pass.activation(&layer.input)?;
+                graph.node[layer.node].input[0] = twin;
+                // TensorRT wants biases as floats and rounds them itself.
+                (plan.target == Target::Cpu).then_some(scale)
+            }
+        };
+        pass.weights(graph, layer.node, scale)?;
     }
-    for output in targets.iter().filter_map(|target| target.output.as_ref()) {
-        let replacement = pass.activation(output)?.0;
-        for node in &mut graph.node {
-            for input in node.input.iter_mut().filter(|input| *input == output) {
-                input.clone_from(&replacement);
+    if plan.target != Target::Tract {
+        for output in layers.iter().filter_map(|layer| layer.output.as_ref()) {
+            let replacement = pass.activation(output)?.0;
+            for node in &mut graph.node {
+                for input in node.input.iter_mut().filter(|input| *input == output) {
+                    input.clone_from(&replacement);
+                }
             }
         }
     }
-    pass.embedding(graph)?;
+    if !plan.float.contains(LOOK_UP) {
+        pass.embedding(graph)?;
+    }
     let Pass { initializers, nodes, dropped, .. } = pass;
     graph.initializer.retain(|tensor| !dropped.contains(&tensor.name));
     graph.initializer.extend(initializers);
@@ -71,7 +106,7 @@ fn graph_of(model: &ModelProto) -> Result<&GraphProto> {
     model.graph.as_ref().context("the model has no graph")
 }
 
-fn targets(graph: &GraphProto) -> Vec<Target> {
+fn layers(graph: &GraphProto) -> Vec<Layer> {
     let constants: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let activated = |node: &NodeProto| {
         let output = &node.output[0];
@@ -81,7 +116,7 @@ fn targets(graph: &GraphProto) -> Vec<Target> {
             _ => output.clone(),
         }
     };
-    let mut targets = Vec::new();
+    let mut layers = Vec::new();
     for (n, node) in graph.node.iter().enumerate() {
         let constant = node.input.get(1).is_some_and(|weight| constants.contains(weight.as_str()));
         let output = match node.op_type.as_str() {
@@ -89,13 +124,13 @@ fn targets(graph: &GraphProto) -> Vec<Target> {
             "Gemm" if constant => None,
             _ => continue,
         };
-        targets.push(Target { node: n, input: node.input[0].clone(), output });
+        layers.push(Layer { node: n, group: group_of(&node.name).into(), input: node.input[0].clone(), output });
     }
-    targets
+    layers
 }
 
 struct Pass<'a> {
-    ranges: &'a BTreeMap<Name, Range>,
+    plan: &'a Plan<'a>,
     initializers: Vec<TensorProto>,
     nodes: Vec<NodeProto>,
     /// Activation → its dequantized twin and its scale.
@@ -103,17 +138,26 @@ struct Pass<'a> {
     dropped: BTreeSet<Name>,
 }
 
+/// The node that looks words up.
+const LOOK_UP: &str = "decoder.embedding";
+
 impl Pass<'_> {
     /// The dequantized twin of an activation, made once, and its scale.
     fn activation(&mut self, name: &str) -> Result<(Name, f32)> {
         if let Some(known) = self.quantized.get(name) {
             return Ok(known.clone());
         }
-        let range = self.ranges.get(name).with_context(|| format!("tensor {name} has no calibrated range"))?;
-        let (scale, zero) = unsigned_scale(*range);
+        let range = self.plan.ranges.get(name).with_context(|| format!("tensor {name} has no calibrated range"))?;
+        let (kind, scale, zero) = match self.plan.target {
+            Target::Tensorrt => (DataType::Int8, symmetric_scale(*range), 0),
+            Target::Cpu | Target::Tract => {
+                let (scale, zero) = unsigned_scale(*range);
+                (DataType::Uint8, scale, zero)
+            }
+        };
         let (scale_name, zero_name) = (format!("{name}.scale"), format!("{name}.zero"));
         self.initializers.push(graph::floats(&scale_name, &[], &[scale]));
-        self.initializers.push(bytes(&zero_name, DataType::Uint8, &[], vec![zero]));
+        self.initializers.push(bytes(&zero_name, kind, &[], vec![zero]));
         let (integers, twin) = (format!("{name}.quantized"), format!("{name}.dequantized"));
         let node = |operator: &str, input: &str, output: &str| {
             graph::node(operator, output, &[input, &scale_name, &zero_name], &[output], &[])
@@ -124,24 +168,24 @@ impl Pass<'_> {
         Ok((twin, scale))
     }
 
-    /// Quantizes the constant weight and the bias of node `node`.
-    fn weights(&mut self, graph: &mut GraphProto, node: usize, input_scale: &f32) -> Result<()> {
+    /// Quantizes the constant weight of node `node`, and its bias where the input's scale is given.
+    fn weights(&mut self, graph: &mut GraphProto, node: usize, input_scale: Option<f32>) -> Result<()> {
         let inputs = graph.node[node].input.clone();
         let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
         let weight = constant(graph, &inputs[1])?;
         let (values, extents) = (graph::values(weight), extents(weight));
-        let bias = match inputs.get(2) {
-            Some(bias) => Some((bias, graph::values(constant(graph, bias)?))),
-            None => None,
+        let bias = match (inputs.get(2), input_scale) {
+            (Some(bias), Some(scale)) => Some((bias, graph::values(constant(graph, bias)?), scale)),
+            _ => None,
         };
         let floor = |channel: usize| match &bias {
-            Some((_, values)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
+            Some((_, values, input_scale)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
             None => 0.0,
         };
         let (integers, scales) = signed(&values, &extents, axis, floor);
         self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
         graph.node[node].input[1] = format!("{}.dequantized", inputs[1]);
-        if let Some((bias, values)) = bias {
+        if let Some((bias, values, input_scale)) = bias {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
             let integers = values.iter().zip(&scales).map(|(value, scale)| (value / scale).round() as i32);
             let raw = integers.flat_map(i32::to_le_bytes).collect();
@@ -165,7 +209,6 @@ impl Pass<'_> {
 
     /// Looks words up in S8 and scales the rows that were looked up, so that the table is never widened as a whole.
     fn embedding(&mut self, graph: &mut GraphProto) -> Result<()> {
-        const LOOK_UP: &str = "decoder.embedding";
         let Some(at) = graph.node.iter().position(|node| node.name == LOOK_UP) else { return Ok(()) };
         let (table, tokens) = (graph.node[at].input[0].clone(), graph.node[at].input[1].clone());
         let tensor = constant(graph, &table)?;
@@ -191,6 +234,11 @@ fn unsigned_scale(range: Range) -> (f32, u8) {
     let (low, high) = (range.low.min(0.0), range.high.max(0.0));
     let scale = ((high - low) / 255.0).max(1e-8);
     (scale, (-low / scale).round().clamp(0.0, 255.0) as u8)
+}
+
+/// Scale of an S8 tensor with zero point 0 that covers the range.
+fn symmetric_scale(range: Range) -> f32 {
+    (range.high.max(-range.low) / 127.0).max(1e-8)
 }
 
 /// A bias is kept below this many of its steps: half of what 32 bits hold, the rest is room for the sum it joins.
@@ -267,7 +315,8 @@ mod tests {
         let y = graph.linear("layer", &x, (&[2, 2], &[1e-12, 1.0, 0.0, -1.0]), &[1.75, 0.5]);
         graph.output("y", &y, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
         let ranges = [("x".to_owned(), Range { low: 0.0, high: 6.0 })].into();
-        let model = quantize(graph.finish(), &ranges)?;
+        let plan = Plan { target: Target::Cpu, float: &BTreeSet::new(), ranges: &ranges };
+        let model = quantize(graph.finish(), &plan)?;
         let graph = graph_of(&model)?;
         let (integers, scales) = (constant(graph, "layer.bias.quantized")?, constant(graph, "layer.bias.scale")?);
         let integers = integers.raw_data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));

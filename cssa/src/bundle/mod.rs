@@ -1,0 +1,304 @@
+//! The bundle: what the exporter hands to `edge`, a folder or a single `.cssa` file. Everything is checked before it is used:
+//! the signature where a key is trusted, the manifest's format, each file's size and SHA-256, the hyper-parameters, the
+//! vocabulary's length.
+
+mod delta;
+mod shelf;
+mod signature;
+
+pub use delta::{Change, Delta};
+pub use shelf::{Contents, EXTENSION, Place};
+pub use signature::{SIGNATURE, Trusted};
+
+use crate::checkpoint::{Provenance, VOCABULARY};
+use crate::files::{self, FileError};
+use crate::model::{Model, Search};
+use crate::vocabulary::Vocabulary;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use shelf::Shelf;
+use std::path::{Path, PathBuf};
+
+/// Name of the manifest.
+pub const MANIFEST: &str = "manifest.toml";
+/// Name of the encoder's graph.
+pub const ENCODER: &str = "encoder.onnx";
+/// Name of the decoder's graph.
+pub const DECODER: &str = "decoder.onnx";
+/// Version of the layout that this code reads and writes.
+pub const FORMAT: u32 = 1;
+
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// `manifest.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this layout.
+    pub format: u32,
+    /// What the graphs are made for.
+    #[serde(default)]
+    pub target: Target,
+    /// Precision by layer group: a block of the backbone, an attention or feed-forward network, a layer of its own.
+    pub precision: BTreeMap<String, Precision>,
+    /// Hyper-parameters; normalization and grid follow from them.
+    pub model: Model,
+    /// How captions are searched, where nobody chooses otherwise.
+    #[serde(default)]
+    pub search: Search,
+    /// Every other file of the bundle.
+    pub files: BTreeMap<String, Entry>,
+    /// How activation ranges were found; absent for a float bundle.
+    pub calibration: Option<Calibration>,
+    /// What the bundle scored on a validation set when it was made; absent where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+    /// How far each runtime strays from the checkpoint on the golden vectors: `{runtime}.{precision}.{tensor}`.
+    pub parity: BTreeMap<String, Parity>,
+    /// Where the weights come from.
+    pub provenance: Provenance,
+}
+
+/// Numbers that a layer group computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    Fp32,
+    /// 16-bit floating point as stored; what it is computed in is the runtime's choice.
+    Fp16,
+    /// 8-bit weights, one scale a channel, and, but for [`Target::Tract`], 8-bit activations.
+    Int8,
+}
+
+/// What the graphs of a bundle are made for: it decides on the form of the 8-bit activations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// ONNX Runtime on a CPU: U8 activations, S8 weights, integer biases.
+    #[default]
+    Cpu,
+    /// TensorRT: S8 activations and weights with zero point 0, float biases; FP16 for the rest, which the runtime chooses.
+    Tensorrt,
+    /// tract: S8 weights, everything computed in float.
+    Tract,
+}
+
+/// A file of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// How activation ranges were found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Method.
+    pub method: String,
+    /// Images.
+    pub images: usize,
+    /// SHA-256 over their contents in order, in hexadecimal.
+    pub sha256: String,
+    /// What the method was chosen on; empty where it was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged_on: String,
+    /// Mean divergence of the next word from the float model's, in nats, of every method that was tried.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub divergence: BTreeMap<String, f64>,
+}
+
+/// Score on a validation set, in ONNX Runtime, beside the float model's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// The dataset's name.
+    pub dataset: String,
+    /// Its part.
+    pub split: String,
+    /// Images.
+    pub images: usize,
+    /// CIDEr-D of the float model.
+    pub float_cider: f64,
+    /// CIDEr-D of the bundle.
+    pub cider: f64,
+    /// Share of the images with the float model's caption.
+    pub agreement: f64,
+    /// Share of the float model's CIDEr-D that was allowed to go.
+    pub max_loss: f64,
+}
+
+/// Difference to the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parity {
+    /// Largest |a − b| / max(1, |b|).
+    pub relative: f32,
+    /// Cosine similarity.
+    pub cosine: f32,
+}
+
+/// A bundle whose files have been checked.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its words.
+    pub vocabulary: Vocabulary,
+    /// Its id: what packets name it by.
+    pub id: u16,
+    /// Bytes of `encoder.onnx`.
+    pub encoder: Vec<u8>,
+    /// Bytes of `decoder.onnx`.
+    pub decoder: Vec<u8>,
+}
+
+/// What decoding packets takes: the words and the id, without the graphs.
+#[derive(Clone, Debug)]
+pub struct Words {
+    /// The words.
+    pub vocabulary: Vocabulary,
+    /// The bundle's id.
+    pub id: u16,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest of a bundle.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        Self::open(&mut Shelf::open(path)?, None)
+    }
+
+    fn open(shelf: &mut Shelf, trusted: Option<&Trusted>) -> Result<Self, FileError> {
+        let path = shelf.place(MANIFEST);
+        let bytes = shelf.get(MANIFEST, 1 << 20)?;
+        if let Some(trusted) = trusted {
+            trusted.check(&path, &bytes, shelf.find(SIGNATURE, 1 << 16)?.as_deref())?;
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| FileError::content(&path, "is not UTF-8 text"))?;
+        Self::parse(&path, text)
+    }
+
+    /// Reads and checks a manifest's text; `path` is what errors name.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
+        let manifest: Self = files::parse_toml(path, text)?;
+        if manifest.format != FORMAT {
+            return Err(FileError::content(path, format!("format is {}, expected {FORMAT}", manifest.format)));
+        }
+        if let Some(name) = manifest.files.keys().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
+            return Err(FileError::content(path, format!("file {name:?}, expected plain file names")));
+        }
+        manifest.model.validate().map_err(|error| FileError::content(path, error))?;
+        manifest.search.validate().map_err(|error| FileError::content(path, error))?;
+        Ok(manifest)
+    }
+
+    /// The bundle's id: the first 16 bits of a SHA-256 over the names and hashes of its files.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        let mut hash = Sha256::new();
+        for (name, entry) in &self.files {
+            hash.update(format!("{name} {}\n", entry.sha256));
+        }
+        let digest = hash.finalize();
+        u16::from_be_bytes([digest[0], digest[1]])
+    }
+
+    /// Reads a file of the bundle and checks it against its entry.
+    fn file(&self, shelf: &mut Shelf, name: &str) -> Result<Vec<u8>, FileError> {
+        let bytes = shelf.get(name, LARGEST_FILE)?;
+        self.check(&shelf.place(name), name, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Checks the content of the file `name` against its entry; `path` is what errors name.
+    pub fn check(&self, path: &Path, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let missing = || FileError::content(path, "has no entry in the manifest");
+        let entry = self.files.get(name).ok_or_else(missing)?;
+        let found = Entry::of(bytes);
+        if found != *entry {
+            let problem = format!(
+                "has {} bytes with SHA-256 {}, the manifest expects {} bytes with {}",
+                found.bytes, found.sha256, entry.bytes, entry.sha256
+            );
+            return Err(FileError::content(path, problem));
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// The entry of a file with this content.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: hexadecimal(&Sha256::digest(bytes)) }
+    }
+}
+
+impl Bundle {
+    /// Reads a bundle; a file that differs from the manifest is refused by name.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        Self::read_trusted(path, None)
+    }
+
+    /// Reads a bundle that must be signed with the trusted key, where one is given.
+    pub fn read_trusted(path: &Path, trusted: Option<&Trusted>) -> Result<Self, FileError> {
+        let mut shelf = Shelf::open(path)?;
+        let manifest = Manifest::open(&mut shelf, trusted)?;
+        let words = Words::of(&manifest, &mut shelf)?;
+        Ok(Self {
+            encoder: manifest.file(&mut shelf, ENCODER)?,
+            decoder: manifest.file(&mut shelf, DECODER)?,
+            folder: path.into(),
+            vocabulary: words.vocabulary,
+            id: words.id,
+            manifest,
+        })
+    }
+}
+
+impl Words {
+    /// Reads what decoding packets takes.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let mut shelf = Shelf::open(path)?;
+        Self::of(&Manifest::open(&mut shelf, None)?, &mut shelf)
+    }
+
+    fn of(manifest: &Manifest, shelf: &mut Shelf) -> Result<Self, FileError> {
+        let path = shelf.place(VOCABULARY);
+        let text = String::from_utf8(manifest.file(shelf, VOCABULARY)?)
+            .map_err(|_| FileError::content(&path, "is not UTF-8 text"))?;
+        let vocabulary = crate::checkpoint::parse_vocabulary(&path, &text, &manifest.model)?;
+        Ok(Self { vocabulary, id: manifest.id() })
+    }
+}
+
+/// All files of a bundle, checked: the manifest, what it names, and the signature where there is one.
+pub fn contents(path: &Path) -> Result<Contents, FileError> {
+    let mut shelf = Shelf::open(path)?;
+    let bytes = shelf.get(MANIFEST, 1 << 20)?;
+    let place = shelf.place(MANIFEST);
+    let text = std::str::from_utf8(&bytes).map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
+    let manifest = Manifest::parse(&place, text)?;
+    let mut contents = Contents::new();
+    for name in manifest.files.keys() {
+        contents.insert(name.clone(), manifest.file(&mut shelf, name)?);
+    }
+    if let Some(signature) = shelf.find(SIGNATURE, 1 << 16)? {
+        contents.insert(SIGNATURE.into(), signature);
+    }
+    contents.insert(MANIFEST.into(), bytes);
+    Ok(contents)
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,112 @@
+//! What `exporter`'s commands do with their options, and the only place where the program prints.
+
+use crate::options::{Action, Command, Delta, Export, Inspect, Pack, Quantize, Target, Verify};
+use anyhow::{Context, Result};
+use cssa::bundle::{self, Bundle, MANIFEST, Place, Precision, SIGNATURE};
+use cssa::files;
+use exporter::export::{self, Calibration, Request, Validation};
+use exporter::proof::{self, Compared};
+use exporter::sign::Signer;
+use exporter::{inspect, report as pages};
+use std::io::Write;
+
+/// Does what was asked for.
+pub(crate) fn run(command: Command) -> Result<()> {
+    match command.action {
+        None => export(command.export),
+        Some(Action::Inspect(options)) => inspect(&options),
+        Some(Action::Verify(options)) => verify(options),
+        Some(Action::Pack(options)) => pack(&options),
+        Some(Action::Delta(options)) => delta(&options),
+    }
+}
+
+fn export(options: Export) -> Result<()> {
+    let precision = match options.quantize {
+        Quantize::None => Precision::Fp32,
+        Quantize::Fp16 => Precision::Fp16,
+        Quantize::Int8 => Precision::Int8,
+    };
+    let target = match options.target {
+        Target::Cpu => bundle::Target::Cpu,
+        Target::Tensorrt => bundle::Target::Tensorrt,
+        Target::Tract => bundle::Target::Tract,
+    };
+    let (split, max_loss, most) = (options.split, options.max_loss, usize::from(options.calibration_images));
+    let out = options.out.context("--out is missing")?;
+    let request = Request {
+        checkpoint: options.checkpoint.context("--checkpoint is missing")?,
+        precision,
+        target,
+        calibration: options.calibration.map(|folder| Calibration { folder, most, method: options.ranges }),
+        validation: options.validation.map(|folder| Validation { folder, split, max_loss }),
+        out: out.clone(),
+        sign: options.sign,
+    };
+    let manifest = export::export(&request, &mut report)?;
+    for (check, parity) in &manifest.parity {
+        report(&format!("{check:22} largest difference {:.1e}, cosine {:.6}", parity.relative, parity.cosine));
+    }
+    let bytes: u64 = manifest.files.values().map(|entry| entry.bytes).sum();
+    report(&format!("{}: bundle {:04x}, {:.1} MiB", out.display(), manifest.id(), bytes as f64 / 1_048_576.0));
+    Ok(())
+}
+
+fn inspect(options: &Inspect) -> Result<()> {
+    let found = inspect::inspect(&Bundle::read(&options.bundle)?)?;
+    if options.json { print(&serde_json::to_string(&found)?) } else { print(found.text().trim_end()) }
+}
+
+fn verify(options: Verify) -> Result<()> {
+    let Verify { bundle, data, split, checkpoint, images, report: path, json } = options;
+    files::check_writable(&path)?;
+    let proof = proof::prove(&proof::Request { bundle, data, split, checkpoint, images }, &mut report)?;
+    files::write(&path, pages::page(&proof)?.as_bytes())?;
+    if json {
+        return print(&serde_json::to_string(&proof)?);
+    }
+    print(&format!(
+        "{:8} {:>8} {:>9} {:>13} {:>8} {:>8} {:>12} {:>10}",
+        "runtime", "CIDEr", "change", "same caption", "cosine", "least", "logit error", "nats"
+    ))?;
+    print(&format!("{:8} {:8.4}", "float", proof.float_cider))?;
+    for (name, compared) in &proof.runtimes {
+        let Compared { cosine, least_cosine, logit_error, divergence, agreement, cider, change } = compared;
+        let (change, agreement) = (change * 100.0, agreement * 100.0);
+        print(&format!(
+            "{name:8} {cider:8.4} {change:+8.2}% {agreement:12.1}% {cosine:8.5} {least_cosine:8.5} {logit_error:12.3} {divergence:10.5}"
+        ))?;
+    }
+    print(&format!("{}: the images that lost most, and the activation ranges", path.display()))
+}
+
+fn pack(options: &Pack) -> Result<()> {
+    let mut contents = bundle::contents(&options.bundle)?;
+    if let Some(key) = &options.sign {
+        let signature = Signer::read(key)?.sign(&contents[MANIFEST])?;
+        contents.insert(SIGNATURE.into(), signature);
+    }
+    Place::create(&options.out)?.fill(&contents)?;
+    Ok(())
+}
+
+fn delta(options: &Delta) -> Result<()> {
+    let bytes = exporter::delta::write(&options.earlier, &options.new, &options.out)?;
+    let whole: usize = bundle::contents(&options.new)?.values().map(Vec::len).sum();
+    let share = 100.0 * bytes as f64 / whole.max(1) as f64;
+    report(&format!("{}: {bytes} bytes, {share:.1} % of the new bundle", options.out.display()));
+    Ok(())
+}
+
+/// A line of results. A reader that went away (`| head`) is no error.
+fn print(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// A line for the person at the terminal.
+pub(crate) fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,259 @@
+//! What a bundle's graphs are made of, group by group, read off the graphs themselves.
+
+use crate::graph::Name;
+use crate::quantize::group_of;
+use anyhow::{Context, Result};
+use cssa::bundle::{Bundle, DECODER, ENCODER};
+use edge::runtime::float_twin;
+use prost::Message;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::DimLike;
+
+/// A bundle, read for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// Of the encoder for one image, of the decoder for one step of the whole beam.
+    pub graphs: Vec<Inspected>,
+}
+
+/// One graph.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspected {
+    /// `encoder.onnx` or `decoder.onnx`.
+    pub file: String,
+    /// Its operator set.
+    pub opset: i64,
+    /// Its nodes by operator.
+    pub operators: BTreeMap<String, usize>,
+    /// Its inputs and outputs with their shapes.
+    pub inputs: Vec<(String, Vec<usize>)>,
+    /// See `inputs`.
+    pub outputs: Vec<(String, Vec<usize>)>,
+    /// Its layer groups, in order.
+    pub groups: Vec<Group>,
+}
+
+/// A layer group within a graph.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Nodes by operator, those that quantize and dequantize included.
+    pub operators: BTreeMap<String, usize>,
+    /// `int8` (weights and activations), `int8 weights`, `fp16 weights`, `fp32`, or several.
+    pub precision: String,
+    /// Numbers that training found, biases included; Ω counts here.
+    pub parameters: u64,
+    /// Multiplications with additions.
+    pub macs: u64,
+    /// Bytes of its constants.
+    pub bytes: u64,
+    /// Shape of what its last node with weights writes.
+    pub shape: Vec<usize>,
+}
+
+/// Reads both graphs of a bundle.
+pub fn inspect(bundle: &Bundle) -> Result<Inspection> {
+    let beam = bundle.manifest.search.beam;
+    let graphs = [(ENCODER, &bundle.encoder), (DECODER, &bundle.decoder)];
+    let read = graphs.into_iter().map(|(file, bytes)| graph(file, bytes, beam).context(file));
+    Ok(Inspection { graphs: read.collect::<Result<_>>()? })
+}
+
+fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
+    let proto = ModelProto::decode(bytes)?;
+    let shapes = shapes(bytes, beam)?;
+    let opset = proto.opset_import.first().map_or(0, |set| set.version);
+    let graph = proto.graph.context("it has no graph")?;
+    let shape = |name: &str| shapes.get(name).cloned().unwrap_or_default();
+    let named = |infos: &[tract_onnx::pb::ValueInfoProto]| {
+        infos.iter().map(|info| (info.name.clone(), shape(&info.name))).collect::<Vec<_>>()
+    };
+    let mut operators = BTreeMap::new();
+    for node in &graph.node {
+        *operators.entry(node.op_type.clone()).or_default() += 1;
+    }
+    Ok(Inspected {
+        file: file.into(),
+        opset,
+        operators,
+        inputs: named(&graph.input),
+        outputs: named(&graph.output),
+        groups: groups(&graph, &shapes),
+    })
+}
+
+/// The shapes of the float network's tensors, by the names they have in the graph.
+fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
+    let mut model = tract_onnx::onnx().model_for_proto_model(&float_twin(bytes, beam)?)?;
+    model.analyse(true)?;
+    let mut shapes = BTreeMap::new();
+    for node in model.nodes() {
+        for (slot, output) in node.outputs.iter().enumerate() {
+            let label = model.outlet_label(OutletId::new(node.id, slot)).unwrap_or(&node.name);
+            let shape = output.fact.shape.concretize().unwrap_or_default();
+            shapes.insert(label.to_owned(), shape.iter().filter_map(|extent| extent.to_usize().ok()).collect());
+        }
+    }
+    Ok(shapes)
+}
+
+/// Multiplications of the nodes that have any; other operators only move or add.
+fn macs(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>, shapes: &BTreeMap<Name, Vec<usize>>) -> u64 {
+    let product = |shape: &[usize]| shape.iter().product::<usize>() as u64;
+    let output = node.output.first().and_then(|output| shapes.get(output)).map_or(0, |shape| product(shape));
+    let weight = node.input.get(1).and_then(|weight| source(weight, constants));
+    match (node.op_type.as_str(), weight) {
+        ("Conv", Some(weight)) => output * weight.dims.iter().skip(1).product::<i64>() as u64,
+        ("Gemm", Some(weight)) => output * weight.dims.first().copied().unwrap_or(0) as u64,
+        ("MatMul", _) => {
+            let inner = node.input.first().and_then(|input| shapes.get(input)).and_then(|shape| shape.last());
+            output * inner.copied().unwrap_or(0) as u64
+        }
+        _ => 0,
+    }
+}
+
+/// The constant that a tensor is, or is made of by dequantizing or widening.
+fn source<'a>(name: &str, constants: &BTreeMap<&str, &'a TensorProto>) -> Option<&'a TensorProto> {
+    let made_of = |ending: &str, part: &str| {
+        constants.get(format!("{}{part}", name.strip_suffix(ending).unwrap_or(name)).as_str()).copied()
+    };
+    constants.get(name).copied().or_else(|| made_of(".dequantized", ".quantized")).or_else(|| made_of("", ".half"))
+}
+
+fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group> {
+    let constants: BTreeMap<&str, &TensorProto> =
+        graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counted: BTreeSet<&str> = BTreeSet::new();
+    let mut kinds: Vec<BTreeSet<&str>> = Vec::new();
+    let at = |groups: &mut Vec<Group>, kinds: &mut Vec<BTreeSet<&str>>, name: &str| {
+        groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
+            groups.push(Group { name: name.into(), ..Group::default() });
+            kinds.push(BTreeSet::new());
+            groups.len() - 1
+        })
+    };
+    for node in &graph.node {
+        let weighted = matches!(node.op_type.as_str(), "Conv" | "Gemm") || node.name == "decoder.embedding";
+        let inherited = node.input.iter().rev().find_map(|input| owners.get(input.as_str()).copied());
+        let owner = match inherited {
+            _ if weighted => at(&mut groups, &mut kinds, group_of(&node.name)),
+            // A constant on its way to its node: it is counted where it is read.
+            None if node.input.iter().all(|input| constants.contains_key(input.as_str())) => {
+                let reader = graph.node.iter().find(|reader| reader.input.contains(&node.output[0]));
+                at(&mut groups, &mut kinds, reader.map_or("", |reader| group_of(&reader.name)))
+            }
+            None => at(&mut groups, &mut kinds, "input"),
+            Some(owner) => owner,
+        };
+        for output in &node.output {
+            owners.insert(output, owner);
+        }
+        let group = &mut groups[owner];
+        *group.operators.entry(node.op_type.clone()).or_default() += 1;
+        group.macs += macs(node, &constants, shapes);
+        if weighted {
+            group.shape = node.output.first().and_then(|output| shapes.get(output)).cloned().unwrap_or_default();
+            kinds[owner].insert(kind(node, &constants));
+        }
+        for tensor in node.input.iter().filter_map(|input| constants.get(input.as_str())) {
+            if counted.insert(&tensor.name) {
+                let count = tensor.dims.iter().product::<i64>() as u64;
+                group.bytes += tensor.raw_data.len() as u64;
+                let helper = [".scale", ".zero"].iter().any(|ending| tensor.name.ends_with(ending));
+                let integer = tensor.data_type == DataType::Int64 as i32;
+                group.parameters += if helper || integer { 0 } else { count };
+            }
+        }
+    }
+    for (group, kinds) in groups.iter_mut().zip(kinds) {
+        group.precision = kinds.into_iter().collect::<Vec<_>>().join(", ");
+    }
+    groups
+}
+
+fn kind(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> &'static str {
+    let weight = node.input.get(1).map_or("", String::as_str);
+    let kind = |name: &str| constants.get(name).map(|tensor| tensor.data_type);
+    let int8 = weight.ends_with(".dequantized") || node.op_type == "Mul";
+    match (int8, node.input.first().is_some_and(|input| input.ends_with(".dequantized"))) {
+        (true, true) => "int8",
+        (true, false) => "int8 weights",
+        (false, _) if kind(&format!("{weight}.half")).is_some() => "fp16 weights",
+        (false, _) if node.input.first().is_some_and(|table| kind(&format!("{table}.half")).is_some()) => "fp16 weights",
+        (false, _) => "fp32",
+    }
+}
+
+impl Inspection {
+    /// Tables and a drawing as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for graph in &self.graphs {
+            graph.write(&mut text);
+        }
+        text
+    }
+}
+
+impl Inspected {
+    fn write(&self, text: &mut String) {
+        let count = |operators: &BTreeMap<String, usize>| {
+            let each = operators.iter().map(|(operator, count)| {
+                if *count == 1 { operator.clone() } else { format!("{operator} ×{count}") }
+            });
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let nodes: usize = self.operators.values().sum();
+        let _ = writeln!(text, "{}: opset {}, {nodes} nodes: {}", self.file, self.opset, count(&self.operators));
+        let mut all = Group { name: "all".into(), ..Group::default() };
+        let _ = writeln!(
+            text,
+            "{:36} {:>6} {:14} {:>12} {:>10} {:>12}",
+            "group", "nodes", "precision", "parameters", "MMACs", "bytes"
+        );
+        for group in &self.groups {
+            group.write(text, group.operators.values().sum());
+            all.parameters += group.parameters;
+            all.macs += group.macs;
+            all.bytes += group.bytes;
+        }
+        all.write(text, nodes);
+        let shapes = |named: &[(String, Vec<usize>)]| {
+            let first = named.iter().take(4).map(|(name, shape)| format!("{name} {shape:?}"));
+            let more = if named.len() > 4 { format!(" and {} more", named.len() - 4) } else { String::new() };
+            first.collect::<Vec<_>>().join(", ") + &more
+        };
+        let _ = writeln!(text, "\n{}", shapes(&self.inputs));
+        for group in &self.groups {
+            let _ = writeln!(text, "  │\n  ├─ {} → {:?}", group.name, group.shape);
+            let arithmetic = group.operators.iter().filter(|(operator, _)| !operator.ends_with("Linear"));
+            let arithmetic: BTreeMap<String, usize> = arithmetic.map(|(name, n)| (name.clone(), *n)).collect();
+            let _ = writeln!(text, "  │    {}", count(&arithmetic));
+        }
+        let _ = writeln!(text, "  ▼\n{}\n", shapes(&self.outputs));
+    }
+}
+
+impl Group {
+    fn write(&self, text: &mut String, nodes: usize) {
+        let _ = writeln!(
+            text,
+            "{:36} {nodes:>6} {:14} {:>12} {:>10.2} {:>12}",
+            self.name,
+            self.precision,
+            self.parameters,
+            self.macs as f64 / 1e6,
+            self.bytes
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! How far a bundle strays from the float model on real images: the divergence of the next word along the float model's
+//! own captions, which is smooth enough to rank by, and the captions themselves with their score.
+
+use anyhow::{Context, Result};
+use cssa::bundle::Bundle;
+use cssa::metrics::{self, Item};
+use cssa::preprocess;
+use cssa::search::{self, Hypothesis};
+use cssa::tolerance::Difference;
+use cssa::vocabulary::TokenId;
+use edge::runtime::{self, Choice, Provider, Runtime, Settings, Steps};
+use std::path::PathBuf;
+
+/// An image to judge on.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its captions; none where it only calibrates.
+    pub references: Vec<String>,
+}
+
+/// What a model makes of one image.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Output of the DG-former, `[N, d]`.
+    pub memory: Vec<f32>,
+    /// The words of the caption that beam search finds, without start and end.
+    pub tokens: Vec<TokenId>,
+    /// The same as text.
+    pub text: String,
+    /// Logits of the next word along a given caption, `[steps, V]`.
+    pub logits: Vec<f32>,
+}
+
+/// Images and the float model's answers.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    questions: Vec<Question>,
+    float: Vec<Answer>,
+}
+
+/// How a bundle differs from the float model, means over the images.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Strayed {
+    /// KL(float ‖ bundle) of the next word along the float model's captions, in nats a word.
+    pub divergence: f64,
+    /// Cosine of the memory; the smallest over the images.
+    pub least_cosine: f64,
+    /// Cosine of the memory, mean.
+    pub cosine: f64,
+    /// Largest |difference| of a logit.
+    pub logit_error: f64,
+}
+
+/// Threads of the encoder while judging.
+const THREADS: usize = 2;
+
+/// How a bundle is loaded to be judged.
+#[must_use]
+pub fn settings(choice: Choice, beam: usize) -> Settings {
+    Settings { choice, provider: Provider::Cpu, threads: THREADS, beam }
+}
+
+impl Judge {
+    /// Asks the float model. Memory and logits of at most `compared` images, spread evenly, are kept.
+    pub fn new(float: &Bundle, questions: Vec<Question>) -> Result<Self> {
+        let answers = answers(float, &questions, Choice::Ort)?;
+        Ok(Self { questions, float: answers })
+    }
+
+    /// The images.
+    #[must_use]
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// The float model's answers, in the same order.
+    #[must_use]
+    pub fn float(&self) -> &[Answer] {
+        &self.float
+    }
+
+    /// How `bundle` differs on at most `most` of the images, spread evenly.
+    pub fn strayed(&self, bundle: &Bundle, most: usize) -> Result<Strayed> {
+        let mut runtime = runtime::open(bundle, &settings(Choice::Ort, 1))?;
+        let count = self.questions.len().min(most).max(1);
+        let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
+        for n in 0..count {
+            let at = n * self.questions.len() / count;
+            let (question, float) = (&self.questions[at], &self.float[at]);
+            let memory = runtime.encode(&input(bundle, question)?)?;
+            let logits = follow(runtime.as_mut(), &float.tokens, 1)?;
+            sum.add(float, &memory, &logits, bundle.vocabulary.size());
+        }
+        Ok(sum.over(count))
+    }
+
+    /// CIDEr-D of captions, one an image.
+    pub fn cider<'a>(&self, captions: impl IntoIterator<Item = &'a str>) -> Result<f64> {
+        Ok(metrics::score(&self.items(captions))?.cider)
+    }
+
+    /// Captions beside the references, for [`metrics`].
+    pub fn items<'a>(&self, captions: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
+        let pairs = self.questions.iter().zip(captions);
+        pairs
+            .map(|(question, caption)| Item { hypothesis: caption.into(), references: question.references.clone() })
+            .collect()
+    }
+
+    /// Share of captions that are the float model's.
+    pub fn agreement<'a>(&self, captions: impl IntoIterator<Item = &'a str>) -> f64 {
+        let same = self.float.iter().zip(captions).filter(|(float, caption)| float.text == *caption).count();
+        same as f64 / self.float.len().max(1) as f64
+    }
+}
+
+impl Strayed {
+    /// Adds one image's differences.
+    pub fn add(&mut self, float: &Answer, memory: &[f32], logits: &[f32], vocabulary: usize) {
+        let cosine = f64::from(Difference::between(memory, &float.memory).cosine);
+        self.cosine += cosine;
+        self.least_cosine = self.least_cosine.min(cosine);
+        let steps = float.logits.len() / vocabulary.max(1);
+        let rows = float.logits.chunks_exact(vocabulary).zip(logits.chunks_exact(vocabulary));
+        self.divergence += rows.map(|(p, q)| divergence(p, q)).sum::<f64>() / steps.max(1) as f64;
+        let errors = float.logits.iter().zip(logits).map(|(a, b)| f64::from((a - b).abs()));
+        self.logit_error = errors.fold(self.logit_error, f64::max);
+    }
+
+    /// The means, after `count` images.
+    #[must_use]
+    pub fn over(self, count: usize) -> Self {
+        let count = count.max(1) as f64;
+        Self { divergence: self.divergence / count, cosine: self.cosine / count, ..self }
+    }
+}
+
+/// The answers of a bundle to all questions in `choice`; logits are along its own captions.
+pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<Answer>> {
+    let beam = bundle.manifest.search.beam;
+    let mut runtime = runtime::open(bundle, &settings(choice, beam))?;
+    let answer = |question: &Question| {
+        let memory = runtime.encode(&input(bundle, question)?)?;
+        let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
+        let logits = follow(runtime.as_mut(), &tokens, beam)?;
+        let text = text(bundle, &tokens)?;
+        Ok(Answer { memory, tokens, text, logits })
+    };
+    questions.iter().map(answer).collect()
+}
+
+/// The captions of a bundle for all questions.
+pub fn captions(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<String>> {
+    let mut runtime = runtime::open(bundle, &settings(choice, bundle.manifest.search.beam))?;
+    let caption = |question: &Question| {
+        runtime.encode(&input(bundle, question)?)?;
+        text(bundle, &searched(bundle, runtime.as_mut())?.tokens)
+    };
+    questions.iter().map(caption).collect()
+}
+
+/// The image as the network takes it.
+pub fn input(bundle: &Bundle, question: &Question) -> Result<Vec<f32>> {
+    let model = &bundle.manifest.model;
+    let square = preprocess::resize(&preprocess::read(&question.path)?, model.image_size as u32);
+    Ok(preprocess::normalize(&square, model.backbone.normalization()))
+}
+
+/// Logits of the next word along a caption, the start first. The runtime has a beam of `beam` and has encoded the image;
+/// what its caches hold behind the caption is masked, so that a search before does not matter.
+pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId], beam: usize) -> Result<Vec<f32>> {
+    let (mut all, mut step, parents) = (Vec::new(), Vec::new(), vec![0; beam]);
+    for (position, &token) in std::iter::once(&TokenId::START).chain(tokens).enumerate() {
+        runtime.step(position, &vec![token; beam], &parents, &mut step)?;
+        all.extend_from_slice(&step[..step.len() / beam]);
+    }
+    Ok(all)
+}
+
+/// Beam search on the image that the runtime encoded last.
+pub fn searched(bundle: &Bundle, runtime: &mut dyn Runtime) -> Result<Hypothesis> {
+    let longest = bundle.manifest.model.max_tokens - 1;
+    let cssa::model::Search { beam, length_exponent } = bundle.manifest.search;
+    search::search(&mut Steps(runtime), search::Settings { beam, longest, length_exponent })
+}
+
+fn text(bundle: &Bundle, tokens: &[TokenId]) -> Result<String> {
+    bundle.vocabulary.decode(tokens).context("the search gave a token that is no word")
+}
+
+/// KL(softmax(p) ‖ softmax(q)).
+fn divergence(p: &[f32], q: &[f32]) -> f64 {
+    let normalizer = |row: &[f32]| {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        f64::from(largest) + row.iter().map(|x| f64::from(x - largest).exp()).sum::<f64>().ln()
+    };
+    let (left, right) = (normalizer(p), normalizer(q));
+    let per_word = p.iter().zip(q).map(|(&a, &b)| {
+        let (a, b) = (f64::from(a) - left, f64::from(b) - right);
+        a.exp() * (a - b)
+    });
+    per_word.sum::<f64>().max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_zero_for_shifted_logits_and_known_for_two_words() {
+        assert!(divergence(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0]) < 1e-12);
+        // p = (1/2, 1/2), q = (1/4, 3/4): ½ ln 2 + ½ ln (2/3).
+        let expected = 0.5 * (2f64.ln() + (2.0 / 3.0f64).ln());
+        assert!((divergence(&[0.0, 0.0], &[0.0, 3f32.ln()]) - expected).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,151 @@
+//! What a user can type.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cssa::dataset::Split;
+use exporter::export::Method;
+use std::path::PathBuf;
+
+/// Exports a trained model for `edge` and proves that it still says the same.
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+    #[command(flatten)]
+    pub(crate) export: Export,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Print what a bundle's graphs are made of: nodes, precision, parameters, MACs and bytes of each layer group.
+    Inspect(Inspect),
+    /// Measure a bundle beside the float model on real images, in every runtime, and write a report.
+    Verify(Verify),
+    /// Write a bundle in its other form, a folder as one `.cssa` file or back, signed if asked for.
+    Pack(Pack),
+    /// Write what changed since an earlier bundle, for a thin uplink; `edge update` applies it.
+    Delta(Delta),
+}
+
+/// Options of exporting.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// Folder of the run that the trainer wrote.
+    #[arg(long, required = true)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Numbers that the graphs hold.
+    #[arg(long, value_enum, default_value = "int8")]
+    pub(crate) quantize: Quantize,
+    /// What the 8-bit graphs are to run on.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) target: Target,
+    /// Folder of images to find activation ranges with; int8 needs it.
+    #[arg(long)]
+    pub(crate) calibration: Option<PathBuf>,
+    /// Images that are used where the folder has more, spread evenly over it.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(8..=4096))]
+    pub(crate) calibration_images: u16,
+    /// How activation ranges are chosen; left out, by measurement.
+    #[arg(long, value_enum)]
+    pub(crate) ranges: Option<Method>,
+    /// Captioned dataset on which the score must hold: layer groups go back into float until it does.
+    #[arg(long)]
+    pub(crate) validation: Option<PathBuf>,
+    /// Its part: dev, val or test.
+    #[arg(long, default_value = "dev")]
+    pub(crate) split: Split,
+    /// Share of the float model's CIDEr that may go, as `0.5%` or `0.005`.
+    #[arg(long, default_value = "0.5%", value_parser = share)]
+    pub(crate) max_loss: f64,
+    /// The bundle: a new or empty folder, or a file that ends in .cssa.
+    #[arg(long, required = true)]
+    pub(crate) out: Option<PathBuf>,
+    /// minisign secret key to sign the manifest with; MINISIGN_PASSWORD holds its password where it has one.
+    #[arg(long)]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// Dataset with images and captions.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Its part: train, dev, val or test.
+    #[arg(long, default_value = "test")]
+    pub(crate) split: Split,
+    /// The run that the bundle was made from: the float model. Left out, the bundle's own weights in float, which leaves
+    /// the rounding of the weights out of the comparison.
+    #[arg(long)]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Images at most, spread evenly over the split.
+    #[arg(long)]
+    pub(crate) images: Option<usize>,
+    /// Where the report goes.
+    #[arg(long, default_value = "report.html")]
+    pub(crate) report: PathBuf,
+    /// Also print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Pack {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// A file that ends in .cssa, or a new or empty folder.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// minisign secret key to sign the manifest with.
+    #[arg(long)]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Delta {
+    /// The bundle that is on board.
+    pub(crate) earlier: PathBuf,
+    /// The bundle that is to be there.
+    pub(crate) new: PathBuf,
+    /// The delta.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Quantize {
+    /// 32-bit floats.
+    None,
+    /// 16-bit floats as stored.
+    Fp16,
+    /// 8-bit weights and activations.
+    Int8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Target {
+    /// ONNX Runtime on a CPU: U8 activations, S8 weights a channel.
+    Cpu,
+    /// TensorRT: S8 with zero point 0.
+    Tensorrt,
+    /// tract: S8 weights, float arithmetic.
+    Tract,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let (digits, unit) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 100.0));
+    match digits.trim().parse::<f64>() {
+        Ok(number) if (0.0..1.0).contains(&(number / unit)) => Ok(number / unit),
+        _ => Err("expected a share such as 0.5% or 0.005".into()),
+    }
+}

@@ -1,0 +1,233 @@
+//! `exporter verify`: a bundle beside the float model on real images, in every runtime.
+
+use crate::calibrate::{self, Histogram, Images, Range};
+use crate::export::{Graphs, Source, questions};
+use crate::judge::{self, Answer, Judge, Question, Strayed};
+use crate::weights::Weights;
+use crate::{decoder, encoder, graph};
+use anyhow::{Context, Result};
+use cssa::bundle::{Bundle, Precision, Target};
+use cssa::checkpoint::Checkpoint;
+use cssa::dataset::Split;
+use cssa::metrics;
+use edge::runtime::{self, Choice, MISSING, find_library, float_twin};
+use prost::Message;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use tract_onnx::pb::ModelProto;
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// A captioned dataset.
+    pub data: PathBuf,
+    /// Its part.
+    pub split: Split,
+    /// The run that the bundle was made from.
+    pub checkpoint: Option<PathBuf>,
+    /// Images at most.
+    pub images: Option<usize>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proof {
+    /// The bundle's id.
+    pub bundle: String,
+    /// What it was compared with.
+    pub reference: String,
+    /// The dataset's name.
+    pub dataset: String,
+    /// Its part.
+    pub split: &'static str,
+    /// Images compared.
+    pub images: usize,
+    /// CIDEr-D of the float model in ONNX Runtime.
+    pub float_cider: f64,
+    /// By runtime.
+    pub runtimes: BTreeMap<&'static str, Compared>,
+    /// The images, the one that lost most first.
+    #[serde(skip)]
+    pub cases: Vec<Case>,
+    /// The spread of every activation that is quantized, and the range that it got.
+    #[serde(skip)]
+    pub activations: Vec<(String, Histogram, Range)>,
+}
+
+/// A runtime beside the float model.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Compared {
+    /// Cosine of the memory, mean over the images.
+    pub cosine: f64,
+    /// The smallest.
+    pub least_cosine: f64,
+    /// Largest difference of a logit along the float model's captions.
+    pub logit_error: f64,
+    /// KL divergence of the next word there, in nats.
+    pub divergence: f64,
+    /// Share of the images with the float model's caption.
+    pub agreement: f64,
+    /// CIDEr-D.
+    pub cider: f64,
+    /// CIDEr-D over the float model's, less 1.
+    pub change: f64,
+}
+
+/// One image in ONNX Runtime.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The image and its captions.
+    pub question: Question,
+    /// The float model's caption.
+    pub float: String,
+    /// The bundle's.
+    pub caption: String,
+    /// CIDEr-D of both.
+    pub cider: (f64, f64),
+    /// Cosine of the memory.
+    pub cosine: f64,
+}
+
+/// Images whose activations are drawn.
+const DRAWN: usize = 32;
+
+/// Compares a bundle with the float model in ONNX Runtime and tract.
+pub fn prove(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Proof> {
+    let bundle = Bundle::read(&request.bundle)?;
+    find_library().context(MISSING)?;
+    let (dataset, all) = questions(&request.data, request.split)?;
+    let count = all.len().min(request.images.unwrap_or(all.len()).max(1));
+    let chosen: Vec<Question> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
+    let (float, reference) = float_model(&bundle, request.checkpoint.as_deref())?;
+    say(&format!("{reference} on {count} images of {dataset} {}", request.split.name()));
+    let judge = Judge::new(&float, chosen)?;
+    let float_cider = judge.cider(judge.float().iter().map(|answer| answer.text.as_str()))?;
+    let (mut runtimes, mut cases) = (BTreeMap::new(), Vec::new());
+    for (name, choice) in [("ort", Choice::Ort), ("tract", Choice::Tract)] {
+        say(&format!("the bundle in {name}"));
+        let (compared, found) = compare(&bundle, &judge, choice, float_cider)?;
+        runtimes.insert(name, compared);
+        if choice == Choice::Ort {
+            cases = found;
+        }
+    }
+    cases.sort_by(|a, b| (a.cider.1 - a.cider.0).total_cmp(&(b.cider.1 - b.cider.0)));
+    Ok(Proof {
+        bundle: format!("{:04x}", bundle.id),
+        reference,
+        dataset,
+        split: request.split.name(),
+        images: count,
+        float_cider,
+        runtimes,
+        cases,
+        activations: activations(&bundle, &float, judge.questions())?,
+    })
+}
+
+/// The float model and what it is called.
+fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, String)> {
+    let Some(run) = checkpoint else {
+        let beam = bundle.manifest.search.beam;
+        let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes, beam)?));
+        let float = Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() };
+        return Ok((float, "the bundle's own weights, activations in float".into()));
+    };
+    let checkpoint = Checkpoint::read(run)?;
+    let (own, other) = (&bundle.manifest.model, &checkpoint.description.model);
+    anyhow::ensure!(own == other, "{}: its model differs from the bundle's", run.display());
+    let weights = Weights::new(&checkpoint);
+    let graphs = Graphs { encoder: encoder::build(&weights)?, decoder: decoder::build(&weights)? };
+    let source = Source { checkpoint: &checkpoint, folder: run, groups: graphs.groups()? };
+    let mut float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
+    float.manifest.search = bundle.manifest.search;
+    Ok((float, format!("the float model of {}", run.display())))
+}
+
+fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
+    let beam = bundle.manifest.search.beam;
+    let mut runtime = runtime::open(bundle, &judge::settings(choice, beam))?;
+    let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
+    let (mut captions, mut cosines) = (Vec::new(), Vec::new());
+    for (question, float) in judge.questions().iter().zip(judge.float()) {
+        let memory = runtime.encode(&judge::input(bundle, question)?)?;
+        let tokens = judge::searched(bundle, runtime.as_mut())?.tokens;
+        captions.push(bundle.vocabulary.decode(&tokens).context("the search gave a token that is no word")?);
+        let logits = judge::follow(runtime.as_mut(), &float.tokens, beam)?;
+        let before = sum.cosine;
+        sum.add(float, &memory, &logits, bundle.vocabulary.size());
+        cosines.push(sum.cosine - before);
+    }
+    let texts = || captions.iter().map(String::as_str);
+    let Strayed { divergence, least_cosine, cosine, logit_error } = sum.over(captions.len());
+    let cider = judge.cider(texts())?;
+    let compared = Compared {
+        cosine,
+        least_cosine,
+        logit_error,
+        divergence,
+        agreement: judge.agreement(texts()),
+        cider,
+        change: if float_cider > 0.0 { cider / float_cider - 1.0 } else { 0.0 },
+    };
+    let floats = judge.float().iter().map(|Answer { text, .. }| text.as_str());
+    let (float, own) =
+        (metrics::cider_per_item(&judge.items(floats))?, metrics::cider_per_item(&judge.items(texts()))?);
+    let cases = judge.questions().iter().zip(judge.float()).zip(captions).enumerate();
+    let cases = cases.map(|(n, ((question, answer), caption))| Case {
+        question: question.clone(),
+        float: answer.text.clone(),
+        caption,
+        cider: (float[n], own[n]),
+        cosine: cosines[n],
+    });
+    Ok((compared, cases.collect()))
+}
+
+/// The float model's activations where the bundle quantizes them, with the ranges that the bundle's scales cover.
+fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Result<Vec<(String, Histogram, Range)>> {
+    let mut ranges = BTreeMap::new();
+    for bytes in [&bundle.encoder, &bundle.decoder] {
+        ranges.extend(covered(&ModelProto::decode(bytes.as_slice())?));
+    }
+    if ranges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: BTreeSet<String> = ranges.keys().cloned().collect();
+    let open = |bytes: &[u8]| -> Result<Vec<u8>> {
+        let model = ModelProto::decode(bytes)?;
+        let written: BTreeSet<&String> =
+            model.graph.iter().flat_map(|graph| &graph.node).flat_map(|node| &node.output).collect();
+        let own: BTreeSet<String> = names.iter().filter(|name| written.contains(name)).cloned().collect();
+        Ok(graph::bytes(&calibrate::with_outputs(model.clone(), &own)))
+    };
+    let open = Bundle { encoder: open(&float.encoder)?, decoder: open(&float.decoder)?, ..float.clone() };
+    let count = questions.len().min(DRAWN);
+    let inputs = (0..count).map(|n| judge::input(float, &questions[n * questions.len() / count]));
+    let images = Images { inputs: inputs.collect::<Result<_>>()?, sha256: String::new() };
+    let library = find_library().context(MISSING)?;
+    let settings = judge::settings(Choice::Ort, float.manifest.search.beam);
+    let mut spreads = calibrate::spreads(&open, &library, &settings, &images.inputs)?;
+    let with_range = ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?, name, range)));
+    Ok(with_range.map(|(spread, name, range)| (name, spread, range)).collect())
+}
+
+/// Name and range of every activation that a graph quantizes.
+fn covered(model: &ModelProto) -> BTreeMap<String, Range> {
+    let Some(graph) = &model.graph else { return BTreeMap::new() };
+    let constant = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
+    let range = |node: &tract_onnx::pb::NodeProto| {
+        let [input, scale, zero] = node.input.as_slice() else { return None };
+        let scale = *graph::values(constant(scale)?).first()?;
+        let zero = constant(zero)?;
+        let byte = *zero.raw_data.first()?;
+        let signed = zero.data_type == tract_onnx::pb::tensor_proto::DataType::Int8 as i32;
+        let (lowest, highest) = if signed { (-128.0, 127.0) } else { (0.0, 255.0) };
+        let zero = if signed { f32::from(byte as i8) } else { f32::from(byte) };
+        Some((input.clone(), Range { low: (lowest - zero) * scale, high: (highest - zero) * scale }))
+    };
+    graph.node.iter().filter(|node| node.op_type == "QuantizeLinear").filter_map(range).collect()
+}

@@ -1,0 +1,37 @@
+//! FP16 as storage: weights become half-precision constants behind a Cast. Runtimes fold the Cast when they load the graph
+//! and compute in what they do best: FP32 on a CPU, FP16 in TensorRT.
+
+use crate::graph::{self, Attribute};
+use anyhow::{Context, Result};
+use half::f16;
+use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
+
+/// Constants with fewer values stay as they are: a Cast costs more than they do.
+const FEWEST: usize = 64;
+
+/// The graph with its large float constants in FP16.
+pub fn halve(mut model: ModelProto) -> Result<ModelProto> {
+    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let mut casts = Vec::new();
+    for tensor in &mut graph.initializer {
+        if tensor.data_type != DataType::Float as i32 || tensor.raw_data.len() < 4 * FEWEST {
+            continue;
+        }
+        let halves = graph::values(tensor).into_iter().flat_map(|value| f16::from_f32(value).to_le_bytes()).collect();
+        let name = std::mem::take(&mut tensor.name);
+        let stored = format!("{name}.half");
+        let float = [("to", Attribute::Int(DataType::Float as i64))];
+        casts.push(graph::node("Cast", &name, &[&stored], &[&name], &float));
+        let dims = std::mem::take(&mut tensor.dims);
+        *tensor = TensorProto {
+            name: stored,
+            dims,
+            data_type: DataType::Float16 as i32,
+            raw_data: halves,
+            ..TensorProto::default()
+        };
+    }
+    casts.append(&mut graph.node);
+    graph.node = casts;
+    Ok(model)
+}

@@ -1,0 +1,35 @@
+//! Signs manifests with minisign, so that `edge` can tell whose bundle it loads.
+
+use anyhow::{Context, Result};
+use cssa::files;
+use minisign::{PublicKey, SecretKey, SecretKeyBox};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Holds the password of an encrypted secret key.
+pub const PASSWORD: &str = "MINISIGN_PASSWORD";
+
+/// A secret key, ready to sign.
+pub struct Signer(SecretKey);
+
+impl Signer {
+    /// Reads a secret key as `minisign -G` writes it; one with a password takes it from [`PASSWORD`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = files::read_text(path, 1 << 16)?;
+        let shown = path.display();
+        let boxed = || SecretKeyBox::from_string(&text).with_context(|| format!("{shown}: is no minisign secret key"));
+        let key = match std::env::var(PASSWORD) {
+            Ok(password) => boxed()?.into_secret_key(Some(password)),
+            Err(_) => boxed()?.into_unencrypted_secret_key(),
+        };
+        Ok(Self(key.with_context(|| format!("{shown}: cannot be opened; {PASSWORD} holds the password where it has one"))?))
+    }
+
+    /// The detached signature of `content`, as a `.minisig` file holds it.
+    pub fn sign(&self, content: &[u8]) -> Result<Vec<u8>> {
+        let key = PublicKey::from_secret_key(&self.0).context("the secret key has no public one")?;
+        let comment = "cssa bundle manifest";
+        let signature = minisign::sign(Some(&key), &self.0, Cursor::new(content), Some(comment), Some(comment))?;
+        Ok(signature.into_string().into_bytes())
+    }
+}
