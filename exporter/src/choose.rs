@@ -28,16 +28,32 @@ pub struct Chosen {
     pub validation: Option<Validation>,
 }
 
+/// A float network and what was seen of its activations.
+struct Form {
+    graphs: Graphs,
+    spreads: Spreads,
+    means: BTreeMap<Name, Vec<f32>>,
+}
+
+/// A way to quantize.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    form: &'a Form,
+    equalized: bool,
+    method: Method,
+    corrected: bool,
+}
+
 /// Makes candidates and measures them.
 struct Workshop<'a> {
     source: &'a Source<'a>,
-    float: &'a Graphs,
     target: Target,
     judge: &'a Judge,
 }
 
-/// Finds ranges by the method that strays least on the judge's images (or the one that is asked for), then, where the score
-/// on the validation set falls by more than allowed, puts the most damaging groups back into float, as few as it takes.
+/// Finds the way that strays least on the judge's images: channels evened or not, each method of finding ranges (or the one
+/// that is asked for), biases corrected or not. Then, where the score on the validation set falls by more than allowed, puts
+/// the most damaging groups back into float, as few as it takes.
 pub fn choose(
     source: &Source<'_>,
     graphs: &Graphs,
@@ -48,33 +64,35 @@ pub fn choose(
     say: &mut dyn FnMut(&str),
 ) -> Result<Chosen> {
     say(&format!("calibrating with {} images", images.inputs.len()));
-    let spreads = observed(graphs, float, images)?;
-    let workshop = Workshop { source, float: graphs, target: request.target, judge };
-    let none = BTreeSet::new();
-    let (mut best, mut tried): (Option<(Method, f64)>, _) = (None, BTreeMap::new());
+    let plain = Form::new(graphs.clone(), float, &images.inputs)?;
+    let evened = plain.evened(float, &images.inputs)?;
+    let workshop = Workshop { source, target: request.target, judge };
+    let mut tried: Vec<(f64, Way<'_>)> = Vec::new();
+    let measure = |way: Way<'_>, say: &mut dyn FnMut(&str)| -> Result<f64> {
+        let strayed = workshop.strayed(&BTreeSet::new(), way, COMPARED)?;
+        let (nats, cosine) = (strayed.divergence, strayed.cosine);
+        say(&format!("{:30} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string()));
+        Ok(nats)
+    };
     let methods: &[Method] = match (&asked, request.target) {
         (Some(method), _) => std::slice::from_ref(method),
         // Without quantized activations there are no ranges to choose.
         (None, Target::Tract) => &METHODS[..1],
         (None, _) => &METHODS,
     };
-    for &method in methods {
-        let strayed = workshop.strayed(&none, &ranges(&spreads, method), COMPARED)?;
-        say(&format!(
-            "ranges by {method}: next word strays by {:.5} nats, memory cosine {:.5}",
-            strayed.divergence, strayed.cosine
-        ));
-        tried.insert(method.to_string(), strayed.divergence);
-        if best.is_none_or(|(_, least)| strayed.divergence < least) {
-            best = Some((method, strayed.divergence));
+    for (equalized, form) in [(false, &plain), (true, &evened)] {
+        for &method in methods {
+            let way = Way { form, equalized, method, corrected: false };
+            tried.push((measure(way, say)?, way));
         }
     }
-    let (method, _) = best.context("no method")?;
-    let ranges = ranges(&spreads, method);
+    let corrected = Way { corrected: true, ..best(&tried)? };
+    tried.push((measure(corrected, say)?, corrected));
+    let way = best(&tried)?;
     let (kept, validation) = match &request.validation {
-        None => (none, None),
+        None => (BTreeSet::new(), None),
         Some(wanted) => {
-            let (kept, validation) = workshop.hold(wanted, &ranges, say)?;
+            let (kept, validation) = workshop.hold(wanted, way, say)?;
             (kept, Some(validation))
         }
     };
@@ -83,57 +101,89 @@ pub fn choose(
         None => "calibration images".into(),
     };
     let calibration = Calibration {
-        method: method.to_string(),
+        method: way.to_string(),
         images: images.inputs.len(),
         sha256: images.sha256.clone(),
-        judged_on: if asked.is_some() { String::new() } else { judged_on },
-        divergence: tried,
+        judged_on,
+        divergence: tried.iter().map(|(nats, way)| (way.to_string(), *nats)).collect(),
     };
-    Ok(Chosen { graphs: workshop.graphs(&kept, &ranges)?, kept, calibration, validation })
+    Ok(Chosen { graphs: workshop.graphs(&kept, way)?, kept, calibration, validation })
+}
+
+fn best<'a>(tried: &[(f64, Way<'a>)]) -> Result<Way<'a>> {
+    let least = tried.iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    least.map(|(_, way)| *way).context("no way to quantize")
+}
+
+impl Form {
+    fn new(graphs: Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<Self> {
+        let spreads = observed(&graphs, float, images)?;
+        let means = spreads.iter().map(|(name, spread)| (name.clone(), spread.means())).collect();
+        Ok(Self { graphs, spreads, means })
+    }
+
+    /// The same network with evener channels.
+    fn evened(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Self> {
+        let largest = self.spreads.iter().map(|(name, spread)| (name.clone(), spread.largest.clone())).collect();
+        let encoder = quantize::equalize(self.graphs.encoder.clone(), &largest)?;
+        Self::new(Graphs { encoder, decoder: self.graphs.decoder.clone() }, float, images)
+    }
+}
+
+impl std::fmt::Display for Way<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [before, after] = [(self.equalized, "equalized, "), (self.corrected, ", corrected")]
+            .map(|(done, word)| if done { word } else { "" });
+        write!(out, "{before}{}{after}", self.method)
+    }
 }
 
 /// The spreads of all activations that INT8 needs.
-pub fn observed(graphs: &Graphs, float: &Bundle, images: &Images) -> Result<Spreads> {
+pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<Spreads> {
     let open = |model: &ModelProto| -> Result<Vec<u8>> {
         Ok(graph::bytes(&calibrate::with_outputs(model.clone(), &quantize::activations(model)?)))
     };
     let open = Bundle { encoder: open(&graphs.encoder)?, decoder: open(&graphs.decoder)?, ..float.clone() };
+    let mut channels = quantize::activations(&graphs.encoder)?;
+    channels.extend(quantize::activations(&graphs.decoder)?);
     let library = find_library().context(MISSING)?;
-    calibrate::spreads(&open, &library, &judge::settings(Choice::Ort, open.manifest.search.beam), &images.inputs)
-}
-
-fn ranges(spreads: &Spreads, method: Method) -> BTreeMap<Name, Range> {
-    spreads.iter().map(|(name, spread)| (name.clone(), method.range(spread))).collect()
+    let settings = judge::settings(Choice::Ort, open.manifest.search.beam);
+    calibrate::spreads(&open, &channels, &library, &settings, images)
 }
 
 impl Workshop<'_> {
-    fn graphs(&self, float: &BTreeSet<String>, ranges: &BTreeMap<Name, Range>) -> Result<Graphs> {
-        let plan = Plan { target: self.target, float, ranges };
+    fn graphs(&self, float: &BTreeSet<String>, way: Way<'_>) -> Result<Graphs> {
+        let Form { graphs, spreads, means } = way.form;
+        let ranges: BTreeMap<Name, Range> =
+            spreads.iter().map(|(name, spread)| (name.clone(), way.method.range(&spread.histogram))).collect();
+        let unmoved = BTreeMap::new();
+        let means = if way.corrected { means } else { &unmoved };
+        let plan = Plan { target: self.target, float, ranges: &ranges, means };
         Ok(Graphs {
-            encoder: quantize::quantize(self.float.encoder.clone(), &plan)?,
-            decoder: quantize::quantize(self.float.decoder.clone(), &plan)?,
+            encoder: quantize::quantize(graphs.encoder.clone(), &plan)?,
+            decoder: quantize::quantize(graphs.decoder.clone(), &plan)?,
         })
     }
 
-    fn bundle(&self, float: &BTreeSet<String>, ranges: &BTreeMap<Name, Range>) -> Result<Bundle> {
-        self.source.bundle(&self.graphs(float, ranges)?, self.target, |_| Precision::Int8)
+    fn bundle(&self, float: &BTreeSet<String>, way: Way<'_>) -> Result<Bundle> {
+        self.source.bundle(&self.graphs(float, way)?, self.target, |_| Precision::Int8)
     }
 
-    fn strayed(&self, float: &BTreeSet<String>, ranges: &BTreeMap<Name, Range>, most: usize) -> Result<Strayed> {
-        self.judge.strayed(&self.bundle(float, ranges)?, most)
+    fn strayed(&self, float: &BTreeSet<String>, way: Way<'_>, most: usize) -> Result<Strayed> {
+        self.judge.strayed(&self.bundle(float, way)?, most)
     }
 
     /// The fewest groups in float with which the score holds, and that score.
     fn hold(
         &self,
         wanted: &crate::export::Validation,
-        ranges: &BTreeMap<Name, Range>,
+        way: Way<'_>,
         say: &mut dyn FnMut(&str),
     ) -> Result<(BTreeSet<String>, Validation)> {
         let float_cider = self.judge.cider(self.judge.float().iter().map(|answer| answer.text.as_str()))?;
         let questions = self.judge.questions();
         let measure = |kept: &BTreeSet<String>, say: &mut dyn FnMut(&str)| -> Result<Validation> {
-            let captions = judge::captions(&self.bundle(kept, ranges)?, questions, Choice::Ort)?;
+            let captions = judge::captions(&self.bundle(kept, way)?, questions, Choice::Ort)?;
             let found = Validation {
                 dataset: dataset_name(wanted)?,
                 split: wanted.split.name().into(),
@@ -159,7 +209,7 @@ impl Workshop<'_> {
         if holds(&all) {
             return Ok((BTreeSet::new(), all));
         }
-        let ranked = self.ranked(ranges, say)?;
+        let ranked = self.ranked(way, say)?;
         let worst = |count: usize| ranked.iter().take(count).cloned().collect::<BTreeSet<_>>();
         let (mut failed, mut count) = (0, 1);
         let mut held = loop {
@@ -187,13 +237,13 @@ impl Workshop<'_> {
     }
 
     /// The groups by the damage that each does alone, the worst first.
-    fn ranked(&self, ranges: &BTreeMap<Name, Range>, say: &mut dyn FnMut(&str)) -> Result<Vec<String>> {
+    fn ranked(&self, way: Way<'_>, say: &mut dyn FnMut(&str)) -> Result<Vec<String>> {
         let groups = &self.source.groups;
         say(&format!("measuring the damage of each of {} layer groups", groups.len()));
         let mut damage = Vec::with_capacity(groups.len());
         for group in groups {
             let others = groups.iter().filter(|other| *other != group).cloned().collect();
-            damage.push((self.strayed(&others, ranges, RANKED)?.divergence, group.clone()));
+            damage.push((self.strayed(&others, way, RANKED)?.divergence, group.clone()));
         }
         damage.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (divergence, group) in damage.iter().take(5) {

@@ -58,7 +58,8 @@ pub struct Validation {
     pub max_loss: f64,
 }
 
-/// The float graphs of a checkpoint.
+/// Both graphs of a model.
+#[derive(Clone)]
 pub struct Graphs {
     /// `encoder.onnx`.
     pub encoder: ModelProto,

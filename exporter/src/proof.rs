@@ -1,10 +1,10 @@
 //! `exporter verify`: a bundle beside the float model on real images, in every runtime.
 
-use crate::calibrate::{self, Histogram, Images, Range};
+use crate::calibrate::{self, Histogram, Range};
 use crate::export::{Graphs, Source, questions};
 use crate::judge::{self, Answer, Judge, Question, Strayed};
 use crate::weights::Weights;
-use crate::{decoder, encoder, graph};
+use crate::{decoder, encoder, graph, quantize};
 use anyhow::{Context, Result};
 use cssa::bundle::{Bundle, Precision, Target};
 use cssa::checkpoint::Checkpoint;
@@ -13,7 +13,7 @@ use cssa::metrics;
 use edge::runtime::{self, Choice, MISSING, find_library, float_twin};
 use prost::Message;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tract_onnx::pb::ModelProto;
 
@@ -124,17 +124,14 @@ pub fn prove(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Proof> {
         float_cider,
         runtimes,
         cases,
-        activations: activations(&bundle, &float, judge.questions())?,
+        activations: activations(&bundle, &twin(&bundle)?, judge.questions())?,
     })
 }
 
 /// The float model and what it is called.
 fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, String)> {
     let Some(run) = checkpoint else {
-        let beam = bundle.manifest.search.beam;
-        let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes, beam)?));
-        let float = Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() };
-        return Ok((float, "the bundle's own weights, activations in float".into()));
+        return Ok((twin(bundle)?, "the bundle's own weights, activations in float".into()));
     };
     let checkpoint = Checkpoint::read(run)?;
     let (own, other) = (&bundle.manifest.model, &checkpoint.description.model);
@@ -145,6 +142,13 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
     let mut float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
     float.manifest.search = bundle.manifest.search;
     Ok((float, format!("the float model of {}", run.display())))
+}
+
+/// The network that the bundle's graphs round.
+fn twin(bundle: &Bundle) -> Result<Bundle> {
+    let beam = bundle.manifest.search.beam;
+    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes, beam)?));
+    Ok(Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() })
 }
 
 fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
@@ -187,31 +191,30 @@ fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> 
     Ok((compared, cases.collect()))
 }
 
-/// The float model's activations where the bundle quantizes them, with the ranges that the bundle's scales cover.
+/// The activations of the bundle's float twin where the bundle quantizes them, with the ranges that its scales cover.
 fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Result<Vec<(String, Histogram, Range)>> {
-    let mut ranges = BTreeMap::new();
+    let (mut ranges, mut channels) = (BTreeMap::new(), BTreeMap::new());
     for bytes in [&bundle.encoder, &bundle.decoder] {
         ranges.extend(covered(&ModelProto::decode(bytes.as_slice())?));
     }
     if ranges.is_empty() {
         return Ok(Vec::new());
     }
-    let names: BTreeSet<String> = ranges.keys().cloned().collect();
-    let open = |bytes: &[u8]| -> Result<Vec<u8>> {
+    let mut open = |bytes: &[u8]| -> Result<Vec<u8>> {
         let model = ModelProto::decode(bytes)?;
-        let written: BTreeSet<&String> =
-            model.graph.iter().flat_map(|graph| &graph.node).flat_map(|node| &node.output).collect();
-        let own: BTreeSet<String> = names.iter().filter(|name| written.contains(name)).cloned().collect();
-        Ok(graph::bytes(&calibrate::with_outputs(model.clone(), &own)))
+        let mut own = quantize::activations(&model)?;
+        own.retain(|name, _| ranges.contains_key(name));
+        channels.extend(own.clone());
+        Ok(graph::bytes(&calibrate::with_outputs(model, &own)))
     };
     let open = Bundle { encoder: open(&float.encoder)?, decoder: open(&float.decoder)?, ..float.clone() };
     let count = questions.len().min(DRAWN);
     let inputs = (0..count).map(|n| judge::input(float, &questions[n * questions.len() / count]));
-    let images = Images { inputs: inputs.collect::<Result<_>>()?, sha256: String::new() };
+    let images: Vec<Vec<f32>> = inputs.collect::<Result<_>>()?;
     let library = find_library().context(MISSING)?;
     let settings = judge::settings(Choice::Ort, float.manifest.search.beam);
-    let mut spreads = calibrate::spreads(&open, &library, &settings, &images.inputs)?;
-    let with_range = ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?, name, range)));
+    let mut spreads = calibrate::spreads(&open, &channels, &library, &settings, &images)?;
+    let with_range = ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?.histogram, name, range)));
     Ok(with_range.map(|(spread, name, range)| (name, spread, range)).collect())
 }
 

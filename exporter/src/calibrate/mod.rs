@@ -24,8 +24,62 @@ use tract_onnx::pb::{ModelProto, ValueInfoProto};
 /// Fewer images say too little about the ranges.
 pub const FEWEST_IMAGES: usize = 8;
 
-/// The spread of every observed tensor.
-pub type Spreads = BTreeMap<Name, Histogram>;
+/// How the channels of a tensor lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// So many blocks, as of `[1, C, H, W]`.
+    Blocks(usize),
+    /// So many columns, as of `[rows, C]`.
+    Columns(usize),
+}
+
+/// What was seen of one tensor.
+#[derive(Clone, Debug, Default)]
+pub struct Spread {
+    /// All values.
+    pub histogram: Histogram,
+    /// Largest magnitude of each channel.
+    pub largest: Vec<f32>,
+    sums: Vec<f64>,
+    count: usize,
+}
+
+/// What was seen of every observed tensor.
+pub type Spreads = BTreeMap<Name, Spread>;
+
+impl Spread {
+    /// The mean of each channel.
+    #[must_use]
+    pub fn means(&self) -> Vec<f32> {
+        self.sums.iter().map(|sum| (sum / self.count.max(1) as f64) as f32).collect()
+    }
+
+    fn add(&mut self, values: &[f32], channels: Channels) {
+        self.histogram.add(values);
+        let (Channels::Blocks(count) | Channels::Columns(count)) = channels;
+        self.largest.resize(count, 0.0);
+        self.sums.resize(count, 0.0);
+        self.count += values.len() / count;
+        let mut see = |channel: usize, values: &mut dyn Iterator<Item = f32>| {
+            let (mut largest, mut sum) = (self.largest[channel], 0f32);
+            for value in values {
+                largest = largest.max(value.abs());
+                sum += value;
+            }
+            self.largest[channel] = largest;
+            self.sums[channel] += f64::from(sum);
+        };
+        match channels {
+            Channels::Blocks(_) => {
+                let blocks = values.chunks_exact(values.len() / count).enumerate();
+                blocks.for_each(|(channel, block)| see(channel, &mut block.iter().copied()));
+            }
+            Channels::Columns(_) => {
+                (0..count).for_each(|channel| see(channel, &mut values.iter().skip(channel).step_by(count).copied()));
+            }
+        }
+    }
+}
 
 /// Normalized calibration images and what names them.
 #[derive(Clone, Debug)]
@@ -63,11 +117,11 @@ impl Images {
 
 /// The graph with further tensors among its outputs.
 #[must_use]
-pub fn with_outputs(mut model: ModelProto, names: &BTreeSet<Name>) -> ModelProto {
+pub fn with_outputs(mut model: ModelProto, names: &BTreeMap<Name, Channels>) -> ModelProto {
     if let Some(graph) = &mut model.graph {
         let inputs: BTreeSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
         let known: BTreeSet<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
-        let fresh = names.iter().filter(|name| !inputs.contains(name.as_str()) && !known.contains(name.as_str()));
+        let fresh = names.keys().filter(|name| !inputs.contains(name.as_str()) && !known.contains(name.as_str()));
         let added: Vec<ValueInfoProto> =
             fresh.map(|name| ValueInfoProto { name: name.clone(), ..ValueInfoProto::default() }).collect();
         graph.output.extend(added);
@@ -75,12 +129,23 @@ pub fn with_outputs(mut model: ModelProto, names: &BTreeSet<Name>) -> ModelProto
     model
 }
 
-/// The spreads of all further outputs of `bundle`'s graphs over the images, and of the image itself.
-pub fn spreads(bundle: &Bundle, library: &Path, settings: &Settings, images: &[Vec<f32>]) -> Result<Spreads> {
+/// What is seen of the tensors `channels` over the images; the bundle's graphs have them among their outputs.
+pub fn spreads(
+    bundle: &Bundle,
+    channels: &BTreeMap<Name, Channels>,
+    library: &Path,
+    settings: &Settings,
+    images: &[Vec<f32>],
+) -> Result<Spreads> {
+    let channels = channels.clone();
     let spreads: Rc<RefCell<Spreads>> = Rc::default();
     let mut runtime = OrtRuntime::open(bundle, library, settings)?;
     let seen = Rc::clone(&spreads);
-    let see = move |name: &str, values: &[f32]| seen.borrow_mut().entry(name.to_owned()).or_default().add(values);
+    let see = move |name: &str, values: &[f32]| {
+        if let Some(channels) = channels.get(name) {
+            seen.borrow_mut().entry(name.to_owned()).or_default().add(values, *channels);
+        }
+    };
     let see = Rc::new(see);
     let observer = Rc::clone(&see);
     runtime.observe(Box::new(move |name, values| observer(name, values)));

@@ -2,16 +2,20 @@
 //!
 //! Convolutions and linear layers get S8 weights, symmetric, one scale an output channel. Activations are U8, one scale a
 //! tensor, zero exactly representable, or S8 with zero point 0, as the target wants them; a convolution's output is
-//! quantized as well, which is what lets a runtime compute it in integers throughout. Residual Add, LayerNorm, Softmax and
-//! the Ω addition read and write floats. The word embedding is stored as S8 with one scale a word.
+//! quantized as well, which is what lets a runtime compute it in integers throughout, and so are the backbone's residual sums:
+//! their inputs and outputs are needed in 8 bits anyway, and on ResNet-50 the memory's cosine stays the same to six digits.
+//! LayerNorm, Softmax, the Ω addition and the sums of the transformer layers read and write floats. The word embedding is
+//! stored as S8 with one scale a word.
 
+mod equalize;
 mod fp16;
 mod groups;
 
+pub use equalize::equalize;
 pub use fp16::halve;
 pub use groups::group_of;
 
-use crate::calibrate::Range;
+use crate::calibrate::{Channels, Range};
 use crate::graph::{self, Attribute, Name};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Target;
@@ -27,6 +31,9 @@ pub struct Plan<'a> {
     pub float: &'a BTreeSet<String>,
     /// The range of every tensor of [`activations`].
     pub ranges: &'a BTreeMap<Name, Range>,
+    /// The mean of every channel of activations: biases are moved by what rounding the weights moves the outputs on average.
+    /// Empty: they are not.
+    pub means: &'a BTreeMap<Name, Vec<f32>>,
 }
 
 /// A node that computes in 8 bits.
@@ -39,10 +46,22 @@ struct Layer {
     output: Option<Name>,
 }
 
-/// The activations whose ranges [`quantize`] needs.
-pub fn activations(model: &ModelProto) -> Result<BTreeSet<Name>> {
-    let layers = layers(graph_of(model)?);
-    Ok(layers.into_iter().flat_map(|layer| [Some(layer.input), layer.output]).flatten().collect())
+/// The activations whose ranges [`quantize`] needs, and how their channels lie.
+pub fn activations(model: &ModelProto) -> Result<BTreeMap<Name, Channels>> {
+    let graph = graph_of(model)?;
+    let mut found = BTreeMap::new();
+    for Layer { node, input, output, .. } in layers(graph) {
+        let node = &graph.node[node];
+        let extents = extents(constant(graph, &node.input[1])?);
+        if node.op_type == "Conv" {
+            let groups = node.attribute.iter().find(|attribute| attribute.name == "group").map_or(1, |group| group.i);
+            found.insert(input, Channels::Blocks(extents[1] * groups as usize));
+        } else {
+            found.insert(input, Channels::Columns(extents[0]));
+        }
+        found.extend(output.map(|output| (output, Channels::Blocks(extents[0]))));
+    }
+    Ok(found)
 }
 
 /// The groups that [`quantize`] can turn into 8 bits, in the graph's order.
@@ -67,6 +86,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
         initializers: Vec::new(),
         nodes: Vec::new(),
         quantized: BTreeMap::new(),
+        pooled: one_to_one(graph, "MaxPool").map(|(input, output)| (output, input)).collect(),
         dropped: BTreeSet::new(),
     };
     for layer in &layers {
@@ -79,7 +99,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
                 (plan.target == Target::Cpu).then_some(scale)
             }
         };
-        pass.weights(graph, layer.node, scale)?;
+        pass.weights(graph, layer, scale)?;
     }
     if plan.target != Target::Tract {
         for output in layers.iter().filter_map(|layer| layer.output.as_ref()) {
@@ -90,6 +110,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
                 }
             }
         }
+        pass.residual_sums(graph);
     }
     if !plan.float.contains(LOOK_UP) {
         pass.embedding(graph)?;
@@ -129,12 +150,20 @@ fn layers(graph: &GraphProto) -> Vec<Layer> {
     layers
 }
 
+/// Input and output of the nodes with this operator.
+fn one_to_one<'a>(graph: &'a GraphProto, operator: &'a str) -> impl Iterator<Item = (Name, Name)> + 'a {
+    let nodes = graph.node.iter().filter(move |node| node.op_type == operator);
+    nodes.map(|node| (node.input[0].clone(), node.output[0].clone()))
+}
+
 struct Pass<'a> {
     plan: &'a Plan<'a>,
     initializers: Vec<TensorProto>,
     nodes: Vec<NodeProto>,
     /// Activation → its dequantized twin and its scale.
     quantized: BTreeMap<Name, (Name, f32)>,
+    /// Output of a max-pooling → its input.
+    pooled: BTreeMap<Name, Name>,
     dropped: BTreeSet<Name>,
 }
 
@@ -147,7 +176,10 @@ impl Pass<'_> {
         if let Some(known) = self.quantized.get(name) {
             return Ok(known.clone());
         }
-        let range = self.plan.ranges.get(name).with_context(|| format!("tensor {name} has no calibrated range"))?;
+        // Max-pooling picks values: with the scale of what it reads it needs no arithmetic.
+        let ranged = self.pooled.get(name).filter(|input| self.plan.ranges.contains_key(*input));
+        let ranged = ranged.map_or(name, String::as_str);
+        let range = self.plan.ranges.get(ranged).with_context(|| format!("tensor {ranged} has no calibrated range"))?;
         let (kind, scale, zero) = match self.plan.target {
             Target::Tensorrt => (DataType::Int8, symmetric_scale(*range), 0),
             Target::Cpu | Target::Tract => {
@@ -168,24 +200,49 @@ impl Pass<'_> {
         Ok((twin, scale))
     }
 
-    /// Quantizes the constant weight of node `node`, and its bias where the input's scale is given.
-    fn weights(&mut self, graph: &mut GraphProto, node: usize, input_scale: Option<f32>) -> Result<()> {
+    /// Lets sums whose terms and result are all quantized read the quantized terms.
+    fn residual_sums(&self, graph: &mut GraphProto) {
+        let rectified: BTreeMap<Name, Name> = one_to_one(graph, "Relu").collect();
+        for node in graph.node.iter_mut().filter(|node| node.op_type == "Add") {
+            let sum = rectified.get(&node.output[0]).unwrap_or(&node.output[0]);
+            let twin = |input: &Name| {
+                let twins = self.quantized.values().map(|(twin, _)| twin);
+                self.quantized.get(input).map(|(twin, _)| twin).or_else(|| twins.into_iter().find(|twin| *twin == input))
+            };
+            let twins: Option<Vec<Name>> = node.input.iter().map(|input| twin(input).cloned()).collect();
+            if let (Some(twins), true) = (twins, self.quantized.contains_key(sum)) {
+                node.input = twins;
+            }
+        }
+    }
+
+    /// Quantizes the constant weight of a layer, and its bias where the input's scale is given.
+    fn weights(&mut self, graph: &mut GraphProto, layer: &Layer, input_scale: Option<f32>) -> Result<()> {
+        let node = layer.node;
         let inputs = graph.node[node].input.clone();
         let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
         let weight = constant(graph, &inputs[1])?;
         let (values, extents) = (graph::values(weight), extents(weight));
-        let bias = match (inputs.get(2), input_scale) {
-            (Some(bias), Some(scale)) => Some((bias, graph::values(constant(graph, bias)?), scale)),
-            _ => None,
+        let mut bias = match inputs.get(2) {
+            Some(bias) => Some((bias, graph::values(constant(graph, bias)?))),
+            None => None,
         };
-        let floor = |channel: usize| match &bias {
-            Some((_, values, input_scale)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
-            None => 0.0,
+        let floor = |channel: usize| match (&bias, input_scale) {
+            (Some((_, values)), Some(input_scale)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
+            _ => 0.0,
         };
         let (integers, scales) = signed(&values, &extents, axis, floor);
+        if let (Some((name, bias)), Some(means)) = (&mut bias, self.plan.means.get(&layer.input)) {
+            for (n, (value, integer)) in values.iter().zip(&integers).enumerate() {
+                let (output, channel) = place(n, &extents, axis, means.len());
+                bias[output] -= (f32::from(*integer as i8) * scales[output] - value) * means[channel];
+            }
+            let tensor = graph.initializer.iter_mut().find(|tensor| tensor.name == **name);
+            *tensor.context("a bias that is gone")? = graph::floats(name, &[bias.len()], bias);
+        }
         self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
         graph.node[node].input[1] = format!("{}.dequantized", inputs[1]);
-        if let Some((bias, values, input_scale)) = bias {
+        if let (Some((bias, values)), Some(input_scale)) = (bias, input_scale) {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
             let integers = values.iter().zip(&scales).map(|(value, scale)| (value / scale).round() as i32);
             let raw = integers.flat_map(i32::to_le_bytes).collect();
@@ -260,6 +317,18 @@ fn signed(values: &[f32], extents: &[usize], axis: usize, floor: impl Fn(usize) 
     (values.iter().enumerate().map(integer).collect(), scales)
 }
 
+/// Output and input channel of the `n`th weight: `[outputs, inputs a group, …]` of a convolution with `inputs` input channels
+/// (axis 0), `[inputs, outputs]` of a linear layer (axis 1).
+fn place(n: usize, extents: &[usize], axis: usize, inputs: usize) -> (usize, usize) {
+    if axis == 1 {
+        return (n % extents[1], n / extents[1]);
+    }
+    let inner: usize = extents[2..].iter().product();
+    let (output, within) = (n / (inner * extents[1]), n / inner % extents[1]);
+    // Groups of input and of output channels lie in the same order.
+    (output, output * (inputs / extents[1]) / extents[0] * extents[1] + within)
+}
+
 fn constant<'a>(graph: &'a GraphProto, name: &str) -> Result<&'a TensorProto> {
     graph.initializer.iter().find(|tensor| tensor.name == name).with_context(|| format!("tensor {name} is no constant"))
 }
@@ -315,7 +384,7 @@ mod tests {
         let y = graph.linear("layer", &x, (&[2, 2], &[1e-12, 1.0, 0.0, -1.0]), &[1.75, 0.5]);
         graph.output("y", &y, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
         let ranges = [("x".to_owned(), Range { low: 0.0, high: 6.0 })].into();
-        let plan = Plan { target: Target::Cpu, float: &BTreeSet::new(), ranges: &ranges };
+        let plan = Plan { target: Target::Cpu, float: &BTreeSet::new(), ranges: &ranges, means: &BTreeMap::new() };
         let model = quantize(graph.finish(), &plan)?;
         let graph = graph_of(&model)?;
         let (integers, scales) = (constant(graph, "layer.bias.quantized")?, constant(graph, "layer.bias.scale")?);
