@@ -3,47 +3,10 @@
 #![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result};
-use cross_crate_tests::{fail, json_lines, program, succeed};
+use cross_crate_tests::{RECIPE, fail, json_lines, program, small_run, succeed, train};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-
-const RECIPE: &str = r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 96
-width = 32
-heads = 4
-feed_forward = 64
-encoder_layers = 2
-decoder_layers = 2
-dgp_hidden = 8
-contrast_width = 16
-[data]
-minimum_count = 1
-views = 2
-[mccl]
-epochs = 1
-batch = 16
-schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
-[rsic]
-epochs = 8
-batch = 8
-schedule = { kind = "noam", factor = 0.1, warmup = 12 }
-average = 0.9
-"#;
-
-/// The arguments of `trainer train` into `run`.
-fn train(folder: &Path, run: &str, weights: &Path) -> Vec<String> {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let weights = weights.display().to_string();
-    let arguments = ["train", "--threads", "1", "--device", "cpu", "--config"].map(str::to_owned);
-    let named = ["--data", "--backbone-weights", "--out", "--cache"].map(str::to_owned);
-    let values = [path("scenes"), weights, path(run), path("features")];
-    let pairs = named.into_iter().zip(values).flat_map(|(name, value)| [name, value]);
-    arguments.into_iter().chain([path("recipe.toml")]).chain(pairs).collect()
-}
 
 #[test]
 fn from_scenes_to_words_on_the_ground() -> Result<()> {
@@ -54,9 +17,7 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
     let weights = backbones.join("efficientnet_lite2.safetensors");
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(path("recipe.toml"), RECIPE)?;
-    succeed("trainer", ["scenes", "--out", &path("scenes"), "--count", "60", "--seed", "5"])?;
-    succeed("trainer", train(folder.path(), "run", &weights))?;
+    small_run(folder.path(), &weights)?;
     for file in
         ["model.safetensors", "model.toml", "vocabulary.txt", "golden.safetensors", "metrics.json", "config.toml"]
     {

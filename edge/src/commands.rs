@@ -1,7 +1,7 @@
 //! What `edge`'s commands do with their options, and the only place where the program prints.
 
 use anyhow::{Context, Result, ensure};
-use cssa::bundle::{Bundle, Words};
+use cssa::bundle::{Bundle, Delta, Place, Trusted, Words};
 use cssa::{files, preprocess};
 use edge::captioner::Captioner;
 use edge::runtime::{Choice, Provider, Settings};
@@ -14,9 +14,12 @@ use std::time::Instant;
 /// Options that load a model.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// Folder of the bundle; left out, the default bundle.
+    /// The bundle, a folder or a `.cssa` file; left out, the default bundle.
     #[arg(long)]
     bundle: Option<PathBuf>,
+    /// minisign public key: take only a bundle that is signed with it.
+    #[arg(long)]
+    trust: Option<PathBuf>,
     /// Which program runs the model.
     #[arg(long, value_enum, default_value = "auto")]
     runtime: Choice,
@@ -52,7 +55,7 @@ pub(crate) struct CaptionOptions {
 pub(crate) struct DecodeOptions {
     /// A file of packets.
     file: PathBuf,
-    /// Folder of the bundle that made them; left out, the default bundle.
+    /// The bundle that made them, a folder or a `.cssa` file; left out, the default bundle.
     #[arg(long)]
     bundle: Option<PathBuf>,
     /// One JSON object a packet.
@@ -73,6 +76,22 @@ pub(crate) struct BenchOptions {
     /// One JSON object.
     #[arg(long)]
     json: bool,
+}
+
+/// Options of `edge update`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpdateOptions {
+    /// What came over the uplink: a delta that `exporter delta` wrote.
+    delta: PathBuf,
+    /// The bundle that the delta starts from; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// minisign public key: take only a bundle that is signed with it.
+    #[arg(long)]
+    trust: Option<PathBuf>,
+    /// The new bundle: a new or empty folder, or a file that ends in .cssa.
+    #[arg(long)]
+    out: PathBuf,
 }
 
 /// A captioned image, as `--json` prints it.
@@ -100,7 +119,8 @@ struct Decoded<'a> {
 impl ModelOptions {
     /// The captioner and the settings that it was opened with.
     fn open(&self) -> Result<(Captioner, Settings)> {
-        let bundle = Bundle::read(&bundle_folder(self.bundle.as_deref())?)?;
+        let trusted = self.trust.as_deref().map(Trusted::read).transpose()?;
+        let bundle = Bundle::read_trusted(&bundle_place(self.bundle.as_deref())?, trusted.as_ref())?;
         let settings = Settings {
             choice: self.runtime,
             provider: self.provider,
@@ -162,7 +182,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
 
 /// Prints every packet's caption; damaged packets are reported, the others are decoded, and the command fails at the end.
 pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
-    let words = Words::read(&bundle_folder(options.bundle.as_deref())?)?;
+    let words = Words::read(&bundle_place(options.bundle.as_deref())?)?;
     let stream = packets::read(&options.file)?;
     let (mut total, mut failures) = (0, 0);
     for packet in packets::decode(&stream, &words) {
@@ -221,13 +241,28 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     ))
 }
 
-/// The bundle that was named, or the default one: `bundle` beside the program, else the checkout's `fixtures/bundle`.
-fn bundle_folder(named: Option<&Path>) -> Result<PathBuf> {
-    if let Some(folder) = named {
-        return Ok(folder.into());
+/// Makes the new bundle of an earlier one and a delta; nothing appears under its name unless every file is as its manifest
+/// says.
+pub(crate) fn update(options: &UpdateOptions) -> Result<()> {
+    let trusted = options.trust.as_deref().map(Trusted::read).transpose()?;
+    let place = Place::create(&options.out)?;
+    let earlier = cssa::bundle::contents(&bundle_place(options.bundle.as_deref())?)?;
+    let new = Delta::read(&options.delta)?.apply(&options.delta, &earlier, trusted.as_ref())?;
+    place.fill(&new)?;
+    let bundle = Bundle::read_trusted(&options.out, trusted.as_ref())?;
+    report(&format!("{}: bundle {:04x}", options.out.display(), bundle.id));
+    Ok(())
+}
+
+/// The bundle that was named, or the default one: `bundle` or `bundle.cssa` beside the program, else the checkout's
+/// `fixtures/bundle`.
+fn bundle_place(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(place) = named {
+        return Ok(place.into());
     }
     let program = std::env::current_exe().ok();
-    let beside = program.and_then(|program| Some(program.parent()?.join("bundle"))).filter(|folder| folder.is_dir());
+    let folder = program.as_deref().and_then(Path::parent);
+    let beside = folder.and_then(|folder| ["bundle", "bundle.cssa"].map(|name| folder.join(name)).into_iter().find(|p| p.exists()));
     beside.or_else(|| checkout("bundle")).context("no default bundle beside this program: name one with --bundle")
 }
 

@@ -19,6 +19,8 @@ enum Action {
     Caption(commands::CaptionOptions),
     /// Turn a file of packets back into text.
     Decode(commands::DecodeOptions),
+    /// Make a new bundle of the one on board and a delta from the uplink.
+    Update(commands::UpdateOptions),
     /// Measure time, memory and bytes of captions.
     Bench(commands::BenchOptions),
 }
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let done = match Command::parse().action {
         Action::Caption(options) => commands::caption(&options),
         Action::Decode(options) => commands::decode(&options),
+        Action::Update(options) => commands::update(&options),
         Action::Bench(options) => commands::bench(&options),
     };
     match done {

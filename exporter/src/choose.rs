@@ -71,7 +71,7 @@ pub fn choose(
     let measure = |way: Way<'_>, say: &mut dyn FnMut(&str)| -> Result<f64> {
         let strayed = workshop.strayed(&BTreeSet::new(), way, COMPARED)?;
         let (nats, cosine) = (strayed.divergence, strayed.cosine);
-        say(&format!("{:30} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string()));
+        say(&format!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string()));
         Ok(nats)
     };
     let methods: &[Method] = match (&asked, request.target) {
@@ -81,13 +81,11 @@ pub fn choose(
         (None, _) => &METHODS,
     };
     for (equalized, form) in [(false, &plain), (true, &evened)] {
-        for &method in methods {
-            let way = Way { form, equalized, method, corrected: false };
+        for (&method, corrected) in methods.iter().flat_map(|method| [(method, false), (method, true)]) {
+            let way = Way { form, equalized, method, corrected };
             tried.push((measure(way, say)?, way));
         }
     }
-    let corrected = Way { corrected: true, ..best(&tried)? };
-    tried.push((measure(corrected, say)?, corrected));
     let way = best(&tried)?;
     let (kept, validation) = match &request.validation {
         None => (BTreeSet::new(), None),

@@ -142,17 +142,13 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
         })
     };
     for node in &graph.node {
-        let weighted = matches!(node.op_type.as_str(), "Conv" | "Gemm") || node.name == "decoder.embedding";
-        let inherited = node.input.iter().rev().find_map(|input| owners.get(input.as_str()).copied());
+        let weighted = is_weighted(node);
+        // A node without weights belongs to the last group that it reads from; what only constants or the image reach (their
+        // quantization) to the group that reads it.
+        let inherited = node.input.iter().filter_map(|input| owners.get(input.as_str()).copied()).max();
         let owner = match inherited {
-            _ if weighted => at(&mut groups, &mut kinds, group_of(&node.name)),
-            // A constant on its way to its node: it is counted where it is read.
-            None if node.input.iter().all(|input| constants.contains_key(input.as_str())) => {
-                let reader = graph.node.iter().find(|reader| reader.input.contains(&node.output[0]));
-                at(&mut groups, &mut kinds, reader.map_or("", |reader| group_of(&reader.name)))
-            }
-            None => at(&mut groups, &mut kinds, "input"),
-            Some(owner) => owner,
+            Some(owner) if !weighted => owner,
+            _ => at(&mut groups, &mut kinds, group_ahead(graph, node)),
         };
         for output in &node.output {
             owners.insert(output, owner);
@@ -178,6 +174,24 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
         group.precision = kinds.into_iter().collect::<Vec<_>>().join(", ");
     }
     groups
+}
+
+fn is_weighted(node: &NodeProto) -> bool {
+    matches!(node.op_type.as_str(), "Conv" | "Gemm") || node.name == "decoder.embedding"
+}
+
+/// The group of a node with weights, or of the nearest one that is made from what the node writes.
+fn group_ahead<'a>(graph: &'a GraphProto, node: &'a NodeProto) -> &'a str {
+    let (mut ahead, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(node) = ahead.first().copied() {
+        ahead.remove(0);
+        if is_weighted(node) {
+            return group_of(&node.name);
+        }
+        let reads = |reader: &&NodeProto| node.output.iter().any(|output| reader.input.contains(output));
+        ahead.extend(graph.node.iter().filter(reads).filter(|reader| seen.insert(reader.output.first())));
+    }
+    ""
 }
 
 fn kind(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> &'static str {

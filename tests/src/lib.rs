@@ -49,3 +49,50 @@ pub fn error_line(output: &Output) -> Result<String> {
 pub fn json_lines(text: &str) -> Result<Vec<serde_json::Value>> {
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
+
+/// A recipe that trains in seconds.
+pub const RECIPE: &str = r#"
+seed = 3
+[network]
+backbone = "efficientnet-lite2"
+image_size = 96
+width = 32
+heads = 4
+feed_forward = 64
+encoder_layers = 2
+decoder_layers = 2
+dgp_hidden = 8
+contrast_width = 16
+[data]
+minimum_count = 1
+views = 2
+[mccl]
+epochs = 1
+batch = 16
+schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
+[rsic]
+epochs = 8
+batch = 8
+schedule = { kind = "noam", factor = 0.1, warmup = 12 }
+average = 0.9
+"#;
+
+/// The arguments of `trainer train` on `scenes` in `folder` by `recipe.toml` there, into `run`.
+#[must_use]
+pub fn train(folder: &Path, run: &str, weights: &Path) -> Vec<String> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let weights = weights.display().to_string();
+    let arguments = ["train", "--threads", "1", "--device", "cpu", "--config"].map(str::to_owned);
+    let named = ["--data", "--backbone-weights", "--out", "--cache"].map(str::to_owned);
+    let values = [path("scenes"), weights, path(run), path("features")];
+    let pairs = named.into_iter().zip(values).flat_map(|(name, value)| [name, value]);
+    arguments.into_iter().chain([path("recipe.toml")]).chain(pairs).collect()
+}
+
+/// Renders 60 scenes into `folder` and trains [`RECIPE`] on them as `run`.
+pub fn small_run(folder: &Path, weights: &Path) -> Result<()> {
+    std::fs::write(folder.join("recipe.toml"), RECIPE)?;
+    let scenes = folder.join("scenes").display().to_string();
+    succeed("trainer", ["scenes", "--out", &scenes, "--count", "60", "--seed", "5"])?;
+    succeed("trainer", train(folder, "run", weights)).map(drop)
+}

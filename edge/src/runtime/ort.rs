@@ -2,7 +2,7 @@
 
 use super::{Provider, Runtime, Settings, names};
 use anyhow::{Context, Result, anyhow, ensure};
-use cssa::bundle::{Bundle, DECODER, ENCODER};
+use cssa::bundle::{Bundle, DECODER, ENCODER, Precision};
 use cssa::model::Model;
 use cssa::vocabulary::TokenId;
 use ort::environment::Environment;
@@ -64,7 +64,13 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
 }
 
 /// An ONNX graph in ONNX Runtime; `name` is what errors call it.
-fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, threads: usize) -> Result<Session> {
+fn open_session(
+    library: &Path,
+    name: &str,
+    graph: &[u8],
+    (provider, int8): (Provider, bool),
+    threads: usize,
+) -> Result<Session> {
     let environment = environment(library)?;
     let mut builder = Session::builder(&environment)?
         .with_optimization_level(GraphOptimizationLevel::All)
@@ -73,8 +79,12 @@ fn open_session(library: &Path, name: &str, graph: &[u8], provider: Provider, th
         .map_err(|error| anyhow!("{error}"))?;
     let providers = match provider {
         Provider::Cpu => vec![],
-        Provider::Cuda => vec![required::<ep::CUDA>()?],
-        Provider::Tensorrt => vec![required::<ep::TensorRT>()?, required::<ep::CUDA>()?],
+        Provider::Cuda => vec![required(ep::CUDA::default())?],
+        // What is not in 8 bits is computed in FP16.
+        Provider::Tensorrt => vec![
+            required(ep::TensorRT::default().with_fp16(true).with_int8(int8))?,
+            required(ep::CUDA::default())?,
+        ],
     };
     if !providers.is_empty() {
         let folder = std::env::temp_dir().join(format!("edge-{}-{}", std::process::id(), graph.len()));
@@ -113,9 +123,9 @@ fn environment(library: &Path) -> Result<Environment> {
 }
 
 /// A provider that must be there: registering it otherwise fails in silence.
-fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>>()
--> Result<ep::ExecutionProviderDispatch> {
-    let provider = P::default();
+fn required<P: ExecutionProvider + Into<ep::ExecutionProviderDispatch>>(
+    provider: P,
+) -> Result<ep::ExecutionProviderDispatch> {
     ensure!(P::is_available()?, "{} is not in this ONNX Runtime", P::NAME);
     Ok(provider.into().error_on_failure())
 }
@@ -123,9 +133,10 @@ fn required<P: ExecutionProvider + Default + Into<ep::ExecutionProviderDispatch>
 impl OrtRuntime {
     /// Loads both graphs.
     pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
+        let int8 = bundle.manifest.precision.values().any(|precision| *precision == Precision::Int8);
         let open = |name: &str, graph: &[u8], threads: usize| {
             let path = bundle.folder.join(name);
-            open_session(library, &path.display().to_string(), graph, settings.provider, threads)
+            open_session(library, &path.display().to_string(), graph, (settings.provider, int8), threads)
         };
         let mut runtime = Self {
             observer: None,
