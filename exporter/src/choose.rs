@@ -80,7 +80,7 @@ pub fn choose(
         (None, Target::Tract) => &METHODS[..1],
         (None, _) => &METHODS,
     };
-    for (equalized, form) in [(false, &plain), (true, &evened)] {
+    for (equalized, form) in std::iter::once((false, &plain)).chain(evened.iter().map(|form| (true, form))) {
         for (&method, corrected) in methods.iter().flat_map(|method| [(method, false), (method, true)]) {
             let way = Way { form, equalized, method, corrected };
             tried.push((measure(way, say)?, way));
@@ -120,11 +120,14 @@ impl Form {
         Ok(Self { graphs, spreads, means })
     }
 
-    /// The same network with evener channels.
-    fn evened(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Self> {
+    /// The same network with evener channels; none where it has no channels that could be evened, as behind ReLU6.
+    fn evened(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Option<Self>> {
         let largest = self.spreads.iter().map(|(name, spread)| (name.clone(), spread.largest.clone())).collect();
         let encoder = quantize::equalize(self.graphs.encoder.clone(), &largest)?;
-        Self::new(Graphs { encoder, decoder: self.graphs.decoder.clone() }, float, images)
+        if encoder == self.graphs.encoder {
+            return Ok(None);
+        }
+        Self::new(Graphs { encoder, decoder: self.graphs.decoder.clone() }, float, images).map(Some)
     }
 }
 

@@ -164,7 +164,8 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
             if counted.insert(&tensor.name) {
                 let count = tensor.dims.iter().product::<i64>() as u64;
                 group.bytes += tensor.raw_data.len() as u64;
-                let helper = [".scale", ".zero"].iter().any(|ending| tensor.name.ends_with(ending));
+                let helper = [".scale", ".zero"].iter().any(|ending| tensor.name.ends_with(ending))
+                    || tensor.name.starts_with("zeros_");
                 let integer = tensor.data_type == DataType::Int64 as i32;
                 group.parameters += if helper || integer { 0 } else { count };
             }

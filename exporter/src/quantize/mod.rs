@@ -5,7 +5,7 @@
 //! quantized as well, which is what lets a runtime compute it in integers throughout, and so are the backbone's residual sums:
 //! their inputs and outputs are needed in 8 bits anyway, and on ResNet-50 the memory's cosine stays the same to six digits.
 //! LayerNorm, Softmax, the Ω addition and the sums of the transformer layers read and write floats. The word embedding is
-//! stored as S8 with one scale a word.
+//! stored as S8 with one scale a word, Ω with one scale a head.
 
 mod equalize;
 mod fp16;
@@ -115,6 +115,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
     if !plan.float.contains(LOOK_UP) {
         pass.embedding(graph)?;
     }
+    pass.omega(graph)?;
     let Pass { initializers, nodes, dropped, .. } = pass;
     graph.initializer.retain(|tensor| !dropped.contains(&tensor.name));
     graph.initializer.extend(initializers);
@@ -253,15 +254,38 @@ impl Pass<'_> {
     }
 
     fn dequantize(&mut self, name: &str, kind: DataType, extents: &[usize], raw: Vec<u8>, scales: &[f32], axis: usize) {
-        let (integers, scale, zero) = (format!("{name}.quantized"), format!("{name}.scale"), format!("{name}.zero"));
+        let (integers, scale) = (format!("{name}.quantized"), format!("{name}.scale"));
         let width = if kind == DataType::Int32 { 4 } else { 1 };
+        // All zero points of one length are one constant.
+        let zero = format!("zeros_{width}_{}", scales.len());
+        if !self.initializers.iter().any(|tensor| tensor.name == zero) {
+            self.initializers.push(bytes(&zero, kind, &[scales.len()], vec![0; scales.len() * width]));
+        }
         self.initializers.push(bytes(&integers, kind, extents, raw));
         self.initializers.push(graph::floats(&scale, &[scales.len()], scales));
-        self.initializers.push(bytes(&zero, kind, &[scales.len()], vec![0; scales.len() * width]));
         let output = format!("{name}.dequantized");
         let axis = [("axis", Attribute::Int(axis as i64))];
         self.nodes.push(graph::node("DequantizeLinear", &output, &[&integers, &scale, &zero], &[&output], &axis));
         self.dropped.insert(name.into());
+    }
+
+    /// Stores Ω of the attentions that are not kept in float as S8.
+    fn omega(&mut self, graph: &mut GraphProto) -> Result<()> {
+        let groups = graph.node.iter().filter(|node| node.op_type == "Gemm").map(|node| group_of(&node.name));
+        let names = groups.filter(|group| !self.plan.float.contains(*group)).filter_map(|group| {
+            let name = format!("{}.omega", group.strip_suffix(".attention")?);
+            constant(graph, &name).is_ok().then_some(name)
+        });
+        for name in names.collect::<BTreeSet<_>>() {
+            let tensor = constant(graph, &name)?;
+            let extents = extents(tensor);
+            let (integers, scales) = signed(&graph::values(tensor), &extents, 0, |_| 0.0);
+            self.dequantize(&name, DataType::Int8, &extents, integers, &scales, 0);
+            for input in graph.node.iter_mut().flat_map(|node| &mut node.input).filter(|input| **input == name) {
+                *input = format!("{name}.dequantized");
+            }
+        }
+        Ok(())
     }
 
     /// Looks words up in S8 and scales the rows that were looked up, so that the table is never widened as a whole.

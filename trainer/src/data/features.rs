@@ -40,7 +40,8 @@ impl Source<'_> {
     pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
         let (cells, channels) = self.backbone.frozen_output();
         let length = cells * channels * 2;
-        let layers = format!("{} {view} {}", self.backbone.frozen_hash(), if view == 0 { 0 } else { self.seed });
+        let seed = if view == 0 { 0 } else { self.seed };
+        let layers = format!("{} {:?} {view} {seed}", self.backbone.frozen_hash(), self.backbone.precision());
         let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(&layers, images)?));
         if !path.exists() {
             let (mut writer, done) = Writer::start(&path, length)?;

@@ -54,6 +54,11 @@ impl BackboneNet {
         self.precision = precision;
     }
 
+    /// What arithmetic the convolutions use.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Trains the layers from the first one on whose name starts with `first`, as tensors of `store`.
     pub fn unfreeze(&mut self, first: &str, store: &mut Store) -> Result<()> {
         let named = |layer: &Layer| convolutions(layer).iter().any(|c| is_part(&c.name, first));

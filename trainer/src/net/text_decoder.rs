@@ -95,17 +95,22 @@ impl SentenceEncoder {
     }
 
     /// `tokens: [b, t]`, each row a sentence with start and end; `last: [b]` is the place of its end, whose state has
-    /// seen the whole sentence. Gives `[b, p]`.
+    /// seen the whole sentence. Gives `[b, p]`. Only the end's state leaves the last layer, so no other is computed there.
     pub fn forward(&self, tokens: &Tensor, last: &Tensor, mode: Mode) -> Tensor {
-        let mask = causal_mask(tokens.size()[1], tokens);
+        let (length, width) = (tokens.size()[1], self.embedding.weight.size()[1]);
+        let mask = causal_mask(length, tokens);
         let mut x = dropout(self.embedding.forward(tokens, 0), mode);
-        for layer in &self.layers {
-            let own = layer.self_attention.keys(&x);
-            x = layer.forward(x, &own, Some(&mask), None, mode);
-        }
-        let width = x.size()[2];
         let place = last.view([-1, 1, 1]).expand([-1, 1, width], false);
-        normalize(&x.gather(1, &place, false).squeeze_dim(1).linear(&self.text_projection, None::<&Tensor>))
+        for (n, layer) in self.layers.iter().enumerate() {
+            let own = layer.self_attention.keys(&x);
+            if n + 1 < self.layers.len() {
+                x = layer.forward(x, &own, Some(&mask), None, mode);
+            } else {
+                let seen = mask.index_select(0, last).view([-1, 1, 1, length]);
+                x = layer.forward(x.gather(1, &place, false), &own, Some(&seen), None, mode);
+            }
+        }
+        normalize(&x.squeeze_dim(1).linear(&self.text_projection, None::<&Tensor>))
     }
 }
 
@@ -197,5 +202,27 @@ impl RsicDecoder {
         }
         cache.layers = layers;
         self.output.forward(&x.squeeze_dim(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn a_sentence_is_the_same_however_far_it_is_padded() -> Result<()> {
+        let model = crate::config::Config::default().model(50);
+        let model = Model { width: 16, heads: 2, feed_forward: 32, decoder_layers: 2, ..model };
+        let store = Store::new(&model, 4, Device::Cpu);
+        let sentences = SentenceEncoder::new(&store, &model)?;
+        let encode = |tokens: &[i64], last: i64| {
+            let tokens = Tensor::from_slice(tokens).view([1, -1]);
+            sentences.forward(&tokens, &Tensor::from_slice(&[last]), Mode::Evaluate)
+        };
+        let (short, long, other) = (encode(&[1, 7, 9, 2], 3), encode(&[1, 7, 9, 2, 0, 0], 3), encode(&[1, 9, 7, 2], 3));
+        let apart = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+        assert!(apart(&short, &long) < 1e-6 && apart(&short, &other) > 1e-3);
+        Ok(())
     }
 }
