@@ -20,7 +20,8 @@ fn run() -> Result<Option<tempfile::TempDir>> {
 
 fn export(folder: &Path, out: &str, more: &[&str]) -> Vec<String> {
     let path = |name: &str| folder.join(name).display().to_string();
-    let fixed = ["--checkpoint".into(), path("run"), "--calibration".into(), path("scenes/images"), "--out".into(), path(out)];
+    let fixed =
+        ["--checkpoint".into(), path("run"), "--calibration".into(), path("scenes/images"), "--out".into(), path(out)];
     fixed.into_iter().chain(more.iter().map(|&word| word.to_owned())).collect()
 }
 
@@ -139,19 +140,23 @@ fn signed_and_updated(folder: &Path) -> Result<()> {
     succeed("edge", caption("signed.cssa", "key.pub"))?;
     assert!(fail("edge", caption("signed.cssa", "other.pub"))?.contains("not valid under the trusted key"));
     assert!(fail("exporter", pack("int8", "locked.cssa", "locked"))?.contains("MINISIGN_PASSWORD"));
-    let with_password = program("exporter")?.args(pack("int8", "locked.cssa", "locked")).env("MINISIGN_PASSWORD", "secret").status()?;
+    let with_password =
+        program("exporter")?.args(pack("int8", "locked.cssa", "locked")).env("MINISIGN_PASSWORD", "secret").status()?;
     assert!(with_password.success());
 
     // From the default precision to another: most of the file changes a little.
     succeed("exporter", pack("tensorrt", "new", "key"))?;
     succeed("exporter", ["delta", &path("int8"), &path("new"), "--out", &path("a.delta")])?;
     let update = |bundle: &str, delta: &str, key: &str, out: &str| {
-        ["update", &path(delta), "--bundle", &path(bundle), "--trust", &path(key), "--out", &path(out)].map(str::to_owned)
+        ["update", &path(delta), "--bundle", &path(bundle), "--trust", &path(key), "--out", &path(out)]
+            .map(str::to_owned)
     };
     succeed("edge", update("int8", "a.delta", "key.pub", "updated.cssa"))?;
     let bytes = |place: &str| cssa::bundle::contents(Path::new(&path(place)));
     assert!(bytes("updated.cssa")? == bytes("new")?, "the delta made something else");
-    assert!(fail("edge", update("fp32", "a.delta", "key.pub", "no"))?.contains("is a delta from the bundle whose manifest"));
+    assert!(
+        fail("edge", update("fp32", "a.delta", "key.pub", "no"))?.contains("is a delta from the bundle whose manifest")
+    );
     assert!(fail("edge", update("int8", "a.delta", "other.pub", "no"))?.contains("not valid under the trusted key"));
 
     let mut damaged = std::fs::read(path("a.delta"))?;

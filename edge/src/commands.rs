@@ -262,7 +262,8 @@ fn bundle_place(named: Option<&Path>) -> Result<PathBuf> {
     }
     let program = std::env::current_exe().ok();
     let folder = program.as_deref().and_then(Path::parent);
-    let beside = folder.and_then(|folder| ["bundle", "bundle.cssa"].map(|name| folder.join(name)).into_iter().find(|p| p.exists()));
+    let beside = folder
+        .and_then(|folder| ["bundle", "bundle.cssa"].map(|name| folder.join(name)).into_iter().find(|p| p.exists()));
     beside.or_else(|| checkout("bundle")).context("no default bundle beside this program: name one with --bundle")
 }
 

@@ -218,11 +218,7 @@ impl Workshop<'_> {
             if holds(&found) {
                 break found;
             }
-            ensure!(
-                count < ranked.len(),
-                "CIDEr falls by more than {} even with all groups in float",
-                wanted.max_loss
-            );
+            ensure!(count < ranked.len(), "CIDEr falls by more than {} even with all groups in float", wanted.max_loss);
             (failed, count) = (count, (2 * count).min(ranked.len()));
         };
         while failed + 1 < count {

@@ -203,7 +203,9 @@ fn kind(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> &'static 
         (true, true) => "int8",
         (true, false) => "int8 weights",
         (false, _) if kind(&format!("{weight}.half")).is_some() => "fp16 weights",
-        (false, _) if node.input.first().is_some_and(|table| kind(&format!("{table}.half")).is_some()) => "fp16 weights",
+        (false, _) if node.input.first().is_some_and(|table| kind(&format!("{table}.half")).is_some()) => {
+            "fp16 weights"
+        }
         (false, _) => "fp32",
     }
 }
@@ -223,9 +225,9 @@ impl Inspection {
 impl Inspected {
     fn write(&self, text: &mut String) {
         let count = |operators: &BTreeMap<String, usize>| {
-            let each = operators.iter().map(|(operator, count)| {
-                if *count == 1 { operator.clone() } else { format!("{operator} ×{count}") }
-            });
+            let each = operators
+                .iter()
+                .map(|(operator, count)| if *count == 1 { operator.clone() } else { format!("{operator} ×{count}") });
             each.collect::<Vec<_>>().join(", ")
         };
         let nodes: usize = self.operators.values().sum();

@@ -3,8 +3,8 @@
 pub mod calibrate;
 pub mod choose;
 pub mod decoder;
-pub mod encoder;
 pub mod delta;
+pub mod encoder;
 pub mod export;
 pub mod graph;
 pub mod inspect;

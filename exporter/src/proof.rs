@@ -214,7 +214,8 @@ fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Resul
     let library = find_library().context(MISSING)?;
     let settings = judge::settings(Choice::Ort, float.manifest.search.beam);
     let mut spreads = calibrate::spreads(&open, &channels, &library, &settings, &images)?;
-    let with_range = ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?.histogram, name, range)));
+    let with_range =
+        ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?.histogram, name, range)));
     Ok(with_range.map(|(spread, name, range)| (name, spread, range)).collect())
 }
 

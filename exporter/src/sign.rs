@@ -22,7 +22,9 @@ impl Signer {
             Ok(password) => boxed()?.into_secret_key(Some(password)),
             Err(_) => boxed()?.into_unencrypted_secret_key(),
         };
-        Ok(Self(key.with_context(|| format!("{shown}: cannot be opened; {PASSWORD} holds the password where it has one"))?))
+        Ok(Self(
+            key.with_context(|| format!("{shown}: cannot be opened; {PASSWORD} holds the password where it has one"))?,
+        ))
     }
 
     /// The detached signature of `content`, as a `.minisig` file holds it.

@@ -16,8 +16,8 @@ use crate::model::{Model, Search};
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use shelf::Shelf;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the manifest.

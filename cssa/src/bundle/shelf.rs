@@ -47,9 +47,10 @@ impl Shelf {
             Self::Folder(folder) if !folder.join(name).exists() => Ok(None),
             Self::Folder(folder) => files::read(&folder.join(name), limit).map(Some),
             Self::Archive(path, contents) => match contents.remove(name) {
-                Some(content) if content.len() as u64 > limit => {
-                    Err(FileError::content(path, format!("{name} has {} bytes, expected at most {limit}", content.len())))
-                }
+                Some(content) if content.len() as u64 > limit => Err(FileError::content(
+                    path,
+                    format!("{name} has {} bytes, expected at most {limit}", content.len()),
+                )),
                 found => Ok(found),
             },
         }
@@ -68,7 +69,8 @@ impl Shelf {
 
 /// Reads an archive of plain files; `path` is what errors name.
 pub(super) fn unpack(path: &Path, bytes: &[u8]) -> Result<Contents, FileError> {
-    let broken = |error: &dyn std::fmt::Display| FileError::content(path, format!("is no ZIP archive of a bundle: {error}"));
+    let broken =
+        |error: &dyn std::fmt::Display| FileError::content(path, format!("is no ZIP archive of a bundle: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
     if archive.len() > MOST_ENTRIES {
         return Err(broken(&format!("{} entries, expected at most {MOST_ENTRIES}", archive.len())));

@@ -81,10 +81,9 @@ fn open_session(
         Provider::Cpu => vec![],
         Provider::Cuda => vec![required(ep::CUDA::default())?],
         // What is not in 8 bits is computed in FP16.
-        Provider::Tensorrt => vec![
-            required(ep::TensorRT::default().with_fp16(true).with_int8(int8))?,
-            required(ep::CUDA::default())?,
-        ],
+        Provider::Tensorrt => {
+            vec![required(ep::TensorRT::default().with_fp16(true).with_int8(int8))?, required(ep::CUDA::default())?]
+        }
     };
     if !providers.is_empty() {
         let folder = std::env::temp_dir().join(format!("edge-{}-{}", std::process::id(), graph.len()));

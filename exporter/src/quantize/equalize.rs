@@ -54,7 +54,8 @@ impl Reader {
 
 fn pairs(graph: &GraphProto) -> Vec<Pair> {
     let constants: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    let readers_of = |tensor: &str| graph.node.iter().filter(|node| node.input.iter().any(|input| input == tensor)).collect();
+    let readers_of =
+        |tensor: &str| graph.node.iter().filter(|node| node.input.iter().any(|input| input == tensor)).collect();
     let plain = |node: &NodeProto| {
         node.op_type == "Conv" && node.input.iter().skip(1).all(|input| constants.contains(input.as_str()))
     };
@@ -105,7 +106,8 @@ fn factors(graph: &GraphProto, pair: &Pair, channels: &[f32]) -> Result<Vec<f32>
 fn scale(graph: &mut GraphProto, name: &str, factor: impl Fn(usize) -> f32) -> Result<()> {
     let place = graph.initializer.iter_mut().find(|tensor| tensor.name == name);
     let tensor = place.with_context(|| format!("tensor {name} is no constant"))?;
-    let scaled: Vec<f32> = graph::values(tensor).into_iter().enumerate().map(|(at, value)| value * factor(at)).collect();
+    let scaled: Vec<f32> =
+        graph::values(tensor).into_iter().enumerate().map(|(at, value)| value * factor(at)).collect();
     *tensor = graph::floats(name, &extents(tensor), &scaled);
     Ok(())
 }
@@ -151,7 +153,9 @@ mod tests {
         let (before, after) = (network(), equalize(network(), &largest)?);
         let (a, b) = (output(&before, [1.0, 2.0])?, output(&after, [1.0, 2.0])?);
         assert!((a - b).abs() < 1e-4, "{a} {b}");
-        let weight = |model: &ModelProto| graph::values(constant(model.graph.as_ref().expect("a graph"), "a.weight").expect("a.weight"));
+        let weight = |model: &ModelProto| {
+            graph::values(constant(model.graph.as_ref().expect("a graph"), "a.weight").expect("a.weight"))
+        };
         let evenness = |values: Vec<f32>| values[3] / values[1];
         assert!(evenness(weight(&after)) < 0.5 * evenness(weight(&before)));
         Ok(())

@@ -208,7 +208,10 @@ impl Pass<'_> {
             let sum = rectified.get(&node.output[0]).unwrap_or(&node.output[0]);
             let twin = |input: &Name| {
                 let twins = self.quantized.values().map(|(twin, _)| twin);
-                self.quantized.get(input).map(|(twin, _)| twin).or_else(|| twins.into_iter().find(|twin| *twin == input))
+                self.quantized
+                    .get(input)
+                    .map(|(twin, _)| twin)
+                    .or_else(|| twins.into_iter().find(|twin| *twin == input))
             };
             let twins: Option<Vec<Name>> = node.input.iter().map(|input| twin(input).cloned()).collect();
             if let (Some(twins), true) = (twins, self.quantized.contains_key(sum)) {
