@@ -22,7 +22,8 @@ fn the_default_bundle_is_int8_and_small() -> Result<()> {
     let float: Vec<&String> =
         bundle.manifest.precision.iter().filter(|(_, p)| **p != Precision::Int8).map(|(group, _)| group).collect();
     assert_eq!(float, ["_blocks.0", "_conv_stem"]);
-    let Validation { float_cider, cider, max_loss, .. } = bundle.manifest.validation.clone().context("no validation")?;
+    let Validation { float_cider, cider, max_loss, .. } =
+        bundle.manifest.validation.clone().context("no validation")?;
     assert!(cider >= float_cider * (1.0 - max_loss) && max_loss <= 0.005);
     let mut bytes = 0;
     for entry in std::fs::read_dir(fixtures::bundle())? {

@@ -106,7 +106,9 @@ fn write_spread(page: &mut String, name: &str, spread: &Histogram, range: Range)
     for (bin, count) in spread.bins.iter().enumerate().filter(|(_, count)| **count > 0) {
         let value = spread.middle(bin) as f32;
         bars[((place(value) * BARS as f64) as usize).min(BARS - 1)] += count;
-        outside += if value < range.low || value > range.high { *count } else { 0 };
+        // A bin counts as outside when all of it is.
+        let half = spread.width() / 2.0;
+        outside += if value + half < range.low || value - half > range.high { *count } else { 0 };
     }
     let tallest = bars.iter().copied().max().unwrap_or(0).max(1) as f64;
     let mut path = String::new();

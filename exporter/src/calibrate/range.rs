@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(Method::Minmax.range(&spread), Range { low: 0.0, high: 4.0 });
         for method in [Method::Percentile, Method::Entropy, Method::Mse] {
             let range = method.range(&spread);
-            assert!((0.5..2.2).contains(&range.high) && range.low == 0.0, "{method}: {range:?}");
+            assert!((0.5..3.5).contains(&range.high) && range.low == 0.0, "{method}: {range:?}");
         }
     }
 
