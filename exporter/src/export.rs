@@ -69,6 +69,8 @@ pub struct Graphs {
 
 /// Exports and verifies a bundle; gives its manifest. Nothing appears under the bundle's name unless every check passed.
 pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> {
+    let int8 = request.precision == Precision::Int8;
+    ensure!(!int8 || request.calibration.is_some(), "--quantize int8 needs --calibration DIR with images");
     let place = cssa::bundle::Place::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
@@ -92,8 +94,7 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
             source.bundle(&halved, Target::Cpu, |_| Precision::Fp16)?
         }
         Precision::Int8 => {
-            let calibration =
-                request.calibration.as_ref().context("--quantize int8 needs --calibration DIR with images")?;
+            let calibration = request.calibration.as_ref().context("no calibration images")?;
             let images = Images::read(&calibration.folder, calibration.most, model)?;
             let judge = judge(request, calibration, &float)?;
             let Chosen { graphs, kept, calibration, validation } =

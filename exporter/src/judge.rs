@@ -63,7 +63,7 @@ pub fn settings(choice: Choice, beam: usize) -> Settings {
 }
 
 impl Judge {
-    /// Asks the float model. Memory and logits of at most `compared` images, spread evenly, are kept.
+    /// Asks the float model about every image.
     pub fn new(float: &Bundle, questions: Vec<Question>) -> Result<Self> {
         let answers = answers(float, &questions, Choice::Ort)?;
         Ok(Self { questions, float: answers })
