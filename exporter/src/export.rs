@@ -69,11 +69,11 @@ pub struct Graphs {
 
 /// Exports and verifies a bundle; gives its manifest. Nothing appears under the bundle's name unless every check passed.
 pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> {
-    let int8 = request.precision == Precision::Int8;
-    ensure!(!int8 || request.calibration.is_some(), "--quantize int8 needs --calibration DIR with images");
     let place = cssa::bundle::Place::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
+    let int8 = request.precision == Precision::Int8;
+    ensure!(!int8 || request.calibration.is_some(), "--quantize int8 needs --calibration DIR with images");
     let model = &checkpoint.description.model;
     let golden = Golden::read(&request.checkpoint.join(GOLDEN), model)?;
     find_library().context(MISSING)?;
