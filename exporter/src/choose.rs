@@ -183,10 +183,11 @@ impl Workshop<'_> {
     ) -> Result<(BTreeSet<String>, Validation)> {
         let float_cider = self.judge.cider(self.judge.float().iter().map(|answer| answer.text.as_str()))?;
         let questions = self.judge.questions();
+        let dataset = dataset_name(wanted)?;
         let measure = |kept: &BTreeSet<String>, say: &mut dyn FnMut(&str)| -> Result<Validation> {
             let captions = judge::captions(&self.bundle(kept, way)?, questions, Choice::Ort)?;
             let found = Validation {
-                dataset: dataset_name(wanted)?,
+                dataset: dataset.clone(),
                 split: wanted.split.name().into(),
                 images: questions.len(),
                 float_cider,

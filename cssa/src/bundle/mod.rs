@@ -105,7 +105,7 @@ pub struct Calibration {
     pub images: usize,
     /// SHA-256 over their contents in order, in hexadecimal.
     pub sha256: String,
-    /// What the method was chosen on; empty where it was asked for.
+    /// What the method was chosen on: `dataset split`, or the calibration images.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub judged_on: String,
     /// Mean divergence of the next word from the float model's, in nats, of every method that was tried.
