@@ -73,6 +73,11 @@ impl Graph {
     /// Declares the tensor `from` as the output `name`.
     pub fn output(&mut self, name: &str, from: &str, shape: &[Extent]) {
         self.named_node("Identity", name, &[from], &[]);
+        self.declare_output(name, shape);
+    }
+
+    /// Declares a tensor as an output under the name that it has.
+    pub fn declare_output(&mut self, name: &str, shape: &[Extent]) {
         self.proto.output.push(value_info(name, DataType::Float, shape));
     }
 
@@ -124,9 +129,13 @@ impl Graph {
     /// Splits `x` into `parts` equal parts along `axis`.
     pub fn split(&mut self, name: &str, x: &str, parts: usize, axis: i64) -> Vec<Name> {
         let outputs: Vec<Name> = (0..parts).map(|part| format!("{name}.{part}")).collect();
-        let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
-        self.proto.node.push(node("Split", name, &[x], &names, &[("axis", Attribute::Int(axis))]));
+        self.split_into(name, x, &outputs.iter().map(String::as_str).collect::<Vec<_>>(), axis);
         outputs
+    }
+
+    /// Splits `x` into equal parts along `axis`, each with a name of its own.
+    pub fn split_into(&mut self, name: &str, x: &str, outputs: &[&str], axis: i64) {
+        self.proto.node.push(node("Split", name, &[x], outputs, &[("axis", Attribute::Int(axis))]));
     }
 
     /// `x` with another shape; 0 keeps an extent, −1 is what is left.

@@ -34,18 +34,19 @@ def images(folder, size):
 
 def steps(encoder, decoder, feeds):
     """Inputs of the decoder: greedy captions of a few words."""
-    shapes = {i.name: [BEAM if not isinstance(e, int) else e for e in i.shape] for i in decoder.get_inputs()}
+    extents = {"beam": BEAM, "past": 0}
+    shapes = {i.name: [extents.get(e, e) for e in i.shape] for i in decoder.get_inputs()}
     outputs = [o.name for o in encoder.get_outputs()]
     for feed in feeds:
         found = dict(zip(outputs, encoder.run(None, feed)))
         given = {name: value for name, value in found.items() if name in shapes}
         own = {name: np.zeros(shape, np.float32) for name, shape in shapes.items() if name.startswith("self_")}
         tokens = np.full(BEAM, 1, np.int64)
-        for position in range(4):
-            given |= own | {"tokens": tokens, "parents": np.arange(BEAM, dtype=np.int64), "position": np.array([position])}
+        for position in range(8):
+            given |= own | {"tokens": tokens, "position": np.array([position])}
             yield dict(given)
             step = dict(zip([o.name for o in decoder.get_outputs()], decoder.run(None, given)))
-            own = {name: step["next_" + name] for name in own}
+            own = {name: np.concatenate([old, step["new_" + name]], 2) for name, old in own.items()}
             tokens = step["logits"].argmax(1)
 
 

@@ -59,8 +59,9 @@ pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
-    let datasets = read_datasets(&places.data)?;
-    for dataset in &datasets {
+    let mut datasets = read_datasets(&places.data)?;
+    for dataset in &mut datasets {
+        dataset.leave_out_repetitive(config.data.distinct_captions);
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
         let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };

@@ -27,7 +27,7 @@ pub const ENCODER: &str = "encoder.onnx";
 /// Name of the decoder's graph.
 pub const DECODER: &str = "decoder.onnx";
 /// Version of the layout that this code reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const LARGEST_FILE: u64 = 1 << 30;
 

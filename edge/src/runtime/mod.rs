@@ -1,5 +1,6 @@
 //! The programs that run a bundle's graphs: ONNX Runtime and tract, behind one trait.
 
+mod caches;
 pub mod names;
 mod ort;
 mod tract;
@@ -53,7 +54,7 @@ pub enum Provider {
 pub struct Settings {
     /// Which runtime.
     pub choice: Choice,
-    /// Where ONNX Runtime computes.
+    /// Where ONNX Runtime computes the encoder.
     pub provider: Provider,
     /// Threads of ONNX Runtime's encoder; its decoder and tract use one.
     pub threads: usize,

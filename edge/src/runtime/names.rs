@@ -6,14 +6,14 @@ pub const IMAGE: &str = "image";
 pub const MEMORY: &str = "memory";
 /// Decoder input, `[beam]`: the newest token of each caption.
 pub const TOKENS: &str = "tokens";
-/// Decoder input, `[beam]`: the row of the step before that each caption continues.
-pub const PARENTS: &str = "parents";
 /// Decoder input, `[1]`: where the newest tokens stand.
 pub const POSITION: &str = "position";
 /// Decoder output, `[beam, V]`.
 pub const LOGITS: &str = "logits";
 /// The dimension that is chosen when the decoder is loaded.
 pub const BEAM: &str = "beam";
+/// The dimension that grows with every step: the tokens before the newest.
+pub const PAST: &str = "past";
 
 /// Encoder output and decoder input, `[h, d_k, N]`.
 #[must_use]
@@ -27,26 +27,26 @@ pub fn cross_value(layer: usize) -> String {
     format!("cross_value.{layer}")
 }
 
-/// Decoder input, `[beam, h, d_k, T]`.
+/// Decoder input, `[beam, h, past, d_k]`.
 #[must_use]
 pub fn self_key(layer: usize) -> String {
     format!("self_key.{layer}")
 }
 
-/// Decoder input, `[beam, h, T, d_k]`.
+/// Decoder input, `[beam, h, past, d_k]`.
 #[must_use]
 pub fn self_value(layer: usize) -> String {
     format!("self_value.{layer}")
 }
 
-/// Decoder output: the next step's [`self_key`].
+/// Decoder output, `[beam, h, 1, d_k]`: what [`self_key`] grows by.
 #[must_use]
-pub fn next_self_key(layer: usize) -> String {
-    format!("next_self_key.{layer}")
+pub fn new_self_key(layer: usize) -> String {
+    format!("new_self_key.{layer}")
 }
 
-/// Decoder output: the next step's [`self_value`].
+/// Decoder output, `[beam, h, 1, d_k]`: what [`self_value`] grows by.
 #[must_use]
-pub fn next_self_value(layer: usize) -> String {
-    format!("next_self_value.{layer}")
+pub fn new_self_value(layer: usize) -> String {
+    format!("new_self_value.{layer}")
 }

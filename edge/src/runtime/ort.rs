@@ -1,5 +1,6 @@
 //! ONNX Runtime, loaded when the program runs: from PyPI's wheel, from a Jetson's, from a distribution.
 
+use super::caches::Caches;
 use super::{Provider, Runtime, Settings, names};
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::bundle::{Bundle, DECODER, ENCODER, Precision};
@@ -9,7 +10,7 @@ use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider};
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::{DynValue, Tensor, TensorRef};
+use ort::value::{DynValue, TensorRef};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,9 @@ pub struct OrtRuntime {
     provider: Provider,
     beam: usize,
     cross: Vec<(String, DynValue)>,
-    own: Vec<(String, DynValue)>,
+    own: Caches,
+    /// Names of the caches and of what they grow by.
+    own_names: Vec<(String, String)>,
 }
 
 /// Where libonnxruntime is: `ORT_DYLIB_PATH`, beside the program, in this checkout's `target/onnxruntime`, or in the
@@ -130,23 +133,25 @@ fn required<P: ExecutionProvider + Into<ep::ExecutionProviderDispatch>>(
 }
 
 impl OrtRuntime {
-    /// Loads both graphs.
+    /// Loads both graphs; the decoder always computes on the CPU.
     pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
         let int8 = bundle.manifest.precision.values().any(|precision| *precision == Precision::Int8);
-        let open = |name: &str, graph: &[u8], threads: usize| {
+        let open = |name: &str, graph: &[u8], provider, threads: usize| {
             let path = bundle.folder.join(name);
-            open_session(library, &path.display().to_string(), graph, (settings.provider, int8), threads)
+            open_session(library, &path.display().to_string(), graph, (provider, int8), threads)
         };
         let mut runtime = Self {
             observer: None,
-            encoder: open(ENCODER, &bundle.encoder, settings.threads)?,
-            // A step's products are too small to share: waiting for a second thread costs more than it brings.
-            decoder: open(DECODER, &bundle.decoder, 1)?,
+            encoder: open(ENCODER, &bundle.encoder, settings.provider, settings.threads)?,
+            // A step is a hundred products too small to share: waiting for a second thread, or launching each on a GPU and
+            // fetching its result, costs more than it brings.
+            decoder: open(DECODER, &bundle.decoder, Provider::Cpu, 1)?,
             model: bundle.manifest.model.clone(),
             provider: settings.provider,
             beam: settings.beam,
             cross: Vec::new(),
-            own: Vec::new(),
+            own: Caches::new(&bundle.manifest.model, settings.beam),
+            own_names: own_names(bundle.manifest.model.decoder_layers),
         };
         if settings.provider != Provider::Cpu {
             runtime.prove_provider()?;
@@ -159,13 +164,11 @@ impl OrtRuntime {
         let size = self.model.image_size;
         self.encode(&vec![0.0; 3 * size * size])?;
         let asked = provider_name(self.provider);
-        for session in [&mut self.encoder, &mut self.decoder] {
-            let path = PathBuf::from(session.end_profiling()?);
-            let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
-            std::fs::remove_file(&path).ok();
-            let nodes = placement(&profile?)?;
-            ensure!(nodes.is_empty() || nodes.contains_key(asked), "{asked} took no node: {nodes:?}");
-        }
+        let path = PathBuf::from(self.encoder.end_profiling()?);
+        let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
+        std::fs::remove_file(&path).ok();
+        let nodes = placement(&profile?)?;
+        ensure!(nodes.contains_key(asked), "{asked} took no node: {nodes:?}");
         Ok(())
     }
 
@@ -174,22 +177,14 @@ impl OrtRuntime {
     pub fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
     }
+}
 
-    /// Empty self-attention caches.
-    fn empty_caches(&self) -> Result<Vec<(String, DynValue)>> {
-        let (beam, heads, width, length) =
-            (self.beam, self.model.heads, self.model.head_width(), self.model.max_tokens);
-        let zeros = |shape: [usize; 4]| -> Result<DynValue> {
-            let values = vec![0f32; shape.iter().product()];
-            Ok(Tensor::from_array((shape, values))?.into_dyn())
-        };
-        let mut caches = Vec::with_capacity(2 * self.model.decoder_layers);
-        for layer in 0..self.model.decoder_layers {
-            caches.push((names::self_key(layer), zeros([beam, heads, width, length])?));
-            caches.push((names::self_value(layer), zeros([beam, heads, length, width])?));
-        }
-        Ok(caches)
-    }
+/// Names of every layer's keys and values and of what they grow by.
+fn own_names(layers: usize) -> Vec<(String, String)> {
+    let names = |layer| {
+        [(names::self_key(layer), names::new_self_key(layer)), (names::self_value(layer), names::new_self_value(layer))]
+    };
+    (0..layers).flat_map(names).collect()
 }
 
 fn provider_name(provider: Provider) -> &'static str {
@@ -202,7 +197,8 @@ fn provider_name(provider: Provider) -> &'static str {
 
 fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result<()> {
     let Some(observer) = observer else { return Ok(()) };
-    for (name, value) in outputs.iter().filter(|(name, _)| *name != names::MEMORY && *name != names::LOGITS) {
+    let own = |name: &str| name == names::MEMORY || name == names::LOGITS || name.starts_with("new_self_");
+    for (name, value) in outputs.iter().filter(|(name, _)| !own(name)) {
         observer(name, value.try_extract_tensor::<f32>()?.1);
     }
     Ok(())
@@ -230,7 +226,7 @@ impl Runtime for OrtRuntime {
         let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
         show(&mut self.observer, &outputs)?;
         drop(outputs);
-        self.own = self.empty_caches()?;
+        self.own.clear();
         Ok(memory)
     }
 
@@ -242,28 +238,24 @@ impl Runtime for OrtRuntime {
             self.beam
         );
         ensure!(!self.cross.is_empty(), "no image has been encoded");
+        self.own.turn(position, parents)?;
         let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
-        let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();
         let position = [position as i64];
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
             (names::TOKENS.into(), TensorRef::from_array_view(([self.beam], tokens.as_slice()))?.into()),
-            (names::PARENTS.into(), TensorRef::from_array_view(([self.beam], parents.as_slice()))?.into()),
             (names::POSITION.into(), TensorRef::from_array_view(([1], position.as_slice()))?.into()),
         ];
-        for (name, value) in self.cross.iter().chain(&self.own) {
+        for (name, value) in &self.cross {
             inputs.push((name.as_str().into(), value.into()));
         }
-        let mut outputs = self.decoder.run(inputs).context(DECODER)?;
-        let mut own = Vec::with_capacity(2 * self.model.decoder_layers);
-        for layer in 0..self.model.decoder_layers {
-            let next = [
-                (names::self_key(layer), names::next_self_key(layer)),
-                (names::self_value(layer), names::next_self_value(layer)),
-            ];
-            for (name, next) in next {
-                let value = outputs.remove(&next).with_context(|| format!("{DECODER}: has no output {next}"))?;
-                own.push((name, value));
-            }
+        let shape = self.own.shape();
+        for (tensor, (name, _)) in self.own_names.iter().enumerate() {
+            inputs.push((name.as_str().into(), TensorRef::from_array_view((shape, self.own.values(tensor)))?.into()));
+        }
+        let outputs = self.decoder.run(inputs).context(DECODER)?;
+        for (tensor, (_, name)) in self.own_names.iter().enumerate() {
+            let value = outputs.get(name).with_context(|| format!("{DECODER}: has no output {name}"))?;
+            self.own.grow(tensor, value.try_extract_tensor::<f32>()?.1).context(DECODER)?;
         }
         let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
         logits.clear();
@@ -275,10 +267,7 @@ impl Runtime for OrtRuntime {
             self.model.vocabulary,
             self.beam
         );
-        show(&mut self.observer, &outputs)?;
-        drop(outputs);
-        self.own = own;
-        Ok(())
+        show(&mut self.observer, &outputs)
     }
 }
 

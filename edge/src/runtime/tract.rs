@@ -3,6 +3,7 @@
 //! tract computes quantized convolutions in float plus the casts, so an INT8 bundle is loaded as the float network that it
 //! stands for: the weights become floats once, and the activations' quantizers go away.
 
+use super::caches::Caches;
 use super::{Runtime, names};
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
@@ -23,7 +24,7 @@ pub struct TractRuntime {
     model: Model,
     beam: usize,
     cross: BTreeMap<String, TValue>,
-    own: BTreeMap<String, TValue>,
+    own: Caches,
 }
 
 struct Graph {
@@ -45,7 +46,7 @@ impl TractRuntime {
             model: bundle.manifest.model.clone(),
             beam,
             cross: BTreeMap::new(),
-            own: BTreeMap::new(),
+            own: Caches::new(&bundle.manifest.model, beam),
         })
     }
 }
@@ -79,12 +80,6 @@ impl Runtime for TractRuntime {
         let memory = outputs.remove(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
         self.cross = outputs;
         self.own.clear();
-        let (heads, width, length) = (self.model.heads, self.model.head_width(), self.model.max_tokens);
-        for layer in 0..self.model.decoder_layers {
-            let zeros = |shape: &[usize]| Ok::<_, anyhow::Error>(Tensor::zero::<f32>(shape)?.into_tvalue());
-            self.own.insert(names::self_key(layer), zeros(&[self.beam, heads, width, length])?);
-            self.own.insert(names::self_value(layer), zeros(&[self.beam, heads, length, width])?);
-        }
         Ok(memory.to_plain_array_view::<f32>()?.iter().copied().collect())
     }
 
@@ -96,21 +91,25 @@ impl Runtime for TractRuntime {
             self.beam
         );
         ensure!(!self.cross.is_empty(), "no image has been encoded");
+        self.own.turn(position, parents)?;
         let integers = |values: Vec<i64>| tensor1(&values).into_tvalue();
-        let mut inputs = std::mem::take(&mut self.own);
-        inputs.extend(self.cross.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let mut inputs: BTreeMap<String, TValue> = self.cross.clone();
         inputs.insert(names::TOKENS.into(), integers(tokens.iter().map(|token| i64::from(token.0)).collect()));
-        inputs.insert(names::PARENTS.into(), integers(parents.iter().map(|&parent| parent as i64).collect()));
         inputs.insert(names::POSITION.into(), integers(vec![position as i64]));
+        let shape = self.own.shape();
+        for layer in 0..self.model.decoder_layers {
+            for (tensor, name) in [(2 * layer, names::self_key(layer)), (2 * layer + 1, names::self_value(layer))] {
+                inputs.insert(name, Tensor::from_shape(&shape, self.own.values(tensor))?.into_tvalue());
+            }
+        }
         let mut outputs = self.decoder.run(inputs).context(DECODER)?;
         for layer in 0..self.model.decoder_layers {
-            let next = [
-                (names::self_key(layer), names::next_self_key(layer)),
-                (names::self_value(layer), names::next_self_value(layer)),
-            ];
-            for (name, next) in next {
-                let value = outputs.remove(&next).with_context(|| format!("{DECODER}: has no output {next}"))?;
-                self.own.insert(name, value);
+            for (tensor, name) in
+                [(2 * layer, names::new_self_key(layer)), (2 * layer + 1, names::new_self_value(layer))]
+            {
+                let value = outputs.remove(&name).with_context(|| format!("{DECODER}: has no output {name}"))?;
+                let values: Vec<f32> = value.to_plain_array_view::<f32>()?.iter().copied().collect();
+                self.own.grow(tensor, &values).context(DECODER)?;
             }
         }
         let found = outputs.remove(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
