@@ -122,6 +122,12 @@ fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
             sequence: number("sequence")?,
             time: number("time")?,
             score: u8::try_from(number("score")?)?,
+            priority: u8::try_from(number("priority")?)?,
+            repeat: number("repeat")? == 1,
+            position: match fields.get("position").context("position")?.split_once('/') {
+                Some((latitude, longitude)) => edge::wire::Position::new(latitude.parse()?, longitude.parse()?),
+                None => None,
+            },
             tokens: tokens.map(|token| Ok(cssa::vocabulary::TokenId(token.parse()?))).collect::<Result<_>>()?,
         };
         let hexadecimal = fields.get("bytes").context("bytes")?;

@@ -1,7 +1,7 @@
 //! From an image to a caption: preprocessing, encoder, beam search.
 
 use crate::runtime::{self, Runtime, Steps};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::Bundle;
 use cssa::model::Model;
 use cssa::preprocess;
@@ -17,7 +17,11 @@ pub struct Captioner {
     vocabulary: Vocabulary,
     bundle: u16,
     search: search::Settings,
+    guard: f32,
 }
+
+/// What no value of a healthy memory reaches: a LayerNorm of any width that this program takes stays far below.
+const GUARD: f32 = 1e3;
 
 /// A caption and what it took.
 #[derive(Clone, Debug)]
@@ -46,7 +50,7 @@ impl Captioner {
             length_exponent: bundle.manifest.search.length_exponent,
         };
         let runtime = runtime::open(bundle, settings)?;
-        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search })
+        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search, guard: GUARD })
     }
 
     /// The runtime at work.
@@ -61,18 +65,35 @@ impl Captioner {
         self.bundle
     }
 
+    /// From now on a memory with a value beyond `largest` is an error: the activation range guard.
+    pub fn guard(&mut self, largest: f32) {
+        self.guard = largest;
+    }
+
     /// Captions an image of any size.
     pub fn caption(&mut self, image: &RgbImage) -> Result<Caption> {
+        Ok(self.look(image)?.0)
+    }
+
+    /// Captions an image of any size; gives the memory, `[N, d]`, too. A memory that is not finite or leaves its range is an
+    /// error: something is broken, and no caption of it would be true.
+    pub fn look(&mut self, image: &RgbImage) -> Result<(Caption, Vec<f32>)> {
         let started = Instant::now();
         let square = preprocess::resize(image, self.model.image_size as u32);
         let input = preprocess::normalize(&square, self.model.backbone.normalization());
         let prepared = Instant::now();
-        self.runtime.encode(&input)?;
+        let memory = self.runtime.encode(&input)?;
+        let outside = memory.iter().find(|value| !value.is_finite() || value.abs() > self.guard);
+        if let Some(value) = outside {
+            bail!("the encoder gave {value}, expected values up to {}", self.guard);
+        }
         let encoded = Instant::now();
         let Hypothesis { tokens, log_probability } = search::search(&mut Steps(self.runtime.as_mut()), self.search)?;
         let decoder = encoded.elapsed();
+        ensure!(log_probability.is_finite(), "the decoder gave no caption");
         let score = Hypothesis { tokens: tokens.clone(), log_probability }.score();
         let text = self.vocabulary.decode(&tokens).context("the search gave a token that is no word")?;
-        Ok(Caption { tokens, text, score, preprocessing: prepared - started, encoder: encoded - prepared, decoder })
+        let (preprocessing, encoder) = (prepared - started, encoded - prepared);
+        Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
     }
 }

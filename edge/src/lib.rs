@@ -13,8 +13,12 @@ pub mod bench;
 #[cfg(feature = "std")]
 pub mod captioner;
 #[cfg(feature = "std")]
+pub mod onboard;
+#[cfg(feature = "std")]
 pub mod packets;
 #[cfg(feature = "std")]
 pub mod runtime;
 #[cfg(feature = "std")]
 pub mod sources;
+#[cfg(feature = "std")]
+pub mod threshold;

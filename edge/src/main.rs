@@ -17,6 +17,14 @@ struct Command {
 enum Action {
     /// Caption images: files, or folders of JPEG, PNG and TIFF.
     Caption(commands::CaptionOptions),
+    /// Take frames, caption them and keep what matters, for months.
+    Run(commands::onboard::RunOptions),
+    /// Install a bundle into the slot that is not in use, test it, and make it the active one.
+    Install(commands::onboard::InstallOptions),
+    /// Caption the golden image.
+    SelfTest(commands::onboard::SelfTestOptions),
+    /// Measure what thresholds of the score keep and drop.
+    Threshold(commands::onboard::ThresholdOptions),
     /// Turn a file of packets back into text.
     Decode(commands::DecodeOptions),
     /// Make a new bundle of the one on board and a delta from the uplink.
@@ -28,6 +36,10 @@ enum Action {
 fn main() -> ExitCode {
     let done = match Command::parse().action {
         Action::Caption(options) => commands::caption(&options),
+        Action::Run(options) => commands::onboard::run(&options),
+        Action::Install(options) => commands::onboard::install(&options),
+        Action::SelfTest(options) => commands::onboard::self_test(&options),
+        Action::Threshold(options) => commands::onboard::threshold(&options),
         Action::Decode(options) => commands::decode(&options),
         Action::Update(options) => commands::update(&options),
         Action::Bench(options) => commands::bench(&options),

@@ -19,6 +19,9 @@ pub fn pack(caption: &Caption, bundle: u16, sequence: u32) -> Result<Vec<u8>> {
         sequence,
         time: u32::try_from(seconds).unwrap_or(u32::MAX),
         score: wire::score_byte(caption.score),
+        priority: 0,
+        repeat: false,
+        position: None,
         tokens: caption.tokens.clone(),
     };
     Ok(packet.encode()?)

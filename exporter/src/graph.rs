@@ -107,10 +107,10 @@ impl Graph {
         name.into()
     }
 
-    /// A node with one output of a fresh name.
+    /// A node with one output of a fresh name, which no other graph has: ranges of both graphs are kept under these names.
     pub fn node(&mut self, operator: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> Name {
         self.fresh += 1;
-        let name = format!("{}_{}", operator.to_lowercase(), self.fresh);
+        let name = format!("{}_{}_{}", self.proto.name, operator.to_lowercase(), self.fresh);
         self.named_node(operator, &name, inputs, attributes)
     }
 

@@ -59,7 +59,7 @@ const THREADS: usize = 2;
 /// How a bundle is loaded to be judged.
 #[must_use]
 pub fn settings(choice: Choice, beam: usize) -> Settings {
-    Settings { choice, provider: Provider::Cpu, threads: THREADS, beam }
+    Settings { choice, provider: Provider::Cpu, threads: THREADS, beam, engines: None }
 }
 
 impl Judge {

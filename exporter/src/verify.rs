@@ -39,7 +39,7 @@ const BEAM: usize = 3;
 /// Memory and logits of all golden images, the golden tokens fed one by one. The golden caption changes its row at every
 /// step and other captions fill the beam, so that a cache that is not reordered shows.
 fn outputs(bundle: &Bundle, golden: &Golden, choice: Choice) -> Result<(Vec<f32>, Vec<f32>)> {
-    let settings = Settings { choice, provider: runtime::Provider::Cpu, threads: 1, beam: BEAM };
+    let settings = Settings { choice, provider: runtime::Provider::Cpu, threads: 1, beam: BEAM, engines: None };
     let mut runtime = runtime::open(bundle, &settings)?;
     let images = golden.image.shape[0];
     let (pixels, steps) = (golden.image.data.len() / images, golden.tokens.data.len() / images);

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use cssa::bundle::Bundle;
 use cssa::search::Step;
 use cssa::vocabulary::TokenId;
+use std::path::PathBuf;
 
 /// A loaded model: an encoder and a decoder that works on what the encoder saw last.
 pub trait Runtime {
@@ -26,7 +27,8 @@ pub trait Runtime {
 }
 
 /// Which runtime to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Choice {
     /// ONNX Runtime where its library is found, else tract.
     #[default]
@@ -38,7 +40,8 @@ pub enum Choice {
 }
 
 /// Where ONNX Runtime computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// The CPU.
     #[default]
@@ -50,7 +53,7 @@ pub enum Provider {
 }
 
 /// How to load a bundle.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Which runtime.
     pub choice: Choice,
@@ -60,6 +63,8 @@ pub struct Settings {
     pub threads: usize,
     /// Captions that are followed at once.
     pub beam: usize,
+    /// Folder in which TensorRT keeps its engines from one start to the next.
+    pub engines: Option<PathBuf>,
 }
 
 /// Loads a bundle into the runtime that the settings ask for.

@@ -73,6 +73,7 @@ fn open_session(
     graph: &[u8],
     (provider, int8): (Provider, bool),
     threads: usize,
+    engines: Option<&Path>,
 ) -> Result<Session> {
     let environment = environment(library)?;
     let mut builder = Session::builder(&environment)?
@@ -85,7 +86,11 @@ fn open_session(
         Provider::Cuda => vec![required(ep::CUDA::default())?],
         // What is not in 8 bits is computed in FP16.
         Provider::Tensorrt => {
-            vec![required(ep::TensorRT::default().with_fp16(true).with_int8(int8))?, required(ep::CUDA::default())?]
+            let mut tensorrt = ep::TensorRT::default().with_fp16(true).with_int8(int8);
+            if let Some(engines) = engines {
+                tensorrt = tensorrt.with_engine_cache(true).with_engine_cache_path(engines.display());
+            }
+            vec![required(tensorrt)?, required(ep::CUDA::default())?]
         }
     };
     if !providers.is_empty() {
@@ -138,7 +143,14 @@ impl OrtRuntime {
         let int8 = bundle.manifest.precision.values().any(|precision| *precision == Precision::Int8);
         let open = |name: &str, graph: &[u8], provider, threads: usize| {
             let path = bundle.folder.join(name);
-            open_session(library, &path.display().to_string(), graph, (provider, int8), threads)
+            open_session(
+                library,
+                &path.display().to_string(),
+                graph,
+                (provider, int8),
+                threads,
+                settings.engines.as_deref(),
+            )
         };
         let mut runtime = Self {
             observer: None,

@@ -1,12 +1,14 @@
-//! The caption packet, version 1: a postcard envelope and a checksum.
+//! The caption packet, version 2: a postcard envelope and a checksum.
 //!
 //! | bytes | field | encoding |
 //! |---|---|---|
 //! | 1 | wire version | [`WIRE_VERSION`] |
+//! | 1 | flags | bits 0–1 priority, bit 2 sent before, bit 3 a position follows, the others 0 |
 //! | 2 | bundle id | u16, little-endian: first 16 bits of the bundle's hash |
-//! | 1–5 | sequence number | u32 as a postcard varint: counts the captions of one run of the sender, wraps |
+//! | 1–5 | sequence number | u32 as a postcard varint: counts the sender's captions, wraps |
 //! | 4 | time | u32, little-endian: seconds since 1970-01-01 UTC |
 //! | 1 | score | u8: probability × 255, rounded |
+//! | 0 or 2–8 | latitude, longitude | where flagged: degrees × 100,000 (1.1 m), rounded, each an i32 as a zigzag varint |
 //! | 1–2 | number of words | postcard varint, at most [`LONGEST_CAPTION`] |
 //! | 1–3 each | words | u16 as a postcard varint: rank by frequency, the most frequent word is 0 |
 //! | 4 | checksum | CRC-32/ISO-HDLC over all bytes before, little-endian |
@@ -25,11 +27,11 @@ use cssa::vocabulary::TokenId;
 use serde::{Deserialize, Serialize};
 
 /// The version that this code writes and reads.
-pub const WIRE_VERSION: u8 = 1;
+pub const WIRE_VERSION: u8 = 2;
 /// Most words of a caption.
 pub const LONGEST_CAPTION: usize = 255;
 /// Bytes of a packet at most: every field at its longest.
-pub const LARGEST_PACKET: usize = 1 + 2 + 5 + 4 + 1 + 2 + 3 * LONGEST_CAPTION + CHECKSUM;
+pub const LARGEST_PACKET: usize = 1 + 1 + 2 + 5 + 4 + 1 + 2 * 5 + 2 + 3 * LONGEST_CAPTION + CHECKSUM;
 
 const CHECKSUM: usize = 4;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -39,21 +41,70 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 pub struct Packet {
     /// The bundle whose vocabulary the words are from.
     pub bundle: u16,
-    /// Counts the captions of one run of the sender.
+    /// Counts the sender's captions: two packets with the same number are the same caption.
     pub sequence: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u32,
     /// How sure the model is, 0 to 255 for 0 to 1.
     pub score: u8,
+    /// How much it matters, 0 to [`HIGHEST_PRIORITY`].
+    pub priority: u8,
+    /// It may have been sent before.
+    pub repeat: bool,
+    /// Where the image was taken.
+    pub position: Option<Position>,
     /// The words, without start and end.
     pub tokens: Vec<TokenId>,
 }
+
+/// The priority of what must arrive first.
+pub const HIGHEST_PRIORITY: u8 = 3;
+
+/// A place on the earth (WGS 84), to 1.1 m.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Degrees north × 100,000.
+    latitude: i32,
+    /// Degrees east × 100,000.
+    longitude: i32,
+}
+
+impl Position {
+    const UNITS: f64 = 1e5;
+
+    /// A place by degrees north and east; `None` where they are no place on earth.
+    #[must_use]
+    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+        if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
+            return None;
+        }
+        let units = |degrees: f64| libm::round(degrees * Self::UNITS) as i32;
+        Some(Self { latitude: units(latitude), longitude: units(longitude) })
+    }
+
+    /// Degrees north and east.
+    #[must_use]
+    pub fn degrees(self) -> (f64, f64) {
+        (f64::from(self.latitude) / Self::UNITS, f64::from(self.longitude) / Self::UNITS)
+    }
+
+    fn is_on_earth(self) -> bool {
+        let (latitude, longitude) = self.degrees();
+        Self::new(latitude, longitude).is_some()
+    }
+}
+
+/// What the flags' bits say.
+const PRIORITY: u8 = 0b11;
+const REPEAT: u8 = 0b100;
+const POSITION: u8 = 0b1000;
 
 /// The fixed part of the envelope as postcard sees it: the order of the fields is the order on the wire. The words follow
 /// as postcard writes a `Vec<u16>`, read one by one so that a false count allocates nothing.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     version: u8,
+    flags: u8,
     #[serde(with = "postcard::fixint::le")]
     bundle: u16,
     sequence: u32,
@@ -66,7 +117,7 @@ struct Envelope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Shorter than the shortest or longer than the longest packet.
-    #[error("{found} bytes, expected 14 to {LARGEST_PACKET}")]
+    #[error("{found} bytes, expected 15 to {LARGEST_PACKET}")]
     Length {
         /// Bytes received.
         found: usize,
@@ -94,6 +145,12 @@ pub enum WireError {
         /// Words found.
         found: usize,
     },
+    /// A priority above the highest.
+    #[error("priority {found}, expected at most {HIGHEST_PRIORITY}")]
+    Priority {
+        /// The priority.
+        found: u8,
+    },
     /// A caption with a token that is no word.
     #[error("token {found} is no word")]
     Special {
@@ -108,8 +165,13 @@ impl Packet {
         if self.tokens.len() > LONGEST_CAPTION {
             return Err(WireError::Words { found: self.tokens.len() });
         }
+        if self.priority > HIGHEST_PRIORITY {
+            return Err(WireError::Priority { found: self.priority });
+        }
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let envelope = Envelope {
             version: WIRE_VERSION,
+            flags: self.priority | flag(self.repeat, REPEAT) | flag(self.position.is_some(), POSITION),
             bundle: self.bundle,
             sequence: self.sequence,
             time: self.time,
@@ -118,14 +180,18 @@ impl Packet {
         let rank =
             |token: &TokenId| token.0.checked_sub(TokenId::FIRST_WORD.0).ok_or(WireError::Special { found: token.0 });
         let ranks: Vec<u16> = self.tokens.iter().map(rank).collect::<Result<_, _>>()?;
-        let mut bytes = postcard::to_allocvec(&(envelope, ranks)).map_err(|_| WireError::Malformed)?;
+        let bytes = match self.position {
+            Some(position) => postcard::to_allocvec(&(envelope, position, ranks)),
+            None => postcard::to_allocvec(&(envelope, ranks)),
+        };
+        let mut bytes = bytes.map_err(|_| WireError::Malformed)?;
         bytes.extend(CRC.checksum(&bytes).to_le_bytes());
         Ok(bytes)
     }
 
     /// Reads a packet. Never panics and never allocates more than the longest caption takes, whatever the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        const SHORTEST: usize = 1 + 2 + 1 + 4 + 1 + 1 + CHECKSUM;
+        const SHORTEST: usize = 1 + 1 + 2 + 1 + 4 + 1 + 1 + CHECKSUM;
         if !(SHORTEST..=LARGEST_PACKET).contains(&bytes.len()) {
             return Err(WireError::Length { found: bytes.len() });
         }
@@ -137,7 +203,19 @@ impl Packet {
         if content[0] != WIRE_VERSION {
             return Err(WireError::Version { found: content[0] });
         }
-        let (envelope, rest) = take::<Envelope>(content)?;
+        let (envelope, mut rest) = take::<Envelope>(content)?;
+        let Envelope { flags, bundle, sequence, time, score, .. } = envelope;
+        if flags & !(PRIORITY | REPEAT | POSITION) != 0 {
+            return Err(WireError::Malformed);
+        }
+        let mut position = None;
+        if flags & POSITION != 0 {
+            let (place, after) = take::<Position>(rest)?;
+            (position, rest) = (Some(place), after);
+        }
+        if position.is_some_and(|position| !position.is_on_earth()) {
+            return Err(WireError::Malformed);
+        }
         let (count, mut rest) = take::<u32>(rest)?;
         let count = count as usize;
         if count > LONGEST_CAPTION {
@@ -152,8 +230,8 @@ impl Packet {
         if !rest.is_empty() {
             return Err(WireError::Malformed);
         }
-        let Envelope { bundle, sequence, time, score, .. } = envelope;
-        Ok(Self { bundle, sequence, time, score, tokens })
+        let (priority, repeat) = (flags & PRIORITY, flags & REPEAT != 0);
+        Ok(Self { bundle, sequence, time, score, priority, repeat, position, tokens })
     }
 }
 

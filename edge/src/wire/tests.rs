@@ -8,12 +8,16 @@ fn packet() -> Packet {
         sequence: 300,
         time: 0x6543_2100,
         score: 204,
+        priority: 2,
+        repeat: true,
+        position: Position::new(48.20849, -16.37208),
         tokens: vec![TokenId(3), TokenId(130), TokenId(131), TokenId(2003)],
     }
 }
 
-/// version 01 · bundle efbe · sequence ac02 · time 00214365 · score cc · words 04: 00 7f 8001 d00f · CRC-32
-const BYTES: &str = "01efbeac0200214365cc04007f8001d00f";
+/// version 02 · flags 0e · bundle efbe · sequence ac02 · time 00214365 · score cc · latitude e2bdcc04 · longitude
+/// afedc701 · words 04: 00 7f 8001 d00f · CRC-32
+const BYTES: &str = "020eefbeac0200214365cce2bdcc04afedc70104007f8001d00f";
 
 fn bytes_of(hexadecimal: &str) -> Vec<u8> {
     (0..hexadecimal.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).ok()).collect()
@@ -40,9 +44,12 @@ fn wrong_packets_say_why() -> Result<(), WireError> {
     };
     let mut content = bytes_of(BYTES);
     assert_eq!(Packet::decode(&[]), Err(WireError::Length { found: 0 }));
-    content[0] = 2;
-    assert_eq!(resealed(content.clone()), Err(WireError::Version { found: 2 }));
     content[0] = 1;
+    assert_eq!(resealed(content.clone()), Err(WireError::Version { found: 1 }));
+    content[0] = 2;
+    content[1] = 0x1e;
+    assert_eq!(resealed(content.clone()), Err(WireError::Malformed));
+    content[1] = 0x0e;
     content.push(0);
     assert_eq!(resealed(content.clone()), Err(WireError::Malformed));
     let mut damaged = packet().encode()?;
@@ -50,6 +57,7 @@ fn wrong_packets_say_why() -> Result<(), WireError> {
     assert!(matches!(Packet::decode(&damaged), Err(WireError::Checksum { .. })));
     let endless = Packet { tokens: vec![TokenId(3); 256], ..packet() };
     assert_eq!(endless.encode(), Err(WireError::Words { found: 256 }));
+    assert_eq!(Packet { priority: 4, ..packet() }.encode(), Err(WireError::Priority { found: 4 }));
     let special = Packet { tokens: vec![TokenId::START], ..packet() };
     assert_eq!(special.encode(), Err(WireError::Special { found: 1 }));
     Ok(())
@@ -83,10 +91,15 @@ proptest! {
         sequence: u32,
         time: u32,
         score: u8,
+        priority in 0..=HIGHEST_PRIORITY,
+        repeat: bool,
+        place in proptest::option::of((-90f64..=90.0, -180f64..=180.0)),
         tokens in proptest::collection::vec(3u16..=u16::MAX, 0..=LONGEST_CAPTION),
     ) {
         let tokens = tokens.into_iter().map(TokenId).collect();
-        let packet = Packet { bundle, sequence, time, score, tokens };
+        let position = place.and_then(|(latitude, longitude)| Position::new(latitude, longitude));
+        prop_assert_eq!(position.is_some(), place.is_some());
+        let packet = Packet { bundle, sequence, time, score, priority, repeat, position, tokens };
         let bytes = packet.encode()?;
         prop_assert!(bytes.len() <= LARGEST_PACKET);
         prop_assert_eq!(Packet::decode(&bytes), Ok(packet));

@@ -1,5 +1,7 @@
 //! What `edge`'s commands do with their options, and the only place where the program prints.
 
+pub(crate) mod onboard;
+
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Delta, Place, Trusted, Words};
 use cssa::{files, preprocess};
@@ -126,6 +128,7 @@ impl ModelOptions {
             provider: self.provider,
             threads: usize::from(self.threads),
             beam: self.beam.map_or(bundle.manifest.search.beam, usize::from),
+            engines: None,
         };
         Ok((Captioner::open(&bundle, &settings)?, settings))
     }

@@ -1,0 +1,14 @@
+//! `edge run`: frames in, captions out, for months. Source → tiler → caption → policy → queue → link, each bounded.
+
+pub mod config;
+pub mod health;
+pub mod link;
+pub mod model;
+pub mod outcome;
+pub mod peripherals;
+pub mod policy;
+pub mod position;
+pub mod run;
+pub mod slots;
+pub mod sources;
+pub mod store;

@@ -1,0 +1,63 @@
+//! What became of a frame: exactly one of these, counted.
+
+use std::fmt;
+
+/// Why a frame gave no caption for the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dropped {
+    /// The image is damaged, cut off, or larger than the decoder allows.
+    Unreadable,
+    /// A live frame came while another was being captioned.
+    Busy,
+    /// The model failed or its numbers left their range.
+    Model,
+    /// The score is below the threshold.
+    LowScore,
+    /// The place said the same before.
+    NotNovel,
+    /// The hour's bytes are spent.
+    OverBudget,
+    /// Captioned and queued, but more important captions took its place.
+    QueueFull,
+    /// Too hot to work.
+    TooHot,
+    /// The trigger was low.
+    NotTriggered,
+}
+
+impl Dropped {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Unreadable,
+        Self::Busy,
+        Self::Model,
+        Self::LowScore,
+        Self::NotNovel,
+        Self::OverBudget,
+        Self::QueueFull,
+        Self::TooHot,
+        Self::NotTriggered,
+    ];
+
+    /// Its counter's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "dropped_unreadable",
+            Self::Busy => "dropped_busy",
+            Self::Model => "dropped_model",
+            Self::LowScore => "dropped_low_score",
+            Self::NotNovel => "dropped_not_novel",
+            Self::OverBudget => "dropped_over_budget",
+            Self::QueueFull => "dropped_queue_full",
+            Self::TooHot => "dropped_too_hot",
+            Self::NotTriggered => "dropped_not_triggered",
+        }
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,252 @@
+//! The machine's own devices over `embedded-hal` traits: trigger and watchdog lines, power monitor, temperature. An error of
+//! any call is counted and never stops the program.
+
+pub mod ina3221;
+mod linux;
+pub mod simulated;
+
+use super::config::{PeripheralsConfig, TemperatureConfig};
+use anyhow::{Context, Result};
+use embedded_hal::digital::{InputPin, OutputPin};
+use embedded_hal::i2c::I2c;
+use ina3221::Ina3221;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// All devices; what is not there is `None`.
+#[derive(Default)]
+pub struct Peripherals {
+    trigger: Option<Box<dyn Trigger>>,
+    watchdog: Option<Box<dyn Watchdog>>,
+    power: Option<Box<dyn PowerMonitor>>,
+    temperature: Option<Temperature>,
+    /// Calls that failed since the start.
+    pub errors: u64,
+    energy: Option<(Instant, f64)>,
+}
+
+/// An input that is high while frames are to be captioned.
+pub trait Trigger: Send {
+    /// Whether it is high.
+    fn is_high(&mut self) -> Result<bool>;
+}
+
+/// An output that changes with every sign of life.
+pub trait Watchdog: Send {
+    /// Changes it.
+    fn kick(&mut self) -> Result<()>;
+}
+
+/// A power monitor.
+pub trait PowerMonitor: Send {
+    /// Watts right now.
+    fn watts(&mut self) -> Result<f64>;
+}
+
+/// Any input line is a trigger.
+pub struct LineTrigger<P>(pub P);
+
+impl<P: InputPin + Send> Trigger for LineTrigger<P> {
+    fn is_high(&mut self) -> Result<bool> {
+        self.0.is_high().map_err(|error| anyhow::anyhow!("trigger: {error:?}"))
+    }
+}
+
+/// Any output line is a watchdog's.
+pub struct LineWatchdog<P> {
+    /// The line.
+    pub pin: P,
+    /// Its level.
+    pub high: bool,
+}
+
+impl<P: OutputPin + Send> Watchdog for LineWatchdog<P> {
+    fn kick(&mut self) -> Result<()> {
+        let next = !self.high;
+        self.pin.set_state(next.into()).map_err(|error| anyhow::anyhow!("watchdog: {error:?}"))?;
+        self.high = next;
+        Ok(())
+    }
+}
+
+impl<B: I2c + Send> PowerMonitor for Ina3221<B> {
+    fn watts(&mut self) -> Result<f64> {
+        self.read_watts().map_err(|error| anyhow::anyhow!("power monitor: {error:?}"))
+    }
+}
+
+/// A thermal zone and what follows from it.
+#[derive(Debug)]
+struct Temperature {
+    zone: PathBuf,
+    warm: f64,
+    limit: f64,
+}
+
+/// What the temperature allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Duty {
+    /// Go on at once.
+    Full,
+    /// Rest for this many times the last frame's duration first.
+    Rest(f64),
+    /// Caption nothing.
+    Stop,
+}
+
+impl Peripherals {
+    /// Opens the devices of the configuration; one that cannot be opened counts as an error and is left out.
+    pub fn open(config: &PeripheralsConfig) -> (Self, Vec<String>) {
+        let mut problems = Vec::new();
+        fn keep<T>(opened: Option<Result<T>>, problems: &mut Vec<String>) -> Option<T> {
+            opened.and_then(|opened| opened.map_err(|error| problems.push(format!("{error:#}"))).ok())
+        }
+        let trigger = keep(config.trigger.as_ref().map(linux::trigger), &mut problems);
+        let watchdog = keep(config.watchdog.as_ref().map(linux::watchdog), &mut problems);
+        let power = keep(config.power.as_ref().map(linux::power), &mut problems);
+        let temperature = config.temperature.as_ref().map(|TemperatureConfig { zone, warm, limit }| Temperature {
+            zone: zone.clone(),
+            warm: *warm,
+            limit: *limit,
+        });
+        let errors = problems.len() as u64;
+        (Self { trigger, watchdog, power, temperature, errors, energy: None }, problems)
+    }
+
+    /// Devices that were opened elsewhere.
+    #[must_use]
+    pub fn with(
+        trigger: Option<Box<dyn Trigger>>,
+        watchdog: Option<Box<dyn Watchdog>>,
+        power: Option<Box<dyn PowerMonitor>>,
+    ) -> Self {
+        Self { trigger, watchdog, power, ..Self::default() }
+    }
+
+    fn count<T>(&mut self, result: Result<T>) -> Option<T> {
+        self.errors += u64::from(result.is_err());
+        result.ok()
+    }
+
+    /// Whether frames are to be captioned: also where the trigger is not there or does not answer.
+    pub fn is_triggered(&mut self) -> bool {
+        let Some(asked) = self.trigger.as_mut().map(|trigger| trigger.is_high()) else { return true };
+        self.count(asked).unwrap_or(true)
+    }
+
+    /// Shows the watchdog a sign of life.
+    pub fn kick(&mut self) {
+        if let Some(kicked) = self.watchdog.as_mut().map(|watchdog| watchdog.kick()) {
+            self.count(kicked);
+        }
+    }
+
+    /// Begins to measure the energy of a caption.
+    pub fn begin_energy(&mut self) {
+        let watts = self.watts();
+        self.energy = watts.map(|watts| (Instant::now(), watts));
+    }
+
+    /// Millijoules since [`Peripherals::begin_energy`], by the mean of the power then and now.
+    pub fn end_energy(&mut self) -> Option<f64> {
+        let (began, before) = self.energy.take()?;
+        let now = self.watts()?;
+        Some((before + now) / 2.0 * began.elapsed().as_secs_f64() * 1e3)
+    }
+
+    fn watts(&mut self) -> Option<f64> {
+        let asked = self.power.as_mut()?.watts();
+        self.count(asked)
+    }
+
+    /// The temperature in °C.
+    pub fn celsius(&mut self) -> Option<f64> {
+        let zone = self.temperature.as_ref()?.zone.clone();
+        let read = || -> Result<f64> {
+            let text = std::fs::read_to_string(&zone).with_context(|| format!("{}", zone.display()))?;
+            Ok(text.trim().parse::<f64>().with_context(|| format!("{}: {text:?}", zone.display()))? / 1e3)
+        };
+        let celsius = read();
+        self.count(celsius)
+    }
+
+    /// What the temperature allows; a zone that does not answer allows everything.
+    pub fn duty(&mut self) -> Duty {
+        let Some(celsius) = self.celsius() else { return Duty::Full };
+        let Some(Temperature { warm, limit, .. }) = self.temperature.as_ref() else { return Duty::Full };
+        duty(celsius, *warm, *limit)
+    }
+}
+
+/// From no rest at `warm` to four times the work's duration just below `limit`.
+fn duty(celsius: f64, warm: f64, limit: f64) -> Duty {
+    if celsius >= limit {
+        Duty::Stop
+    } else if celsius > warm {
+        Duty::Rest(4.0 * (celsius - warm) / (limit - warm))
+    } else {
+        Duty::Full
+    }
+}
+
+/// How long to rest after work of some length.
+#[must_use]
+pub fn rest(duty: Duty, worked: Duration) -> Duration {
+    match duty {
+        Duty::Rest(times) => worked.mul_f64(times).min(Duration::from_secs(10)),
+        Duty::Full | Duty::Stop => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::simulated::{Faults, SimulatedBus, SimulatedLine};
+    use super::*;
+
+    #[test]
+    fn errors_of_any_call_are_counted_and_survived() {
+        let faults = Faults::default();
+        let line = SimulatedLine::new(&faults);
+        let mut all = Peripherals::with(
+            Some(Box::new(LineTrigger(line.clone()))),
+            Some(Box::new(LineWatchdog { pin: line.clone(), high: false })),
+            Some(Box::new(Ina3221::new(SimulatedBus::new(&faults, 5.0, 0.8, 5.0), 0x40, 1, 5.0))),
+        );
+        assert!(!all.is_triggered());
+        all.kick();
+        assert!(all.is_triggered() && line.is_high_now());
+        all.begin_energy();
+        std::thread::sleep(Duration::from_millis(20));
+        let energy = all.end_energy();
+        assert!(energy.is_some_and(|millijoules| (70.0..400.0).contains(&millijoules)), "{energy:?}");
+        assert_eq!(all.errors, 0);
+        faults.fail(true);
+        assert!(all.is_triggered(), "a trigger that does not answer stops nothing");
+        all.kick();
+        all.begin_energy();
+        assert_eq!(all.end_energy(), None);
+        assert_eq!(all.errors, 3);
+        faults.fail(false);
+        all.kick();
+        assert!(!line.is_high_now());
+    }
+
+    #[test]
+    fn heat_slows_and_stops() -> Result<()> {
+        assert_eq!([60.0, 75.0, 79.9, 80.0].map(|celsius| duty(celsius, 70.0, 80.0))[3], Duty::Stop);
+        assert_eq!(duty(70.0, 70.0, 80.0), Duty::Full);
+        assert_eq!(rest(duty(75.0, 70.0, 80.0), Duration::from_millis(10)), Duration::from_millis(20));
+        let folder = tempfile::tempdir()?;
+        let zone = folder.path().join("temp");
+        let config = PeripheralsConfig {
+            temperature: Some(TemperatureConfig { zone: zone.clone(), warm: 70.0, limit: 80.0 }),
+            ..PeripheralsConfig::default()
+        };
+        let (mut all, problems) = Peripherals::open(&config);
+        assert!(problems.is_empty());
+        assert_eq!((all.duty(), all.errors), (Duty::Full, 1), "a zone that is not there");
+        std::fs::write(&zone, "85000\n")?;
+        assert_eq!(all.duty(), Duty::Stop);
+        Ok(())
+    }
+}

@@ -1,0 +1,447 @@
+//! The stages at work: a thread for the source, one for the link, one that looks through the model's files; captioning and
+//! everything that decides on a frame in the caller's.
+
+use super::config::Config;
+use super::health::{self, Clock, Status};
+use super::link::{self, Link};
+use super::model::Model;
+use super::outcome::Dropped;
+use super::peripherals::{Duty, Peripherals, rest};
+use super::policy::Policy;
+use super::position::Receiver;
+use super::sources::{self, Frame, Next, Source};
+use super::store::{Caption, Outcome, Store};
+use crate::wire;
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Frames that wait between the source and the captioner.
+const FRAMES: usize = 4;
+/// Signs of life while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+/// Failures in a row after which the model is loaded again.
+const FAILURES: u32 = 3;
+/// The longest pause between two tries of a link that is down.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// When the source has ended and the link does not answer for so long, the rest stays in the queue for the next start.
+const LAST_TRY: Duration = Duration::from_secs(5);
+
+/// What `edge run` is told from outside while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// Finish the frame at hand and end.
+    pub stop: Arc<AtomicBool>,
+    /// Caption the golden image.
+    pub self_test: Arc<AtomicBool>,
+}
+
+/// What went wrong, by kind, counted by all threads.
+#[derive(Clone, Debug, Default)]
+struct Faults(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Faults {
+    fn count(&self, kind: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(kind.to_owned()).or_default() += 1;
+    }
+
+    fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs until the source ends or somebody says stop. `fallback` is the bundle where neither the configuration nor a slot has
+/// one. Gives the last status.
+pub fn run(
+    config: &Config,
+    fallback: Option<PathBuf>,
+    peripherals: Option<Peripherals>,
+    control: &Control,
+    report: &mut dyn FnMut(&str),
+) -> Result<Status> {
+    let store = Arc::new(Store::open(&config.state, config.queue)?);
+    let link = link::open(&config.link.to)?;
+    let source = sources::open(&config.source, config.tiler)?;
+    store.forget(|key| source.is_gone(key))?;
+    let model = Model::load(&config.model, &config.state, fallback, config.health.self_test, report)?;
+    let (peripherals, problems) = match peripherals {
+        Some(peripherals) => (peripherals, Vec::new()),
+        None => Peripherals::open(&config.peripherals),
+    };
+    problems.iter().for_each(|problem| report(problem));
+    report(&format!("{}: {}", model.place().display(), model.captioner.active()));
+    let faults = Faults::default();
+    let finished = Arc::new(AtomicBool::new(false));
+    let (damage_found, damage) = sync_channel(1);
+    let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
+    scrub(config, &scrubber, damage_found, &finished);
+    let (frames_out, frames) = sync_channel(FRAMES);
+    let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
+    let sending = send(link, Arc::clone(&store), config, Arc::clone(&finished), faults.clone());
+    let mut flight = Flight {
+        config,
+        store,
+        model,
+        scrubber,
+        policy: Policy::new(&config.policy, Instant::now()),
+        receiver: Receiver::start(&config.position),
+        peripherals,
+        faults,
+        clock: Clock::start(),
+        started: Instant::now(),
+        beat: None,
+        failures: 0,
+        energy: (0.0, 0),
+        control,
+    };
+    health::notify(true);
+    let flown = flight.fly(&frames, &damage, report);
+    drop(frames);
+    flight.store.flush().ok();
+    finished.store(true, Ordering::Relaxed);
+    let read = reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the source's thread failed")));
+    sending.join().ok();
+    let status = flight.status();
+    status.write(&config.state).ok();
+    flown?;
+    read?;
+    Ok(status)
+}
+
+/// Everything that decides on a frame.
+struct Flight<'a> {
+    config: &'a Config,
+    store: Arc<Store>,
+    model: Model,
+    scrubber: Arc<Mutex<health::scrub::Scrubber>>,
+    policy: Policy,
+    receiver: Receiver,
+    peripherals: Peripherals,
+    faults: Faults,
+    clock: Clock,
+    started: Instant,
+    beat: Option<Instant>,
+    failures: u32,
+    /// Sum in millijoules and number of captions.
+    energy: (f64, u64),
+    control: &'a Control,
+}
+
+impl Flight<'_> {
+    fn fly(&mut self, frames: &Inbox<Frame>, damage: &Inbox<String>, report: &mut dyn FnMut(&str)) -> Result<()> {
+        loop {
+            self.live(damage, report)?;
+            if self.stopped() {
+                return Ok(());
+            }
+            let frame = match frames.recv_timeout(TICK) {
+                Ok(frame) => frame,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let began = Instant::now();
+            let outcome = self.judge(&frame, report);
+            self.settle(&frame, &outcome, report);
+            if self.failures >= FAILURES {
+                self.faults.count("model_failures");
+                self.reload(true, "the model fails again and again", report)?;
+            }
+            let pause = rest(self.peripherals.duty(), began.elapsed());
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.control.stop.load(Ordering::Relaxed)
+    }
+
+    /// Signs of life, and what came from outside.
+    fn live(&mut self, damage: &Inbox<String>, report: &mut dyn FnMut(&str)) -> Result<()> {
+        health::notify(false);
+        self.peripherals.kick();
+        if self.clock.jumped() {
+            self.faults.count("clock_jumps");
+        }
+        if let Ok(problem) = damage.try_recv() {
+            self.faults.count("model_damage");
+            self.reload(false, &problem, report)?;
+        }
+        if self.control.self_test.swap(false, Ordering::Relaxed) {
+            match self.model.self_test() {
+                Ok(()) => report("self-test passed"),
+                Err(error) => {
+                    self.faults.count("self_test_failures");
+                    self.reload(true, &format!("self-test: {error:#}"), report)?;
+                }
+            }
+        }
+        let beat = Duration::from_secs(self.config.health.heartbeat_seconds);
+        if self.beat.is_none_or(|last| last.elapsed() >= beat) {
+            self.beat = Some(Instant::now());
+            let status = self.status();
+            if status.write(&self.config.state).is_err() {
+                self.faults.count("status_errors");
+            }
+            report(&serde_json::to_string(&status)?);
+        }
+        Ok(())
+    }
+
+    /// Loads the model again, from the other slot where its own files are damaged. Without another the one in memory goes on:
+    /// its numbers are guarded, and it is all there is.
+    fn reload(&mut self, again: bool, why: &str, report: &mut dyn FnMut(&str)) -> Result<()> {
+        report(why);
+        self.failures = 0;
+        match self.model.reload(again) {
+            Ok(()) => {
+                self.faults.count("model_reloads");
+                *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
+                report(&format!("{}: loaded", self.model.place().display()));
+            }
+            Err(error) => report(&format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Captions a frame and decides on it.
+    fn judge(&mut self, frame: &Frame, report: &mut dyn FnMut(&str)) -> Outcome {
+        let pixels = match &frame.pixels {
+            Ok(pixels) => pixels,
+            Err(problem) => {
+                report(problem);
+                return Outcome::Dropped(Dropped::Unreadable);
+            }
+        };
+        if !self.peripherals.is_triggered() {
+            return Outcome::Dropped(Dropped::NotTriggered);
+        }
+        if self.peripherals.duty() == Duty::Stop {
+            return Outcome::Dropped(Dropped::TooHot);
+        }
+        self.peripherals.begin_energy();
+        let caption = match self.model.captioner.caption(pixels) {
+            Ok(caption) => caption,
+            Err(error) => {
+                self.failures += 1;
+                report(&format!("{}: {error:#}", frame.name));
+                return Outcome::Dropped(Dropped::Model);
+            }
+        };
+        self.failures = 0;
+        if let Some(millijoules) = self.peripherals.end_energy() {
+            self.energy = (self.energy.0 + millijoules, self.energy.1 + 1);
+        }
+        let fix = self.receiver.fix();
+        let position = frame.position.or(fix.map(|fix| fix.position));
+        let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(now);
+        let (now, priority) = (Instant::now(), self.policy.priority(&caption.text));
+        if let Err(reason) = self.policy.judge(&caption.text, caption.score, position, priority, now) {
+            return Outcome::Dropped(reason);
+        }
+        let queued = Caption {
+            bundle: self.model.captioner.bundle(),
+            time,
+            score: wire::score_byte(caption.score),
+            priority,
+            position,
+            tokens: caption.tokens.iter().map(|token| token.0).collect(),
+        };
+        let bytes = match queued.packet(u32::MAX, false).encode() {
+            Ok(packet) => packet.len() * usize::from(self.config.link.sends),
+            Err(error) => {
+                report(&format!("{}: {error}", frame.name));
+                return Outcome::Dropped(Dropped::Model);
+            }
+        };
+        if let Err(reason) = self.policy.spend(bytes, priority, now) {
+            return Outcome::Dropped(reason);
+        }
+        self.policy.queued(&caption.text, position, now);
+        Outcome::Queued(queued)
+    }
+
+    /// Writes the outcome down; while the disk takes nothing, frames wait and signs of life go on.
+    fn settle(&mut self, frame: &Frame, outcome: &Outcome, report: &mut dyn FnMut(&str)) {
+        let mut told = false;
+        while let Err(error) = self.store.settle(frame.key.as_deref(), outcome) {
+            self.faults.count("store_errors");
+            if !told {
+                report(&format!("{error:#}"));
+                told = true;
+            }
+            if self.stopped() {
+                return;
+            }
+            health::notify(false);
+            self.peripherals.kick();
+            std::thread::sleep(TICK);
+        }
+    }
+
+    fn status(&self) -> Status {
+        let mut faults = self.faults.all();
+        if self.peripherals.errors > 0 {
+            faults.insert("peripheral_errors".into(), self.peripherals.errors);
+        }
+        Status {
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            uptime: self.started.elapsed().as_secs(),
+            bundle: format!("{:04x}", self.model.captioner.bundle()),
+            runtime: self.model.captioner.active(),
+            counters: self.store.counters().unwrap_or_default(),
+            waiting: self.store.waiting().unwrap_or_default(),
+            faults,
+            celsius: None,
+            millijoules: (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64),
+            rss_mib: health::rss_mib(),
+        }
+    }
+}
+
+/// The system's clock in seconds since 1970.
+fn now() -> u32 {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+type Thread<T> = std::thread::JoinHandle<T>;
+
+/// Starts the source's thread.
+fn read(
+    mut source: Box<dyn Source>,
+    store: Arc<Store>,
+    frames: SyncSender<Frame>,
+    stop: Arc<AtomicBool>,
+    faults: Faults,
+) -> Thread<Result<()>> {
+    std::thread::spawn(move || {
+        let mut given = 0u64;
+        while !stop.load(Ordering::Relaxed) {
+            // A store that does not answer now will be asked again when the frame is settled.
+            let settled = |key: &str| store.is_done(key).unwrap_or(false);
+            match source.next(&settled) {
+                Ok(Next::Frame(frame)) => {
+                    given += 1;
+                    if source.is_live() {
+                        match frames.try_send(frame) {
+                            Ok(()) => {}
+                            Err(TrySendError::Full(_)) => {
+                                while store.settle(None, &Outcome::Dropped(Dropped::Busy)).is_err() {
+                                    faults.count("store_errors");
+                                    if stop.load(Ordering::Relaxed) {
+                                        return Ok(());
+                                    }
+                                    std::thread::sleep(TICK);
+                                }
+                            }
+                            Err(TrySendError::Disconnected(_)) => return Ok(()),
+                        }
+                    } else if frames.send(frame).is_err() {
+                        return Ok(());
+                    }
+                }
+                Ok(Next::Nothing) => std::thread::sleep(TICK),
+                Ok(Next::End) => return Ok(()),
+                // What has worked before is expected back.
+                Err(_) if given > 0 => {
+                    faults.count("source_errors");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Starts the link's thread.
+fn send(
+    mut link: Box<dyn Link>,
+    store: Arc<Store>,
+    config: &Config,
+    finished: Arc<AtomicBool>,
+    faults: Faults,
+) -> Thread<()> {
+    let (sends, rate) = (config.link.sends, config.link.bytes_per_second);
+    std::thread::spawn(move || {
+        let (mut pause, mut giving_up) = (TICK, None);
+        loop {
+            let ending = finished.load(Ordering::Relaxed);
+            let failed = match store.take() {
+                Ok(None) if ending => return,
+                Ok(None) => {
+                    std::thread::sleep(TICK / 4);
+                    continue;
+                }
+                Ok(Some(waiting)) => {
+                    let packet = waiting.caption.packet(waiting.sequence, waiting.tries > 1).encode();
+                    let sent = packet.map_err(anyhow::Error::from).and_then(|packet| {
+                        link.send(&packet)?;
+                        Ok(packet.len())
+                    });
+                    match sent {
+                        Ok(bytes) => {
+                            while store.sent(&waiting, waiting.sent + 1 >= sends).is_err() {
+                                faults.count("store_errors");
+                                if finished.load(Ordering::Relaxed) {
+                                    return;
+                                }
+                                std::thread::sleep(TICK);
+                            }
+                            (pause, giving_up) = (TICK, None);
+                            if rate > 0 {
+                                std::thread::sleep(Duration::from_secs_f64(bytes as f64 / f64::from(rate)));
+                            }
+                            continue;
+                        }
+                        Err(_) => "link_errors",
+                    }
+                }
+                Err(_) => "store_errors",
+            };
+            faults.count(failed);
+            let since = *giving_up.get_or_insert_with(Instant::now);
+            if ending && since.elapsed() > LAST_TRY {
+                return;
+            }
+            // In short steps, so that an end is noticed.
+            let until = Instant::now() + if ending { TICK } else { pause };
+            while Instant::now() < until && finished.load(Ordering::Relaxed) == ending {
+                std::thread::sleep(TICK / 4);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    })
+}
+
+/// Starts the thread that looks through the model's files. It ends with the program.
+fn scrub(
+    config: &Config,
+    scrubber: &Arc<Mutex<health::scrub::Scrubber>>,
+    found: SyncSender<String>,
+    finished: &Arc<AtomicBool>,
+) {
+    if config.health.scrub_minutes <= 0.0 {
+        return;
+    }
+    let every = Duration::from_secs_f64(config.health.scrub_minutes * 60.0);
+    let (scrubber, finished) = (Arc::clone(scrubber), Arc::clone(finished));
+    std::thread::spawn(move || {
+        let mut last = Instant::now();
+        while !finished.load(Ordering::Relaxed) {
+            std::thread::sleep(TICK.min(every));
+            if last.elapsed() < every {
+                continue;
+            }
+            let now = scrubber.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Err(problem) = now.scrub_slowly() {
+                found.try_send(format!("{problem:#}")).ok();
+            }
+            last = Instant::now();
+        }
+    });
+}

@@ -1,0 +1,200 @@
+//! Two bundle slots in the state folder. `edge install` writes the one that is not in use, lets it prove itself, and only then
+//! makes it the one that flies; a power cut at any moment leaves the other as it was.
+
+use super::health::golden::Golden;
+use anyhow::{Context, Result, bail, ensure};
+use cssa::bundle::{self, Bundle, Place, Trusted};
+use cssa::files;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+/// `slots.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    /// The slot that flies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<Slot>,
+    /// What is known of each slot that proved itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<Good>,
+    /// As `a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<Good>,
+}
+
+/// A bundle that proved itself on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Good {
+    /// The bundle's id.
+    pub id: u16,
+    /// What it made of the golden image.
+    pub golden: Golden,
+}
+
+/// The slots of a state folder.
+#[derive(Debug)]
+pub struct Slots {
+    folder: PathBuf,
+    record: Record,
+}
+
+impl Slot {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+impl Slots {
+    /// Reads the record; none, or one that a power cut damaged, means empty slots.
+    pub fn open(state: &Path) -> Result<Self> {
+        let folder = state.join("slots");
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        let record = files::read_toml(&folder.join("slots.toml")).unwrap_or_default();
+        Ok(Self { folder, record })
+    }
+
+    /// The folder of a slot's bundle.
+    #[must_use]
+    pub fn path(&self, slot: Slot) -> PathBuf {
+        self.folder.join(match slot {
+            Slot::A => "a",
+            Slot::B => "b",
+        })
+    }
+
+    /// What is known of a slot.
+    #[must_use]
+    pub fn good(&self, slot: Slot) -> Option<&Good> {
+        match slot {
+            Slot::A => self.record.a.as_ref(),
+            Slot::B => self.record.b.as_ref(),
+        }
+    }
+
+    /// The slots that proved themselves, the active one first.
+    #[must_use]
+    pub fn order(&self) -> Vec<Slot> {
+        let active = self.record.active.unwrap_or(Slot::A);
+        [active, active.other()].into_iter().filter(|slot| self.good(*slot).is_some()).collect()
+    }
+
+    /// Installs a bundle: checks it, writes it into the slot that is not in use, lets `prove` caption the golden image with it
+    /// and makes it the active one. On any error the active slot is what it was.
+    pub fn install(
+        &mut self,
+        place: &Path,
+        trusted: Option<&Trusted>,
+        prove: impl FnOnce(&Path) -> Result<Golden>,
+    ) -> Result<(Slot, u16)> {
+        let new = Bundle::read_trusted(place, trusted)?;
+        let slot = self.order().first().map_or(Slot::A, |active| active.other());
+        // What was in the slot is not good any more before anything of it changes.
+        self.set(slot, None);
+        self.write()?;
+        let path = self.path(slot);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+        }
+        Place::create(&path)?.fill(&bundle::contents(place)?)?;
+        // What lies there now is what was checked: the source may have changed since.
+        let written = Bundle::read_trusted(&path, trusted)?;
+        ensure!(written.id == new.id, "{}: changed while it was installed", place.display());
+        let golden = prove(&path).with_context(|| format!("{}: the new bundle failed its test", path.display()))?;
+        self.set(slot, Some(Good { id: new.id, golden }));
+        self.record.active = Some(slot);
+        self.write()?;
+        Ok((slot, new.id))
+    }
+
+    /// Makes the other slot the active one, because this one is damaged; it is no longer good.
+    pub fn fall_back(&mut self, damaged: Slot) -> Result<Slot> {
+        let other = damaged.other();
+        if self.good(other).is_none() {
+            bail!("{}: damaged, and the other slot has no good bundle", self.path(damaged).display());
+        }
+        self.set(damaged, None);
+        self.record.active = Some(other);
+        self.write()?;
+        Ok(other)
+    }
+
+    fn set(&mut self, slot: Slot, good: Option<Good>) {
+        match slot {
+            Slot::A => self.record.a = good,
+            Slot::B => self.record.b = good,
+        }
+    }
+
+    fn write(&self) -> Result<()> {
+        let text = toml::to_string_pretty(&self.record)?;
+        Ok(files::write(&self.folder.join("slots.toml"), text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(caption: &str) -> Golden {
+        Golden { caption: caption.into(), memory: vec![0.5, -0.25], largest: 0.5 }
+    }
+
+    #[test]
+    fn a_bundle_flies_only_after_it_proved_itself() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let bundle = fixtures::bundle();
+        let mut slots = Slots::open(folder.path())?;
+        assert!(slots.order().is_empty());
+        assert!(slots.install(&bundle, None, |_| bail!("no caption")).is_err());
+        assert!(Slots::open(folder.path())?.order().is_empty());
+        let (first, id) = slots.install(&bundle, None, |path| {
+            assert!(Bundle::read(path).is_ok());
+            Ok(golden("a river"))
+        })?;
+        assert_eq!((first, slots.order()), (Slot::A, vec![Slot::A]));
+        assert!(slots.fall_back(Slot::A).is_err(), "there is nothing to fall back to");
+        let failed = slots.install(&bundle, None, |_| bail!("no caption"));
+        assert!(failed.is_err_and(|error| format!("{error:#}").contains("failed its test: no caption")));
+        assert_eq!(Slots::open(folder.path())?.order(), [Slot::A]);
+        let (second, _) = slots.install(&bundle, None, |_| Ok(golden("a road")))?;
+        assert_eq!(second, Slot::B);
+        let mut again = Slots::open(folder.path())?;
+        assert_eq!(again.order(), [Slot::B, Slot::A]);
+        assert_eq!(again.good(Slot::B), Some(&Good { id, golden: golden("a road") }));
+        assert_eq!((again.fall_back(Slot::B)?, again.order()), (Slot::A, vec![Slot::A]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_power_cut_leaves_the_other_slot() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut slots = Slots::open(folder.path())?;
+        slots.install(&fixtures::bundle(), None, |_| Ok(golden("a river")))?;
+        // Cut while the second is being written: half a folder, and no word of it in the record.
+        let half = slots.path(Slot::B);
+        std::fs::create_dir_all(&half)?;
+        std::fs::write(half.join("encoder.onnx"), b"half")?;
+        let mut again = Slots::open(folder.path())?;
+        assert_eq!(again.order(), [Slot::A]);
+        again.install(&fixtures::bundle(), None, |_| Ok(golden("a road")))?;
+        assert_eq!(again.order(), [Slot::B, Slot::A]);
+        Ok(())
+    }
+}

@@ -1,0 +1,292 @@
+//! What outlives the program: the captions that wait for the link, which frames are done, the counters, the sequence number.
+//! One transaction settles a frame, so that after kill −9 or a power cut it is either done and counted or still to do.
+
+use super::outcome::Dropped;
+use crate::wire::{HIGHEST_PRIORITY, Packet, Position};
+use anyhow::{Context, Result};
+use cssa::vocabulary::TokenId;
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waiting captions, the most urgent first: how often it went out, 3 − priority, the sequence number.
+const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::new("queue");
+/// Frames that are settled.
+const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
+/// Counts of frames and packets.
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
+/// The next caption's number.
+const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
+
+/// Counter of settled frames.
+pub const FRAMES: &str = "frames";
+/// Counter of captions that were queued and not displaced.
+pub const QUEUED: &str = "queued";
+/// Counter of captions that are through with the link.
+pub const RETIRED: &str = "retired";
+/// Counter of packets given to the link.
+pub const SENT: &str = "packets_sent";
+
+/// The store. After an error of the disk it opens its file anew, so that it goes on when there is room again.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    limit: u64,
+    database: Mutex<Option<Database>>,
+}
+
+/// A caption that is to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Caption {
+    /// The bundle's id.
+    pub bundle: u16,
+    /// Seconds since 1970.
+    pub time: u32,
+    /// 0 to 255.
+    pub score: u8,
+    /// 0 to 3.
+    pub priority: u8,
+    /// Where.
+    pub position: Option<Position>,
+    /// The words.
+    pub tokens: Vec<u16>,
+}
+
+/// A caption in the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its number.
+    pub sequence: u32,
+    /// How often it was taken for the link.
+    pub tries: u8,
+    /// How often the link took it.
+    pub sent: u8,
+    /// The caption.
+    pub caption: Caption,
+}
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A caption for the link.
+    Queued(Caption),
+    /// Nothing.
+    Dropped(Dropped),
+}
+
+impl Caption {
+    /// Its packet, under a number.
+    #[must_use]
+    pub fn packet(&self, sequence: u32, repeat: bool) -> Packet {
+        let Self { bundle, time, score, priority, position, tokens } = self;
+        let tokens = tokens.iter().map(|&token| TokenId(token)).collect();
+        Packet {
+            bundle: *bundle,
+            sequence,
+            time: *time,
+            score: *score,
+            priority: *priority,
+            repeat,
+            position: *position,
+            tokens,
+        }
+    }
+}
+
+impl Store {
+    /// Opens or makes the store in `folder`; the queue holds at most `limit` captions.
+    pub fn open(folder: &Path, limit: u64) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        let store = Self { path: folder.join("store.redb"), limit, database: Mutex::new(None) };
+        store.with(|database| {
+            let write = database.begin_write()?;
+            write.open_table(QUEUE)?;
+            write.open_table(DONE)?;
+            write.open_table(COUNTERS)?;
+            write.open_table(SEQUENCE)?;
+            Ok(write.commit()?)
+        })?;
+        Ok(store)
+    }
+
+    /// Runs `action` on the open database; an error closes it, so that the next call opens it again.
+    fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match held.take() {
+            Some(database) => database,
+            None => Database::create(&self.path).with_context(|| format!("{}", self.path.display()))?,
+        };
+        let result = action(&database).with_context(|| format!("{}", self.path.display()));
+        if result.is_ok() {
+            *held = Some(database);
+        }
+        result
+    }
+
+    /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
+    /// is with the next queued one, and until then the frame would only be looked at again.
+    pub fn settle(&self, key: Option<&str>, outcome: &Outcome) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            if matches!(outcome, Outcome::Dropped(_)) {
+                write.set_durability(Durability::None)?;
+            }
+            {
+                let mut counters = write.open_table(COUNTERS)?;
+                add(&mut counters, FRAMES, 1)?;
+                if let Some(key) = key {
+                    write.open_table(DONE)?.insert(key, ())?;
+                }
+                match outcome {
+                    Outcome::Dropped(reason) => add(&mut counters, reason.name(), 1)?,
+                    Outcome::Queued(caption) => {
+                        let mut numbers = write.open_table(SEQUENCE)?;
+                        let sequence = numbers.get(())?.map_or(0, |number| number.value());
+                        numbers.insert((), sequence.wrapping_add(1))?;
+                        let mut queue = write.open_table(QUEUE)?;
+                        let waiting = Waiting { sequence, tries: 0, sent: 0, caption: caption.clone() };
+                        queue.insert(key_of(&waiting), postcard::to_allocvec(&waiting)?.as_slice())?;
+                        add(&mut counters, QUEUED, 1)?;
+                        while queue.len()? > self.limit {
+                            queue.pop_last()?;
+                            add(&mut counters, Dropped::QueueFull.name(), 1)?;
+                            add(&mut counters, QUEUED, -1)?;
+                        }
+                    }
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Whether a frame is settled.
+    pub fn is_done(&self, key: &str) -> Result<bool> {
+        self.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
+    }
+
+    /// Forgets settled frames that `gone` says can never come again.
+    pub fn forget(&self, gone: impl Fn(&str) -> bool) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            write.open_table(DONE)?.retain(|key, ()| !gone(key))?;
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Takes the most urgent caption for the link: it is marked as sent, on the disk, before anyone sends it, so that
+    /// whatever happens then, its next packet says that it may be a repeat.
+    pub fn take(&self) -> Result<Option<Waiting>> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            let waiting = {
+                let mut queue = write.open_table(QUEUE)?;
+                let first = queue.first()?.map(|(_, value)| postcard::from_bytes::<Waiting>(value.value()));
+                let Some(mut waiting) = first.transpose()? else { return Ok(None) };
+                waiting.tries = waiting.tries.saturating_add(1);
+                queue.insert(key_of(&waiting), postcard::to_allocvec(&waiting)?.as_slice())?;
+                waiting
+            };
+            write.commit()?;
+            Ok(Some(waiting))
+        })
+    }
+
+    /// Counts a packet that went out; its caption retires, or waits behind those that went out less often.
+    pub fn sent(&self, waiting: &Waiting, retire: bool) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut counters = write.open_table(COUNTERS)?;
+                add(&mut counters, SENT, 1)?;
+                let mut queue = write.open_table(QUEUE)?;
+                let was_there = queue.remove(key_of(waiting))?.is_some();
+                if was_there && retire {
+                    add(&mut counters, RETIRED, 1)?;
+                } else if was_there {
+                    let again = Waiting { sent: waiting.sent.saturating_add(1), ..waiting.clone() };
+                    queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Captions that wait.
+    pub fn waiting(&self) -> Result<u64> {
+        self.with(|database| Ok(database.begin_read()?.open_table(QUEUE)?.len()?))
+    }
+
+    /// All counters.
+    pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
+        self.with(|database| {
+            let counters = database.begin_read()?.open_table(COUNTERS)?;
+            let entries = counters.iter()?.map(|entry| entry.map(|(name, count)| (name.value().into(), count.value())));
+            Ok(entries.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Writes what was settled without waiting for the disk.
+    pub fn flush(&self) -> Result<()> {
+        self.with(|database| Ok(database.begin_write()?.commit()?))
+    }
+}
+
+fn key_of(waiting: &Waiting) -> (u8, u8, u32) {
+    (waiting.sent, HIGHEST_PRIORITY.saturating_sub(waiting.caption.priority), waiting.sequence)
+}
+
+fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result<()> {
+    let count = counters.get(name)?.map_or(0, |count| count.value());
+    counters.insert(name, count.saturating_add_signed(by))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caption(priority: u8) -> Caption {
+        Caption { bundle: 7, time: 1, score: 200, priority, position: None, tokens: vec![3, 4] }
+    }
+
+    #[test]
+    fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let store = Store::open(folder.path(), 3)?;
+        for (key, priority) in [("a", 0), ("b", 2), ("c", 0), ("d", 3), ("e", 0)] {
+            store.settle(Some(key), &Outcome::Queued(caption(priority)))?;
+        }
+        store.settle(None, &Outcome::Dropped(Dropped::LowScore))?;
+        store.flush()?;
+        drop(store);
+        let store = Store::open(folder.path(), 3)?;
+        assert!(store.is_done("a")? && !store.is_done("f")?);
+        let counters = store.counters()?;
+        let count = |name: &str| counters.get(name).copied().unwrap_or(0);
+        assert_eq!(
+            (count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_score")),
+            (6, 3, 2, 1)
+        );
+        let first = store.take()?.context("empty")?;
+        assert_eq!((first.sequence, first.tries), (3, 1));
+        drop(store);
+        let store = Store::open(folder.path(), 3)?;
+        let again = store.take()?.context("empty")?;
+        assert_eq!((again.sequence, again.tries), (3, 2), "a packet that may have gone out is marked");
+        store.sent(&again, true)?;
+        let second = store.take()?.context("empty")?;
+        assert_eq!(second.sequence, 1);
+        store.sent(&second, true)?;
+        let third = store.take()?.context("empty")?;
+        assert_eq!((third.sequence, store.waiting()?), (0, 1));
+        store.sent(&third, false)?;
+        store.settle(None, &Outcome::Queued(caption(0)))?;
+        let next = store.take()?.context("empty")?;
+        assert_eq!((next.sequence, next.sent), (5, 0), "first sends go before second ones");
+        store.forget(|key| key == "a")?;
+        assert!(!store.is_done("a")?);
+        Ok(())
+    }
+}
