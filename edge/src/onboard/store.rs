@@ -20,6 +20,9 @@ const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 /// The next caption's number.
 const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
 
+/// Bytes of the file that are kept in memory.
+const CACHE: usize = 4 << 20;
+
 /// Counter of settled frames.
 pub const FRAMES: &str = "frames";
 /// Counter of captions that were queued and not displaced.
@@ -116,7 +119,10 @@ impl Store {
         let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let database = match held.take() {
             Some(database) => database,
-            None => Database::create(&self.path).with_context(|| format!("{}", self.path.display()))?,
+            None => {
+                let opened = Database::builder().set_cache_size(CACHE).create(&self.path);
+                opened.with_context(|| format!("{}", self.path.display()))?
+            }
         };
         let result = action(&database).with_context(|| format!("{}", self.path.display()));
         if result.is_ok() {

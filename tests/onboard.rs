@@ -1,0 +1,341 @@
+//! `edge run` in a hostile world: kills, a link that is down, a full disk, damaged images and models, a camera that goes away.
+//! Every frame must be accounted for.
+
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
+use anyhow::{Context, Result, ensure};
+use cross_crate_tests::{program, succeed};
+use edge::wire::{Packet, frames};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Frames of the soak.
+const SOAK: usize = 10_000;
+
+/// An `edge.toml` in `folder`, with `source`, the link and what else it says.
+fn configure(folder: &Path, source: &str, link: &str, more: &str) -> Result<PathBuf> {
+    let path = folder.join("edge.toml");
+    let state = folder.join("state");
+    let text = format!("state = {state:?}\n{more}\n[source]\n{source}\n[link]\nto = {link:?}\n");
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn start(config: &Path) -> Result<Child> {
+    let mut edge = program("edge")?;
+    edge.args(["run", "--config"]).arg(config).stdout(Stdio::piped()).stderr(Stdio::null());
+    Ok(edge.spawn()?)
+}
+
+fn finish(config: &Path) -> Result<serde_json::Value> {
+    let arguments = ["run", "--config"].map(Into::into).into_iter().chain([config.as_os_str().to_owned()]);
+    Ok(serde_json::from_str(&succeed("edge", arguments)?)?)
+}
+
+/// Waits until the status of the run says something, or says in the end what it said last.
+fn wait_for(folder: &Path, seconds: u64, says: impl Fn(&serde_json::Value) -> bool) -> Result<serde_json::Value> {
+    let (began, path) = (Instant::now(), folder.join("state/status.json"));
+    loop {
+        let status: serde_json::Value =
+            std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        if says(&status) {
+            return Ok(status);
+        }
+        ensure!(began.elapsed().as_secs() < seconds, "after {seconds} s the status is {status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn counter(status: &serde_json::Value, name: &str) -> u64 {
+    status["counters"][name].as_u64().unwrap_or(0)
+}
+
+fn dropped(status: &serde_json::Value) -> u64 {
+    let counters = status["counters"].as_object().into_iter().flatten();
+    counters.filter(|(name, _)| name.starts_with("dropped_")).filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// The packets in a link's file. Each number is sent unmarked once at most. Half packets, which kills leave, are counted.
+fn received(path: &Path) -> Result<(BTreeMap<u32, Packet>, usize)> {
+    let (bytes, mut packets, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
+    for frame in frames(&bytes) {
+        match frame.packet {
+            Ok(packet) => {
+                assert!(packet.repeat || first.insert(packet.sequence), "{} came twice unmarked", packet.sequence);
+                packets.insert(packet.sequence, packet);
+            }
+            Err(_) => half += 1,
+        }
+    }
+    Ok((packets, half))
+}
+
+/// Images of all kinds: rendered scenes, a cut-off one, one that is none, one whose header promises far too much.
+fn images(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut images = edge::sources::images(&[fixtures::scenes()])?;
+    let whole = std::fs::read(&images[0])?;
+    let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\x0f\0\0\0\x0f\0\0\x08\x02\0\0\0".to_vec();
+    huge.extend([0; 32]);
+    for (name, bytes) in [("cut.jpg", &whole[..whole.len() / 2]), ("none.jpg", b"no image"), ("huge.png", &huge)] {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes)?;
+        images.push(path);
+    }
+    Ok(images)
+}
+
+#[test]
+fn a_soak_accounts_for_every_frame() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let images = images(folder.path())?;
+    let list: Vec<String> = (0..SOAK).map(|n| images[n * 7 % images.len()].display().to_string()).collect();
+    std::fs::write(folder.path().join("list.txt"), list.join("\n"))?;
+    // The link is down until its folder is there.
+    let out = folder.path().join("link/packets.bin");
+    let source = format!("kind = \"list\"\npath = {:?}", folder.path().join("list.txt"));
+    let more = "[health]\nheartbeat_seconds = 1\nscrub_minutes = 0.02\n[model]\nthreads = 1";
+    let config = configure(folder.path(), &source, &format!("file:{}", out.display()), more)?;
+    for kill in 0..6 {
+        let mut running = start(&config)?;
+        std::thread::sleep(Duration::from_millis(700 + 431 * kill));
+        running.kill()?;
+        running.wait()?;
+        if kill == 3 {
+            std::fs::create_dir(folder.path().join("link"))?;
+        }
+    }
+    let mut running = start(&config)?;
+    let early = wait_for(folder.path(), 300, |status| {
+        counter(status, "frames") > SOAK as u64 / 2 && status["uptime"].as_u64() > Some(2)
+    })?;
+    let output = running.wait_with_output_of()?;
+    let status: serde_json::Value = serde_json::from_str(&output)?;
+    let unreadable = list.iter().filter(|name| !name.contains("scene_")).count() as u64;
+    assert_eq!(counter(&status, "frames"), SOAK as u64, "{status}");
+    assert_eq!(counter(&status, "dropped_unreadable"), unreadable, "{status}");
+    assert_eq!(counter(&status, "queued") + dropped(&status), SOAK as u64, "{status}");
+    assert_eq!((status["waiting"].as_u64(), counter(&status, "retired")), (Some(0), counter(&status, "queued")));
+    let (packets, half) = received(&out)?;
+    assert_eq!(packets.len() as u64, counter(&status, "queued"), "every queued caption arrived");
+    assert_eq!(packets.keys().next_back().copied(), Some(packets.len() as u32 - 1), "no number is missing");
+    assert!(half <= 6, "{half} half packets after 6 kills");
+    assert!(status["faults"].as_object().is_none_or(serde_json::Map::is_empty), "{status}");
+    let growth = status["rss_mib"].as_f64().context("rss")? - early["rss_mib"].as_f64().context("rss")?;
+    assert!(growth < 1.0, "memory grew by {growth} MiB over the second half");
+    Ok(())
+}
+
+/// What a child printed, when it ended well.
+trait Ended {
+    fn wait_with_output_of(&mut self) -> Result<String>;
+}
+
+impl Ended for Child {
+    fn wait_with_output_of(&mut self) -> Result<String> {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut self.stdout.take().context("no output")?, &mut text)?;
+        ensure!(self.wait()?.success(), "edge run failed");
+        Ok(text)
+    }
+}
+
+#[test]
+fn a_camera_that_goes_away_comes_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let scenes = fixtures::scenes().join("images");
+    // Three frames and half a one, then it dies; the next start goes on.
+    let command = format!(
+        "cat {0}/scene_00000.jpg {0}/scene_00001.jpg {0}/scene_00002.jpg; head -c 2000 {0}/scene_00003.jpg; exit 1",
+        scenes.display()
+    );
+    let source = format!("kind = \"pipe\"\nlive = false\ncommand = [\"sh\", \"-c\", {command:?}]");
+    let out = folder.path().join("packets.bin");
+    let more = "[health]\nheartbeat_seconds = 1";
+    let config = configure(folder.path(), &source, &format!("file:{}", out.display()), more)?;
+    let mut running = start(&config)?;
+    wait_for(folder.path(), 60, |status| counter(status, "frames") >= 8)?;
+    let stopped = succeed_kill(&running, "-TERM")?;
+    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    assert!(stopped && counter(&status, "dropped_unreadable") >= 2, "{status}");
+    assert_eq!(counter(&status, "queued") + dropped(&status), counter(&status, "frames"));
+    assert_eq!(received(&out)?.0.len() as u64, counter(&status, "retired"));
+    Ok(())
+}
+
+fn succeed_kill(child: &Child, signal: &str) -> Result<bool> {
+    Ok(std::process::Command::new("kill").arg(signal).arg(child.id().to_string()).status()?.success())
+}
+
+#[test]
+fn a_damaged_model_is_replaced_by_the_other_slot() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images)?;
+    let source = format!("kind = \"folder\"\npath = {images:?}");
+    let out = folder.path().join("packets.bin");
+    let more = "[health]\nheartbeat_seconds = 1\nscrub_minutes = 0.01";
+    let config = configure(folder.path(), &source, &format!("file:{}", out.display()), more)?;
+    let install =
+        |bundle: PathBuf| succeed("edge", [Path::new("install"), &bundle, Path::new("--state"), config.as_path()]);
+    install(fixtures::bundle())?;
+    install(fixtures::bundle())?;
+    let damaged = folder.path().join("damaged");
+    std::fs::create_dir(&damaged)?;
+    for entry in std::fs::read_dir(fixtures::bundle())? {
+        let path = entry?.path();
+        std::fs::copy(&path, damaged.join(path.file_name().context("name")?))?;
+    }
+    flip(&damaged.join("decoder.onnx"))?;
+    assert!(install(damaged).is_err_and(|error| error.to_string().contains("decoder.onnx")));
+    let mut running = start(&config)?;
+    wait_for(folder.path(), 60, |status| status["bundle"].is_string())?;
+    flip(&folder.path().join("state/slots/b/encoder.onnx"))?;
+    wait_for(folder.path(), 60, |status| status["faults"]["model_reloads"] == 1)?;
+    let record = std::fs::read_to_string(folder.path().join("state/slots/slots.toml"))?;
+    assert!(record.contains("active = \"a\"") && !record.contains("[b]"), "{record}");
+    succeed_kill(&running, "-USR1")?;
+    let scene = fixtures::scenes().join("images/scene_00001.jpg");
+    std::fs::copy(scene, images.join("new.jpg"))?;
+    wait_for(folder.path(), 60, |status| counter(status, "retired") == 1)?;
+    succeed_kill(&running, "-TERM")?;
+    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    assert_eq!(status["faults"], serde_json::json!({"model_damage": 1, "model_reloads": 1}), "{status}");
+    // Damage while it is off: the start finds it. Both damaged: the default bundle flies.
+    install(fixtures::bundle())?;
+    flip(&folder.path().join("state/slots/b/decoder.onnx"))?;
+    let output = program("edge")?.args(["run", "--config"]).arg(&config).stderr(Stdio::piped()).spawn()?;
+    std::thread::sleep(Duration::from_secs(2));
+    succeed_kill(&output, "-TERM")?;
+    let told = String::from_utf8(output.wait_with_output()?.stderr)?;
+    assert!(told.contains("decoder.onnx") && told.contains("state/slots/a: "), "{told}");
+    Ok(())
+}
+
+fn flip(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    Ok(std::fs::write(path, bytes)?)
+}
+
+#[test]
+fn an_install_may_be_cut_off_at_any_moment() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let state = folder.path().join("state");
+    let arguments = |bundle: PathBuf| [PathBuf::from("install"), bundle, "--state".into(), state.clone()];
+    succeed("edge", arguments(fixtures::bundle()))?;
+    for n in 0..25u64 {
+        let mut installing = program("edge")?.args(arguments(fixtures::bundle())).stderr(Stdio::null()).spawn()?;
+        std::thread::sleep(Duration::from_micros(n * n * 400));
+        installing.kill()?;
+        installing.wait()?;
+        let slots = edge::onboard::slots::Slots::open(&state)?;
+        let order = slots.order();
+        assert!(!order.is_empty(), "after {n}: no slot is good");
+        for slot in order {
+            cssa::bundle::Bundle::read(&slots.path(slot)).with_context(|| format!("after {n}"))?;
+        }
+    }
+    succeed("edge", arguments(fixtures::bundle()))?;
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_is_waited_for() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let small = folder.path().join("state");
+    std::fs::create_dir(&small)?;
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "none"]).arg(&small).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a small disk cannot be mounted here");
+        return Ok(());
+    }
+    let checked = full_disk(folder.path(), &small);
+    std::process::Command::new("umount").arg("-l").arg(&small).status()?;
+    checked
+}
+
+fn full_disk(folder: &Path, small: &Path) -> Result<()> {
+    let images = edge::sources::images(&[fixtures::scenes()])?;
+    let list: Vec<String> = (0..600).map(|n| images[n % images.len()].display().to_string()).collect();
+    std::fs::write(folder.join("list.txt"), list.join("\n"))?;
+    let source = format!("kind = \"list\"\npath = {:?}", folder.join("list.txt"));
+    let out = folder.join("packets.bin");
+    let more = "[health]\nheartbeat_seconds = 1\nself_test = false";
+    let config = configure(folder, &source, &format!("file:{}", out.display()), more)?;
+    let mut running = start(&config)?;
+    wait_for(folder, 60, |status| counter(status, "frames") > 20)?;
+    let ballast = small.join("ballast");
+    let _full = std::fs::write(&ballast, vec![0u8; 8 << 20]);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(running.try_wait()?.is_none(), "a full disk does not end the program");
+    std::fs::remove_file(&ballast)?;
+    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    assert_eq!((counter(&status, "frames"), counter(&status, "queued")), (600, 600), "{status}");
+    assert_eq!(received(&out)?.0.len(), 600);
+    Ok(())
+}
+
+#[test]
+fn wrong_configurations_are_one_clear_error() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = "kind = \"folder\"\npath = \"/no/such/folder\"\nwatch = false";
+    for (more, source, link, expected) in [
+        ("", source, "file:/tmp/x", "/no/such/folder"),
+        ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT or serial:DEVICE:BAUD"),
+        ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 4: unknown variant `telepathy`"),
+        ("[policy]\nleast_score = 2.0", source, "file:/tmp/x", "policy.least_score is 2, expected 0 to 1"),
+        ("[policy]\nwatch = { ship = 9 }", source, "file:/tmp/x", "expected a priority of 1 to 3"),
+        ("[model]\nbundle = \"/no/bundle\"", source, "file:/tmp/x", "/no/bundle/manifest.toml"),
+        ("[tyler]\nside = 3", source, "file:/tmp/x", "unknown field `tyler`"),
+    ] {
+        let config = configure(folder.path(), source, link, more)?;
+        let error = cross_crate_tests::fail("edge", [Path::new("run"), Path::new("--config"), &config])?;
+        assert!(error.contains(expected), "{error}\nexpected {expected}");
+    }
+    Ok(())
+}
+
+#[test]
+fn scenes_are_sent_with_the_places_of_their_tiles() -> Result<()> {
+    use tiff::encoder::{TiffEncoder, colortype};
+    use tiff::tags::Tag;
+    let folder = tempfile::tempdir()?;
+    let scene = folder.path().join("scene.tif");
+    let tile = image::open(fixtures::scenes().join("images/scene_00001.jpg"))?.to_rgb8();
+    let (width, height) = (tile.width() * 3, tile.height() * 2);
+    let pixels: Vec<u8> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (x, y)))
+        .flat_map(|(x, y)| tile.get_pixel(x % tile.width(), y % tile.height()).0)
+        .collect();
+    let mut encoder = TiffEncoder::new(std::fs::File::create(&scene)?)?;
+    let mut writer = encoder.new_image::<colortype::RGB8>(width, height)?;
+    writer.encoder().write_tag(Tag::ModelPixelScaleTag, &[1e-4, 1e-4, 0.0][..])?;
+    writer.encoder().write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 16.0, 48.0, 0.0][..])?;
+    writer.encoder().write_tag(Tag::GeoKeyDirectoryTag, &[1u16, 1, 0, 1, 1024, 0, 1, 2][..])?;
+    writer.write_data(&pixels)?;
+    let source = format!("kind = \"scenes\"\npaths = [{scene:?}]");
+    let out = folder.path().join("packets.bin");
+    let tiler = format!("[tiler]\nside = {}\noverlap = 0.0", tile.height());
+    let config = configure(folder.path(), &source, &format!("file:{}", out.display()), &tiler)?;
+    let status = finish(&config)?;
+    assert_eq!(counter(&status, "frames"), 6, "{status}");
+    let (packets, _) = received(&out)?;
+    let places: BTreeSet<(i64, i64)> = packets
+        .values()
+        .filter_map(|packet| packet.position)
+        .map(|position| {
+            let (latitude, longitude) = position.degrees();
+            ((latitude * 1e5).round() as i64, (longitude * 1e5).round() as i64)
+        })
+        .collect();
+    let half = f64::from(tile.height()) / 2.0 * 1e-4;
+    let first = (((48.0 - half) * 1e5).round() as i64, ((16.0 + half) * 1e5).round() as i64);
+    assert!(places.len() == 6 && places.contains(&first), "{places:?} {first:?}");
+    let again = finish(&config)?;
+    assert_eq!(counter(&again, "frames"), 6, "what is settled is not captioned again");
+    Ok(())
+}
