@@ -17,6 +17,14 @@ cargo build --release --workspace --all-targets
 step lints
 cargo clippy --release --workspace --all-targets -- --deny warnings
 
+step aarch64
+if [ "$(id -u)" = 0 ] && apt-cache show libstd-rust-web-dev >/dev/null 2>&1; then
+  edge/deploy/build-aarch64.sh
+  command -v qemu-aarch64-static >/dev/null || apt-get install --yes --quiet --no-install-recommends qemu-user-static
+else
+  echo "skipped: no root here, or no Debian with rustc-web"
+fi
+
 step tests
 cargo test --release --workspace
 

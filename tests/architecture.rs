@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use cross_crate_tests::root;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const CRATES: [&str; 6] = ["cssa", "trainer", "exporter", "edge", "fixtures", "tests"];
@@ -86,7 +85,7 @@ fn libraries_neither_print_nor_exit() -> Result<()> {
         sources(&root().join(name).join("src"), &mut found)?;
     }
     let printers =
-        ["trainer/src/progress.rs", "trainer/src/commands.rs", "edge/src/commands.rs", "exporter/src/commands.rs"];
+        ["trainer/src/progress.rs", "trainer/src/commands.rs", "edge/src/commands/mod.rs", "exporter/src/commands.rs"];
     for path in found {
         if printers.iter().any(|printer| path.ends_with(printer)) {
             continue;
@@ -112,30 +111,38 @@ fn the_minimal_rust_version_stands_in_one_place() -> Result<()> {
 #[test]
 fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
     let text = std::fs::read_to_string(fixtures::wire().join("packets.txt"))?;
+    let file = std::fs::read(fixtures::wire().join("language-model.bin"))?;
+    let model = cssa::language_model::LanguageModel::from_bytes(&file)?;
+    assert_eq!(model.to_bytes(), file);
     let mut checked = 0;
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let fields: BTreeMap<&str, &str> = line.split(' ').filter_map(|field| field.split_once('=')).collect();
-        let number = |name: &str| -> Result<u32> { Ok(fields.get(name).context("field")?.parse()?) };
-        let tokens = fields.get("tokens").context("tokens")?.split(',').filter(|token| !token.is_empty());
-        let packet = edge::wire::Packet {
-            bundle: u16::from_str_radix(fields.get("bundle").context("bundle")?, 16)?,
-            sequence: number("sequence")?,
-            time: number("time")?,
-            score: u8::try_from(number("score")?)?,
-            priority: u8::try_from(number("priority")?)?,
-            repeat: number("repeat")? == 1,
-            position: match fields.get("position").context("position")?.split_once('/') {
-                Some((latitude, longitude)) => edge::wire::Position::new(latitude.parse()?, longitude.parse()?),
-                None => None,
-            },
-            tokens: tokens.map(|token| Ok(cssa::vocabulary::TokenId(token.parse()?))).collect::<Result<_>>()?,
+        let vector: serde_json::Value = serde_json::from_str(line)?;
+        let number = |value: &serde_json::Value, name: &str| value[name].as_u64().with_context(|| name.to_owned());
+        let captions = vector["captions"].as_array().context("captions")?;
+        let caption = |caption: &serde_json::Value| -> Result<edge::wire::Caption> {
+            let degrees = |name: &str| caption[name].as_f64();
+            let place = degrees("latitude").zip(degrees("longitude"));
+            Ok(edge::wire::Caption {
+                sequence: u32::try_from(number(caption, "sequence")?)?,
+                time: u32::try_from(number(caption, "time")?)?,
+                position: place.and_then(|(latitude, longitude)| edge::wire::Position::new(latitude, longitude)),
+                score: u8::try_from(number(caption, "score")?)?,
+                priority: u8::try_from(number(caption, "priority")?)?,
+                repeat: caption["repeat"].as_bool().context("repeat")?,
+                text: caption["text"].as_str().context("text")?.into(),
+            })
         };
-        let hexadecimal = fields.get("bytes").context("bytes")?;
-        assert_eq!(cssa::bundle::hexadecimal(&packet.encode()?), **hexadecimal, "{line}");
+        let packet = edge::wire::Packet {
+            bundle: u16::try_from(number(&vector, "bundle")?)?,
+            digits: u8::try_from(number(&vector, "digits")?)?,
+            captions: captions.iter().map(caption).collect::<Result<_>>()?,
+        };
+        let hexadecimal = vector["bytes"].as_str().context("bytes")?;
+        assert_eq!(cssa::bundle::hexadecimal(&packet.encode(&model)?), hexadecimal, "{line}");
         let digits = hexadecimal.as_bytes().chunks_exact(2);
         let bytes: Vec<u8> =
             digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect::<Result<_>>()?;
-        assert_eq!(edge::wire::Packet::decode(&bytes)?, packet, "{line}");
+        assert_eq!(edge::wire::Packet::decode(&bytes, packet.bundle, &model)?, packet, "{line}");
         checked += 1;
     }
     assert!(checked >= 3);

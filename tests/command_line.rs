@@ -97,9 +97,11 @@ fn a_changed_bundle_is_refused_by_name() -> Result<()> {
 #[test]
 fn packets_of_another_bundle_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let packet = edge::wire::Packet { bundle: 0, sequence: 0, time: 0, score: 0, tokens: Vec::new() };
+    let language = cssa::bundle::Language::read(&fixtures::bundle())?;
+    let captions = vec![edge::packets::caption("a road", 0.5, 0)];
+    let packet = edge::wire::Packet { bundle: 0, digits: 5, captions };
     let mut stream = Vec::new();
-    edge::wire::push_frame(&mut stream, &packet.encode()?);
+    edge::wire::push_frame(&mut stream, &packet.encode(&language.model)?);
     let path = folder.path().join("packets");
     std::fs::write(&path, stream)?;
     let output = program("edge")?.arg("decode").arg(&path).output()?;

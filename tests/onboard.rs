@@ -5,7 +5,8 @@
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{program, succeed};
-use edge::wire::{Packet, frames};
+use cssa::bundle::Language;
+use edge::wire::{Caption, Packet, frames};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -57,19 +58,26 @@ fn dropped(status: &serde_json::Value) -> u64 {
     counters.filter(|(name, _)| name.starts_with("dropped_")).filter_map(|(_, count)| count.as_u64()).sum()
 }
 
-/// The packets in a link's file. Each number is sent unmarked once at most. Half packets, which kills leave, are counted.
-fn received(path: &Path) -> Result<(BTreeMap<u32, Packet>, usize)> {
-    let (bytes, mut packets, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
+/// The captions in a link's file. Each number is sent unmarked once at most. Half packets, which kills leave, are counted.
+fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
+    let language = Language::read(&fixtures::bundle())?;
+    let (bytes, mut captions, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
     for frame in frames(&bytes) {
-        match frame.packet {
+        match frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model)) {
             Ok(packet) => {
-                assert!(packet.repeat || first.insert(packet.sequence), "{} came twice unmarked", packet.sequence);
-                packets.insert(packet.sequence, packet);
+                for caption in packet.captions {
+                    assert!(
+                        caption.repeat || first.insert(caption.sequence),
+                        "{} came twice unmarked",
+                        caption.sequence
+                    );
+                    captions.insert(caption.sequence, caption);
+                }
             }
             Err(_) => half += 1,
         }
     }
-    Ok((packets, half))
+    Ok((captions, half))
 }
 
 /// Images of all kinds: rendered scenes, a cut-off one, one that is none, one whose header promises far too much.
@@ -296,6 +304,42 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
         let error = cross_crate_tests::fail("edge", [Path::new("run"), Path::new("--config"), &config])?;
         assert!(error.contains(expected), "{error}\nexpected {expected}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_deployed_configuration_is_right() -> Result<()> {
+    let config = cross_crate_tests::root().join("edge/deploy/edge.toml");
+    succeed("edge", [Path::new("run"), Path::new("--check"), Path::new("--config"), &config])?;
+    Ok(())
+}
+
+/// The program for a Jetson's processor says what this one says; `edge/deploy/build-aarch64.sh` builds it.
+#[test]
+fn the_aarch64_program_says_the_same() -> Result<()> {
+    let edge = cross_crate_tests::root().join("target/aarch64-unknown-linux-gnu/release/edge");
+    let emulator = std::process::Command::new("qemu-aarch64-static").arg("--version").output();
+    if !edge.is_file() || !emulator.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {} or qemu-aarch64-static is not here", edge.display());
+        return Ok(());
+    }
+    let scenes = fixtures::scenes().join("images");
+    let bundle = fixtures::bundle();
+    let arguments = |scenes: PathBuf| {
+        let fixed = ["caption", "--runtime", "tract", "--json", "--bundle"].map(PathBuf::from);
+        fixed.into_iter().chain([bundle.clone(), scenes])
+    };
+    let expected = succeed("edge", arguments(scenes.clone()))?;
+    let mut emulated = std::process::Command::new("qemu-aarch64-static");
+    let output = emulated.args(["-L", "/usr/aarch64-linux-gnu"]).arg(edge).args(arguments(scenes)).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let captions = |text: &str| -> Result<Vec<(String, String)>> {
+        let lines = cross_crate_tests::json_lines(text)?;
+        Ok(lines.iter().map(|line| (line["image"].to_string(), line["caption"].to_string())).collect())
+    };
+    let found = captions(&String::from_utf8(output.stdout)?)?;
+    assert_eq!(found, captions(&expected)?);
+    assert_eq!(found.len(), 12);
     Ok(())
 }
 

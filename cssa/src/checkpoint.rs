@@ -1,6 +1,7 @@
 //! The `run/` folder: what the trainer hands to the exporter.
 
 use crate::files::{self, FileError};
+use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
 use crate::parameters;
 use crate::tensors::{self, Array, Tensors};
@@ -14,6 +15,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const DESCRIPTION: &str = "model.toml";
 /// The words: `run/vocabulary.txt`, also in a bundle.
 pub const VOCABULARY: &str = "vocabulary.txt";
+/// An n-gram model of the train captions, [`crate::language_model`]: `run/language-model.bin`, also in a bundle.
+pub const LANGUAGE_MODEL: &str = "language-model.bin";
 /// Inputs and outputs of a few images, stage by stage: `run/golden.safetensors`.
 pub const GOLDEN: &str = "golden.safetensors";
 
@@ -58,6 +61,8 @@ pub struct Checkpoint {
     pub tensors: Vec<(String, Array)>,
     /// The words.
     pub vocabulary: Vocabulary,
+    /// What makes captions short on the link.
+    pub language_model: LanguageModel,
 }
 
 /// Golden inputs and outputs of one computation, `n` images: what every runtime must reproduce.
@@ -89,17 +94,29 @@ impl Checkpoint {
         let path = run.join(VOCABULARY);
         let vocabulary = parse_vocabulary(&path, &files::read_text(&path, 1 << 24)?, &description.model)?;
         let tensors = Tensors::read(&run.join(WEIGHTS))?.take(&parameters::all(&description.model), "")?;
-        Ok(Self { description, tensors, vocabulary })
+        let path = run.join(LANGUAGE_MODEL);
+        if !path.exists() {
+            let hint = "is missing: `trainer language-model --run RUN --data DATASET` makes it";
+            return Err(FileError::content(&path, hint));
+        }
+        let language_model = parse_language_model(&path, &files::read(&path, 1 << 28)?)?;
+        Ok(Self { description, tensors, vocabulary, language_model })
     }
 
-    /// Writes the three files, each whole or not at all.
+    /// Writes the four files, each whole or not at all.
     pub fn write(&self, run: &Path) -> Result<(), FileError> {
         let path = run.join(DESCRIPTION);
         let text = toml::to_string_pretty(&self.description).map_err(|error| FileError::content(&path, error))?;
         tensors::write(&run.join(WEIGHTS), self.tensors.iter().map(|(name, array)| (name.as_str(), array)))?;
         files::write(&run.join(VOCABULARY), self.vocabulary.text().as_bytes())?;
+        files::write(&run.join(LANGUAGE_MODEL), &self.language_model.to_bytes())?;
         files::write(&path, text.as_bytes())
     }
+}
+
+/// Reads a language model; `path` is what errors name.
+pub(crate) fn parse_language_model(path: &Path, bytes: &[u8]) -> Result<LanguageModel, FileError> {
+    LanguageModel::from_bytes(bytes).map_err(|error| FileError::content(path, error))
 }
 
 /// Reads a vocabulary's text and checks that it has as many words as the model; `path` is what errors name.

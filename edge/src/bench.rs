@@ -21,6 +21,8 @@ pub struct Report {
     pub captions: usize,
     /// From the program's first look at the bundle to a loaded model.
     pub load_ms: f64,
+    /// From the program's first look at the bundle to the first caption.
+    pub first_caption_ms: f64,
     /// Scaling and normalizing.
     pub preprocessing: Quantiles,
     /// Encoder.
@@ -29,6 +31,8 @@ pub struct Report {
     pub decoder: Quantiles,
     /// Decoding the file to caption, everything.
     pub caption: Quantiles,
+    /// Median of a whole caption over the median of its encoder.
+    pub caption_over_encoder: f64,
     /// Largest resident memory of the process, in MiB.
     pub peak_rss_mib: f64,
     /// Mean bytes of a packet, everything in it.
@@ -56,13 +60,16 @@ pub fn run(
     const WARM_UP: usize = 3;
     let mut captions: Vec<Caption> = Vec::with_capacity(count);
     let mut whole = Vec::with_capacity(count);
-    let mut bytes = 0;
+    let (mut bytes, mut first) = (0, Duration::ZERO);
     for n in 0..count + WARM_UP {
         let path = &images[n % images.len()];
         let started = Instant::now();
         let image = preprocess::read(path)?;
         let caption = captioner.caption(&image)?;
-        let packet = packets::pack(&caption, captioner.bundle(), n as u32)?;
+        let packet = packets::pack_one(&caption, &captioner.language(), n as u32)?;
+        if n == 0 {
+            first = load + started.elapsed();
+        }
         if n >= WARM_UP {
             whole.push(started.elapsed());
             bytes += packet.len();
@@ -70,16 +77,19 @@ pub fn run(
         }
     }
     let quantiles_of = |part: fn(&Caption) -> Duration| quantiles(captions.iter().map(part).collect());
+    let (encoder, caption) = (quantiles_of(|caption| caption.encoder), quantiles(whole));
     Ok(Report {
         runtime: captioner.active(),
         threads,
         beam,
         captions: count,
         load_ms: load.as_secs_f64() * 1e3,
+        first_caption_ms: first.as_secs_f64() * 1e3,
         preprocessing: quantiles_of(|caption| caption.preprocessing),
-        encoder: quantiles_of(|caption| caption.encoder),
+        encoder,
         decoder: quantiles_of(|caption| caption.decoder),
-        caption: quantiles(whole),
+        caption,
+        caption_over_encoder: caption.p50_ms / encoder.p50_ms,
         peak_rss_mib: peak_rss_mib()?,
         packet_bytes: bytes as f64 / count.max(1) as f64,
     })

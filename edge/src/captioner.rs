@@ -2,12 +2,13 @@
 
 use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result, bail, ensure};
-use cssa::bundle::Bundle;
+use cssa::bundle::{Bundle, Language};
 use cssa::model::Model;
 use cssa::preprocess;
 use cssa::search::{self, Hypothesis};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use image::RgbImage;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A loaded bundle, ready to caption.
@@ -15,7 +16,7 @@ pub struct Captioner {
     runtime: Box<dyn Runtime>,
     model: Model,
     vocabulary: Vocabulary,
-    bundle: u16,
+    language: Arc<Language>,
     search: search::Settings,
     guard: f32,
 }
@@ -50,7 +51,8 @@ impl Captioner {
             length_exponent: bundle.manifest.search.length_exponent,
         };
         let runtime = runtime::open(bundle, settings)?;
-        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), bundle: bundle.id, search, guard: GUARD })
+        let language = Arc::new(Language { model: bundle.language_model.clone(), id: bundle.id });
+        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), language, search, guard: GUARD })
     }
 
     /// The runtime at work.
@@ -59,10 +61,10 @@ impl Captioner {
         self.runtime.active()
     }
 
-    /// The bundle's id.
+    /// What packs the bundle's captions.
     #[must_use]
-    pub fn bundle(&self) -> u16 {
-        self.bundle
+    pub fn language(&self) -> Arc<Language> {
+        Arc::clone(&self.language)
     }
 
     /// From now on a memory with a value beyond `largest` is an error: the activation range guard.

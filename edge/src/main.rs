@@ -25,6 +25,8 @@ enum Action {
     SelfTest(commands::onboard::SelfTestOptions),
     /// Measure what thresholds of the score keep and drop.
     Threshold(commands::onboard::ThresholdOptions),
+    /// Pack sentences and say what they take on the link.
+    Encode(commands::EncodeOptions),
     /// Turn a file of packets back into text.
     Decode(commands::DecodeOptions),
     /// Make a new bundle of the one on board and a delta from the uplink.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Action::Install(options) => commands::onboard::install(&options),
         Action::SelfTest(options) => commands::onboard::self_test(&options),
         Action::Threshold(options) => commands::onboard::threshold(&options),
+        Action::Encode(options) => commands::encode(&options),
         Action::Decode(options) => commands::decode(&options),
         Action::Update(options) => commands::update(&options),
         Action::Bench(options) => commands::bench(&options),

@@ -1,39 +1,40 @@
-//! Files of packets: written by `edge caption --packets`, read by `edge decode`.
+//! Captions as packets, and files of packets: written by `edge caption --packets`, read by `edge decode`.
 
 use crate::captioner::Caption;
-use crate::wire::{self, Packet};
+use crate::wire::{self, Packet, WireError};
 use anyhow::Result;
-use cssa::bundle::Words;
+use cssa::bundle::Language;
 use cssa::files;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Largest packet file, in bytes.
 const LARGEST_FILE: u64 = 1 << 30;
+/// Decimals of a degree in packets: 1.1 m.
+pub const DIGITS: u8 = 5;
 
-/// The packet of a caption that was made now.
-pub fn pack(caption: &Caption, bundle: u16, sequence: u32) -> Result<Vec<u8>> {
+/// The system's clock in seconds since 1970.
+#[must_use]
+pub fn now() -> u32 {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let packet = Packet {
-        bundle,
-        sequence,
-        time: u32::try_from(seconds).unwrap_or(u32::MAX),
-        score: wire::score_byte(caption.score),
-        priority: 0,
-        repeat: false,
-        position: None,
-        tokens: caption.tokens.clone(),
-    };
-    Ok(packet.encode()?)
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
-/// A caption that arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// The packet.
-    pub packet: Packet,
-    /// Its caption in words.
-    pub text: String,
+/// A sentence that was made now, as a packet holds it.
+#[must_use]
+pub fn caption(text: &str, score: f32, sequence: u32) -> wire::Caption {
+    let (time, score) = (now(), wire::score(score));
+    wire::Caption { sequence, time, position: None, score, priority: 0, repeat: false, text: text.into() }
+}
+
+/// The packet of captions.
+pub fn pack(captions: Vec<wire::Caption>, language: &Language) -> Result<Vec<u8>, WireError> {
+    Packet { bundle: language.id, digits: DIGITS, captions }.encode(&language.model)
+}
+
+/// The packet of a caption that was made now.
+pub fn pack_one(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
+    pack(vec![caption(&made.text, made.score, sequence)], language)
 }
 
 /// Why a packet gave no caption.
@@ -45,7 +46,7 @@ pub struct Rejected {
     /// Where it starts.
     pub offset: usize,
     /// What is wrong.
-    pub problem: String,
+    pub problem: WireError,
 }
 
 /// Reads a file of packets.
@@ -53,22 +54,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(files::read(path, LARGEST_FILE)?)
 }
 
-/// A caption or a reason for each packet of a stream, in order.
-pub fn decode<'a>(stream: &'a [u8], words: &'a Words) -> impl Iterator<Item = Result<Received, Rejected>> + 'a {
-    wire::frames(stream).enumerate().map(|(n, frame)| received(n + 1, frame, words))
-}
-
-fn received(number: usize, frame: wire::Frame, words: &Words) -> Result<Received, Rejected> {
-    let offset = frame.offset;
-    let rejected = |problem: String| Rejected { number, offset, problem };
-    let packet = frame.packet.map_err(|error| rejected(error.to_string()))?;
-    if packet.bundle != words.id {
-        let problem =
-            format!("made with bundle {:04x}, this is bundle {:04x}: name the right one", packet.bundle, words.id);
-        return Err(rejected(problem));
-    }
-    match words.vocabulary.decode(&packet.tokens) {
-        Some(text) => Ok(Received { packet, text }),
-        None => Err(rejected(format!("a word is not among the bundle's {}", words.vocabulary.size()))),
-    }
+/// The captions or a reason for each packet of a stream, in order.
+pub fn decode<'a>(stream: &'a [u8], language: &'a Language) -> impl Iterator<Item = Result<Packet, Rejected>> + 'a {
+    wire::frames(stream).enumerate().map(|(n, frame)| {
+        let decoded = frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model));
+        decoded.map_err(|problem| Rejected { number: n + 1, offset: frame.offset, problem })
+    })
 }

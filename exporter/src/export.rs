@@ -7,7 +7,7 @@ use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize, verify};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, Entry, FORMAT, MANIFEST, Manifest, Precision, Target};
-use cssa::checkpoint::{Checkpoint, GOLDEN, Golden, VOCABULARY};
+use cssa::checkpoint::{Checkpoint, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Dataset, Split};
 use cssa::tolerance::{CLOSE, QUANTIZED};
 use edge::runtime::{MISSING, find_library};
@@ -123,6 +123,7 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
         (ENCODER.to_owned(), bundle.encoder),
         (DECODER.to_owned(), bundle.decoder),
         (VOCABULARY.to_owned(), checkpoint.vocabulary.text().into_bytes()),
+        (LANGUAGE_MODEL.to_owned(), checkpoint.language_model.to_bytes()),
     ]
     .into();
     if let Some(signer) = &signer {
@@ -184,8 +185,13 @@ impl Source<'_> {
     pub fn bundle(&self, graphs: &Graphs, target: Target, precision: impl Fn(&str) -> Precision) -> Result<Bundle> {
         let Self { checkpoint, folder, groups } = self;
         let (encoder, decoder) = (graph::bytes(&graphs.encoder), graph::bytes(&graphs.decoder));
-        let words = checkpoint.vocabulary.text();
-        let files = [(ENCODER, encoder.as_slice()), (DECODER, &decoder), (VOCABULARY, words.as_bytes())];
+        let (words, language) = (checkpoint.vocabulary.text(), checkpoint.language_model.to_bytes());
+        let files = [
+            (ENCODER, encoder.as_slice()),
+            (DECODER, &decoder),
+            (VOCABULARY, words.as_bytes()),
+            (LANGUAGE_MODEL, &language),
+        ];
         let manifest = Manifest {
             format: FORMAT,
             target,
@@ -199,7 +205,7 @@ impl Source<'_> {
             provenance: checkpoint.description.provenance.clone(),
         };
         let id = manifest.id();
-        let vocabulary = checkpoint.vocabulary.clone();
-        Ok(Bundle { folder: (*folder).into(), manifest, vocabulary, id, encoder, decoder })
+        let (vocabulary, language_model) = (checkpoint.vocabulary.clone(), checkpoint.language_model.clone());
+        Ok(Bundle { folder: (*folder).into(), manifest, vocabulary, id, language_model, encoder, decoder })
     }
 }

@@ -66,6 +66,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             trained.choose(&run, search)?;
             print(&format!("chosen: beam {} length exponent {}", search.beam, search.length_exponent));
         }
+        Action::LanguageModel { run, data } => {
+            let bytes = run::language_model_of(&data)?.to_bytes();
+            let path = run.join(cssa::checkpoint::LANGUAGE_MODEL);
+            files::write(&path, &bytes)?;
+            print(&format!("{}: {} bytes", path.display(), bytes.len()));
+        }
         Action::Score {
             hypotheses,
             references,

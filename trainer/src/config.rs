@@ -74,9 +74,6 @@ pub struct Data {
     /// Views of each train image whose features are cached: the image itself and augmented ones. 0: pixels are cached
     /// instead, and augmented anew each time.
     pub views: usize,
-    /// Train and dev images with fewer different captions are left out: in RSICD half of the train images have one sentence
-    /// five times over, which the test images have not.
-    pub distinct_captions: usize,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
 }
@@ -226,7 +223,7 @@ impl Default for Network {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { minimum_count: 5, max_tokens: 32, views: 3, distinct_captions: 1, repeat: BTreeMap::new() }
+        Self { minimum_count: 5, max_tokens: 32, views: 3, repeat: BTreeMap::new() }
     }
 }
 

@@ -186,6 +186,15 @@ pub(crate) enum Action {
         #[arg(long, default_value_t = 0)]
         threads: u8,
     },
+    /// Write the n-gram model of the train captions into a run that has none, or one of other captions.
+    LanguageModel {
+        /// Folder of the run.
+        #[arg(long)]
+        run: PathBuf,
+        /// Dataset folders.
+        #[arg(long, num_args = 1.., required = true)]
+        data: Vec<PathBuf>,
+    },
     /// Write what every layer group gives for an image: golden vectors for other runtimes.
     Golden {
         /// Folder of the run.

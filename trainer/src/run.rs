@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance, WEIGHTS};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::files;
+use cssa::language_model::LanguageModel;
 use cssa::model::{Model, Search};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,8 @@ pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
-    let mut datasets = read_datasets(&places.data)?;
-    for dataset in &mut datasets {
-        dataset.leave_out_repetitive(config.data.distinct_captions);
+    let datasets = read_datasets(&places.data)?;
+    for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
         let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
@@ -106,6 +106,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         dev: &dev,
         description: Description { format: FORMAT, model: model.clone(), provenance, search: Search::default() },
         vocabulary,
+        language_model: language_model(&datasets),
         store: &store,
         backbone: &backbone,
         golden: golden_images(&datasets),
@@ -191,6 +192,7 @@ struct Judge<'a> {
     dev: &'a Held<'a>,
     description: Description,
     vocabulary: &'a Vocabulary,
+    language_model: LanguageModel,
     store: &'a Store,
     backbone: &'a BackboneNet,
     golden: Vec<(PathBuf, String)>,
@@ -223,7 +225,8 @@ impl Judge<'_> {
         let mut tensors = self.backbone.tensors()?;
         tensors.extend(self.store.arrays()?);
         let (description, vocabulary) = (self.description.clone(), self.vocabulary.clone());
-        Checkpoint { description, tensors, vocabulary }.write(self.out)?;
+        let language_model = self.language_model.clone();
+        Checkpoint { description, tensors, vocabulary, language_model }.write(self.out)?;
         // In FP32 whatever the training's arithmetic is: other runtimes have to agree with it.
         let golden = trained::Trained::read(self.out, self.store.device())?.golden(&self.golden)?;
         Ok(golden.write(&self.out.join(GOLDEN))?)
@@ -349,6 +352,16 @@ fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
 fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
     let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
     Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
+}
+
+/// The n-gram model of the train captions of the datasets in `folders`.
+pub fn language_model_of(folders: &[PathBuf]) -> Result<LanguageModel> {
+    Ok(language_model(&read_datasets(folders)?))
+}
+
+fn language_model(datasets: &[Dataset]) -> LanguageModel {
+    let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
+    LanguageModel::build(images.flat_map(|image| image.captions.iter().map(|caption| caption.to_lowercase())))
 }
 
 /// The first held-out image of each of the first two datasets, with a caption.

@@ -43,7 +43,7 @@ pub struct Evaluation {
 impl Trained {
     /// Reads a run.
     pub fn read(run: &Path, device: Device) -> Result<Self> {
-        let Checkpoint { description, tensors, vocabulary } = Checkpoint::read(run)?;
+        let Checkpoint { description, tensors, vocabulary, .. } = Checkpoint::read(run)?;
         let store = Store::new(&description.model, 0, device);
         restore(&store, &tensors)?;
         let raw = tensors.into_iter().filter(|(name, _)| name.starts_with(parameters::BACKBONE)).collect();

@@ -10,8 +10,9 @@ pub use delta::{Change, Delta};
 pub use shelf::{Contents, EXTENSION, Place};
 pub use signature::{SIGNATURE, Trusted};
 
-use crate::checkpoint::{Provenance, VOCABULARY};
+use crate::checkpoint::{LANGUAGE_MODEL, Provenance, VOCABULARY};
 use crate::files::{self, FileError};
+use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
@@ -154,17 +155,19 @@ pub struct Bundle {
     pub vocabulary: Vocabulary,
     /// Its id: what packets name it by.
     pub id: u16,
+    /// What its captions are packed with.
+    pub language_model: LanguageModel,
     /// Bytes of `encoder.onnx`.
     pub encoder: Vec<u8>,
     /// Bytes of `decoder.onnx`.
     pub decoder: Vec<u8>,
 }
 
-/// What decoding packets takes: the words and the id, without the graphs.
+/// What packing and unpacking captions takes: the language model and the id, without the graphs.
 #[derive(Clone, Debug)]
-pub struct Words {
-    /// The words.
-    pub vocabulary: Vocabulary,
+pub struct Language {
+    /// The model.
+    pub model: LanguageModel,
     /// The bundle's id.
     pub id: u16,
 }
@@ -251,31 +254,33 @@ impl Bundle {
     pub fn read_trusted(path: &Path, trusted: Option<&Trusted>) -> Result<Self, FileError> {
         let mut shelf = Shelf::open(path)?;
         let manifest = Manifest::open(&mut shelf, trusted)?;
-        let words = Words::of(&manifest, &mut shelf)?;
+        let place = shelf.place(VOCABULARY);
+        let text = String::from_utf8(manifest.file(&mut shelf, VOCABULARY)?)
+            .map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
+        let language = Language::of(&manifest, &mut shelf)?;
         Ok(Self {
             encoder: manifest.file(&mut shelf, ENCODER)?,
             decoder: manifest.file(&mut shelf, DECODER)?,
             folder: path.into(),
-            vocabulary: words.vocabulary,
-            id: words.id,
+            vocabulary: crate::checkpoint::parse_vocabulary(&place, &text, &manifest.model)?,
+            id: language.id,
+            language_model: language.model,
             manifest,
         })
     }
 }
 
-impl Words {
-    /// Reads what decoding packets takes.
+impl Language {
+    /// Reads what packing and unpacking captions takes.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let mut shelf = Shelf::open(path)?;
         Self::of(&Manifest::open(&mut shelf, None)?, &mut shelf)
     }
 
     fn of(manifest: &Manifest, shelf: &mut Shelf) -> Result<Self, FileError> {
-        let path = shelf.place(VOCABULARY);
-        let text = String::from_utf8(manifest.file(shelf, VOCABULARY)?)
-            .map_err(|_| FileError::content(&path, "is not UTF-8 text"))?;
-        let vocabulary = crate::checkpoint::parse_vocabulary(&path, &text, &manifest.model)?;
-        Ok(Self { vocabulary, id: manifest.id() })
+        let path = shelf.place(LANGUAGE_MODEL);
+        let bytes = manifest.file(shelf, LANGUAGE_MODEL)?;
+        Ok(Self { model: crate::checkpoint::parse_language_model(&path, &bytes)?, id: manifest.id() })
     }
 }
 

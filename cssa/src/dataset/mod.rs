@@ -14,7 +14,7 @@ mod karpathy;
 
 use crate::files::{self, FileError};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const MAXIMAL_FILE: u64 = 1 << 30;
@@ -185,16 +185,6 @@ impl Dataset {
         Ok(Self { name, images, missing })
     }
 
-    /// Leaves out the train and dev images that have fewer than `distinct` different captions.
-    pub fn leave_out_repetitive(&mut self, distinct: usize) {
-        let enough = |image: &Captioned| {
-            let captions: BTreeSet<String> =
-                image.captions.iter().map(|caption| caption.trim().to_lowercase()).collect();
-            captions.len() >= distinct
-        };
-        self.images.retain(|image| matches!(image.split, Split::Val | Split::Test) || enough(image));
-    }
-
     /// The images of one part.
     pub fn split(&self, split: Split) -> impl Iterator<Item = &Captioned> {
         self.images.iter().filter(move |image| image.split == split)
@@ -300,18 +290,6 @@ mod tests {
             found.sort_by(|a, b| b.0.cmp(&a.0));
             assert_eq!(found, expected);
         }
-        Ok(())
-    }
-
-    #[test]
-    fn repetitive_images_are_left_out_of_what_is_trained_on() -> Result<(), Box<dyn std::error::Error>> {
-        let csv = "path,caption,split\na.jpg,One .,train\na.jpg,one . ,train\nb.jpg,one .,train\nb.jpg,two .,train\n\
-                   c.jpg,one .,test\n";
-        let folder = folder(&[("a.jpg", ""), ("b.jpg", ""), ("c.jpg", ""), ("mine.csv", csv)])?;
-        let mut dataset = Dataset::read(folder.path())?;
-        dataset.leave_out_repetitive(2);
-        let left: Vec<&str> = dataset.images.iter().map(|image| image.filename.as_str()).collect();
-        assert_eq!(left, ["b.jpg", "c.jpg"]);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ pub mod peripherals;
 pub mod policy;
 pub mod position;
 pub mod run;
+mod sender;
 pub mod slots;
 pub mod sources;
 pub mod store;

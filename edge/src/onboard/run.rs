@@ -3,16 +3,19 @@
 
 use super::config::Config;
 use super::health::{self, Clock, Status};
-use super::link::{self, Link};
+use super::link;
 use super::model::Model;
 use super::outcome::Dropped;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
 use super::position::Receiver;
+use super::sender::Sender;
 use super::sources::{self, Frame, Next, Source};
 use super::store::{Caption, Outcome, Store};
+use crate::packets;
 use crate::wire;
 use anyhow::Result;
+use cssa::bundle::Language;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +26,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Frames that wait between the source and the captioner.
 const FRAMES: usize = 4;
 /// Signs of life while nothing happens.
-const TICK: Duration = Duration::from_millis(200);
+pub(super) const TICK: Duration = Duration::from_millis(200);
 /// Failures in a row after which the model is loaded again.
 const FAILURES: u32 = 3;
-/// The longest pause between two tries of a link that is down.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// When the source has ended and the link does not answer for so long, the rest stays in the queue for the next start.
-const LAST_TRY: Duration = Duration::from_secs(5);
 
 /// What `edge run` is told from outside while it runs.
 #[derive(Clone, Debug, Default)]
@@ -42,10 +41,10 @@ pub struct Control {
 
 /// What went wrong, by kind, counted by all threads.
 #[derive(Clone, Debug, Default)]
-struct Faults(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(super) struct Faults(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Faults {
-    fn count(&self, kind: &str) {
+    pub(super) fn count(&self, kind: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(kind.to_owned()).or_default() += 1;
     }
 
@@ -81,12 +80,22 @@ pub fn run(
     scrub(config, &scrubber, damage_found, &finished);
     let (frames_out, frames) = sync_channel(FRAMES);
     let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
-    let sending = send(link, Arc::clone(&store), config, Arc::clone(&finished), faults.clone());
+    let language = Arc::new(Mutex::new(model.captioner.language()));
+    let sending = Sender {
+        link,
+        store: Arc::clone(&store),
+        config: config.link.clone(),
+        language: Arc::clone(&language),
+        finished: Arc::clone(&finished),
+        faults: faults.clone(),
+    };
+    let sending = std::thread::spawn(move || sending.run());
     let mut flight = Flight {
         config,
         store,
         model,
         scrubber,
+        language,
         policy: Policy::new(&config.policy, Instant::now()),
         receiver: Receiver::start(&config.position),
         peripherals,
@@ -118,6 +127,8 @@ struct Flight<'a> {
     store: Arc<Store>,
     model: Model,
     scrubber: Arc<Mutex<health::scrub::Scrubber>>,
+    /// What the link's thread packs with.
+    language: Arc<Mutex<Arc<Language>>>,
     policy: Policy,
     receiver: Receiver,
     peripherals: Peripherals,
@@ -199,6 +210,7 @@ impl Flight<'_> {
         match self.model.reload(again) {
             Ok(()) => {
                 self.faults.count("model_reloads");
+                *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
                 *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
                 report(&format!("{}: loaded", self.model.place().display()));
             }
@@ -237,20 +249,15 @@ impl Flight<'_> {
         }
         let fix = self.receiver.fix();
         let position = frame.position.or(fix.map(|fix| fix.position));
-        let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(now);
+        let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(packets::now);
         let (now, priority) = (Instant::now(), self.policy.priority(&caption.text));
         if let Err(reason) = self.policy.judge(&caption.text, caption.score, position, priority, now) {
             return Outcome::Dropped(reason);
         }
-        let queued = Caption {
-            bundle: self.model.captioner.bundle(),
-            time,
-            score: wire::score_byte(caption.score),
-            priority,
-            position,
-            tokens: caption.tokens.iter().map(|token| token.0).collect(),
-        };
-        let bytes = match queued.packet(u32::MAX, false).encode() {
+        let queued =
+            Caption { time, score: wire::score(caption.score), priority, position, text: caption.text.clone() };
+        // As if it went alone: shared packets cost less.
+        let bytes = match packets::pack(vec![queued.numbered(u32::MAX, false)], &self.model.captioner.language()) {
             Ok(packet) => packet.len() * usize::from(self.config.link.sends),
             Err(error) => {
                 report(&format!("{}: {error}", frame.name));
@@ -290,7 +297,7 @@ impl Flight<'_> {
         Status {
             time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             uptime: self.started.elapsed().as_secs(),
-            bundle: format!("{:04x}", self.model.captioner.bundle()),
+            bundle: format!("{:04x}", self.model.captioner.language().id),
             runtime: self.model.captioner.active(),
             counters: self.store.counters().unwrap_or_default(),
             waiting: self.store.waiting().unwrap_or_default(),
@@ -300,12 +307,6 @@ impl Flight<'_> {
             rss_mib: health::rss_mib(),
         }
     }
-}
-
-/// The system's clock in seconds since 1970.
-fn now() -> u32 {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 type Thread<T> = std::thread::JoinHandle<T>;
@@ -355,66 +356,6 @@ fn read(
             }
         }
         Ok(())
-    })
-}
-
-/// Starts the link's thread.
-fn send(
-    mut link: Box<dyn Link>,
-    store: Arc<Store>,
-    config: &Config,
-    finished: Arc<AtomicBool>,
-    faults: Faults,
-) -> Thread<()> {
-    let (sends, rate) = (config.link.sends, config.link.bytes_per_second);
-    std::thread::spawn(move || {
-        let (mut pause, mut giving_up) = (TICK, None);
-        loop {
-            let ending = finished.load(Ordering::Relaxed);
-            let failed = match store.take() {
-                Ok(None) if ending => return,
-                Ok(None) => {
-                    std::thread::sleep(TICK / 4);
-                    continue;
-                }
-                Ok(Some(waiting)) => {
-                    let packet = waiting.caption.packet(waiting.sequence, waiting.tries > 1).encode();
-                    let sent = packet.map_err(anyhow::Error::from).and_then(|packet| {
-                        link.send(&packet)?;
-                        Ok(packet.len())
-                    });
-                    match sent {
-                        Ok(bytes) => {
-                            while store.sent(&waiting, waiting.sent + 1 >= sends).is_err() {
-                                faults.count("store_errors");
-                                if finished.load(Ordering::Relaxed) {
-                                    return;
-                                }
-                                std::thread::sleep(TICK);
-                            }
-                            (pause, giving_up) = (TICK, None);
-                            if rate > 0 {
-                                std::thread::sleep(Duration::from_secs_f64(bytes as f64 / f64::from(rate)));
-                            }
-                            continue;
-                        }
-                        Err(_) => "link_errors",
-                    }
-                }
-                Err(_) => "store_errors",
-            };
-            faults.count(failed);
-            let since = *giving_up.get_or_insert_with(Instant::now);
-            if ending && since.elapsed() > LAST_TRY {
-                return;
-            }
-            // In short steps, so that an end is noticed.
-            let until = Instant::now() + if ending { TICK } else { pause };
-            while Instant::now() < until && finished.load(Ordering::Relaxed) == ending {
-                std::thread::sleep(TICK / 4);
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
     })
 }
 

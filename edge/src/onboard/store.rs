@@ -2,9 +2,8 @@
 //! One transaction settles a frame, so that after kill −9 or a power cut it is either done and counted or still to do.
 
 use super::outcome::Dropped;
-use crate::wire::{HIGHEST_PRIORITY, Packet, Position};
+use crate::wire::{self, HIGHEST_PRIORITY, Position};
 use anyhow::{Context, Result};
-use cssa::vocabulary::TokenId;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,18 +42,16 @@ pub struct Store {
 /// A caption that is to be sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Caption {
-    /// The bundle's id.
-    pub bundle: u16,
     /// Seconds since 1970.
     pub time: u32,
-    /// 0 to 255.
+    /// 0 to [`wire::HIGHEST_SCORE`].
     pub score: u8,
     /// 0 to 3.
     pub priority: u8,
     /// Where.
     pub position: Option<Position>,
     /// The words.
-    pub tokens: Vec<u16>,
+    pub text: String,
 }
 
 /// A caption in the queue.
@@ -80,21 +77,11 @@ pub enum Outcome {
 }
 
 impl Caption {
-    /// Its packet, under a number.
+    /// The caption as a packet holds it, under a number.
     #[must_use]
-    pub fn packet(&self, sequence: u32, repeat: bool) -> Packet {
-        let Self { bundle, time, score, priority, position, tokens } = self;
-        let tokens = tokens.iter().map(|&token| TokenId(token)).collect();
-        Packet {
-            bundle: *bundle,
-            sequence,
-            time: *time,
-            score: *score,
-            priority: *priority,
-            repeat,
-            position: *position,
-            tokens,
-        }
+    pub fn numbered(&self, sequence: u32, repeat: bool) -> wire::Caption {
+        let Self { time, score, priority, position, text } = self.clone();
+        wire::Caption { sequence, time, position, score, priority, repeat, text }
     }
 }
 
@@ -181,38 +168,48 @@ impl Store {
         })
     }
 
-    /// Takes the most urgent caption for the link: it is marked as sent, on the disk, before anyone sends it, so that
-    /// whatever happens then, its next packet says that it may be a repeat.
-    pub fn take(&self) -> Result<Option<Waiting>> {
+    /// Takes the most urgent captions for the link, at most `most`: they are marked as tried, on the disk, before anyone sends
+    /// them, so that whatever happens then, their next packets say that they may be repeats.
+    pub fn take(&self, most: usize) -> Result<Vec<Waiting>> {
         self.with(|database| {
             let write = database.begin_write()?;
-            let waiting = {
+            let mut taken = Vec::new();
+            {
                 let mut queue = write.open_table(QUEUE)?;
-                let first = queue.first()?.map(|(_, value)| postcard::from_bytes::<Waiting>(value.value()));
-                let Some(mut waiting) = first.transpose()? else { return Ok(None) };
-                waiting.tries = waiting.tries.saturating_add(1);
-                queue.insert(key_of(&waiting), postcard::to_allocvec(&waiting)?.as_slice())?;
-                waiting
-            };
-            write.commit()?;
-            Ok(Some(waiting))
+                for entry in queue.iter()?.take(most) {
+                    taken.push(postcard::from_bytes::<Waiting>(entry?.1.value())?);
+                }
+                for waiting in &mut taken {
+                    waiting.tries = waiting.tries.saturating_add(1);
+                    queue.insert(key_of(waiting), postcard::to_allocvec(waiting)?.as_slice())?;
+                }
+            }
+            if taken.is_empty() {
+                write.abort()?
+            } else {
+                write.commit()?
+            }
+            Ok(taken)
         })
     }
 
-    /// Counts a packet that went out; its caption retires, or waits behind those that went out less often.
-    pub fn sent(&self, waiting: &Waiting, retire: bool) -> Result<()> {
+    /// Counts a packet that went out; its captions retire when they went out `sends` times, or wait behind those that went out
+    /// less often.
+    pub fn sent(&self, packet: &[Waiting], sends: u8) -> Result<()> {
         self.with(|database| {
             let write = database.begin_write()?;
             {
                 let mut counters = write.open_table(COUNTERS)?;
                 add(&mut counters, SENT, 1)?;
                 let mut queue = write.open_table(QUEUE)?;
-                let was_there = queue.remove(key_of(waiting))?.is_some();
-                if was_there && retire {
-                    add(&mut counters, RETIRED, 1)?;
-                } else if was_there {
+                for waiting in packet {
+                    let was_there = queue.remove(key_of(waiting))?.is_some();
                     let again = Waiting { sent: waiting.sent.saturating_add(1), ..waiting.clone() };
-                    queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
+                    if was_there && again.sent >= sends {
+                        add(&mut counters, RETIRED, 1)?;
+                    } else if was_there {
+                        queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
+                    }
                 }
             }
             Ok(write.commit()?)
@@ -254,7 +251,7 @@ mod tests {
     use super::*;
 
     fn caption(priority: u8) -> Caption {
-        Caption { bundle: 7, time: 1, score: 200, priority, position: None, tokens: vec![3, 4] }
+        Caption { time: 1, score: 20, priority, position: None, text: "a river".into() }
     }
 
     #[test]
@@ -275,22 +272,18 @@ mod tests {
             (count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_score")),
             (6, 3, 2, 1)
         );
-        let first = store.take()?.context("empty")?;
-        assert_eq!((first.sequence, first.tries), (3, 1));
+        let all = |taken: &[Waiting]| taken.iter().map(|waiting| (waiting.sequence, waiting.tries)).collect::<Vec<_>>();
+        assert_eq!(all(&store.take(1)?), [(3, 1)]);
         drop(store);
         let store = Store::open(folder.path(), 3)?;
-        let again = store.take()?.context("empty")?;
-        assert_eq!((again.sequence, again.tries), (3, 2), "a packet that may have gone out is marked");
-        store.sent(&again, true)?;
-        let second = store.take()?.context("empty")?;
-        assert_eq!(second.sequence, 1);
-        store.sent(&second, true)?;
-        let third = store.take()?.context("empty")?;
-        assert_eq!((third.sequence, store.waiting()?), (0, 1));
-        store.sent(&third, false)?;
+        let two = store.take(2)?;
+        assert_eq!(all(&two), [(3, 2), (1, 1)], "what may have gone out is marked");
+        store.sent(&two, 1)?;
+        let third = store.take(9)?;
+        assert_eq!((all(&third), store.waiting()?), (vec![(0, 1)], 1));
+        store.sent(&third, 2)?;
         store.settle(None, &Outcome::Queued(caption(0)))?;
-        let next = store.take()?.context("empty")?;
-        assert_eq!((next.sequence, next.sent), (5, 0), "first sends go before second ones");
+        assert_eq!(all(&store.take(9)?), [(5, 1), (0, 2)], "first sends go before second ones");
         store.forget(|key| key == "a")?;
         assert!(!store.is_done("a")?);
         Ok(())

@@ -1,125 +1,106 @@
-//! The caption packet, version 2: a postcard envelope and a checksum.
+//! The packet, version 2: one caption or several, arithmetic-coded by the bundle's language model, and a checksum.
 //!
-//! | bytes | field | encoding |
-//! |---|---|---|
-//! | 1 | wire version | [`WIRE_VERSION`] |
-//! | 1 | flags | bits 0–1 priority, bit 2 sent before, bit 3 a position follows, the others 0 |
-//! | 2 | bundle id | u16, little-endian: first 16 bits of the bundle's hash |
-//! | 1–5 | sequence number | u32 as a postcard varint: counts the sender's captions, wraps |
-//! | 4 | time | u32, little-endian: seconds since 1970-01-01 UTC |
-//! | 1 | score | u8: probability × 255, rounded |
-//! | 0 or 2–8 | latitude, longitude | where flagged: degrees × 100,000 (1.1 m), rounded, each an i32 as a zigzag varint |
-//! | 1–2 | number of words | postcard varint, at most [`LONGEST_CAPTION`] |
-//! | 1–3 each | words | u16 as a postcard varint: rank by frequency, the most frequent word is 0 |
-//! | 4 | checksum | CRC-32/ISO-HDLC over all bytes before, little-endian |
+//! | bytes | field |
+//! |---|---|
+//! | 1 | wire version, [`WIRE_VERSION`] |
+//! | 2 | bundle id, u16 little-endian: first 16 bits of the bundle's hash |
+//! | 0 and more | the captions, as one arithmetic-coded message |
+//! | 4 | checksum, CRC-32/ISO-HDLC over all bytes before, little-endian |
 //!
-//! The 128 most frequent words take one byte each. A packet is refused, never guessed at: the checksum is looked at first,
-//! then the version, then the bounds, and no byte may be left over. Any change of these bytes takes a new version and new
-//! vectors in `fixtures/wire`.
+//! The first three bytes are what postcard makes of `(u8, u16)` with a fixed-size integer. The message is a sequence of symbols,
+//! each with weights that both sides know; [`coder`](self) says how symbols become bytes. `uniform n` is one of n equally likely
+//! numbers. `number W` is a symbol with the weights W, the number's length in bits, and then, where it has more than one bit, those
+//! below the highest: uniform 2^16 for the lowest 16 where there are more, uniform for the rest. `signed W` is a number that
+//! interleaves 0, −1, 1, −2, 2…
+//!
+//! | symbols | field |
+//! |---|---|
+//! | `number FEW` | captions less one |
+//! | `uniform 8` | digits: positions are in degrees × 10^digits, rounded |
+//! | for each caption: | |
+//! | `number ANY`; then `number SMALL` | sequence number; of others, the difference to the one before, less one |
+//! | `uniform 2^16` twice; then `signed SPREAD` | time in seconds since 1970, high half first; the difference to the one before |
+//! | weights 1, 1; then 15, 1 | whether there is a position (no, yes); whether that is as before (yes, no) |
+//! | `uniform 180·10^digits + 1`, `uniform 360·10^digits + 1`; then `signed SPREAD` twice | where there is one: latitude + 90°, longitude + 180°; the differences to the last one |
+//! | `uniform 32` | score × 31, rounded |
+//! | weights 60, 2, 1, 1 | priority |
+//! | weights 15, 1 | sent before (no, yes) |
+//! | weights 1, 1 | whether the text ends in " ." (no, yes) |
+//! | for each word, and the end: | |
+//! | weights of the context's followers by id, and its escape | the word, in the longest context of up to three words that the model knows (captions begin with three `START`s); after an escape the next shorter one, without the words that have been ruled out; a context with none left is passed over |
+//! | the word's bytes and 256, weights as in `text.rs` | where every context escaped: its spelling |
+//!
+//! A packet is refused, never guessed at: the checksum is looked at first, then the version and the bundle, then the bounds; and the
+//! captions must be those that give exactly these bytes. Any change takes a new version and new vectors in `fixtures/wire`.
 
+mod coder;
+mod message;
 mod stream;
+mod text;
 
+pub use message::Position;
 pub use stream::{Frame, frames, push_frame};
 
+use alloc::string::String;
 use alloc::vec::Vec;
+use coder::{Decoder, Encoder};
 use crc::{CRC_32_ISO_HDLC, Crc};
-use cssa::vocabulary::TokenId;
-use serde::{Deserialize, Serialize};
+use cssa::language_model::LanguageModel;
 
 /// The version that this code writes and reads.
 pub const WIRE_VERSION: u8 = 2;
 /// Most words of a caption.
 pub const LONGEST_CAPTION: usize = 255;
-/// Bytes of a packet at most: every field at its longest.
-pub const LARGEST_PACKET: usize = 1 + 1 + 2 + 5 + 4 + 1 + 2 * 5 + 2 + 3 * LONGEST_CAPTION + CHECKSUM;
+/// Most captions of a packet.
+pub const MOST_CAPTIONS: usize = 64;
+/// Bytes of a packet at most.
+pub const LARGEST_PACKET: usize = 4096;
+/// The priority of what must arrive first.
+pub const HIGHEST_PRIORITY: u8 = 3;
+/// The highest score.
+pub const HIGHEST_SCORE: u8 = 31;
 
+const HEADER: usize = 3;
 const CHECKSUM: usize = 4;
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
-/// A caption on its way to the ground.
+/// Captions on their way to the ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The bundle whose vocabulary the words are from.
+    /// The bundle that made them.
     pub bundle: u16,
-    /// Counts the sender's captions: two packets with the same number are the same caption.
+    /// Decimals of a degree that positions have, 0 to 7: 5 are 1.1 m.
+    pub digits: u8,
+    /// One to [`MOST_CAPTIONS`].
+    pub captions: Vec<Caption>,
+}
+
+/// A caption on its way to the ground.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caption {
+    /// Counts the sender's captions: two with the same number are the same caption.
     pub sequence: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u32,
-    /// How sure the model is, 0 to 255 for 0 to 1.
+    /// Where the image was taken, rounded to the packet's digits.
+    pub position: Option<Position>,
+    /// How sure the model is, 0 to [`HIGHEST_SCORE`] for 0 to 1.
     pub score: u8,
     /// How much it matters, 0 to [`HIGHEST_PRIORITY`].
     pub priority: u8,
     /// It may have been sent before.
     pub repeat: bool,
-    /// Where the image was taken.
-    pub position: Option<Position>,
-    /// The words, without start and end.
-    pub tokens: Vec<TokenId>,
+    /// Its words.
+    pub text: String,
 }
 
-/// The priority of what must arrive first.
-pub const HIGHEST_PRIORITY: u8 = 3;
-
-/// A place on the earth (WGS 84), to 1.1 m.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// Degrees north × 100,000.
-    latitude: i32,
-    /// Degrees east × 100,000.
-    longitude: i32,
-}
-
-impl Position {
-    const UNITS: f64 = 1e5;
-
-    /// A place by degrees north and east; `None` where they are no place on earth.
-    #[must_use]
-    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
-        if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
-            return None;
-        }
-        let units = |degrees: f64| libm::round(degrees * Self::UNITS) as i32;
-        Some(Self { latitude: units(latitude), longitude: units(longitude) })
-    }
-
-    /// Degrees north and east.
-    #[must_use]
-    pub fn degrees(self) -> (f64, f64) {
-        (f64::from(self.latitude) / Self::UNITS, f64::from(self.longitude) / Self::UNITS)
-    }
-
-    fn is_on_earth(self) -> bool {
-        let (latitude, longitude) = self.degrees();
-        Self::new(latitude, longitude).is_some()
-    }
-}
-
-/// What the flags' bits say.
-const PRIORITY: u8 = 0b11;
-const REPEAT: u8 = 0b100;
-const POSITION: u8 = 0b1000;
-
-/// The fixed part of the envelope as postcard sees it: the order of the fields is the order on the wire. The words follow
-/// as postcard writes a `Vec<u16>`, read one by one so that a false count allocates nothing.
-#[derive(Serialize, Deserialize)]
-struct Envelope {
-    version: u8,
-    flags: u8,
-    #[serde(with = "postcard::fixint::le")]
-    bundle: u16,
-    sequence: u32,
-    #[serde(with = "postcard::fixint::le")]
-    time: u32,
-    score: u8,
-}
-
-/// Why a caption cannot be packed or a packet not be read.
+/// Why captions cannot be packed or a packet not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Shorter than the shortest or longer than the longest packet.
-    #[error("{found} bytes, expected 15 to {LARGEST_PACKET}")]
+    #[error("{found} bytes, expected 7 to {LARGEST_PACKET}")]
     Length {
-        /// Bytes received.
+        /// Bytes.
         found: usize,
     },
     /// The bytes changed on the way.
@@ -136,113 +117,113 @@ pub enum WireError {
         /// The packet's first byte.
         found: u8,
     },
-    /// The checksum is right but the envelope is not.
-    #[error("malformed envelope")]
+    /// Made with another bundle.
+    #[error("made with bundle {found:04x}, this is bundle {expected:04x}: name the right one")]
+    Bundle {
+        /// The packet's.
+        found: u16,
+        /// The reader's.
+        expected: u16,
+    },
+    /// The checksum is right but the message is not.
+    #[error("malformed message")]
     Malformed,
-    /// More words than a packet may have.
+    /// More words than a caption may have.
     #[error("{found} words, expected at most {LONGEST_CAPTION}")]
     Words {
         /// Words found.
         found: usize,
     },
-    /// A priority above the highest.
-    #[error("priority {found}, expected at most {HIGHEST_PRIORITY}")]
-    Priority {
-        /// The priority.
-        found: u8,
+    /// A word of more than 255 bytes.
+    #[error("a word of more than 255 bytes")]
+    Word,
+    /// Captions that are none or too many.
+    #[error("{found} captions, expected 1 to {MOST_CAPTIONS}")]
+    Captions {
+        /// Captions found.
+        found: usize,
     },
-    /// A caption with a token that is no word.
-    #[error("token {found} is no word")]
-    Special {
-        /// The token.
-        found: u16,
+    /// A score, priority or number of digits that is too high.
+    #[error("{field} {found}, expected at most {most}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        found: u8,
+        /// The highest.
+        most: u8,
     },
 }
 
 impl Packet {
-    /// The bytes of the packet.
-    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        if self.tokens.len() > LONGEST_CAPTION {
-            return Err(WireError::Words { found: self.tokens.len() });
+    /// The bytes of the packet, by the language model of its bundle.
+    pub fn encode(&self, model: &LanguageModel) -> Result<Vec<u8>, WireError> {
+        if !(1..=MOST_CAPTIONS).contains(&self.captions.len()) {
+            return Err(WireError::Captions { found: self.captions.len() });
         }
-        if self.priority > HIGHEST_PRIORITY {
-            return Err(WireError::Priority { found: self.priority });
+        let check =
+            |field, found, most| if found > most { Err(WireError::Field { field, found, most }) } else { Ok(()) };
+        check("digits", self.digits, message::MOST_DIGITS)?;
+        for caption in &self.captions {
+            check("score", caption.score, HIGHEST_SCORE)?;
+            check("priority", caption.priority, HIGHEST_PRIORITY)?;
         }
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        let envelope = Envelope {
-            version: WIRE_VERSION,
-            flags: self.priority | flag(self.repeat, REPEAT) | flag(self.position.is_some(), POSITION),
-            bundle: self.bundle,
-            sequence: self.sequence,
-            time: self.time,
-            score: self.score,
-        };
-        let rank =
-            |token: &TokenId| token.0.checked_sub(TokenId::FIRST_WORD.0).ok_or(WireError::Special { found: token.0 });
-        let ranks: Vec<u16> = self.tokens.iter().map(rank).collect::<Result<_, _>>()?;
-        let bytes = match self.position {
-            Some(position) => postcard::to_allocvec(&(envelope, position, ranks)),
-            None => postcard::to_allocvec(&(envelope, ranks)),
-        };
-        let mut bytes = bytes.map_err(|_| WireError::Malformed)?;
+        let mut coder = Encoder::new();
+        message::code(&mut coder, model, self.digits, &self.captions)?;
+        let mut bytes = alloc::vec![WIRE_VERSION];
+        bytes.extend(self.bundle.to_le_bytes());
+        bytes.extend(coder.finish());
         bytes.extend(CRC.checksum(&bytes).to_le_bytes());
+        if bytes.len() > LARGEST_PACKET {
+            return Err(WireError::Length { found: bytes.len() });
+        }
         Ok(bytes)
     }
 
-    /// Reads a packet. Never panics and never allocates more than the longest caption takes, whatever the bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        const SHORTEST: usize = 1 + 1 + 2 + 1 + 4 + 1 + 1 + CHECKSUM;
-        if !(SHORTEST..=LARGEST_PACKET).contains(&bytes.len()) {
-            return Err(WireError::Length { found: bytes.len() });
+    /// Reads a packet of the bundle `bundle`, whose language model is `model`. Never panics and never allocates much more than
+    /// the packet's captions take, whatever the bytes.
+    pub fn decode(bytes: &[u8], bundle: u16, model: &LanguageModel) -> Result<Self, WireError> {
+        let found = bundle_of(bytes)?;
+        if found != bundle {
+            return Err(WireError::Bundle { found, expected: bundle });
         }
-        let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(WireError::Malformed)?;
-        let (found, expected) = (u32::from_le_bytes(*checksum), CRC.checksum(content));
-        if found != expected {
-            return Err(WireError::Checksum { found, expected });
-        }
-        if content[0] != WIRE_VERSION {
-            return Err(WireError::Version { found: content[0] });
-        }
-        let (envelope, mut rest) = take::<Envelope>(content)?;
-        let Envelope { flags, bundle, sequence, time, score, .. } = envelope;
-        if flags & !(PRIORITY | REPEAT | POSITION) != 0 {
+        let mut coder = Decoder::new(&bytes[HEADER..bytes.len() - CHECKSUM]);
+        let (digits, captions) = message::code(&mut coder, model, 0, &[])?;
+        let packet = Self { bundle, digits, captions };
+        if packet.encode(model)? != bytes {
             return Err(WireError::Malformed);
         }
-        let mut position = None;
-        if flags & POSITION != 0 {
-            let (place, after) = take::<Position>(rest)?;
-            (position, rest) = (Some(place), after);
-        }
-        if position.is_some_and(|position| !position.is_on_earth()) {
-            return Err(WireError::Malformed);
-        }
-        let (count, mut rest) = take::<u32>(rest)?;
-        let count = count as usize;
-        if count > LONGEST_CAPTION {
-            return Err(WireError::Words { found: count });
-        }
-        let mut tokens = Vec::with_capacity(count);
-        for _ in 0..count {
-            let (rank, after) = take::<u16>(rest)?;
-            tokens.push(TokenId(rank.checked_add(TokenId::FIRST_WORD.0).ok_or(WireError::Malformed)?));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            return Err(WireError::Malformed);
-        }
-        let (priority, repeat) = (flags & PRIORITY, flags & REPEAT != 0);
-        Ok(Self { bundle, sequence, time, score, priority, repeat, position, tokens })
+        Ok(packet)
     }
 }
 
-fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), WireError> {
-    postcard::take_from_bytes(bytes).map_err(|_| WireError::Malformed)
+/// A sentence alone, as the message of a packet holds it: what it takes on the link.
+pub fn payload(text: &str, model: &LanguageModel) -> Result<Vec<u8>, WireError> {
+    let mut coder = Encoder::new();
+    text::code(&mut coder, model, text)?;
+    Ok(coder.finish())
 }
 
-/// A probability as a packet's score.
+/// The bundle that made a packet, once its length, checksum and version are right.
+pub fn bundle_of(bytes: &[u8]) -> Result<u16, WireError> {
+    if !(HEADER + CHECKSUM..=LARGEST_PACKET).contains(&bytes.len()) {
+        return Err(WireError::Length { found: bytes.len() });
+    }
+    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(WireError::Malformed)?;
+    let (found, expected) = (u32::from_le_bytes(*checksum), CRC.checksum(content));
+    if found != expected {
+        return Err(WireError::Checksum { found, expected });
+    }
+    if content[0] != WIRE_VERSION {
+        return Err(WireError::Version { found: content[0] });
+    }
+    Ok(u16::from_le_bytes([content[1], content[2]]))
+}
+
+/// A probability as a caption's score.
 #[must_use]
-pub fn score_byte(probability: f32) -> u8 {
-    let scaled = probability.clamp(0.0, 1.0) * 255.0 + 0.5;
+pub fn score(probability: f32) -> u8 {
+    let scaled = probability.clamp(0.0, 1.0) * f32::from(HIGHEST_SCORE) + 0.5;
     scaled as u8
 }
 

@@ -1,7 +1,7 @@
 //! Packets one after the other in a file or on a byte stream: each is COBS-encoded and ends with a zero byte, so that a
 //! reader finds the next packet again after damage.
 
-use super::{LARGEST_PACKET, Packet, WireError};
+use super::{LARGEST_PACKET, WireError};
 use alloc::vec::Vec;
 
 /// Appends a packet to a stream.
@@ -15,8 +15,8 @@ pub fn push_frame(stream: &mut Vec<u8>, packet: &[u8]) {
 pub struct Frame {
     /// Where it starts, in bytes from the beginning.
     pub offset: usize,
-    /// The packet, or why it is none.
-    pub packet: Result<Packet, WireError>,
+    /// The packet's bytes, not looked into yet, or why there are none.
+    pub packet: Result<Vec<u8>, WireError>,
 }
 
 /// The frames of a stream, in order; empty ones are passed over, and what follows the last zero is a cut-off packet.
@@ -32,10 +32,9 @@ pub fn frames(stream: &[u8]) -> impl Iterator<Item = Frame> + '_ {
     })
 }
 
-fn unframe(encoded: &[u8]) -> Result<Packet, WireError> {
+fn unframe(encoded: &[u8]) -> Result<Vec<u8>, WireError> {
     if encoded.len() > LARGEST_PACKET + LARGEST_PACKET / 254 + 1 {
         return Err(WireError::Length { found: encoded.len() });
     }
-    let bytes = cobs::decode_vec(encoded).map_err(|_| WireError::Malformed)?;
-    Packet::decode(&bytes)
+    cobs::decode_vec(encoded).map_err(|_| WireError::Malformed)
 }

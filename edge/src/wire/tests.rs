@@ -2,33 +2,27 @@ use super::*;
 use alloc::vec;
 use proptest::prelude::*;
 
-fn packet() -> Packet {
-    Packet {
-        bundle: 0xbeef,
-        sequence: 300,
-        time: 0x6543_2100,
-        score: 204,
+fn model() -> LanguageModel {
+    let captions =
+        ["a big bridge over a river .", "a river and a bridge", "many planes are parked near the terminal ."];
+    LanguageModel::build(captions.map(String::from))
+}
+
+fn caption(sequence: u32, text: &str) -> Caption {
+    Caption {
+        sequence,
+        time: 1_763_928_000 + 7 * sequence,
+        position: Position::new(48.20849 + 1e-4 * f64::from(sequence), -16.37208),
+        score: 25,
         priority: 2,
-        repeat: true,
-        position: Position::new(48.20849, -16.37208),
-        tokens: vec![TokenId(3), TokenId(130), TokenId(131), TokenId(2003)],
+        repeat: sequence == 301,
+        text: text.into(),
     }
 }
 
-/// version 02 · flags 0e · bundle efbe · sequence ac02 · time 00214365 · score cc · latitude e2bdcc04 · longitude
-/// afedc701 · words 04: 00 7f 8001 d00f · CRC-32
-const BYTES: &str = "020eefbeac0200214365cce2bdcc04afedc70104007f8001d00f";
-
-fn bytes_of(hexadecimal: &str) -> Vec<u8> {
-    (0..hexadecimal.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hexadecimal[at..at + 2], 16).ok()).collect()
-}
-
-#[test]
-fn a_packet_has_exactly_these_bytes() {
-    let mut expected = bytes_of(BYTES);
-    expected.extend(CRC.checksum(&expected).to_le_bytes());
-    assert_eq!(packet().encode(), Ok(expected.clone()));
-    assert_eq!(Packet::decode(&expected), Ok(packet()));
+fn packet() -> Packet {
+    let captions = vec![caption(300, "a big bridge"), caption(301, "Ein Fluß  and a river ."), caption(303, "")];
+    Packet { bundle: 0xbeef, digits: 5, captions }
 }
 
 #[test]
@@ -37,80 +31,109 @@ fn the_checksum_is_that_of_the_standard() {
 }
 
 #[test]
+fn captions_come_back_with_everything() -> Result<(), WireError> {
+    let (model, packet) = (model(), packet());
+    let bytes = packet.encode(&model)?;
+    let rounded = |caption: &Caption| Caption { position: caption.position.map(|p| p.rounded(5)), ..caption.clone() };
+    let expected = Packet { captions: packet.captions.iter().map(rounded).collect(), ..packet };
+    assert_eq!(Packet::decode(&bytes, 0xbeef, &model)?, expected);
+    assert_eq!(bundle_of(&bytes)?, 0xbeef);
+    let shown = |text: &str| payload(text, &model).map(|bytes| bytes.len());
+    assert!(shown("a big bridge over a river .")? <= 2 && shown("zzyzx")? >= 4);
+    Ok(())
+}
+
+#[test]
 fn wrong_packets_say_why() -> Result<(), WireError> {
-    let resealed = |mut content: Vec<u8>| {
+    let model = model();
+    let bytes = packet().encode(&model)?;
+    let resealed = |change: fn(&mut Vec<u8>)| {
+        let mut content = bytes[..bytes.len() - CHECKSUM].to_vec();
+        change(&mut content);
         content.extend(CRC.checksum(&content).to_le_bytes());
-        Packet::decode(&content)
+        Packet::decode(&content, 0xbeef, &model)
     };
-    let mut content = bytes_of(BYTES);
-    assert_eq!(Packet::decode(&[]), Err(WireError::Length { found: 0 }));
-    content[0] = 1;
-    assert_eq!(resealed(content.clone()), Err(WireError::Version { found: 1 }));
-    content[0] = 2;
-    content[1] = 0x1e;
-    assert_eq!(resealed(content.clone()), Err(WireError::Malformed));
-    content[1] = 0x0e;
-    content.push(0);
-    assert_eq!(resealed(content.clone()), Err(WireError::Malformed));
-    let mut damaged = packet().encode()?;
+    assert_eq!(Packet::decode(&[], 0xbeef, &model), Err(WireError::Length { found: 0 }));
+    assert_eq!(resealed(|content| content[0] = 1), Err(WireError::Version { found: 1 }));
+    assert_eq!(resealed(|content| content.push(0)), Err(WireError::Malformed));
+    assert_eq!(resealed(|content| content.push(9)), Err(WireError::Malformed));
+    assert_eq!(resealed(|content| content[1] = 0), Err(WireError::Bundle { found: 0xbe00, expected: 0xbeef }));
+    let mut damaged = bytes.clone();
     damaged[4] ^= 1;
-    assert!(matches!(Packet::decode(&damaged), Err(WireError::Checksum { .. })));
-    let endless = Packet { tokens: vec![TokenId(3); 256], ..packet() };
-    assert_eq!(endless.encode(), Err(WireError::Words { found: 256 }));
-    assert_eq!(Packet { priority: 4, ..packet() }.encode(), Err(WireError::Priority { found: 4 }));
-    let special = Packet { tokens: vec![TokenId::START], ..packet() };
-    assert_eq!(special.encode(), Err(WireError::Special { found: 1 }));
+    assert!(matches!(Packet::decode(&damaged, 0xbeef, &model), Err(WireError::Checksum { .. })));
+    let with = |change: fn(&mut Packet)| {
+        let mut packet = packet();
+        change(&mut packet);
+        packet.encode(&model)
+    };
+    assert_eq!(with(|packet| packet.captions.clear()), Err(WireError::Captions { found: 0 }));
+    let high = Err(WireError::Field { field: "priority", found: 4, most: 3 });
+    assert_eq!(with(|packet| packet.captions[0].priority = 4), high);
+    assert_eq!(with(|packet| packet.captions[0].text = "a ".repeat(300)), Err(WireError::Words { found: 301 }));
+    assert_eq!(with(|packet| packet.captions[0].text = "a".repeat(300)), Err(WireError::Word));
     Ok(())
 }
 
 #[test]
 fn a_stream_goes_on_after_damage() -> Result<(), WireError> {
-    let mut stream = Vec::new();
-    for sequence in 0..3 {
-        push_frame(&mut stream, &Packet { sequence, ..packet() }.encode()?);
+    let (model, mut stream) = (model(), Vec::new());
+    for bundle in 0..3 {
+        push_frame(&mut stream, &Packet { bundle, ..packet() }.encode(&model)?);
     }
     let second = stream.iter().position(|&byte| byte == 0).unwrap_or_default() + 1;
     stream[second + 5] ^= 0x10;
     let found: Vec<Frame> = frames(&stream).collect();
     assert_eq!(found.len(), 3);
     assert_eq!((found[0].offset, found[1].offset), (0, second));
-    assert!(found[0].packet.is_ok() && found[1].packet.is_err());
-    assert_eq!(found[2].packet.as_ref().map(|packet| packet.sequence), Ok(2));
+    let bundle = |frame: &Frame| frame.packet.clone().and_then(|bytes| bundle_of(&bytes));
+    assert_eq!((bundle(&found[0]), bundle(&found[2])), (Ok(0), Ok(2)));
+    assert!(bundle(&found[1]).is_err());
     Ok(())
 }
 
 #[test]
-fn scores_fill_the_byte() {
-    assert_eq!([0.0, 0.5, 1.0, 2.0, f32::NAN].map(score_byte), [0, 128, 255, 255, 0]);
+fn scores_and_places_are_rounded() {
+    assert_eq!([0.0, 0.5, 1.0, 2.0, f32::NAN].map(score), [0, 16, 31, 31, 0]);
+    let place = Position::new(-33.857_234_9, 151.215_678_1).map(|place| place.rounded(2).degrees());
+    assert_eq!(place, Some((-33.86, 151.22)));
+    assert!(Position::new(90.1, 0.0).is_none() && Position::new(f64::NAN, 0.0).is_none());
+}
+
+fn any_caption() -> impl Strategy<Value = Caption> {
+    let text = prop_oneof!["[a-z .]{0,40}", "\\PC{0,30}", Just("a river and a bridge .".to_owned())];
+    let place = proptest::option::of((-90f64..=90.0, -180f64..=180.0));
+    (any::<(u32, u32, bool)>(), place, 0..=HIGHEST_SCORE, 0..=HIGHEST_PRIORITY, text).prop_map(
+        |((sequence, time, repeat), place, score, priority, text)| {
+            let position = place.and_then(|(latitude, longitude)| Position::new(latitude, longitude));
+            Caption { sequence, time, position, score, priority, repeat, text }
+        },
+    )
 }
 
 proptest! {
     #[test]
     fn every_packet_round_trips(
         bundle: u16,
-        sequence: u32,
-        time: u32,
-        score: u8,
-        priority in 0..=HIGHEST_PRIORITY,
-        repeat: bool,
-        place in proptest::option::of((-90f64..=90.0, -180f64..=180.0)),
-        tokens in proptest::collection::vec(3u16..=u16::MAX, 0..=LONGEST_CAPTION),
+        digits in 0..=7u8,
+        captions in proptest::collection::vec(any_caption(), 1..=6),
     ) {
-        let tokens = tokens.into_iter().map(TokenId).collect();
-        let position = place.and_then(|(latitude, longitude)| Position::new(latitude, longitude));
-        prop_assert_eq!(position.is_some(), place.is_some());
-        let packet = Packet { bundle, sequence, time, score, priority, repeat, position, tokens };
-        let bytes = packet.encode()?;
-        prop_assert!(bytes.len() <= LARGEST_PACKET);
-        prop_assert_eq!(Packet::decode(&bytes), Ok(packet));
+        let model = model();
+        let captions = captions.into_iter().map(|caption| {
+            Caption { position: caption.position.map(|place| place.rounded(digits)), ..caption }
+        });
+        let packet = Packet { bundle, digits, captions: captions.collect() };
+        let bytes = packet.encode(&model)?;
+        prop_assert_eq!(Packet::decode(&bytes, bundle, &model), Ok(packet));
     }
 
     #[test]
     fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..900)) {
-        let _ = Packet::decode(&bytes);
+        let model = model();
+        let _ = Packet::decode(&bytes, 0, &model);
         prop_assert!(frames(&bytes).count() <= bytes.len());
-        let mut sealed = bytes;
+        let mut sealed = vec![WIRE_VERSION, 0, 0];
+        sealed.extend(bytes);
         sealed.extend(CRC.checksum(&sealed).to_le_bytes());
-        let _ = Packet::decode(&sealed);
+        let _ = Packet::decode(&sealed, 0, &model);
     }
 }

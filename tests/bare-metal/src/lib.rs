@@ -39,18 +39,23 @@ impl Step for Silent {
     }
 }
 
-/// Words in a packet; −1 where it is none.
+/// Captions in a packet; −1 where it is none of the bundle's, whose language model is given.
 ///
 /// # Safety
-/// `bytes` points at `length` readable bytes.
+/// `bytes` points at `length` readable bytes, `model` at `model_length`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn words_in_packet(bytes: *const u8, length: usize) -> i32 {
+pub unsafe extern "C" fn captions_in_packet(
+    bytes: *const u8,
+    length: usize,
+    bundle: u16,
+    model: *const u8,
+    model_length: usize,
+) -> i32 {
     // SAFETY: the caller keeps the promise above.
-    let bytes = unsafe { core::slice::from_raw_parts(bytes, length) };
-    match edge::wire::Packet::decode(bytes) {
-        Ok(packet) => packet.tokens.len() as i32,
-        Err(_) => -1,
-    }
+    let (bytes, model) =
+        unsafe { (core::slice::from_raw_parts(bytes, length), core::slice::from_raw_parts(model, model_length)) };
+    let Ok(model) = cssa::language_model::LanguageModel::from_bytes(model) else { return -1 };
+    edge::wire::Packet::decode(bytes, bundle, &model).map_or(-1, |packet| packet.captions.len() as i32)
 }
 
 /// Words in a caption searched without a model.
