@@ -84,3 +84,35 @@ fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
     assert_eq!(found[0]["score"], found[1]["score"]);
     Ok(())
 }
+
+/// Captions of the default bundle with time, place and score: what they take alone, and when ten share a packet.
+#[test]
+fn captions_take_a_few_bytes() -> Result<()> {
+    use edge::wire::{Caption, Packet, Position, payload};
+    let language = cssa::bundle::Language::read(&fixtures::bundle())?;
+    let results = cross_crate_tests::root().join("fixtures/results/onboard-rsicd/hypotheses.json");
+    let hypotheses: std::collections::BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(results)?)?;
+    let caption = |(n, text): (usize, &String)| Caption {
+        sequence: 5000 + n as u32,
+        time: 1_763_928_000 + 11 * n as u32,
+        // A flight line with tiles 150 m apart, at 1.1 m.
+        position: Position::new(48.2 + 0.00135 * n as f64, 16.37 + 0.00011 * (n % 13) as f64),
+        score: (20 + n % 12) as u8,
+        priority: u8::from(n % 40 == 0),
+        repeat: n % 30 == 0,
+        text: text.clone(),
+    };
+    let captions: Vec<Caption> = hypotheses.values().enumerate().map(caption).collect();
+    let bytes = |captions: &[Caption]| -> Result<usize> {
+        Ok(Packet { bundle: language.id, digits: 5, captions: captions.to_vec() }.encode(&language.model)?.len())
+    };
+    let mean = |total: usize| total as f64 / captions.len() as f64;
+    let texts =
+        captions.iter().map(|caption| Ok(payload(&caption.text, &language.model)?.len())).sum::<Result<usize>>()?;
+    let alone = captions.iter().map(|caption| bytes(std::slice::from_ref(caption))).sum::<Result<usize>>()?;
+    let shared = captions.chunks(10).map(bytes).sum::<Result<usize>>()?;
+    let [texts, alone, shared] = [texts, alone, shared].map(mean);
+    assert!(texts <= 2.5 && alone <= 24.0 && shared <= 10.0, "{texts:.2} {alone:.2} {shared:.2} bytes");
+    eprintln!("{texts:.2} bytes of text, {alone:.2} a caption alone, {shared:.2} when ten share a packet");
+    Ok(())
+}

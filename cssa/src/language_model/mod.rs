@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(found[..3], [expected.clone(), expected.clone(), expected]);
         assert_eq!(found[3].len(), 7, "every word and the end");
         assert!(!found[3].contains(&START));
-        assert_eq!(model.contexts(&[UNKNOWN, a]).map(words).count(), 2);
+        assert_eq!(model.contexts(&[UNKNOWN, a]).count(), 2);
         assert_eq!((model.word(bridge), model.word(END), model.word(999)), (Some("bridge"), None, None));
     }
 

@@ -7,7 +7,6 @@ pub mod tags;
 
 use super::config::PositionConfig;
 use crate::wire::Position;
-use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,19 +35,20 @@ impl Receiver {
     pub fn start(config: &PositionConfig) -> Self {
         let receiver = Self::default();
         let sink = receiver.clone();
-        let read: Option<Box<dyn Fn(&Self) -> Result<()> + Send>> = match config.clone() {
-            PositionConfig::Tags => None,
-            PositionConfig::Nmea { device, baud } => Some(Box::new(move |sink| nmea::read(&device, baud, sink))),
-            PositionConfig::Mavlink { address } => Some(Box::new(move |sink| mavlink::read(&address, sink))),
-        };
-        if let Some(read) = read {
-            std::thread::spawn(move || {
-                loop {
-                    let _gone = read(&sink);
-                    std::thread::sleep(RETRY);
-                }
-            });
+        let config = config.clone();
+        if config == PositionConfig::Tags {
+            return receiver;
         }
+        std::thread::spawn(move || {
+            loop {
+                let _gone = match &config {
+                    PositionConfig::Tags => return,
+                    PositionConfig::Nmea { device, baud } => nmea::read(device, *baud, &sink),
+                    PositionConfig::Mavlink { address } => mavlink::read(address, &sink),
+                };
+                std::thread::sleep(RETRY);
+            }
+        });
         receiver
     }
 
