@@ -13,6 +13,8 @@ pub mod bench;
 #[cfg(feature = "std")]
 pub mod captioner;
 #[cfg(feature = "std")]
+pub mod ground;
+#[cfg(feature = "std")]
 pub mod onboard;
 #[cfg(feature = "std")]
 pub mod packets;

@@ -25,6 +25,10 @@ enum Action {
     SelfTest(commands::onboard::SelfTestOptions),
     /// Measure what thresholds of the score keep and drop.
     Threshold(commands::onboard::ThresholdOptions),
+    /// Receive packets on the ground and keep their captions in a GeoPackage.
+    Receive(commands::ground::ReceiveOptions),
+    /// Write the captions of a GeoPackage as GeoJSON or CSV.
+    Export(commands::ground::ExportOptions),
     /// Pack sentences and say what they take on the link.
     Encode(commands::EncodeOptions),
     /// Turn a file of packets back into text.
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         Action::Install(options) => commands::onboard::install(&options),
         Action::SelfTest(options) => commands::onboard::self_test(&options),
         Action::Threshold(options) => commands::onboard::threshold(&options),
+        Action::Receive(options) => commands::ground::receive(&options),
+        Action::Export(options) => commands::ground::export(&options),
         Action::Encode(options) => commands::encode(&options),
         Action::Decode(options) => commands::decode(&options),
         Action::Update(options) => commands::update(&options),

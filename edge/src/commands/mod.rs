@@ -1,5 +1,6 @@
 //! What `edge`'s commands do with their options, and the only place where the program prints.
 
+pub(crate) mod ground;
 pub(crate) mod onboard;
 
 use anyhow::{Context, Result, ensure};

@@ -1,0 +1,53 @@
+//! The tables that make an SQLite file a GeoPackage 1.3 (OGC 12-128r17), and its geometry.
+
+/// `application_id`: "GPKG".
+pub(super) const APPLICATION: i32 = 0x4750_4B47;
+/// `user_version`: 1.3.0.
+pub(super) const VERSION: i32 = 10_300;
+
+/// Everything that a new file begins with.
+pub(super) const SCHEMA: &str = r#"
+CREATE TABLE gpkg_spatial_ref_sys (
+  srs_name TEXT NOT NULL, srs_id INTEGER PRIMARY KEY, organization TEXT NOT NULL,
+  organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, description TEXT);
+INSERT INTO gpkg_spatial_ref_sys VALUES
+  ('Undefined Cartesian', -1, 'NONE', -1, 'undefined', NULL),
+  ('Undefined geographic', 0, 'NONE', 0, 'undefined', NULL),
+  ('WGS 84', 4326, 'EPSG', 4326,
+   'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],AUTHORITY["EPSG","4326"]]',
+   NULL);
+CREATE TABLE gpkg_contents (
+  table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE, description TEXT DEFAULT '',
+  last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
+  min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER REFERENCES gpkg_spatial_ref_sys(srs_id));
+CREATE TABLE gpkg_geometry_columns (
+  table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL,
+  z TINYINT NOT NULL, m TINYINT NOT NULL, PRIMARY KEY (table_name, column_name),
+  FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
+CREATE TABLE captions (
+  fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, sequence INTEGER NOT NULL,
+  time DATETIME NOT NULL, caption TEXT NOT NULL, score DOUBLE NOT NULL, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
+  latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (sender, sequence));
+INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
+INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
+CREATE TABLE undecoded (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, bundle TEXT NOT NULL, packet BLOB NOT NULL UNIQUE,
+  received DATETIME NOT NULL);
+CREATE VIRTUAL TABLE caption_words USING fts5(caption, content='captions', content_rowid='fid');
+CREATE TRIGGER captions_words_insert AFTER INSERT ON captions BEGIN
+  INSERT INTO caption_words(rowid, caption) VALUES (new.fid, new.caption); END;
+CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
+  INSERT INTO caption_words(caption_words, rowid, caption) VALUES ('delete', old.fid, old.caption); END;
+"#;
+
+/// A point as a GeoPackage geometry: header without an envelope, then well-known binary, all little-endian.
+pub(super) fn point(latitude: f64, longitude: f64) -> Vec<u8> {
+    let mut blob = b"GP\0\x01".to_vec();
+    blob.extend(4326i32.to_le_bytes());
+    blob.push(1);
+    blob.extend(1u32.to_le_bytes());
+    blob.extend(longitude.to_le_bytes());
+    blob.extend(latitude.to_le_bytes());
+    blob
+}

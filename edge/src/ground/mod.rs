@@ -1,0 +1,8 @@
+//! On the ground: packets in, captions out, kept in a GeoPackage.
+
+pub mod archive;
+mod export;
+mod geopackage;
+pub mod receive;
+
+pub use export::{csv, geojson};

@@ -1,0 +1,145 @@
+//! From `edge run` over the air to a GeoPackage: everything arrives once, damage is counted, other programs read the result.
+
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
+use anyhow::{Context, Result, ensure};
+use cross_crate_tests::{program, succeed};
+use cssa::bundle::Language;
+use edge::wire::{Caption, Packet, Position, push_frame};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8>> {
+    let caption = |sequence| Caption {
+        sequence,
+        time: 1_763_928_000 + sequence,
+        position: Position::new(48.2 + f64::from(sequence) * 1e-3, 16.37),
+        score: 20,
+        priority: 0,
+        repeat: false,
+        text: format!("a bridge over river number {sequence}"),
+    };
+    let packet = Packet { bundle: language.id, digits: 5, captions: sequences.map(caption).collect() };
+    Ok(packet.encode(&language.model)?)
+}
+
+fn receive(stream: &Path, archive: &Path) -> Result<(serde_json::Value, String)> {
+    let from = format!("file:{}", stream.display());
+    let output = program("edge")?.args(["receive", "--quiet", "--from", &from, "--archive"]).arg(archive).output()?;
+    let told = String::from_utf8(output.stderr)?;
+    ensure!(output.status.success(), "{told}");
+    Ok((serde_json::from_slice(&output.stdout)?, told))
+}
+
+#[test]
+fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let language = Language::read(&fixtures::bundle())?;
+    let mut stream = b"garbage before the first packet".to_vec();
+    stream.push(0);
+    for part in [0..10, 10..20, 25..30, 10..20] {
+        push_frame(&mut stream, &packet(&language, part)?);
+    }
+    let mut damaged = Vec::new();
+    push_frame(&mut damaged, &packet(&language, 20..25)?);
+    damaged[9] ^= 0x40;
+    stream.extend(&damaged);
+    let other = Language { id: language.id ^ 1, ..language.clone() };
+    push_frame(&mut stream, &packet(&other, 0..2)?);
+    // A receiver that is cut off in the middle of a packet, and noise as long as no packet is.
+    stream.extend(std::iter::repeat_n(7u8, 50_000));
+    stream.push(0);
+    push_frame(&mut stream, &packet(&language, 30..31)?);
+    std::fs::write(path("pass.bin"), &stream)?;
+    let archive = path("captions.gpkg");
+    let (count, told) = receive(&path("pass.bin"), &archive)?;
+    assert_eq!(
+        (&count["captions"], &count["again"], &count["undecoded"]),
+        (&26.into(), &10.into(), &1.into()),
+        "{count}"
+    );
+    assert!(count["damaged"].as_u64() >= Some(3), "{count}");
+    assert!(told.contains("pass.bin: 20 to 24 are missing"), "{told}");
+    assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
+    let (again, _) = receive(&path("pass.bin"), &archive)?;
+    assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");
+    waiting_packets_are_decoded(folder.path(), &language, &other)?;
+    let export = |format: &str, out: &str, words: &[&str]| -> Result<String> {
+        let out = path(out);
+        let mut edge = program("edge")?;
+        edge.args(["export", "--format", format, "--archive"]).arg(&archive).arg("--out").arg(&out).args(words);
+        ensure!(edge.output()?.status.success());
+        Ok(std::fs::read_to_string(out)?)
+    };
+    let json: serde_json::Value = serde_json::from_str(&export("geojson", "all.json", &[])?)?;
+    assert_eq!(json["features"].as_array().map(Vec::len), Some(26));
+    assert_eq!(json["features"][3]["geometry"]["coordinates"], serde_json::json!([16.37, 48.203]));
+    assert_eq!(export("csv", "some.csv", &["--words", "number 17"])?.lines().count(), 2);
+    by_gdal(&archive)
+}
+
+/// A packet that came before its bundle is decoded once the bundle is named.
+fn waiting_packets_are_decoded(folder: &Path, language: &Language, other: &Language) -> Result<()> {
+    use edge::ground::archive::Archive;
+    use edge::ground::receive::Receiver;
+    let path = folder.join("early.gpkg");
+    let mut early = Receiver::new([other.clone()], Archive::open(&path)?)?;
+    let _kept = early.take("uav", &packet(language, 3..5)?)?;
+    assert_eq!((early.count.undecoded, early.count.captions), (1, 0));
+    drop(early);
+    let late = Receiver::new([language.clone()], Archive::open(&path)?)?;
+    assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
+    Ok(())
+}
+
+/// GDAL's own tools open the archive.
+fn by_gdal(archive: &Path) -> Result<()> {
+    let Ok(output) = Command::new("ogrinfo").args(["-ro", "-so"]).arg(archive).arg("captions").output() else {
+        eprintln!("skipped: ogrinfo is not here");
+        return Ok(());
+    };
+    let (text, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    ensure!(output.status.success(), "{text}{errors}");
+    for expected in ["Geometry: Point", "Feature Count: 26", "Extent: (16.37", "caption: String", "time: DateTime"] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}{errors}");
+    }
+    assert!(!errors.contains("Warning") && !errors.contains("ERROR"), "{errors}");
+    Ok(())
+}
+
+#[test]
+fn what_is_sent_by_udp_arrives() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let free = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let archive = folder.path().join("captions.gpkg");
+    let from = format!("udp:{free}");
+    let mut receiving = program("edge")?;
+    receiving
+        .args(["receive", "--from", &from, "--archive"])
+        .arg(&archive)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut receiving = receiving.spawn()?;
+    while !archive.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let config = folder.path().join("edge.toml");
+    let text = format!(
+        "state = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\nwatch = false\n[link]\nto = \"udp:{free}\"\n",
+        folder.path().join("state"),
+        fixtures::scenes().join("images"),
+    );
+    std::fs::write(&config, text)?;
+    succeed("edge", [Path::new("run"), Path::new("--config"), &config])?;
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    Command::new("kill").arg(receiving.id().to_string()).status()?;
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut receiving.stdout.take().context("no output")?, &mut said)?;
+    ensure!(receiving.wait()?.success());
+    let count: serde_json::Value = serde_json::from_str(said.lines().last().context("nothing was said")?)?;
+    assert_eq!((&count["captions"], &count["damaged"]), (&12.into(), &0.into()), "{said}");
+    assert!(said.lines().filter(|line| line.starts_with("127.0.0.1 ")).count() == 12, "{said}");
+    Ok(())
+}
