@@ -195,7 +195,7 @@ def main():
     words = (bundle / "vocabulary.txt").read_text().split("\n")
     beam = tomllib.loads((bundle / "manifest.toml").read_text())["search"]["beam"]
     peers = {"pytorch": Eager(run, beam), "onnxruntime": OnnxRuntime(bundle, beam, threads)}
-    edge = pathlib.Path(os.environ.get("EDGE", ROOT / "target" / "release" / "edge"))
+    edge = ROOT / "target" / "release" / "edge"
     times = {"pytorch": [], "onnxruntime": [], "edge": []}
     encoder, said = [], {}
     for _ in range(rounds):
