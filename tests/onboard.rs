@@ -150,6 +150,23 @@ impl Ended for Child {
 }
 
 #[test]
+fn a_camera_that_gives_nothing_does_not_keep_it_from_ending() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = "kind = \"pipe\"\ncommand = [\"sleep\", \"600\"]";
+    let zone = folder.path().join("temp");
+    std::fs::write(&zone, "61500\n")?;
+    let more = format!("[peripherals]\ntemperature = {{ zone = {zone:?}, warm = 70.0, limit = 80.0 }}");
+    let config = configure(folder.path(), source, "udp:127.0.0.1:9", &more)?;
+    let mut running = start(&config)?;
+    wait_for(folder.path(), 60, |status| status["bundle"].is_string())?;
+    succeed_kill(&running, "-TERM")?;
+    let began = Instant::now();
+    running.wait_with_output_of()?;
+    assert!(began.elapsed().as_secs() < 10);
+    Ok(())
+}
+
+#[test]
 fn a_camera_that_goes_away_comes_back() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let scenes = fixtures::scenes().join("images");

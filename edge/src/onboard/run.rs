@@ -27,6 +27,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const FRAMES: usize = 4;
 /// Signs of life while nothing happens.
 pub(super) const TICK: Duration = Duration::from_millis(200);
+/// At the end, a source that waits for its device is waited for so long.
+const LAST_FRAME: Duration = Duration::from_secs(2);
+/// Frames after which settled frames that cannot come again are forgotten.
+const TIDY: u64 = 10_000;
 /// Failures in a row after which the model is loaded again.
 const FAILURES: u32 = 3;
 
@@ -66,6 +70,7 @@ pub fn run(
     let link = link::open(&config.link.to)?;
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
+    let command = source.command();
     let model = Model::load(&config.model, &config.state, fallback, config.health.self_test, report)?;
     let (peripherals, problems) = match peripherals {
         Some(peripherals) => (peripherals, Vec::new()),
@@ -112,7 +117,18 @@ pub fn run(
     drop(frames);
     flight.store.flush().ok();
     finished.store(true, Ordering::Relaxed);
-    let read = reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the source's thread failed")));
+    if let Some(command) = &command {
+        sources::end(command, true);
+    }
+    // A camera that gives nothing must not keep the program from ending.
+    let until = Instant::now() + LAST_FRAME;
+    while !reading.is_finished() && Instant::now() < until {
+        std::thread::sleep(TICK / 10);
+    }
+    let read = match reading.is_finished() {
+        true => reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the source's thread failed"))),
+        false => Ok(()),
+    };
     sending.join().ok();
     let status = flight.status();
     status.write(&config.state).ok();
@@ -302,7 +318,7 @@ impl Flight<'_> {
             counters: self.store.counters().unwrap_or_default(),
             waiting: self.store.waiting().unwrap_or_default(),
             faults,
-            celsius: None,
+            celsius: self.peripherals.last_celsius,
             millijoules: (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64),
             rss_mib: health::rss_mib(),
         }
@@ -327,6 +343,9 @@ fn read(
             match source.next(&settled) {
                 Ok(Next::Frame(frame)) => {
                     given += 1;
+                    if given.is_multiple_of(TIDY) && store.forget(|key| source.is_gone(key)).is_err() {
+                        faults.count("store_errors");
+                    }
                     if source.is_live() {
                         match frames.try_send(frame) {
                             Ok(()) => {}

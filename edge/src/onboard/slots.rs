@@ -8,6 +8,9 @@ use cssa::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// What is known of the slots.
+const RECORD: &str = "slots.toml";
+
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,7 +69,7 @@ impl Slots {
     pub fn open(state: &Path) -> Result<Self> {
         let folder = state.join("slots");
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-        let record = files::read_toml(&folder.join("slots.toml")).unwrap_or_default();
+        let record = files::read_toml(&folder.join(RECORD)).unwrap_or_default();
         Ok(Self { folder, record })
     }
 
@@ -125,6 +128,8 @@ impl Slots {
 
     /// Makes the other slot the active one, because this one is damaged; it is no longer good.
     pub fn fall_back(&mut self, damaged: Slot) -> Result<Slot> {
+        // Another process may have installed a bundle meanwhile.
+        self.record = files::read_toml(&self.folder.join(RECORD)).unwrap_or_default();
         let other = damaged.other();
         if self.good(other).is_none() {
             bail!("{}: damaged, and the other slot has no good bundle", self.path(damaged).display());
@@ -144,7 +149,7 @@ impl Slots {
 
     fn write(&self) -> Result<()> {
         let text = toml::to_string_pretty(&self.record)?;
-        Ok(files::write(&self.folder.join("slots.toml"), text.as_bytes())?)
+        Ok(files::write(&self.folder.join(RECORD), text.as_bytes())?)
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Peripherals {
     temperature: Option<Temperature>,
     /// Calls that failed since the start.
     pub errors: u64,
+    /// The temperature in °C when it was last asked for.
+    pub last_celsius: Option<f64>,
     energy: Option<(Instant, f64)>,
 }
 
@@ -110,7 +112,7 @@ impl Peripherals {
             limit: *limit,
         });
         let errors = problems.len() as u64;
-        (Self { trigger, watchdog, power, temperature, errors, energy: None }, problems)
+        (Self { trigger, watchdog, power, temperature, errors, ..Self::default() }, problems)
     }
 
     /// Devices that were opened elsewhere.
@@ -167,7 +169,8 @@ impl Peripherals {
             Ok(text.trim().parse::<f64>().with_context(|| format!("{}: {text:?}", zone.display()))? / 1e3)
         };
         let celsius = read();
-        self.count(celsius)
+        self.last_celsius = self.count(celsius);
+        self.last_celsius
     }
 
     /// What the temperature allows; a zone that does not answer allows everything.

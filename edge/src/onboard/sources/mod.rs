@@ -6,7 +6,7 @@ mod scene;
 mod tiler;
 
 pub use self::files::{FolderSource, ListSource};
-pub use self::pipe::PipeSource;
+pub use self::pipe::{PipeSource, Running, end};
 pub use self::scene::SceneSource;
 pub use self::tiler::{Tile, tiles};
 
@@ -49,6 +49,11 @@ pub trait Source: Send {
     /// Whether frames come when they come, and are lost where nobody takes them.
     fn is_live(&self) -> bool {
         false
+    }
+
+    /// The command behind the source, where there is one.
+    fn command(&self) -> Option<Running> {
+        None
     }
 
     /// Whether a settled frame with this key can never come again.

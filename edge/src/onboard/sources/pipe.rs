@@ -8,6 +8,7 @@ use cssa::preprocess;
 use image::RgbImage;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Largest frame, in bytes.
@@ -17,13 +18,26 @@ const LARGEST_SIDE: usize = 16_384;
 /// A command that ended is not started again sooner.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
+pub type Running = Arc<Mutex<Option<Child>>>;
+
+/// Waits for the command's end, killing it where it shall not go on; gives whether it ended well.
+pub fn end(command: &Running, kill: bool) -> bool {
+    let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
+    if kill {
+        child.kill().ok();
+    }
+    child.wait().is_ok_and(|status| status.success())
+}
+
 /// A command's frames.
 #[derive(Debug)]
 pub struct PipeSource {
     command: Vec<String>,
     live: bool,
     restart: bool,
-    running: Option<(Child, FrameReader<BufReader<ChildStdout>>)>,
+    child: Running,
+    output: Option<FrameReader<BufReader<ChildStdout>>>,
     started: Option<Instant>,
     frames: u64,
 }
@@ -32,7 +46,15 @@ impl PipeSource {
     /// A source whose command is not started yet.
     #[must_use]
     pub fn new(command: &[String], live: bool, restart: bool) -> Self {
-        Self { command: command.to_vec(), live, restart, running: None, started: None, frames: 0 }
+        Self {
+            command: command.to_vec(),
+            live,
+            restart,
+            child: Running::default(),
+            output: None,
+            started: None,
+            frames: 0,
+        }
     }
 
     fn start(&mut self) -> Result<()> {
@@ -41,14 +63,15 @@ impl PipeSource {
         started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = started.spawn().with_context(|| format!("source.command: {program}"))?;
         let output = child.stdout.take().context("source.command has no output")?;
-        self.running = Some((child, FrameReader::new(BufReader::with_capacity(1 << 16, output))));
+        self.output = Some(FrameReader::new(BufReader::with_capacity(1 << 16, output)));
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         Ok(())
     }
 }
 
 impl Source for PipeSource {
     fn next(&mut self, _settled: &dyn Fn(&str) -> bool) -> Result<Next> {
-        if self.running.is_none() {
+        if self.output.is_none() {
             if self.started.is_some_and(|started| started.elapsed() < PAUSE) {
                 return Ok(Next::Nothing);
             }
@@ -59,7 +82,7 @@ impl Source for PipeSource {
                 started => started?,
             }
         }
-        let Some((child, output)) = &mut self.running else { return Ok(Next::Nothing) };
+        let Some(output) = &mut self.output else { return Ok(Next::Nothing) };
         match output.next() {
             Ok(Some(pixels)) => {
                 self.frames += 1;
@@ -76,14 +99,11 @@ impl Source for PipeSource {
                 Ok(Next::Frame(Frame { name, key: None, pixels, position, time }))
             }
             ended => {
-                if ended.is_err() {
-                    child.kill().ok();
-                }
-                let status = child.wait();
-                self.running = None;
+                let status = end(&self.child, ended.is_err());
+                self.output = None;
                 match ended {
                     _ if self.restart => Ok(Next::Nothing),
-                    Ok(_) if status.is_ok_and(|status| status.success()) => Ok(Next::End),
+                    Ok(_) if status => Ok(Next::End),
                     Ok(_) => bail!("source.command {:?} failed", self.command[0]),
                     Err(error) => Err(error),
                 }
@@ -94,14 +114,15 @@ impl Source for PipeSource {
     fn is_live(&self) -> bool {
         self.live
     }
+
+    fn command(&self) -> Option<Running> {
+        Some(Arc::clone(&self.child))
+    }
 }
 
 impl Drop for PipeSource {
     fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.running {
-            child.kill().ok();
-            child.wait().ok();
-        }
+        end(&self.child, true);
     }
 }
 
