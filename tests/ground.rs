@@ -143,3 +143,48 @@ fn what_is_sent_by_udp_arrives() -> Result<()> {
     assert!(said.lines().filter(|line| line.starts_with("127.0.0.1 ")).count() == 12, "{said}");
     Ok(())
 }
+
+/// Damaged packets are refused, whatever the damage; and bytes with a right checksum that are no packet never get further than an
+/// error.
+#[test]
+fn ten_million_damaged_packets() -> Result<()> {
+    let language = Language::read(&fixtures::bundle())?;
+    let whole = [packet(&language, 5..6)?, packet(&language, 7..9)?, packet(&language, 100..110)?];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % below
+    };
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let (mut bytes, mut accepted, mut other) = (Vec::new(), 0, 0);
+    for n in 0..10_000_000 {
+        let original = &whole[n % whole.len()];
+        bytes.clone_from(original);
+        match random(4) {
+            0 => bytes.truncate(random(original.len())),
+            1 => bytes.push(random(256) as u8),
+            _ => {}
+        }
+        for _ in 0..=random(4) {
+            if !bytes.is_empty() {
+                let at = random(bytes.len());
+                bytes[at] ^= 1 << random(8);
+            }
+        }
+        if bytes == *original {
+            continue;
+        }
+        accepted += usize::from(Packet::decode(&bytes, language.id, &language.model).is_ok());
+        if n % 100 == 0 && bytes.len() > 8 {
+            let end = bytes.len() - 4;
+            let sum = checksum.checksum(&bytes[..end]).to_le_bytes();
+            bytes[end..].copy_from_slice(&sum);
+            other += usize::from(Packet::decode(&bytes, language.id, &language.model).is_ok());
+        }
+    }
+    assert_eq!(accepted, 0, "a damaged packet was taken");
+    eprintln!("of 100,000 damaged packets with a right checksum {other} are packets");
+    Ok(())
+}

@@ -55,6 +55,9 @@ pub struct Count {
     pub damaged: u64,
 }
 
+/// Is told of every packet: who sent it, and what is in it or why nothing is.
+pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, WireError>) -> Result<()>;
+
 /// A receiver with the bundles that it knows.
 #[derive(Debug)]
 pub struct Receiver {
@@ -108,12 +111,7 @@ impl Receiver {
     }
 
     /// Receives until the file ends or `stop`; every packet is shown to `show`.
-    pub fn receive(
-        &mut self,
-        from: &From,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(&str, &Result<Packet, WireError>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn receive(&mut self, from: &From, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
         match from {
             From::Udp(address) => self.datagrams(address, stop, show),
             From::Serial(device, baud) => {
@@ -128,12 +126,7 @@ impl Receiver {
         }
     }
 
-    fn datagrams(
-        &mut self,
-        address: &str,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(&str, &Result<Packet, WireError>) -> Result<()>,
-    ) -> Result<()> {
+    fn datagrams(&mut self, address: &str, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
         let socket = UdpSocket::bind(address).with_context(|| address.to_owned())?;
         socket.set_read_timeout(Some(Duration::from_millis(200)))?;
         let mut bytes = vec![0; 1 << 16];
@@ -151,13 +144,7 @@ impl Receiver {
     }
 
     /// Frames of a stream; after garbage it goes on with the next.
-    fn stream(
-        &mut self,
-        sender: &str,
-        stream: impl Read,
-        stop: &AtomicBool,
-        show: &mut dyn FnMut(&str, &Result<Packet, WireError>) -> Result<()>,
-    ) -> Result<()> {
+    fn stream(&mut self, sender: &str, stream: impl Read, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
         const LONGEST: usize = LARGEST_PACKET + LARGEST_PACKET / 254 + 2;
         let mut stream = BufReader::new(stream);
         let mut frame = Vec::new();
