@@ -57,6 +57,9 @@ enum Format {
 
 /// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
 pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
+    if let From::File(path) = &options.from {
+        ensure!(path.is_file(), "{}: no such file", path.display());
+    }
     let places = if options.bundle.is_empty() { vec![bundle_place(None)?] } else { options.bundle.clone() };
     let mut receiver = Receiver::new(languages(&places)?, Archive::open(&options.archive)?)?;
     let stop = Arc::new(AtomicBool::new(false));

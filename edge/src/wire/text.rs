@@ -80,11 +80,11 @@ fn code_word<C: Coder>(
     for context in model.contexts(before) {
         weights.clear();
         ids.clear();
-        let mut escape = 0;
+        let mut escape = 0u32;
         for follower in context.followers().filter(|follower| !excluded[usize::from(follower.word)]) {
             weights.push(follower.weight);
             ids.push(follower.word);
-            escape += follower.discount;
+            escape = escape.saturating_add(follower.discount);
         }
         if ids.is_empty() {
             continue;
