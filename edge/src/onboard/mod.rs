@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod peripherals;
 pub mod policy;
 pub mod position;
+mod reader;
 pub mod run;
 mod sender;
 pub mod slots;

@@ -9,8 +9,9 @@ use super::outcome::Dropped;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
 use super::position::Receiver;
+use super::reader::read;
 use super::sender::Sender;
-use super::sources::{self, Frame, Next, Source};
+use super::sources::{self, Frame};
 use super::store::{Caption, Outcome, Store};
 use crate::packets;
 use crate::wire;
@@ -19,7 +20,7 @@ use cssa::bundle::Language;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,8 +30,6 @@ const FRAMES: usize = 4;
 pub(super) const TICK: Duration = Duration::from_millis(200);
 /// At the end, a source that waits for its device is waited for so long.
 const LAST_FRAME: Duration = Duration::from_secs(2);
-/// Frames after which settled frames that cannot come again are forgotten.
-const TIDY: u64 = 10_000;
 /// Failures in a row after which the model is loaded again.
 const FAILURES: u32 = 3;
 
@@ -114,6 +113,10 @@ pub fn run(
     };
     health::notify(true);
     let flown = flight.fly(&frames, &damage, report);
+    for frame in frames.try_iter().filter(|frame| frame.key.is_none()) {
+        // What nobody will see again is accounted for.
+        flight.settle(&frame, &Outcome::Dropped(Dropped::Busy), report);
+    }
     drop(frames);
     flight.store.flush().ok();
     finished.store(true, Ordering::Relaxed);
@@ -323,59 +326,6 @@ impl Flight<'_> {
             rss_mib: health::rss_mib(),
         }
     }
-}
-
-type Thread<T> = std::thread::JoinHandle<T>;
-
-/// Starts the source's thread.
-fn read(
-    mut source: Box<dyn Source>,
-    store: Arc<Store>,
-    frames: SyncSender<Frame>,
-    stop: Arc<AtomicBool>,
-    faults: Faults,
-) -> Thread<Result<()>> {
-    std::thread::spawn(move || {
-        let mut given = 0u64;
-        while !stop.load(Ordering::Relaxed) {
-            // A store that does not answer now will be asked again when the frame is settled.
-            let settled = |key: &str| store.is_done(key).unwrap_or(false);
-            match source.next(&settled) {
-                Ok(Next::Frame(frame)) => {
-                    given += 1;
-                    if given.is_multiple_of(TIDY) && store.forget(|key| source.is_gone(key)).is_err() {
-                        faults.count("store_errors");
-                    }
-                    if source.is_live() {
-                        match frames.try_send(frame) {
-                            Ok(()) => {}
-                            Err(TrySendError::Full(_)) => {
-                                while store.settle(None, &Outcome::Dropped(Dropped::Busy)).is_err() {
-                                    faults.count("store_errors");
-                                    if stop.load(Ordering::Relaxed) {
-                                        return Ok(());
-                                    }
-                                    std::thread::sleep(TICK);
-                                }
-                            }
-                            Err(TrySendError::Disconnected(_)) => return Ok(()),
-                        }
-                    } else if frames.send(frame).is_err() {
-                        return Ok(());
-                    }
-                }
-                Ok(Next::Nothing) => std::thread::sleep(TICK),
-                Ok(Next::End) => return Ok(()),
-                // What has worked before is expected back.
-                Err(_) if given > 0 => {
-                    faults.count("source_errors");
-                    std::thread::sleep(Duration::from_secs(1));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    })
 }
 
 /// Starts the thread that looks through the model's files. It ends with the program.
