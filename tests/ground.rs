@@ -3,7 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result, ensure};
-use cross_crate_tests::{program, succeed};
+use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
 use edge::wire::{Caption, Packet, Position, push_frame};
 use std::path::Path;
@@ -134,10 +134,8 @@ fn what_is_sent_by_udp_arrives() -> Result<()> {
     std::fs::write(&config, text)?;
     succeed("edge", [Path::new("run"), Path::new("--config"), &config])?;
     std::thread::sleep(std::time::Duration::from_millis(300));
-    Command::new("kill").arg(receiving.id().to_string()).status()?;
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut receiving.stdout.take().context("no output")?, &mut said)?;
-    ensure!(receiving.wait()?.success());
+    signal(&receiving, "-TERM")?;
+    let said = ended(&mut receiving)?;
     let count: serde_json::Value = serde_json::from_str(said.lines().last().context("nothing was said")?)?;
     assert_eq!((&count["captions"], &count["damaged"]), (&12.into(), &0.into()), "{said}");
     assert!(said.lines().filter(|line| line.starts_with("127.0.0.1 ")).count() == 12, "{said}");

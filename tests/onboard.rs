@@ -4,7 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result, ensure};
-use cross_crate_tests::{program, succeed};
+use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
 use edge::wire::{Caption, Packet, frames};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,7 +118,7 @@ fn a_soak_accounts_for_every_frame() -> Result<()> {
     let early = wait_for(folder.path(), 300, |status| {
         counter(status, "frames") > SOAK as u64 / 2 && status["uptime"].as_u64() > Some(2)
     })?;
-    let output = running.wait_with_output_of()?;
+    let output = ended(&mut running)?;
     let status: serde_json::Value = serde_json::from_str(&output)?;
     let unreadable = list.iter().filter(|name| !name.contains("scene_")).count() as u64;
     assert_eq!(counter(&status, "frames"), SOAK as u64, "{status}");
@@ -135,20 +135,6 @@ fn a_soak_accounts_for_every_frame() -> Result<()> {
     Ok(())
 }
 
-/// What a child printed, when it ended well.
-trait Ended {
-    fn wait_with_output_of(&mut self) -> Result<String>;
-}
-
-impl Ended for Child {
-    fn wait_with_output_of(&mut self) -> Result<String> {
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.stdout.take().context("no output")?, &mut text)?;
-        ensure!(self.wait()?.success(), "edge run failed");
-        Ok(text)
-    }
-}
-
 #[test]
 fn a_camera_that_gives_nothing_does_not_keep_it_from_ending() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -159,9 +145,9 @@ fn a_camera_that_gives_nothing_does_not_keep_it_from_ending() -> Result<()> {
     let config = configure(folder.path(), source, "udp:127.0.0.1:9", &more)?;
     let mut running = start(&config)?;
     wait_for(folder.path(), 60, |status| status["bundle"].is_string())?;
-    succeed_kill(&running, "-TERM")?;
+    signal(&running, "-TERM")?;
     let began = Instant::now();
-    running.wait_with_output_of()?;
+    ended(&mut running)?;
     assert!(began.elapsed().as_secs() < 10);
     Ok(())
 }
@@ -181,16 +167,12 @@ fn a_camera_that_goes_away_comes_back() -> Result<()> {
     let config = configure(folder.path(), &source, &format!("file:{}", out.display()), more)?;
     let mut running = start(&config)?;
     wait_for(folder.path(), 60, |status| counter(status, "frames") >= 8)?;
-    let stopped = succeed_kill(&running, "-TERM")?;
-    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    let stopped = signal(&running, "-TERM")?;
+    let status: serde_json::Value = serde_json::from_str(&ended(&mut running)?)?;
     assert!(stopped && counter(&status, "dropped_unreadable") >= 2, "{status}");
     assert_eq!(counter(&status, "queued") + dropped(&status), counter(&status, "frames"));
     assert_eq!(received(&out)?.0.len() as u64, counter(&status, "retired"));
     Ok(())
-}
-
-fn succeed_kill(child: &Child, signal: &str) -> Result<bool> {
-    Ok(std::process::Command::new("kill").arg(signal).arg(child.id().to_string()).status()?.success())
 }
 
 #[test]
@@ -220,19 +202,19 @@ fn a_damaged_model_is_replaced_by_the_other_slot() -> Result<()> {
     wait_for(folder.path(), 60, |status| status["faults"]["model_reloads"] == 1)?;
     let record = std::fs::read_to_string(folder.path().join("state/slots/slots.toml"))?;
     assert!(record.contains("active = \"a\"") && !record.contains("[b]"), "{record}");
-    succeed_kill(&running, "-USR1")?;
+    signal(&running, "-USR1")?;
     let scene = fixtures::scenes().join("images/scene_00001.jpg");
     std::fs::copy(scene, images.join("new.jpg"))?;
     wait_for(folder.path(), 60, |status| counter(status, "retired") == 1)?;
-    succeed_kill(&running, "-TERM")?;
-    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    signal(&running, "-TERM")?;
+    let status: serde_json::Value = serde_json::from_str(&ended(&mut running)?)?;
     assert_eq!(status["faults"], serde_json::json!({"model_damage": 1, "model_reloads": 1}), "{status}");
     // Damage while it is off: the start finds it. Both damaged: the default bundle flies.
     install(fixtures::bundle())?;
     flip(&folder.path().join("state/slots/b/decoder.onnx"))?;
     let output = program("edge")?.args(["run", "--config"]).arg(&config).stderr(Stdio::piped()).spawn()?;
     std::thread::sleep(Duration::from_secs(2));
-    succeed_kill(&output, "-TERM")?;
+    signal(&output, "-TERM")?;
     let told = String::from_utf8(output.wait_with_output()?.stderr)?;
     assert!(told.contains("decoder.onnx") && told.contains("state/slots/a: "), "{told}");
     Ok(())
@@ -298,7 +280,7 @@ fn full_disk(folder: &Path, small: &Path) -> Result<()> {
     std::thread::sleep(Duration::from_secs(3));
     assert!(running.try_wait()?.is_none(), "a full disk does not end the program");
     std::fs::remove_file(&ballast)?;
-    let status: serde_json::Value = serde_json::from_str(&running.wait_with_output_of()?)?;
+    let status: serde_json::Value = serde_json::from_str(&ended(&mut running)?)?;
     assert_eq!((counter(&status, "frames"), counter(&status, "queued")), (600, 600), "{status}");
     assert_eq!(received(&out)?.0.len(), 600);
     Ok(())

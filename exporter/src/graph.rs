@@ -242,3 +242,14 @@ fn attribute(name: &str, value: &Attribute) -> AttributeProto {
         Attribute::Float(f) => AttributeProto { f: *f, r#type: AttributeType::Float as i32, ..empty },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_graphs_share_a_fresh_name() {
+        let name = |graph: &str| Graph::new(graph).node("Relu", &["x"], &[]);
+        assert_ne!(name("encoder"), name("decoder"), "a range of one would be taken for the other's");
+    }
+}

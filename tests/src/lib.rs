@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// One of the project's programs, as `cargo build --release --workspace` left it beside this test.
 pub fn program(name: &str) -> Result<Command> {
@@ -43,6 +43,19 @@ pub fn error_line(output: &Output) -> Result<String> {
     let line = text.lines().last().unwrap_or_default().to_owned();
     ensure!(line.starts_with("error: "), "the last line is no error:\n{text}");
     Ok(line)
+}
+
+/// What a program printed that runs by itself, once it has ended well.
+pub fn ended(child: &mut Child) -> Result<String> {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().context("its output is not piped")?, &mut text)?;
+    ensure!(child.wait()?.success(), "it failed");
+    Ok(text)
+}
+
+/// Sends a program a signal, `-TERM` for example; gives whether it was there.
+pub fn signal(child: &Child, name: &str) -> Result<bool> {
+    Ok(Command::new("kill").arg(name).arg(child.id().to_string()).status()?.success())
 }
 
 /// The JSON objects that a program printed, one a line.
