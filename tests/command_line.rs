@@ -101,7 +101,7 @@ fn packets_of_another_bundle_are_refused() -> Result<()> {
     let captions = vec![edge::packets::caption("a road", 0.5, 0)];
     let packet = edge::wire::Packet { bundle: 0, digits: 5, captions };
     let mut stream = Vec::new();
-    edge::wire::push_frame(&mut stream, &packet.encode(&language.model)?);
+    edge::wire::push_frame(&mut stream, &packet.encode(&language.model, edge::wire::Checksum::Crc32)?);
     let path = folder.path().join("packets");
     std::fs::write(&path, stream)?;
     let output = program("edge")?.arg("decode").arg(&path).output()?;

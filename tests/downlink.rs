@@ -88,7 +88,7 @@ fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
 /// Captions of the default bundle with time, place and score: what they take alone, and when ten share a packet.
 #[test]
 fn captions_take_a_few_bytes() -> Result<()> {
-    use edge::wire::{Caption, Packet, Position, payload};
+    use edge::wire::{Caption, Checksum, Packet, Position, payload};
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
     let results = cross_crate_tests::root().join("fixtures/results/onboard-rsicd/hypotheses.json");
     let hypotheses: std::collections::BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(results)?)?;
@@ -104,7 +104,9 @@ fn captions_take_a_few_bytes() -> Result<()> {
     };
     let captions: Vec<Caption> = hypotheses.values().enumerate().map(caption).collect();
     let bytes = |captions: &[Caption]| -> Result<usize> {
-        Ok(Packet { bundle: language.id, digits: 5, captions: captions.to_vec() }.encode(&language.model)?.len())
+        Ok(Packet { bundle: language.id, digits: 5, captions: captions.to_vec() }
+            .encode(&language.model, Checksum::Crc32)?
+            .len())
     };
     let mean = |total: usize| total as f64 / captions.len() as f64;
     let texts =

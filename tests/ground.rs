@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use edge::wire::{Caption, Packet, Position, push_frame};
+use edge::wire::{Caption, Checksum, Packet, Position, push_frame};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -20,7 +20,7 @@ fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8
         text: format!("a bridge over river number {sequence}"),
     };
     let packet = Packet { bundle: language.id, digits: 5, captions: sequences.map(caption).collect() };
-    Ok(packet.encode(&language.model)?)
+    Ok(packet.encode(&language.model, Checksum::Crc32)?)
 }
 
 fn receive(stream: &Path, archive: &Path) -> Result<(serde_json::Value, String)> {
@@ -64,7 +64,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
     let (again, _) = receive(&path("pass.bin"), &archive)?;
     assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");
-    waiting_packets_are_decoded(folder.path(), &language, &other)?;
+    waiting_packets_are_decoded(folder.path(), &other)?;
     let export = |format: &str, out: &str, words: &[&str]| -> Result<String> {
         let out = path(out);
         let mut edge = program("edge")?;
@@ -80,16 +80,16 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
 }
 
 /// A packet that came before its bundle is decoded once the bundle is named.
-fn waiting_packets_are_decoded(folder: &Path, language: &Language, other: &Language) -> Result<()> {
+fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
     use edge::ground::archive::Archive;
-    use edge::ground::receive::Receiver;
+    use edge::ground::receive::{Lost, Receiver};
     let path = folder.join("early.gpkg");
-    let mut early = Receiver::new([other.clone()], Archive::open(&path)?)?;
-    let _kept = early.take("uav", &packet(language, 3..5)?)?;
-    assert_eq!((early.count.undecoded, early.count.captions), (1, 0));
-    drop(early);
-    let late = Receiver::new([language.clone()], Archive::open(&path)?)?;
+    let language = Language::read(&fixtures::bundle())?;
+    Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
+    let mut late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, Checksum::Crc32, None)?;
     assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
+    assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(Lost::Bundle(other.id)));
+    assert_eq!(late.archive().missing_bundles()?.len(), 1);
     Ok(())
 }
 
@@ -174,12 +174,12 @@ fn ten_million_damaged_packets() -> Result<()> {
         if bytes == *original {
             continue;
         }
-        accepted += usize::from(Packet::decode(&bytes, language.id, &language.model).is_ok());
+        accepted += usize::from(Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32).is_ok());
         if n % 100 == 0 && bytes.len() > 8 {
             let end = bytes.len() - 4;
             let sum = checksum.checksum(&bytes[..end]).to_le_bytes();
             bytes[end..].copy_from_slice(&sum);
-            other += usize::from(Packet::decode(&bytes, language.id, &language.model).is_ok());
+            other += usize::from(Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32).is_ok());
         }
     }
     assert_eq!(accepted, 0, "a damaged packet was taken");

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use edge::wire::{Caption, Packet, frames};
+use edge::wire::{Caption, Checksum, Packet, frames};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -63,7 +63,7 @@ fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
     let language = Language::read(&fixtures::bundle())?;
     let (bytes, mut captions, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
     for frame in frames(&bytes) {
-        match frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model)) {
+        match frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32)) {
             Ok(packet) => {
                 for caption in packet.captions {
                     assert!(

@@ -15,6 +15,8 @@ pub mod captioner;
 #[cfg(feature = "std")]
 pub mod ground;
 #[cfg(feature = "std")]
+pub mod link;
+#[cfg(feature = "std")]
 pub mod onboard;
 #[cfg(feature = "std")]
 pub mod packets;

@@ -1,7 +1,7 @@
 //! Captions as packets, and files of packets: written by `edge caption --packets`, read by `edge decode`.
 
 use crate::captioner::Caption;
-use crate::wire::{self, Packet, WireError};
+use crate::wire::{self, Checksum, Packet, WireError};
 use anyhow::Result;
 use cssa::bundle::Language;
 use cssa::files;
@@ -28,13 +28,13 @@ pub fn caption(text: &str, score: f32, sequence: u32) -> wire::Caption {
 }
 
 /// The packet of captions.
-pub fn pack(captions: Vec<wire::Caption>, language: &Language) -> Result<Vec<u8>, WireError> {
-    Packet { bundle: language.id, digits: DIGITS, captions }.encode(&language.model)
+pub fn pack(captions: Vec<wire::Caption>, language: &Language, checksum: Checksum) -> Result<Vec<u8>, WireError> {
+    Packet { bundle: language.id, digits: DIGITS, captions }.encode(&language.model, checksum)
 }
 
 /// The packet of a caption that was made now.
 pub fn pack_one(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
-    pack(vec![caption(&made.text, made.score, sequence)], language)
+    pack(vec![caption(&made.text, made.score, sequence)], language, Checksum::Crc32)
 }
 
 /// Why a packet gave no caption.
@@ -57,7 +57,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// The captions or a reason for each packet of a stream, in order.
 pub fn decode<'a>(stream: &'a [u8], language: &'a Language) -> impl Iterator<Item = Result<Packet, Rejected>> + 'a {
     wire::frames(stream).enumerate().map(|(n, frame)| {
-        let decoded = frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model));
+        let decoded =
+            frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32));
         decoded.map_err(|problem| Rejected { number: n + 1, offset: frame.offset, problem })
     })
 }

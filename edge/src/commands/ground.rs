@@ -4,10 +4,17 @@ use super::{bundle_place, print, report};
 use anyhow::{Context, Result, ensure};
 use cssa::files;
 use edge::ground::archive::Archive;
-use edge::ground::receive::{From, Receiver, languages};
+use edge::ground::receive::Receiver;
+use edge::ground::uplink::Uplink;
 use edge::ground::{csv, geojson};
-use edge::wire;
+use edge::link::{self, Address, End, Framing};
+use edge::onboard::downlink::read_key;
+use edge::wire::command::{Command, KEY};
+use edge::wire::{self, Checksum};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,13 +22,29 @@ use std::sync::atomic::AtomicBool;
 /// Options of `edge receive`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReceiveOptions {
-    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD or file:PATH.
+    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS.
     #[arg(long)]
-    from: From,
+    from: Address,
+    /// What packets travel in, as link.framing of the vehicle's edge.toml.
+    #[arg(long, value_enum, default_value = "plain")]
+    framing: Framing,
+    /// Application process identifier of the vehicle's space packets.
+    #[arg(long, default_value_t = 66, value_parser = clap::value_parser!(u16).range(0..2047))]
+    apid: u16,
+    /// Bits of the packets' checksum, 32 or 16.
+    #[arg(long, default_value = "32", value_parser = checksum)]
+    checksum: Checksum,
+    /// The key that the vehicle has: acknowledge what arrived.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Ask the vehicle for a self-test, with the first acknowledgement.
+    #[arg(long, requires = "key")]
+    self_test: bool,
     /// The archive: a GeoPackage, made where it is not there.
     #[arg(long)]
     archive: PathBuf,
-    /// Bundles of the senders, folders or `.cssa` files; left out, the default bundle.
+    /// Bundles of the senders, folders or `.cssa` files, or folders of such: a bundle that is missing is looked for there again
+    /// and again. Left out, the default bundle.
     #[arg(long, num_args = 1..)]
     bundle: Vec<PathBuf>,
     /// Print nothing but what is wrong.
@@ -46,6 +69,18 @@ pub(crate) struct ExportOptions {
     out: PathBuf,
 }
 
+/// Options of `edge key`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyOptions {
+    /// The new file; one that is there is not overwritten.
+    out: PathBuf,
+}
+
+fn checksum(bits: &str) -> Result<Checksum, String> {
+    let bits: u8 = bits.parse().map_err(|_| "expected 16 or 32")?;
+    Ok(Checksum::try_from(bits)?)
+}
+
 /// What to write.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
@@ -57,16 +92,22 @@ enum Format {
 
 /// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
 pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
-    if let From::File(path) = &options.from {
+    if let Address::File(path) = &options.from {
         ensure!(path.is_file(), "{}: no such file", path.display());
+        ensure!(options.key.is_none(), "--key: a file takes no acknowledgements");
     }
     let places = if options.bundle.is_empty() { vec![bundle_place(None)?] } else { options.bundle.clone() };
-    let mut receiver = Receiver::new(languages(&places)?, Archive::open(&options.archive)?)?;
+    let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
+    let key = options.key.as_deref().map(read_key).transpose()?;
+    let uplink = key.map(|key| Uplink::new(key, commands));
+    let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, options.checksum, uplink)?;
+    let format = link::Format { framing: options.framing, apid: options.apid, checksum: options.checksum };
+    let mut port = options.from.port(End::Ground, format);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    receiver.receive(&options.from, &stop, &mut |sender, taken| {
+    receiver.receive(port.as_mut(), &stop, &mut |sender, taken| {
         match taken {
             Ok(packet) if !options.quiet => {
                 for caption in &packet.captions {
@@ -76,7 +117,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
                 }
             }
             Ok(_) => {}
-            Err(error) => report(&format!("{sender}: {error}")),
+            Err(lost) => report(&format!("{sender}: {lost}")),
         }
         Ok(())
     })?;
@@ -89,6 +130,18 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         report(&format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
     }
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Writes a new key that only its owner can read.
+pub(crate) fn key(options: &KeyOptions) -> Result<()> {
+    let mut key = [0; KEY];
+    File::open("/dev/urandom")?.read_exact(&mut key).context("/dev/urandom")?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&options.out);
+    let mut file = file.with_context(|| format!("{}", options.out.display()))?;
+    writeln!(file, "{}", cssa::bundle::hexadecimal(&key))?;
+    file.sync_all()?;
+    report(&format!("{}: for the vehicle (link.key) and its ground (edge receive --key)", options.out.display()));
+    Ok(())
 }
 
 /// Writes the archive's captions in another form.

@@ -8,7 +8,7 @@ use cssa::bundle::{Bundle, Delta, Language, Place, Trusted};
 use cssa::{files, preprocess};
 use edge::captioner::Captioner;
 use edge::runtime::{Choice, Provider, Settings};
-use edge::wire::{self, HIGHEST_SCORE};
+use edge::wire::{self, Checksum, HIGHEST_SCORE};
 use edge::{bench, packets, sources};
 use serde::Serialize;
 use std::io::Write;
@@ -259,7 +259,8 @@ pub(crate) fn encode(options: &EncodeOptions) -> Result<()> {
     for (n, line) in text.lines().enumerate() {
         let place = || format!("{}: line {}", options.file.display(), n + 1);
         let payload = wire::payload(line, &language.model).with_context(place)?;
-        let packet = packets::pack(vec![packets::caption(line, 1.0, n as u32)], &language).with_context(place)?;
+        let packet = packets::pack(vec![packets::caption(line, 1.0, n as u32)], &language, Checksum::Crc32)
+            .with_context(place)?;
         print(&serde_json::to_string(&Encoded {
             text: line,
             payload_bytes: payload.len(),

@@ -1,6 +1,6 @@
 //! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
 
-use super::geopackage::{APPLICATION, SCHEMA, VERSION, point};
+use super::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
 use crate::wire::{Caption, HIGHEST_SCORE, Packet};
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -70,7 +70,10 @@ impl Archive {
                 "{shown}: is no archive of captions, expected a new file or one"
             );
         }
+        // Acknowledged is what is on the disk.
         database.pragma_update(None, "journal_mode", "WAL")?;
+        database.pragma_update(None, "synchronous", "FULL")?;
+        database.execute_batch(GROUND)?;
         database.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(Self { database, path: path.into() })
     }
@@ -86,7 +89,7 @@ impl Archive {
             let Caption { sequence, score, priority, text, .. } = caption;
             let inserted = keeping.execute(
                 "INSERT INTO captions (geom, sender, sequence, time, caption, score, priority, bundle, latitude, longitude, received)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (sender, sequence) DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
                 params![
                     place.map(|(latitude, longitude)| point(latitude, longitude)),
                     sender,
@@ -104,9 +107,9 @@ impl Archive {
             if inserted.with_context(|| path.clone())? == 1 {
                 kept.new += 1;
             } else {
-                let count =
-                    "UPDATE captions SET times_received = times_received + 1 WHERE sender = ?1 AND sequence = ?2";
-                keeping.execute(count, params![sender, sequence])?;
+                let count = "UPDATE captions SET times_received = times_received + 1
+                     WHERE sender = ?1 AND sequence = ?2 AND time = ?3";
+                keeping.execute(count, params![sender, sequence, time])?;
                 kept.again += 1;
             }
         }
@@ -171,11 +174,28 @@ impl Archive {
     pub fn gaps(&self, sender: &str) -> Result<Vec<(u32, u32)>> {
         let mut asked = self.database.prepare(
             "SELECT previous + 1, sequence - 1 FROM
-             (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous FROM captions WHERE sender = ?1)
+             (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
+              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1))
              WHERE sequence > previous + 1",
         )?;
         let rows = asked.query_map([sender], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The first counter of a command that never was.
+    pub(super) fn counter(&self) -> Result<u64> {
+        let kept = self
+            .database
+            .query_row("SELECT max(reserved) FROM ground_counter", [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(kept.unwrap_or(0) as u64)
+    }
+
+    /// Counters below `reserved` may have been.
+    pub(super) fn reserve_counters(&mut self, reserved: u64) -> Result<()> {
+        let keep =
+            "INSERT INTO ground_counter (id, reserved) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET reserved = ?1";
+        self.database.execute(keep, [reserved as i64])?;
+        Ok(())
     }
 
     /// Everybody who sent something that was decoded.

@@ -28,7 +28,7 @@ CREATE TABLE captions (
   fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, sequence INTEGER NOT NULL,
   time DATETIME NOT NULL, caption TEXT NOT NULL, score DOUBLE NOT NULL, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
   latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
-  UNIQUE (sender, sequence));
+  UNIQUE (sender, sequence, time));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
 INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
 CREATE TABLE undecoded (
@@ -40,6 +40,10 @@ CREATE TRIGGER captions_words_insert AFTER INSERT ON captions BEGIN
 CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
   INSERT INTO caption_words(caption_words, rowid, caption) VALUES ('delete', old.fid, old.caption); END;
 "#;
+
+/// What the ground itself remembers.
+pub(super) const GROUND: &str =
+    "CREATE TABLE IF NOT EXISTS ground_counter (id INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);";
 
 /// A point as a GeoPackage geometry: header without an envelope, then well-known binary, all little-endian.
 pub(super) fn point(latitude: f64, longitude: f64) -> Vec<u8> {

@@ -4,5 +4,6 @@ pub mod archive;
 mod export;
 mod geopackage;
 pub mod receive;
+pub mod uplink;
 
 pub use export::{csv, geojson};

@@ -1,44 +1,20 @@
-//! Takes packets from datagrams, a serial line or a file, and keeps their captions.
+//! Takes packets from a port, keeps their captions, and answers.
 
 use super::archive::{Archive, Kept};
-use crate::wire::{self, LARGEST_PACKET, Packet, WireError};
-use anyhow::{Context, Result, bail, ensure};
+use super::uplink::Uplink;
+use crate::link::{FrameError, Port};
+use crate::wire::{self, Checksum, Packet, WireError};
+use anyhow::{Result, ensure};
 use cssa::bundle::Language;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Where packets come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
-    /// A packet a datagram.
-    Udp(String),
-    /// COBS, a device and its rate.
-    Serial(String, u32),
-    /// COBS, a file that is read to its end.
-    File(PathBuf),
-}
-
-impl std::str::FromStr for From {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("{text:?}, expected udp:ADDRESS:PORT, serial:DEVICE:BAUD or file:PATH");
-        let (kind, rest) = text.split_once(':').ok_or_else(expected)?;
-        match kind {
-            "udp" if rest.contains(':') => Ok(Self::Udp(rest.into())),
-            "serial" => {
-                let (device, baud) = rest.rsplit_once(':').ok_or_else(expected)?;
-                Ok(Self::Serial(device.into(), baud.parse().map_err(|_| expected())?))
-            }
-            "file" => Ok(Self::File(rest.into())),
-            _ => Err(expected()),
-        }
-    }
-}
+/// How long a port is listened to before a signal is looked for.
+const WAIT: Duration = Duration::from_millis(200);
+/// Between two looks for a bundle that is missing.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What came, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -53,52 +29,89 @@ pub struct Count {
     pub undecoded: u64,
     /// Damaged packets, and what is none.
     pub damaged: u64,
+    /// Frames that are missing, where the link counts them.
+    pub missing: u64,
+    /// Acknowledgements and commands that were sent.
+    pub answers: u64,
+}
+
+/// Why something that came gave no captions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// No frame, or a broken one.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// No packet, or a damaged one.
+    #[error(transparent)]
+    Packet(#[from] WireError),
+    /// Its bundle is not here.
+    #[error("made with bundle {0:04x}, which is not here: name it with --bundle, or put it into a folder named there")]
+    Bundle(u16),
 }
 
 /// Is told of every packet: who sent it, and what is in it or why nothing is.
-pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, WireError>) -> Result<()>;
+pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, Lost>) -> Result<()>;
 
 /// A receiver with the bundles that it knows.
 #[derive(Debug)]
 pub struct Receiver {
+    places: Vec<PathBuf>,
     languages: BTreeMap<u16, Language>,
+    looked: Instant,
     archive: Archive,
+    checksum: Checksum,
+    uplink: Option<Uplink>,
     /// What came.
     pub count: Count,
 }
 
 impl Receiver {
-    /// A receiver that first decodes what waited in the archive for one of its bundles.
-    pub fn new(languages: impl IntoIterator<Item = Language>, archive: Archive) -> Result<Self> {
-        let languages: BTreeMap<u16, Language> =
-            languages.into_iter().map(|language| (language.id, language)).collect();
-        let mut receiver = Self { languages, archive, count: Count::default() };
-        for bundle in receiver.languages.keys().copied().collect::<Vec<_>>() {
-            for (sender, packet) in receiver.archive.undecoded(bundle)? {
-                // One that is no packet after all is counted as damaged.
-                let _counted = receiver.take(&sender, &packet)?;
-            }
-            receiver.archive.forget_undecoded(bundle)?;
-        }
+    /// A receiver with the bundles at `places` (bundles, or folders of bundles), that first decodes what waited in the archive for one
+    /// of them. With an uplink it acknowledges what it has kept.
+    pub fn new(places: Vec<PathBuf>, archive: Archive, checksum: Checksum, uplink: Option<Uplink>) -> Result<Self> {
+        let found = languages(&places)?;
+        ensure!(!found.is_empty(), "no bundle in {places:?}");
+        let (languages, looked) = (BTreeMap::new(), Instant::now());
+        let mut receiver = Self { places, languages, looked, archive, checksum, uplink, count: Count::default() };
+        receiver.learn(found)?;
         Ok(receiver)
     }
 
+    /// Takes new bundles, and decodes what waited for them.
+    fn learn(&mut self, found: Vec<Language>) -> Result<()> {
+        for language in found {
+            let id = language.id;
+            if self.languages.insert(id, language).is_some() {
+                continue;
+            }
+            for (sender, packet) in self.archive.undecoded(id)? {
+                // One that is no packet after all is counted as damaged.
+                let _counted = self.take(&sender, &packet)?;
+            }
+            self.archive.forget_undecoded(id)?;
+        }
+        Ok(())
+    }
+
     /// Takes the bytes of a packet. An error is one of the archive; a damaged packet is counted.
-    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, WireError>> {
-        let bundle = match wire::bundle_of(bytes) {
+    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, Lost>> {
+        let bundle = match wire::bundle_of(bytes, self.checksum) {
             Ok(bundle) => bundle,
             Err(error) => {
                 self.count.damaged += 1;
-                return Ok(Err(error));
+                return Ok(Err(error.into()));
             }
         };
         self.count.packets += 1;
+        if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            self.learn(languages(&self.places)?)?;
+        }
         let Some(language) = self.languages.get(&bundle) else {
             self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
-            let expected = self.languages.keys().next().copied().unwrap_or_default();
-            return Ok(Err(WireError::Bundle { found: bundle, expected }));
+            return Ok(Err(Lost::Bundle(bundle)));
         };
-        let decoded = Packet::decode(bytes, bundle, &language.model);
+        let decoded = Packet::decode(bytes, bundle, &language.model, self.checksum);
         match &decoded {
             Ok(packet) => {
                 let Kept { new, again } = self.archive.keep(sender, packet)?;
@@ -107,71 +120,40 @@ impl Receiver {
             }
             Err(_) => self.count.damaged += 1,
         }
-        Ok(decoded)
+        Ok(decoded.map_err(Lost::from))
     }
 
-    /// Receives until the file ends or `stop`; every packet is shown to `show`.
-    pub fn receive(&mut self, from: &From, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
-        match from {
-            From::Udp(address) => self.datagrams(address, stop, show),
-            From::Serial(device, baud) => {
-                let port = serialport::new(device, *baud).timeout(Duration::from_millis(200)).open();
-                self.stream(device, port.with_context(|| device.clone())?, stop, show)
-            }
-            From::File(path) => {
-                let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                let file = std::fs::File::open(path).with_context(|| format!("{}", path.display()))?;
-                self.stream(&name, file, stop, show)
-            }
-        }
+    /// What to send back for a packet whose captions have been kept.
+    pub fn answers(&mut self, sender: &str, packet: &Packet) -> Result<Vec<Vec<u8>>> {
+        let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
+        let answers = uplink.answers(sender, packet, &mut self.archive)?;
+        self.count.answers += answers.len() as u64;
+        Ok(answers)
     }
 
-    fn datagrams(&mut self, address: &str, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
-        let socket = UdpSocket::bind(address).with_context(|| address.to_owned())?;
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let mut bytes = vec![0; 1 << 16];
+    /// Receives until a file ends or `stop`; every packet is shown to `show`.
+    pub fn receive(&mut self, port: &mut dyn Port, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            let (length, sender) = match socket.recv_from(&mut bytes) {
-                Ok(received) => received,
-                Err(error) if is_timeout(&error) => continue,
-                Err(error) => bail!("{address}: {error}"),
-            };
-            let sender = sender.ip().to_string();
-            let taken = self.take(&sender, &bytes[..length])?;
-            show(&sender, &taken)?;
-        }
-        Ok(())
-    }
-
-    /// Frames of a stream; after garbage it goes on with the next.
-    fn stream(&mut self, sender: &str, stream: impl Read, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
-        const LONGEST: usize = LARGEST_PACKET + LARGEST_PACKET / 254 + 2;
-        let mut stream = BufReader::new(stream);
-        let mut frame = Vec::new();
-        while !stop.load(Ordering::Relaxed) {
-            let room = (LONGEST - frame.len()) as u64;
-            let read = stream.by_ref().take(room).read_until(0, &mut frame);
-            let ended = match read {
-                Ok(0) => true,
-                Ok(_) => false,
-                Err(error) if is_timeout(&error) => continue,
-                Err(error) => return Err(error).context(sender.to_owned()),
-            };
-            if frame.last() == Some(&0) || frame.len() >= LONGEST || ended {
-                for found in wire::frames(&frame) {
-                    let taken = match found.packet {
-                        Ok(bytes) => self.take(sender, &bytes)?,
-                        Err(error) => {
-                            self.count.damaged += 1;
-                            Err(error)
-                        }
-                    };
-                    show(sender, &taken)?;
+            let heard = port.receive(WAIT)?;
+            for found in heard.found {
+                let taken = match found {
+                    Ok(bytes) => self.take(&heard.from, &bytes)?,
+                    Err(error) => {
+                        self.count.damaged += 1;
+                        Err(error.into())
+                    }
+                };
+                show(&heard.from, &taken)?;
+                if let Ok(packet) = &taken {
+                    for answer in self.answers(&heard.from, packet)? {
+                        // One that does not get through is as one that is lost on the way: the packet will come again.
+                        port.send(&answer).ok();
+                    }
                 }
-                frame.clear();
             }
-            if ended {
-                return Ok(());
+            self.count.missing = port.missing();
+            if heard.ended {
+                break;
             }
         }
         Ok(())
@@ -184,21 +166,33 @@ impl Receiver {
     }
 }
 
-fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut | std::io::ErrorKind::Interrupted
-    )
-}
-
-/// The languages of bundles, by their places; two with one id would be told apart by nobody.
-pub fn languages(places: &[PathBuf]) -> Result<Vec<Language>> {
+/// The languages of bundles, by their places: bundles, or folders of bundles. Two with one id would be told apart by nobody.
+fn languages(places: &[PathBuf]) -> Result<Vec<Language>> {
     let mut all: Vec<Language> = Vec::new();
     for place in places {
-        let language = Language::read(place)?;
-        let other = all.iter().any(|other| other.id == language.id && other.model != language.model);
-        ensure!(!other, "{}: another bundle has its id {:04x}, too", place.display(), language.id);
-        all.push(language);
+        for place in bundles(place)? {
+            let language = Language::read(&place)?;
+            let other = all.iter().any(|other| other.id == language.id && other.model != language.model);
+            ensure!(!other, "{}: another bundle has its id {:04x}, too", place.display(), language.id);
+            all.push(language);
+        }
     }
+    Ok(all)
+}
+
+/// The bundle at a place, or those in the folder.
+fn bundles(place: &Path) -> Result<Vec<PathBuf>> {
+    let is_bundle = |place: &Path| place.join("manifest.toml").is_file() || place.extension() == Some("cssa".as_ref());
+    if is_bundle(place) || !place.is_dir() {
+        return Ok(vec![place.into()]);
+    }
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(place)? {
+        let path = entry?.path();
+        if is_bundle(&path) {
+            all.push(path);
+        }
+    }
+    all.sort();
     Ok(all)
 }

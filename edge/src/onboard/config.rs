@@ -1,5 +1,6 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
+use super::downlink::LinkConfig;
 use crate::runtime::{Choice, Provider};
 use crate::wire::HIGHEST_PRIORITY;
 use anyhow::{Context, Result, ensure};
@@ -158,39 +159,6 @@ pub struct PolicyConfig {
     pub reserve: f64,
 }
 
-/// Where packets go.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkConfig {
-    /// `file:PATH` (appended, as `edge decode` reads it), `udp:HOST:PORT` (a datagram a packet) or
-    /// `serial:DEVICE:BAUD` (COBS, as in a file).
-    pub to: String,
-    /// How often each caption is sent: more than once where there is no way to acknowledge.
-    #[serde(default = "once")]
-    pub sends: u8,
-    /// Most captions in a packet, 1 to 64: those that wait share its overhead.
-    #[serde(default = "several")]
-    pub captions: u8,
-    /// Decimals of a degree that positions are sent with, 0 to 7: 5 are 1.1 m.
-    #[serde(default = "digits")]
-    pub digits: u8,
-    /// Bytes a second that the link takes; 0: as many as it does.
-    #[serde(default)]
-    pub bytes_per_second: u32,
-}
-
-fn once() -> u8 {
-    1
-}
-
-fn several() -> u8 {
-    16
-}
-
-fn digits() -> u8 {
-    crate::packets::DIGITS
-}
-
 /// The machine's own devices; what is left out is not there.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -330,9 +298,7 @@ impl Config {
         ensure!(side == 0 || (32..=8192).contains(&side), "tiler.side is {side}, expected 0 or 32 to 8192");
         ensure!((1..=64).contains(&self.model.threads), "model.threads is {}, expected 1 to 64", self.model.threads);
         ensure!(self.queue >= 1, "queue is 0, expected 1 or more");
-        ensure!(self.link.sends >= 1, "link.sends is 0, expected 1 or more");
-        ensure!((1..=64).contains(&self.link.captions), "link.captions is {}, expected 1 to 64", self.link.captions);
-        ensure!(self.link.digits <= 7, "link.digits is {}, expected 0 to 7", self.link.digits);
+        self.link.validate()?;
         ensure!(self.health.heartbeat_seconds >= 1, "health.heartbeat_seconds is 0, expected 1 or more");
         for (word, &priority) in &self.policy.watch {
             ensure!(

@@ -1,8 +1,8 @@
 //! `edge run`: frames in, captions out, for months. Source → tiler → caption → policy → queue → link, each bounded.
 
 pub mod config;
+pub mod downlink;
 pub mod health;
-pub mod link;
 pub mod model;
 pub mod outcome;
 pub mod peripherals;
@@ -10,7 +10,6 @@ pub mod policy;
 pub mod position;
 mod reader;
 pub mod run;
-mod sender;
 pub mod slots;
 pub mod sources;
 pub mod store;

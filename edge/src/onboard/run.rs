@@ -2,17 +2,18 @@
 //! everything that decides on a frame in the caller's.
 
 use super::config::Config;
+use super::downlink::Downlink;
+use super::downlink::sender::Sender;
 use super::health::{self, Clock, Status};
-use super::link;
 use super::model::Model;
 use super::outcome::Dropped;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
 use super::position::Receiver;
 use super::reader::read;
-use super::sender::Sender;
 use super::sources::{self, Frame};
 use super::store::{Caption, Outcome, Store};
+use crate::link::End;
 use crate::packets;
 use crate::wire;
 use anyhow::Result;
@@ -66,7 +67,8 @@ pub fn run(
     report: &mut dyn FnMut(&str),
 ) -> Result<Status> {
     let store = Arc::new(Store::open(&config.state, config.queue)?);
-    let link = link::open(&config.link.to)?;
+    let (port, started) = (config.link.address()?.port(End::Vehicle, config.link.format()), Instant::now());
+    let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, packets::now())?;
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
@@ -86,12 +88,13 @@ pub fn run(
     let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
     let language = Arc::new(Mutex::new(model.captioner.language()));
     let sending = Sender {
-        link,
-        store: Arc::clone(&store),
-        config: config.link.clone(),
+        port,
+        downlink,
         language: Arc::clone(&language),
         finished: Arc::clone(&finished),
+        self_test: Arc::clone(&control.self_test),
         faults: faults.clone(),
+        started,
     };
     let sending = std::thread::spawn(move || sending.run());
     let mut flight = Flight {
@@ -105,7 +108,7 @@ pub fn run(
         peripherals,
         faults,
         clock: Clock::start(),
-        started: Instant::now(),
+        started,
         beat: None,
         failures: 0,
         energy: (0.0, 0),
@@ -276,7 +279,11 @@ impl Flight<'_> {
         let queued =
             Caption { time, score: wire::score(caption.score), priority, position, text: caption.text.clone() };
         // As if it went alone: shared packets cost less.
-        let bytes = match packets::pack(vec![queued.numbered(u32::MAX, false)], &self.model.captioner.language()) {
+        let bytes = match packets::pack(
+            vec![queued.numbered(u32::MAX, false)],
+            &self.model.captioner.language(),
+            self.config.link.checksum,
+        ) {
             Ok(packet) => packet.len() * usize::from(self.config.link.sends),
             Err(error) => {
                 report(&format!("{}: {error}", frame.name));

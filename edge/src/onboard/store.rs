@@ -1,7 +1,10 @@
 //! What outlives the program: the captions that wait for the link, which frames are done, the counters, the sequence number.
-//! One transaction settles a frame, so that after kill −9 or a power cut it is either done and counted or still to do.
+//! One transaction settles a frame, so that after kill −9 or a power cut it is either done and counted or still to do; one takes an
+//! acknowledgement and retires its captions.
 
+use super::downlink::Contact;
 use super::outcome::Dropped;
+use crate::wire::command::Window;
 use crate::wire::{self, HIGHEST_PRIORITY, Position};
 use anyhow::{Context, Result};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -16,6 +19,10 @@ const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::new("queue
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
+/// Which of the ground's commands have been.
+const WINDOW: TableDefinition<(), &[u8]> = TableDefinition::new("window");
+/// The contact at hand.
+const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
 const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
 
@@ -30,6 +37,14 @@ pub const QUEUED: &str = "queued";
 pub const RETIRED: &str = "retired";
 /// Counter of packets given to the link.
 pub const SENT: &str = "packets_sent";
+/// Counter of their bytes, with all that the link puts around them.
+pub const BYTES: &str = "bytes_sent";
+/// Counter of captions that were sent again.
+pub const AGAIN: &str = "sent_again";
+/// Counter of commands and acknowledgements that were obeyed.
+pub const COMMANDS: &str = "commands";
+/// Counter of those that were not authentic, or not new.
+pub const REFUSED: &str = "commands_refused";
 
 /// The store. After an error of the disk it opens its file anew, so that it goes on when there is room again.
 #[derive(Debug)]
@@ -96,6 +111,8 @@ impl Store {
             write.open_table(DONE)?;
             write.open_table(COUNTERS)?;
             write.open_table(SEQUENCE)?;
+            write.open_table(WINDOW)?;
+            write.open_table(CONTACT)?;
             Ok(write.commit()?)
         })?;
         Ok(store)
@@ -168,41 +185,62 @@ impl Store {
         })
     }
 
-    /// Takes the most urgent captions for the link, at most `most`: they are marked as tried, on the disk, before anyone sends
-    /// them, so that whatever happens then, their next packets say that they may be repeats.
-    pub fn take(&self, most: usize) -> Result<Vec<Waiting>> {
+    /// The most urgent captions of those that are `due`, at most `most`.
+    pub fn peek(&self, most: usize, due: impl Fn(u32) -> bool) -> Result<Vec<Waiting>> {
         self.with(|database| {
-            let write = database.begin_write()?;
-            let mut taken = Vec::new();
-            {
-                let mut queue = write.open_table(QUEUE)?;
-                for entry in queue.iter()?.take(most) {
-                    taken.push(postcard::from_bytes::<Waiting>(entry?.1.value())?);
+            let queue = database.begin_read()?.open_table(QUEUE)?;
+            let mut found = Vec::new();
+            for entry in queue.iter()? {
+                let (key, waiting) = entry?;
+                if found.len() == most {
+                    break;
                 }
-                for waiting in &mut taken {
-                    waiting.tries = waiting.tries.saturating_add(1);
-                    queue.insert(key_of(waiting), postcard::to_allocvec(waiting)?.as_slice())?;
+                if due(key.value().2) {
+                    found.push(postcard::from_bytes::<Waiting>(waiting.value())?);
                 }
             }
-            if taken.is_empty() {
-                write.abort()?
-            } else {
-                write.commit()?
-            }
-            Ok(taken)
+            Ok(found)
         })
     }
 
-    /// Counts a packet that went out; its captions retire when they went out `sends` times, or wait behind those that went out
-    /// less often.
-    pub fn sent(&self, packet: &[Waiting], sends: u8) -> Result<()> {
+    /// Marks captions as tried, on the disk, before anyone sends them, so that whatever happens then, their next packets say that
+    /// they may be repeats. Gives those that are still there.
+    pub fn mark(&self, packet: Vec<Waiting>) -> Result<Vec<Waiting>> {
         self.with(|database| {
             let write = database.begin_write()?;
+            let mut marked = Vec::new();
+            {
+                let mut queue = write.open_table(QUEUE)?;
+                for waiting in packet {
+                    let tried = Waiting { tries: waiting.tries.saturating_add(1), ..waiting };
+                    if queue.get(key_of(&tried))?.is_some() {
+                        queue.insert(key_of(&tried), postcard::to_allocvec(&tried)?.as_slice())?;
+                        marked.push(tried);
+                    }
+                }
+            }
+            write.commit()?;
+            Ok(marked)
+        })
+    }
+
+    /// Counts a packet of `bytes` that went out. Where nobody acknowledges, its captions retire when they went out `sends` times, or
+    /// wait behind those that went out less often; else (`None`) they wait where they are.
+    pub fn sent(&self, packet: &[Waiting], bytes: usize, sends: Option<u8>, contact: Option<&Contact>) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            if sends.is_none() {
+                // With the next one that is marked.
+                write.set_durability(Durability::None)?;
+            }
             {
                 let mut counters = write.open_table(COUNTERS)?;
                 add(&mut counters, SENT, 1)?;
+                add(&mut counters, BYTES, bytes as i64)?;
+                add(&mut counters, AGAIN, packet.iter().filter(|waiting| waiting.tries > 1).count() as i64)?;
                 let mut queue = write.open_table(QUEUE)?;
                 for waiting in packet {
+                    let Some(sends) = sends else { break };
                     let was_there = queue.remove(key_of(waiting))?.is_some();
                     let again = Waiting { sent: waiting.sent.saturating_add(1), ..waiting.clone() };
                     if was_there && again.sent >= sends {
@@ -210,6 +248,76 @@ impl Store {
                     } else if was_there {
                         queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
                     }
+                }
+                if let Some(contact) = contact {
+                    write.open_table(CONTACT)?.insert((), postcard::to_allocvec(contact)?.as_slice())?;
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Takes a command by its counter, once: a new one retires the captions that it `acknowledged`; gives how many, or nothing where
+    /// the counter has been. A store that has taken none takes those from `oldest` on.
+    pub fn obey(&self, counter: u64, acknowledged: &[u32], oldest: u64) -> Result<Option<usize>> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            let mut retired = None;
+            {
+                let (mut windows, mut counters) = (write.open_table(WINDOW)?, write.open_table(COUNTERS)?);
+                let kept = windows.get(())?.map(|bytes| postcard::from_bytes::<Window>(bytes.value())).transpose()?;
+                let mut window = kept.unwrap_or_else(|| Window::after(oldest));
+                if window.take(counter) {
+                    windows.insert((), postcard::to_allocvec(&window)?.as_slice())?;
+                    let mut queue = write.open_table(QUEUE)?;
+                    let mut count = 0;
+                    for &sequence in acknowledged {
+                        for less in 0..=HIGHEST_PRIORITY {
+                            count += usize::from(queue.remove((0, less, sequence))?.is_some());
+                        }
+                    }
+                    add(&mut counters, RETIRED, count as i64)?;
+                    retired = Some(count);
+                }
+                add(&mut counters, if retired.is_some() { COMMANDS } else { REFUSED }, 1)?;
+            }
+            write.commit()?;
+            Ok(retired)
+        })
+    }
+
+    /// Counts something.
+    pub fn count(&self, counter: &str) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            write.set_durability(Durability::None)?;
+            add(&mut write.open_table(COUNTERS)?, counter, 1)?;
+            Ok(write.commit()?)
+        })
+    }
+
+    /// The contact that was at hand when the program ended.
+    pub fn contact(&self) -> Result<Option<Contact>> {
+        self.with(|database| {
+            let kept = database.begin_read()?.open_table(CONTACT)?.get(())?;
+            Ok(kept.map(|bytes| postcard::from_bytes(bytes.value())).transpose()?)
+        })
+    }
+
+    /// What waits begins anew as never sent: from now on the ground acknowledges.
+    pub fn sends_anew(&self) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut queue = write.open_table(QUEUE)?;
+                let mut sent = Vec::new();
+                for entry in queue.range((1, 0, 0)..)? {
+                    sent.push(postcard::from_bytes::<Waiting>(entry?.1.value())?);
+                }
+                for waiting in sent {
+                    queue.remove(key_of(&waiting))?;
+                    let anew = Waiting { sent: 0, ..waiting };
+                    queue.insert(key_of(&anew), postcard::to_allocvec(&anew)?.as_slice())?;
                 }
             }
             Ok(write.commit()?)
@@ -273,19 +381,44 @@ mod tests {
             (6, 3, 2, 1)
         );
         let all = |taken: &[Waiting]| taken.iter().map(|waiting| (waiting.sequence, waiting.tries)).collect::<Vec<_>>();
-        assert_eq!(all(&store.take(1)?), [(3, 1)]);
+        let take = |store: &Store, most| store.mark(store.peek(most, |_| true)?);
+        assert_eq!(all(&take(&store, 1)?), [(3, 1)]);
         drop(store);
         let store = Store::open(folder.path(), 3)?;
-        let two = store.take(2)?;
+        let two = take(&store, 2)?;
         assert_eq!(all(&two), [(3, 2), (1, 1)], "what may have gone out is marked");
-        store.sent(&two, 1)?;
-        let third = store.take(9)?;
+        store.sent(&two, 50, Some(1), None)?;
+        let third = take(&store, 9)?;
         assert_eq!((all(&third), store.waiting()?), (vec![(0, 1)], 1));
-        store.sent(&third, 2)?;
+        store.sent(&third, 20, Some(2), None)?;
         store.settle(None, &Outcome::Queued(caption(0)))?;
-        assert_eq!(all(&store.take(9)?), [(5, 1), (0, 2)], "first sends go before second ones");
+        assert_eq!(all(&take(&store, 9)?), [(5, 1), (0, 2)], "first sends go before second ones");
+        assert_eq!((store.counters()?[BYTES], store.counters()?[AGAIN]), (70, 1));
         store.forget(|key| key == "a")?;
         assert!(!store.is_done("a")?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_ground_retires_captions_once() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let store = Store::open(folder.path(), 100)?;
+        for priority in [0, 3, 1, 0] {
+            store.settle(None, &Outcome::Queued(caption(priority)))?;
+        }
+        let sent = store.mark(store.peek(4, |sequence| sequence != 2)?)?;
+        assert_eq!(sent.len(), 3);
+        store.sent(&sent, 60, Some(9), None)?;
+        store.sends_anew()?;
+        assert_eq!(store.obey(999, &[0], 1000)?, None, "older than the store");
+        assert_eq!(store.obey(1001, &[0, 1, 77], 1000)?, Some(2));
+        assert_eq!(store.obey(1001, &[2, 3], 1000)?, None, "a replay");
+        drop(store);
+        let store = Store::open(folder.path(), 100)?;
+        assert_eq!(store.obey(1001, &[2, 3], 0)?, None, "a replay after a start");
+        assert_eq!(store.waiting()?, 2);
+        assert_eq!((store.counters()?[RETIRED], store.counters()?[COMMANDS], store.counters()?[REFUSED]), (2, 1, 3));
+        assert!(store.contact()?.is_none());
         Ok(())
     }
 }

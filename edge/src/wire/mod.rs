@@ -2,10 +2,10 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | wire version, [`WIRE_VERSION`] |
+//! | 1 | wire version, [`WIRE_VERSION`]; 128 more with a checksum of 16 bits |
 //! | 2 | bundle id, u16 little-endian: first 16 bits of the bundle's hash |
 //! | 0 and more | the captions, as one arithmetic-coded message |
-//! | 4 | checksum, CRC-32/ISO-HDLC over all bytes before, little-endian |
+//! | 4 or 2 | checksum over all bytes before, little-endian: [`Checksum`] |
 //!
 //! The first three bytes are what postcard makes of `(u8, u16)` with a fixed-size integer. The message is a sequence of symbols,
 //! each with weights that both sides know; [`coder`](self) says how symbols become bytes. `uniform n` is one of n equally likely
@@ -33,18 +33,20 @@
 //! A packet is refused, never guessed at: the checksum is looked at first, then the version and the bundle, then the bounds; and the
 //! captions must be those that give exactly these bytes. Any change takes a new version and new vectors in `fixtures/wire`.
 
+mod checksum;
 mod coder;
+pub mod command;
 mod message;
 mod stream;
 mod text;
 
+pub use checksum::Checksum;
 pub use message::Position;
 pub use stream::{Frame, frames, push_frame};
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use coder::{Decoder, Encoder};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use cssa::language_model::LanguageModel;
 
 /// The version that this code writes and reads.
@@ -61,8 +63,6 @@ pub const HIGHEST_PRIORITY: u8 = 3;
 pub const HIGHEST_SCORE: u8 = 31;
 
 const HEADER: usize = 3;
-const CHECKSUM: usize = 4;
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// Captions on their way to the ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Caption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Shorter than the shortest or longer than the longest packet.
-    #[error("{found} bytes, expected 7 to {LARGEST_PACKET}")]
+    #[error("{found} bytes, expected a header and a checksum, and no more than {LARGEST_PACKET}")]
     Length {
         /// Bytes.
         found: usize,
@@ -157,7 +157,7 @@ pub enum WireError {
 
 impl Packet {
     /// The bytes of the packet, by the language model of its bundle.
-    pub fn encode(&self, model: &LanguageModel) -> Result<Vec<u8>, WireError> {
+    pub fn encode(&self, model: &LanguageModel, checksum: Checksum) -> Result<Vec<u8>, WireError> {
         if !(1..=MOST_CAPTIONS).contains(&self.captions.len()) {
             return Err(WireError::Captions { found: self.captions.len() });
         }
@@ -170,10 +170,10 @@ impl Packet {
         }
         let mut coder = Encoder::new();
         message::code(&mut coder, model, self.digits, &self.captions)?;
-        let mut bytes = alloc::vec![WIRE_VERSION];
+        let mut bytes = alloc::vec![checksum.version()];
         bytes.extend(self.bundle.to_le_bytes());
         bytes.extend(coder.finish());
-        bytes.extend(CRC.checksum(&bytes).to_le_bytes());
+        checksum.seal(&mut bytes);
         if bytes.len() > LARGEST_PACKET {
             return Err(WireError::Length { found: bytes.len() });
         }
@@ -182,15 +182,15 @@ impl Packet {
 
     /// Reads a packet of the bundle `bundle`, whose language model is `model`. Never panics and never allocates much more than
     /// the packet's captions take, whatever the bytes.
-    pub fn decode(bytes: &[u8], bundle: u16, model: &LanguageModel) -> Result<Self, WireError> {
-        let found = bundle_of(bytes)?;
+    pub fn decode(bytes: &[u8], bundle: u16, model: &LanguageModel, checksum: Checksum) -> Result<Self, WireError> {
+        let found = bundle_of(bytes, checksum)?;
         if found != bundle {
             return Err(WireError::Bundle { found, expected: bundle });
         }
-        let mut coder = Decoder::new(&bytes[HEADER..bytes.len() - CHECKSUM]);
+        let mut coder = Decoder::new(&bytes[HEADER..bytes.len() - checksum.length()]);
         let (digits, captions) = message::code(&mut coder, model, 0, &[])?;
         let packet = Self { bundle, digits, captions };
-        if packet.encode(model)? != bytes {
+        if packet.encode(model, checksum)? != bytes {
             return Err(WireError::Malformed);
         }
         Ok(packet)
@@ -204,17 +204,14 @@ pub fn payload(text: &str, model: &LanguageModel) -> Result<Vec<u8>, WireError> 
     Ok(coder.finish())
 }
 
-/// The bundle that made a packet, once its length, checksum and version are right.
-pub fn bundle_of(bytes: &[u8]) -> Result<u16, WireError> {
-    if !(HEADER + CHECKSUM..=LARGEST_PACKET).contains(&bytes.len()) {
+/// The bundle that made a packet, once its length, checksum and version are right. The reader says which checksum it expects: a
+/// packet that names the other one is of another version.
+pub fn bundle_of(bytes: &[u8], checksum: Checksum) -> Result<u16, WireError> {
+    if !(HEADER + checksum.length()..=LARGEST_PACKET).contains(&bytes.len()) {
         return Err(WireError::Length { found: bytes.len() });
     }
-    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(WireError::Malformed)?;
-    let (found, expected) = (u32::from_le_bytes(*checksum), CRC.checksum(content));
-    if found != expected {
-        return Err(WireError::Checksum { found, expected });
-    }
-    if content[0] != WIRE_VERSION {
+    let content = checksum.open(bytes)?;
+    if content[0] != checksum.version() {
         return Err(WireError::Version { found: content[0] });
     }
     Ok(u16::from_le_bytes([content[1], content[2]]))

@@ -26,18 +26,13 @@ fn packet() -> Packet {
 }
 
 #[test]
-fn the_checksum_is_that_of_the_standard() {
-    assert_eq!(CRC.checksum(b"123456789"), 0xcbf4_3926);
-}
-
-#[test]
 fn captions_come_back_with_everything() -> Result<(), WireError> {
     let (model, packet) = (model(), packet());
-    let bytes = packet.encode(&model)?;
+    let bytes = packet.encode(&model, Checksum::Crc32)?;
     let rounded = |caption: &Caption| Caption { position: caption.position.map(|p| p.rounded(5)), ..caption.clone() };
     let expected = Packet { captions: packet.captions.iter().map(rounded).collect(), ..packet };
-    assert_eq!(Packet::decode(&bytes, 0xbeef, &model)?, expected);
-    assert_eq!(bundle_of(&bytes)?, 0xbeef);
+    assert_eq!(Packet::decode(&bytes, 0xbeef, &model, Checksum::Crc32)?, expected);
+    assert_eq!(bundle_of(&bytes, Checksum::Crc32)?, 0xbeef);
     let shown = |text: &str| payload(text, &model).map(|bytes| bytes.len());
     assert!(shown("a big bridge over a river .")? <= 2 && shown("zzyzx")? >= 4);
     Ok(())
@@ -46,25 +41,27 @@ fn captions_come_back_with_everything() -> Result<(), WireError> {
 #[test]
 fn wrong_packets_say_why() -> Result<(), WireError> {
     let model = model();
-    let bytes = packet().encode(&model)?;
+    let bytes = packet().encode(&model, Checksum::Crc32)?;
     let resealed = |change: fn(&mut Vec<u8>)| {
-        let mut content = bytes[..bytes.len() - CHECKSUM].to_vec();
+        let mut content = bytes[..bytes.len() - 4].to_vec();
         change(&mut content);
-        content.extend(CRC.checksum(&content).to_le_bytes());
-        Packet::decode(&content, 0xbeef, &model)
+        Checksum::Crc32.seal(&mut content);
+        Packet::decode(&content, 0xbeef, &model, Checksum::Crc32)
     };
-    assert_eq!(Packet::decode(&[], 0xbeef, &model), Err(WireError::Length { found: 0 }));
+    assert_eq!(Packet::decode(&[], 0xbeef, &model, Checksum::Crc32), Err(WireError::Length { found: 0 }));
     assert_eq!(resealed(|content| content[0] = 1), Err(WireError::Version { found: 1 }));
     assert_eq!(resealed(|content| content.push(0)), Err(WireError::Malformed));
     assert_eq!(resealed(|content| content.push(9)), Err(WireError::Malformed));
     assert_eq!(resealed(|content| content[1] = 0), Err(WireError::Bundle { found: 0xbe00, expected: 0xbeef }));
+    let other = Packet::decode(&packet().encode(&model, Checksum::Crc16)?, 0xbeef, &model, Checksum::Crc32);
+    assert!(other.is_err(), "the reader chooses the checksum");
     let mut damaged = bytes.clone();
     damaged[4] ^= 1;
-    assert!(matches!(Packet::decode(&damaged, 0xbeef, &model), Err(WireError::Checksum { .. })));
+    assert!(matches!(Packet::decode(&damaged, 0xbeef, &model, Checksum::Crc32), Err(WireError::Checksum { .. })));
     let with = |change: fn(&mut Packet)| {
         let mut packet = packet();
         change(&mut packet);
-        packet.encode(&model)
+        packet.encode(&model, Checksum::Crc32)
     };
     assert_eq!(with(|packet| packet.captions.clear()), Err(WireError::Captions { found: 0 }));
     let high = Err(WireError::Field { field: "priority", found: 4, most: 3 });
@@ -78,14 +75,14 @@ fn wrong_packets_say_why() -> Result<(), WireError> {
 fn a_stream_goes_on_after_damage() -> Result<(), WireError> {
     let (model, mut stream) = (model(), Vec::new());
     for bundle in 0..3 {
-        push_frame(&mut stream, &Packet { bundle, ..packet() }.encode(&model)?);
+        push_frame(&mut stream, &Packet { bundle, ..packet() }.encode(&model, Checksum::Crc32)?);
     }
     let second = stream.iter().position(|&byte| byte == 0).unwrap_or_default() + 1;
     stream[second + 5] ^= 0x10;
     let found: Vec<Frame> = frames(&stream).collect();
     assert_eq!(found.len(), 3);
     assert_eq!((found[0].offset, found[1].offset), (0, second));
-    let bundle = |frame: &Frame| frame.packet.clone().and_then(|bytes| bundle_of(&bytes));
+    let bundle = |frame: &Frame| frame.packet.clone().and_then(|bytes| bundle_of(&bytes, Checksum::Crc32));
     assert_eq!((bundle(&found[0]), bundle(&found[2])), (Ok(0), Ok(2)));
     assert!(bundle(&found[1]).is_err());
     Ok(())
@@ -116,24 +113,25 @@ proptest! {
         bundle: u16,
         digits in 0..=7u8,
         captions in proptest::collection::vec(any_caption(), 1..=6),
+        checksum in prop_oneof![Just(Checksum::Crc16), Just(Checksum::Crc32)],
     ) {
         let model = model();
         let captions = captions.into_iter().map(|caption| {
             Caption { position: caption.position.map(|place| place.rounded(digits)), ..caption }
         });
         let packet = Packet { bundle, digits, captions: captions.collect() };
-        let bytes = packet.encode(&model)?;
-        prop_assert_eq!(Packet::decode(&bytes, bundle, &model), Ok(packet));
+        let bytes = packet.encode(&model, checksum)?;
+        prop_assert_eq!(Packet::decode(&bytes, bundle, &model, checksum), Ok(packet));
     }
 
     #[test]
     fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..900)) {
         let model = model();
-        let _ = Packet::decode(&bytes, 0, &model);
+        let _ = Packet::decode(&bytes, 0, &model, Checksum::Crc32);
         prop_assert!(frames(&bytes).count() <= bytes.len());
         let mut sealed = vec![WIRE_VERSION, 0, 0];
         sealed.extend(bytes);
-        sealed.extend(CRC.checksum(&sealed).to_le_bytes());
-        let _ = Packet::decode(&sealed, 0, &model);
+        Checksum::Crc32.seal(&mut sealed);
+        let _ = Packet::decode(&sealed, 0, &model, Checksum::Crc32);
     }
 }

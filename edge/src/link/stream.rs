@@ -1,0 +1,170 @@
+//! Files and serial lines: frames one after the other.
+
+use super::{Deframer, End, Format, Framer, Framing, Heard, Port, is_timeout};
+use anyhow::{Context, Result, bail};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(super) struct Stream {
+    place: Place,
+    end: End,
+    format: Format,
+    framer: Framer,
+    deframer: Deframer,
+    open: Option<Box<dyn Device>>,
+}
+
+enum Place {
+    File(PathBuf),
+    Serial(String, u32),
+}
+
+/// A file or a serial line, open.
+trait Device: Send {
+    /// All of it or, where that can be, nothing: half a packet would spoil the next one.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Some bytes; none after `wait`, or at the end.
+    fn read(&mut self, bytes: &mut [u8], wait: Duration) -> Result<usize>;
+
+    /// Whether no bytes mean the end.
+    fn ends(&self) -> bool;
+}
+
+impl Device for File {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let before = self.metadata()?.len();
+        let written = self.write_all(bytes).and_then(|()| self.sync_data());
+        if written.is_err() {
+            self.set_len(before).ok();
+        }
+        Ok(written?)
+    }
+
+    fn read(&mut self, bytes: &mut [u8], _wait: Duration) -> Result<usize> {
+        Ok(Read::read(self, bytes)?)
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+}
+
+impl Device for Box<dyn serialport::SerialPort> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.set_timeout(Duration::from_secs(10))?;
+        self.write_all(bytes)?;
+        Ok(self.flush()?)
+    }
+
+    fn read(&mut self, bytes: &mut [u8], wait: Duration) -> Result<usize> {
+        self.set_timeout(wait.max(Duration::from_millis(1)))?;
+        match Read::read(self, bytes) {
+            Err(error) if is_timeout(&error) => Ok(0),
+            read => Ok(read?),
+        }
+    }
+
+    fn ends(&self) -> bool {
+        false
+    }
+}
+
+impl Stream {
+    pub(super) fn file(path: &Path, end: End, format: Format) -> Self {
+        Self::new(Place::File(path.into()), end, format)
+    }
+
+    pub(super) fn serial(device: &str, baud: u32, end: End, format: Format) -> Self {
+        Self::new(Place::Serial(device.into(), baud), end, format)
+    }
+
+    fn new(place: Place, end: End, format: Format) -> Self {
+        let (framer, deframer) = (Framer::new(format, end.sends()), Deframer::new(format, end.hears()));
+        Self { place, end, format, framer, deframer, open: None }
+    }
+
+    fn name(&self) -> String {
+        match &self.place {
+            Place::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Place::Serial(device, _) => device.clone(),
+        }
+    }
+
+    fn device(&self) -> Result<Box<dyn Device>> {
+        Ok(match (&self.place, self.end) {
+            (Place::File(path), End::Ground) => {
+                Box::new(File::open(path).with_context(|| format!("{}", path.display()))?)
+            }
+            (Place::File(path), End::Vehicle) => {
+                let mut file = OpenOptions::new().create(true).append(true).open(path);
+                // What a kill in the middle of a packet left ends here, so that it spoils nothing else.
+                if let Ok(file) = &mut file
+                    && self.format.framing == Framing::Plain
+                    && file.metadata()?.len() > 0
+                {
+                    file.write_all(&[0])?;
+                }
+                Box::new(file.with_context(|| format!("{}", path.display()))?)
+            }
+            (Place::Serial(device, baud), _) => {
+                Box::new(serialport::new(device, *baud).open().with_context(|| device.clone())?)
+            }
+        })
+    }
+
+    /// Runs `action` on the open device; an error closes it.
+    fn with<T>(&mut self, action: impl FnOnce(&mut Self, &mut dyn Device) -> Result<T>) -> Result<T> {
+        let mut device = match self.open.take() {
+            Some(device) => device,
+            None => self.device()?,
+        };
+        let result = action(self, device.as_mut());
+        if result.is_ok() {
+            self.open = Some(device);
+        }
+        result.with_context(|| self.name())
+    }
+}
+
+impl Port for Stream {
+    fn send(&mut self, packet: &[u8]) -> Result<()> {
+        if matches!((&self.place, self.end), (Place::File(_), End::Ground)) {
+            bail!("{}: a file takes no answer", self.name());
+        }
+        let frame = self.framer.stream(packet);
+        self.with(|_, device| device.write(&frame))
+    }
+
+    fn receive(&mut self, wait: Duration) -> Result<Heard> {
+        if matches!((&self.place, self.end), (Place::File(_), End::Vehicle)) {
+            std::thread::sleep(wait);
+            return Ok(Heard::default());
+        }
+        let from = self.name();
+        self.with(|port, device| {
+            let mut bytes = [0; 1024];
+            let read = device.read(&mut bytes, wait)?;
+            let ended = read == 0 && device.ends();
+            let found = if ended { port.deframer.end() } else { port.deframer.push(&bytes[..read]) };
+            Ok(Heard { from, found, ended })
+        })
+    }
+
+    fn largest(&self) -> usize {
+        self.format.largest()
+    }
+
+    fn cost(&self, length: usize) -> usize {
+        match self.format.framing {
+            Framing::Plain => length + length.div_ceil(254) + 1,
+            _ => self.format.cost(length),
+        }
+    }
+
+    fn missing(&self) -> u64 {
+        self.deframer.missing()
+    }
+}

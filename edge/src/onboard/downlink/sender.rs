@@ -1,0 +1,158 @@
+//! The link's thread: sends what is to be sent until the link takes it, and listens for the ground.
+
+use super::{Downlink, Next, Outgoing, Room};
+use crate::link::Port;
+use crate::onboard::run::{Faults, TICK};
+use crate::packets;
+use crate::wire::command::Command;
+use anyhow::Result;
+use cssa::bundle::Language;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest pause between two tries of a link that is down.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// When the source has ended and nothing gets through for so long, the rest stays in the queue for the next start.
+const LAST_TRY: Duration = Duration::from_secs(5);
+
+/// Everything that the thread has.
+pub(in crate::onboard) struct Sender {
+    pub(in crate::onboard) port: Box<dyn Port>,
+    pub(in crate::onboard) downlink: Downlink,
+    pub(in crate::onboard) language: Arc<Mutex<Arc<Language>>>,
+    /// No more captions will come.
+    pub(in crate::onboard) finished: Arc<AtomicBool>,
+    /// The ground asks for a self-test.
+    pub(in crate::onboard) self_test: Arc<AtomicBool>,
+    pub(in crate::onboard) faults: Faults,
+    pub(in crate::onboard) started: Instant,
+}
+
+impl Sender {
+    /// Sends until there is nothing left and nothing more to come.
+    pub(in crate::onboard) fn run(mut self) {
+        let (mut pause, mut last_success) = (TICK, Instant::now());
+        loop {
+            let ending = self.ending();
+            let fault = match self.next() {
+                Ok(Next::Empty) if ending => return,
+                Ok(Next::Empty) => {
+                    self.listen(TICK / 4);
+                    last_success = Instant::now();
+                    continue;
+                }
+                Ok(Next::Wait(seconds)) => {
+                    if self.listen(Duration::from_secs_f64(seconds.max(0.0)).min(TICK)) {
+                        last_success = Instant::now();
+                    }
+                    None
+                }
+                Ok(Next::Send(packet)) => match self.send(&packet) {
+                    Ok(Some(rest)) => {
+                        pause = TICK;
+                        if self.listen(rest) || !self.downlink.is_acknowledged() {
+                            last_success = Instant::now();
+                        }
+                        None
+                    }
+                    // The disk takes nothing, and the program ends.
+                    Ok(None) => return,
+                    Err(_) => Some("link_errors"),
+                },
+                Err(_) => Some("store_errors"),
+            };
+            if ending && last_success.elapsed() > LAST_TRY.max(self.downlink.patience()) {
+                return;
+            }
+            let Some(fault) = fault else { continue };
+            self.faults.count(fault);
+            // In short steps, so that an end is noticed.
+            let until = Instant::now() + if ending { TICK } else { pause };
+            while Instant::now() < until && self.ending() == ending {
+                std::thread::sleep(TICK / 4);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn ending(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn next(&mut self) -> Result<Next> {
+        let language = Arc::clone(&self.language.lock().unwrap_or_else(PoisonError::into_inner));
+        let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
+        let now = self.started.elapsed().as_secs_f64();
+        self.downlink.next(now, packets::now(), &language, room)
+    }
+
+    /// Sends a packet and writes down that it went out; gives how long the link needs for it, or nothing where the disk takes
+    /// nothing and the program ends.
+    fn send(&mut self, packet: &Outgoing) -> Result<Option<Duration>> {
+        self.port.send(&packet.bytes)?;
+        if self.downlink.config.statustext {
+            for waiting in packet.captions.iter().filter(|waiting| waiting.tries <= 1) {
+                if self.port.show(&waiting.caption.text, waiting.caption.priority).is_err() {
+                    self.faults.count("statustext_errors");
+                }
+            }
+        }
+        let (cost, now) = (self.port.cost(packet.bytes.len()), self.now());
+        while self.downlink.sent(packet, cost, now).is_err() {
+            self.faults.count("store_errors");
+            if self.ending() {
+                return Ok(None);
+            }
+            std::thread::sleep(TICK);
+        }
+        let rate = self.downlink.config.bytes_per_second;
+        let seconds = if rate > 0 { cost as f64 / f64::from(rate) } else { 0.0 };
+        Ok(Some(Duration::from_secs_f64(seconds)))
+    }
+
+    /// Listens for `wait`; whether the ground was heard.
+    fn listen(&mut self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        if !self.downlink.is_acknowledged() {
+            std::thread::sleep(wait);
+            return false;
+        }
+        let mut obeyed = false;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.port.receive(left.min(TICK)) {
+                Ok(heard) if heard.found.is_empty() && left.is_zero() => return obeyed,
+                Ok(heard) => {
+                    for bytes in heard.found.into_iter().flatten() {
+                        obeyed |= self.obey(&bytes);
+                    }
+                }
+                Err(_) => {
+                    self.faults.count("link_errors");
+                    std::thread::sleep(left.min(TICK));
+                    return obeyed;
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, bytes: &[u8]) -> bool {
+        match self.downlink.hear(bytes, self.now(), packets::now()) {
+            Ok(command) => {
+                if command == Some(Command::SelfTest) {
+                    self.self_test.store(true, Ordering::Relaxed);
+                }
+                command.is_some()
+            }
+            Err(_) => {
+                self.faults.count("store_errors");
+                false
+            }
+        }
+    }
+}

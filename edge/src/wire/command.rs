@@ -1,0 +1,263 @@
+//! Commands and acknowledgements from the ground, with a keyed code of authentication and a replay window.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | command version, [`COMMAND_VERSION`] |
+//! | 8 | counter, u64 little-endian: higher than that of any command before under the same key |
+//! | 1 and more | the [`Command`], by postcard: its number, then its fields |
+//! | 16 | HMAC-SHA-256 over all bytes before, its first 16 (the baseline of CCSDS 355.0-B) |
+//!
+//! The counter is the clock's milliseconds or more, so that one whose archive is gone goes on where its clock is. A receiver takes
+//! each counter once, and none that is 64 or more below the highest: [`Window`] (as RFC 4303, 3.4.3).
+
+use alloc::vec::Vec;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// The version that this code writes and reads.
+pub const COMMAND_VERSION: u8 = 0xc1;
+/// Bytes of a sealed command at most.
+pub const LARGEST_COMMAND: usize = 217;
+/// Bytes of a key.
+pub const KEY: usize = 32;
+
+const HEADER: usize = 9;
+const CODE: usize = 16;
+/// Bytes of an acknowledgement's bitmap at most.
+const LARGEST_BITMAP: usize = 128;
+
+/// What the ground says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Captions have arrived: bit n of the bitmap, lowest first, stands for the one whose number is `first` + n.
+    Acknowledge {
+        /// The first one's number.
+        first: u32,
+        /// At most 128 bytes.
+        bitmap: Vec<u8>,
+    },
+    /// Caption the golden image and report.
+    SelfTest,
+}
+
+/// What both ends know and nobody else: one key for each vehicle.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key([u8; KEY]);
+
+/// Why a command is not obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No command at all.
+    #[error("no command: {found} bytes, expected version {COMMAND_VERSION:#04x} and 26 to {LARGEST_COMMAND} bytes")]
+    Format {
+        /// Bytes.
+        found: usize,
+    },
+    /// Another key, or changed on the way.
+    #[error("the command's code of authentication is wrong: another key, or changed on the way")]
+    Code,
+    /// Authentic, but not what this version knows.
+    #[error("malformed command")]
+    Malformed,
+}
+
+impl Key {
+    /// A key of its bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; KEY]) -> Self {
+        Self(bytes)
+    }
+
+    /// A key of 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hexadecimal(text: &str) -> Option<Self> {
+        let digits: Vec<u8> =
+            text.trim().chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+        let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        if digits.len() != 2 * KEY {
+            return None;
+        }
+        Some(Self(bytes.try_into().ok()?))
+    }
+
+    fn code(&self, content: &[u8]) -> Hmac<Sha256> {
+        // HMAC fills a key up to a block of the hash with zeros.
+        let mut block = [0; 64];
+        block[..KEY].copy_from_slice(&self.0);
+        let mut code = <Hmac<Sha256> as KeyInit>::new(&block.into());
+        code.update(content);
+        code
+    }
+}
+
+impl core::fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("Key")
+    }
+}
+
+impl Command {
+    /// Acknowledges captions by their numbers; more than one where they lie far apart.
+    #[must_use]
+    pub fn acknowledge(numbers: impl IntoIterator<Item = u32>) -> Vec<Self> {
+        let numbers: alloc::collections::BTreeSet<u32> = numbers.into_iter().collect();
+        let mut all: Vec<Self> = Vec::new();
+        for number in numbers {
+            if let Some(Self::Acknowledge { first, bitmap }) = all.last_mut()
+                && let offset = number.wrapping_sub(*first) as usize
+                && offset / 8 < LARGEST_BITMAP
+            {
+                bitmap.resize(bitmap.len().max(offset / 8 + 1), 0);
+                bitmap[offset / 8] |= 1 << (offset % 8);
+            } else {
+                all.push(Self::Acknowledge { first: number, bitmap: alloc::vec![1] });
+            }
+        }
+        all
+    }
+
+    /// The numbers that an acknowledgement names.
+    pub fn acknowledged(&self) -> impl Iterator<Item = u32> + '_ {
+        let (first, bitmap): (u32, &[u8]) = match self {
+            Self::Acknowledge { first, bitmap } => (*first, bitmap),
+            Self::SelfTest => (0, &[]),
+        };
+        let bits = (0..8 * bitmap.len()).filter(move |bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1);
+        bits.map(move |bit| first.wrapping_add(bit as u32))
+    }
+
+    /// The command's bytes under a key.
+    pub fn seal(&self, counter: u64, key: &Key) -> Result<Vec<u8>, CommandError> {
+        let mut bytes = alloc::vec![COMMAND_VERSION];
+        bytes.extend(counter.to_le_bytes());
+        bytes.extend(postcard::to_allocvec(self).map_err(|_| CommandError::Malformed)?);
+        let code = key.code(&bytes).finalize().into_bytes();
+        bytes.extend(&code[..CODE]);
+        if bytes.len() > LARGEST_COMMAND {
+            return Err(CommandError::Format { found: bytes.len() });
+        }
+        Ok(bytes)
+    }
+
+    /// A command and its counter; whether that is new is for a [`Window`] to say. Never panics, whatever the bytes.
+    pub fn open(bytes: &[u8], key: &Key) -> Result<(u64, Self), CommandError> {
+        let wrong = CommandError::Format { found: bytes.len() };
+        if !is_command(bytes) {
+            return Err(wrong);
+        }
+        let (content, code) = bytes.split_last_chunk::<CODE>().ok_or(wrong)?;
+        key.code(content).verify_truncated_left(code).map_err(|_| CommandError::Code)?;
+        let (header, command) = content.split_first_chunk::<HEADER>().ok_or(wrong)?;
+        let counter = header[1..].try_into().map(u64::from_le_bytes).map_err(|_| wrong)?;
+        match postcard::take_from_bytes(command) {
+            Ok((Self::Acknowledge { bitmap, .. }, _)) if bitmap.len() > LARGEST_BITMAP => Err(CommandError::Malformed),
+            Ok((command, [])) => Ok((counter, command)),
+            _ => Err(CommandError::Malformed),
+        }
+    }
+}
+
+/// Whether bytes look like a command.
+#[must_use]
+pub fn is_command(bytes: &[u8]) -> bool {
+    (HEADER + 1 + CODE..=LARGEST_COMMAND).contains(&bytes.len()) && bytes[0] == COMMAND_VERSION
+}
+
+/// Which counters have been: the highest, and a bit for each of the 64 up to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    highest: u64,
+    seen: u64,
+}
+
+impl Window {
+    /// A window that takes nothing up to `counter`.
+    #[must_use]
+    pub fn after(counter: u64) -> Self {
+        Self { highest: counter, seen: u64::MAX }
+    }
+
+    /// Takes a counter that has not been; `false` where it has, or may have.
+    pub fn take(&mut self, counter: u64) -> bool {
+        if counter > self.highest {
+            let ahead = counter - self.highest;
+            self.seen = if ahead < 64 { self.seen << ahead | 1 } else { 1 };
+            self.highest = counter;
+            return true;
+        }
+        let behind = self.highest - counter;
+        let is_new = behind < 64 && self.seen >> behind & 1 == 0;
+        if is_new {
+            self.seen |= 1 << behind;
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn key() -> Key {
+        Key::new([7; KEY])
+    }
+
+    #[test]
+    fn a_command_comes_back_under_its_key_only() -> Result<(), CommandError> {
+        let all = Command::acknowledge([5, 9, 4, 1027, 1028, 90_000]);
+        assert_eq!(all.len(), 3);
+        let named: Vec<u32> = all.iter().flat_map(Command::acknowledged).collect();
+        assert_eq!(named, [4, 5, 9, 1027, 1028, 90_000]);
+        for command in all.iter().chain([&Command::SelfTest]) {
+            let sealed = command.seal(12, &key())?;
+            assert_eq!(Command::open(&sealed, &key())?, (12, command.clone()));
+            assert_eq!(Command::open(&sealed, &Key::new([8; KEY])), Err(CommandError::Code));
+            for at in 0..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert!(Command::open(&changed, &key()).is_err(), "byte {at}");
+            }
+        }
+        assert_eq!(Command::open(&[], &key()), Err(CommandError::Format { found: 0 }));
+        Ok(())
+    }
+
+    #[test]
+    fn keys_are_64_digits() {
+        assert_eq!(Key::from_hexadecimal(&"07".repeat(32)), Some(key()));
+        let long = "0".repeat(66);
+        for wrong in ["", "07", "x", long.as_str(), &"0g".repeat(32)] {
+            assert_eq!(Key::from_hexadecimal(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_counter_is_taken_once() {
+        let mut window = Window::after(100);
+        let taken = [100, 40, 101, 101, 103, 102, 102, 300, 237, 236, 300, 299].map(|counter| window.take(counter));
+        assert_eq!(taken, [false, false, true, false, true, true, false, true, true, false, false, true]);
+        let mut window = Window::default();
+        assert!(window.take(0) && !window.take(0) && window.take(u64::MAX) && !window.take(0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_command_or_one(bytes in proptest::collection::vec(any::<u8>(), 0..300), counters in proptest::collection::vec(0u64..200, 0..300)) {
+            let _ = Command::open(&bytes, &key());
+            let mut content = vec![COMMAND_VERSION; 1];
+            content.extend(&bytes);
+            let code = key().code(&content).finalize().into_bytes();
+            content.extend(&code[..CODE]);
+            let _ = Command::open(&content, &key());
+            let (mut window, mut seen) = (Window::default(), std::collections::BTreeSet::new());
+            for counter in counters {
+                if window.take(counter) {
+                    prop_assert!(seen.insert(counter));
+                }
+            }
+        }
+    }
+}
