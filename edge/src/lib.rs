@@ -23,6 +23,8 @@ pub mod packets;
 #[cfg(feature = "std")]
 pub mod runtime;
 #[cfg(feature = "std")]
+pub mod simulation;
+#[cfg(feature = "std")]
 pub mod sources;
 #[cfg(feature = "std")]
 pub mod threshold;

@@ -27,6 +27,8 @@ enum Action {
     Threshold(commands::onboard::ThresholdOptions),
     /// Receive packets on the ground and keep their captions in a GeoPackage.
     Receive(commands::ground::ReceiveOptions),
+    /// Simulate a link: between two programs, or in simulated time for planning.
+    LinkSim(commands::simulation::LinkSimOptions),
     /// Make a key for a vehicle and its ground.
     Key(commands::ground::KeyOptions),
     /// Write the captions of a GeoPackage as GeoJSON or CSV.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Action::SelfTest(options) => commands::onboard::self_test(&options),
         Action::Threshold(options) => commands::onboard::threshold(&options),
         Action::Receive(options) => commands::ground::receive(&options),
+        Action::LinkSim(options) => commands::simulation::link_sim(&options),
         Action::Key(options) => commands::ground::key(&options),
         Action::Export(options) => commands::ground::export(&options),
         Action::Encode(options) => commands::encode(&options),

@@ -2,6 +2,7 @@
 
 pub(crate) mod ground;
 pub(crate) mod onboard;
+pub(crate) mod simulation;
 
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Delta, Language, Place, Trusted};
