@@ -27,6 +27,8 @@ enum Action {
     Threshold(commands::onboard::ThresholdOptions),
     /// Receive packets on the ground and keep their captions in a GeoPackage.
     Receive(commands::ground::ReceiveOptions),
+    /// Show the captions of a GeoPackage on a map in the browser.
+    Map(commands::ground::MapOptions),
     /// Simulate a link: between two programs, or in simulated time for planning.
     LinkSim(commands::simulation::LinkSimOptions),
     /// Make a key for a vehicle and its ground.
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Action::SelfTest(options) => commands::onboard::self_test(&options),
         Action::Threshold(options) => commands::onboard::threshold(&options),
         Action::Receive(options) => commands::ground::receive(&options),
+        Action::Map(options) => commands::ground::map(&options),
         Action::LinkSim(options) => commands::simulation::link_sim(&options),
         Action::Key(options) => commands::ground::key(&options),
         Action::Export(options) => commands::ground::export(&options),

@@ -12,8 +12,10 @@ use edge::onboard::downlink::read_key;
 use edge::wire::command::{Command, KEY};
 use edge::wire::{self, Checksum};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +69,17 @@ pub(crate) struct ExportOptions {
     /// The file.
     #[arg(long)]
     out: PathBuf,
+}
+
+/// Options of `edge map`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MapOptions {
+    /// The archive, which `edge receive` may be writing.
+    #[arg(long)]
+    archive: PathBuf,
+    /// ADDRESS:PORT. Whoever reaches an address that is not this machine's own sees every caption.
+    #[arg(long, default_value = "127.0.0.1:8073")]
+    listen: SocketAddr,
 }
 
 /// Options of `edge key`.
@@ -130,6 +143,21 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         report(&format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
     }
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Serves the map until SIGTERM or SIGINT.
+pub(crate) fn map(options: &MapOptions) -> Result<()> {
+    ensure!(options.archive.is_file(), "{}: no such archive", options.archive.display());
+    let (asked, stop) = tokio::sync::oneshot::channel::<()>();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    std::thread::spawn(move || {
+        signals.forever().next();
+        asked.send(()).ok();
+    });
+    let stopped = async move { stop.await.unwrap_or_default() };
+    edge::ground::map::serve(Archive::open(&options.archive)?, options.listen, stopped, |address| {
+        print(&format!("http://{address}/"))
+    })
 }
 
 /// Writes a new key that only its owner can read.

@@ -8,6 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// The columns of [`Archived`], in its order.
+const FIELDS: &str = "c.sender, c.sequence, c.time, c.caption, c.score, c.priority, c.bundle, c.latitude, c.longitude";
+
 /// An open archive.
 #[derive(Debug)]
 pub struct Archive {
@@ -154,8 +157,6 @@ impl Archive {
 
     /// The captions by time, only those with all of `words` where there are some.
     pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
-        const FIELDS: &str =
-            "c.sender, c.sequence, c.time, c.caption, c.score, c.priority, c.bundle, c.latitude, c.longitude";
         let (condition, query) = match words {
             // Each word in quotes: what an operator of the search would be is a word, too.
             Some(words) => (
@@ -167,6 +168,14 @@ impl Archive {
         let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
         let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map([query], archived)?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
+    }
+
+    /// The captions that were kept after the row `after`, at most `most`, with their rows.
+    pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
+        let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
+        let mut asked = self.database.prepare_cached(&sql)?;
+        let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
         rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
     }
 

@@ -3,6 +3,7 @@
 pub mod archive;
 mod export;
 mod geopackage;
+pub mod map;
 pub mod receive;
 pub mod uplink;
 

@@ -12,8 +12,10 @@ pub(super) const SIZE: usize = BLOCK + MARKER.len();
 const BLOCK: usize = 255;
 /// 131.0-B-5, 9.3.4.1.
 const MARKER: [u8; 4] = [0x1a, 0xcf, 0xfc, 0x1d];
-/// Bits of a marker that may be wrong.
+/// Bits of a marker that may be wrong, and of one that is where it must be. It is never left unseen: a codeblock that has slipped by
+/// whole bytes is nearly a codeword, and the pseudo-random sequence does not help.
 const WRONG_BITS: u32 = 3;
+const WRONG_BITS_LOCKED: u32 = 10;
 
 /// The coder of both directions.
 #[derive(Debug)]
@@ -21,11 +23,13 @@ pub(super) struct Coding {
     encoder: Encoder,
     decoder: Decoder,
     random: [u8; BLOCK],
+    /// The last block was good, so the next marker is expected where it ended.
+    is_locked: bool,
 }
 
 impl Coding {
     pub(super) fn new() -> Self {
-        Self { encoder: Encoder::new_ccsds(), decoder: Decoder::new_ccsds(), random: random() }
+        Self { encoder: Encoder::new_ccsds(), decoder: Decoder::new_ccsds(), random: random(), is_locked: false }
     }
 
     /// Marker and codeblock with at most [`DATA`] bytes; what is longer is cut, so that senders look at the limit first.
@@ -44,13 +48,15 @@ impl Coding {
     pub(super) fn scan(&mut self, stream: &[u8], ended: bool) -> (usize, Vec<Result<Vec<u8>, FrameError>>) {
         let (mut at, mut skipped, mut found) = (0, 0, Vec::new());
         while at + MARKER.len() <= stream.len() {
-            if wrong_bits(&stream[at..]) > WRONG_BITS {
+            let wrong = if std::mem::take(&mut self.is_locked) { WRONG_BITS_LOCKED } else { WRONG_BITS };
+            if wrong_bits(&stream[at..]) > wrong {
                 (at, skipped) = (at + 1, skipped + 1);
                 continue;
             }
             let start = at + MARKER.len();
             let Some(block) = stream.get(start..start + BLOCK) else {
                 if !ended {
+                    self.is_locked = wrong == WRONG_BITS_LOCKED;
                     break;
                 }
                 (at, skipped) = (at + 1, skipped + 1);
@@ -63,6 +69,7 @@ impl Coding {
                     }
                     found.push(Ok(data));
                     (at, skipped) = (start + BLOCK, 0);
+                    self.is_locked = true;
                 }
                 None => {
                     found.push(Err(FrameError::Uncorrectable));
@@ -119,7 +126,8 @@ mod tests {
         for wrong in [0, 16, 17] {
             let mut damaged = block.clone();
             damaged.iter_mut().skip(9).step_by(13).take(wrong).for_each(|byte| *byte ^= 0xa5);
-            damaged[1] ^= 5;
+            // The first marker has few wrong bits; the second is where it must be.
+            damaged[1] ^= if wrong == 16 { 0xff } else { 5 };
             stream.extend(damaged);
         }
         let (used, found) = coding.scan(&stream, true);

@@ -52,6 +52,7 @@ fn every_frame_is_found_in_noise_however_it_is_cut() -> Result<()> {
             sent.push(command(number)?);
             stream.extend(framer.stream(&sent[sent.len() - 1]));
             if number % 5 == 0 {
+                // One byte after the first frame: a codeblock must not be taken that has slipped by it.
                 stream.extend((0..number as u8 * 3).map(|byte| byte.wrapping_mul(37) | 1));
                 stream.push(0);
             }

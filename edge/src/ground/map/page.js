@@ -1,0 +1,226 @@
+"use strict";
+// Everything that comes from captions goes into the page as text (textContent), never as markup.
+const byId = (id) => document.getElementById(id);
+const canvas = byId("map"), context = canvas.getContext("2d");
+const captions = [];
+let shown = [], chosen = [], last = 0, fitted = false;
+// Degrees at the middle, pixels for a degree of latitude.
+const view = { longitude: 0, latitude: 0, scale: 3 };
+const MOST_LISTED = 200, NEAR = 10, MOST_CHOSEN = 20;
+
+const squeeze = () => Math.max(0.05, Math.cos((view.latitude * Math.PI) / 180));
+const project = (longitude, latitude) => [
+  canvas.clientWidth / 2 + (longitude - view.longitude) * view.scale * squeeze(),
+  canvas.clientHeight / 2 - (latitude - view.latitude) * view.scale,
+];
+
+function fit() {
+  const places = shown.filter((caption) => caption.latitude !== null);
+  if (places.length === 0 || canvas.clientWidth === 0) return;
+  let [south, north, west, east] = [90, -90, 180, -180];
+  for (const { latitude, longitude } of places) {
+    south = Math.min(south, latitude); north = Math.max(north, latitude);
+    west = Math.min(west, longitude); east = Math.max(east, longitude);
+  }
+  view.latitude = (south + north) / 2;
+  view.longitude = (west + east) / 2;
+  const room = (pixels) => Math.max(50, pixels - 80);
+  view.scale = Math.min(room(canvas.clientHeight) / Math.max(north - south, 0.002), room(canvas.clientWidth) / (Math.max(east - west, 0.002) * squeeze()));
+  fitted = true;
+}
+
+function step(pixelsPerDegree, pixels) {
+  const least = pixels / pixelsPerDegree, power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least);
+}
+
+function draw() {
+  const ratio = window.devicePixelRatio || 1, [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const style = getComputedStyle(document.documentElement), ink = style.color;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  graticule(width, height, getComputedStyle(canvas.nextElementSibling).borderLeftColor, ink);
+  const isChosen = new Set(chosen);
+  for (const caption of shown) {
+    if (caption.latitude === null) continue;
+    const [x, y] = project(caption.longitude, caption.latitude);
+    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
+    context.beginPath();
+    context.arc(x, y, isChosen.has(caption) ? 8 : 4 + caption.priority, 0, 2 * Math.PI);
+    // From red (unsure) to green (sure), and violet for what matters most.
+    context.fillStyle = caption.priority > 1 ? "hsl(285 70% 55%)" : `hsl(${Math.round(120 * caption.score)} 70% 42%)`;
+    context.globalAlpha = 0.85;
+    context.fill();
+    context.globalAlpha = 1;
+    if (isChosen.has(caption)) { context.lineWidth = 2; context.strokeStyle = ink; context.stroke(); }
+  }
+  scaleBar(height, ink);
+}
+
+function graticule(width, height, faint, ink) {
+  context.strokeStyle = faint; context.fillStyle = ink; context.lineWidth = 1;
+  context.font = "11px system-ui, sans-serif";
+  const label = (value, size, positive, negative) => `${Math.abs(value).toFixed(Math.max(0, -Math.floor(Math.log10(size))))}° ${value < 0 ? negative : positive}`;
+  const across = step(view.scale * squeeze(), 120), west = view.longitude - width / 2 / (view.scale * squeeze());
+  for (let n = Math.ceil(west / across); ; n += 1) {
+    const [x] = project(n * across, 0);
+    if (x > width) break;
+    context.beginPath(); context.moveTo(x, 0); context.lineTo(x, height); context.stroke();
+    if (Math.abs(n * across) <= 180) context.fillText(label(n * across, across, "E", "W"), x + 3, height - 4);
+  }
+  const along = step(view.scale, 90), south = view.latitude - height / 2 / view.scale;
+  for (let n = Math.ceil(south / along); ; n += 1) {
+    const [, y] = project(0, n * along);
+    if (y < 0) break;
+    context.beginPath(); context.moveTo(0, y); context.lineTo(width, y); context.stroke();
+    if (Math.abs(n * along) <= 90) context.fillText(label(n * along, along, "N", "S"), 4, y - 3);
+  }
+}
+
+function scaleBar(height, ink) {
+  const pixelsPerMetre = view.scale / 111320, metres = step(pixelsPerMetre, 80), length = metres * pixelsPerMetre;
+  context.fillStyle = ink;
+  context.fillRect(12, height - 30, length, 3);
+  context.fillText(metres >= 1000 ? `${metres / 1000} km` : `${metres} m`, 12, height - 36);
+}
+
+function element(tag, text) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+const readable = (time) => time.replace("T", " ").replace("Z", " UTC");
+
+function choose(found, move) {
+  chosen = found;
+  const details = byId("details");
+  details.hidden = found.length === 0;
+  details.replaceChildren();
+  for (const caption of found) {
+    const rows = [["time", readable(caption.time)], ["score", caption.score.toFixed(2)], ["priority", caption.priority],
+      ["place", caption.latitude === null ? "unknown" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
+      ["sender", caption.sender], ["number", caption.sequence], ["bundle", caption.bundle]];
+    const table = element("dl");
+    for (const [name, value] of rows) table.append(element("dt", name), element("dd", String(value)));
+    details.append(element("h2", caption.caption), table);
+  }
+  if (move && found[0] && found[0].latitude !== null) {
+    view.latitude = found[0].latitude;
+    view.longitude = found[0].longitude;
+  }
+  draw();
+}
+
+function filter() {
+  const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+  // The fields are in UTC, as all times of captions.
+  const time = (id) => (byId(id).value ? Date.parse(`${byId(id).value}Z`) : NaN);
+  const [from, to, least] = [time("from"), time("to"), Number(byId("score").value)];
+  byId("least").textContent = least.toFixed(2);
+  shown = captions.filter((caption) =>
+    words.every((word) => caption.words.has(word)) && caption.score >= least - 1e-9 &&
+    !(caption.at < from) && !(caption.at > to));
+  byId("count").textContent = `${shown.length} of ${captions.length} captions`;
+  const newest = shown.slice(-MOST_LISTED).reverse();
+  byId("list").replaceChildren(...newest.map((caption) => {
+    const button = element("button", caption.caption), item = element("li");
+    button.type = "button";
+    button.append(element("small", `${readable(caption.time)} · ${caption.score.toFixed(2)} · ${caption.sender}`));
+    button.addEventListener("click", () => choose([caption], true));
+    item.append(button);
+    return item;
+  }));
+  const left = new Set(shown);
+  if (chosen.some((caption) => !left.has(caption))) choose(chosen.filter((caption) => left.has(caption)), false);
+}
+
+function pick(x, y) {
+  const near = [];
+  for (const caption of shown) {
+    if (caption.latitude === null) continue;
+    const [left, top] = project(caption.longitude, caption.latitude);
+    const distance = Math.hypot(left - x, top - y);
+    if (distance <= NEAR) near.push([distance, caption]);
+  }
+  near.sort((one, other) => one[0] - other[0]);
+  choose(near.slice(0, MOST_CHOSEN).map(([, caption]) => caption), false);
+}
+
+function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
+  const [dx, dy] = [x - canvas.clientWidth / 2, y - canvas.clientHeight / 2], before = view.scale;
+  view.scale = Math.min(5e6, Math.max(1, view.scale * factor));
+  view.longitude += dx / squeeze() * (1 / before - 1 / view.scale);
+  view.latitude = Math.min(90, Math.max(-90, view.latitude - dy * (1 / before - 1 / view.scale)));
+  draw();
+}
+
+function move(dx, dy) {
+  view.longitude = Math.min(180, Math.max(-180, view.longitude - dx / (view.scale * squeeze())));
+  view.latitude = Math.min(90, Math.max(-90, view.latitude + dy / view.scale));
+  draw();
+}
+
+let drag = null;
+canvas.addEventListener("pointerdown", (event) => {
+  drag = { x: event.offsetX, y: event.offsetY, moved: 0 };
+  canvas.setPointerCapture(event.pointerId);
+});
+canvas.addEventListener("pointermove", (event) => {
+  if (!drag) return;
+  const [dx, dy] = [event.offsetX - drag.x, event.offsetY - drag.y];
+  drag.moved += Math.abs(dx) + Math.abs(dy);
+  [drag.x, drag.y] = [event.offsetX, event.offsetY];
+  move(dx, dy);
+});
+canvas.addEventListener("pointerup", (event) => {
+  if (drag && drag.moved < 5) pick(event.offsetX, event.offsetY);
+  drag = null;
+});
+canvas.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
+}, { passive: false });
+canvas.addEventListener("keydown", (event) => {
+  const keys = { "+": () => zoom(1.5), "-": () => zoom(1 / 1.5), ArrowLeft: () => move(60, 0), ArrowRight: () => move(-60, 0), ArrowUp: () => move(0, 60), ArrowDown: () => move(0, -60) };
+  if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
+});
+byId("filter").addEventListener("input", () => { filter(); draw(); });
+byId("filter").addEventListener("reset", () => setTimeout(() => { filter(); fit(); draw(); }));
+byId("filter").addEventListener("submit", (event) => event.preventDefault());
+new ResizeObserver(() => { if (!fitted) fit(); draw(); }).observe(canvas);
+
+async function update() {
+  try {
+    for (;;) {
+      const answer = await fetch(`captions?after=${last}`);
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      const { captions: fresh, last: newLast } = await answer.json();
+      if (fresh.length === 0) break;
+      for (const caption of fresh) {
+        caption.at = Date.parse(caption.time);
+        caption.words = new Set(caption.caption.toLowerCase().split(/[^\p{L}\p{N}]+/u));
+        captions.push(caption);
+      }
+      last = newLast;
+      filter();
+      if (!fitted) fit();
+      draw();
+    }
+    if (captions.length === 0) filter();
+  } catch (error) {
+    byId("count").textContent = `edge map does not answer (${error.message})`;
+  }
+  setTimeout(update, 1000);
+}
+update();
+// Where a caption stands on the page: for programs that look at it.
+window.cssaPlace = (sequence) => {
+  const caption = shown.find((caption) => caption.sequence === sequence), box = canvas.getBoundingClientRect();
+  const [x, y] = project(caption.longitude, caption.latitude);
+  return [box.left + x, box.top + y];
+};
