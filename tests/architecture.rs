@@ -143,9 +143,7 @@ fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
             hexadecimal,
             "{line}"
         );
-        let digits = hexadecimal.as_bytes().chunks_exact(2);
-        let bytes: Vec<u8> =
-            digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect::<Result<_>>()?;
+        let bytes = unhexadecimal(hexadecimal)?;
         assert_eq!(
             edge::wire::Packet::decode(&bytes, packet.bundle, &model, edge::wire::Checksum::Crc32)?,
             packet,
@@ -154,5 +152,48 @@ fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
         checked += 1;
     }
     assert!(checked >= 3);
+    Ok(())
+}
+
+fn unhexadecimal(text: &str) -> Result<Vec<u8>> {
+    let digits = text.as_bytes().chunks_exact(2);
+    digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
+}
+
+#[test]
+fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
+    use edge::link::{Deframer, Direction, Format, Framer, Framing};
+    use edge::wire::command::{Command, Key};
+    let text = std::fs::read_to_string(fixtures::wire().join("frames.txt"))?;
+    let (mut frames, mut commands) = (0, 0);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let vector: serde_json::Value = serde_json::from_str(line)?;
+        let bytes = |name: &str| unhexadecimal(vector[name].as_str().with_context(|| format!("{name} in {line}"))?);
+        if let Some(key) = vector["key"].as_str() {
+            let key = Key::from_hexadecimal(key).context("key")?;
+            let counter = vector["counter"].as_u64().context("counter")?;
+            let numbers = vector["acknowledged"].as_array();
+            let command = match numbers {
+                Some(numbers) => {
+                    let numbers = numbers.iter().filter_map(serde_json::Value::as_u64).map(|number| number as u32);
+                    Command::acknowledge(numbers).remove(0)
+                }
+                None => Command::SelfTest,
+            };
+            assert_eq!(command.seal(counter, &key)?, bytes("bytes")?, "{line}");
+            assert_eq!(Command::open(&bytes("bytes")?, &key)?, (counter, command), "{line}");
+            commands += 1;
+            continue;
+        }
+        let apid = u16::try_from(vector["apid"].as_u64().context("apid")?)?;
+        for (name, framing) in [("cobs", Framing::Plain), ("ccsds", Framing::Ccsds), ("ccsds_rs", Framing::CcsdsRs)] {
+            let format = Format { framing, apid, checksum: edge::wire::Checksum::Crc32 };
+            let framed = Framer::new(format, Direction::Down).stream(&bytes("packet")?);
+            assert_eq!(framed, bytes(name)?, "{name} in {line}");
+            assert_eq!(Deframer::new(format, Direction::Down).push(&framed), [Ok(bytes("packet")?)], "{name}");
+        }
+        frames += 1;
+    }
+    assert!(frames >= 4 && commands >= 4, "{frames} {commands}");
     Ok(())
 }

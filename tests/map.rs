@@ -33,10 +33,8 @@ fn packet(first: u32, texts: &[&str]) -> Packet {
 fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let folders = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&folders)
-        .flat_map(|folder| names.map(|name| folder.join(name)))
-        .find(|path| path.is_file());
-    found
+    let mut programs = std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name)));
+    programs.find(|path| path.is_file())
 }
 
 /// Waits until an expression of the page is true.

@@ -51,7 +51,7 @@ impl Tunnel {
                     let message = match listening.recv() {
                         Ok((header, MavMessage::TUNNEL(tunnel))) if tunnel.payload_type == KIND => {
                             let length = usize::from(tunnel.payload_length).min(LARGEST);
-                            Ok((u32::from(header.system_id), tunnel.payload[..length].to_vec()))
+                            Ok((header.system_id, tunnel.payload[..length].to_vec()))
                         }
                         Err(MessageReadError::Io(error)) => Err(error.to_string()),
                         // Another message, one of another dialect, or damage.

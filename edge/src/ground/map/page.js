@@ -58,7 +58,7 @@ function draw() {
     context.globalAlpha = 1;
     if (isChosen.has(caption)) { context.lineWidth = 2; context.strokeStyle = ink; context.stroke(); }
   }
-  scaleBar(height, ink);
+  scaleBar(width, height, ink);
 }
 
 function graticule(width, height, faint, ink) {
@@ -81,11 +81,12 @@ function graticule(width, height, faint, ink) {
   }
 }
 
-function scaleBar(height, ink) {
+function scaleBar(width, height, ink) {
   const pixelsPerMetre = view.scale / 111320, metres = step(pixelsPerMetre, 80), length = metres * pixelsPerMetre;
+  const left = width - length - 14;
   context.fillStyle = ink;
-  context.fillRect(12, height - 30, length, 3);
-  context.fillText(metres >= 1000 ? `${metres / 1000} km` : `${metres} m`, 12, height - 36);
+  context.fillRect(left, height - 26, length, 3);
+  context.fillText(metres >= 1000 ? `${metres / 1000} km` : `${metres} m`, left, height - 32);
 }
 
 function element(tag, text) {

@@ -112,7 +112,7 @@ fn passes(text: &str) -> Result<Vec<(u32, u32)>> {
         let place = || format!("line {}: {line:?}, expected two times like 2026-11-24T15:00:00Z", n + 1);
         let times: Vec<u32> = line
             .split_whitespace()
-            .map(|time| Some(u32::try_from(DateTime::parse_from_rfc3339(time).ok()?.timestamp()).ok()?))
+            .map(|time| u32::try_from(DateTime::parse_from_rfc3339(time).ok()?.timestamp()).ok())
             .collect::<Option<_>>()
             .with_context(place)?;
         ensure!(times.len() == 2 && times[0] < times[1], place());
