@@ -292,7 +292,7 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
     let source = "kind = \"folder\"\npath = \"/no/such/folder\"\nwatch = false";
     for (more, source, link, expected) in [
         ("", source, "file:/tmp/x", "/no/such/folder"),
-        ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT or serial:DEVICE:BAUD"),
+        ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT, serial:DEVICE:BAUD or mavlink:KIND:ADDRESS"),
         ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 4: unknown variant `telepathy`"),
         ("[policy]\nleast_score = 2.0", source, "file:/tmp/x", "policy.least_score is 2, expected 0 to 1"),
         ("[policy]\nwatch = { ship = 9 }", source, "file:/tmp/x", "expected a priority of 1 to 3"),
