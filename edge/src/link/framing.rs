@@ -150,6 +150,12 @@ impl Deframer {
         self.scanner.missing
     }
 
+    /// Bytes that wait for the rest of their frame.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The packets of a datagram.
     pub fn datagram(&mut self, bytes: &[u8]) -> Vec<Found> {
         if self.format.framing == Framing::Plain {

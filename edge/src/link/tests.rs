@@ -143,3 +143,73 @@ fn wrong_addresses_are_named() {
         assert!(error.contains(wrong), "{wrong}: {error}");
     }
 }
+
+/// Two pseudo-terminals with a wire between them, which makes every `wrong`th byte another one; gives their names.
+fn wire(wrong: usize) -> Result<[String; 2]> {
+    use serialport::{SerialPort, TTYPort};
+    let mut ends = Vec::new();
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        // The other end is closed again, for the port to open.
+        let (master, slave) = TTYPort::pair()?;
+        names.push(slave.name().context("a terminal without a name")?);
+        ends.push(master);
+    }
+    std::thread::spawn(move || {
+        let (mut bytes, mut count) = ([0; 64], 0);
+        loop {
+            for (from, to) in [(0, 1), (1, 0)] {
+                ends[from].set_timeout(Duration::from_millis(2)).ok();
+                let Ok(length) = std::io::Read::read(&mut ends[from], &mut bytes) else { continue };
+                for byte in &mut bytes[..length] {
+                    count += 1;
+                    *byte ^= if count % wrong == 0 { 0x20 } else { 0 };
+                }
+                std::io::Write::write_all(&mut ends[to], &bytes[..length]).ok();
+            }
+        }
+    });
+    names.try_into().map_err(|_| anyhow::anyhow!("two ends"))
+}
+
+#[test]
+fn packets_go_both_ways_over_a_serial_line() -> Result<()> {
+    for framing in FORMATS {
+        let [vehicle, ground] = wire(97)?;
+        let mut vehicle = Address::Serial(vehicle, 57_600).port(End::Vehicle, format(framing));
+        let mut ground = Address::Serial(ground, 57_600).port(End::Ground, format(framing));
+        // Opened, so that nothing is sent before both listen.
+        ground.receive(Duration::from_millis(1))?;
+        vehicle.receive(Duration::from_millis(1))?;
+        let commands: Vec<Vec<u8>> = (0..30).map(command).collect::<Result<_>>()?;
+        for command in &commands {
+            ground.send(command)?;
+        }
+        let (mut found, until) = (Vec::new(), std::time::Instant::now() + Duration::from_secs(3));
+        while std::time::Instant::now() < until && found.len() < commands.len() {
+            found.extend(good(&vehicle.receive(Duration::from_millis(50))?.found));
+        }
+        let arrived = found.iter().filter(|packet| commands.contains(packet)).count();
+        let all = if framing == Framing::CcsdsRs { 30 } else { 15 };
+        assert!(arrived >= all, "{framing:?}: {arrived} of 30 arrived");
+    }
+    Ok(())
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_give_an_answer_and_are_not_kept(pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..1500), 0..12)) {
+        for framing in FORMATS {
+            for direction in [Direction::Up, Direction::Down] {
+                let mut deframer = Deframer::new(format(framing), direction);
+                for piece in &pieces {
+                    deframer.push(piece);
+                    proptest::prop_assert!(deframer.kept() <= 4096 + 1500);
+                    deframer.datagram(piece);
+                }
+                deframer.end();
+                proptest::prop_assert_eq!(deframer.kept(), 0);
+            }
+        }
+    }
+}
