@@ -163,7 +163,7 @@ fn unhexadecimal(text: &str) -> Result<Vec<u8>> {
 #[test]
 fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
     use edge::link::{Deframer, Direction, Format, Framer, Framing};
-    use edge::wire::command::{Command, Key};
+    use edge::wire::command::{Arrival, Command, Key, digest};
     let text = std::fs::read_to_string(fixtures::wire().join("frames.txt"))?;
     let (mut frames, mut commands) = (0, 0);
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -172,11 +172,11 @@ fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
         if let Some(key) = vector["key"].as_str() {
             let key = Key::from_hexadecimal(key).context("key")?;
             let counter = vector["counter"].as_u64().context("counter")?;
-            let numbers = vector["acknowledged"].as_array();
-            let command = match numbers {
-                Some(numbers) => {
-                    let numbers = numbers.iter().filter_map(serde_json::Value::as_u64).map(|number| number as u32);
-                    Command::acknowledge(numbers).remove(0)
+            let command = match vector["arrived"].as_array() {
+                Some(arrived) => {
+                    let captions: Vec<(u32, u32, String)> = serde_json::from_value(arrived.clone().into())?;
+                    let digests = captions.iter().map(|(number, time, text)| (*number, digest(*number, *time, text)));
+                    Command::acknowledge(Arrival::of(digests))
                 }
                 None => Command::SelfTest,
             };

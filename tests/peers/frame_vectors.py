@@ -3,7 +3,7 @@
 Rust code: the golden vectors. The Reed-Solomon code is made here from CCSDS 131.0-B-5's own definition.
 
 usage: frame_vectors.py fixtures/wire/packets.txt > fixtures/wire/frames.txt"""
-import hashlib, hmac, json, struct, sys
+import hashlib, hmac, json, struct, sys, zlib
 
 # GF(256) by x^8 + x^7 + x^2 + x + 1; the code's roots are (a^11)^112 .. (a^11)^143 (131.0-B-5, 4.3).
 EXP, LOG = [0] * 512, [0] * 256
@@ -106,12 +106,20 @@ def main():
             show(packet=packet, apid=66, cobs=cobs(packet), ccsds=space_packet(0, 66, 0, packet), ccsds_rs=codeblock(space_packet(0, 66, 0, packet)))
     key = bytes(range(32))
     show(key=key, counter=1763928000123, self_test=True, bytes=command(1763928000123, key, b"\x01"))
-    for first, numbers in [(5, [5, 6, 9]), (300, [300, 1323]), (2**32 - 1, [2**32 - 1])]:
-        bits = bytearray((max(numbers) - first) // 8 + 1)
-        for number in numbers:
+    for counter, captions in [(5, [(5, 100, "a river ."), (6, 101, "a river ."), (9, 90, "")]), (6, [(300, 1, "a"), (811, 2, "b"), (812, 3, "c")]),
+                              (2**32, [(2**32 - 1, 2**32 - 1, "many planes")])]:
+        arrivals = []
+        for number, time, text in captions:
+            if not arrivals or number - arrivals[-1][0] >= 512:
+                arrivals.append((number, bytearray(), []))
+            first, bits, digests = arrivals[-1]
+            bits.extend(bytes((number - first) // 8 + 1 - len(bits)))
             bits[(number - first) // 8] |= 1 << (number - first) % 8
-        body = b"\x00" + varint(first) + varint(len(bits)) + bytes(bits)
-        show(key=key, counter=first, acknowledged=numbers, bytes=command(first, key, body))
+            digests.append(zlib.crc32(struct.pack("<II", number, time) + text.encode()))
+        body = b"\x00" + varint(len(arrivals))
+        for first, bits, digests in arrivals:
+            body += varint(first) + varint(len(bits)) + bytes(bits) + varint(sum(digests) % 2**32)
+        show(key=key, counter=counter, arrived=captions, bytes=command(counter, key, body))
 
 
 main()

@@ -126,7 +126,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
                 for caption in &packet.captions {
                     let place = caption.position.map(wire::Position::degrees);
                     let place = place.map_or(String::new(), |(north, east)| format!(" at {north:.5}, {east:.5}"));
-                    print(&format!("{sender} {}{place}: {}", caption.sequence, caption.text))?;
+                    print(&format!("{sender} {}{place}: {}", caption.sequence, printable(&caption.text)))?;
                 }
             }
             Ok(_) => {}
@@ -143,6 +143,11 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         report(&format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
     }
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Text as a terminal may have it: a spelled word holds any character, and a packet may be anybody's.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// Serves the map until SIGTERM or SIGINT.

@@ -72,6 +72,10 @@ impl Archive {
                 application == APPLICATION && ours == 3,
                 "{shown}: is no archive of captions, expected a new file or one"
             );
+            let earlier =
+                "SELECT count(*) FROM sqlite_schema WHERE name = 'captions' AND sql LIKE '%sequence, time, caption)%'";
+            let as_now: i64 = database.query_row(earlier, [], |row| row.get(0))?;
+            ensure!(as_now == 1, "{shown}: an archive of an earlier version: export it, and begin a new one");
         }
         // Acknowledged is what is on the disk.
         database.pragma_update(None, "journal_mode", "WAL")?;
@@ -111,26 +115,29 @@ impl Archive {
                 kept.new += 1;
             } else {
                 let count = "UPDATE captions SET times_received = times_received + 1
-                     WHERE sender = ?1 AND sequence = ?2 AND time = ?3";
-                keeping.execute(count, params![sender, sequence, time])?;
+                     WHERE sender = ?1 AND sequence = ?2 AND time = ?3 AND caption = ?4";
+                let counted = keeping.execute(count, params![sender, sequence, time, text])?;
+                ensure!(counted == 1, "{path}: caption {sequence} of {sender} was neither new nor there");
                 kept.again += 1;
             }
         }
-        let bounds = "UPDATE gpkg_contents SET (min_x, min_y, max_x, max_y) =
-            (SELECT min(longitude), min(latitude), max(longitude), max(latitude) FROM captions),
-            last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
-        if kept.new > 0 {
-            keeping.execute(bounds, [])?;
+        let places = packet.captions.iter().filter_map(|caption| caption.position.map(crate::wire::Position::degrees));
+        for (latitude, longitude) in places {
+            let bounds =
+                "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
+                min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
+                last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
+            keeping.execute(bounds, params![longitude, latitude])?;
         }
         keeping.commit().with_context(|| path)?;
         Ok(kept)
     }
 
-    /// Keeps a packet whose bundle is not here, for later. Gives whether it is new.
+    /// Keeps a packet whose bundle is not here, for later, while there are fewer than 100,000 of them. Gives whether it is new.
     pub fn keep_undecoded(&mut self, sender: &str, bundle: u16, packet: &[u8]) -> Result<bool> {
         let received = utc(i64::from(crate::packets::now()));
-        let insert =
-            "INSERT INTO undecoded (sender, bundle, packet, received) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let insert = "INSERT INTO undecoded (sender, bundle, packet, received) SELECT ?1, ?2, ?3, ?4
+             WHERE (SELECT count(*) FROM undecoded) < 100000 ON CONFLICT DO NOTHING";
         Ok(self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, received])? == 1)
     }
 
@@ -264,10 +271,10 @@ mod tests {
         let path = folder.path().join("captions.gpkg");
         let mut archive = Archive::open(&path)?;
         assert_eq!(archive.keep("uav", &packet(&[3, 4], "a bridge over a river"))?, Kept { new: 2, again: 0 });
-        assert_eq!(
-            archive.keep("uav", &packet(&[4, 7], "an \"airport\" OR <b>runway</b>"))?,
-            Kept { new: 1, again: 1 }
-        );
+        assert_eq!(archive.keep("uav", &packet(&[7], "an \"airport\" OR <b>runway</b>"))?, Kept { new: 1, again: 0 });
+        assert_eq!(archive.keep("uav", &packet(&[4], "a bridge over a river"))?, Kept { new: 0, again: 1 });
+        // Another vehicle's, perhaps: the number alone says nothing.
+        assert_eq!(archive.keep("uav", &packet(&[4], "a playground"))?, Kept { new: 1, again: 0 });
         assert_eq!(archive.keep("satellite", &packet(&[4], "a river"))?, Kept { new: 1, again: 0 });
         assert_eq!((archive.gaps("uav")?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
         drop(archive);

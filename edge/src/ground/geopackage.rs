@@ -28,7 +28,7 @@ CREATE TABLE captions (
   fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, sequence INTEGER NOT NULL,
   time DATETIME NOT NULL, caption TEXT NOT NULL, score DOUBLE NOT NULL, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
   latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
-  UNIQUE (sender, sequence, time));
+  UNIQUE (sender, sequence, time, caption));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
 INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
 CREATE TABLE undecoded (

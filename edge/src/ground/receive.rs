@@ -33,6 +33,8 @@ pub struct Count {
     pub missing: u64,
     /// Acknowledgements and commands that were sent.
     pub answers: u64,
+    /// Times that the port or the archive failed, and was tried again.
+    pub failures: u64,
 }
 
 /// Why something that came gave no captions.
@@ -47,6 +49,9 @@ pub enum Lost {
     /// Its bundle is not here.
     #[error("made with bundle {0:04x}, which is not here: name it with --bundle, or put it into a folder named there")]
     Bundle(u16),
+    /// The port or the archive failed; it is tried again.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Is told of every packet: who sent it, and what is in it or why nothing is.
@@ -105,7 +110,10 @@ impl Receiver {
         self.count.packets += 1;
         if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            self.learn(languages(&self.places)?)?;
+            // A bundle that is still being copied is looked at again later.
+            if let Ok(found) = languages(&self.places) {
+                self.learn(found)?;
+            }
         }
         let Some(language) = self.languages.get(&bundle) else {
             self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
@@ -126,29 +134,39 @@ impl Receiver {
     /// What to send back for a packet whose captions have been kept.
     pub fn answers(&mut self, sender: &str, packet: &Packet) -> Result<Vec<Vec<u8>>> {
         let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
-        let answers = uplink.answers(sender, packet, &mut self.archive)?;
-        self.count.answers += answers.len() as u64;
-        Ok(answers)
+        uplink.answers(sender, packet, &mut self.archive)
     }
 
-    /// Receives until a file ends or `stop`; every packet is shown to `show`.
+    /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
+    /// out) is tried again, and so is an archive (locked, or on a full disk): what was not kept is not acknowledged, and comes again.
     pub fn receive(&mut self, port: &mut dyn Port, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
+        let mut worked = false;
         while !stop.load(Ordering::Relaxed) {
-            let heard = port.receive(WAIT)?;
+            let heard = match port.receive(WAIT) {
+                Ok(heard) => heard,
+                Err(error) if !worked => return Err(error),
+                Err(error) => {
+                    self.failed(&error, show)?;
+                    continue;
+                }
+            };
+            worked = true;
             for found in heard.found {
-                let taken = match found {
-                    Ok(bytes) => self.take(&heard.from, &bytes)?,
+                let kept = match found {
+                    Ok(bytes) => self.take(&heard.from, &bytes),
                     Err(error) => {
                         self.count.damaged += 1;
-                        Err(error.into())
+                        Ok(Err(error.into()))
                     }
                 };
-                show(&heard.from, &taken)?;
-                if let Ok(packet) = &taken {
-                    for answer in self.answers(&heard.from, packet)? {
-                        // One that does not get through is as one that is lost on the way: the packet will come again.
-                        port.send(&answer).ok();
+                match kept {
+                    Ok(taken) => {
+                        show(&heard.from, &taken)?;
+                        self.answer(port, &heard.from, &taken)?;
                     }
+                    // A file is not sent again.
+                    Err(error) if heard.ended => return Err(error),
+                    Err(error) => self.failed(&error, show)?,
                 }
             }
             self.count.missing = port.missing();
@@ -156,6 +174,23 @@ impl Receiver {
                 break;
             }
         }
+        Ok(())
+    }
+
+    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, Lost>) -> Result<()> {
+        let Ok(packet) = taken else { return Ok(()) };
+        for answer in self.answers(to, packet)? {
+            // One that does not go out is as one that is lost on the way: the packet will come again.
+            self.count.answers += u64::from(port.send(&answer).is_ok());
+        }
+        Ok(())
+    }
+
+    /// Says what failed, and waits a little.
+    fn failed(&mut self, error: &anyhow::Error, show: Show<'_>) -> Result<()> {
+        self.count.failures += 1;
+        show("edge", &Err(Lost::Failed(format!("{error:#}"))))?;
+        std::thread::sleep(5 * WAIT);
         Ok(())
     }
 

@@ -2,15 +2,16 @@
 
 use super::archive::Archive;
 use crate::wire::Packet;
-use crate::wire::command::{Command, Key};
+use crate::wire::command::{Arrival, Command, Key, digest};
 use anyhow::Result;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What arrived within this time is acknowledged again, in case an acknowledgement was lost.
 const RECENT: Duration = Duration::from_secs(60);
-/// Captions that are acknowledged again at most.
-const MOST_RECENT: usize = 256;
+/// Packets of a sender that are acknowledged again at most, and senders that are remembered.
+const MOST_PACKETS: usize = 8;
+const MOST_SENDERS: usize = 256;
 /// Counters that are set aside at once, so that not every acknowledgement has to be written down.
 const RESERVE: u64 = 10_000;
 
@@ -25,37 +26,35 @@ pub struct Uplink {
     commands: Vec<Command>,
 }
 
+/// A packet.
 #[derive(Debug)]
 struct Arrived {
     at: Instant,
-    sequence: u32,
-    time: u32,
+    captions: Vec<Arrival>,
 }
 
 impl Uplink {
-    /// An uplink whose first answer has `commands` beside the acknowledgement.
+    /// An uplink whose first answer has `commands` beside the acknowledgement; they go out once.
     #[must_use]
     pub fn new(key: Key, commands: Vec<Command>) -> Self {
         Self { key, counter: 0, reserved: 0, recent: BTreeMap::new(), commands }
     }
 
-    /// What to send to the sender of a packet that has been kept.
+    /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it.
     pub(super) fn answers(&mut self, sender: &str, packet: &Packet, archive: &mut Archive) -> Result<Vec<Vec<u8>>> {
+        if self.recent.len() >= MOST_SENDERS && !self.recent.contains_key(sender) {
+            self.recent.clear();
+        }
         let recent = self.recent.entry(sender.to_owned()).or_default();
-        let numbers =
-            |packet: &Packet| packet.captions.iter().map(|caption| (caption.sequence, caption.time)).collect();
-        let came: BTreeMap<u32, u32> = numbers(packet);
-        // A vehicle whose store is new counts from the beginning: what came before is not what its numbers mean now.
-        if recent.iter().any(|old| came.get(&old.sequence).is_some_and(|&time| time != old.time)) {
-            recent.clear();
-        }
-        recent.retain(|old| old.at.elapsed() < RECENT && !came.contains_key(&old.sequence));
-        let at = Instant::now();
-        recent.extend(came.into_iter().map(|(sequence, time)| Arrived { at, sequence, time }));
-        while recent.len() > MOST_RECENT {
-            recent.pop_front();
-        }
-        let mut answers = Command::acknowledge(recent.iter().map(|arrived| arrived.sequence));
+        recent.retain(|old| old.at.elapsed() < RECENT);
+        recent.truncate(MOST_PACKETS - 1);
+        let digests = packet.captions.iter().map(|c| (c.sequence, digest(c.sequence, c.time, &c.text)));
+        let arrived = Arrived { at: Instant::now(), captions: Arrival::of(digests) };
+        // One that came before is not named twice.
+        recent.retain(|old| old.captions != arrived.captions);
+        recent.push_front(arrived);
+        let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
+        let mut answers = vec![Command::acknowledge(all)];
         answers.append(&mut self.commands);
         answers.into_iter().map(|command| Ok(command.seal(self.count(archive)?, &self.key)?)).collect()
     }
@@ -102,23 +101,33 @@ mod tests {
         let key = Key::new([9; 32]);
         let opened = |answers: &[Vec<u8>]| -> Result<(Vec<u64>, Vec<u32>)> {
             let all = answers.iter().map(|bytes| Ok(Command::open(bytes, &key)?)).collect::<Result<Vec<_>>>()?;
-            let numbers = all.iter().flat_map(|(_, command)| command.acknowledged().collect::<Vec<_>>()).collect();
-            Ok((all.iter().map(|(counter, _)| *counter).collect(), numbers))
+            let numbers = |command: &Command| match command {
+                Command::Acknowledge(arrivals) => arrivals.iter().flat_map(Arrival::numbers).collect(),
+                Command::SelfTest => Vec::new(),
+            };
+            let all: Vec<(u64, Vec<u32>)> = all.iter().map(|(counter, command)| (*counter, numbers(command))).collect();
+            Ok(all
+                .into_iter()
+                .fold((vec![], vec![]), |sum, (n, more)| ([sum.0, vec![n]].concat(), [sum.1, more].concat())))
         };
         let mut archive = Archive::open(&path)?;
         let mut uplink = Uplink::new(key.clone(), vec![Command::SelfTest]);
         let first = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
         let second = opened(&uplink.answers("uav", &packet(&[(9, 103)]), &mut archive)?)?;
-        assert_eq!((first.1, second.1), (vec![4, 5], vec![4, 5, 9]));
+        let again = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
+        assert_eq!((first.1, second.1, again.1), (vec![4, 5], vec![9, 4, 5], vec![4, 5, 9]));
         assert_eq!((first.0.len(), second.0.len()), (2, 1), "a command goes once");
         let other = opened(&uplink.answers("other", &packet(&[(1, 1)]), &mut archive)?)?;
-        let anew = opened(&uplink.answers("uav", &packet(&[(4, 900)]), &mut archive)?)?;
-        assert_eq!((other.1, anew.1), (vec![1], vec![4]), "a store that begins anew");
+        assert_eq!(other.1, [1]);
         drop((archive, uplink));
         let (mut archive, mut uplink) = (Archive::open(&path)?, Uplink::new(key.clone(), vec![]));
         let late = opened(&uplink.answers("uav", &packet(&[(6, 1)]), &mut archive)?)?;
-        let all = [first.0, second.0, other.0, anew.0, late.0].concat();
+        let all = [first.0, second.0, again.0, other.0, late.0].concat();
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
+        for n in 0..2000 {
+            let answers = uplink.answers(&format!("sender {n}"), &packet(&[(n, 1)]), &mut archive)?;
+            assert!(answers.len() == 1 && uplink.recent.len() <= MOST_SENDERS);
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::framing::FrameError;
 use super::space_packet;
+use fec::reed_solomon::ccsds::dual_to_conv;
 use fec::reed_solomon::{Decoder, Encoder};
 
 /// Bytes of data in a block.
@@ -85,6 +86,9 @@ impl Coding {
 
     fn decode(&mut self, block: &[u8]) -> Option<Vec<u8>> {
         let block: Vec<u8> = block.iter().zip(self.random).map(|(byte, random)| byte ^ random).collect();
+        if is_degenerate(&block) {
+            return None;
+        }
         let mut data = vec![0; DATA];
         self.decoder.decode_ccsds_dual(&block, &mut data).ok()?;
         Some(data)
@@ -93,6 +97,29 @@ impl Coding {
 
 fn wrong_bits(stream: &[u8]) -> u32 {
     stream.iter().zip(MARKER).map(|(byte, marker)| (byte ^ marker).count_ones()).sum()
+}
+
+/// Whether only the last of the 32 syndromes is not zero: no error pattern that can be corrected gives that, and fec 0.2.2's decoder
+/// panics at it. One is enough for nearly all blocks.
+fn is_degenerate(block: &[u8]) -> bool {
+    // Roots (α^11)^112 to (α^11)^143, by the field's polynomial (131.0-B-5, 4.3).
+    const ROOTS: std::ops::Range<u32> = 112..144;
+    let power = |exponent: u32| (0..exponent % 255).fold(1, |value, _| times(value, 2));
+    let syndrome = |root: u32| {
+        let root = power(11 * root);
+        block.iter().fold(0, |sum, &byte| times(sum, root) ^ dual_to_conv(byte))
+    };
+    let mut roots = ROOTS;
+    let first_wrong = roots.find(|&root| syndrome(root) != 0);
+    first_wrong == Some(ROOTS.end - 1)
+}
+
+/// The product in the code's field, x^8 + x^7 + x^2 + x + 1.
+fn times(one: u8, other: u8) -> u8 {
+    (0..8).rev().fold(0, |product: u8, bit| {
+        let doubled = product << 1 ^ if product & 0x80 == 0 { 0 } else { 0x87 };
+        doubled ^ if other >> bit & 1 == 1 { one } else { 0 }
+    })
 }
 
 /// The pseudo-random sequence of 131.0-B-5, 10.4.1: x^8 + x^7 + x^5 + x^3 + 1 from all ones.
@@ -137,5 +164,22 @@ mod tests {
         assert!(starts(&found[1]) && starts(&found[2]), "{found:?}");
         assert_eq!(found[3], Err(FrameError::Uncorrectable));
         assert!(found[4..].iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn a_block_of_the_next_weaker_code_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        use fec::reed_solomon::ccsds::conv_to_dual;
+        // 31 of the 32 roots: a codeword of that code has the syndromes 0 to 30 of ours at zero.
+        let mut weaker = Encoder::new(0x187, 112, 11, 31);
+        let (message, mut block): (Vec<u8>, _) = ((0..224).collect(), vec![0; 255]);
+        weaker.encode(&message, &mut block).map_err(|error| error.to_string())?;
+        let mut coding = Coding::new();
+        let frame: Vec<u8> =
+            block.iter().zip(coding.random).map(|(&byte, random)| conv_to_dual(byte) ^ random).collect();
+        let (_, found) = coding.scan(&[&MARKER[..], &frame].concat(), true);
+        assert_eq!(found[0], Err(FrameError::Uncorrectable));
+        let (_, found) = coding.scan(&Coding::new().encode(b"data"), true);
+        assert!(found[0].is_ok(), "and the next one is read");
+        Ok(())
     }
 }

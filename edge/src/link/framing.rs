@@ -171,7 +171,7 @@ impl Deframer {
         self.find(false)
     }
 
-    /// What is left at a stream's end.
+    /// What is left at a stream's end, or when nothing more came for long: what seemed to be the beginning of a frame was none.
     pub fn end(&mut self) -> Vec<Found> {
         self.find(true)
     }
@@ -182,7 +182,13 @@ impl Deframer {
         let mut found = Vec::new();
         let used = match self.format.framing {
             Framing::Plain => cobs(&self.buffer, ended, &mut found),
-            Framing::Ccsds => self.scanner.scan(&self.buffer, ended, LARGEST_PACKET, &is_packet, &mut found),
+            Framing::Ccsds => {
+                let largest = match direction {
+                    Direction::Down => LARGEST_PACKET,
+                    Direction::Up => command::LARGEST_COMMAND,
+                };
+                self.scanner.scan(&self.buffer, ended, largest, &is_packet, &mut found)
+            }
             Framing::CcsdsRs => {
                 let (used, blocks) = self.coding.scan(&self.buffer, ended);
                 for block in blocks {

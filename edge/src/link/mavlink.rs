@@ -1,15 +1,13 @@
 //! MAVLink: packets in TUNNEL messages through an autopilot's own link, and captions as STATUSTEXT, which unmodified ground
 //! stations show.
 
-use super::{End, FrameError, Heard, Port};
+use super::{End, Heard, Port, is_timeout};
 use anyhow::{Context, Result, ensure};
 use mavlink::dialects::common::{MavMessage, MavSeverity, MavTunnelPayloadType, STATUSTEXT_DATA, TUNNEL_DATA};
 use mavlink::error::MessageReadError;
 use mavlink::types::CharArray;
 use mavlink::{MavConnection, MavHeader};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that a TUNNEL holds.
 const LARGEST: usize = 128;
@@ -19,54 +17,33 @@ const AROUND: usize = 10 + 5 + 2;
 const KIND: MavTunnelPayloadType = MavTunnelPayloadType::MAV_TUNNEL_PAYLOAD_TYPE_UNKNOWN;
 /// Bytes of a STATUSTEXT.
 const CHUNK: usize = 50;
-/// Messages that wait to be looked at.
-const WAITING: usize = 64;
-
-type Connection = Arc<mavlink::Connection<MavMessage>>;
+/// Between two looks for a message.
+const NAP: Duration = Duration::from_millis(5);
 
 pub(super) struct Tunnel {
     address: String,
     end: End,
-    open: Option<(Connection, Receiver<Message>)>,
+    open: Option<mavlink::Connection<MavMessage>>,
     sequence: u8,
     texts: u16,
 }
-
-/// A TUNNEL's payload with its sender, or why no more will come.
-type Message = Result<(u32, Vec<u8>), String>;
 
 impl Tunnel {
     pub(super) fn new(address: &str, end: End) -> Self {
         Self { address: address.into(), end, open: None, sequence: 0, texts: 0 }
     }
 
-    fn open(&mut self) -> Result<(&Connection, &Receiver<Message>)> {
-        if self.open.is_none() {
-            let connection = mavlink::connect::<MavMessage>(&self.address).with_context(|| self.address.clone())?;
-            let (connection, (out, messages)) = (Arc::new(connection), sync_channel(WAITING));
-            let listening = Arc::clone(&connection);
-            // It ends with the connection, or when nobody listens any more.
-            std::thread::spawn(move || {
-                loop {
-                    let message = match listening.recv() {
-                        Ok((header, MavMessage::TUNNEL(tunnel))) if tunnel.payload_type == KIND => {
-                            let length = usize::from(tunnel.payload_length).min(LARGEST);
-                            Ok((header.system_id, tunnel.payload[..length].to_vec()))
-                        }
-                        Err(MessageReadError::Io(error)) => Err(error.to_string()),
-                        // Another message, one of another dialect, or damage.
-                        _ => continue,
-                    };
-                    let ends = message.is_err();
-                    if out.send(message).is_err() || ends {
-                        return;
-                    }
-                }
-            });
-            self.open = Some((connection, messages));
+    /// Runs `action` on the open connection; an error closes it.
+    fn with<T>(&mut self, action: impl FnOnce(&mavlink::Connection<MavMessage>) -> Result<T>) -> Result<T> {
+        let connection = match self.open.take() {
+            Some(connection) => connection,
+            None => mavlink::connect::<MavMessage>(&self.address).with_context(|| self.address.clone())?,
+        };
+        let result = action(&connection);
+        if result.is_ok() {
+            self.open = Some(connection);
         }
-        let open = self.open.as_ref().with_context(|| self.address.clone())?;
-        Ok((&open.0, &open.1))
+        result.with_context(|| self.address.clone())
     }
 
     fn write(&mut self, message: &MavMessage) -> Result<()> {
@@ -77,11 +54,11 @@ impl Tunnel {
         };
         let header = MavHeader { system_id, component_id, sequence: self.sequence };
         self.sequence = self.sequence.wrapping_add(1);
-        let sent = self.open()?.0.send(&header, message).map(|_| ());
-        if sent.is_err() {
-            self.open = None;
-        }
-        sent.with_context(|| self.address.clone())
+        self.with(|connection| {
+            let sent = connection.send(&header, message)?;
+            ensure!(sent > 0, "nobody is there yet");
+            Ok(())
+        })
     }
 }
 
@@ -100,20 +77,31 @@ impl Port for Tunnel {
     }
 
     fn receive(&mut self, wait: Duration) -> Result<Heard> {
-        match self.open()?.1.recv_timeout(wait) {
-            Ok(Ok((system, packet))) => {
-                Ok(Heard { from: format!("mavlink system {system}"), found: vec![Ok(packet)], ended: false })
+        let until = Instant::now() + wait;
+        self.with(|connection| {
+            loop {
+                match connection.try_recv() {
+                    Ok((header, MavMessage::TUNNEL(tunnel))) if tunnel.payload_type == KIND => {
+                        let length = usize::from(tunnel.payload_length).min(LARGEST);
+                        let (from, packet) = (header.system_id, tunnel.payload[..length].to_vec());
+                        return Ok(Heard {
+                            from: format!("mavlink system {from}"),
+                            found: vec![Ok(packet)],
+                            ended: false,
+                        });
+                    }
+                    Err(MessageReadError::Io(error)) if is_timeout(&error) => {}
+                    Err(MessageReadError::Io(error)) => return Err(error.into()),
+                    // Another message, one of another dialect, or damage: the next one may be there already.
+                    _ if Instant::now() < until => continue,
+                    _ => {}
+                }
+                if Instant::now() >= until {
+                    return Ok(Heard::default());
+                }
+                std::thread::sleep(NAP);
             }
-            Ok(Err(problem)) => {
-                self.open = None;
-                anyhow::bail!("{}: {problem}", self.address)
-            }
-            Err(RecvTimeoutError::Timeout) => Ok(Heard::default()),
-            Err(RecvTimeoutError::Disconnected) => {
-                self.open = None;
-                Ok(Heard { found: vec![Err(FrameError::NoFrame(0))], ..Heard::default() })
-            }
-        }
+        })
     }
 
     fn largest(&self) -> usize {

@@ -103,7 +103,7 @@ pub enum Address {
     Udp(String),
     /// A device and its rate.
     Serial(String, u32),
-    /// TUNNEL messages at an address as the mavlink crate has it: `udpout:HOST:PORT`, `udpin:…`, `tcpout:…`, `serial:DEVICE:BAUD`.
+    /// TUNNEL messages: `udpout:HOST:PORT`, `udpin:ADDRESS:PORT`, `tcpout:HOST:PORT`, `serial:DEVICE:BAUD`.
     Mavlink(String),
 }
 
@@ -126,7 +126,8 @@ impl std::str::FromStr for Address {
                 Ok(Self::Serial(device.into(), baud))
             }
             "mavlink" => {
-                ensure!(rest.contains(':'), expected());
+                let kinds = ["udpout:", "udpin:", "tcpout:", "serial:"];
+                ensure!(kinds.iter().any(|kind| rest.starts_with(kind)), "{}, a KIND of {kinds:?}", expected());
                 Ok(Self::Mavlink(rest.into()))
             }
             _ => bail!(expected()),

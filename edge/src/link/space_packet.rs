@@ -11,6 +11,9 @@ pub(super) const COUNTS: u16 = 1 << 14;
 /// The APID of packets that fill (133.0-B-2, 4.1.3.3.4).
 const IDLE: u16 = 0x7ff;
 
+/// What idle packets are full of.
+const FILLING: u8 = 0x55;
+
 /// A space packet with `data`, which is neither empty nor longer than 65,536 bytes.
 pub(super) fn write(direction: Direction, apid: u16, count: u16, data: &[u8]) -> Vec<u8> {
     let length = data.len().saturating_sub(1) as u16;
@@ -30,7 +33,7 @@ pub(super) fn write(direction: Direction, apid: u16, count: u16, data: &[u8]) ->
 /// An idle packet of `length` bytes; zeros where that is too short for one.
 pub(super) fn idle(length: usize) -> Vec<u8> {
     match length.checked_sub(HEADER) {
-        Some(inside) if inside > 0 => write(Direction::Down, IDLE, 0, &vec![0x55; inside]),
+        Some(inside) if inside > 0 => write(Direction::Down, IDLE, 0, &vec![FILLING; inside]),
         _ => vec![0; length],
     }
 }
@@ -79,7 +82,7 @@ impl Scanner {
                 _ => None,
             };
             match whole {
-                Some((None, filling)) => at += HEADER + filling.len(),
+                Some((None, filling)) if filling.iter().all(|&byte| byte == FILLING) => at += HEADER + filling.len(),
                 Some((Some(count), data)) if is_packet(data) => {
                     end_of(&mut garbage, found);
                     self.count(count);

@@ -5,7 +5,10 @@ use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A frame whose rest has not come after so long is none.
+const STALE: Duration = Duration::from_secs(2);
 
 pub(super) struct Stream {
     place: Place,
@@ -14,6 +17,8 @@ pub(super) struct Stream {
     framer: Framer,
     deframer: Deframer,
     open: Option<Box<dyn Device>>,
+    /// When something came last, until it has been looked at.
+    last: Option<Instant>,
 }
 
 enum Place {
@@ -83,7 +88,7 @@ impl Stream {
 
     fn new(place: Place, end: End, format: Format) -> Self {
         let (framer, deframer) = (Framer::new(format, end.sends()), Deframer::new(format, end.hears()));
-        Self { place, end, format, framer, deframer, open: None }
+        Self { place, end, format, framer, deframer, open: None, last: None }
     }
 
     fn name(&self) -> String {
@@ -148,7 +153,16 @@ impl Port for Stream {
             let mut bytes = [0; 1024];
             let read = device.read(&mut bytes, wait)?;
             let ended = read == 0 && device.ends();
-            let found = if ended { port.deframer.end() } else { port.deframer.push(&bytes[..read]) };
+            if read > 0 {
+                port.last = Some(Instant::now());
+            }
+            let is_stale = port.last.is_some_and(|last| last.elapsed() > STALE);
+            let found = if ended || is_stale {
+                port.last = None;
+                port.deframer.end()
+            } else {
+                port.deframer.push(&bytes[..read])
+            };
             Ok(Heard { from, found, ended })
         })
     }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::wire::{Checksum, command::Command, command::Key};
+use crate::wire::Checksum;
+use crate::wire::command::{Arrival, Command, Key};
 use std::net::UdpSocket;
 
 const FORMATS: [Framing; 3] = [Framing::Plain, Framing::Ccsds, Framing::CcsdsRs];
@@ -10,8 +11,8 @@ fn format(framing: Framing) -> Format {
 
 /// A command: it needs no language model, and frames treat it as they treat captions.
 fn command(number: u32) -> Result<Vec<u8>> {
-    let all = Command::acknowledge([number, number + 9]);
-    Ok(all[0].seal(u64::from(number), &Key::new([1; 32]))?)
+    let all = Command::acknowledge(Arrival::of([(number, 1), (number + 9, 2)]));
+    Ok(all.seal(u64::from(number), &Key::new([1; 32]))?)
 }
 
 fn good(found: &[Found]) -> Vec<Vec<u8>> {
@@ -138,7 +139,7 @@ fn packets_and_texts_go_through_mavlink() -> Result<()> {
 
 #[test]
 fn wrong_addresses_are_named() {
-    for wrong in ["ftp:x", "udp:host", "serial:/dev/x", "serial:/dev/x:y", "file", "mavlink:x"] {
+    for wrong in ["ftp:x", "udp:host", "serial:/dev/x", "serial:/dev/x:y", "file", "mavlink:x", "mavlink:file:x"] {
         let error = wrong.parse::<Address>().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(wrong), "{wrong}: {error}");
     }

@@ -3,7 +3,7 @@
 use super::{Deframer, End, Format, Framer, Heard, Port, is_timeout};
 use anyhow::{Context, Result};
 use std::io::ErrorKind::ConnectionRefused;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 pub(super) struct Udp {
@@ -39,8 +39,11 @@ impl Udp {
             (Some(socket), _) => socket,
             (None, End::Ground) => UdpSocket::bind(&self.address).with_context(|| self.address.clone())?,
             (None, End::Vehicle) => {
-                let socket = UdpSocket::bind("0.0.0.0:0")?;
-                socket.connect(&self.address).with_context(|| self.address.clone())?;
+                let ground = self.address.to_socket_addrs().with_context(|| self.address.clone())?.next();
+                let ground = ground.with_context(|| format!("{}: no such host", self.address))?;
+                let any = if ground.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let socket = UdpSocket::bind(any)?;
+                socket.connect(ground).with_context(|| self.address.clone())?;
                 socket
             }
         };

@@ -19,6 +19,8 @@ pub enum Dropped {
     OverBudget,
     /// Captioned and queued, but more important captions took its place.
     QueueFull,
+    /// Captioned, but no packet of the link holds it.
+    TooLong,
     /// Too hot to work.
     TooHot,
     /// The trigger was low.
@@ -27,7 +29,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unreadable,
         Self::Busy,
         Self::Model,
@@ -35,6 +37,7 @@ impl Dropped {
         Self::NotNovel,
         Self::OverBudget,
         Self::QueueFull,
+        Self::TooLong,
         Self::TooHot,
         Self::NotTriggered,
     ];
@@ -50,6 +53,7 @@ impl Dropped {
             Self::NotNovel => "dropped_not_novel",
             Self::OverBudget => "dropped_over_budget",
             Self::QueueFull => "dropped_queue_full",
+            Self::TooLong => "dropped_too_long",
             Self::TooHot => "dropped_too_hot",
             Self::NotTriggered => "dropped_not_triggered",
         }

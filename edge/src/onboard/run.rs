@@ -16,7 +16,7 @@ use super::store::{Caption, Outcome, Store};
 use crate::link::End;
 use crate::packets;
 use crate::wire;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cssa::bundle::Language;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -96,7 +96,12 @@ pub fn run(
         faults: faults.clone(),
         started,
     };
-    let sending = std::thread::spawn(move || sending.run());
+    let link_ended = Arc::new(AtomicBool::new(false));
+    let ended = Ended(Arc::clone(&link_ended));
+    let sending = std::thread::spawn(move || {
+        let _told_at_the_end = ended;
+        sending.run();
+    });
     let mut flight = Flight {
         config,
         store,
@@ -107,6 +112,7 @@ pub fn run(
         receiver: Receiver::start(&config.position),
         peripherals,
         faults,
+        link_ended,
         clock: Clock::start(),
         started,
         beat: None,
@@ -143,6 +149,15 @@ pub fn run(
     Ok(status)
 }
 
+/// Says that its thread has ended, even by a panic.
+struct Ended(Arc<AtomicBool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Everything that decides on a frame.
 struct Flight<'a> {
     config: &'a Config,
@@ -155,6 +170,7 @@ struct Flight<'a> {
     receiver: Receiver,
     peripherals: Peripherals,
     faults: Faults,
+    link_ended: Arc<AtomicBool>,
     clock: Clock,
     started: Instant,
     beat: Option<Instant>,
@@ -196,6 +212,7 @@ impl Flight<'_> {
     fn live(&mut self, damage: &Inbox<String>, report: &mut dyn FnMut(&str)) -> Result<()> {
         health::notify(false);
         self.peripherals.kick();
+        ensure!(!self.link_ended.load(Ordering::Relaxed), "the link's thread failed");
         if self.clock.jumped() {
             self.faults.count("clock_jumps");
         }

@@ -58,6 +58,11 @@ impl Checksum {
     }
 }
 
+/// CRC-32/ISO-HDLC.
+pub(super) fn crc_32(bytes: &[u8]) -> u32 {
+    CRC_32.checksum(bytes)
+}
+
 impl TryFrom<u8> for Checksum {
     type Error = &'static str;
 

@@ -17,28 +17,45 @@ use sha2::Sha256;
 
 /// The version that this code writes and reads.
 pub const COMMAND_VERSION: u8 = 0xc1;
-/// Bytes of a sealed command at most.
-pub const LARGEST_COMMAND: usize = 217;
+/// Bytes of a sealed command at most: what a MAVLink TUNNEL holds.
+pub const LARGEST_COMMAND: usize = 128;
 /// Bytes of a key.
 pub const KEY: usize = 32;
 
 const HEADER: usize = 9;
 const CODE: usize = 16;
-/// Bytes of an acknowledgement's bitmap at most.
-const LARGEST_BITMAP: usize = 128;
+/// Bytes of an [`Arrival`]'s bitmap at most.
+const LARGEST_BITMAP: usize = 64;
 
 /// What the ground says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Captions have arrived: bit n of the bitmap, lowest first, stands for the one whose number is `first` + n.
-    Acknowledge {
-        /// The first one's number.
-        first: u32,
-        /// At most 128 bytes.
-        bitmap: Vec<u8>,
-    },
+    /// Captions have arrived.
+    Acknowledge(Vec<Arrival>),
     /// Caption the golden image and report.
     SelfTest,
+}
+
+/// Captions that have arrived: which, and what. Numbers alone would do for a packet that somebody else made up, or that another
+/// vehicle sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The first one's number.
+    first: u32,
+    /// Bit n, lowest first, stands for the caption whose number is `first` + n.
+    bitmap: Vec<u8>,
+    /// The sum of the captions' [`digest`]s, modulo 2^32.
+    digest: u32,
+}
+
+/// CRC-32/ISO-HDLC over a caption's number and time, both little-endian, and its words: what an acknowledgement is bound to.
+#[must_use]
+pub fn digest(sequence: u32, time: u32, text: &str) -> u32 {
+    let mut content = Vec::with_capacity(8 + text.len());
+    content.extend(sequence.to_le_bytes());
+    content.extend(time.to_le_bytes());
+    content.extend(text.as_bytes());
+    super::checksum::crc_32(&content)
 }
 
 /// What both ends know and nobody else: one key for each vehicle.
@@ -97,34 +114,53 @@ impl core::fmt::Debug for Key {
     }
 }
 
-impl Command {
-    /// Acknowledges captions by their numbers; more than one where they lie far apart.
+impl Arrival {
+    /// Arrivals of captions by number and digest; more than one where the numbers lie far apart.
     #[must_use]
-    pub fn acknowledge(numbers: impl IntoIterator<Item = u32>) -> Vec<Self> {
-        let numbers: alloc::collections::BTreeSet<u32> = numbers.into_iter().collect();
+    pub fn of(captions: impl IntoIterator<Item = (u32, u32)>) -> Vec<Self> {
+        let captions: alloc::collections::BTreeMap<u32, u32> = captions.into_iter().collect();
         let mut all: Vec<Self> = Vec::new();
-        for number in numbers {
-            if let Some(Self::Acknowledge { first, bitmap }) = all.last_mut()
-                && let offset = number.wrapping_sub(*first) as usize
-                && offset / 8 < LARGEST_BITMAP
-            {
-                bitmap.resize(bitmap.len().max(offset / 8 + 1), 0);
-                bitmap[offset / 8] |= 1 << (offset % 8);
-            } else {
-                all.push(Self::Acknowledge { first: number, bitmap: alloc::vec![1] });
+        for (number, digest) in captions {
+            if all.last().is_none_or(|last| (number - last.first) as usize / 8 >= LARGEST_BITMAP) {
+                all.push(Self { first: number, ..Self::default() });
             }
+            let Some(last) = all.last_mut() else { continue };
+            let offset = (number - last.first) as usize;
+            last.bitmap.resize(last.bitmap.len().max(offset / 8 + 1), 0);
+            last.bitmap[offset / 8] |= 1 << (offset % 8);
+            last.digest = last.digest.wrapping_add(digest);
         }
         all
     }
 
-    /// The numbers that an acknowledgement names.
-    pub fn acknowledged(&self) -> impl Iterator<Item = u32> + '_ {
-        let (first, bitmap): (u32, &[u8]) = match self {
-            Self::Acknowledge { first, bitmap } => (*first, bitmap),
-            Self::SelfTest => (0, &[]),
-        };
-        let bits = (0..8 * bitmap.len()).filter(move |bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1);
-        bits.map(move |bit| first.wrapping_add(bit as u32))
+    /// The captions' numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let bits = (0..8 * self.bitmap.len()).filter(|bit| self.bitmap[bit / 8] >> (bit % 8) & 1 == 1);
+        bits.map(|bit| self.first.wrapping_add(bit as u32))
+    }
+
+    /// Whether these are the captions, by their digests in the order of [`Arrival::numbers`].
+    pub fn is_of(&self, digests: impl IntoIterator<Item = u32>) -> bool {
+        digests.into_iter().fold(0, u32::wrapping_add) == self.digest
+    }
+}
+
+impl Command {
+    /// As many of the arrivals, the first ones first, as one command holds.
+    #[must_use]
+    pub fn acknowledge(arrivals: impl IntoIterator<Item = Arrival>) -> Self {
+        // Version, counter, the command's number, a length, code.
+        let (mut taken, mut left) = (Vec::new(), LARGEST_COMMAND - HEADER - 2 - CODE);
+        for arrival in arrivals {
+            // Two numbers of at most five bytes each, and a length.
+            let size = 5 + 1 + arrival.bitmap.len() + 5;
+            if size > left {
+                break;
+            }
+            left -= size;
+            taken.push(arrival);
+        }
+        Self::Acknowledge(taken)
     }
 
     /// The command's bytes under a key.
@@ -151,7 +187,6 @@ impl Command {
         let (header, command) = content.split_first_chunk::<HEADER>().ok_or(wrong)?;
         let counter = header[1..].try_into().map(u64::from_le_bytes).map_err(|_| wrong)?;
         match postcard::take_from_bytes(command) {
-            Ok((Self::Acknowledge { bitmap, .. }, _)) if bitmap.len() > LARGEST_BITMAP => Err(CommandError::Malformed),
             Ok((command, [])) => Ok((counter, command)),
             _ => Err(CommandError::Malformed),
         }
@@ -207,12 +242,20 @@ mod tests {
 
     #[test]
     fn a_command_comes_back_under_its_key_only() -> Result<(), CommandError> {
-        let all = Command::acknowledge([5, 9, 4, 1027, 1028, 90_000]);
-        assert_eq!(all.len(), 3);
-        let named: Vec<u32> = all.iter().flat_map(Command::acknowledged).collect();
-        assert_eq!(named, [4, 5, 9, 1027, 1028, 90_000]);
-        for command in all.iter().chain([&Command::SelfTest]) {
+        let numbers = [4, 5, 9, 515, 516, 90_000, u32::MAX];
+        let arrivals = Arrival::of(numbers.map(|number| (number, digest(number, 7, "a river"))));
+        assert_eq!(arrivals.len(), 4);
+        assert_eq!(arrivals.iter().flat_map(Arrival::numbers).collect::<Vec<_>>(), numbers);
+        assert!(arrivals[0].is_of([4, 5, 9, 515].map(|number| digest(number, 7, "a river"))));
+        assert!(!arrivals[0].is_of([4, 5, 9, 515].map(|number| digest(number, 8, "a river"))));
+        let scattered = Arrival::of((0..64).map(|n| (n << 20, 0)));
+        let Command::Acknowledge(taken) = Command::acknowledge(scattered.clone()) else {
+            return Err(CommandError::Malformed);
+        };
+        assert!((5..20).contains(&taken.len()) && scattered.starts_with(&taken));
+        for command in [Command::acknowledge(arrivals), Command::acknowledge(scattered), Command::SelfTest] {
             let sealed = command.seal(12, &key())?;
+            assert!(sealed.len() <= LARGEST_COMMAND);
             assert_eq!(Command::open(&sealed, &key())?, (12, command.clone()));
             assert_eq!(Command::open(&sealed, &Key::new([8; KEY])), Err(CommandError::Code));
             for at in 0..sealed.len() {

@@ -85,13 +85,12 @@ async fn guard(State(map): State<Arc<Map>>, request: Request, next: Next) -> Res
     response
 }
 
+/// Whether a Host header names this machine: `localhost` or a loopback address, with or without a port.
 fn is_loopback(host: &str) -> bool {
-    let name = host.strip_suffix(|c: char| c.is_ascii_digit()).map_or(host, |_| {
-        host.rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
-            .map_or(host, |(name, _)| name)
-    });
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || address.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
@@ -121,8 +120,9 @@ mod tests {
 
     #[test]
     fn only_this_machines_names_are_taken() {
-        let taken = ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:80", "[::1]", "127.0.0.1"];
-        let refused = ["", "example.org", "localhost.example.org:80", "127.0.0.1.example.org", "10.0.0.1:80", "::1"];
+        let taken = ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:80", "[::1]", "127.0.0.1", "127.0.0.2:80"];
+        let refused =
+            ["", "example.org", "localhost.example.org:80", "127.0.0.1.example.org", "10.0.0.1:80", "[::2]:80"];
         assert!(taken.iter().all(|host| is_loopback(host)));
         assert!(!refused.iter().any(|host| is_loopback(host)));
     }

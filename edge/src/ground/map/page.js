@@ -34,7 +34,15 @@ function step(pixelsPerDegree, pixels) {
   return [1, 2, 5, 10].map((n) => n * power).find((size) => size >= least);
 }
 
+// However often it is asked for, the map is drawn once a frame.
+let isAsked = false;
 function draw() {
+  if (isAsked) return;
+  isAsked = true;
+  requestAnimationFrame(() => { isAsked = false; drawNow(); });
+}
+
+function drawNow() {
   const ratio = window.devicePixelRatio || 1, [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
@@ -196,6 +204,7 @@ byId("filter").addEventListener("submit", (event) => event.preventDefault());
 new ResizeObserver(() => { if (!fitted) fit(); draw(); }).observe(canvas);
 
 async function update() {
+  let isNew = captions.length === 0;
   try {
     for (;;) {
       const answer = await fetch(`captions?after=${last}`);
@@ -208,11 +217,13 @@ async function update() {
         captions.push(caption);
       }
       last = newLast;
+      isNew = true;
+    }
+    if (isNew) {
       filter();
       if (!fitted) fit();
       draw();
     }
-    if (captions.length === 0) filter();
   } catch (error) {
     byId("count").textContent = `edge map does not answer (${error.message})`;
   }

@@ -31,7 +31,8 @@ pub struct LinkConfig {
     /// acknowledges them, and commands are obeyed; without, there is no way up.
     #[serde(default)]
     pub key: Option<PathBuf>,
-    /// A caption that is not acknowledged after so many seconds is sent again: somewhat more than there and back takes.
+    /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times
+    /// as many: somewhat more than there and back takes. While nobody answers, a packet goes out every so many seconds.
     #[serde(default = "resend_seconds")]
     pub resend_seconds: f64,
     /// How often each caption is sent where nobody acknowledges.
@@ -58,7 +59,8 @@ pub struct LinkConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactConfig {
-    /// Bytes, with all that the link puts around packets.
+    /// Bytes, with all that the link puts around packets (STATUSTEXT is not counted); at least 300, more than the largest frame of a
+    /// caption.
     pub bytes: u32,
     /// A contact begins when the ground is heard, and another one when it is heard again after so many seconds without.
     #[serde(default = "gap_seconds")]
@@ -145,7 +147,7 @@ impl LinkConfig {
         ensure!(mavlink || !self.statustext, "link.statustext needs a link.to of mavlink:");
         ensure!(!mavlink || self.framing == Framing::Plain, "link.framing: MAVLink has its own frames, expected plain");
         if let Some(contact) = &self.contact {
-            ensure!(contact.bytes > 0, "link.contact.bytes is 0, expected 1 or more");
+            ensure!(contact.bytes >= 300, "link.contact.bytes is {}, expected 300 or more", contact.bytes);
             ensure!(
                 (1.0..=1e7).contains(&contact.gap_seconds),
                 "link.contact.gap_seconds is {}, expected 1 to 10000000",

@@ -9,8 +9,8 @@ pub use config::{ContactConfig, LinkConfig, read_key};
 pub use contact::Contact;
 
 use super::store::{REFUSED, Store, Waiting};
-use crate::wire::command::{Command, Key};
-use crate::wire::{Packet, WireError};
+use crate::wire::Packet;
+use crate::wire::command::{Arrival, Command, Key};
 use anyhow::Result;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Captions that may be on their way at once.
 const WINDOW: usize = 1024;
+/// Acknowledged captions that are remembered, for acknowledgements that name them again.
+const MOST_RETIRED: usize = 4096;
 /// Resends wait up to 2^4 times as long as the first.
 const MOST_DOUBLINGS: u32 = 4;
 /// When nothing is heard for so many times the wait before a resend, the ground is taken for gone.
@@ -35,10 +37,12 @@ pub struct Downlink {
     contacts: Contacts,
     /// Captions that were sent and not acknowledged, by number.
     flying: BTreeMap<u32, Flying>,
+    /// Digests of captions that were acknowledged lately, by number.
+    retired: BTreeMap<u32, u32>,
     /// When the ground was heard last.
     heard: Option<f64>,
-    /// Where a store that never obeyed begins.
-    oldest: u64,
+    /// When something was sent last.
+    sent: Option<f64>,
 }
 
 /// When a caption went out last, and how often.
@@ -90,26 +94,31 @@ impl Downlink {
         if key.is_some() {
             store.sends_anew()?;
         }
-        let oldest = (u64::from(utc) * 1000).saturating_sub(BEHIND);
-        let config = config.clone();
-        Ok(Self { store, config, key, contacts, flying: BTreeMap::new(), heard: None, oldest })
+        let (flying, retired) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { store, config: config.clone(), key, contacts, flying, retired, heard: None, sent: None })
     }
 
     /// What to do now.
     pub fn next(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Next> {
-        let (most, left) = match self.contacts.allowance(now, utc) {
-            Allowance::Free => (self.window(now), usize::MAX),
+        let (probes, left) = match self.contacts.allowance(now, utc) {
+            Allowance::Free => (self.is_silent(now), usize::MAX),
             Allowance::Bytes(0) => return self.wait(now),
-            Allowance::Bytes(left) => (self.window(now), left),
-            Allowance::Probe => (usize::from(self.config.captions), usize::MAX),
+            Allowance::Bytes(left) => (self.is_silent(now), left),
+            Allowance::Probe => (true, usize::MAX),
         };
-        let on_their_way = self.flying.values().filter(|flying| now < self.due(flying)).count();
-        let most = most.saturating_sub(on_their_way).min(usize::from(self.config.captions));
-        if most == 0 {
-            return self.wait(now);
-        }
-        let due = |sequence| self.flying.get(&sequence).is_none_or(|flying| now >= self.due(flying));
-        let waiting = self.store.peek(most, due)?;
+        let most = usize::from(self.config.captions);
+        let waiting = if probes {
+            // While nobody answers, now and then a packet with the most urgent captions, whether they went out before or not.
+            let again = self.sent.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
+            if again > 0.0 {
+                return if self.store.waiting()? == 0 { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
+            }
+            self.store.peek(most, |_| true)?
+        } else {
+            let on_their_way = self.flying.values().filter(|flying| now < self.due(flying)).count();
+            let due = |sequence| self.flying.get(&sequence).is_none_or(|flying| now >= self.due(flying));
+            self.store.peek(most.min(WINDOW.saturating_sub(on_their_way)), due)?
+        };
         if waiting.is_empty() {
             return self.wait(now);
         }
@@ -125,6 +134,7 @@ impl Downlink {
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
         self.contacts.spend(cost);
+        self.sent = Some(now);
         let sends = self.key.is_none().then_some(self.config.sends);
         if self.key.is_some() {
             for waiting in &packet.captions {
@@ -142,16 +152,22 @@ impl Downlink {
             self.store.count(REFUSED)?;
             return Ok(None);
         };
-        let acknowledged: Vec<u32> = command.acknowledged().collect();
-        if self.store.obey(counter, &acknowledged, self.oldest)?.is_none() {
-            return Ok(None);
-        }
+        let arrivals: &[Arrival] = match &command {
+            Command::Acknowledge(arrivals) => arrivals,
+            Command::SelfTest => &[],
+        };
+        let oldest = (u64::from(utc) * 1000).saturating_sub(BEHIND);
+        let Some(gone) = self.store.obey(counter, arrivals, &self.retired, oldest)? else { return Ok(None) };
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
             self.flying.clear();
         }
-        for sequence in acknowledged {
+        for (sequence, digest) in gone {
             self.flying.remove(&sequence);
+            self.retired.insert(sequence, digest);
+        }
+        while self.retired.len() > MOST_RETIRED {
+            self.retired.pop_first();
         }
         self.heard = Some(now);
         self.contacts.heard(now, utc);
@@ -185,10 +201,14 @@ impl Downlink {
                 Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {
                     return Ok(Some((bytes, count)));
                 }
-                Ok(_) | Err(WireError::Length { .. }) if count > 1 => count -= count.div_ceil(4),
+                Ok(_) if count > 1 => count -= count.div_ceil(4),
                 Ok(bytes) if bytes.len() <= room.largest => return Ok(None),
-                Ok(bytes) => Err(WireError::Length { found: bytes.len() })?,
-                Err(error) => Err(error)?,
+                // Nothing that the link ever takes: the others must not wait behind it.
+                Ok(_) | Err(_) if count == 1 => {
+                    self.store.give_up(&waiting[0])?;
+                    return Ok(None);
+                }
+                Ok(_) | Err(_) => count -= count.div_ceil(4),
             }
         }
     }
@@ -209,11 +229,6 @@ impl Downlink {
 
     fn is_silent(&self, now: f64) -> bool {
         self.key.is_some() && self.heard.is_none_or(|heard| now - heard > SILENCE * self.config.resend_seconds)
-    }
-
-    /// Captions that may be on their way: a packet's while nobody answers.
-    fn window(&self, now: f64) -> usize {
-        if self.is_silent(now) { usize::from(self.config.captions) } else { WINDOW }
     }
 }
 

@@ -117,16 +117,17 @@ impl Sender {
 
     /// Listens for `wait`; whether the ground was heard.
     fn listen(&mut self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
+        let (until, ending) = (Instant::now() + wait, self.ending());
         if !self.downlink.is_acknowledged() {
-            std::thread::sleep(wait);
+            while Instant::now() < until && self.ending() == ending {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()).min(TICK / 4));
+            }
             return false;
         }
         let mut obeyed = false;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.port.receive(left.min(TICK)) {
-                Ok(heard) if heard.found.is_empty() && left.is_zero() => return obeyed,
                 Ok(heard) => {
                     for bytes in heard.found.into_iter().flatten() {
                         obeyed |= self.obey(&bytes);
@@ -135,8 +136,11 @@ impl Sender {
                 Err(_) => {
                     self.faults.count("link_errors");
                     std::thread::sleep(left.min(TICK));
-                    return obeyed;
                 }
+            }
+            // Whatever keeps coming.
+            if left.is_zero() || self.ending() != ending {
+                return obeyed;
             }
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::onboard::outcome::Dropped;
 use crate::onboard::store::{AGAIN, BYTES, Caption, Outcome, RETIRED};
+use crate::wire::command::digest;
 use cssa::language_model::LanguageModel;
 
 const UTC: u32 = 1_763_928_000;
@@ -42,7 +43,8 @@ fn send(downlink: &mut Downlink, now: f64) -> Result<Vec<Vec<(u32, bool)>>> {
 }
 
 fn acknowledge(downlink: &mut Downlink, counter: u64, numbers: &[u32], now: f64) -> Result<bool> {
-    let command = Command::acknowledge(numbers.iter().copied()).remove(0);
+    let digests = numbers.iter().map(|&number| (number, digest(number, UTC, "a river and a bridge")));
+    let command = Command::acknowledge(Arrival::of(digests));
     let counter = u64::from(UTC) * 1000 + counter;
     Ok(downlink.hear(&command.seal(counter, &key())?, now, UTC + now as u32)?.is_some())
 }
@@ -59,7 +61,7 @@ fn captions_are_sent_until_they_are_acknowledged() -> Result<()> {
     assert!(acknowledge(&mut downlink, 1, &[3], 11.0)?);
     assert_eq!(send(&mut downlink, 11.0)?.concat(), [(0, true), (1, false), (2, false), (4, false)]);
     assert!(!acknowledge(&mut downlink, 1, &[0, 1], 12.0)?, "a replay");
-    let forged = Command::acknowledge([0]).remove(0).seal(u64::MAX / 2, &Key::new([4; 32]))?;
+    let forged = Command::acknowledge(Arrival::of([(0, 0)])).seal(u64::MAX / 2, &Key::new([4; 32]))?;
     assert_eq!(downlink.hear(&forged, 12.0, UTC)?, None);
     assert!(acknowledge(&mut downlink, 2, &[0, 1, 4], 12.0)?);
     assert_eq!(send(&mut downlink, 20.9)?.concat(), []);
@@ -78,7 +80,7 @@ fn a_contact_takes_what_it_may_and_nothing_more() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
     queue(&store, &[0; 40])?;
-    let contact = ContactConfig { bytes: 150, gap_seconds: 100.0, passes: None };
+    let contact = ContactConfig { bytes: 300, gap_seconds: 100.0, passes: None };
     let config = LinkConfig { contact: Some(contact), ..config() };
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
     let probe = send(&mut downlink, 0.0)?.concat().len();
@@ -87,7 +89,7 @@ fn a_contact_takes_what_it_may_and_nothing_more() -> Result<()> {
     let before = store.counters()?[BYTES];
     let sent = send(&mut downlink, 2.0)?.concat().len();
     let spent = store.counters()?[BYTES] - before;
-    assert!(sent > 5 && (110..=150).contains(&spent), "{sent} captions, {spent} bytes");
+    assert!(sent > 10 && (250..=300).contains(&spent), "{sent} captions, {spent} bytes");
     assert!(send(&mut downlink, 50.0)?.is_empty(), "the budget is spent");
     drop(downlink);
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC + 60)?;
@@ -121,6 +123,9 @@ fn packets_fit_the_frames() -> Result<()> {
         anyhow::bail!("nothing to send");
     };
     assert!((75..=100).contains(&packet.bytes.len()), "{} bytes", packet.bytes.len());
-    assert!(downlink.next(0.0, UTC, &language(), room(9)).is_err(), "a caption that fits nowhere");
+    // A caption that fits nowhere is dropped and counted; the others go on.
+    let before = downlink.store.waiting()?;
+    assert!(matches!(downlink.next(0.0, UTC, &language(), room(9))?, Next::Wait(_)));
+    assert_eq!((downlink.store.waiting()?, downlink.store.counters()?[Dropped::TooLong.name()]), (before - 1, 1));
     Ok(())
 }

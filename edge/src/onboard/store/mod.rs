@@ -3,8 +3,9 @@
 //! acknowledgement and retires its captions.
 
 use super::downlink::Contact;
+mod obey;
+
 use super::outcome::Dropped;
-use crate::wire::command::Window;
 use crate::wire::{self, HIGHEST_PRIORITY, Position};
 use anyhow::{Context, Result};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -43,6 +44,8 @@ pub const BYTES: &str = "bytes_sent";
 pub const AGAIN: &str = "sent_again";
 /// Counter of commands and acknowledgements that were obeyed.
 pub const COMMANDS: &str = "commands";
+/// Counter of captions that are said to have arrived, but not as they were sent, or not known any more.
+pub const MISMATCHED: &str = "acknowledged_otherwise";
 /// Counter of those that were not authentic, or not new.
 pub const REFUSED: &str = "commands_refused";
 
@@ -257,32 +260,18 @@ impl Store {
         })
     }
 
-    /// Takes a command by its counter, once: a new one retires the captions that it `acknowledged`; gives how many, or nothing where
-    /// the counter has been. A store that has taken none takes those from `oldest` on.
-    pub fn obey(&self, counter: u64, acknowledged: &[u32], oldest: u64) -> Result<Option<usize>> {
+    /// Takes a caption out of the queue that no packet of the link holds.
+    pub fn give_up(&self, waiting: &Waiting) -> Result<()> {
         self.with(|database| {
             let write = database.begin_write()?;
-            let mut retired = None;
             {
-                let (mut windows, mut counters) = (write.open_table(WINDOW)?, write.open_table(COUNTERS)?);
-                let kept = windows.get(())?.map(|bytes| postcard::from_bytes::<Window>(bytes.value())).transpose()?;
-                let mut window = kept.unwrap_or_else(|| Window::after(oldest));
-                if window.take(counter) {
-                    windows.insert((), postcard::to_allocvec(&window)?.as_slice())?;
-                    let mut queue = write.open_table(QUEUE)?;
-                    let mut count = 0;
-                    for &sequence in acknowledged {
-                        for less in 0..=HIGHEST_PRIORITY {
-                            count += usize::from(queue.remove((0, less, sequence))?.is_some());
-                        }
-                    }
-                    add(&mut counters, RETIRED, count as i64)?;
-                    retired = Some(count);
+                let mut counters = write.open_table(COUNTERS)?;
+                if write.open_table(QUEUE)?.remove(key_of(waiting))?.is_some() {
+                    add(&mut counters, Dropped::TooLong.name(), 1)?;
+                    add(&mut counters, QUEUED, -1)?;
                 }
-                add(&mut counters, if retired.is_some() { COMMANDS } else { REFUSED }, 1)?;
             }
-            write.commit()?;
-            Ok(retired)
+            Ok(write.commit()?)
         })
     }
 
@@ -355,70 +344,4 @@ fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn caption(priority: u8) -> Caption {
-        Caption { time: 1, score: 20, priority, position: None, text: "a river".into() }
-    }
-
-    #[test]
-    fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let store = Store::open(folder.path(), 3)?;
-        for (key, priority) in [("a", 0), ("b", 2), ("c", 0), ("d", 3), ("e", 0)] {
-            store.settle(Some(key), &Outcome::Queued(caption(priority)))?;
-        }
-        store.settle(None, &Outcome::Dropped(Dropped::LowScore))?;
-        store.flush()?;
-        drop(store);
-        let store = Store::open(folder.path(), 3)?;
-        assert!(store.is_done("a")? && !store.is_done("f")?);
-        let counters = store.counters()?;
-        let count = |name: &str| counters.get(name).copied().unwrap_or(0);
-        assert_eq!(
-            (count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_score")),
-            (6, 3, 2, 1)
-        );
-        let all = |taken: &[Waiting]| taken.iter().map(|waiting| (waiting.sequence, waiting.tries)).collect::<Vec<_>>();
-        let take = |store: &Store, most| store.mark(store.peek(most, |_| true)?);
-        assert_eq!(all(&take(&store, 1)?), [(3, 1)]);
-        drop(store);
-        let store = Store::open(folder.path(), 3)?;
-        let two = take(&store, 2)?;
-        assert_eq!(all(&two), [(3, 2), (1, 1)], "what may have gone out is marked");
-        store.sent(&two, 50, Some(1), None)?;
-        let third = take(&store, 9)?;
-        assert_eq!((all(&third), store.waiting()?), (vec![(0, 1)], 1));
-        store.sent(&third, 20, Some(2), None)?;
-        store.settle(None, &Outcome::Queued(caption(0)))?;
-        assert_eq!(all(&take(&store, 9)?), [(5, 1), (0, 2)], "first sends go before second ones");
-        assert_eq!((store.counters()?[BYTES], store.counters()?[AGAIN]), (70, 1));
-        store.forget(|key| key == "a")?;
-        assert!(!store.is_done("a")?);
-        Ok(())
-    }
-
-    #[test]
-    fn the_ground_retires_captions_once() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let store = Store::open(folder.path(), 100)?;
-        for priority in [0, 3, 1, 0] {
-            store.settle(None, &Outcome::Queued(caption(priority)))?;
-        }
-        let sent = store.mark(store.peek(4, |sequence| sequence != 2)?)?;
-        assert_eq!(sent.len(), 3);
-        store.sent(&sent, 60, Some(9), None)?;
-        store.sends_anew()?;
-        assert_eq!(store.obey(999, &[0], 1000)?, None, "older than the store");
-        assert_eq!(store.obey(1001, &[0, 1, 77], 1000)?, Some(2));
-        assert_eq!(store.obey(1001, &[2, 3], 1000)?, None, "a replay");
-        drop(store);
-        let store = Store::open(folder.path(), 100)?;
-        assert_eq!(store.obey(1001, &[2, 3], 0)?, None, "a replay after a start");
-        assert_eq!(store.waiting()?, 2);
-        assert_eq!((store.counters()?[RETIRED], store.counters()?[COMMANDS], store.counters()?[REFUSED]), (2, 1, 3));
-        assert!(store.contact()?.is_none());
-        Ok(())
-    }
-}
+mod tests;
