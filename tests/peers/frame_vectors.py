@@ -107,18 +107,18 @@ def main():
     key = bytes(range(32))
     show(key=key, counter=1763928000123, self_test=True, bytes=command(1763928000123, key, b"\x01"))
     for counter, captions in [(5, [(5, 100, "a river ."), (6, 101, "a river ."), (9, 90, "")]), (6, [(300, 1, "a"), (811, 2, "b"), (812, 3, "c")]),
-                              (2**32, [(2**32 - 1, 2**32 - 1, "many planes")])]:
-        arrivals = []
-        for number, time, text in captions:
-            if not arrivals or number - arrivals[-1][0] >= 512:
-                arrivals.append((number, bytearray(), []))
-            first, bits, digests = arrivals[-1]
-            bits.extend(bytes((number - first) // 8 + 1 - len(bits)))
-            bits[(number - first) // 8] |= 1 << (number - first) % 8
-            digests.append(zlib.crc32(struct.pack("<II", number, time) + text.encode()))
-        body = b"\x00" + varint(len(arrivals))
-        for first, bits, digests in arrivals:
-            body += varint(first) + varint(len(bits)) + bytes(bits) + varint(sum(digests) % 2**32)
+                              (2**32, [(2**32 - 1, 2**32 - 1, "many planes")]), (2**33, [(n, n, "a") for n in range(40)])]:
+        body = b""
+        for few in (captions[start:start + 32] for start in range(0, len(captions), 32)):
+            runs, expected, digest = [0], few[0][0], 0
+            for number, time, text in few:
+                if number != expected:
+                    runs += [number - expected, 0]
+                runs[-1] += 1
+                expected = number + 1
+                digest += zlib.crc32(struct.pack("<II", number, time) + text.encode())
+            body += varint(few[0][0]) + varint(len(runs)) + b"".join(map(varint, runs)) + varint(digest % 2**32)
+        body = b"\x00" + varint(-(-len(captions) // 32)) + body
         show(key=key, counter=counter, arrived=captions, bytes=command(counter, key, body))
 
 

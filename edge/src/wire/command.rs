@@ -24,8 +24,8 @@ pub const KEY: usize = 32;
 
 const HEADER: usize = 9;
 const CODE: usize = 16;
-/// Bytes of an [`Arrival`]'s bitmap at most.
-const LARGEST_BITMAP: usize = 64;
+/// Captions of an [`Arrival`] at most.
+const MOST_ARRIVED: usize = 32;
 
 /// What the ground says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub enum Command {
 pub struct Arrival {
     /// The first one's number.
     first: u32,
-    /// Bit n, lowest first, stands for the caption whose number is `first` + n.
-    bitmap: Vec<u8>,
+    /// A bitmap from `first` on, by the lengths of its runs: so many arrived, so many did not, and so on. At most 32 arrived.
+    runs: Vec<u32>,
     /// The sum of the captions' [`digest`]s, modulo 2^32.
     digest: u32,
 }
@@ -115,28 +115,45 @@ impl core::fmt::Debug for Key {
 }
 
 impl Arrival {
-    /// Arrivals of captions by number and digest; more than one where the numbers lie far apart.
+    /// Arrivals of captions by number and digest; more than one where there are more than 32.
     #[must_use]
     pub fn of(captions: impl IntoIterator<Item = (u32, u32)>) -> Vec<Self> {
-        let captions: alloc::collections::BTreeMap<u32, u32> = captions.into_iter().collect();
-        let mut all: Vec<Self> = Vec::new();
-        for (number, digest) in captions {
-            if all.last().is_none_or(|last| (number - last.first) as usize / 8 >= LARGEST_BITMAP) {
-                all.push(Self { first: number, ..Self::default() });
+        let captions: Vec<(u32, u32)> =
+            captions.into_iter().collect::<alloc::collections::BTreeMap<_, _>>().into_iter().collect();
+        captions.chunks(MOST_ARRIVED).map(Self::of_few).collect()
+    }
+
+    /// Of at least one and at most 32 captions, in the order of their numbers.
+    fn of_few(captions: &[(u32, u32)]) -> Self {
+        let first = captions.first().map_or(0, |caption| caption.0);
+        let (mut runs, mut next) = (alloc::vec![0], first);
+        for &(number, _) in captions {
+            if number != next {
+                runs.extend([number.wrapping_sub(next), 0]);
             }
-            let Some(last) = all.last_mut() else { continue };
-            let offset = (number - last.first) as usize;
-            last.bitmap.resize(last.bitmap.len().max(offset / 8 + 1), 0);
-            last.bitmap[offset / 8] |= 1 << (offset % 8);
-            last.digest = last.digest.wrapping_add(digest);
+            if let Some(run) = runs.last_mut() {
+                *run += 1;
+            }
+            next = number.wrapping_add(1);
         }
-        all
+        let digest = captions.iter().fold(0, |sum: u32, caption| sum.wrapping_add(caption.1));
+        Self { first, runs, digest }
     }
 
     /// The captions' numbers.
     pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
-        let bits = (0..8 * self.bitmap.len()).filter(|bit| self.bitmap[bit / 8] >> (bit % 8) & 1 == 1);
-        bits.map(|bit| self.first.wrapping_add(bit as u32))
+        let mut start = self.first;
+        let runs = self.runs.chunks(2).map(move |run| {
+            let arrived = start;
+            start = run.iter().fold(start, |start, &length| start.wrapping_add(length));
+            (arrived, run[0])
+        });
+        runs.flat_map(|(start, length)| (0..length).map(move |n| start.wrapping_add(n)))
+    }
+
+    /// Whether there are no more captions than there may be.
+    fn is_bounded(&self) -> bool {
+        self.runs.iter().step_by(2).map(|&length| u64::from(length)).sum::<u64>() <= MOST_ARRIVED as u64
     }
 
     /// Whether these are the captions, by their digests in the order of [`Arrival::numbers`].
@@ -152,13 +169,11 @@ impl Command {
         // Version, counter, the command's number, a length, code.
         let (mut taken, mut left) = (Vec::new(), LARGEST_COMMAND - HEADER - 2 - CODE);
         for arrival in arrivals {
-            // Two numbers of at most five bytes each, and a length.
-            let size = 5 + 1 + arrival.bitmap.len() + 5;
-            if size > left {
-                break;
+            let size = postcard::to_allocvec(&arrival).map_or(usize::MAX, |bytes| bytes.len());
+            if size <= left && taken.len() < 127 {
+                left -= size;
+                taken.push(arrival);
             }
-            left -= size;
-            taken.push(arrival);
         }
         Self::Acknowledge(taken)
     }
@@ -187,6 +202,9 @@ impl Command {
         let (header, command) = content.split_first_chunk::<HEADER>().ok_or(wrong)?;
         let counter = header[1..].try_into().map(u64::from_le_bytes).map_err(|_| wrong)?;
         match postcard::take_from_bytes(command) {
+            Ok((Self::Acknowledge(arrivals), [])) if !arrivals.iter().all(Arrival::is_bounded) => {
+                Err(CommandError::Malformed)
+            }
             Ok((command, [])) => Ok((counter, command)),
             _ => Err(CommandError::Malformed),
         }
@@ -243,16 +261,25 @@ mod tests {
     #[test]
     fn a_command_comes_back_under_its_key_only() -> Result<(), CommandError> {
         let numbers = [4, 5, 9, 515, 516, 90_000, u32::MAX];
-        let arrivals = Arrival::of(numbers.map(|number| (number, digest(number, 7, "a river"))));
-        assert_eq!(arrivals.len(), 4);
-        assert_eq!(arrivals.iter().flat_map(Arrival::numbers).collect::<Vec<_>>(), numbers);
-        assert!(arrivals[0].is_of([4, 5, 9, 515].map(|number| digest(number, 7, "a river"))));
-        assert!(!arrivals[0].is_of([4, 5, 9, 515].map(|number| digest(number, 8, "a river"))));
-        let scattered = Arrival::of((0..64).map(|n| (n << 20, 0)));
-        let Command::Acknowledge(taken) = Command::acknowledge(scattered.clone()) else {
-            return Err(CommandError::Malformed);
+        let digests = |time| numbers.map(|number| digest(number, time, "a river"));
+        let arrivals = Arrival::of(numbers.into_iter().zip(digests(7)));
+        assert_eq!(arrivals.len(), 1);
+        assert_eq!(arrivals[0].numbers().collect::<Vec<_>>(), numbers);
+        assert!(arrivals[0].is_of(digests(7)) && !arrivals[0].is_of(digests(8)));
+        let scattered = Arrival::of((0..64).map(|n| (n << 8, 0)));
+        assert_eq!(
+            scattered.iter().flat_map(Arrival::numbers).collect::<Vec<_>>(),
+            (0..64).map(|n| n << 8).collect::<Vec<_>>()
+        );
+        let taken = |command: &Command| match command {
+            Command::Acknowledge(taken) => taken.len(),
+            Command::SelfTest => 0,
         };
-        assert!((5..20).contains(&taken.len()) && scattered.starts_with(&taken));
+        assert_eq!(taken(&Command::acknowledge(scattered.clone())), 1, "the other one has no room");
+        let runs = (0..20).flat_map(|n| Arrival::of((40 * n..40 * n + 32).map(|n| (n, u32::MAX / 7))));
+        assert!(taken(&Command::acknowledge(runs)) >= 10);
+        let endless = Command::Acknowledge(alloc::vec![Arrival { first: 0, runs: alloc::vec![33], digest: 0 }]);
+        assert_eq!(Command::open(&endless.seal(1, &key())?, &key()), Err(CommandError::Malformed));
         for command in [Command::acknowledge(arrivals), Command::acknowledge(scattered), Command::SelfTest] {
             let sealed = command.seal(12, &key())?;
             assert!(sealed.len() <= LARGEST_COMMAND);

@@ -32,7 +32,7 @@ pub struct LinkConfig {
     #[serde(default)]
     pub key: Option<PathBuf>,
     /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times
-    /// as many: somewhat more than there and back takes. While nobody answers, a packet goes out every so many seconds.
+    /// as many: somewhat more than there and back takes. While nobody answers, one caption goes out every so many seconds.
     #[serde(default = "resend_seconds")]
     pub resend_seconds: f64,
     /// How often each caption is sent where nobody acknowledges.

@@ -108,12 +108,12 @@ impl Downlink {
         };
         let most = usize::from(self.config.captions);
         let waiting = if probes {
-            // While nobody answers, now and then a packet with the most urgent captions, whether they went out before or not.
+            // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
             let again = self.sent.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
             if again > 0.0 {
                 return if self.store.waiting()? == 0 { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
             }
-            self.store.peek(most, |_| true)?
+            self.store.peek(1, |_| true)?
         } else {
             let on_their_way = self.flying.values().filter(|flying| now < self.due(flying)).count();
             let due = |sequence| self.flying.get(&sequence).is_none_or(|flying| now >= self.due(flying));

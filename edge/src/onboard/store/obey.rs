@@ -35,10 +35,12 @@ impl Store {
                             None => add(&mut counters, MISMATCHED, 1)?,
                         }
                     }
+                    // Two arrivals may name the same caption: it came twice.
+                    let mut count = 0;
                     for waiting in &all {
-                        queue.remove(key_of(waiting))?;
+                        count += i64::from(queue.remove(key_of(waiting))?.is_some());
                     }
-                    add(&mut counters, RETIRED, all.len() as i64)?;
+                    add(&mut counters, RETIRED, count)?;
                     gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
                 }
                 add(&mut counters, if gone.is_some() { COMMANDS } else { REFUSED }, 1)?;
