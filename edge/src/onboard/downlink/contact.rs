@@ -84,11 +84,9 @@ impl Contacts {
         }
     }
 
-    /// A packet went out.
-    pub(super) fn spend(&mut self, bytes: usize) {
-        if let Some(contact) = &mut self.at_hand {
-            contact.spent += bytes as u64;
-        }
+    /// The contact at hand once a packet of so many bytes has gone out.
+    pub(super) fn after(&self, bytes: usize) -> Option<Contact> {
+        self.at_hand.map(|contact| Contact { spent: contact.spent + bytes as u64, ..contact })
     }
 }
 
@@ -134,7 +132,7 @@ mod tests {
         let mut contacts = Contacts::new(Some(&config(None)), None, 0.0, 1000)?;
         assert_eq!(contacts.allowance(1.0, 1001), Allowance::Probe);
         contacts.heard(5.0, 1005);
-        contacts.spend(70);
+        contacts.at_hand = contacts.after(70);
         assert_eq!(contacts.allowance(6.0, 1006), Allowance::Bytes(30));
         contacts.heard(50.0, 1050);
         let kept = contacts.at_hand;
@@ -163,7 +161,7 @@ mod tests {
             [599, 600, 659, 660].map(&mut allowed).map(|a| a == Allowance::Bytes(0)),
             [true, false, false, true]
         );
-        contacts.spend(80);
+        contacts.at_hand = contacts.after(80);
         assert_eq!(contacts.allowance(0.0, 650), Allowance::Bytes(20));
         let mut again = Contacts::new(Some(&config(Some(path.clone()))), contacts.at_hand, 0.0, 655)?;
         assert_eq!(again.allowance(0.0, 655), Allowance::Bytes(20));

@@ -133,16 +133,18 @@ impl Downlink {
 
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
-        self.contacts.spend(cost);
-        self.sent = Some(now);
         let sends = self.key.is_none().then_some(self.config.sends);
+        // After an error this is called again: what is remembered changes when all of it does.
+        self.store.sent(&packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
+        self.contacts.at_hand = self.contacts.after(cost);
+        self.sent = Some(now);
         if self.key.is_some() {
             for waiting in &packet.captions {
                 let times = self.flying.get(&waiting.sequence).map_or(0, |flying| flying.times);
                 self.flying.insert(waiting.sequence, Flying { at: now, times: times + 1 });
             }
         }
-        self.store.sent(&packet.captions, cost, sends, self.contacts.at_hand.as_ref())
+        Ok(())
     }
 
     /// Something came from the ground. Obeys it once, if it is authentic; gives the command where that is for others to do.
@@ -214,8 +216,10 @@ impl Downlink {
     }
 
     /// How long nothing is to be sent: until the next resend, or until the allowance may have changed.
-    fn wait(&self, now: f64) -> Result<Next> {
+    fn wait(&mut self, now: f64) -> Result<Next> {
         if self.store.waiting()? == 0 {
+            // Displaced ones are never acknowledged.
+            self.flying.clear();
             return Ok(Next::Empty);
         }
         let next = self.flying.values().map(|flying| self.due(flying) - now).filter(|&left| left > 0.0);
