@@ -29,7 +29,8 @@ esac
 
 # Real programs that tests look at our results with; without them those tests say that they are skipped.
 for pair in ogrinfo:gdal-bin chromium:chromium; do
-  command -v "${pair%:*}" >/dev/null || apt-get install --yes --quiet --no-install-recommends "${pair#*:}" \
+  command -v "${pair%:*}" >/dev/null \
+    || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends "${pair#*:}"; } \
     || echo "${pair#*:} could not be installed"
 done
 
