@@ -1,7 +1,7 @@
 //! `edge link-sim`.
 
 use super::{bundle_place, print};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use cssa::files;
 use edge::link::Framing;
 use edge::onboard::downlink::{ContactConfig, LinkConfig};
@@ -93,6 +93,5 @@ pub(crate) fn link_sim(options: &LinkSimOptions) -> Result<()> {
         longest: options.longest,
     };
     let pictures = (!images.is_empty()).then_some((images.as_slice(), options.side));
-    let found = plan(&sentences, &bundle_place(options.bundle.as_deref())?, pictures, &settings);
-    print(&serde_json::to_string(&found.with_context(|| format!("{}", captions.display()))?)?)
+    print(&serde_json::to_string(&plan(&sentences, &bundle_place(options.bundle.as_deref())?, pictures, &settings)?)?)
 }

@@ -299,6 +299,12 @@ impl Config {
         ensure!((1..=64).contains(&self.model.threads), "model.threads is {}, expected 1 to 64", self.model.threads);
         ensure!(self.queue >= 1, "queue is 0, expected 1 or more");
         self.link.validate()?;
+        if let Some(contact) = &self.link.contact {
+            ensure!(
+                self.link.key.is_some() || contact.passes.is_some(),
+                "link.contact: without a key the ground is never heard, expected one or link.contact.passes"
+            );
+        }
         ensure!(self.health.heartbeat_seconds >= 1, "health.heartbeat_seconds is 0, expected 1 or more");
         for (word, &priority) in &self.policy.watch {
             ensure!(

@@ -97,6 +97,8 @@ pub fn plan(
     settings: &PlanSettings,
 ) -> Result<Plan> {
     settings.channel.validate()?;
+    settings.link.validate()?;
+    ensure!(settings.interval >= 0.0, "interval is {}, expected 0 or more", settings.interval);
     ensure!(!sentences.is_empty(), "no captions, expected a sentence a line");
     let folder = tempfile::tempdir()?;
     let (language, begun) = (Language::read(bundle)?, packets::now());

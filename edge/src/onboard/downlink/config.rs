@@ -130,7 +130,8 @@ impl LinkConfig {
         self.key.as_deref().map(read_key).transpose()
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// Names the first value that cannot be.
+    pub fn validate(&self) -> Result<()> {
         let address = self.address()?;
         ensure!(self.sends >= 1, "link.sends is 0, expected 1 or more");
         ensure!((1..=64).contains(&self.captions), "link.captions is {}, expected 1 to 64", self.captions);
@@ -152,10 +153,6 @@ impl LinkConfig {
                 (1.0..=1e7).contains(&contact.gap_seconds),
                 "link.contact.gap_seconds is {}, expected 1 to 10000000",
                 contact.gap_seconds
-            );
-            ensure!(
-                self.key.is_some() || contact.passes.is_some(),
-                "link.contact: without a key the ground is never heard, expected one or link.contact.passes"
             );
         }
         Ok(())

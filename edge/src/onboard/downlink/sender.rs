@@ -86,8 +86,8 @@ impl Sender {
 
     fn next(&mut self) -> Result<Next> {
         let language = Arc::clone(&self.language.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = self.now();
         let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
-        let now = self.started.elapsed().as_secs_f64();
         self.downlink.next(now, packets::now(), &language, room)
     }
 

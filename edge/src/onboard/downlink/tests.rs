@@ -1,6 +1,6 @@
 use super::*;
 use crate::onboard::outcome::Dropped;
-use crate::onboard::store::{AGAIN, BYTES, Caption, Outcome, RETIRED};
+use crate::onboard::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
 use crate::wire::command::digest;
 use cssa::language_model::LanguageModel;
 
@@ -97,6 +97,7 @@ fn a_contact_takes_what_it_may_and_nothing_more() -> Result<()> {
     assert_eq!(send(&mut downlink, 60.0)?.len(), 1, "a probe once the contact is over");
     assert!(acknowledge(&mut downlink, 70_000, &[1], 61.0)?);
     assert!(!send(&mut downlink, 62.0)?.is_empty(), "the next contact");
+    assert_eq!(store.counters()?[CONTACTS], 2);
     Ok(())
 }
 

@@ -40,6 +40,8 @@ pub const RETIRED: &str = "retired";
 pub const SENT: &str = "packets_sent";
 /// Counter of their bytes, with all that the link puts around them.
 pub const BYTES: &str = "bytes_sent";
+/// Counter of contacts in which something was sent.
+pub const CONTACTS: &str = "contacts";
 /// Counter of captions that were sent again.
 pub const AGAIN: &str = "sent_again";
 /// Counter of commands and acknowledgements that were obeyed.
@@ -253,7 +255,12 @@ impl Store {
                     }
                 }
                 if let Some(contact) = contact {
-                    write.open_table(CONTACT)?.insert((), postcard::to_allocvec(contact)?.as_slice())?;
+                    let mut kept = write.open_table(CONTACT)?;
+                    let before =
+                        kept.get(())?.map(|bytes| postcard::from_bytes::<Contact>(bytes.value())).transpose()?;
+                    let is_new = before.is_none_or(|before| before.begun != contact.begun);
+                    add(&mut counters, CONTACTS, i64::from(is_new))?;
+                    kept.insert((), postcard::to_allocvec(contact)?.as_slice())?;
                 }
             }
             Ok(write.commit()?)
