@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a port is listened to before a signal is looked for.
 const WAIT: Duration = Duration::from_millis(200);
+/// How long an archive that takes nothing is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks for a bundle that is missing.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -107,7 +109,6 @@ impl Receiver {
                 return Ok(Err(error.into()));
             }
         };
-        self.count.packets += 1;
         if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             // A bundle that is still being copied is looked at again later.
@@ -117,6 +118,7 @@ impl Receiver {
         }
         let Some(language) = self.languages.get(&bundle) else {
             self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
+            self.count.packets += 1;
             return Ok(Err(Lost::Bundle(bundle)));
         };
         let decoded = Packet::decode(bytes, bundle, &language.model, self.checksum);
@@ -128,6 +130,7 @@ impl Receiver {
             }
             Err(_) => self.count.damaged += 1,
         }
+        self.count.packets += 1;
         Ok(decoded.map_err(Lost::from))
     }
 
@@ -138,7 +141,7 @@ impl Receiver {
     }
 
     /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
-    /// out) is tried again, and so is an archive (locked, or on a full disk): what was not kept is not acknowledged, and comes again.
+    /// out) is tried again, and for a minute so is an archive (locked, or on a full disk): what was not kept is not acknowledged.
     pub fn receive(&mut self, port: &mut dyn Port, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
         let mut worked = false;
         while !stop.load(Ordering::Relaxed) {
@@ -152,21 +155,16 @@ impl Receiver {
             };
             worked = true;
             for found in heard.found {
-                let kept = match found {
-                    Ok(bytes) => self.take(&heard.from, &bytes),
+                let taken = match found {
+                    Ok(bytes) => self.take_patiently(&heard.from, &bytes, stop, show)?,
                     Err(error) => {
                         self.count.damaged += 1;
-                        Ok(Err(error.into()))
+                        Err(error.into())
                     }
                 };
-                match kept {
-                    Ok(taken) => {
-                        show(&heard.from, &taken)?;
-                        self.answer(port, &heard.from, &taken)?;
-                    }
-                    // A file is not sent again.
-                    Err(error) if heard.ended => return Err(error),
-                    Err(error) => self.failed(&error, show)?,
+                show(&heard.from, &taken)?;
+                if let Err(error) = self.answer(port, &heard.from, &taken) {
+                    self.failed(&error, show)?;
                 }
             }
             self.count.missing = port.missing();
@@ -175,6 +173,25 @@ impl Receiver {
             }
         }
         Ok(())
+    }
+
+    /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.
+    fn take_patiently(
+        &mut self,
+        sender: &str,
+        bytes: &[u8],
+        stop: &AtomicBool,
+        show: Show<'_>,
+    ) -> Result<Result<Packet, Lost>> {
+        let began = Instant::now();
+        loop {
+            match self.take(sender, bytes) {
+                Err(error) if began.elapsed() < PATIENCE && !stop.load(Ordering::Relaxed) => {
+                    self.failed(&error, show)?
+                }
+                taken => return taken,
+            }
+        }
     }
 
     fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, Lost>) -> Result<()> {
