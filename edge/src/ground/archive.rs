@@ -55,6 +55,7 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let mut database = Connection::open(path).with_context(|| format!("{shown}"))?;
+        database.busy_timeout(std::time::Duration::from_secs(10))?;
         let application: i32 = database
             .pragma_query_value(None, "application_id", |row| row.get(0))
             .with_context(|| format!("{shown}"))?;
@@ -81,7 +82,6 @@ impl Archive {
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
         database.execute_batch(GROUND)?;
-        database.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(Self { database, path: path.into() })
     }
 
