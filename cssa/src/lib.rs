@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod backbone;
 pub mod geometry;
+pub mod lanes;
 pub mod language_model;
 pub mod model;
 pub mod parameters;

@@ -4,7 +4,9 @@
 //! the model's square (bilinear, antialiased), without keeping its proportions, so that nothing in view is cut off.
 
 use crate::backbone::Normalization;
-use image::{DynamicImage, ImageFormat, ImageReader, RgbImage, imageops::FilterType};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -96,17 +98,27 @@ pub fn resize(image: &RgbImage, size: u32) -> RgbImage {
     if image.dimensions() == (size, size) {
         return image.clone();
     }
-    image::imageops::resize(image, size, size, FilterType::Triangle)
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let mut square = RgbImage::new(size, size);
+    let done = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3).ok().and_then(|source| {
+        let mut target = Image::from_slice_u8(size, size, &mut square, PixelType::U8x3).ok()?;
+        Resizer::new().resize(&source, &mut target, &options).ok()
+    });
+    // Buffers of the sizes that both images say cannot be refused.
+    debug_assert!(done.is_some());
+    square
 }
 
 /// The network's input of a square image: `[3, size, size]`, channels R, G, B.
 #[must_use]
 pub fn normalize(image: &RgbImage, normalization: Normalization) -> Vec<f32> {
-    let pixels = image.as_raw();
-    let mut input = Vec::with_capacity(pixels.len());
-    for channel in 0..3 {
+    let pixels = image.as_raw().as_chunks::<3>().0;
+    let mut input = vec![0.0; 3 * pixels.len()];
+    for (channel, plane) in input.chunks_exact_mut(pixels.len().max(1)).enumerate() {
         let (mean, deviation) = (normalization.mean[channel], normalization.deviation[channel]);
-        input.extend(pixels.iter().skip(channel).step_by(3).map(|&value| (f32::from(value) - mean) / deviation));
+        for (value, pixel) in plane.iter_mut().zip(pixels) {
+            *value = (f32::from(pixel[channel]) - mean) / deviation;
+        }
     }
     input
 }

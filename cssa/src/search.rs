@@ -1,26 +1,32 @@
 //! Beam search over any decoder that can do one step: the same code evaluates in training, checks the export and
 //! captions on board.
 
+use crate::lanes;
 use crate::vocabulary::TokenId;
 use alloc::vec::Vec;
 
-/// One step of a decoder for all captions of a beam.
+/// The captions that one step of a decoder continues, by one token each.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// Where the newest tokens stand.
+    pub position: usize,
+    /// The image of each caption, by its number in the search.
+    pub images: &'a [usize],
+    /// The newest token of each caption.
+    pub tokens: &'a [TokenId],
+    /// The caption of the step before that each caption continues. At position 0 there is no step before: all are 0.
+    pub parents: &'a [usize],
+}
+
+/// A decoder that can do one step for the beams of one image or several.
 pub trait Step {
     /// Why a step may fail.
     type Error;
 
-    /// Continues `tokens.len()` captions by one token each. Caption `i` of this step continues caption `parents[i]` of
-    /// the step before and its newest token is `tokens[i]`, which stands at `position`. Writes the logits of the next
-    /// token, `[tokens.len(), vocabulary]` row-major, into `logits`, whose old content does not matter.
-    ///
-    /// At position 0 there is no step before: `parents` are all 0 and every token is [`TokenId::START`].
-    fn step(
-        &mut self,
-        position: usize,
-        tokens: &[TokenId],
-        parents: &[usize],
-        logits: &mut Vec<f32>,
-    ) -> Result<(), Self::Error>;
+    /// Writes the logits of the next token of every caption, `[rows, vocabulary]` row-major, into `logits`, whose old content
+    /// does not matter. At position 0 there is one caption an image, and its token is [`TokenId::START`]; afterwards at most
+    /// a beam, and none of an image that is done.
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Self::Error>;
 }
 
 /// How to search.
@@ -44,6 +50,9 @@ pub struct Hypothesis {
 }
 
 impl Hypothesis {
+    /// What there is where nothing is possible.
+    const NOTHING: Self = Self { tokens: Vec::new(), log_probability: f32::NEG_INFINITY };
+
     /// Geometric mean of the tokens' probabilities, 0 to 1: how sure the model is of the caption.
     #[must_use]
     pub fn score(&self) -> f32 {
@@ -58,56 +67,91 @@ impl Hypothesis {
 struct Live {
     tokens: Vec<TokenId>,
     log_probability: f32,
+    /// Its row in the last step.
+    row: usize,
 }
 
 struct Candidate {
+    /// Among the live captions.
     parent: usize,
     token: TokenId,
     log_probability: f32,
 }
 
-/// Searches the best caption. Never yields [`TokenId::UNKNOWN`] or [`TokenId::START`]. Logits that are not finite count
-/// as impossible; if no token is possible at all the caption ends there.
+/// The captions of one image.
+struct Beam {
+    live: Vec<Live>,
+    finished: Vec<Hypothesis>,
+}
+
+/// Searches the best caption of one image.
+///
+/// Never yields [`TokenId::UNKNOWN`] or [`TokenId::START`]. Logits that are not finite count as impossible; if no token is
+/// possible at all the caption ends there.
 pub fn search<S: Step>(step: &mut S, settings: Settings) -> Result<Hypothesis, S::Error> {
-    let beam = settings.beam.max(1);
-    let mut live = alloc::vec![Live { tokens: Vec::new(), log_probability: 0.0 }];
-    let mut finished: Vec<Hypothesis> = Vec::new();
-    let mut logits = Vec::new();
-    let mut tokens = alloc::vec![TokenId::START; beam];
-    let mut parents = alloc::vec![0; beam];
+    Ok(search_all(step, 1, settings)?.pop().unwrap_or(Hypothesis::NOTHING))
+}
+
+/// Searches the best captions of `images` images, all in the same steps.
+pub fn search_all<S: Step>(step: &mut S, images: usize, settings: Settings) -> Result<Vec<Hypothesis>, S::Error> {
+    let settings = Settings { beam: settings.beam.max(1), ..settings };
+    let mut beams: Vec<Beam> = core::iter::repeat_with(Beam::new).take(images).collect();
+    let (mut numbers, mut tokens, mut parents, mut logits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for position in 0..=settings.longest {
-        step.step(position, &tokens, &parents, &mut logits)?;
-        let last = position == settings.longest;
-        let candidates = best_candidates(&logits, &live, beam, last);
-        let mut next = Vec::with_capacity(beam);
-        parents.clear();
+        numbers.clear();
         tokens.clear();
-        for candidate in candidates {
-            let mut words = live[candidate.parent].tokens.clone();
-            if candidate.token == TokenId::END {
-                finished.push(Hypothesis { tokens: words, log_probability: candidate.log_probability });
-            } else if next.len() < beam {
-                words.push(candidate.token);
-                next.push(Live { tokens: words, log_probability: candidate.log_probability });
-                parents.push(candidate.parent);
-                tokens.push(candidate.token);
+        parents.clear();
+        for (image, beam) in beams.iter_mut().enumerate() {
+            for live in &mut beam.live {
+                parents.push(live.row);
+                live.row = tokens.len();
+                numbers.push(image);
+                tokens.push(live.tokens.last().copied().unwrap_or(TokenId::START));
             }
         }
-        live = next;
-        let rank = |hypothesis: &Hypothesis| hypothesis.rank(settings.length_exponent);
-        let best_finished = finished.iter().map(rank).fold(f32::NEG_INFINITY, f32::max);
-        let hope = live.iter().map(|caption| upper_bound(caption, settings)).fold(f32::NEG_INFINITY, f32::max);
-        if live.is_empty() || (finished.len() >= beam && best_finished >= hope) {
+        if tokens.is_empty() {
             break;
         }
-        // The decoder's shapes are fixed: rows without a caption of their own repeat the first and are not read.
-        tokens.resize(beam, tokens[0]);
-        parents.resize(beam, parents[0]);
+        step.step(Rows { position, images: &numbers, tokens: &tokens, parents: &parents }, &mut logits)?;
+        let vocabulary = logits.len() / tokens.len();
+        for beam in beams.iter_mut().filter(|beam| !beam.live.is_empty()) {
+            beam.advance(&logits, vocabulary, position == settings.longest, settings);
+        }
     }
-    let best = finished
-        .into_iter()
-        .max_by(|a, b| a.rank(settings.length_exponent).total_cmp(&b.rank(settings.length_exponent)));
-    Ok(best.unwrap_or(Hypothesis { tokens: Vec::new(), log_probability: f32::NEG_INFINITY }))
+    Ok(beams.into_iter().map(|beam| beam.best(settings)).collect())
+}
+
+impl Beam {
+    fn new() -> Self {
+        Self { live: alloc::vec![Live { tokens: Vec::new(), log_probability: 0.0, row: 0 }], finished: Vec::new() }
+    }
+
+    /// Goes on by one token; no caption stays alive once none can become the best.
+    fn advance(&mut self, logits: &[f32], vocabulary: usize, last: bool, settings: Settings) {
+        let mut next = Vec::with_capacity(settings.beam);
+        for candidate in best_candidates(logits, vocabulary, &self.live, settings.beam, last) {
+            let parent = &self.live[candidate.parent];
+            let (mut tokens, log_probability) = (parent.tokens.clone(), candidate.log_probability);
+            if candidate.token == TokenId::END {
+                self.finished.push(Hypothesis { tokens, log_probability });
+            } else if next.len() < settings.beam {
+                tokens.push(candidate.token);
+                next.push(Live { tokens, log_probability, row: parent.row });
+            }
+        }
+        self.live = next;
+        let rank = |hypothesis: &Hypothesis| hypothesis.rank(settings.length_exponent);
+        let best_finished = self.finished.iter().map(rank).fold(f32::NEG_INFINITY, f32::max);
+        let hope = self.live.iter().map(|caption| upper_bound(caption, settings)).fold(f32::NEG_INFINITY, f32::max);
+        if best_finished >= hope {
+            self.live.clear();
+        }
+    }
+
+    fn best(self, settings: Settings) -> Hypothesis {
+        let rank = |hypothesis: &Hypothesis| hypothesis.rank(settings.length_exponent);
+        self.finished.into_iter().max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap_or(Hypothesis::NOTHING)
+    }
 }
 
 /// The best rank that a live caption can still reach: its probability only falls.
@@ -116,11 +160,11 @@ fn upper_bound(caption: &Live, settings: Settings) -> f32 {
 }
 
 /// The `2 · beam` best continuations of all live captions, best first; the last step may only end.
-fn best_candidates(logits: &[f32], live: &[Live], beam: usize, last: bool) -> Vec<Candidate> {
-    let rows = logits.len() / beam.max(1);
+fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], beam: usize, last: bool) -> Vec<Candidate> {
     let keep = 2 * beam;
     let mut best: Vec<Candidate> = Vec::with_capacity(keep + 1);
-    for (parent, (caption, row)) in live.iter().zip(logits.chunks_exact(rows.max(1))).enumerate() {
+    for (parent, caption) in live.iter().enumerate() {
+        let row = &logits[caption.row * vocabulary..][..vocabulary];
         let normalizer = log_sum_exp(row);
         for (id, &logit) in row.iter().enumerate() {
             let token = TokenId(id as u16);
@@ -142,8 +186,7 @@ fn best_candidates(logits: &[f32], live: &[Live], beam: usize, last: bool) -> Ve
 
 fn log_sum_exp(row: &[f32]) -> f32 {
     let largest = row.iter().copied().filter(|x| x.is_finite()).fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = row.iter().filter(|x| x.is_finite()).map(|x| libm::expf(x - largest)).sum();
-    largest + libm::logf(sum)
+    largest + libm::logf(lanes::sum_exp(row, largest))
 }
 
 #[cfg(test)]
@@ -159,13 +202,8 @@ mod tests {
     impl Step for Chain {
         type Error = core::convert::Infallible;
 
-        fn step(
-            &mut self,
-            position: usize,
-            tokens: &[TokenId],
-            parents: &[usize],
-            logits: &mut Vec<f32>,
-        ) -> Result<(), Self::Error> {
+        fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Self::Error> {
+            let Rows { position, tokens, parents, .. } = rows;
             let continued = |(&parent, &token): (&usize, &TokenId)| {
                 let mut caption = if position == 0 { Vec::new() } else { self.captions[parent].clone() };
                 caption.push(token);
@@ -200,6 +238,48 @@ mod tests {
         assert_eq!(found.tokens, [TokenId(4), TokenId(5)]);
         assert!((found.log_probability - libm::logf(0.4 * 0.95)).abs() < 1e-5);
         assert!((found.score() - libm::powf(0.38, 1.0 / 3.0)).abs() < 1e-5);
+    }
+
+    /// Three images with chains of their own.
+    struct Chains([Chain; 3]);
+
+    impl Step for Chains {
+        type Error = core::convert::Infallible;
+
+        fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Self::Error> {
+            let captions: Vec<Vec<TokenId>> = self.0.iter().flat_map(|chain| chain.captions.clone()).collect();
+            let mut own = Vec::new();
+            logits.clear();
+            for (image, chain) in self.0.iter_mut().enumerate() {
+                let at: Vec<usize> = (0..rows.images.len()).filter(|&row| rows.images[row] == image).collect();
+                let of = |values: &[usize]| at.iter().map(|&row| values[row]).collect::<Vec<usize>>();
+                let tokens: Vec<TokenId> = at.iter().map(|&row| rows.tokens[row]).collect();
+                assert!(rows.images.is_sorted() && (rows.position > 0 || at.len() == 1));
+                chain.captions.clone_from(&captions);
+                let (images, parents) = (of(rows.images), of(rows.parents));
+                let rows = Rows { position: rows.position, images: &images, tokens: &tokens, parents: &parents };
+                let Ok(()) = chain.step(rows, &mut own);
+                logits.extend_from_slice(&own);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn images_searched_together_are_searched_as_alone() {
+        let mut endless = chain();
+        endless.transitions[3] = [0.001, 0.0, 0.0, 0.999, 0.0, 0.0];
+        endless.transitions[1] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+        let mut brief = chain();
+        brief.transitions[1] = [0.9, 0.0, 0.0, 0.1, 0.0, 0.0];
+        let settings = Settings { beam: 3, longest: 7, length_exponent: 0.5 };
+        let alone = [&chain(), &endless, &brief].map(|chain| {
+            let Ok(found) = search(&mut Chain { captions: Vec::new(), ..*chain }, settings);
+            found
+        });
+        let Ok(together) = search_all(&mut Chains([chain(), endless, brief]), 3, settings);
+        assert_eq!(together, alone);
+        assert!(alone[0].tokens != alone[1].tokens && alone[2].tokens.is_empty());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Caption {
     pub preprocessing: Duration,
     /// Time in the encoder.
     pub encoder: Duration,
-    /// Time in the beam search.
+    /// Time in the beam search, an equal share of it where images share steps.
     pub decoder: Duration,
 }
 
@@ -77,25 +77,37 @@ impl Captioner {
         Ok(self.look(image)?.0)
     }
 
-    /// Captions an image of any size; gives the memory, `[N, d]`, too. A memory that is not finite or leaves its range is an
-    /// error: something is broken, and no caption of it would be true.
+    /// Captions an image of any size; gives the memory, `[N, d]`, too.
     pub fn look(&mut self, image: &RgbImage) -> Result<(Caption, Vec<f32>)> {
-        let started = Instant::now();
-        let square = preprocess::resize(image, self.model.image_size as u32);
-        let input = preprocess::normalize(&square, self.model.backbone.normalization());
-        let prepared = Instant::now();
-        let memory = self.runtime.encode(&input)?;
-        let outside = memory.iter().find(|value| !value.is_finite() || value.abs() > self.guard);
-        if let Some(value) = outside {
-            bail!("the encoder gave {value}, expected values up to {}", self.guard);
+        self.look_all(&[image])?.pop().context("no caption")
+    }
+
+    /// Captions several images, whose beam searches share the decoder's steps; gives their memories, too. A memory that is not
+    /// finite or leaves its range is an error: something is broken, and no caption of it would be true.
+    pub fn look_all(&mut self, images: &[&RgbImage]) -> Result<Vec<(Caption, Vec<f32>)>> {
+        let mut seen = Vec::with_capacity(images.len());
+        for (place, image) in images.iter().enumerate() {
+            let started = Instant::now();
+            let square = preprocess::resize(image, self.model.image_size as u32);
+            let input = preprocess::normalize(&square, self.model.backbone.normalization());
+            let prepared = Instant::now();
+            let memory = self.runtime.encode(place, &input)?;
+            let outside = memory.iter().find(|value| !value.is_finite() || value.abs() > self.guard);
+            if let Some(value) = outside {
+                bail!("the encoder gave {value}, expected values up to {}", self.guard);
+            }
+            seen.push((memory, prepared - started, prepared.elapsed()));
         }
         let encoded = Instant::now();
-        let Hypothesis { tokens, log_probability } = search::search(&mut Steps(self.runtime.as_mut()), self.search)?;
-        let decoder = encoded.elapsed();
-        ensure!(log_probability.is_finite(), "the decoder gave no caption");
-        let score = Hypothesis { tokens: tokens.clone(), log_probability }.score();
-        let text = self.vocabulary.decode(&tokens).context("the search gave a token that is no word")?;
-        let (preprocessing, encoder) = (prepared - started, encoded - prepared);
-        Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
+        let found = search::search_all(&mut Steps(self.runtime.as_mut()), images.len(), self.search)?;
+        let decoder = encoded.elapsed() / images.len().max(1) as u32;
+        let caption = |(hypothesis, (memory, preprocessing, encoder)): (Hypothesis, _)| {
+            ensure!(hypothesis.log_probability.is_finite(), "the decoder gave no caption");
+            let score = hypothesis.score();
+            let tokens = hypothesis.tokens;
+            let text = self.vocabulary.decode(&tokens).context("the search gave a token that is no word")?;
+            Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
+        };
+        found.into_iter().zip(seen).map(caption).collect()
     }
 }

@@ -4,12 +4,13 @@ use crate::graph::Name;
 use crate::quantize::group_of;
 use anyhow::{Context, Result};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
-use edge::runtime::float_twin;
+use edge::runtime::{float_twin, names};
 use prost::Message;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::pb::tensor_shape_proto::dimension::Value;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
@@ -90,7 +91,9 @@ fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
 
 /// The shapes of the float network's tensors, by the names they have in the graph.
 fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
-    let mut model = tract_onnx::onnx().model_for_proto_model(&float_twin(bytes, beam)?)?;
+    let mut twin = float_twin(bytes)?;
+    fix_beam(&mut twin, beam);
+    let mut model = tract_onnx::onnx().model_for_proto_model(&twin)?;
     model.analyse(true)?;
     let mut shapes = BTreeMap::new();
     for node in model.nodes() {
@@ -101,6 +104,22 @@ fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
         }
     }
     Ok(shapes)
+}
+
+/// Puts a number in the place of the named beam dimension of inputs and outputs.
+fn fix_beam(proto: &mut ModelProto, beam: usize) {
+    let Some(graph) = &mut proto.graph else { return };
+    for info in graph.input.iter_mut().chain(&mut graph.output) {
+        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        else {
+            continue;
+        };
+        for dimension in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
+            if matches!(&dimension.value, Some(Value::DimParam(name)) if name == names::BEAM) {
+                dimension.value = Some(Value::DimValue(beam as i64));
+            }
+        }
+    }
 }
 
 /// Multiplications of the nodes that have any; other operators only move or add.

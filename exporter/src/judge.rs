@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use cssa::bundle::Bundle;
 use cssa::metrics::{self, Item};
 use cssa::preprocess;
-use cssa::search::{self, Hypothesis};
+use cssa::search::{self, Hypothesis, Rows};
 use cssa::tolerance::Difference;
 use cssa::vocabulary::TokenId;
 use edge::runtime::{self, Choice, Provider, Runtime, Settings, Steps};
@@ -89,8 +89,8 @@ impl Judge {
         for n in 0..count {
             let at = n * self.questions.len() / count;
             let (question, float) = (&self.questions[at], &self.float[at]);
-            let memory = runtime.encode(&input(bundle, question)?)?;
-            let logits = follow(runtime.as_mut(), &float.tokens, 1)?;
+            let memory = runtime.encode(0, &input(bundle, question)?)?;
+            let logits = follow(runtime.as_mut(), &float.tokens)?;
             sum.add(float, &memory, &logits, bundle.vocabulary.size());
         }
         Ok(sum.over(count))
@@ -142,9 +142,9 @@ pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Resul
     let beam = bundle.manifest.search.beam;
     let mut runtime = runtime::open(bundle, &settings(choice, beam))?;
     let answer = |question: &Question| {
-        let memory = runtime.encode(&input(bundle, question)?)?;
+        let memory = runtime.encode(0, &input(bundle, question)?)?;
         let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
-        let logits = follow(runtime.as_mut(), &tokens, beam)?;
+        let logits = follow(runtime.as_mut(), &tokens)?;
         let text = text(bundle, &tokens)?;
         Ok(Answer { memory, tokens, text, logits })
     };
@@ -155,7 +155,7 @@ pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Resul
 pub fn captions(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<String>> {
     let mut runtime = runtime::open(bundle, &settings(choice, bundle.manifest.search.beam))?;
     let caption = |question: &Question| {
-        runtime.encode(&input(bundle, question)?)?;
+        runtime.encode(0, &input(bundle, question)?)?;
         text(bundle, &searched(bundle, runtime.as_mut())?.tokens)
     };
     questions.iter().map(caption).collect()
@@ -168,13 +168,12 @@ pub fn input(bundle: &Bundle, question: &Question) -> Result<Vec<f32>> {
     Ok(preprocess::normalize(&square, model.backbone.normalization()))
 }
 
-/// Logits of the next word along a caption, the start first. The runtime has a beam of `beam` and has encoded the image;
-/// what its caches hold behind the caption is masked, so that a search before does not matter.
-pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId], beam: usize) -> Result<Vec<f32>> {
-    let (mut all, mut step, parents) = (Vec::new(), Vec::new(), vec![0; beam]);
+/// Logits of the next word along a caption, the start first, for the image that the runtime encoded last.
+pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId]) -> Result<Vec<f32>> {
+    let (mut all, mut step) = (Vec::new(), Vec::new());
     for (position, &token) in std::iter::once(&TokenId::START).chain(tokens).enumerate() {
-        runtime.step(position, &vec![token; beam], &parents, &mut step)?;
-        all.extend_from_slice(&step[..step.len() / beam]);
+        runtime.step(Rows { position, images: &[0], tokens: &[token], parents: &[0] }, &mut step)?;
+        all.append(&mut step);
     }
     Ok(all)
 }

@@ -146,8 +146,7 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
 
 /// The network that the bundle's graphs round.
 fn twin(bundle: &Bundle) -> Result<Bundle> {
-    let beam = bundle.manifest.search.beam;
-    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes, beam)?));
+    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes)?));
     Ok(Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() })
 }
 
@@ -157,10 +156,10 @@ fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> 
     let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
     let (mut captions, mut cosines) = (Vec::new(), Vec::new());
     for (question, float) in judge.questions().iter().zip(judge.float()) {
-        let memory = runtime.encode(&judge::input(bundle, question)?)?;
+        let memory = runtime.encode(0, &judge::input(bundle, question)?)?;
         let tokens = judge::searched(bundle, runtime.as_mut())?.tokens;
         captions.push(bundle.vocabulary.decode(&tokens).context("the search gave a token that is no word")?);
-        let logits = judge::follow(runtime.as_mut(), &float.tokens, beam)?;
+        let logits = judge::follow(runtime.as_mut(), &float.tokens)?;
         let before = sum.cosine;
         sum.add(float, &memory, &logits, bundle.vocabulary.size());
         cosines.push(sum.cosine - before);

@@ -9,7 +9,7 @@ use cssa::dataset::Captioned;
 use cssa::metrics::{self, Item, Scores};
 use cssa::model::Model;
 use cssa::search::{self, Hypothesis, Settings, Step};
-use cssa::vocabulary::{TokenId, Vocabulary};
+use cssa::vocabulary::Vocabulary;
 use tch::{Device, Tensor};
 
 /// A model ready to caption.
@@ -34,7 +34,8 @@ struct TchStep<'a> {
 impl Step for TchStep<'_> {
     type Error = anyhow::Error;
 
-    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
+    fn step(&mut self, rows: search::Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
+        let search::Rows { position, tokens, parents, .. } = rows;
         let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
         let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(self.device);

@@ -1,40 +1,34 @@
-//! The decoder's self-attention caches: grown and reordered here, read by the graphs.
+//! The self-attention caches of `decoder.onnx`: grown and reordered here, read by the graph.
 
 use anyhow::{Result, ensure};
 use cssa::model::Model;
 
-/// The keys and values of every layer's self-attention, `[beam, h, past, d_k]` each. All memory is taken once.
+/// The keys and values of every layer's self-attention, `[rows, h, past, d_k]` each.
 #[derive(Debug)]
 pub(super) struct Caches {
-    beam: usize,
     heads: usize,
     width: usize,
     longest: usize,
+    rows: usize,
     past: usize,
     tensors: Vec<Cache>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Cache {
     values: Vec<f32>,
     /// Where the next step's values are put together.
     spare: Vec<f32>,
-    /// The last step's keys or values, `[beam, h, d_k]`, not yet among `values`.
+    /// The last step's keys or values, `[rows, h, d_k]`, not yet among `values`.
     new: Vec<f32>,
 }
 
 impl Caches {
     /// Empty caches for the layers of `model`; keys and values take turns.
-    pub(super) fn new(model: &Model, beam: usize) -> Self {
+    pub(super) fn new(model: &Model) -> Self {
         let (heads, width, longest) = (model.heads, model.head_width(), model.max_tokens);
-        let size = beam * heads * width;
-        let empty = || Cache {
-            values: Vec::with_capacity(size * longest),
-            spare: Vec::with_capacity(size * longest),
-            new: Vec::with_capacity(size),
-        };
-        let tensors = std::iter::repeat_with(empty).take(2 * model.decoder_layers).collect();
-        Self { beam, heads, width, longest, past: 0, tensors }
+        let tensors = std::iter::repeat_with(Cache::default).take(2 * model.decoder_layers).collect();
+        Self { heads, width, longest, rows: 0, past: 0, tensors }
     }
 
     /// Forgets the last caption.
@@ -48,14 +42,14 @@ impl Caches {
 
     /// Makes ready for the token at `position`: row `i` continues row `parents[i]` of the step before.
     pub(super) fn turn(&mut self, position: usize, parents: &[usize]) -> Result<()> {
-        let Self { beam, heads, width, longest, .. } = *self;
+        let Self { rows, heads, width, longest, .. } = *self;
         ensure!(position < longest, "position {position} is behind the longest caption, {longest} tokens");
-        ensure!(parents.len() == beam, "{} parents, expected {beam}", parents.len());
-        ensure!(parents.iter().all(|&parent| parent < beam), "a parent is not among {beam} captions: {parents:?}");
+        self.rows = parents.len();
         if position == 0 {
             self.clear();
             return Ok(());
         }
+        ensure!(parents.iter().all(|&parent| parent < rows), "a parent is not among {rows} captions: {parents:?}");
         let known = self.past + usize::from(self.tensors.iter().all(|cache| !cache.new.is_empty()));
         ensure!(position == known, "position {position} follows position {}", known as i64 - 1);
         let past = self.past * width;
@@ -74,7 +68,7 @@ impl Caches {
 
     /// The shape of every cache.
     pub(super) fn shape(&self) -> [usize; 4] {
-        [self.beam, self.heads, self.past, self.width]
+        [self.rows, self.heads, self.past, self.width]
     }
 
     /// The values of a layer's keys or values: `2 * layer` or `2 * layer + 1`.
@@ -82,9 +76,9 @@ impl Caches {
         &self.tensors[tensor].values
     }
 
-    /// Takes what the step gave for a layer's keys or values, `[beam, h, 1, d_k]`.
+    /// Takes what the step gave for a layer's keys or values, `[rows, h, 1, d_k]`.
     pub(super) fn grow(&mut self, tensor: usize, new: &[f32]) -> Result<()> {
-        let expected = self.beam * self.heads * self.width;
+        let expected = self.rows * self.heads * self.width;
         ensure!(new.len() == expected, "{} new keys or values, expected {expected}", new.len());
         self.tensors[tensor].new.clear();
         self.tensors[tensor].new.extend_from_slice(new);
@@ -104,7 +98,7 @@ mod tests {
              decoder_layers = 1\ncontrast_width = 4\nvocabulary = 9\nmax_tokens = 3\n\
              [dgp]\nhidden = 4\ndecay = \"none\"\ninitial_s = 1.0\n",
         )?;
-        Ok(Caches::new(&model, 2))
+        Ok(Caches::new(&model))
     }
 
     #[test]
@@ -132,6 +126,7 @@ mod tests {
         let mut caches = caches()?;
         caches.turn(0, &[0, 0])?;
         assert!(caches.turn(1, &[0, 0]).is_err_and(|error| error.to_string().contains("follows position -1")));
+        caches.turn(0, &[0, 0])?;
         assert!(caches.grow(0, &[0.0; 7]).is_err_and(|error| error.to_string().contains("expected 8")));
         (0..2).try_for_each(|tensor| caches.grow(tensor, &[0.0; 8]))?;
         assert!(caches.turn(1, &[0, 2]).is_err_and(|error| error.to_string().contains("not among 2 captions")));

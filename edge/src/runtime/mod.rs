@@ -1,29 +1,75 @@
-//! The programs that run a bundle's graphs: ONNX Runtime and tract, behind one trait.
+//! What runs a bundle: `encoder.onnx` in ONNX Runtime or tract, and the [`Decoder`] of this crate.
 
 mod caches;
+mod decoder;
 pub mod names;
 mod ort;
 mod tract;
 
-pub use self::ort::{Observer, OrtRuntime, find_library};
-pub use self::tract::{TractRuntime, float_twin};
+pub use self::decoder::Decoder;
+pub use self::ort::{Observer, OrtGraphs, find_library};
+pub use self::tract::float_twin;
 
+use self::ort::OrtEncoder;
+use self::tract::TractEncoder;
 use anyhow::{Context, Result, bail};
-use cssa::bundle::Bundle;
-use cssa::search::Step;
-use cssa::vocabulary::TokenId;
+use cssa::bundle::{Bundle, DECODER};
+use cssa::search::{Rows, Step};
 use std::path::PathBuf;
 
-/// A loaded model: an encoder and a decoder that works on what the encoder saw last.
+/// A loaded model: an encoder, and a decoder that works on what the encoder saw last.
 pub trait Runtime {
     /// The runtime and execution provider that are really at work, `ort/CPUExecutionProvider` for example.
     fn active(&self) -> String;
 
-    /// Runs the encoder on a normalized image `[3, s, s]` and starts a new caption. Gives the memory, `[N, d]`.
-    fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>>;
+    /// Runs the encoder on a normalized image `[3, s, s]`, which the steps know by its place; new captions start. Gives the
+    /// memory, `[N, d]`.
+    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>>;
 
-    /// One step of the decoder for the whole beam, as [`Step::step`] has it.
-    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()>;
+    /// One step of the decoder, as [`Step::step`] has it.
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()>;
+}
+
+/// Keys or values of a cross-attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `[h, d_k, N]`.
+    Keys,
+    /// `[h, N, d_k]`.
+    Values,
+}
+
+/// Takes a layer's cross-attention keys or values.
+type Seen<'a> = dyn FnMut(usize, Part, &[f32]) -> Result<()> + 'a;
+
+/// What runs `encoder.onnx`.
+trait Encoder {
+    /// As [`Runtime::active`] has it.
+    fn active(&self) -> String;
+
+    /// Runs on a normalized image `[3, s, s]`; shows every layer's keys and values to `seen`. Gives the memory, `[N, d]`.
+    fn encode(&mut self, image: &[f32], seen: &mut Seen<'_>) -> Result<Vec<f32>>;
+}
+
+/// A bundle as it flies.
+struct Onboard {
+    encoder: Box<dyn Encoder>,
+    decoder: Decoder,
+}
+
+impl Runtime for Onboard {
+    fn active(&self) -> String {
+        self.encoder.active()
+    }
+
+    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>> {
+        let Self { encoder, decoder } = self;
+        encoder.encode(image, &mut |layer, part, values| decoder.see(place, layer, part, values))
+    }
+
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
+        self.decoder.step(rows, logits)
+    }
 }
 
 /// Which runtime to take.
@@ -74,13 +120,16 @@ pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
         Choice::Auto => find_library(),
         Choice::Ort => Some(find_library().context(MISSING)?),
     };
-    match library {
-        Some(library) => Ok(Box::new(OrtRuntime::open(bundle, &library, settings)?)),
+    let encoder: Box<dyn Encoder> = match library {
+        Some(library) => Box::new(OrtEncoder::open(bundle, &library, settings)?),
         None if settings.provider != Provider::Cpu => {
             bail!("--provider {:?} needs ONNX Runtime: {MISSING}", settings.provider)
         }
-        None => Ok(Box::new(TractRuntime::open(bundle, settings.beam)?)),
-    }
+        None => Box::new(TractEncoder::open(bundle)?),
+    };
+    let decoder = Decoder::open(&bundle.decoder, &bundle.manifest.model)
+        .with_context(|| format!("{}", bundle.folder.join(DECODER).display()))?;
+    Ok(Box::new(Onboard { encoder, decoder }))
 }
 
 /// What to say where ONNX Runtime is needed and not there.
@@ -93,7 +142,7 @@ pub struct Steps<'a>(pub &'a mut dyn Runtime);
 impl Step for Steps<'_> {
     type Error = anyhow::Error;
 
-    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
-        self.0.step(position, tokens, parents, logits)
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
+        self.0.step(rows, logits)
     }
 }

@@ -1,11 +1,11 @@
 //! ONNX Runtime, loaded when the program runs: from PyPI's wheel, from a Jetson's, from a distribution.
 
 use super::caches::Caches;
-use super::{Provider, Runtime, Settings, names};
+use super::{Encoder, Part, Provider, Runtime, Seen, Settings, names};
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::bundle::{Bundle, DECODER, ENCODER, Precision};
 use cssa::model::Model;
-use cssa::vocabulary::TokenId;
+use cssa::search::Rows;
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider};
 use ort::session::builder::GraphOptimizationLevel;
@@ -18,20 +18,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// Called with the name and the values of an observed tensor.
 pub type Observer = Box<dyn FnMut(&str, &[f32])>;
-
-/// A bundle in ONNX Runtime.
-pub struct OrtRuntime {
-    observer: Option<Observer>,
-    encoder: Session,
-    decoder: Session,
-    model: Model,
-    provider: Provider,
-    beam: usize,
-    cross: Vec<(String, DynValue)>,
-    own: Caches,
-    /// Names of the caches and of what they grow by.
-    own_names: Vec<(String, String)>,
-}
 
 /// Where libonnxruntime is: `ORT_DYLIB_PATH`, beside the program, in this checkout's `target/onnxruntime`, or in the
 /// system's library folders.
@@ -66,10 +52,10 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(versioned).max()
 }
 
-/// An ONNX graph in ONNX Runtime; `name` is what errors call it.
+/// An ONNX graph in ONNX Runtime; errors name its path.
 fn open_session(
     library: &Path,
-    name: &str,
+    path: &Path,
     graph: &[u8],
     (provider, int8): (Provider, bool),
     threads: usize,
@@ -98,7 +84,7 @@ fn open_session(
         builder = builder.with_profiling(folder).map_err(|error| anyhow!("{error}"))?;
         builder = builder.with_execution_providers(providers).map_err(|error| anyhow!("{error}"))?;
     }
-    builder.commit_from_memory(graph).with_context(|| format!("{name}: ONNX Runtime cannot load it"))
+    builder.commit_from_memory(graph).with_context(|| format!("{}: ONNX Runtime cannot load it", path.display()))
 }
 
 /// The execution providers that ran a session's nodes, by the profile of its first run, with their numbers of nodes.
@@ -137,51 +123,96 @@ fn required<P: ExecutionProvider + Into<ep::ExecutionProviderDispatch>>(
     Ok(provider.into().error_on_failure())
 }
 
-impl OrtRuntime {
-    /// Loads both graphs; the decoder always computes on the CPU.
-    pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
+/// `encoder.onnx` in ONNX Runtime.
+pub(super) struct OrtEncoder {
+    session: Session,
+    model: Model,
+    provider: Provider,
+}
+
+impl OrtEncoder {
+    /// Loads it; a provider that was asked for and takes none of its nodes is an error.
+    pub(super) fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
         let int8 = bundle.manifest.precision.values().any(|precision| *precision == Precision::Int8);
-        let open = |name: &str, graph: &[u8], provider, threads: usize| {
-            let path = bundle.folder.join(name);
-            open_session(
-                library,
-                &path.display().to_string(),
-                graph,
-                (provider, int8),
-                threads,
-                settings.engines.as_deref(),
-            )
-        };
-        let mut runtime = Self {
-            observer: None,
-            encoder: open(ENCODER, &bundle.encoder, settings.provider, settings.threads)?,
-            // A step is a hundred products too small to share: waiting for a second thread, or launching each on a GPU and
-            // fetching its result, costs more than it brings.
-            decoder: open(DECODER, &bundle.decoder, Provider::Cpu, 1)?,
-            model: bundle.manifest.model.clone(),
-            provider: settings.provider,
-            beam: settings.beam,
-            cross: Vec::new(),
-            own: Caches::new(&bundle.manifest.model, settings.beam),
-            own_names: own_names(bundle.manifest.model.decoder_layers),
-        };
+        let session = open_session(
+            library,
+            &bundle.folder.join(ENCODER),
+            &bundle.encoder,
+            (settings.provider, int8),
+            settings.threads,
+            settings.engines.as_deref(),
+        )?;
+        let mut encoder = Self { session, model: bundle.manifest.model.clone(), provider: settings.provider };
         if settings.provider != Provider::Cpu {
-            runtime.prove_provider()?;
+            encoder.prove_provider()?;
         }
-        Ok(runtime)
+        Ok(encoder)
     }
 
-    /// Runs the encoder once and looks where its nodes ran; a provider that was asked for and took none is an error.
+    /// Runs once and looks where the nodes ran.
     fn prove_provider(&mut self) -> Result<()> {
         let size = self.model.image_size;
-        self.encode(&vec![0.0; 3 * size * size])?;
+        self.run(&vec![0.0; 3 * size * size])?;
         let asked = provider_name(self.provider);
-        let path = PathBuf::from(self.encoder.end_profiling()?);
+        let path = PathBuf::from(self.session.end_profiling()?);
         let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
         std::fs::remove_file(&path).ok();
         let nodes = placement(&profile?)?;
         ensure!(nodes.contains_key(asked), "{asked} took no node: {nodes:?}");
         Ok(())
+    }
+
+    fn run(&mut self, image: &[f32]) -> Result<SessionOutputs<'_>> {
+        let size = self.model.image_size;
+        let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
+        self.session.run(ort::inputs![names::IMAGE => image]).context(ENCODER)
+    }
+}
+
+impl Encoder for OrtEncoder {
+    fn active(&self) -> String {
+        format!("ort/{}", provider_name(self.provider))
+    }
+
+    fn encode(&mut self, image: &[f32], seen: &mut Seen<'_>) -> Result<Vec<f32>> {
+        let layers = self.model.decoder_layers;
+        let outputs = self.run(image)?;
+        let values = |name: &str| {
+            let value = outputs.get(name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            Ok::<_, anyhow::Error>(value.try_extract_tensor::<f32>()?.1)
+        };
+        for layer in 0..layers {
+            seen(layer, Part::Keys, values(&names::cross_key(layer))?)?;
+            seen(layer, Part::Values, values(&names::cross_value(layer))?)?;
+        }
+        Ok(values(names::MEMORY)?.to_vec())
+    }
+}
+
+/// Both graphs of a bundle in ONNX Runtime, as any other program would run them: what the exporter calibrates with, and what
+/// the decoder of this crate is held against.
+pub struct OrtGraphs {
+    observer: Option<Observer>,
+    encoder: OrtEncoder,
+    decoder: Session,
+    cross: Vec<(String, DynValue)>,
+    own: Caches,
+    /// Names of the caches and of what they grow by.
+    own_names: Vec<(String, String)>,
+}
+
+impl OrtGraphs {
+    /// Loads both graphs; the decoder computes on the CPU, with one thread.
+    pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
+        let path = bundle.folder.join(DECODER);
+        Ok(Self {
+            observer: None,
+            encoder: OrtEncoder::open(bundle, library, settings)?,
+            decoder: open_session(library, &path, &bundle.decoder, (Provider::Cpu, false), 1, None)?,
+            cross: Vec::new(),
+            own: Caches::new(&bundle.manifest.model),
+            own_names: own_names(bundle.manifest.model.decoder_layers),
+        })
     }
 
     /// Shows every further float output that the graphs have, of each run, to `observer`: how the exporter sees what is
@@ -216,23 +247,20 @@ fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result
     Ok(())
 }
 
-impl Runtime for OrtRuntime {
+impl Runtime for OrtGraphs {
     fn active(&self) -> String {
-        format!("ort/{}", provider_name(self.provider))
+        self.encoder.active()
     }
 
-    fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>> {
-        let size = self.model.image_size;
-        let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
-        let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).context(ENCODER)?;
-        let take = |outputs: &mut SessionOutputs<'_>, name: String| {
-            let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
-            Ok::<_, anyhow::Error>((name, value))
-        };
+    /// There is one place, 0.
+    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>> {
+        ensure!(place == 0, "the graphs decode one image at a time");
+        let layers = self.encoder.model.decoder_layers;
+        let mut outputs = self.encoder.run(image)?;
         self.cross.clear();
-        for layer in 0..self.model.decoder_layers {
-            self.cross.push(take(&mut outputs, names::cross_key(layer))?);
-            self.cross.push(take(&mut outputs, names::cross_value(layer))?);
+        for name in (0..layers).flat_map(|layer| [names::cross_key(layer), names::cross_value(layer)]) {
+            let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            self.cross.push((name, value));
         }
         let memory = outputs.get(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
         let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
@@ -242,19 +270,16 @@ impl Runtime for OrtRuntime {
         Ok(memory)
     }
 
-    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
-        ensure!(
-            tokens.len() == self.beam && parents.len() == self.beam,
-            "{} captions, expected {}",
-            tokens.len(),
-            self.beam
-        );
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
+        let (count, vocabulary) = (rows.tokens.len(), self.encoder.model.vocabulary);
+        ensure!(rows.parents.len() == count, "{count} tokens and {} parents", rows.parents.len());
+        ensure!(rows.images.iter().all(|&image| image == 0), "the graphs decode one image at a time");
         ensure!(!self.cross.is_empty(), "no image has been encoded");
-        self.own.turn(position, parents)?;
-        let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
-        let position = [position as i64];
+        self.own.turn(rows.position, rows.parents)?;
+        let tokens: Vec<i64> = rows.tokens.iter().map(|token| i64::from(token.0)).collect();
+        let position = [rows.position as i64];
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
-            (names::TOKENS.into(), TensorRef::from_array_view(([self.beam], tokens.as_slice()))?.into()),
+            (names::TOKENS.into(), TensorRef::from_array_view(([count], tokens.as_slice()))?.into()),
             (names::POSITION.into(), TensorRef::from_array_view(([1], position.as_slice()))?.into()),
         ];
         for (name, value) in &self.cross {
@@ -273,11 +298,9 @@ impl Runtime for OrtRuntime {
         logits.clear();
         logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
         ensure!(
-            logits.len() == self.beam * self.model.vocabulary,
-            "{DECODER}: {} logits, expected {} for each of {} captions",
-            logits.len(),
-            self.model.vocabulary,
-            self.beam
+            logits.len() == count * vocabulary,
+            "{DECODER}: {} logits, expected {vocabulary} for each of {count} captions",
+            logits.len()
         );
         show(&mut self.observer, &outputs)
     }

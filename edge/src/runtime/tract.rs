@@ -3,12 +3,10 @@
 //! tract computes quantized convolutions in float plus the casts, so an INT8 bundle is loaded as the float network that it
 //! stands for: the weights become floats once, and the activations' quantizers go away.
 
-use super::caches::Caches;
-use super::{Runtime, names};
+use super::{Encoder, Part, Seen, names};
 use anyhow::{Context, Result, anyhow, ensure};
-use cssa::bundle::{Bundle, DECODER, ENCODER};
+use cssa::bundle::{Bundle, ENCODER};
 use cssa::model::Model;
-use cssa::vocabulary::TokenId;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,138 +15,53 @@ use tract_onnx::prelude::*;
 
 type Plan = Arc<TypedRunnableModel>;
 
-/// A bundle in tract.
-pub struct TractRuntime {
-    encoder: Graph,
-    decoder: Graph,
-    model: Model,
-    beam: usize,
-    cross: BTreeMap<String, TValue>,
-    own: Caches,
-}
-
-struct Graph {
+/// `encoder.onnx` in tract.
+pub(super) struct TractEncoder {
     plan: Plan,
-    inputs: Vec<String>,
     outputs: Vec<String>,
+    model: Model,
 }
 
-impl TractRuntime {
-    /// Loads both graphs; the decoder for beams of exactly `beam` captions.
-    pub fn open(bundle: &Bundle, beam: usize) -> Result<Self> {
-        let open = |name: &str, graph: &[u8]| {
-            let path = bundle.folder.join(name);
-            Graph::load(graph, beam).with_context(|| format!("{}: tract cannot load it", path.display()))
+impl TractEncoder {
+    /// Loads it.
+    pub(super) fn open(bundle: &Bundle) -> Result<Self> {
+        let load = || {
+            let proto = float_twin(&bundle.encoder)?;
+            let graph = proto.graph.as_ref().context("it has no graph")?;
+            let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
+            let plan = tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
+            Ok::<_, anyhow::Error>(Self { plan, outputs, model: bundle.manifest.model.clone() })
         };
-        Ok(Self {
-            encoder: open(ENCODER, &bundle.encoder)?,
-            decoder: open(DECODER, &bundle.decoder)?,
-            model: bundle.manifest.model.clone(),
-            beam,
-            cross: BTreeMap::new(),
-            own: Caches::new(&bundle.manifest.model, beam),
-        })
+        load().with_context(|| format!("{}: tract cannot load it", bundle.folder.join(ENCODER).display()))
     }
 }
 
-impl Graph {
-    fn load(bytes: &[u8], beam: usize) -> Result<Self> {
-        let proto = float_twin(bytes, beam)?;
-        let graph = proto.graph.as_ref().context("it has no graph")?;
-        let inputs = graph.input.iter().map(|input| input.name.clone()).collect();
-        let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
-        let plan = tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
-        Ok(Self { plan, inputs, outputs })
-    }
-
-    fn run(&self, mut values: BTreeMap<String, TValue>) -> Result<BTreeMap<String, TValue>> {
-        let take = |name: &String| values.remove(name).with_context(|| format!("input {name} is missing"));
-        let inputs: TVec<TValue> = self.inputs.iter().map(take).collect::<Result<_>>()?;
-        Ok(self.outputs.iter().cloned().zip(self.plan.run(inputs)?).collect())
-    }
-}
-
-impl Runtime for TractRuntime {
+impl Encoder for TractEncoder {
     fn active(&self) -> String {
         "tract".into()
     }
 
-    fn encode(&mut self, image: &[f32]) -> Result<Vec<f32>> {
+    fn encode(&mut self, image: &[f32], seen: &mut Seen<'_>) -> Result<Vec<f32>> {
         let size = self.model.image_size;
         let image = Tensor::from_shape(&[1, 3, size, size], image)?.into_tvalue();
-        let mut outputs = self.encoder.run([(names::IMAGE.to_owned(), image)].into()).context(ENCODER)?;
-        let memory = outputs.remove(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
-        self.cross = outputs;
-        self.own.clear();
-        Ok(memory.to_plain_array_view::<f32>()?.iter().copied().collect())
-    }
-
-    fn step(&mut self, position: usize, tokens: &[TokenId], parents: &[usize], logits: &mut Vec<f32>) -> Result<()> {
-        ensure!(
-            tokens.len() == self.beam && parents.len() == self.beam,
-            "{} captions, expected {}",
-            tokens.len(),
-            self.beam
-        );
-        ensure!(!self.cross.is_empty(), "no image has been encoded");
-        self.own.turn(position, parents)?;
-        let integers = |values: Vec<i64>| tensor1(&values).into_tvalue();
-        let mut inputs: BTreeMap<String, TValue> = self.cross.clone();
-        inputs.insert(names::TOKENS.into(), integers(tokens.iter().map(|token| i64::from(token.0)).collect()));
-        inputs.insert(names::POSITION.into(), integers(vec![position as i64]));
-        let shape = self.own.shape();
-        for layer in 0..self.model.decoder_layers {
-            for (tensor, name) in [(2 * layer, names::self_key(layer)), (2 * layer + 1, names::self_value(layer))] {
-                inputs.insert(name, Tensor::from_shape(&shape, self.own.values(tensor))?.into_tvalue());
-            }
-        }
-        let mut outputs = self.decoder.run(inputs).context(DECODER)?;
-        for layer in 0..self.model.decoder_layers {
-            for (tensor, name) in
-                [(2 * layer, names::new_self_key(layer)), (2 * layer + 1, names::new_self_value(layer))]
-            {
-                let value = outputs.remove(&name).with_context(|| format!("{DECODER}: has no output {name}"))?;
-                let values: Vec<f32> = value.to_plain_array_view::<f32>()?.iter().copied().collect();
-                self.own.grow(tensor, &values).context(DECODER)?;
-            }
-        }
-        let found = outputs.remove(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
-        logits.clear();
-        logits.extend(found.to_plain_array_view::<f32>()?.iter());
-        ensure!(
-            logits.len() == self.beam * self.model.vocabulary,
-            "{DECODER}: {} logits, expected {} for each of {} captions",
-            logits.len(),
-            self.model.vocabulary,
-            self.beam
-        );
-        Ok(())
-    }
-}
-
-/// The float network that a bundle's graph stands for, for beams of exactly `beam` captions: weights as floats, activations
-/// not rounded.
-pub fn float_twin(bytes: &[u8], beam: usize) -> Result<ModelProto> {
-    let mut proto = dequantized(ModelProto::decode(bytes)?)?;
-    fix_beam(&mut proto, beam);
-    Ok(proto)
-}
-
-/// Puts a number in the place of the named beam dimension of inputs and outputs.
-fn fix_beam(proto: &mut ModelProto, beam: usize) {
-    use tract_onnx::pb::{tensor_shape_proto::dimension::Value, type_proto};
-    let Some(graph) = &mut proto.graph else { return };
-    for info in graph.input.iter_mut().chain(&mut graph.output) {
-        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
-        else {
-            continue;
+        let outputs = self.plan.run(tvec!(image)).context(ENCODER)?;
+        let values = |name: &str| {
+            let at = self.outputs.iter().position(|output| output == name);
+            let value =
+                at.and_then(|at| outputs.get(at)).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            Ok::<_, anyhow::Error>(value.to_plain_array_view::<f32>()?.iter().copied().collect::<Vec<f32>>())
         };
-        for dimension in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
-            if matches!(&dimension.value, Some(Value::DimParam(name)) if name == names::BEAM) {
-                dimension.value = Some(Value::DimValue(beam as i64));
-            }
+        for layer in 0..self.model.decoder_layers {
+            seen(layer, Part::Keys, &values(&names::cross_key(layer))?)?;
+            seen(layer, Part::Values, &values(&names::cross_value(layer))?)?;
         }
+        values(names::MEMORY)
     }
+}
+
+/// The float network that a bundle's graph stands for: weights as floats, activations not rounded.
+pub fn float_twin(bytes: &[u8]) -> Result<ModelProto> {
+    dequantized(ModelProto::decode(bytes)?)
 }
 
 /// The float network that a QDQ graph stands for: constants behind DequantizeLinear become floats, the pairs

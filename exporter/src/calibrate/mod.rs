@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::bundle::Bundle;
 use cssa::search;
 use cssa::{files, preprocess};
-use edge::runtime::{OrtRuntime, Runtime, Settings, Steps};
+use edge::runtime::{OrtGraphs, Runtime, Settings, Steps};
 use edge::sources;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -139,7 +139,7 @@ pub fn spreads(
 ) -> Result<Spreads> {
     let channels = channels.clone();
     let spreads: Rc<RefCell<Spreads>> = Rc::default();
-    let mut runtime = OrtRuntime::open(bundle, library, settings)?;
+    let mut runtime = OrtGraphs::open(bundle, library, settings)?;
     let seen = Rc::clone(&spreads);
     let see = move |name: &str, values: &[f32]| {
         if let Some(channels) = channels.get(name) {
@@ -156,7 +156,7 @@ pub fn spreads(
     };
     for input in images {
         see(edge::runtime::names::IMAGE, input);
-        let memory = runtime.encode(input)?;
+        let memory = runtime.encode(0, input)?;
         ensure!(memory.iter().all(|x| x.is_finite()), "the encoder gives values that are not finite");
         search::search(&mut Steps(&mut runtime), search)?;
     }

@@ -5,8 +5,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
-use cssa::search::{self, Settings, Step};
-use cssa::vocabulary::TokenId;
+use cssa::search::{self, Rows, Settings, Step};
 
 struct NoMemory;
 
@@ -32,9 +31,9 @@ struct Silent;
 impl Step for Silent {
     type Error = ();
 
-    fn step(&mut self, _: usize, tokens: &[TokenId], _: &[usize], logits: &mut Vec<f32>) -> Result<(), ()> {
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), ()> {
         logits.clear();
-        logits.resize(tokens.len() * 4, 0.0);
+        logits.resize(rows.tokens.len() * 4, 0.0);
         Ok(())
     }
 }

@@ -1,0 +1,157 @@
+//! What a step does between its linear layers: attention, sums and LayerNorm.
+
+use cssa::lanes::{LANES, exp, sum};
+
+/// Σ a · b.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut totals = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for n in 0..LANES {
+            totals[n] += a[n] * b[n];
+        }
+    }
+    sum(totals) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// `output = Σ weight · row`, rows being as long as the output.
+#[inline(always)]
+pub(super) fn mix<'a>(output: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32] + Copy) {
+    /// Sums that are under way at once: one alone waits for itself.
+    const WIDE: usize = 4 * LANES;
+    let mut first = 0;
+    while first + WIDE <= output.len() {
+        chunk::<WIDE>(&mut output[first..], weights, first, row);
+        first += WIDE;
+    }
+    while first + LANES <= output.len() {
+        chunk::<LANES>(&mut output[first..], weights, first, row);
+        first += LANES;
+    }
+    for (k, output) in output.iter_mut().enumerate().skip(first) {
+        *output = weights.iter().enumerate().map(|(n, weight)| weight * row(n)[k]).sum();
+    }
+}
+
+#[inline(always)]
+fn chunk<'a, const N: usize>(
+    output: &mut [f32],
+    weights: &[f32],
+    first: usize,
+    row: impl Fn(usize) -> &'a [f32] + Copy,
+) {
+    let mut totals = [0.0; N];
+    for (n, &weight) in weights.iter().enumerate() {
+        if let Some(values) = row(n).get(first..).and_then(|row| row.first_chunk::<N>()) {
+            for (total, value) in totals.iter_mut().zip(values) {
+                *total += weight * value;
+            }
+        }
+    }
+    output[..N].copy_from_slice(&totals);
+}
+
+/// Softmax of a row whose length is a multiple of [`LANES`]; what is behind the first `count` becomes 0.
+#[inline(always)]
+pub(super) fn softmax(row: &mut [f32], count: usize) {
+    row[count..].fill(f32::NEG_INFINITY);
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for chunk in row.as_chunks::<LANES>().0 {
+        for n in 0..LANES {
+            largest[n] = if chunk[n] > largest[n] { chunk[n] } else { largest[n] };
+        }
+    }
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    let mut totals = [0.0; LANES];
+    for x in row.iter_mut() {
+        *x = exp(*x - largest);
+    }
+    row[count..].fill(0.0);
+    for chunk in row.as_chunks::<LANES>().0 {
+        for n in 0..LANES {
+            totals[n] += chunk[n];
+        }
+    }
+    let total = sum(totals);
+    for x in row {
+        *x /= total;
+    }
+}
+
+/// LayerNorm's parameters.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    pub(super) epsilon: f32,
+}
+
+impl Norm {
+    /// `x = LayerNorm(x + y)` for all rows.
+    #[inline(always)]
+    pub(super) fn add(&self, x: &mut [f32], y: &[f32]) {
+        let width = self.weight.len();
+        for (x, y) in x.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
+            for (x, y) in x.iter_mut().zip(y) {
+                *x += y;
+            }
+            let mean = total(x, |x| x) / width as f32;
+            let variance = total(x, |x| (x - mean) * (x - mean)) / width as f32;
+            let factor = 1.0 / (variance + self.epsilon).sqrt();
+            for ((x, weight), bias) in x.iter_mut().zip(&self.weight).zip(&self.bias) {
+                *x = (*x - mean) * factor * weight + bias;
+            }
+        }
+    }
+}
+
+/// Σ f(x).
+#[inline(always)]
+fn total(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let mut totals = [0.0; LANES];
+    for chunk in chunks {
+        for n in 0..LANES {
+            totals[n] += f(chunk[n]);
+        }
+    }
+    sum(totals) + rest.iter().map(|&x| f(x)).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rows_of_any_length_are_summed(row in proptest::collection::vec(-3f32..3.0, 1..70)) {
+            let expected: f64 = row.iter().map(|x| f64::from(x * x)).sum();
+            prop_assert!((f64::from(dot(&row, &row)) - expected).abs() < 1e-3);
+            let mut mixed = vec![0.0; row.len()];
+            mix(&mut mixed, &[0.25, 0.5], |_| &row);
+            prop_assert!(mixed.iter().zip(&row).all(|(mixed, x)| (mixed - 0.75 * x).abs() < 1e-6));
+        }
+
+        #[test]
+        fn softmax_is_a_distribution(mut row in proptest::collection::vec(-30f32..30.0, 32), count in 1usize..32) {
+            let shares: Vec<f64> = row[..count].iter().map(|x| f64::from(*x).exp()).collect();
+            softmax(&mut row, count);
+            let total: f64 = shares.iter().sum();
+            prop_assert!(row[..count].iter().zip(shares).all(|(x, share)| (f64::from(*x) - share / total).abs() < 1e-6));
+            prop_assert!(row[count..].iter().all(|x| *x == 0.0));
+        }
+    }
+
+    #[test]
+    fn a_norm_has_mean_and_deviation_of_its_parameters() {
+        let norm = Norm { weight: vec![2.0; 20], bias: vec![1.0; 20], epsilon: 1e-5 };
+        let mut x: Vec<f32> = (0..20).map(|n| (n * n) as f32).collect();
+        norm.add(&mut x, &[5.0; 20]);
+        let mean = x.iter().sum::<f32>() / 20.0;
+        let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / 20.0;
+        assert!((mean - 1.0).abs() < 1e-5 && (variance - 4.0).abs() < 1e-4, "{mean} {variance}");
+    }
+}
