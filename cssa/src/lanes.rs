@@ -29,18 +29,15 @@ pub fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * f32::from_bits(power)
 }
 
-/// The sum of the lanes, in halves.
+/// The sum of the lanes, quarters first.
 #[inline(always)]
 #[must_use]
-pub fn sum(mut x: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for n in 0..width {
-            x[n] += x[n + width];
-        }
-        width /= 2;
+pub fn sum(x: [f32; LANES]) -> f32 {
+    let mut quarters = [0.0; 4];
+    for (n, quarter) in quarters.iter_mut().enumerate() {
+        *quarter = (x[n] + x[n + 4]) + (x[n + 8] + x[n + 12]);
     }
-    x[0]
+    (quarters[0] + quarters[1]) + (quarters[2] + quarters[3])
 }
 
 /// Σ e^(x − `shift`) over the finite values of a row, which none exceeds `shift`.

@@ -25,20 +25,35 @@ pub const QUAD: usize = 4;
 /// Rows at most that a panel meets at once.
 pub const ROWS: usize = 4;
 
-/// The weights of four inputs for all columns of a panel: those of the first column, of the second, and so on.
-pub type Weights = [i8; QUAD * WIDTH];
+/// The activations of four inputs of a row.
+pub type Quad = [u8; QUAD];
+
+/// The weights of four inputs for all columns of a panel: those of the first column, of the second, and so on. They begin where
+/// a line of the cache does: loads that straddle two lines take twice the time.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Weights(pub [i8; QUAD * WIDTH]);
 
 /// Vector instructions. Everything that runs inside [`Kernel::run`] is compiled for them.
 pub trait Kernel: Copy {
     /// What is taken from activations (0 to 255) before they are multiplied.
     const OFFSET: i32;
 
+    /// Whether `a · b + c` of floats is one instruction, which rounds once.
+    const FUSED: bool;
+
     /// Runs `work` where these instructions may be used.
     fn run(self, work: impl Work);
 
-    /// `Σ (activation − OFFSET) · weight` for `R` rows and all columns. `activations[k][row]` are the four inputs from `4k`
-    /// on of a row, the first in the lowest byte.
-    fn panel<const R: usize>(self, activations: &[[u32; R]], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]);
+    /// `Σ (activation − OFFSET) · weight` for `R` rows, each of as many quads as there are weights or more, and all columns.
+    fn panel<const R: usize>(self, activations: [&[Quad]; R], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]);
+}
+
+/// `a · b + c`, rounded once where the kernel can: the same on all CPUs that are named here.
+#[inline(always)]
+#[must_use]
+pub fn multiply_add<K: Kernel>(a: f32, b: f32, c: f32) -> f32 {
+    if K::FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// What is to run on a kernel.
@@ -153,18 +168,18 @@ mod tests {
             for extreme in [true, false] {
                 let byte = |random: &mut fastrand::Rng| if extreme { 255 } else { random.u8(..) };
                 let weight = |random: &mut fastrand::Rng| if extreme { -127 } else { random.i8(-127..) };
-                let activations: Vec<[[u8; QUAD]; R]> =
-                    (0..quads).map(|_| [(); R].map(|()| [(); QUAD].map(|()| byte(&mut random)))).collect();
+                let activations: [Vec<Quad>; R] = core::array::from_fn(|_| {
+                    (0..quads).map(|_| core::array::from_fn(|_| byte(&mut random))).collect()
+                });
                 let weights: Vec<Weights> =
-                    (0..quads).map(|_| [(); QUAD * WIDTH].map(|()| weight(&mut random))).collect();
-                let packed: Vec<[u32; R]> = activations.iter().map(|rows| rows.map(u32::from_le_bytes)).collect();
+                    (0..quads).map(|_| Weights([(); QUAD * WIDTH].map(|()| weight(&mut random)))).collect();
                 let mut sums = [[0; WIDTH]; R];
-                kernel.panel(&packed, &weights, &mut sums);
+                kernel.panel(activations.each_ref().map(Vec::as_slice), &weights, &mut sums);
                 for (row, sums) in sums.iter().enumerate() {
                     for (column, &sum) in sums.iter().enumerate() {
                         let term = |quad: usize, k: usize| {
-                            (i64::from(activations[quad][row][k]) - i64::from(K::OFFSET))
-                                * i64::from(weights[quad][QUAD * column + k])
+                            (i64::from(activations[row][quad][k]) - i64::from(K::OFFSET))
+                                * i64::from(weights[quad].0[QUAD * column + k])
                         };
                         let expected: i64 = (0..quads).flat_map(|quad| (0..QUAD).map(move |k| term(quad, k))).sum();
                         assert_eq!(i64::from(sum), expected, "row {row}, column {column}");

@@ -1,6 +1,6 @@
 //! NEON: `sdot` where the CPU has it (a Jetson Xavier or Orin does), else products of bytes and pairwise sums.
 
-use crate::{Kernel, QUAD, WIDTH, Weights, Work};
+use crate::{Kernel, QUAD, Quad, WIDTH, Weights, Work};
 use core::arch::aarch64::*;
 use core::arch::asm;
 
@@ -35,13 +35,14 @@ impl Dot {
 
 impl Kernel for Neon {
     const OFFSET: i32 = 128;
+    const FUSED: bool = true;
 
     fn run(self, work: impl Work) {
         work.with(self);
     }
 
     #[inline(always)]
-    fn panel<const R: usize>(self, activations: &[[u32; R]], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]) {
+    fn panel<const R: usize>(self, activations: [&[Quad]; R], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]) {
         for first in (0..WIDTH).step_by(PARTS * COLUMNS) {
             // SAFETY: NEON belongs to every aarch64 CPU, and a `Neon` is only made where it was detected.
             unsafe { quarter(activations, weights, sums, first) };
@@ -51,17 +52,18 @@ impl Kernel for Neon {
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn quarter<const R: usize>(activations: &[[u32; R]], weights: &[Weights], sums: &mut [[i32; WIDTH]; R], first: usize) {
+fn quarter<const R: usize>(activations: [&[Quad]; R], weights: &[Weights], sums: &mut [[i32; WIDTH]; R], first: usize) {
+    let rows = activations.map(|row| &row[..weights.len()]);
     // The sums of the first and of the second pair of a quad lie side by side.
     let mut totals = [[[vdupq_n_s32(0); 2]; PARTS]; R];
-    for (rows, weights) in activations.iter().zip(weights) {
+    for (k, weights) in weights.iter().enumerate() {
         let mut parts = [vdupq_n_s8(0); PARTS];
-        for (part, bytes) in parts.iter_mut().zip(weights[QUAD * first..].as_chunks::<16>().0) {
+        for (part, bytes) in parts.iter_mut().zip(weights.0[QUAD * first..].as_chunks::<16>().0) {
             // SAFETY: `bytes` are 16 readable bytes; the load asks for no alignment.
             *part = unsafe { vld1q_s8(bytes.as_ptr()) };
         }
-        for (&row, totals) in rows.iter().zip(&mut totals) {
-            let row = vreinterpretq_s8_u32(vdupq_n_u32(row ^ SIGN));
+        for (row, totals) in rows.iter().zip(&mut totals) {
+            let row = vreinterpretq_s8_u32(vdupq_n_u32(u32::from_le_bytes(row[k]) ^ SIGN));
             for ([low, high], part) in totals.iter_mut().zip(parts) {
                 *low = vpadalq_s16(*low, vmull_s8(vget_low_s8(row), vget_low_s8(part)));
                 *high = vpadalq_s16(*high, vmull_high_s8(row, part));
@@ -78,13 +80,14 @@ fn quarter<const R: usize>(activations: &[[u32; R]], weights: &[Weights], sums: 
 
 impl Kernel for Dot {
     const OFFSET: i32 = 128;
+    const FUSED: bool = true;
 
     fn run(self, work: impl Work) {
         work.with(self);
     }
 
     #[inline(always)]
-    fn panel<const R: usize>(self, activations: &[[u32; R]], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]) {
+    fn panel<const R: usize>(self, activations: [&[Quad]; R], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]) {
         for first in (0..WIDTH).step_by(PARTS * COLUMNS) {
             // SAFETY: a `Dot` is only made where the CPU has `sdot`.
             unsafe { dot_quarter(activations, weights, sums, first) };
@@ -95,20 +98,21 @@ impl Kernel for Dot {
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot_quarter<const R: usize>(
-    activations: &[[u32; R]],
+    activations: [&[Quad]; R],
     weights: &[Weights],
     sums: &mut [[i32; WIDTH]; R],
     first: usize,
 ) {
+    let rows = activations.map(|row| &row[..weights.len()]);
     let mut totals = [[vdupq_n_s32(0); PARTS]; R];
-    for (rows, weights) in activations.iter().zip(weights) {
+    for (k, weights) in weights.iter().enumerate() {
         let mut parts = [vdupq_n_s8(0); PARTS];
-        for (part, bytes) in parts.iter_mut().zip(weights[QUAD * first..].as_chunks::<16>().0) {
+        for (part, bytes) in parts.iter_mut().zip(weights.0[QUAD * first..].as_chunks::<16>().0) {
             // SAFETY: `bytes` are 16 readable bytes; the load asks for no alignment.
             *part = unsafe { vld1q_s8(bytes.as_ptr()) };
         }
-        for (&row, totals) in rows.iter().zip(&mut totals) {
-            let row = vreinterpretq_s8_u32(vdupq_n_u32(row ^ SIGN));
+        for (row, totals) in rows.iter().zip(&mut totals) {
+            let row = vreinterpretq_s8_u32(vdupq_n_u32(u32::from_le_bytes(row[k]) ^ SIGN));
             for (total, part) in totals.iter_mut().zip(parts) {
                 // SAFETY: the instruction reads and writes these registers only; its intrinsic is not stable in Rust yet.
                 unsafe {

@@ -127,7 +127,7 @@ pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
         }
         None => Box::new(TractEncoder::open(bundle)?),
     };
-    let decoder = Decoder::open(&bundle.decoder, &bundle.manifest.model)
+    let decoder = Decoder::open(&bundle.decoder, &bundle.manifest.model, settings.threads)
         .with_context(|| format!("{}", bundle.folder.join(DECODER).display()))?;
     Ok(Box::new(Onboard { encoder, decoder }))
 }

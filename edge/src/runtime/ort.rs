@@ -66,6 +66,9 @@ fn open_session(
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(|error| anyhow!("{error}"))?
         .with_intra_threads(threads)
+        .map_err(|error| anyhow!("{error}"))?
+        // Its threads leave the cores to the decoder as soon as the encoder is through.
+        .with_config_entry("session.force_spinning_stop", "1")
         .map_err(|error| anyhow!("{error}"))?;
     let providers = match provider {
         Provider::Cpu => vec![],

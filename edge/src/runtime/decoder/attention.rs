@@ -1,56 +1,73 @@
 //! What a step does between its linear layers: attention, sums and LayerNorm.
 
 use cssa::lanes::{LANES, exp, sum};
+use kernel::{Kernel, multiply_add};
 
 /// Σ a · b.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot<K: Kernel>(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     let mut totals = [0.0; LANES];
     for (a, b) in a.iter().zip(b) {
         for n in 0..LANES {
-            totals[n] += a[n] * b[n];
+            totals[n] = multiply_add::<K>(a[n], b[n], totals[n]);
         }
     }
-    sum(totals) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+    let mut total = sum(totals);
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        total = multiply_add::<K>(a, b, total);
+    }
+    total
 }
 
-/// `output = Σ weight · row`, rows being as long as the output.
+/// `outputs[r] = Σ weights[r][n] · rows[n]`; every output is `width` long, rows are that or longer.
 #[inline(always)]
-pub(super) fn mix<'a>(output: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32] + Copy) {
-    /// Sums that are under way at once: one alone waits for itself.
+pub(super) fn mix<'a, K: Kernel, const R: usize>(
+    outputs: [&mut [f32]; R],
+    weights: [&[f32]; R],
+    rows: impl Iterator<Item = &'a [f32]> + Clone,
+) {
+    /// Sums of a row that are under way at once: one alone waits for itself.
     const WIDE: usize = 4 * LANES;
-    let mut first = 0;
-    while first + WIDE <= output.len() {
-        chunk::<WIDE>(&mut output[first..], weights, first, row);
+    let (mut outputs, mut first) = (outputs, 0);
+    let width = outputs.iter().map(|output| output.len()).min().unwrap_or(0);
+    while first + WIDE <= width {
+        chunk::<K, R, WIDE>(&mut outputs, weights, first, rows.clone());
         first += WIDE;
     }
-    while first + LANES <= output.len() {
-        chunk::<LANES>(&mut output[first..], weights, first, row);
+    while first + LANES <= width {
+        chunk::<K, R, LANES>(&mut outputs, weights, first, rows.clone());
         first += LANES;
     }
-    for (k, output) in output.iter_mut().enumerate().skip(first) {
-        *output = weights.iter().enumerate().map(|(n, weight)| weight * row(n)[k]).sum();
+    while first < width {
+        chunk::<K, R, 1>(&mut outputs, weights, first, rows.clone());
+        first += 1;
     }
 }
 
 #[inline(always)]
-fn chunk<'a, const N: usize>(
-    output: &mut [f32],
-    weights: &[f32],
+fn chunk<'a, K: Kernel, const R: usize, const N: usize>(
+    outputs: &mut [&mut [f32]; R],
+    weights: [&[f32]; R],
     first: usize,
-    row: impl Fn(usize) -> &'a [f32] + Copy,
+    rows: impl Iterator<Item = &'a [f32]>,
 ) {
-    let mut totals = [0.0; N];
-    for (n, &weight) in weights.iter().enumerate() {
-        if let Some(values) = row(n).get(first..).and_then(|row| row.first_chunk::<N>()) {
-            for (total, value) in totals.iter_mut().zip(values) {
-                *total += weight * value;
+    let count = weights.iter().map(|weights| weights.len()).min().unwrap_or(0);
+    let weights = weights.map(|weights| &weights[..count]);
+    let mut totals = [[0.0; N]; R];
+    for (n, row) in (0..count).zip(rows) {
+        let row = &row[first..first + N];
+        for (totals, weights) in totals.iter_mut().zip(&weights) {
+            let weight = weights[n];
+            for (total, &value) in totals.iter_mut().zip(row) {
+                *total = multiply_add::<K>(weight, value, *total);
             }
         }
     }
-    output[..N].copy_from_slice(&totals);
+    for (output, totals) in outputs.iter_mut().zip(&totals) {
+        output[first..first + N].copy_from_slice(totals);
+    }
 }
 
 /// Softmax of a row whose length is a multiple of [`LANES`]; what is behind the first `count` becomes 0.
@@ -123,16 +140,19 @@ fn total(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::Portable;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn rows_of_any_length_are_summed(row in proptest::collection::vec(-3f32..3.0, 1..70)) {
             let expected: f64 = row.iter().map(|x| f64::from(x * x)).sum();
-            prop_assert!((f64::from(dot(&row, &row)) - expected).abs() < 1e-3);
-            let mut mixed = vec![0.0; row.len()];
-            mix(&mut mixed, &[0.25, 0.5], |_| &row);
+            prop_assert!((f64::from(dot::<Portable>(&row, &row)) - expected).abs() < 1e-3);
+            let (mut mixed, mut half) = (vec![0.0; row.len()], vec![0.0; row.len()]);
+            let rows = std::iter::repeat(row.as_slice());
+            mix::<Portable, 2>([&mut mixed, &mut half], [&[0.25, 0.5], &[0.5, 0.0]], rows);
             prop_assert!(mixed.iter().zip(&row).all(|(mixed, x)| (mixed - 0.75 * x).abs() < 1e-6));
+            prop_assert!(half.iter().zip(&row).all(|(half, x)| (half - 0.5 * x).abs() < 1e-6));
         }
 
         #[test]

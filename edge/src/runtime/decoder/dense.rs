@@ -1,8 +1,10 @@
 //! Linear layers of the decoder, their weights packed for the [`kernel`].
 
+use super::team::Team;
 use anyhow::{Result, ensure};
 use cssa::lanes::LANES;
-use kernel::{Kernel, QUAD, ROWS, WIDTH, Weights};
+use kernel::{Kernel, QUAD, Quad, ROWS, WIDTH, Weights, multiply_add};
+use std::ops::Range;
 
 /// `x · W + b`.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(super) struct Quantized {
 /// A layer in 8 bits.
 #[derive(Debug)]
 pub(super) struct Integer {
+    outputs: usize,
     quads: usize,
     input_scale: f32,
     zero: f32,
@@ -57,8 +60,8 @@ pub(super) struct Float {
 /// Memory of a product, taken once.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    bytes: Vec<u8>,
-    packed: Vec<u32>,
+    /// A step's activations in 8 bits, row by row.
+    quads: Vec<Quad>,
 }
 
 impl Integer {
@@ -74,7 +77,8 @@ impl Integer {
         };
         let panel = |first: usize| {
             let weights =
-                (0..quads).map(|quad| std::array::from_fn(|n| weight(quad * QUAD + n % QUAD, first + n / QUAD)));
+                (0..quads)
+                .map(|quad| Weights(std::array::from_fn(|n| weight(quad * QUAD + n % QUAD, first + n / QUAD))));
             let at = |column: usize| Some(first + column).filter(|&output| output < outputs);
             // The kernel sums (activation − offset) · weight, the layer is (activation − zero) · weight.
             let shift = |output: usize| {
@@ -89,38 +93,92 @@ impl Integer {
             }
         };
         let panels = (0..outputs).step_by(WIDTH).map(panel).collect();
-        Ok(Self { quads, input_scale: layer.input_scale, zero: f32::from(layer.zero), panels })
+        Ok(Self { outputs, quads, input_scale: layer.input_scale, zero: f32::from(layer.zero), panels })
     }
 
     #[inline(always)]
-    fn apply<K: Kernel>(&self, kernel: K, rows: usize, input: &[f32], output: &mut [f32], scratch: &mut Scratch) {
-        let (inputs, outputs) = (input.len() / rows, output.len() / rows);
-        let (width, rest) = (self.quads * QUAD, rows % ROWS);
-        scratch.bytes.resize(rows * width, 0);
-        for (bytes, input) in scratch.bytes.chunks_exact_mut(width).zip(input.chunks_exact(inputs)) {
-            quantize(&mut bytes[..inputs], input, self.input_scale, self.zero);
-            bytes[inputs..].fill(0);
-        }
-        // The rows of a block side by side, so that a panel reads them in one pass.
-        scratch.packed.resize(rows * self.quads, 0);
-        let blocks = scratch.packed.chunks_mut(ROWS * self.quads).zip(scratch.bytes.chunks(ROWS * width));
-        for (packed, bytes) in blocks {
-            let block = bytes.len() / width;
-            for (row, bytes) in bytes.chunks_exact(width).enumerate() {
-                for (packed, quad) in packed.chunks_exact_mut(block).zip(bytes.as_chunks::<QUAD>().0) {
-                    packed[row] = u32::from_le_bytes(*quad);
-                }
+    fn apply<K: Kernel>(
+        &self,
+        kernel: K,
+        rows: usize,
+        input: &[f32],
+        output: &mut [f32],
+        (scratch, team): (&mut Scratch, Option<(&mut Team, usize)>),
+    ) {
+        let outputs = output.len() / rows;
+        self.round(rows, input, &mut scratch.quads);
+        let quads = &scratch.quads;
+        let Some((team, number)) = team.filter(|_| self.is_shared()) else {
+            return self.columns(kernel, rows, quads, (output, outputs), 0..self.panels.len());
+        };
+        let half = self.half();
+        team.offer(number, rows, quads);
+        self.columns(kernel, rows, quads, (output, outputs), 0..half);
+        let first = half * WIDTH;
+        let helped = team.collect(|second| {
+            let lines = output.chunks_exact_mut(outputs).zip(second.chunks_exact(outputs - first));
+            for (line, second) in lines {
+                line[first..].copy_from_slice(second);
             }
+        });
+        if !helped {
+            self.columns(kernel, rows, quads, (output, outputs), half..self.panels.len());
         }
-        for (panel, first) in self.panels.iter().zip((0..outputs).step_by(WIDTH)) {
-            let columns = WIDTH.min(outputs - first);
-            for (block, packed) in scratch.packed.chunks(ROWS * self.quads).enumerate() {
+    }
+
+    /// Rounds the rows to 8 bits.
+    #[inline(always)]
+    fn round(&self, rows: usize, input: &[f32], quads: &mut Vec<Quad>) {
+        let inputs = input.len() / rows;
+        quads.resize(rows * self.quads, [0; QUAD]);
+        for (quads, input) in quads.chunks_exact_mut(self.quads).zip(input.chunks_exact(inputs)) {
+            let (bytes, rest) = quads.as_flattened_mut().split_at_mut(inputs);
+            quantize(bytes, input, 1.0 / self.input_scale, self.zero);
+            rest.fill(0);
+        }
+    }
+
+    /// Whether a second thread is worth its while.
+    fn is_shared(&self) -> bool {
+        /// Bytes of weights that are read in as many microseconds as it takes to hand over.
+        const SMALLEST: usize = 1 << 17;
+        self.panels.len() > 1 && self.panels.len() * self.quads * size_of::<Weights>() >= SMALLEST
+    }
+
+    /// The panel at which the second half begins.
+    fn half(&self) -> usize {
+        self.panels.len().div_ceil(2)
+    }
+
+    /// The outputs from the second half of the panels, `[rows, those]`.
+    #[inline(always)]
+    pub(super) fn second_half<K: Kernel>(&self, kernel: K, rows: usize, quads: &[Quad], output: &mut Vec<f32>) {
+        let outputs = self.outputs - self.half() * WIDTH;
+        output.resize(rows * outputs, 0.0);
+        self.columns(kernel, rows, quads, (output, outputs), self.half()..self.panels.len());
+    }
+
+    /// The outputs from some panels, into the last columns of `[rows, outputs]` if there are no more.
+    #[inline(always)]
+    fn columns<K: Kernel>(
+        &self,
+        kernel: K,
+        rows: usize,
+        quads: &[Quad],
+        (output, outputs): (&mut [f32], usize),
+        panels: Range<usize>,
+    ) {
+        let skipped = self.outputs - outputs;
+        for (panel, first) in self.panels[panels.clone()].iter().zip((panels.start * WIDTH..).step_by(WIDTH)) {
+            let columns = WIDTH.min(self.outputs - first);
+            let first = first - skipped;
+            for (block, quads) in quads.chunks(ROWS * self.quads).enumerate() {
                 let output = &mut output[block * ROWS * outputs..];
-                match if packed.len() == ROWS * self.quads { ROWS } else { rest } {
-                    1 => panel.meet::<1, K>(kernel, packed, output, outputs, first, columns),
-                    2 => panel.meet::<2, K>(kernel, packed, output, outputs, first, columns),
-                    3 => panel.meet::<3, K>(kernel, packed, output, outputs, first, columns),
-                    _ => panel.meet::<ROWS, K>(kernel, packed, output, outputs, first, columns),
+                match rows - block * ROWS {
+                    1 => panel.meet::<1, K>(kernel, quads, output, outputs, first, columns),
+                    2 => panel.meet::<2, K>(kernel, quads, output, outputs, first, columns),
+                    3 => panel.meet::<3, K>(kernel, quads, output, outputs, first, columns),
+                    _ => panel.meet::<ROWS, K>(kernel, quads, output, outputs, first, columns),
                 }
             }
         }
@@ -132,31 +190,36 @@ impl Panel {
     fn meet<const R: usize, K: Kernel>(
         &self,
         kernel: K,
-        packed: &[u32],
+        quads: &[Quad],
         output: &mut [f32],
         outputs: usize,
         first: usize,
         columns: usize,
     ) {
         let mut sums = [[0; WIDTH]; R];
-        kernel.panel::<R>(packed.as_chunks::<R>().0, &self.weights, &mut sums);
+        let width = self.weights.len();
+        kernel.panel::<R>(std::array::from_fn(|row| &quads[row * width..][..width]), &self.weights, &mut sums);
         for (row, sums) in sums.iter().enumerate() {
             let mut values = [0.0; WIDTH];
             for (n, value) in values.iter_mut().enumerate() {
                 *value = sums[n].wrapping_add(self.steps[n]) as f32 * self.scales[n] + self.bias[n];
             }
-            output[row * outputs + first..][..columns].copy_from_slice(&values[..columns]);
+            let output = &mut output[row * outputs + first..];
+            match output.first_chunk_mut() {
+                Some(whole) if columns == WIDTH => *whole = values,
+                _ => output[..columns].copy_from_slice(&values[..columns]),
+            }
         }
     }
 }
 
-/// QuantizeLinear: x / scale, to the nearest integer, halves to the even one, plus `zero`, 0 to 255.
+/// QuantizeLinear: x · factor, to the nearest integer, halves to the even one, plus `zero`, 0 to 255.
 #[inline(always)]
-fn quantize(bytes: &mut [u8], input: &[f32], scale: f32, zero: f32) {
+fn quantize(bytes: &mut [u8], input: &[f32], factor: f32, zero: f32) {
     /// Added to a float below 2²², leaves its nearest integer in the lowest bits.
     const ROUNDING: f32 = 12_582_912.0;
     for (byte, x) in bytes.iter_mut().zip(input) {
-        let steps = (x / scale).clamp(-1024.0, 1024.0) + ROUNDING - ROUNDING;
+        let steps = (x * factor).clamp(-1024.0, 1024.0) + ROUNDING - ROUNDING;
         *byte = ((steps + zero).clamp(0.0, 255.0) + ROUNDING).to_bits() as u8;
     }
 }
@@ -175,17 +238,17 @@ impl Float {
     }
 
     #[inline(always)]
-    fn apply(&self, rows: usize, input: &[f32], output: &mut [f32]) {
+    fn apply<K: Kernel>(&self, rows: usize, input: &[f32], output: &mut [f32]) {
         let (inputs, outputs) = (input.len() / rows, output.len() / rows);
         for ((weights, bias), first) in self.panels.iter().zip((0..outputs).step_by(LANES)) {
             let columns = LANES.min(outputs - first);
             for (block, input) in input.chunks(ROWS * inputs).enumerate() {
                 let output = &mut output[block * ROWS * outputs..];
                 match input.len() / inputs {
-                    1 => meet::<1>(weights, bias, input, output, outputs, first, columns),
-                    2 => meet::<2>(weights, bias, input, output, outputs, first, columns),
-                    3 => meet::<3>(weights, bias, input, output, outputs, first, columns),
-                    _ => meet::<ROWS>(weights, bias, input, output, outputs, first, columns),
+                    1 => meet::<K, 1>(weights, bias, input, output, outputs, first, columns),
+                    2 => meet::<K, 2>(weights, bias, input, output, outputs, first, columns),
+                    3 => meet::<K, 3>(weights, bias, input, output, outputs, first, columns),
+                    _ => meet::<K, ROWS>(weights, bias, input, output, outputs, first, columns),
                 }
             }
         }
@@ -193,7 +256,7 @@ impl Float {
 }
 
 #[inline(always)]
-fn meet<const R: usize>(
+fn meet<K: Kernel, const R: usize>(
     weights: &[[f32; LANES]],
     bias: &[f32; LANES],
     input: &[f32],
@@ -208,7 +271,7 @@ fn meet<const R: usize>(
         for (row, totals) in rows.iter().zip(&mut totals) {
             let x = row[n];
             for (total, weight) in totals.iter_mut().zip(weights) {
-                *total += x * weight;
+                *total = multiply_add::<K>(x, *weight, *total);
             }
         }
     }
@@ -219,7 +282,7 @@ fn meet<const R: usize>(
 }
 
 impl Dense {
-    /// `output = input · W + b` for `rows` rows.
+    /// `output = input · W + b` for `rows` rows, with the team's help where it is layer number so much.
     #[inline(always)]
     pub(super) fn apply<K: Kernel>(
         &self,
@@ -227,11 +290,11 @@ impl Dense {
         rows: usize,
         input: &[f32],
         output: &mut [f32],
-        scratch: &mut Scratch,
+        help: (&mut Scratch, Option<(&mut Team, usize)>),
     ) {
         match self {
-            Self::Integer(layer) => layer.apply(kernel, rows, input, output, scratch),
-            Self::Float(layer) => layer.apply(rows, input, output),
+            Self::Integer(layer) => layer.apply(kernel, rows, input, output, help),
+            Self::Float(layer) => layer.apply::<K>(rows, input, output),
         }
     }
 }

@@ -9,6 +9,7 @@
 mod attention;
 mod dense;
 mod graph;
+mod team;
 
 use super::Part;
 use anyhow::{Context, Result, ensure};
@@ -18,15 +19,18 @@ use cssa::model::Model;
 use cssa::search::Rows;
 use dense::{Dense, Scratch};
 use graph::{Graph, Table};
-use kernel::{Best, Kernel, Work};
+use kernel::{Best, Kernel, ROWS, Work};
 use prost::Message;
+use std::sync::Arc;
+use team::Team;
 use tract_onnx::pb::ModelProto;
 
 /// A decoder and the captions that it is in the middle of.
 #[derive(Debug)]
 pub struct Decoder {
     kernel: Best,
-    parameters: Parameters,
+    parameters: Arc<Parameters>,
+    team: Option<Team>,
     state: State,
 }
 
@@ -36,22 +40,20 @@ struct Parameters {
     table: Table,
     /// `[max_tokens, d]`.
     positions: Vec<f32>,
-    layers: Vec<Layer>,
-    output: Dense,
+    /// [`PRODUCTS`] a layer, then the one that gives the logits.
+    products: Vec<Dense>,
+    layers: Vec<[Norm; 3]>,
 }
 
-#[derive(Debug)]
-struct Layer {
-    query_key_value: Dense,
-    self_output: Dense,
-    self_norm: Norm,
-    query: Dense,
-    cross_output: Dense,
-    cross_norm: Norm,
-    up: Dense,
-    down: Dense,
-    feed_forward_norm: Norm,
-}
+/// A layer's products, in the order in which a step computes them.
+const PRODUCTS: [&str; 6] = [
+    "self_attention.query_key_value",
+    "self_attention.output",
+    "cross_attention.query",
+    "cross_attention.output",
+    "feed_forward.up",
+    "feed_forward.down",
+];
 
 /// Everything that changes; memory grows to what the largest step needs and stays.
 #[derive(Debug, Default)]
@@ -82,13 +84,15 @@ struct Cross {
 }
 
 impl Decoder {
-    /// Reads `decoder.onnx`; an error names the node or the tensor that is not as expected.
-    pub fn open(bytes: &[u8], model: &Model) -> Result<Self> {
+    /// Reads `decoder.onnx`; an error names the node or the tensor that is not as expected. A second thread takes half of the
+    /// larger products.
+    pub fn open(bytes: &[u8], model: &Model, threads: usize) -> Result<Self> {
         let proto = ModelProto::decode(bytes)?;
         let graph = Graph::new(proto.graph.as_ref().context("it has no graph")?);
         let kernel = Best::of_this_cpu();
-        let parameters = Parameters::read(&graph, model, kernel.offset())?;
-        Ok(Self { kernel, parameters, state: State::default() })
+        let parameters = Arc::new(Parameters::read(&graph, model, kernel.offset())?);
+        let team = if threads > 1 { Team::start(&parameters, kernel) } else { None };
+        Ok(Self { kernel, parameters, team, state: State::default() })
     }
 
     /// The CPU's instructions at work.
@@ -108,6 +112,9 @@ impl Decoder {
         );
         ensure!(layer < model.decoder_layers, "the decoder has no layer {layer}");
         self.state.past = 0;
+        if let Some(team) = &self.team {
+            team.wake();
+        }
         let images = &mut self.state.images;
         if images.len() <= image {
             images.resize_with(image + 1, Vec::new);
@@ -129,7 +136,7 @@ impl Decoder {
 
     /// One step: logits of the next token of every caption, `[rows, V]`.
     pub fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
-        let Self { kernel, parameters, state } = self;
+        let Self { kernel, parameters, team, state } = self;
         let model = &parameters.model;
         let Rows { position, images, tokens, parents } = rows;
         let count = tokens.len();
@@ -167,7 +174,7 @@ impl Decoder {
         ensure!(images.iter().all(seen), "no image has been encoded");
         state.turn(model, position, parents);
         logits.resize(count * model.vocabulary, 0.0);
-        kernel.run(Step { parameters, state, rows, logits });
+        kernel.run(Step { parameters, team: team.as_mut(), state, rows, logits });
         Ok(())
     }
 }
@@ -179,27 +186,24 @@ impl Parameters {
             [("Gemm", 6 * layers + 1), ("LayerNormalization", 3 * layers), ("Softmax", 2 * layers), ("Relu", layers)];
         operators.iter().try_for_each(|&(operator, count)| graph.expect(operator, count))?;
         let (width, hidden) = (model.width, model.feed_forward);
-        let dense = |name: String, inputs, outputs| graph.dense(&name, inputs, outputs, offset);
-        let layer = |layer: usize| {
-            let here = format!("decoder.layers.{layer}");
-            Ok::<_, anyhow::Error>(Layer {
-                query_key_value: dense(format!("{here}.self_attention.query_key_value"), width, 3 * width)?,
-                self_output: dense(format!("{here}.self_attention.output"), width, width)?,
-                self_norm: graph.norm(&format!("{here}.self_norm"), width)?,
-                query: dense(format!("{here}.cross_attention.query"), width, width)?,
-                cross_output: dense(format!("{here}.cross_attention.output"), width, width)?,
-                cross_norm: graph.norm(&format!("{here}.cross_norm"), width)?,
-                up: dense(format!("{here}.feed_forward.up"), width, hidden)?,
-                down: dense(format!("{here}.feed_forward.down"), hidden, width)?,
-                feed_forward_norm: graph.norm(&format!("{here}.feed_forward_norm"), width)?,
-            })
+        let shapes = [(width, 3 * width), (width, width), (width, width), (width, width), (width, hidden), (hidden, width)];
+        let mut products = Vec::with_capacity(PRODUCTS.len() * layers + 1);
+        for layer in 0..layers {
+            for (name, (inputs, outputs)) in PRODUCTS.iter().zip(shapes) {
+                products.push(graph.dense(&format!("decoder.layers.{layer}.{name}"), inputs, outputs, offset)?);
+            }
+        }
+        products.push(graph.dense("decoder.output", width, model.vocabulary, offset)?);
+        let norm = |layer: usize, name: &str| graph.norm(&format!("decoder.layers.{layer}.{name}"), width);
+        let norms = |layer| {
+            Ok([norm(layer, "self_norm")?, norm(layer, "cross_norm")?, norm(layer, "feed_forward_norm")?])
         };
         Ok(Self {
             model: model.clone(),
             table: graph.table("decoder.embedding", model.vocabulary, width)?,
             positions: graph.floats("positions", &[model.max_tokens, width])?,
-            layers: (0..layers).map(layer).collect::<Result<_>>()?,
-            output: dense("decoder.output".into(), width, model.vocabulary)?,
+            products,
+            layers: (0..layers).map(norms).collect::<Result<_>>()?,
         })
     }
 
@@ -251,55 +255,84 @@ impl State {
         self.attended.resize(rows * model.width, 0.0);
         self.projected.resize(rows * model.width, 0.0);
         self.hidden.resize(rows * model.feed_forward, 0.0);
-        self.scores.resize(model.cells().max(longest).next_multiple_of(LANES), 0.0);
+        self.scores.resize(ROWS * model.cells().max(longest).next_multiple_of(LANES), 0.0);
     }
 }
 
 /// The work of a step.
 struct Step<'a> {
     parameters: &'a Parameters,
+    team: Option<&'a mut Team>,
     state: &'a mut State,
     rows: Rows<'a>,
     logits: &'a mut [f32],
 }
 
+/// The linear layers at work on a step's rows.
+struct Products<'a> {
+    parameters: &'a Parameters,
+    count: usize,
+    scratch: &'a mut Scratch,
+    team: Option<&'a mut Team>,
+}
+
+impl Products<'_> {
+    /// No closure: what is not inlined into [`Kernel::run`] is not compiled for its instructions.
+    #[inline(always)]
+    fn apply<K: Kernel>(&mut self, kernel: K, number: usize, input: &[f32], output: &mut [f32]) {
+        let help = (&mut *self.scratch, self.team.as_deref_mut().map(|team| (team, number)));
+        self.parameters.products[number].apply(kernel, self.count, input, output, help);
+    }
+}
+
 impl Work for Step<'_> {
     #[inline(always)]
     fn with<K: Kernel>(self, kernel: K) {
-        let Self { parameters, state, rows, logits } = self;
+        let Self { parameters, team, state, rows, logits } = self;
         let (model, count, position) = (&parameters.model, rows.tokens.len(), rows.position);
         let State { images, tokens, ancestors, x, attended, projected, hidden, scores, scratch, .. } = state;
+        let mut products = Products { parameters, count, scratch, team };
         parameters.embed(rows, x);
-        for (n, layer) in parameters.layers.iter().enumerate() {
-            let tokens = &mut tokens[n];
-            layer.query_key_value.apply(kernel, count, x, &mut tokens[position], scratch);
+        for (n, [self_norm, cross_norm, feed_forward_norm]) in parameters.layers.iter().enumerate() {
+            let (tokens, first) = (&mut tokens[n], n * PRODUCTS.len());
+            products.apply(kernel, first, x, &mut tokens[position]);
             for row in 0..count {
                 let line = &ancestors[row * model.max_tokens..][..=position];
-                self_attention(model, tokens, line, row, &mut attended[row * model.width..][..model.width], scores);
+                self_attention::<K>(model, tokens, line, row, &mut attended[row * model.width..][..model.width], scores);
             }
-            layer.self_output.apply(kernel, count, attended, projected, scratch);
-            layer.self_norm.add(x, projected);
-            layer.query.apply(kernel, count, x, projected, scratch);
-            for (row, &image) in rows.images.iter().enumerate() {
-                let at = row * model.width..(row + 1) * model.width;
-                cross_attention(model, &images[image][n], &projected[at.clone()], &mut attended[at], scores);
+            products.apply(kernel, first + 1, attended, projected);
+            self_norm.add(x, projected);
+            products.apply(kernel, first + 2, x, projected);
+            let (mut queries, mut sums) = (&projected[..], &mut attended[..]);
+            for images_rows in rows.images.chunk_by(|a, b| a == b).flat_map(|rows| rows.chunks(ROWS)) {
+                let (own, width) = (images_rows.len(), images_rows.len() * model.width);
+                let (query, rest) = queries.split_at(width);
+                let (sum, behind) = std::mem::take(&mut sums).split_at_mut(width);
+                (queries, sums) = (rest, behind);
+                let cross = &images[images_rows[0]][n];
+                match own {
+                    1 => cross_attention::<K, 1>(model, cross, query, sum, scores),
+                    2 => cross_attention::<K, 2>(model, cross, query, sum, scores),
+                    3 => cross_attention::<K, 3>(model, cross, query, sum, scores),
+                    _ => cross_attention::<K, ROWS>(model, cross, query, sum, scores),
+                }
             }
-            layer.cross_output.apply(kernel, count, attended, projected, scratch);
-            layer.cross_norm.add(x, projected);
-            layer.up.apply(kernel, count, x, hidden, scratch);
+            products.apply(kernel, first + 3, attended, projected);
+            cross_norm.add(x, projected);
+            products.apply(kernel, first + 4, x, hidden);
             for value in hidden.iter_mut() {
                 *value = if *value > 0.0 { *value } else { 0.0 };
             }
-            layer.down.apply(kernel, count, hidden, projected, scratch);
-            layer.feed_forward_norm.add(x, projected);
+            products.apply(kernel, first + 5, hidden, projected);
+            feed_forward_norm.add(x, projected);
         }
-        parameters.output.apply(kernel, count, x, logits, scratch);
+        products.apply(kernel, parameters.layers.len() * PRODUCTS.len(), x, logits);
     }
 }
 
 /// The newest token of a caption looks at all its tokens; `ancestors` are their rows.
 #[inline(always)]
-fn self_attention(
+fn self_attention<K: Kernel>(
     model: &Model,
     tokens: &[Vec<f32>],
     ancestors: &[u16],
@@ -317,24 +350,41 @@ fn self_attention(
     for (attended, first) in attended.chunks_exact_mut(head).zip((0..width).step_by(head)) {
         let query = part(position, row, 0, first);
         for (place, (score, &ancestor)) in scores.iter_mut().zip(ancestors).enumerate() {
-            *score = dot(query, part(place, usize::from(ancestor), 1, first));
+            *score = dot::<K>(query, part(place, usize::from(ancestor), 1, first));
         }
         softmax(scores, ancestors.len());
-        mix(attended, &scores[..ancestors.len()], |place| part(place, usize::from(ancestors[place]), 2, first));
+        let values = ancestors.iter().enumerate().map(|(place, &row)| part(place, usize::from(row), 2, first));
+        mix::<K, 1>([attended], [&scores[..ancestors.len()]], values);
     }
 }
 
-/// A caption looks at the cells of its image.
+/// `R` captions look at the cells of their image, which is read once for all.
 #[inline(always)]
-fn cross_attention(model: &Model, cross: &Cross, query: &[f32], attended: &mut [f32], scores: &mut [f32]) {
-    let (cells, head) = (model.cells(), model.head_width());
+fn cross_attention<K: Kernel, const R: usize>(
+    model: &Model,
+    cross: &Cross,
+    queries: &[f32],
+    attended: &mut [f32],
+    scores: &mut [f32],
+) {
+    let (width, cells, head) = (model.width, model.cells(), model.head_width());
     let padded = cells.next_multiple_of(LANES);
-    let scores = &mut scores[..padded];
     let heads = cross.keys.chunks_exact(head * padded).zip(cross.values.chunks_exact(head * cells));
-    for ((keys, values), (query, attended)) in heads.zip(query.chunks_exact(head).zip(attended.chunks_exact_mut(head)))
-    {
-        mix(scores, query, |k| &keys[k * padded..][..padded]);
-        softmax(scores, cells);
-        mix(attended, &scores[..cells], |cell| &values[cell * head..][..head]);
+    for ((keys, values), first) in heads.zip((0..).step_by(head)) {
+        let queries = std::array::from_fn(|row| &queries[row * width + first..][..head]);
+        mix::<K, R>(split(scores, padded), queries, keys.chunks_exact(padded));
+        for scores in scores.chunks_exact_mut(padded).take(R) {
+            softmax(scores, cells);
+        }
+        let scores = std::array::from_fn(|row| &scores[row * padded..][..cells]);
+        let attended = split(attended, width).map(|row| &mut row[first..first + head]);
+        mix::<K, R>(attended, scores, values.chunks_exact(head));
     }
+}
+
+/// The first `R` rows of some width.
+#[inline(always)]
+fn split<const R: usize>(values: &mut [f32], width: usize) -> [&mut [f32]; R] {
+    let mut rows = values.chunks_exact_mut(width);
+    std::array::from_fn(|_| rows.next().unwrap_or_default())
 }
