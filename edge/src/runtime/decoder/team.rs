@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long the helper watches before it sleeps.
-const WATCH: Duration = Duration::from_micros(500);
+const WATCH: Duration = Duration::from_micros(100);
 
 /// A thread that helps; it ends with this.
 #[derive(Debug)]
