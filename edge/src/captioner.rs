@@ -61,6 +61,12 @@ impl Captioner {
         self.runtime.active()
     }
 
+    /// What the decoder multiplies with.
+    #[must_use]
+    pub fn kernel(&self) -> &'static str {
+        self.runtime.kernel()
+    }
+
     /// What packs the bundle's captions.
     #[must_use]
     pub fn language(&self) -> Arc<Language> {

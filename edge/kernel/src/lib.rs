@@ -168,9 +168,8 @@ mod tests {
             for extreme in [true, false] {
                 let byte = |random: &mut fastrand::Rng| if extreme { 255 } else { random.u8(..) };
                 let weight = |random: &mut fastrand::Rng| if extreme { -127 } else { random.i8(-127..) };
-                let activations: [Vec<Quad>; R] = core::array::from_fn(|_| {
-                    (0..quads).map(|_| core::array::from_fn(|_| byte(&mut random))).collect()
-                });
+                let activations: [Vec<Quad>; R] =
+                    core::array::from_fn(|_| (0..quads).map(|_| core::array::from_fn(|_| byte(&mut random))).collect());
                 let weights: Vec<Weights> =
                     (0..quads).map(|_| Weights([(); QUAD * WIDTH].map(|()| weight(&mut random)))).collect();
                 let mut sums = [[0; WIDTH]; R];

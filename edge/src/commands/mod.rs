@@ -31,7 +31,7 @@ pub(crate) struct ModelOptions {
     /// Where ONNX Runtime computes.
     #[arg(long, value_enum, default_value = "cpu")]
     provider: Provider,
-    /// Threads of ONNX Runtime.
+    /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: u8,
     /// Captions that are followed at once; the bundle's own number where it is not given.
@@ -88,6 +88,9 @@ pub(crate) struct BenchOptions {
     /// Captions to measure.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
+    /// Images that are captioned together.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    batch: u8,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -281,18 +284,20 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     let images = sources::images(&paths)?;
     let started = Instant::now();
     let (captioner, settings) = options.model.open()?;
-    let threads = if captioner.active() == "tract" { 1 } else { settings.threads };
-    let report = bench::run(captioner, started.elapsed(), &images, options.count as usize, threads, settings.beam)?;
+    let count = (options.count as usize, usize::from(options.batch));
+    let report = bench::run(captioner, started.elapsed(), &images, count, &settings)?;
     if options.json {
         return print(&serde_json::to_string(&report)?);
     }
     let row = |name: &str, times: bench::Quantiles| format!("{name:14} {:8.1} {:8.1}", times.p50_ms, times.p95_ms);
     print(&format!(
-        "{} · {} threads · beam {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
+        "{} · {} threads · decoder {} · beam {} · batch {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
          {:.2} × its encoder · peak memory {:.0} MiB · {:.1} bytes a packet",
         report.runtime,
         report.threads,
+        report.kernel,
         report.beam,
+        report.batch,
         report.captions,
         "ms",
         "p50",

@@ -60,8 +60,11 @@ pub struct ModelConfig {
     pub provider: Provider,
     /// Folder in which TensorRT keeps its engines: building one takes minutes.
     pub engines: Option<PathBuf>,
-    /// Threads of the encoder.
+    /// Threads of the model; the decoder has two of them at most.
     pub threads: usize,
+    /// Frames at most that are captioned together, 1 to 16: tiles of a scene, or what waits behind a slow caption. They share the
+    /// decoder's steps; each takes the memory of its cross-attention's keys and values (0.8 MB with d 512 and 4 layers).
+    pub batch: usize,
     /// Captions followed at once; the bundle's own number where it is not given.
     pub beam: Option<u8>,
 }
@@ -245,6 +248,7 @@ impl Default for ModelConfig {
             provider: Provider::Cpu,
             engines: None,
             threads: 2,
+            batch: 4,
             beam: None,
         }
     }
@@ -297,6 +301,7 @@ impl Config {
         let side = self.tiler.side;
         ensure!(side == 0 || (32..=8192).contains(&side), "tiler.side is {side}, expected 0 or 32 to 8192");
         ensure!((1..=64).contains(&self.model.threads), "model.threads is {}, expected 1 to 64", self.model.threads);
+        ensure!((1..=16).contains(&self.model.batch), "model.batch is {}, expected 1 to 16", self.model.batch);
         ensure!(self.queue >= 1, "queue is 0, expected 1 or more");
         self.link.validate()?;
         if let Some(contact) = &self.link.contact {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod downlink;
+mod flight;
 pub mod health;
 pub mod model;
 pub mod outcome;

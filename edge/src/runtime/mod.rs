@@ -22,6 +22,9 @@ pub trait Runtime {
     /// The runtime and execution provider that are really at work, `ort/CPUExecutionProvider` for example.
     fn active(&self) -> String;
 
+    /// The instructions that the decoder multiplies with, or what else runs it.
+    fn kernel(&self) -> &'static str;
+
     /// Runs the encoder on a normalized image `[3, s, s]`, which the steps know by its place; new captions start. Gives the
     /// memory, `[N, d]`.
     fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>>;
@@ -60,6 +63,10 @@ struct Onboard {
 impl Runtime for Onboard {
     fn active(&self) -> String {
         self.encoder.active()
+    }
+
+    fn kernel(&self) -> &'static str {
+        self.decoder.kernel()
     }
 
     fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>> {
@@ -105,7 +112,7 @@ pub struct Settings {
     pub choice: Choice,
     /// Where ONNX Runtime computes the encoder.
     pub provider: Provider,
-    /// Threads of ONNX Runtime's encoder; its decoder and tract use one.
+    /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     pub threads: usize,
     /// Captions that are followed at once.
     pub beam: usize,

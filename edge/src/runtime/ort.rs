@@ -255,6 +255,10 @@ impl Runtime for OrtGraphs {
         self.encoder.active()
     }
 
+    fn kernel(&self) -> &'static str {
+        "onnxruntime"
+    }
+
     /// There is one place, 0.
     fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>> {
         ensure!(place == 0, "the graphs decode one image at a time");

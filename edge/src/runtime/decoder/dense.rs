@@ -76,8 +76,7 @@ impl Integer {
             if input < inputs && output < outputs { layer.weights[input * outputs + output] } else { 0 }
         };
         let panel = |first: usize| {
-            let weights =
-                (0..quads)
+            let weights = (0..quads)
                 .map(|quad| Weights(std::array::from_fn(|n| weight(quad * QUAD + n % QUAD, first + n / QUAD))));
             let at = |column: usize| Some(first + column).filter(|&output| output < outputs);
             // The kernel sums (activation − offset) · weight, the layer is (activation − zero) · weight.

@@ -186,7 +186,8 @@ impl Parameters {
             [("Gemm", 6 * layers + 1), ("LayerNormalization", 3 * layers), ("Softmax", 2 * layers), ("Relu", layers)];
         operators.iter().try_for_each(|&(operator, count)| graph.expect(operator, count))?;
         let (width, hidden) = (model.width, model.feed_forward);
-        let shapes = [(width, 3 * width), (width, width), (width, width), (width, width), (width, hidden), (hidden, width)];
+        let shapes =
+            [(width, 3 * width), (width, width), (width, width), (width, width), (width, hidden), (hidden, width)];
         let mut products = Vec::with_capacity(PRODUCTS.len() * layers + 1);
         for layer in 0..layers {
             for (name, (inputs, outputs)) in PRODUCTS.iter().zip(shapes) {
@@ -195,9 +196,8 @@ impl Parameters {
         }
         products.push(graph.dense("decoder.output", width, model.vocabulary, offset)?);
         let norm = |layer: usize, name: &str| graph.norm(&format!("decoder.layers.{layer}.{name}"), width);
-        let norms = |layer| {
-            Ok([norm(layer, "self_norm")?, norm(layer, "cross_norm")?, norm(layer, "feed_forward_norm")?])
-        };
+        let norms =
+            |layer| Ok([norm(layer, "self_norm")?, norm(layer, "cross_norm")?, norm(layer, "feed_forward_norm")?]);
         Ok(Self {
             model: model.clone(),
             table: graph.table("decoder.embedding", model.vocabulary, width)?,
@@ -298,7 +298,14 @@ impl Work for Step<'_> {
             products.apply(kernel, first, x, &mut tokens[position]);
             for row in 0..count {
                 let line = &ancestors[row * model.max_tokens..][..=position];
-                self_attention::<K>(model, tokens, line, row, &mut attended[row * model.width..][..model.width], scores);
+                self_attention::<K>(
+                    model,
+                    tokens,
+                    line,
+                    row,
+                    &mut attended[row * model.width..][..model.width],
+                    scores,
+                );
             }
             products.apply(kernel, first + 1, attended, projected);
             self_norm.add(x, projected);
