@@ -27,6 +27,15 @@ case $built in
   *) exit "$built" ;;
 esac
 
+# The decoder's inner loop in the instructions of aarch64: with and without sdot.
+if [ "$built" = 0 ] && command -v qemu-aarch64-static >/dev/null; then
+  for cpu in max cortex-a57; do
+    RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+      CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu $cpu -E LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib -L /usr/aarch64-linux-gnu" \
+      cargo test --release --quiet -p kernel --lib --target aarch64-unknown-linux-gnu
+  done
+fi
+
 # Real programs that tests look at our results with; without them those tests say that they are skipped.
 for pair in ogrinfo:gdal-bin chromium:chromium; do
   command -v "${pair%:*}" >/dev/null \

@@ -12,7 +12,7 @@ pub const LANES: usize = 16;
 pub fn exp(x: f32) -> f32 {
     /// Added to a float below 2²², leaves its nearest integer in the lowest bits.
     const ROUNDING: f32 = 12_582_912.0;
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
