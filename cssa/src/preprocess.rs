@@ -5,6 +5,7 @@
 
 use crate::backbone::Normalization;
 use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 use std::io::Cursor;
@@ -92,21 +93,22 @@ pub fn to_rgb8(image: DynamicImage) -> RgbImage {
     }
 }
 
-/// Scales to `size` × `size` pixels.
+/// Scales to `size` × `size` pixels, in floats: rounding between the two directions would show in one value of five.
 #[must_use]
 pub fn resize(image: &RgbImage, size: u32) -> RgbImage {
     if image.dimensions() == (size, size) {
         return image.clone();
     }
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let mut square = RgbImage::new(size, size);
-    let done = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3).ok().and_then(|source| {
-        let mut target = Image::from_slice_u8(size, size, &mut square, PixelType::U8x3).ok()?;
-        Resizer::new().resize(&source, &mut target, &options).ok()
-    });
+    let pixels: Vec<F32x3> =
+        image.as_raw().as_chunks::<3>().0.iter().map(|pixel| F32x3::new(pixel.map(f32::from))).collect();
+    let mut square = Image::new(size, size, PixelType::F32x3);
+    let source = ImageRef::from_pixels(image.width(), image.height(), &pixels);
+    let done = source.ok().and_then(|source| Resizer::new().resize(&source, &mut square, &options).ok());
     // Buffers of the sizes that both images say cannot be refused.
     debug_assert!(done.is_some());
-    square
+    let bytes = square.buffer().as_chunks::<4>().0.iter().map(|value| (f32::from_ne_bytes(*value) + 0.5) as u8);
+    RgbImage::from_raw(size, size, bytes.collect()).unwrap_or_else(|| RgbImage::new(size, size))
 }
 
 /// The network's input of a square image: `[3, size, size]`, channels R, G, B.
@@ -145,6 +147,19 @@ mod tests {
         let sensor: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_fn(2, 1, |x, _| Luma([x as u16 * 4095]));
         let rgb = to_rgb8(DynamicImage::ImageLuma16(sensor));
         assert_eq!((rgb.get_pixel(0, 0).0, rgb.get_pixel(1, 0).0), ([0; 3], [255; 3]));
+    }
+
+    #[test]
+    fn scaling_is_that_of_the_image_crate() {
+        let image = RgbImage::from_fn(93, 61, |x, y| Rgb([(x * y) as u8, (x * 7 + y * 3) as u8, (255 - x) as u8]));
+        for size in [32, 224] {
+            let expected = image::imageops::resize(&image, size, size, image::imageops::FilterType::Triangle);
+            let found = resize(&image, size);
+            let differ = found.as_raw().iter().zip(expected.as_raw()).filter(|(a, b)| a != b);
+            assert!(
+                differ.clone().all(|(a, b)| a.abs_diff(*b) == 1) && differ.count() * 1000 < expected.as_raw().len()
+            );
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ def beam_search(step, beam, longest, exponent):
         rank = lambda words, p: p / (len(words) + 1) ** exponent
         best_finished = max((rank(*f) for f in finished), default=-math.inf)
         hope = max((p / (longest + 1) ** exponent for _, p in live), default=-math.inf)
-        if not live or len(finished) >= beam and best_finished >= hope:
+        if not live or best_finished >= hope:
             break
         tokens += [tokens[0]] * (beam - len(tokens))
         parents += [parents[0]] * (beam - len(parents))
