@@ -5,7 +5,6 @@
 
 use crate::backbone::Normalization;
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 use std::io::Cursor;
@@ -100,14 +99,16 @@ pub fn resize(image: &RgbImage, size: u32) -> RgbImage {
         return image.clone();
     }
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let pixels: Vec<F32x3> =
-        image.as_raw().as_chunks::<3>().0.iter().map(|pixel| F32x3::new(pixel.map(f32::from))).collect();
+    let values: Vec<f32> = image.as_raw().iter().copied().map(f32::from).collect();
     let mut square = Image::new(size, size, PixelType::F32x3);
-    let source = ImageRef::from_pixels(image.width(), image.height(), &pixels);
+    let source = ImageRef::new(image.width(), image.height(), bytemuck::cast_slice(&values), PixelType::F32x3);
     let done = source.ok().and_then(|source| Resizer::new().resize(&source, &mut square, &options).ok());
     // Buffers of the sizes that both images say cannot be refused.
     debug_assert!(done.is_some());
-    let bytes = square.buffer().as_chunks::<4>().0.iter().map(|value| (f32::from_ne_bytes(*value) + 0.5) as u8);
+    /// Added to a float of 0 to 255, leaves its nearest integer in the lowest byte.
+    const ROUNDING: f32 = 12_582_912.0;
+    let values = square.buffer().as_chunks::<4>().0.iter().map(|value| f32::from_ne_bytes(*value));
+    let bytes = values.map(|value| (value + ROUNDING).to_bits() as u8);
     RgbImage::from_raw(size, size, bytes.collect()).unwrap_or_else(|| RgbImage::new(size, size))
 }
 

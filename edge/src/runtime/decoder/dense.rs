@@ -2,7 +2,6 @@
 
 use super::team::Team;
 use anyhow::{Result, ensure};
-use cssa::lanes::LANES;
 use kernel::{Kernel, QUAD, Quad, ROWS, WIDTH, Weights, multiply_add};
 use std::ops::Range;
 
@@ -51,10 +50,10 @@ struct Panel {
     bias: [f32; WIDTH],
 }
 
-/// A layer in floats: for every [`LANES`] outputs the weights of the first input, of the second, and so on.
+/// A layer in floats: for every [`WIDTH`] outputs the weights of the first input, of the second, and so on.
 #[derive(Debug)]
 pub(super) struct Float {
-    panels: Vec<(Vec<[f32; LANES]>, [f32; LANES])>,
+    panels: Vec<(Vec<[f32; WIDTH]>, [f32; WIDTH])>,
 }
 
 /// Memory of a product, taken once.
@@ -233,14 +232,14 @@ impl Float {
             let weights = weights.chunks_exact(outputs).map(|row| std::array::from_fn(|column| at(row, column)));
             (weights.collect(), std::array::from_fn(|column| at(bias, column)))
         };
-        Ok(Self { panels: (0..outputs).step_by(LANES).map(panel).collect() })
+        Ok(Self { panels: (0..outputs).step_by(WIDTH).map(panel).collect() })
     }
 
     #[inline(always)]
     fn apply<K: Kernel>(&self, rows: usize, input: &[f32], output: &mut [f32]) {
         let (inputs, outputs) = (input.len() / rows, output.len() / rows);
-        for ((weights, bias), first) in self.panels.iter().zip((0..outputs).step_by(LANES)) {
-            let columns = LANES.min(outputs - first);
+        for ((weights, bias), first) in self.panels.iter().zip((0..outputs).step_by(WIDTH)) {
+            let columns = WIDTH.min(outputs - first);
             for (block, input) in input.chunks(ROWS * inputs).enumerate() {
                 let output = &mut output[block * ROWS * outputs..];
                 match input.len() / inputs {
@@ -256,8 +255,8 @@ impl Float {
 
 #[inline(always)]
 fn meet<K: Kernel, const R: usize>(
-    weights: &[[f32; LANES]],
-    bias: &[f32; LANES],
+    weights: &[[f32; WIDTH]],
+    bias: &[f32; WIDTH],
     input: &[f32],
     output: &mut [f32],
     outputs: usize,
@@ -265,7 +264,7 @@ fn meet<K: Kernel, const R: usize>(
     columns: usize,
 ) {
     let rows: [&[f32]; R] = std::array::from_fn(|row| &input[row * weights.len()..][..weights.len()]);
-    let mut totals = [[0.0; LANES]; R];
+    let mut totals = [[0.0; WIDTH]; R];
     for (n, weights) in weights.iter().enumerate() {
         for (row, totals) in rows.iter().zip(&mut totals) {
             let x = row[n];
@@ -275,7 +274,7 @@ fn meet<K: Kernel, const R: usize>(
         }
     }
     for (row, totals) in totals.iter().enumerate() {
-        let values: [f32; LANES] = std::array::from_fn(|n| totals[n] + bias[n]);
+        let values: [f32; WIDTH] = std::array::from_fn(|n| totals[n] + bias[n]);
         output[row * outputs + first..][..columns].copy_from_slice(&values[..columns]);
     }
 }
