@@ -27,7 +27,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
     let bundle = Bundle::read(&fixtures::bundle())?;
     let float = |bytes: &[u8]| Ok::<_, anyhow::Error>(float_twin(bytes)?.encode_to_vec());
     let twin = Bundle { decoder: float(&bundle.decoder)?, ..bundle.clone() };
-    for (name, bundle, tolerance) in [("INT8", &bundle, 2e-3), ("floats", &twin, 1e-5)] {
+    for (name, bundle, tolerance) in [("INT8", &bundle, QUANTIZED), ("floats", &twin, CLOSE)] {
         let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, beam: 3, engines: None };
         let mut graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings)?;
         let mut onboard = runtime::open(bundle, &settings)?;
@@ -42,7 +42,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
         }
         for (place, expected) in expected.iter().enumerate() {
             let difference = Difference::between(&steps(onboard.as_mut(), &[place])?, expected);
-            assert!(difference.relative < tolerance && difference.cosine > 0.9999, "{name} {place}: {difference:?}");
+            assert!(difference.within(tolerance) && difference.cosine > 0.9999, "{name} {place}: {difference:?}");
         }
         let together = steps(onboard.as_mut(), &[0, 1, 2])?;
         let vocabulary = bundle.vocabulary.size();
@@ -50,7 +50,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
             let own = together.chunks_exact(3 * vocabulary).skip(place).step_by(images.len()).flatten();
             let own: Vec<f32> = own.copied().collect();
             let difference = Difference::between(&own, expected);
-            assert!(difference.relative < tolerance, "{name} {place} together: {difference:?}");
+            assert!(difference.within(tolerance), "{name} {place} together: {difference:?}");
         }
     }
     Ok(())
