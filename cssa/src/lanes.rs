@@ -1,5 +1,5 @@
 //! Arithmetic on short rows of floats in a fixed order, which a compiler turns into the vector instructions of any CPU: the
-//! same values to the bit wherever it runs.
+//! same values wherever it runs.
 
 /// Floats that are worked on together.
 pub const LANES: usize = 16;

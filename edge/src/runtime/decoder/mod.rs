@@ -1,10 +1,10 @@
 //! The decoder's steps, computed here: what a beam needs one token at a time is too little work for a general runtime.
 //!
 //! In ONNX Runtime a step of a 512-wide decoder is 150 nodes and reads 13 MB of weights at 40 GB/s; here every weight is read
-//! once for all rows at three times that, nothing is allocated, cached keys and values are written once and found again
+//! once for all rows at more than twice that, nothing is allocated, cached keys and values are written once and found again
 //! through the beam's ancestors instead of being reordered, and captions of several images share a step. The parameters are
-//! those of `decoder.onnx`, bit for bit; sums are in a fixed order, so that a step gives the same values on every CPU.
-//! The exporter and the tests hold it against the graph in ONNX Runtime.
+//! those of `decoder.onnx`, bit for bit; sums are in a fixed order, so that a step gives the same values on every CPU
+//! that multiplies and adds at once (all that [`kernel`] knows but its plain loops). The exporter and the tests hold it against the graph in ONNX Runtime.
 
 mod attention;
 mod dense;
