@@ -4,14 +4,15 @@
 /// Floats that are worked on together.
 pub const LANES: usize = 16;
 
+/// 1.5 · 2²³: added to a float below 2²², leaves its nearest integer in the lowest bits.
+pub const ROUNDING: f32 = 12_582_912.0;
+
 /// e^x, to a few units in the last place; below −87 the smallest normal numbers, above 88 about 1.6e38.
 ///
 /// Cephes' reduction to |r| ≤ ½·ln 2 and its polynomial of degree 7.
 #[inline(always)]
 #[must_use]
 pub fn exp(x: f32) -> f32 {
-    /// Added to a float below 2²², leaves its nearest integer in the lowest bits.
-    const ROUNDING: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };

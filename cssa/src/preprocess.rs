@@ -11,6 +11,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use crate::files::{self, FileError};
+use crate::lanes::ROUNDING;
 
 /// Largest image file, in bytes.
 const MAXIMAL_FILE: u64 = 1 << 30;
@@ -105,8 +106,6 @@ pub fn resize(image: &RgbImage, size: u32) -> RgbImage {
     let done = source.ok().and_then(|source| Resizer::new().resize(&source, &mut square, &options).ok());
     // Buffers of the sizes that both images say cannot be refused.
     debug_assert!(done.is_some());
-    /// Added to a float of 0 to 255, leaves its nearest integer in the lowest byte.
-    const ROUNDING: f32 = 12_582_912.0;
     let values = square.buffer().as_chunks::<4>().0.iter().map(|value| f32::from_ne_bytes(*value));
     let bytes = values.map(|value| (value + ROUNDING).to_bits() as u8);
     RgbImage::from_raw(size, size, bytes.collect()).unwrap_or_else(|| RgbImage::new(size, size))

@@ -63,7 +63,7 @@ pub struct ModelConfig {
     /// Threads of the model; the decoder has two of them at most.
     pub threads: usize,
     /// Frames at most that are captioned together, 1 to 16: tiles of a scene, or what waits behind a slow caption. They share the
-    /// decoder's steps; each takes the memory of its cross-attention's keys and values (0.8 MB with d 512 and 4 layers).
+    /// decoder's steps, as long as a batch takes less than a second; each takes the memory of its cross-attention's keys and values (0.8 MB with d 512 and 4 layers).
     pub batch: usize,
     /// Captions followed at once; the bundle's own number where it is not given.
     pub beam: Option<u8>,

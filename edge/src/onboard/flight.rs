@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Failures in a row after which the model is loaded again.
 const FAILURES: u32 = 3;
+/// Longest that frames are captioned together: meanwhile there is no sign of life.
+const BATCH: Duration = Duration::from_secs(1);
 
 /// Everything that decides on a frame.
 pub(super) struct Flight<'a> {
@@ -41,6 +43,8 @@ pub(super) struct Flight<'a> {
     pub(super) started: Instant,
     pub(super) beat: Option<Instant>,
     pub(super) failures: u32,
+    /// Frames at most that are captioned together next: one, until it is known how long it takes.
+    pub(super) together: usize,
     /// Sum in millijoules and number of captions.
     pub(super) energy: (f64, u64),
     pub(super) control: &'a Control,
@@ -65,13 +69,16 @@ impl Flight<'_> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             // Frames that wait already are captioned with it; none is waited for.
-            let waiting = frames.try_iter().take(self.config.model.batch - 1);
+            let waiting = frames.try_iter().take(self.together - 1);
             let batch: Vec<Frame> = std::iter::once(first).chain(waiting).collect();
             let began = Instant::now();
             for (frame, caption) in batch.iter().zip(self.caption(&batch, report)) {
                 let outcome = caption.map_or_else(Outcome::Dropped, |caption| self.judge(frame, &caption, report));
                 self.settle(frame, &outcome, report);
             }
+            let one = began.elapsed() / batch.len() as u32;
+            self.together =
+                (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
             if self.failures >= FAILURES {
                 self.faults.count("model_failures");
                 self.reload(true, "the model fails again and again", report)?;
@@ -144,6 +151,7 @@ impl Flight<'_> {
         let captioner = &mut self.model.captioner;
         let captions: Vec<Result<captioner::Caption>> = match captioner.look_all(&pixels) {
             Ok(captions) => captions.into_iter().map(|(caption, _)| Ok(caption)).collect(),
+            Err(error) if pixels.len() == 1 => vec![Err(error)],
             // One of them is to blame: only it is lost.
             Err(_) => pixels.iter().map(|pixels| captioner.caption(pixels)).collect(),
         };

@@ -114,6 +114,7 @@ pub fn run(
         started,
         beat: None,
         failures: 0,
+        together: 1,
         energy: (0.0, 0),
         control,
     };

@@ -1,11 +1,12 @@
 //! What a step does between its linear layers: attention, sums and LayerNorm.
 
 use cssa::lanes::{LANES, exp, sum};
+use cssa::model::Model;
 use kernel::{Kernel, multiply_add};
 
 /// Σ a · b.
 #[inline(always)]
-pub(super) fn dot<K: Kernel>(a: &[f32], b: &[f32]) -> f32 {
+fn dot<K: Kernel>(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     let mut totals = [0.0; LANES];
@@ -23,7 +24,7 @@ pub(super) fn dot<K: Kernel>(a: &[f32], b: &[f32]) -> f32 {
 
 /// `outputs[r] = Σ weights[r][n] · rows[n]`; every output is `width` long, rows are that or longer.
 #[inline(always)]
-pub(super) fn mix<'a, K: Kernel, const R: usize>(
+fn mix<'a, K: Kernel, const R: usize>(
     outputs: [&mut [f32]; R],
     weights: [&[f32]; R],
     rows: impl Iterator<Item = &'a [f32]> + Clone,
@@ -72,7 +73,7 @@ fn chunk<'a, K: Kernel, const R: usize, const N: usize>(
 
 /// Softmax of a row whose length is a multiple of [`LANES`]; what is behind the first `count` becomes 0.
 #[inline(always)]
-pub(super) fn softmax(row: &mut [f32], count: usize) {
+fn softmax(row: &mut [f32], count: usize) {
     row[count..].fill(f32::NEG_INFINITY);
     let mut largest = [f32::NEG_INFINITY; LANES];
     for chunk in row.as_chunks::<LANES>().0 {
@@ -95,6 +96,72 @@ pub(super) fn softmax(row: &mut [f32], count: usize) {
     for x in row {
         *x /= total;
     }
+}
+
+/// Keys `[h, d_k, N]`, N filled up to a multiple of [`LANES`], and values `[h, N, d_k]` of a layer's cross-attention.
+#[derive(Debug, Default)]
+pub(super) struct Cross {
+    pub(super) keys: Vec<f32>,
+    pub(super) values: Vec<f32>,
+}
+
+/// The newest token of a caption looks at all its tokens; `ancestors` are their rows.
+#[inline(always)]
+pub(super) fn self_attention<K: Kernel>(
+    model: &Model,
+    tokens: &[Vec<f32>],
+    ancestors: &[u16],
+    row: usize,
+    attended: &mut [f32],
+    scores: &mut [f32],
+) {
+    let (width, head) = (model.width, model.head_width());
+    let position = ancestors.len() - 1;
+    // Part 0 is the query, 1 the key, 2 the value.
+    let part = |position: usize, row: usize, part: usize, first: usize| {
+        &tokens[position][row * 3 * width + part * width + first..][..head]
+    };
+    let scores = &mut scores[..ancestors.len().next_multiple_of(LANES)];
+    for (attended, first) in attended.chunks_exact_mut(head).zip((0..width).step_by(head)) {
+        let query = part(position, row, 0, first);
+        for (place, (score, &ancestor)) in scores.iter_mut().zip(ancestors).enumerate() {
+            *score = dot::<K>(query, part(place, usize::from(ancestor), 1, first));
+        }
+        softmax(scores, ancestors.len());
+        let values = ancestors.iter().enumerate().map(|(place, &row)| part(place, usize::from(row), 2, first));
+        mix::<K, 1>([attended], [&scores[..ancestors.len()]], values);
+    }
+}
+
+/// `R` captions look at the cells of their image, which is read once for all.
+#[inline(always)]
+pub(super) fn cross_attention<K: Kernel, const R: usize>(
+    model: &Model,
+    cross: &Cross,
+    queries: &[f32],
+    attended: &mut [f32],
+    scores: &mut [f32],
+) {
+    let (width, cells, head) = (model.width, model.cells(), model.head_width());
+    let padded = cells.next_multiple_of(LANES);
+    let heads = cross.keys.chunks_exact(head * padded).zip(cross.values.chunks_exact(head * cells));
+    for ((keys, values), first) in heads.zip((0..).step_by(head)) {
+        let queries = std::array::from_fn(|row| &queries[row * width + first..][..head]);
+        mix::<K, R>(split(scores, padded), queries, keys.chunks_exact(padded));
+        for scores in scores.chunks_exact_mut(padded).take(R) {
+            softmax(scores, cells);
+        }
+        let scores = std::array::from_fn(|row| &scores[row * padded..][..cells]);
+        let attended = split(attended, width).map(|row| &mut row[first..first + head]);
+        mix::<K, R>(attended, scores, values.chunks_exact(head));
+    }
+}
+
+/// The first `R` rows of some width.
+#[inline(always)]
+fn split<const R: usize>(values: &mut [f32], width: usize) -> [&mut [f32]; R] {
+    let mut rows = values.chunks_exact_mut(width);
+    std::array::from_fn(|_| rows.next().unwrap_or_default())
 }
 
 /// LayerNorm's parameters.

@@ -2,6 +2,7 @@
 
 use super::team::Team;
 use anyhow::{Result, ensure};
+use cssa::lanes::ROUNDING;
 use kernel::{Kernel, QUAD, Quad, ROWS, WIDTH, Weights, multiply_add};
 use std::ops::Range;
 
@@ -172,12 +173,7 @@ impl Integer {
             let first = first - skipped;
             for (block, quads) in quads.chunks(ROWS * self.quads).enumerate() {
                 let output = &mut output[block * ROWS * outputs..];
-                match rows - block * ROWS {
-                    1 => panel.meet::<1, K>(kernel, quads, output, outputs, first, columns),
-                    2 => panel.meet::<2, K>(kernel, quads, output, outputs, first, columns),
-                    3 => panel.meet::<3, K>(kernel, quads, output, outputs, first, columns),
-                    _ => panel.meet::<ROWS, K>(kernel, quads, output, outputs, first, columns),
-                }
+                by_rows!(rows - block * ROWS, R => panel.meet::<R, K>(kernel, quads, output, outputs, first, columns));
             }
         }
     }
@@ -214,8 +210,6 @@ impl Panel {
 /// QuantizeLinear: x · factor, to the nearest integer, halves to the even one, plus `zero`, 0 to 255.
 #[inline(always)]
 fn quantize(bytes: &mut [u8], input: &[f32], factor: f32, zero: f32) {
-    /// Added to a float below 2²², leaves its nearest integer in the lowest bits.
-    const ROUNDING: f32 = 12_582_912.0;
     for (byte, x) in bytes.iter_mut().zip(input) {
         let steps = (x * factor).clamp(-1024.0, 1024.0) + ROUNDING - ROUNDING;
         *byte = ((steps + zero).clamp(0.0, 255.0) + ROUNDING).to_bits() as u8;
@@ -242,12 +236,7 @@ impl Float {
             let columns = WIDTH.min(outputs - first);
             for (block, input) in input.chunks(ROWS * inputs).enumerate() {
                 let output = &mut output[block * ROWS * outputs..];
-                match input.len() / inputs {
-                    1 => meet::<K, 1>(weights, bias, input, output, outputs, first, columns),
-                    2 => meet::<K, 2>(weights, bias, input, output, outputs, first, columns),
-                    3 => meet::<K, 3>(weights, bias, input, output, outputs, first, columns),
-                    _ => meet::<K, ROWS>(weights, bias, input, output, outputs, first, columns),
-                }
+                by_rows!(rows - block * ROWS, R => meet::<K, R>(weights, bias, input, output, outputs, first, columns));
             }
         }
     }

@@ -4,7 +4,32 @@
 //! once for all rows at more than twice that, nothing is allocated, cached keys and values are written once and found again
 //! through the beam's ancestors instead of being reordered, and captions of several images share a step. The parameters are
 //! those of `decoder.onnx`, bit for bit; sums are in a fixed order, so that a step gives the same values on every CPU
-//! that multiplies and adds at once (all that [`kernel`] knows but its plain loops). The exporter and the tests hold it against the graph in ONNX Runtime.
+//! that multiplies and adds at once (all that [`kernel`] knows but its plain loops). The exporter and the tests hold it
+//! against the graph in ONNX Runtime.
+
+/// Runs `work` with the constant `r` at the number of rows that meet a panel: 1 to [`ROWS`].
+macro_rules! by_rows {
+    ($rows:expr, $r:ident => $work:expr) => {
+        match $rows {
+            1 => {
+                const $r: usize = 1;
+                $work
+            }
+            2 => {
+                const $r: usize = 2;
+                $work
+            }
+            3 => {
+                const $r: usize = 3;
+                $work
+            }
+            _ => {
+                const $r: usize = kernel::ROWS;
+                $work
+            }
+        }
+    };
+}
 
 mod attention;
 mod dense;
@@ -13,7 +38,7 @@ mod team;
 
 use super::Part;
 use anyhow::{Context, Result, ensure};
-use attention::{Norm, dot, mix, softmax};
+use attention::{Cross, Norm, cross_attention, self_attention};
 use cssa::lanes::LANES;
 use cssa::model::Model;
 use cssa::search::Rows;
@@ -74,13 +99,6 @@ struct State {
     hidden: Vec<f32>,
     scores: Vec<f32>,
     scratch: Scratch,
-}
-
-/// Keys `[h, d_k, N]`, N filled up to a multiple of [`LANES`], and values `[h, N, d_k]` of a layer's cross-attention.
-#[derive(Debug, Default)]
-struct Cross {
-    keys: Vec<f32>,
-    values: Vec<f32>,
 }
 
 impl Decoder {
@@ -310,19 +328,13 @@ impl Work for Step<'_> {
             products.apply(kernel, first + 1, attended, projected);
             self_norm.add(x, projected);
             products.apply(kernel, first + 2, x, projected);
-            let (mut queries, mut sums) = (&projected[..], &mut attended[..]);
-            for images_rows in rows.images.chunk_by(|a, b| a == b).flat_map(|rows| rows.chunks(ROWS)) {
-                let (own, width) = (images_rows.len(), images_rows.len() * model.width);
-                let (query, rest) = queries.split_at(width);
-                let (sum, behind) = std::mem::take(&mut sums).split_at_mut(width);
-                (queries, sums) = (rest, behind);
-                let cross = &images[images_rows[0]][n];
-                match own {
-                    1 => cross_attention::<K, 1>(model, cross, query, sum, scores),
-                    2 => cross_attention::<K, 2>(model, cross, query, sum, scores),
-                    3 => cross_attention::<K, 3>(model, cross, query, sum, scores),
-                    _ => cross_attention::<K, ROWS>(model, cross, query, sum, scores),
-                }
+            let mut row = 0;
+            for beam in rows.images.chunk_by(|a, b| a == b).flat_map(|beam| beam.chunks(ROWS)) {
+                let at = row * model.width..(row + beam.len()) * model.width;
+                let (queries, attended) = (&projected[at.clone()], &mut attended[at]);
+                let cross = &images[beam[0]][n];
+                by_rows!(beam.len(), R => cross_attention::<K, R>(model, cross, queries, attended, scores));
+                row += beam.len();
             }
             products.apply(kernel, first + 3, attended, projected);
             cross_norm.add(x, projected);
@@ -335,63 +347,4 @@ impl Work for Step<'_> {
         }
         products.apply(kernel, parameters.layers.len() * PRODUCTS.len(), x, logits);
     }
-}
-
-/// The newest token of a caption looks at all its tokens; `ancestors` are their rows.
-#[inline(always)]
-fn self_attention<K: Kernel>(
-    model: &Model,
-    tokens: &[Vec<f32>],
-    ancestors: &[u16],
-    row: usize,
-    attended: &mut [f32],
-    scores: &mut [f32],
-) {
-    let (width, head) = (model.width, model.head_width());
-    let position = ancestors.len() - 1;
-    // Part 0 is the query, 1 the key, 2 the value.
-    let part = |position: usize, row: usize, part: usize, first: usize| {
-        &tokens[position][row * 3 * width + part * width + first..][..head]
-    };
-    let scores = &mut scores[..ancestors.len().next_multiple_of(LANES)];
-    for (attended, first) in attended.chunks_exact_mut(head).zip((0..width).step_by(head)) {
-        let query = part(position, row, 0, first);
-        for (place, (score, &ancestor)) in scores.iter_mut().zip(ancestors).enumerate() {
-            *score = dot::<K>(query, part(place, usize::from(ancestor), 1, first));
-        }
-        softmax(scores, ancestors.len());
-        let values = ancestors.iter().enumerate().map(|(place, &row)| part(place, usize::from(row), 2, first));
-        mix::<K, 1>([attended], [&scores[..ancestors.len()]], values);
-    }
-}
-
-/// `R` captions look at the cells of their image, which is read once for all.
-#[inline(always)]
-fn cross_attention<K: Kernel, const R: usize>(
-    model: &Model,
-    cross: &Cross,
-    queries: &[f32],
-    attended: &mut [f32],
-    scores: &mut [f32],
-) {
-    let (width, cells, head) = (model.width, model.cells(), model.head_width());
-    let padded = cells.next_multiple_of(LANES);
-    let heads = cross.keys.chunks_exact(head * padded).zip(cross.values.chunks_exact(head * cells));
-    for ((keys, values), first) in heads.zip((0..).step_by(head)) {
-        let queries = std::array::from_fn(|row| &queries[row * width + first..][..head]);
-        mix::<K, R>(split(scores, padded), queries, keys.chunks_exact(padded));
-        for scores in scores.chunks_exact_mut(padded).take(R) {
-            softmax(scores, cells);
-        }
-        let scores = std::array::from_fn(|row| &scores[row * padded..][..cells]);
-        let attended = split(attended, width).map(|row| &mut row[first..first + head]);
-        mix::<K, R>(attended, scores, values.chunks_exact(head));
-    }
-}
-
-/// The first `R` rows of some width.
-#[inline(always)]
-fn split<const R: usize>(values: &mut [f32], width: usize) -> [&mut [f32]; R] {
-    let mut rows = values.chunks_exact_mut(width);
-    std::array::from_fn(|_| rows.next().unwrap_or_default())
 }
