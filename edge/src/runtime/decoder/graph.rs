@@ -183,3 +183,41 @@ fn check(tensor: &TensorProto, kind: DataType, shape: &[usize], bytes: usize) ->
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::Decoder;
+    use anyhow::{Context, Result};
+    use cssa::bundle::Bundle;
+    use prost::Message;
+    use tract_onnx::pb::{GraphProto, ModelProto};
+
+    /// What is said of the default bundle's decoder after `change`.
+    fn refusal(change: impl Fn(&mut GraphProto)) -> Result<String> {
+        let bundle = Bundle::read(&fixtures::bundle())?;
+        let mut proto = ModelProto::decode(bundle.decoder.as_slice())?;
+        change(proto.graph.as_mut().context("no graph")?);
+        let refused = Decoder::open(&proto.encode_to_vec(), &bundle.manifest.model, 1).err().context("taken")?;
+        Ok(format!("{refused:#}"))
+    }
+
+    #[test]
+    fn graphs_that_compute_something_else_are_refused_by_name() -> Result<()> {
+        let said = refusal(|graph| graph.node.retain(|node| node.op_type != "Relu"))?;
+        assert_eq!(said, "0 nodes Relu, expected 3");
+        let node = "decoder.layers.1.feed_forward.up";
+        let said =
+            refusal(|graph| graph.node.iter_mut().filter(|n| n.name == node).for_each(|n| n.output[0].push('x')))?;
+        assert_eq!(said, format!("node {node}: no node writes {node}"));
+        let tensor = |name: &'static str, change: fn(&mut tract_onnx::pb::TensorProto)| {
+            refusal(move |graph| graph.initializer.iter_mut().filter(|t| t.name == name).for_each(change))
+        };
+        let said = tensor("decoder.layers.0.self_norm.weight", |tensor| tensor.dims = vec![255])?;
+        assert!(said.contains("decoder.layers.0.self_norm.weight has shape [255], expected [256]"), "{said}");
+        let said = tensor("decoder.output.weight.quantized", |tensor| tensor.raw_data.truncate(9))?;
+        assert!(said.contains("decoder.output.weight.quantized has 9 bytes, expected"), "{said}");
+        let said = tensor("decoder.output.bias.scale", |tensor| tensor.raw_data.reverse())?;
+        assert!(said.starts_with("node decoder.output: "), "{said}");
+        Ok(())
+    }
+}
