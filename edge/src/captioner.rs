@@ -4,7 +4,7 @@ use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Bundle, Language};
 use cssa::model::Model;
-use cssa::preprocess;
+use cssa::preprocess::Preprocessor;
 use cssa::search::{self, Hypothesis};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use image::RgbImage;
@@ -19,6 +19,7 @@ pub struct Captioner {
     language: Arc<Language>,
     search: search::Settings,
     guard: f32,
+    preprocessor: Preprocessor,
 }
 
 /// What no value of a healthy memory reaches: a LayerNorm of any width that this program takes stays far below.
@@ -52,7 +53,15 @@ impl Captioner {
         };
         let runtime = runtime::open(bundle, settings)?;
         let language = Arc::new(Language { model: bundle.language_model.clone(), id: bundle.id });
-        Ok(Self { runtime, model, vocabulary: bundle.vocabulary.clone(), language, search, guard: GUARD })
+        Ok(Self {
+            runtime,
+            model,
+            vocabulary: bundle.vocabulary.clone(),
+            language,
+            search,
+            guard: GUARD,
+            preprocessor: Preprocessor::default(),
+        })
     }
 
     /// The runtime at work.
@@ -94,12 +103,13 @@ impl Captioner {
         let mut seen = Vec::with_capacity(images.len());
         for (place, image) in images.iter().enumerate() {
             let started = Instant::now();
-            let square = preprocess::resize(image, self.model.image_size as u32);
-            let input = preprocess::normalize(&square, self.model.backbone.normalization());
+            let (size, normalization) = (self.model.image_size as u32, self.model.backbone.normalization());
+            let input = self.preprocessor.input(image, size, normalization);
             let prepared = Instant::now();
-            let memory = self.runtime.encode(place, &input)?;
-            let outside = memory.iter().find(|value| !value.is_finite() || value.abs() > self.guard);
-            if let Some(value) = outside {
+            let memory = self.runtime.encode(place, input)?;
+            let inside = |value: &f32| value.abs() <= self.guard;
+            if !memory.iter().fold(true, |all, value| all & inside(value)) {
+                let value = memory.iter().find(|value| !inside(value)).context("a value outside")?;
                 bail!("the encoder gave {value}, expected values up to {}", self.guard);
             }
             seen.push((memory, prepared - started, prepared.elapsed()));
