@@ -130,3 +130,37 @@ fn packets_fit_the_frames() -> Result<()> {
     assert_eq!((downlink.store.waiting()?, downlink.store.counters()?[Dropped::TooLong.name()]), (before - 1, 1));
     Ok(())
 }
+
+/// A caption a minute while nobody answers for a day; the ground then hears all of them.
+#[test]
+fn a_link_that_is_down_for_a_day_loses_nothing() -> Result<()> {
+    const MINUTES: u32 = 24 * 60;
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 2 * u64::from(MINUTES))?);
+    let config = LinkConfig { captions: 16, ..config() };
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
+    let mut lost = Vec::new();
+    for minute in 0..MINUTES {
+        queue(&store, &[0])?;
+        lost.extend(send(&mut downlink, f64::from(60 * minute))?.concat());
+    }
+    assert!((2..=MINUTES as usize).contains(&lost.len()), "{} probes went into the void", lost.len());
+    assert_eq!(store.waiting()?, u64::from(MINUTES));
+    let (mut heard, mut now) = (std::collections::BTreeMap::new(), f64::from(60 * MINUTES));
+    while store.waiting()? > 0 {
+        anyhow::ensure!(now < f64::from(70 * MINUTES), "{} captions are still waiting", store.waiting()?);
+        let sent = send(&mut downlink, now)?;
+        for (number, repeat) in sent.concat() {
+            heard.entry(number).or_insert(repeat);
+        }
+        for (packet, milliseconds) in sent.into_iter().zip(now as u64 * 1000..) {
+            let numbers: Vec<u32> = packet.into_iter().map(|(number, _)| number).collect();
+            anyhow::ensure!(acknowledge(&mut downlink, milliseconds, &numbers, now)?, "refused");
+        }
+        now += 1.0;
+    }
+    assert!(heard.keys().copied().eq(0..MINUTES));
+    let marked = heard.iter().filter(|(_, repeat)| **repeat).map(|(number, _)| *number);
+    assert!(marked.eq(lost.iter().map(|(number, _)| *number).collect::<std::collections::BTreeSet<_>>()));
+    Ok(())
+}
