@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod batches;
 pub mod features;
+pub mod near;
 pub mod rows;
 pub mod samples;
 pub mod text;

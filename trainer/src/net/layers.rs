@@ -4,7 +4,7 @@ use super::Store;
 use anyhow::Result;
 use cssa::model::LAYER_NORM_EPSILON;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Arithmetic of the linear layers, the attention products and the convolutions. LayerNorm, softmax, sums over the residual
 /// path, losses and weights are FP32 always.
@@ -65,8 +65,51 @@ impl Linear {
 
     /// `[…, inputs]` → `[…, outputs]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if self.precision == Precision::Float && x.device() == Device::Cpu && x.numel() > LEAST_CONVOLVED {
+            return self.convolved(x);
+        }
         let [x, weight, bias] = [x, &self.weight, &self.bias].map(|tensor| self.precision.cast(tensor));
         x.linear(&weight, Some(&bias))
+    }
+
+    /// The same product as a 1 × 1 convolution. libtorch gives FP32 matrix products to MKL, which on AMD's processors does
+    /// without AVX-512, and convolutions to oneDNN, which uses what is there: forward and backward take half the time.
+    /// Rows stand for the places of an image in channels-last layout, so nothing is copied.
+    fn convolved(&self, x: &Tensor) -> Tensor {
+        let (outputs, inputs) = self.weight.size2().unwrap_or_default();
+        let image = x.reshape([1, -1, 1, inputs]).permute([0, 3, 1, 2]);
+        let kernel = self.weight.view([outputs, inputs, 1, 1]);
+        let out = image.conv2d(&kernel, Some(&self.bias), 1, 0, 1, 1).permute([0, 2, 3, 1]);
+        let mut shape = x.size();
+        shape.truncate(shape.len() - 1);
+        shape.push(outputs);
+        out.reshape(shape)
+    }
+}
+
+/// Values from which on libtorch convolves with oneDNN (`use_mkldnn` of its `ConvParams`).
+const LEAST_CONVOLVED: usize = 20_480;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa::model::Model;
+
+    #[test]
+    fn a_convolution_is_the_same_layer() -> Result<()> {
+        let model = crate::config::Config::default().model(50);
+        let model = Model { width: 64, heads: 2, feed_forward: 32, decoder_layers: 1, ..model };
+        let store = Store::new(&model, 4, Device::Cpu);
+        let layer = Linear::new(&store, "decoder.layers.0.feed_forward.up")?;
+        let x = Tensor::randn([2, 3, 200, 64], (Kind::Float, Device::Cpu));
+        assert!(x.numel() > LEAST_CONVOLVED);
+        let expected = x.linear(&layer.weight, Some(&layer.bias));
+        let (found, strided) = (layer.forward(&x), layer.forward(&x.transpose(1, 2)).transpose(1, 2));
+        assert_eq!(found.size(), [2, 3, 200, 32]);
+        for found in [found, strided] {
+            assert!((found - &expected).abs().max().double_value(&[]) < 1e-5);
+        }
+        Ok(())
     }
 }
 
