@@ -1,21 +1,21 @@
 //! The part of a dataset that was annotated next to another part.
 //!
-//! Datasets are annotated in the order of file numbers, by several people with phrases of their own. On RSICD a caption of
-//! the most alike train image scores half as much again when it is looked for among the train images whose numbers are near
-//! (README, Results). Nothing but file names is looked at.
+//! Captions are written by several people, stretch by stretch in the order of file names, and each has phrases of their own. A
+//! split along that order (RSICD's) leaves whole stretches to val or test; the train images just before are by the same
+//! hands. Only file names are looked at, never a held-out image or caption.
 
 use cssa::dataset::{Dataset, Split};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-/// Train images with a number near those of `split`.
+/// Train images that stand near those of `split` in the order of file names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Near {
     /// Near which images: `val` or `test`.
     pub split: Held,
-    /// How far a file's number may be from the nearest of an image of `split` whose name is the same but for the number.
-    pub numbers: u64,
+    /// At most this many places from the nearest of them, all images of the dataset counted.
+    pub places: usize,
 }
 
 /// The held-out parts of a dataset.
@@ -35,24 +35,20 @@ impl Near {
             Held::Val => Split::Val,
             Held::Test => Split::Test,
         };
-        let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for (rest, number) in dataset.split(split).filter_map(|image| numbered(&image.filename)) {
-            numbers.entry(rest).or_default().push(number);
-        }
-        let near = |filename: &str| {
-            let Some((rest, number)) = numbered(filename) else { return false };
-            numbers.get(&rest).is_some_and(|known| known.iter().any(|&other| other.abs_diff(number) <= self.numbers))
+        let mut order: Vec<_> =
+            dataset.images.iter().map(|image| (image.filename.to_lowercase(), image.split == split)).collect();
+        order.sort();
+        let places: BTreeSet<usize> =
+            order.iter().enumerate().filter_map(|(place, (_, held))| held.then_some(place)).collect();
+        let near = |place: usize| {
+            places.range(place.saturating_sub(self.places)..=place.saturating_add(self.places)).next().is_some()
         };
-        dataset.images.retain(|image| !matches!(image.split, Split::Train | Split::Dev) || near(&image.filename));
+        let kept: BTreeSet<_> =
+            order.iter().enumerate().filter(|&(place, _)| near(place)).map(|(_, (name, _))| name.as_str()).collect();
+        dataset.images.retain(|image| {
+            !matches!(image.split, Split::Train | Split::Dev) || kept.contains(image.filename.to_lowercase().as_str())
+        });
     }
-}
-
-/// A file name without its last run of digits, and their number; letters' case does not matter.
-fn numbered(filename: &str) -> Option<(String, u64)> {
-    let end = filename.rfind(|character: char| character.is_ascii_digit())? + 1;
-    let start = filename[..end].trim_end_matches(|character: char| character.is_ascii_digit()).len();
-    let number = filename[start..end].parse().ok()?;
-    Some((format!("{}#{}", &filename[..start], &filename[end..]).to_lowercase(), number))
 }
 
 #[cfg(test)]
@@ -61,17 +57,7 @@ mod tests {
     use cssa::dataset::Captioned;
 
     #[test]
-    fn names_and_numbers() {
-        assert_eq!(numbered("airport_12.jpg"), Some(("airport_#.jpg".into(), 12)));
-        assert_eq!(numbered("Airport_012.JPG"), Some(("airport_#.jpg".into(), 12)));
-        assert_eq!(numbered("00077.jpg"), Some(("#.jpg".into(), 77)));
-        assert_eq!(numbered("band3/scene.tif"), Some(("band#/scene.tif".into(), 3)));
-        assert_eq!(numbered("scene.tif"), None);
-        assert_eq!(numbered("99999999999999999999999.tif"), None);
-    }
-
-    #[test]
-    fn what_is_far_or_unlike_is_left_out() {
+    fn what_is_far_in_the_order_of_names_is_left_out() {
         let image = |(filename, split): (&str, Split)| Captioned {
             filename: filename.into(),
             path: filename.into(),
@@ -79,19 +65,25 @@ mod tests {
             captions: Vec::new(),
             back_translations: Vec::new(),
         };
+        // In the order of names: a_1, A_10, a_11, a_2, a_20, a_3, b_1, b_2.
         let images = [
             ("a_1.jpg", Split::Train),
-            ("a_8.jpg", Split::Train),
-            ("a_9.jpg", Split::Dev),
-            ("a_10.jpg", Split::Test),
-            ("a_13.jpg", Split::Val),
-            ("a_14.jpg", Split::Train),
-            ("b_10.jpg", Split::Train),
-            ("river.jpg", Split::Train),
+            ("a_2.jpg", Split::Dev),
+            ("a_3.jpg", Split::Val),
+            ("A_10.jpg", Split::Train),
+            ("a_11.jpg", Split::Train),
+            ("a_20.jpg", Split::Test),
+            ("b_1.jpg", Split::Train),
+            ("b_2.jpg", Split::Train),
         ];
-        let mut dataset = Dataset { name: "d".into(), images: images.into_iter().map(image).collect(), missing: 0 };
-        Near { split: Held::Test, numbers: 2 }.keep(&mut dataset);
-        let kept: Vec<_> = dataset.images.iter().map(|image| image.filename.as_str()).collect();
-        assert_eq!(kept, ["a_8.jpg", "a_9.jpg", "a_10.jpg", "a_13.jpg"]);
+        let dataset = Dataset { name: "d".into(), images: images.into_iter().map(image).collect(), missing: 0 };
+        let kept = |split, places| {
+            let mut dataset = dataset.clone();
+            Near { split, places }.keep(&mut dataset);
+            dataset.images.into_iter().map(|image| image.filename).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(Held::Test, 2), ["a_2.jpg", "a_3.jpg", "a_11.jpg", "a_20.jpg", "b_1.jpg"]);
+        assert_eq!(kept(Held::Val, 1), ["a_3.jpg", "a_20.jpg", "b_1.jpg"]);
+        assert_eq!(kept(Held::Test, usize::MAX).len(), images.len());
     }
 }
