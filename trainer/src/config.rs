@@ -1,6 +1,5 @@
 //! A training recipe as TOML. What a file leaves out is the paper's (4.3).
 
-use crate::data::near::Near;
 use crate::net::Precision;
 use anyhow::{Context, Result, ensure};
 use cssa::backbone::Backbone;
@@ -77,8 +76,6 @@ pub struct Data {
     pub views: usize,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
-    /// Trains on no more than the images that were annotated next to those of another split.
-    pub near: Option<Near>,
 }
 
 /// How the learning rate goes over a stage's steps.
@@ -226,7 +223,7 @@ impl Default for Network {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { minimum_count: 5, max_tokens: 32, views: 3, repeat: BTreeMap::new(), near: None }
+        Self { minimum_count: 5, max_tokens: 32, views: 3, repeat: BTreeMap::new() }
     }
 }
 

@@ -60,10 +60,7 @@ pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
-    let mut datasets = read_datasets(&places.data)?;
-    if let Some(near) = &config.data.near {
-        datasets.iter_mut().for_each(|dataset| near.keep(dataset));
-    }
+    let datasets = read_datasets(&places.data)?;
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);

@@ -3,7 +3,6 @@
 pub mod augment;
 pub mod batches;
 pub mod features;
-pub mod near;
 pub mod rows;
 pub mod samples;
 pub mod text;
