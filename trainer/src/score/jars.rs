@@ -11,6 +11,9 @@ const METEOR: &str = "meteor-1.5.jar";
 const SPICE: &str = "spice-1.0.jar";
 /// What SPICE cannot do without and its package does not hold.
 const PARSER: &str = "stanford-corenlp-3.6.0.jar";
+/// What SPICE's cache of parses (fst 2.47) looks into by reflection, which Java forbids since version 17. The launcher reads
+/// `JDK_JAVA_OPTIONS` since version 9; Java 8, which SPICE was made for, knows neither variable nor option.
+const OPENED: [&str; 6] = ["lang", "math", "net", "text", "util", "util.concurrent"];
 
 /// The folder with `meteor/` and `spice/` of pycocoevalcap.
 #[derive(Clone, Debug)]
@@ -98,7 +101,12 @@ impl Jars {
         std::fs::write(&input, text).map_err(|error| failed(error.to_string()))?;
         let cache = scratch.path().join("cache");
         std::fs::create_dir(&cache).map_err(|error| failed(error.to_string()))?;
+        let mut options = std::env::var("JDK_JAVA_OPTIONS").unwrap_or_default();
+        for package in OPENED {
+            options.push_str(&format!(" --add-opens=java.base/java.{package}=ALL-UNNAMED"));
+        }
         let ran = Command::new("java")
+            .env("JDK_JAVA_OPTIONS", options.trim_start())
             .args(["-Xmx8G", "-jar"])
             .arg(&jar)
             .arg(&input)
@@ -110,7 +118,10 @@ impl Jars {
             .output()
             .map_err(|error| failed(error.to_string()))?;
         if !ran.status.success() {
-            return Err(failed(String::from_utf8_lossy(&ran.stderr).lines().last().unwrap_or_default().to_owned()));
+            // The last cause; the lines of a stack trace below it are indented.
+            let said = String::from_utf8_lossy(&ran.stderr);
+            let cause = said.lines().rfind(|line| !line.starts_with(char::is_whitespace));
+            return Err(failed(cause.unwrap_or_default().to_owned()));
         }
         let text = std::fs::read(&output).map_err(|error| failed(error.to_string()))?;
         let answers: Vec<Answer> = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
