@@ -45,6 +45,9 @@ pub fn dropout(x: Tensor, mode: Mode) -> Tensor {
     }
 }
 
+/// Values from which on libtorch convolves with oneDNN (`use_mkldnn` of its `ConvParams`).
+const LEAST_CONVOLVED: usize = 20_480;
+
 /// x W^T + b.
 #[derive(Debug)]
 pub struct Linear {
@@ -75,45 +78,17 @@ impl Linear {
     /// The same product as a 1 × 1 convolution. libtorch gives FP32 matrix products to MKL, which on AMD's processors does
     /// without AVX-512, and convolutions to oneDNN, which uses what is there: forward and backward take half the time.
     /// Rows stand for the places of images in channels-last layout, so nothing is copied. A single thread convolves with oneDNN
-    /// from 16 images on only, so there are 16 where the rows can be dealt out to so many.
+    /// from 16 images on only, so there are 16 where the rows can be dealt out to so many; elsewhere it takes as long as MKL.
     fn convolved(&self, x: &Tensor) -> Tensor {
-        let (outputs, inputs) = self.weight.size2().unwrap_or_default();
+        let [outputs, inputs] = [0, 1].map(|dimension| self.weight.size()[dimension]);
         let images = if (x.numel() as i64 / inputs) % 16 == 0 { 16 } else { 1 };
         let images = x.reshape([images, -1, 1, inputs]).permute([0, 3, 1, 2]);
         let kernel = self.weight.view([outputs, inputs, 1, 1]);
         let out = images.conv2d(&kernel, Some(&self.bias), 1, 0, 1, 1).permute([0, 2, 3, 1]);
         let mut shape = x.size();
-        shape.truncate(shape.len() - 1);
+        shape.pop();
         shape.push(outputs);
         out.reshape(shape)
-    }
-}
-
-/// Values from which on libtorch convolves with oneDNN (`use_mkldnn` of its `ConvParams`).
-const LEAST_CONVOLVED: usize = 20_480;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cssa::model::Model;
-
-    #[test]
-    fn a_convolution_is_the_same_layer() -> Result<()> {
-        let model = crate::config::Config::default().model(50);
-        let model = Model { width: 64, heads: 2, feed_forward: 32, decoder_layers: 1, ..model };
-        let store = Store::new(&model, 4, Device::Cpu);
-        let layer = Linear::new(&store, "decoder.layers.0.feed_forward.up")?;
-        for length in [200, 201] {
-            let x = Tensor::randn([2, 3, length, 64], (Kind::Float, Device::Cpu));
-            assert!(x.numel() > LEAST_CONVOLVED);
-            let expected = x.linear(&layer.weight, Some(&layer.bias));
-            let (found, strided) = (layer.forward(&x), layer.forward(&x.transpose(1, 2)).transpose(1, 2));
-            assert_eq!(found.size(), [2, 3, length, 32]);
-            for found in [found, strided] {
-                assert!((found - &expected).abs().max().double_value(&[]) < 1e-5);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -152,5 +127,30 @@ impl FeedForward {
     /// `[…, d]` → `[…, d]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         self.down.forward(&self.up.forward(x).relu_())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa::model::Model;
+
+    #[test]
+    fn a_convolution_is_the_same_layer() -> Result<()> {
+        let model = crate::config::Config::default().model(50);
+        let model = Model { width: 64, heads: 2, feed_forward: 32, decoder_layers: 1, ..model };
+        let store = Store::new(&model, 4, Device::Cpu);
+        let layer = Linear::new(&store, "decoder.layers.0.feed_forward.up")?;
+        for length in [200, 201] {
+            let x = Tensor::randn([2, 3, length, 64], (Kind::Float, Device::Cpu));
+            assert!(x.numel() > LEAST_CONVOLVED);
+            let expected = x.linear(&layer.weight, Some(&layer.bias));
+            let (found, strided) = (layer.forward(&x), layer.forward(&x.transpose(1, 2)).transpose(1, 2));
+            assert_eq!(found.size(), [2, 3, length, 32]);
+            for found in [found, strided] {
+                assert!((found - &expected).abs().max().double_value(&[]) < 1e-5);
+            }
+        }
+        Ok(())
     }
 }
