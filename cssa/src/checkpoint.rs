@@ -1,5 +1,6 @@
 //! The `run/` folder: what the trainer hands to the exporter.
 
+use crate::dataset::DevRule;
 use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
@@ -26,6 +27,9 @@ pub const GOLDEN: &str = "golden.safetensors";
 pub struct Description {
     /// Version of this layout.
     pub format: u32,
+    /// Which train images were dev: the model has not trained on them. Runs without this field used `hash`.
+    #[serde(default = "hash")]
+    pub dev: DevRule,
     /// Hyper-parameters.
     pub model: Model,
     /// Where the weights come from.
@@ -33,6 +37,10 @@ pub struct Description {
     /// How captions are searched, where nobody chooses otherwise.
     #[serde(default)]
     pub search: Search,
+}
+
+fn hash() -> DevRule {
+    DevRule::Hash
 }
 
 /// Version of the layout that this code reads and writes.

@@ -2,7 +2,7 @@
 
 use crate::captioner::Captioner;
 use anyhow::{Context, Result, ensure};
-use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::metrics::{self, CiderScorer};
 use cssa::preprocess;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Row {
 
 /// Captions a part of a dataset and says what thresholds would do.
 pub fn measure(captioner: &mut Captioner, data: &Path, split: Split) -> Result<Vec<Row>> {
-    let dataset = Dataset::read(data)?;
+    let dataset = Dataset::read(data, DevRule::Hash)?;
     let images: Vec<&Captioned> = dataset.split(split).collect();
     ensure!(!images.is_empty(), "{}: has no image of the split {}", data.display(), split.name());
     let tokens = |image: &&Captioned| image.captions.iter().map(|caption| metrics::tokenize(caption)).collect();

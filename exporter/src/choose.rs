@@ -252,5 +252,5 @@ impl Workshop<'_> {
 }
 
 fn dataset_name(wanted: &crate::export::Validation) -> Result<String> {
-    Ok(cssa::dataset::Dataset::read(&wanted.folder)?.name)
+    Ok(cssa::dataset::Dataset::read(&wanted.folder, cssa::dataset::DevRule::Hash)?.name)
 }

@@ -149,7 +149,7 @@ fn judge(request: &Request, calibration: &Calibration, float: &Bundle) -> Result
 
 /// The images of a dataset's part with their captions, and the dataset's name.
 pub fn questions(folder: &Path, split: Split) -> Result<(String, Vec<Question>)> {
-    let dataset = Dataset::read(folder)?;
+    let dataset = Dataset::read(folder, cssa::dataset::DevRule::Hash)?;
     let question =
         |image: &cssa::dataset::Captioned| Question { path: image.path.clone(), references: image.captions.clone() };
     let questions: Vec<Question> = dataset.split(split).map(question).collect();

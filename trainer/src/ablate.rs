@@ -145,7 +145,7 @@ fn outcome(config: &Config, places: &Places, device: Device, progress: &Progress
     let mut scores = BTreeMap::new();
     for folder in &places.data {
         // RSICD's val is the scale of the paper's tables, its test another one.
-        let split = if Dataset::read(folder)?.name == "rsicd" { Split::Val } else { Split::Test };
+        let split = if Dataset::read(folder, config.data.dev)?.name == "rsicd" { Split::Val } else { Split::Test };
         let found = trained.evaluate(std::slice::from_ref(folder), split, trained.search(), &places.cache, progress)?;
         scores.extend(found.into_iter().map(|found| (found.dataset, found.scores)));
     }

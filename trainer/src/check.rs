@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cssa::bundle::hexadecimal;
-use cssa::dataset::{Listing, Split};
+use cssa::dataset::{DevRule, Listing, Split};
 use cssa::preprocess;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -80,7 +80,7 @@ impl Findings {
 
 /// Reads the description and every image of a dataset.
 pub fn check(folder: &Path, mut done: impl FnMut(usize)) -> Result<Findings> {
-    let Listing { name, entries, .. } = Listing::read(folder)?;
+    let Listing { name, entries, .. } = Listing::read(folder, DevRule::default())?;
     let mut findings = Findings {
         dataset: name,
         images: BTreeMap::new(),

@@ -2,7 +2,8 @@
 
 use crate::options::{Action, Command, start};
 use anyhow::{Context, Result, ensure};
-use cssa::dataset::{Listing, Split};
+use cssa::checkpoint::Checkpoint;
+use cssa::dataset::{DevRule, Listing, Split};
 use cssa::files;
 use cssa::model::Search;
 use std::process::ExitCode;
@@ -67,7 +68,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             print(&format!("chosen: beam {} length exponent {}", search.beam, search.length_exponent));
         }
         Action::LanguageModel { run, data } => {
-            let bytes = run::language_model_of(&data)?.to_bytes();
+            let bytes = run::language_model_of(&data, Checkpoint::read(&run)?.description.dev)?.to_bytes();
             let path = run.join(cssa::checkpoint::LANGUAGE_MODEL);
             files::write(&path, &bytes)?;
             print(&format!("{}: {} bytes", path.display(), bytes.len()));
@@ -76,6 +77,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             hypotheses,
             references,
             split,
+            dev,
             jars,
             backbone_weights,
             backbone,
@@ -83,7 +85,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             json,
             machine,
         } => {
-            let listing = Listing::read(&references)?;
+            let listing = Listing::read(&references, dev)?;
             let items = score::items(&listing, split, &score::read_hypotheses(&hypotheses)?)?;
             let jars = Jars::find(jars.as_deref());
             let mut config = Config::default();
@@ -118,7 +120,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             print(&format!("{}: {}", out.display(), drawn.caption));
             print("columns: image, with DGP, without decay, without DGP; rows: the word, the cell");
         }
-        Action::Gallery { run, hypotheses, data, split, out, machine } => {
+        Action::Gallery { run, hypotheses, data, split, dev, out, machine } => {
             files::check_writable(&out)?;
             let captions = match (run, hypotheses) {
                 (Some(run), _) => {
@@ -135,7 +137,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 (None, Some(path)) => score::read_hypotheses(&path)?,
                 (None, None) => Default::default(),
             };
-            let listing = Listing::read(&data)?;
+            let listing = Listing::read(&data, dev)?;
             let entries: Vec<_> = listing
                 .entries
                 .iter()
@@ -150,8 +152,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Action::CheckData { data, json } => {
             let mut clean = true;
             for folder in &data {
-                let bar =
-                    Progress.stage(format!("checking {}", folder.display()), Listing::read(folder)?.entries.len());
+                let bar = Progress.stage(
+                    format!("checking {}", folder.display()),
+                    Listing::read(folder, DevRule::default())?.entries.len(),
+                );
                 let found = check::check(folder, |images| bar.advance(images))?;
                 drop(bar);
                 clean &= found.is_clean();

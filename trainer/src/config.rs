@@ -3,6 +3,7 @@
 use crate::net::Precision;
 use anyhow::{Context, Result, ensure};
 use cssa::backbone::Backbone;
+use cssa::dataset::DevRule;
 use cssa::files;
 use cssa::model::{Decay, Dgp, Model};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,8 @@ pub struct Data {
     /// Views of each train image whose features are cached: the image itself and augmented ones. 0: pixels are cached
     /// instead, and augmented anew each time.
     pub views: usize,
+    /// Which train images are dev, on which checkpoints are chosen: `blocks` or `hash`. A dataset that names its dev keeps it.
+    pub dev: DevRule,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
 }
@@ -223,7 +226,7 @@ impl Default for Network {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { minimum_count: 5, max_tokens: 32, views: 3, repeat: BTreeMap::new() }
+        Self { minimum_count: 5, max_tokens: 32, views: 3, dev: DevRule::Blocks, repeat: BTreeMap::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use cssa::backbone::Backbone;
-use cssa::dataset::Split;
+use cssa::dataset::{DevRule, Split};
 use std::path::PathBuf;
 use std::time::Duration;
 use trainer::ablate::Table;
@@ -80,6 +80,9 @@ pub(crate) enum Action {
         /// train, dev, val or test.
         #[arg(long, default_value = "test")]
         split: Split,
+        /// What dev is, for --split dev: blocks or hash.
+        #[arg(long, default_value_t)]
+        dev: DevRule,
         /// Folder with meteor/ and spice/ of pycocoevalcap; looked for in python3's packages where it is not given.
         #[arg(long)]
         jars: Option<PathBuf>,
@@ -133,6 +136,9 @@ pub(crate) enum Action {
         /// train, dev, val or test.
         #[arg(long, default_value = "test")]
         split: Split,
+        /// What dev is, for --split dev: blocks or hash.
+        #[arg(long, default_value_t)]
+        dev: DevRule,
         /// The page.
         #[arg(long)]
         out: PathBuf,

@@ -16,7 +16,7 @@ use crate::stages::{mccl, rsic, scst};
 use crate::trained;
 use anyhow::{Context, Result, bail, ensure};
 use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance, WEIGHTS};
-use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
 use cssa::language_model::LanguageModel;
 use cssa::model::{Model, Search};
@@ -53,14 +53,14 @@ pub enum Start {
 }
 
 /// The datasets of a run.
-pub(crate) fn read_datasets(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
+pub(crate) fn read_datasets(folders: &[PathBuf], dev: DevRule) -> Result<Vec<Dataset>> {
     ensure!(!folders.is_empty(), "--data names no folder, expected one or more datasets");
-    folders.iter().map(|folder| Ok(Dataset::read(folder)?)).collect()
+    folders.iter().map(|folder| Ok(Dataset::read(folder, dev)?)).collect()
 }
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
-    let datasets = read_datasets(&places.data)?;
+    let datasets = read_datasets(&places.data, config.data.dev)?;
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
@@ -104,7 +104,13 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     }
     let mut judge = Judge {
         dev: &dev,
-        description: Description { format: FORMAT, model: model.clone(), provenance, search: Search::default() },
+        description: Description {
+            format: FORMAT,
+            dev: config.data.dev,
+            model: model.clone(),
+            provenance,
+            search: Search::default(),
+        },
         vocabulary,
         language_model: language_model(&datasets),
         store: &store,
@@ -355,8 +361,8 @@ fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
 }
 
 /// The n-gram model of the train captions of the datasets in `folders`.
-pub fn language_model_of(folders: &[PathBuf]) -> Result<LanguageModel> {
-    Ok(language_model(&read_datasets(folders)?))
+pub fn language_model_of(folders: &[PathBuf], dev: DevRule) -> Result<LanguageModel> {
+    Ok(language_model(&read_datasets(folders, dev)?))
 }
 
 fn language_model(datasets: &[Dataset]) -> LanguageModel {

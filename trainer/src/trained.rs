@@ -65,7 +65,7 @@ impl Trained {
         cache: &Path,
         progress: &Progress,
     ) -> Result<Vec<Evaluation>> {
-        let datasets = read_datasets(folders)?;
+        let datasets = read_datasets(folders, self.description.dev)?;
         let model = &self.description.model;
         let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
         let captioner = Captioner::new(model, (&self.store, &self.backbone), &self.vocabulary, search)?;

@@ -10,7 +10,10 @@
 
 mod coco;
 mod csv;
+mod dev;
 mod karpathy;
+
+pub use dev::{DevRule, scene_class};
 
 use crate::files::{self, FileError};
 use serde::Deserialize;
@@ -50,7 +53,7 @@ pub struct Captioned {
 pub enum Split {
     /// Seen in training.
     Train,
-    /// Part of the official train split on which checkpoints are chosen: every image whose file name hashes into 5 %.
+    /// Part of the official train split on which checkpoints are chosen; [`DevRule`] says which.
     Dev,
     /// The official validation split, reported.
     Val,
@@ -85,17 +88,6 @@ impl std::str::FromStr for Split {
     }
 }
 
-/// Of a thousand train images, this many are dev.
-const DEV_PER_THOUSAND: u64 = 50;
-
-/// FNV-1a over the file name: stable across machines and versions.
-fn is_dev(filename: &str) -> bool {
-    let hash = filename
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    (hash >> 32) % 1000 < DEV_PER_THOUSAND
-}
-
 /// What a description says, before anything is checked but its form.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -121,8 +113,8 @@ pub struct Listed {
 }
 
 impl Listing {
-    /// Reads the description in a folder, or the description that `path` is.
-    pub fn read(path: &Path) -> Result<Self, FileError> {
+    /// Reads the description in a folder, or the description that `path` is; `rule` cuts dev out of train.
+    pub fn read(path: &Path, rule: DevRule) -> Result<Self, FileError> {
         let (folder, file) = if path.is_file() {
             (path.parent().unwrap_or(Path::new(".")).to_path_buf(), path.to_path_buf())
         } else {
@@ -139,14 +131,12 @@ impl Listing {
         if let Some(name) = name.as_deref().filter(|name| !is_plain(name)) {
             return Err(FileError::content(&file, format!("dataset {name:?} is no plain name")));
         }
-        for entry in &mut entries {
+        for entry in &entries {
             if !is_plain(&entry.filename) {
                 return Err(FileError::content(&file, format!("filename {:?} leaves the folder", entry.filename)));
             }
-            if entry.split == Split::Train && is_dev(&entry.filename) {
-                entry.split = Split::Dev;
-            }
         }
+        dev::assign(&mut entries, rule);
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let fallback = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self { file, name: name.or_else(fallback).unwrap_or_default(), entries })
@@ -161,9 +151,9 @@ struct BackTranslations {
 
 impl Dataset {
     /// Reads the dataset in `folder`. Images are not opened, but an entry whose file is missing is left out and
-    /// counted: a dataset may come with a part of its images. None at all is an error.
-    pub fn read(folder: &Path) -> Result<Self, FileError> {
-        let Listing { file, name, entries } = Listing::read(folder)?;
+    /// counted: a dataset may come with a part of its images. None at all is an error. `rule` cuts dev out of train.
+    pub fn read(folder: &Path, rule: DevRule) -> Result<Self, FileError> {
+        let Listing { file, name, entries } = Listing::read(folder, rule)?;
         let place = if file == folder { file.parent().unwrap_or(Path::new(".")) } else { folder };
         let mut translations = back_translations(&place.join("back_translations.jsonl"))?;
         let mut images = Vec::with_capacity(entries.len());
@@ -286,7 +276,7 @@ mod tests {
         ];
         for layout in layouts {
             let folder = folder(&[&images, layout].concat())?;
-            let mut found = shown(&Dataset::read(folder.path())?);
+            let mut found = shown(&Dataset::read(folder.path(), DevRule::Hash)?);
             found.sort_by(|a, b| b.0.cmp(&a.0));
             assert_eq!(found, expected);
         }
@@ -312,7 +302,9 @@ mod tests {
         ];
         for (files, expected) in cases {
             let folder = folder(files)?;
-            let error = Dataset::read(folder.path()).map(|dataset| dataset.images.len()).map_err(|e| e.to_string());
+            let error = Dataset::read(folder.path(), DevRule::Hash)
+                .map(|dataset| dataset.images.len())
+                .map_err(|e| e.to_string());
             assert!(error.as_ref().is_err_and(|error| error.contains(expected)), "{error:?} {expected}");
         }
         Ok(())

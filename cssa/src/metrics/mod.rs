@@ -8,6 +8,7 @@ mod bleu;
 mod cider;
 mod lexer;
 mod ngrams;
+pub mod objects;
 mod rouge;
 mod tokenize;
 

@@ -4,31 +4,16 @@ use super::is_in;
 use crate::data::features::Source;
 use crate::progress::Progress;
 use anyhow::{Context, Result, ensure};
-use cssa::dataset::{Captioned, Listed, Listing, Split};
+use cssa::dataset::{Captioned, Listed, Listing, Split, scene_class};
 use cssa::metrics::{self, Item};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
-
-/// Images of UCM-Captions in a class: `1.jpg` to `100.jpg` are the first.
-const NUMBERED: u32 = 100;
-
-/// The scene class that a file name tells: `airport_12.jpg` is an airport, `137.jpg` of the second hundred.
-fn class(filename: &str) -> Option<String> {
-    let stem = filename.rsplit('/').next()?.split('.').next()?;
-    if let Ok(number) = stem.parse::<u32>()
-        && !stem.starts_with('0')
-    {
-        return Some(format!("{}", (number.max(1) - 1) / NUMBERED));
-    }
-    let (name, number) = stem.rsplit_once('_')?;
-    number.parse::<u32>().ok().filter(|_| !name.is_empty()).map(|_| name.to_owned())
-}
 
 /// Every image gets the train caption that its class has most often, the first of equally frequent ones.
 pub fn class_lookup(listing: &Listing, split: Split) -> Result<Vec<Item>> {
     let mut counts: BTreeMap<String, Vec<(String, &str, usize)>> = BTreeMap::new();
     for entry in listing.entries.iter().filter(|entry| is_in(entry, Split::Train)) {
-        let Some(class) = class(&entry.filename) else { continue };
+        let Some(class) = scene_class(&entry.filename) else { continue };
         let known = counts.entry(class).or_default();
         for caption in &entry.captions {
             let tokens = metrics::tokenize(caption).join(" ");
@@ -46,7 +31,7 @@ pub fn class_lookup(listing: &Listing, split: Split) -> Result<Vec<Item>> {
     wanted
         .map(|entry| {
             let class =
-                class(&entry.filename).with_context(|| format!("{}: its name tells no class", entry.filename))?;
+                scene_class(&entry.filename).with_context(|| format!("{}: its name tells no class", entry.filename))?;
             let hypothesis = sentence(&class).with_context(|| format!("no train image is of class {class}"))?;
             Ok(Item { hypothesis, references: entry.captions.clone() })
         })
@@ -121,18 +106,6 @@ fn central(captions: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn classes_are_read_from_names() {
-        for (name, expected) in
-            [("1.jpg", "0"), ("100.jpg", "0"), ("101.tif", "1"), ("storage_tank_7.jpg", "storage_tank")]
-        {
-            assert_eq!(class(name).as_deref(), Some(expected), "{name}");
-        }
-        for name in ["00001.jpg", "photo.jpg", "_3.jpg"] {
-            assert_eq!(class(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn the_central_caption_is_most_like_the_others() {

@@ -1,0 +1,148 @@
+//! Which objects a caption names, by groups of words that mean the same one: the base of faithfulness.
+//!
+//! A group is *said* when one of its words is among the caption's lower-cased tokens of letters alone. A caption *invents* a
+//! group that no reference says and *misses* one that at least three references say; it is *wrong* when it invents one.
+
+use super::Item;
+use std::collections::{BTreeMap, HashMap};
+
+/// The groups that captions of remote-sensing images need, a line a group, `#` before comments.
+const GROUPS: &str = include_str!("object_groups.txt");
+/// From this many references on, an object is surely there.
+const AGREED: usize = 3;
+
+/// Groups of words, each naming one kind of object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectGroups {
+    names: Vec<String>,
+    group_of: HashMap<String, usize>,
+}
+
+impl Default for ObjectGroups {
+    fn default() -> Self {
+        Self::parse(GROUPS)
+    }
+}
+
+impl ObjectGroups {
+    /// From text: a line a group, its words separated by spaces; what follows `#` is a comment. A word of two groups
+    /// belongs to the first.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (mut names, mut group_of) = (Vec::new(), HashMap::new());
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+        for line in lines.filter(|line| !line.trim().is_empty()) {
+            for word in line.split_whitespace() {
+                group_of.entry(word.to_lowercase()).or_insert(names.len());
+            }
+            names.push(line.split_whitespace().next().unwrap_or_default().to_lowercase());
+        }
+        Self { names, group_of }
+    }
+
+    /// How many groups there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The first word of a group.
+    #[must_use]
+    pub fn name(&self, group: usize) -> &str {
+        &self.names[group]
+    }
+
+    /// The group of a lower-case word.
+    #[must_use]
+    pub fn group(&self, word: &str) -> Option<usize> {
+        self.group_of.get(word).copied()
+    }
+
+    /// The groups that a caption says, each once, in ascending order.
+    #[must_use]
+    pub fn said(&self, caption: &str) -> Vec<usize> {
+        let lower = caption.to_lowercase();
+        let words = lower.split(|c: char| !c.is_ascii_lowercase());
+        let mut said: Vec<usize> = words.filter_map(|word| self.group(word)).collect();
+        said.sort_unstable();
+        said.dedup();
+        said
+    }
+
+    /// The groups that `caption` says and none of `references` does.
+    #[must_use]
+    pub fn invented(&self, caption: &str, references: &[String]) -> Vec<usize> {
+        let told = self.told(references);
+        self.said(caption).into_iter().filter(|group| !told.contains_key(group)).collect()
+    }
+
+    /// The groups that at least three of `references` say and `caption` does not.
+    #[must_use]
+    pub fn missed(&self, caption: &str, references: &[String]) -> Vec<usize> {
+        let said = self.said(caption);
+        self.agreed(references).filter(|group| !said.contains(group)).collect()
+    }
+
+    /// How many references say each group that one of them says.
+    fn told(&self, references: &[String]) -> BTreeMap<usize, usize> {
+        let mut told = BTreeMap::new();
+        for group in references.iter().flat_map(|reference| self.said(reference)) {
+            *told.entry(group).or_default() += 1;
+        }
+        told
+    }
+
+    fn agreed(&self, references: &[String]) -> impl Iterator<Item = usize> + use<> {
+        self.told(references).into_iter().filter(|&(_, count)| count >= AGREED).map(|(group, _)| group)
+    }
+}
+
+/// How far the words of a corpus of captions can be believed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faithfulness {
+    /// Groups invented, as a share of all groups said; 0 where none is said.
+    pub invented: f64,
+    /// Groups missed, as a share of all groups that three references of an image say; 0 where there is none.
+    pub missed: f64,
+    /// Share of captions that invent a group.
+    pub wrong: f64,
+}
+
+/// Faithfulness of a corpus; all 0 for an empty one.
+#[must_use]
+pub fn faithfulness(items: &[Item], groups: &ObjectGroups) -> Faithfulness {
+    let (mut said, mut invented, mut agreed, mut missed, mut wrong) = (0, 0, 0, 0, 0);
+    for Item { hypothesis, references } in items {
+        let invents = groups.invented(hypothesis, references).len();
+        said += groups.said(hypothesis).len();
+        invented += invents;
+        wrong += usize::from(invents > 0);
+        agreed += groups.agreed(references).count();
+        missed += groups.missed(hypothesis, references).len();
+    }
+    let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    Faithfulness { invented: share(invented, said), missed: share(missed, agreed), wrong: share(wrong, items.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invented_and_missed_objects_are_counted_by_groups() {
+        let groups = ObjectGroups::default();
+        let references = ["many planes are parked", "two airplanes near a building", "aircraft on a road", "planes ."];
+        let item = |hypothesis: &str| Item {
+            hypothesis: hypothesis.into(),
+            references: references.map(str::to_owned).to_vec(),
+        };
+        let name = |found: Vec<usize>| found.into_iter().map(|group| groups.name(group).to_owned()).collect::<Vec<_>>();
+        let wrong = item("A bridge over a River, with buildings.");
+        assert_eq!(name(groups.said(&wrong.hypothesis)), ["building", "river", "bridge"]);
+        assert_eq!(name(groups.invented(&wrong.hypothesis, &wrong.references)), ["river", "bridge"]);
+        assert_eq!(name(groups.missed(&wrong.hypothesis, &wrong.references)), ["airplane"]);
+        let found = faithfulness(&[wrong, item("a plane")], &groups);
+        assert_eq!(found, Faithfulness { invented: 0.5, missed: 0.5, wrong: 0.5 });
+        assert_eq!(faithfulness(&[], &groups).wrong, 0.0);
+    }
+}
