@@ -116,9 +116,10 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         writer.finish()?;
         views.push(Rows::open(path, count, shape.0 * shape.1 * 2)?);
     }
-    let cached = vec![Cached::Features(views)];
+    let cached = vec![Cached { features: views, pixels: None }];
     let samples =
-        Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new());
+        Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new())
+            .onto(device)?;
     let synonyms = Synonyms::default();
     let batcher = Batcher {
         samples: &samples,
@@ -151,7 +152,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let rsic = timed(
         (steps, config.rsic.batch, count),
         optimizer,
-        |images| batcher.captioning(images, &mut Random::new(images[0] as u64)),
+        |images| batcher.captioning(images, true, &mut Random::new(images[0] as u64)),
         |batch| {
             let memory = net.encoder.forward(&batch.images, mode);
             Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))

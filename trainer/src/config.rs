@@ -129,7 +129,7 @@ pub struct Mccl {
     pub temperature: f64,
     /// Whether τ is learned.
     pub learn_temperature: bool,
-    /// A sentence that several images of a batch have is no negative of any of them.
+    /// A sentence is no negative of an image that has it among its captions.
     pub spare_equal_sentences: bool,
     /// Learning rate.
     pub schedule: Schedule,
@@ -163,6 +163,8 @@ pub struct Rsic {
     pub patience: usize,
     /// Width of the beam in evaluation.
     pub beam: usize,
+    /// Whether images are augmented here too; the paper does so in the first stage alone.
+    pub augment: bool,
 }
 
 /// Self-critical stage (Rennie et al. 2017).
@@ -187,6 +189,15 @@ pub struct Scst {
     pub average: f64,
     /// Stop after this many epochs without a better CIDEr on dev; 0: never.
     pub patience: usize,
+    /// Whether images are augmented.
+    pub augment: bool,
+    /// Whether rewards count each distinct reference once: the datasets repeat sentences, which draws captions together.
+    pub distinct_references: bool,
+    /// What a reward loses for each group of objects that the caption says and no reference does
+    /// ([`cssa::metrics::objects`]).
+    pub invention_price: f64,
+    /// Share of the references' cross-entropy in the loss: a floor under the captions' variety.
+    pub cross_entropy: f64,
 }
 
 impl Default for Config {
@@ -261,6 +272,7 @@ impl Default for Rsic {
             label_smoothing: 0.0,
             patience: 0,
             beam: 3,
+            augment: false,
         }
     }
 }
@@ -277,6 +289,10 @@ impl Default for Scst {
             clip: 1.0,
             average: 0.0,
             patience: 0,
+            augment: true,
+            distinct_references: false,
+            invention_price: 0.0,
+            cross_entropy: 0.0,
         }
     }
 }
@@ -336,6 +352,7 @@ impl Config {
             ("rsic.average", rsic.average),
             ("rsic.label_smoothing", rsic.label_smoothing),
             ("scst.average", scst.average),
+            ("scst.cross_entropy", scst.cross_entropy),
         ] {
             ensure!((0.0..1.0).contains(&value), "{name} is {value}, expected 0 to below 1");
         }
@@ -348,6 +365,11 @@ impl Config {
             ensure!(value >= 1, "{name} is 0, expected 1 or more");
         }
         ensure!((2..=64).contains(&scst.samples), "scst.samples is {}, expected 2 to 64", scst.samples);
+        ensure!(
+            scst.invention_price.is_finite() && scst.invention_price >= 0.0,
+            "scst.invention_price is {}, expected 0 or more",
+            scst.invention_price
+        );
         ensure!(scst.bleu.is_finite() && scst.bleu >= 0.0, "scst.bleu is {}, expected 0 or more", scst.bleu);
         ensure!(
             mccl.temperature.is_finite() && mccl.temperature > 0.0,

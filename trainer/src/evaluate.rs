@@ -10,7 +10,7 @@ use cssa::metrics::{self, Item, Scores};
 use cssa::model::Model;
 use cssa::search::{self, Hypothesis, Settings, Step};
 use cssa::vocabulary::Vocabulary;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A model ready to caption.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Captioner<'a> {
 struct TchStep<'a> {
     decoder: &'a RsicDecoder,
     memory: &'a [Keys],
+    /// The memory of each row's image, and the images that it was selected for.
+    selected: Option<(Vec<usize>, Vec<Keys>)>,
     cache: StepCache,
     device: Device,
 }
@@ -35,19 +37,26 @@ impl Step for TchStep<'_> {
     type Error = anyhow::Error;
 
     fn step(&mut self, rows: search::Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
-        let search::Rows { position, tokens, parents, .. } = rows;
+        let search::Rows { position, images, tokens, parents } = rows;
+        if self.selected.as_ref().is_none_or(|(selected, _)| selected != images) {
+            let index: Vec<i64> = images.iter().map(|&image| image as i64).collect();
+            let index = Tensor::from_slice(&index).to_device(self.device);
+            let keys = self.memory.iter().map(|keys| keys.select(&index)).collect();
+            self.selected = Some((images.to_vec(), keys));
+        }
+        let memory = self.selected.as_ref().map_or(self.memory, |(_, keys)| keys);
         let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(token.0)).collect();
         let parents: Vec<i64> = parents.iter().map(|&parent| parent as i64).collect();
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(self.device);
         let (tokens, parents) = (tensor(&tokens), tensor(&parents));
-        let found = self.decoder.step(&tokens, position as i64, &parents, &mut self.cache, self.memory);
-        *logits = Vec::try_from(found.to_device(Device::Cpu).contiguous().view(-1))?;
+        let found = self.decoder.step(&tokens, position as i64, &parents, &mut self.cache, memory);
+        *logits = Vec::try_from(found.to_kind(Kind::Float).to_device(Device::Cpu).contiguous().view(-1))?;
         Ok(())
     }
 }
 
-/// Rows of features taken through the encoder at once.
-const BATCH: usize = 32;
+/// Images captioned in the same steps, on a CPU and on a GPU.
+const BATCH: [usize; 2] = [16, 128];
 
 impl<'a> Captioner<'a> {
     /// The model in `store` behind `backbone`, with its way to search.
@@ -75,18 +84,15 @@ impl<'a> Captioner<'a> {
     pub fn captions(&self, features: &Rows, rows: usize, name: &str, progress: &Progress) -> Result<Vec<String>> {
         let bar = progress.stage(format!("captions {name}"), rows);
         let mut captions = Vec::with_capacity(rows);
-        for start in (0..rows).step_by(BATCH) {
+        let batch = BATCH[usize::from(self.device.is_cuda())];
+        for start in (0..rows).step_by(batch) {
             let mut values = Vec::new();
-            let end = rows.min(start + BATCH);
+            let end = rows.min(start + batch);
             for row in start..end {
                 features.read(row, &mut values)?;
             }
-            let batch = Images::Features(to_tensor(&values, self.shape, self.device));
-            let found: Result<Vec<Hypothesis>> = tch::no_grad(|| {
-                let memory = self.encoder.forward(&batch, Mode::Evaluate);
-                (0..(end - start) as i64).map(|row| self.search(&memory.narrow(0, row, 1))).collect()
-            });
-            for hypothesis in found? {
+            let images = Images::of_features(to_tensor(&values, self.shape, self.device));
+            for hypothesis in self.search(&images)? {
                 captions.push(self.vocabulary.decode(&hypothesis.tokens).unwrap_or_default());
             }
             bar.advance(end - start);
@@ -96,17 +102,18 @@ impl<'a> Captioner<'a> {
 
     /// The caption of grid features `[1, N, C]`.
     pub fn caption(&self, features: &Tensor) -> Result<String> {
-        let found = tch::no_grad(|| {
-            self.search(&self.encoder.forward(&Images::Features(features.shallow_clone()), Mode::Evaluate))
-        })?;
-        Ok(self.vocabulary.decode(&found.tokens).unwrap_or_default())
+        let found = self.search(&Images::of_features(features.shallow_clone()))?;
+        Ok(found.first().and_then(|found| self.vocabulary.decode(&found.tokens)).unwrap_or_default())
     }
 
-    fn search(&self, memory: &Tensor) -> Result<Hypothesis> {
-        let memory = self.decoder.memory_keys(memory);
-        let cache = StepCache::default();
-        let mut step = TchStep { decoder: &self.decoder, memory: &memory, cache, device: self.device };
-        search::search(&mut step, self.settings)
+    fn search(&self, images: &Images) -> Result<Vec<Hypothesis>> {
+        tch::no_grad(|| {
+            let memory = self.encoder.forward(images, Mode::Evaluate);
+            let (count, memory) = (memory.size()[0] as usize, self.decoder.memory_keys(&memory));
+            let (cache, device) = (StepCache::default(), self.device);
+            let mut step = TchStep { decoder: &self.decoder, memory: &memory, selected: None, cache, device };
+            search::search_all(&mut step, count, self.settings)
+        })
     }
 }
 

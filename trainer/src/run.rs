@@ -81,6 +81,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
     let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
     let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
+    let samples = samples.onto(device)?;
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
     let captions =
@@ -183,14 +184,23 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(cssa::bundle::hexadecimal(&Sha256::digest(files::read(path, 1 << 34)?)))
 }
 
+/// Features of images that are augmented anew are kept up to this many times the size of the pixels.
+const LARGEST_KNOWN: usize = 3;
+
 /// What is on disk for the train images of a dataset.
 fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progress) -> Result<Cached> {
-    if views == 0 {
+    let pixels = if views == 0 {
         let images: Vec<&Captioned> = dataset.split(Split::Train).collect();
-        return Ok(Cached::Pixels(source.pixels(&format!("{}-train", dataset.name), &images, progress)?));
-    }
-    let features = (0..views).map(|view| split_features(source, dataset, Split::Train, view, progress));
-    Ok(Cached::Features(features.collect::<Result<_>>()?))
+        Some(source.pixels(&format!("{}-train", dataset.name), &images, progress)?)
+    } else {
+        None
+    };
+    // The image itself need not go through the frozen layers again and again, where their output is no larger than a few images.
+    let (cells, channels) = source.backbone.frozen_output();
+    let small = cells * channels * 2 <= LARGEST_KNOWN * 3 * source.model.image_size.pow(2);
+    let known = if views == 0 { usize::from(small) } else { views };
+    let features = (0..known).map(|view| split_features(source, dataset, Split::Train, view, progress));
+    Ok(Cached { features: features.collect::<Result<_>>()?, pixels })
 }
 
 /// Scores every epoch on dev and keeps the best checkpoint.
@@ -233,8 +243,8 @@ impl Judge<'_> {
         let (description, vocabulary) = (self.description.clone(), self.vocabulary.clone());
         let language_model = self.language_model.clone();
         Checkpoint { description, tensors, vocabulary, language_model }.write(self.out)?;
-        // In FP32 whatever the training's arithmetic is: other runtimes have to agree with it.
-        let golden = trained::Trained::read(self.out, self.store.device())?.golden(&self.golden)?;
+        // In FP32 on a CPU wherever training runs: other runtimes have to agree with it, and GPUs convolve in TF32.
+        let golden = trained::Trained::read(self.out, Device::Cpu)?.golden(&self.golden)?;
         Ok(golden.write(&self.out.join(GOLDEN))?)
     }
 

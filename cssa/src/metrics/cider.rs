@@ -7,24 +7,32 @@
 //! and the score is the mean over n. Two details differ from the paper: l counts a sentence's *bigrams*, and words
 //! are not stemmed. A one-image corpus scores 0, because ln N = 0.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
 use super::TokenizedItem;
-use super::ngrams::{MAX_ORDER, NgramCounts, count_ngrams, words};
+use super::ngrams::MAX_ORDER;
+use std::collections::{HashMap, HashSet};
 
 const SIGMA: f64 = 6.0;
 const SCALE: f64 = 10.0;
 
+/// An n-gram: 32 bits a word, each word's number plus 1, so that orders differ.
+type Ngram = u128;
+
 /// CIDEr-D against fixed document frequencies, as a self-critical training stage needs it.
 #[derive(Clone, Debug)]
 pub struct CiderScorer {
-    document_frequency: HashMap<Vec<String>, f64>,
+    words: HashMap<String, u32>,
+    document_frequency: HashMap<Ngram, u32>,
     log_documents: f64,
 }
 
-/// Tf-idf weights of one sentence, their norms per order and its length in bigrams.
-struct TfIdf<'a> {
-    weights: [BTreeMap<&'a [&'a str], f64>; MAX_ORDER],
+/// What references become once, where many captions are scored against them.
+#[derive(Clone, Debug)]
+pub struct References(Vec<TfIdf>);
+
+/// Tf-idf weights of one sentence in the order of the n-grams, their norms per order and its length in bigrams.
+#[derive(Clone, Debug)]
+struct TfIdf {
+    weights: [Vec<(Ngram, f64)>; MAX_ORDER],
     norms: [f64; MAX_ORDER],
     bigrams: usize,
 }
@@ -34,104 +42,142 @@ impl CiderScorer {
     /// [`tokenize`](super::tokenize).
     #[must_use]
     pub fn new(reference_sets: &[Vec<Vec<String>>]) -> Self {
-        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (reference_sets.len() as f64).ln() };
-        for references in reference_sets {
-            let references: Vec<Vec<&str>> = references.iter().map(|tokens| as_words(tokens)).collect();
-            scorer.add_document(&references);
-        }
-        scorer
+        Self::count(reference_sets.iter().map(|set| set.iter().map(|tokens| split(tokens))))
+    }
+
+    /// Prepares references for [`CiderScorer::score_against`].
+    #[must_use]
+    pub fn prepare(&self, references: &[Vec<String>]) -> References {
+        References(references.iter().map(|tokens| self.tf_idf(split(tokens))).collect())
     }
 
     /// CIDEr-D of one hypothesis; 0 without references.
     #[must_use]
     pub fn score(&self, hypothesis: &[String], references: &[Vec<String>]) -> f64 {
-        let references: Vec<Vec<&str>> = references.iter().map(|tokens| as_words(tokens)).collect();
-        self.score_words(&as_words(hypothesis), &references)
+        self.score_against(hypothesis, &self.prepare(references))
     }
 
-    fn from_corpus(corpus: &[TokenizedItem]) -> Self {
-        let mut scorer = Self { document_frequency: HashMap::new(), log_documents: (corpus.len() as f64).ln() };
-        for item in corpus {
-            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
-            scorer.add_document(&references);
-        }
-        scorer
+    /// CIDEr-D of one hypothesis against references prepared by the same scorer; 0 without references.
+    #[must_use]
+    pub fn score_against(&self, hypothesis: &[String], references: &References) -> f64 {
+        self.compare(&self.tf_idf(split(hypothesis)), references)
     }
 
-    fn add_document(&mut self, references: &[Vec<&str>]) {
-        let distinct: HashSet<&[&str]> = references
-            .iter()
-            .flat_map(|reference| (1..=MAX_ORDER).flat_map(|order| reference.windows(order)))
-            .collect();
-        for ngram in distinct {
-            let ngram = ngram.iter().map(|&word| word.to_owned()).collect();
-            *self.document_frequency.entry(ngram).or_default() += 1.0;
-        }
-    }
-
-    fn score_words(&self, hypothesis: &[&str], references: &[Vec<&str>]) -> f64 {
+    fn compare(&self, hypothesis: &TfIdf, References(references): &References) -> f64 {
         if references.is_empty() {
             return 0.0;
         }
-        let counts = count_ngrams(hypothesis);
-        let hypothesis = self.tf_idf(&counts);
-        let total: f64 = references
-            .iter()
-            .map(|reference| {
-                let counts = count_ngrams(reference);
-                similarity(&hypothesis, &self.tf_idf(&counts))
-            })
-            .sum();
+        let total: f64 = references.iter().map(|reference| similarity(hypothesis, reference)).sum();
         SCALE * total / (MAX_ORDER * references.len()) as f64
     }
 
-    fn tf_idf<'a>(&self, counts: &NgramCounts<'a>) -> TfIdf<'a> {
-        let weights = std::array::from_fn(|index| {
-            counts[index].iter().map(|(&ngram, &count)| (ngram, count as f64 * self.idf(ngram))).collect()
-        });
-        TfIdf { norms: std::array::from_fn(|index| norm(&weights[index])), weights, bigrams: counts[1].values().sum() }
+    fn count<'a, S: Iterator<Item = &'a str>, D: Iterator<Item = S>>(documents: impl Iterator<Item = D>) -> Self {
+        let mut scorer = Self { words: HashMap::new(), document_frequency: HashMap::new(), log_documents: 0.0 };
+        let mut count = 0_usize;
+        for document in documents {
+            count += 1;
+            let mut distinct = HashSet::new();
+            for sentence in document {
+                let numbers: Vec<u32> = sentence.map(|word| scorer.learn(word)).collect();
+                for_each_ngram(&numbers, |_, ngram| {
+                    distinct.insert(ngram);
+                });
+            }
+            for ngram in distinct {
+                *scorer.document_frequency.entry(ngram).or_default() += 1;
+            }
+        }
+        scorer.log_documents = (count as f64).ln();
+        scorer
     }
 
-    fn idf(&self, ngram: &[&str]) -> f64 {
-        let key: Vec<String> = ngram.iter().map(|&word| word.to_owned()).collect();
-        let document_frequency = self.document_frequency.get(&key).copied().unwrap_or(0.0);
-        self.log_documents - document_frequency.max(1.0).ln()
+    fn learn(&mut self, word: &str) -> u32 {
+        if let Some(&number) = self.words.get(word) {
+            return number;
+        }
+        let next = self.words.len() as u32;
+        self.words.insert(word.to_owned(), next);
+        next
+    }
+
+    fn tf_idf<'a>(&self, words: impl Iterator<Item = &'a str>) -> TfIdf {
+        let mut unknown: HashMap<&str, u32> = HashMap::new();
+        let mut number = |word: &'a str| {
+            self.words.get(word).copied().unwrap_or_else(|| {
+                let next = (self.words.len() + unknown.len()) as u32;
+                *unknown.entry(word).or_insert(next)
+            })
+        };
+        let numbers: Vec<u32> = words.map(&mut number).collect();
+        let mut found: [Vec<Ngram>; MAX_ORDER] = Default::default();
+        for_each_ngram(&numbers, |order, ngram| found[order].push(ngram));
+        let bigrams = found[1].len();
+        let weights = found.map(|mut ngrams| {
+            ngrams.sort_unstable();
+            let runs = ngrams.chunk_by(|a, b| a == b);
+            runs.map(|run| (run[0], run.len() as f64 * self.idf(run[0]))).collect::<Vec<_>>()
+        });
+        let norms =
+            std::array::from_fn(|order| weights[order].iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt());
+        TfIdf { weights, norms, bigrams }
+    }
+
+    fn idf(&self, ngram: Ngram) -> f64 {
+        let document_frequency = self.document_frequency.get(&ngram).copied().unwrap_or_default();
+        self.log_documents - f64::from(document_frequency.max(1)).ln()
     }
 }
 
 /// CIDEr-D of each item with document frequencies from the corpus itself.
 pub(super) fn cider_d_per_item(corpus: &[TokenizedItem]) -> Vec<f64> {
-    let scorer = CiderScorer::from_corpus(corpus);
+    let documents = corpus.iter().map(|item| item.references.iter().map(|reference| reference.split_whitespace()));
+    let scorer = CiderScorer::count(documents);
     corpus
         .iter()
         .map(|item| {
-            let references: Vec<Vec<&str>> = item.references.iter().map(|reference| words(reference)).collect();
-            scorer.score_words(&words(&item.hypothesis), &references)
+            let prepared = item.references.iter().map(|reference| scorer.tf_idf(reference.split_whitespace()));
+            scorer.compare(&scorer.tf_idf(item.hypothesis.split_whitespace()), &References(prepared.collect()))
         })
         .collect()
 }
 
-fn as_words(tokens: &[String]) -> Vec<&str> {
-    tokens.iter().flat_map(|token| token.split_whitespace()).collect()
+fn split(tokens: &[String]) -> impl Iterator<Item = &str> {
+    tokens.iter().flat_map(|token| token.split_whitespace())
 }
 
-fn norm(weights: &BTreeMap<&[&str], f64>) -> f64 {
-    weights.values().map(|weight| weight * weight).sum::<f64>().sqrt()
+/// Calls `then` with order − 1 and n-gram for all n-grams up to the highest order.
+fn for_each_ngram(words: &[u32], mut then: impl FnMut(usize, Ngram)) {
+    for start in 0..words.len() {
+        let mut ngram = 0;
+        for (order, &word) in words[start..].iter().take(MAX_ORDER).enumerate() {
+            ngram = (ngram << 32) | (Ngram::from(word) + 1);
+            then(order, ngram);
+        }
+    }
 }
 
 /// Clipped cosine of the tf-idf vectors with the length penalty, summed over the orders.
-fn similarity(hypothesis: &TfIdf<'_>, reference: &TfIdf<'_>) -> f64 {
+fn similarity(hypothesis: &TfIdf, reference: &TfIdf) -> f64 {
     let difference = hypothesis.bigrams.abs_diff(reference.bigrams) as f64;
     let penalty = (-difference * difference / (2.0 * SIGMA * SIGMA)).exp();
     (0..MAX_ORDER)
-        .map(|index| {
-            let common = clipped_product(&hypothesis.weights[index], &reference.weights[index]);
-            let norms = hypothesis.norms[index] * reference.norms[index];
+        .map(|order| {
+            let common = clipped_product(&hypothesis.weights[order], &reference.weights[order]);
+            let norms = hypothesis.norms[order] * reference.norms[order];
             penalty * if norms == 0.0 { common } else { common / norms }
         })
         .sum()
 }
 
-fn clipped_product(hypothesis: &BTreeMap<&[&str], f64>, reference: &BTreeMap<&[&str], f64>) -> f64 {
-    hypothesis.iter().filter_map(|(ngram, weight)| reference.get(ngram).map(|other| weight.min(*other) * other)).sum()
+fn clipped_product(hypothesis: &[(Ngram, f64)], reference: &[(Ngram, f64)]) -> f64 {
+    let (mut product, mut others) = (0.0, reference.iter().peekable());
+    for &(ngram, weight) in hypothesis {
+        while others.next_if(|&&(other, _)| other < ngram).is_some() {}
+        if let Some(&&(other, reference)) = others.peek()
+            && other == ngram
+        {
+            product += weight.min(reference) * reference;
+        }
+    }
+    product
 }

@@ -14,7 +14,7 @@ mod tokenize;
 
 use std::collections::HashSet;
 
-pub use cider::CiderScorer;
+pub use cider::{CiderScorer, References};
 pub use tokenize::{tokenize, tokenize_lines};
 
 /// Fewest distinct references an image needs to stay in the de-duplicated score.

@@ -21,6 +21,11 @@ const BRIGHTNESS: f32 = 0.2;
 /// Largest relative change of one channel alone.
 const TINT: f32 = 0.06;
 
+/// Names the changes that are drawn, for caches of what was made with them.
+pub fn constants() -> String {
+    format!("{TILT} {SMALLEST_CROP} {BRIGHTNESS} {TINT} {DIRECTIONS}")
+}
+
 const BILINEAR: i64 = 0;
 const REFLECT: i64 = 2;
 

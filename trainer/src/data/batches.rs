@@ -11,15 +11,14 @@ use tch::{Device, Tensor};
 /// A batch of MCCL: `b` images, one sentence each, and their augmented twins.
 #[derive(Debug)]
 pub struct MatchBatch {
-    /// I.
+    /// I, and where the image branch is on I′ after it: `b` or `2b` images.
     pub images: Images,
-    /// I′, the same images augmented.
-    pub other_images: Option<Images>,
-    /// S.
+    /// S, and where the text branch is on S′ after it.
     pub sentences: Sentences,
-    /// S′.
-    pub other_sentences: Option<Sentences>,
-    /// `[b, b]`, true where two rows must not be told apart: same image, or same sentence where asked.
+    /// What else than I and S there is.
+    pub twins: Twins,
+    /// `[b, b]`, true where two rows must not be told apart: the same image, or, where asked, a sentence that is also
+    /// a caption of the other image.
     pub same: Tensor,
 }
 
@@ -87,7 +86,7 @@ pub struct Twins {
     pub images: bool,
     /// S′ for the text branch.
     pub sentences: bool,
-    /// A sentence that several images of the batch have is no negative of any of them.
+    /// A sentence is no negative of an image that has it among its captions.
     pub equal_sentences: bool,
 }
 
@@ -109,38 +108,45 @@ pub struct Batcher<'a> {
 impl Batcher<'_> {
     /// The MCCL batch of `images`.
     pub fn matching(&self, images: &[usize], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
-        let shown = |shown: Shown| images.iter().map(|&image| (image, shown)).collect::<Vec<_>>();
-        let (mut sentences, mut other_sentences) = (Vec::new(), Vec::new());
+        let mut shown: Vec<(usize, Shown)> = images.iter().map(|&image| (image, Shown::Itself)).collect();
+        if twins.images {
+            shown.extend(images.iter().map(|&image| (image, Shown::Augmented)));
+        }
+        let (mut sentences, mut other_sentences, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         for &image in images {
             let sample = &self.samples.images[image];
-            let tokens = pick(&sample.captions, random);
+            let drawn = pick(&sample.captions, random);
+            let tokens = &sample.captions[drawn].0;
             if twins.sentences {
                 let (back, words) = (&sample.back_translations, (self.vocabulary, self.max_tokens));
                 other_sentences.push(text::augment(tokens, back, self.synonyms, words, random));
             }
-            sentences.push(tokens.to_vec());
+            sentences.push(tokens.clone());
+            numbers.push(sample.numbers[drawn]);
         }
-        let equal = |i: usize, j: usize| twins.equal_sentences && sentences[i] == sentences[j];
+        let has = |image: usize, number: usize| self.samples.images[image].numbers.contains(&number);
+        let shared = |i: usize, j: usize| has(images[i], numbers[j]) || has(images[j], numbers[i]);
         let same: Vec<bool> = (0..images.len())
             .flat_map(|i| (0..images.len()).map(move |j| (i, j)))
-            .map(|(i, j)| images[i] == images[j] || equal(i, j))
+            .map(|(i, j)| images[i] == images[j] || (twins.equal_sentences && shared(i, j)))
             .collect();
         let b = images.len() as i64;
-        let others = shown(Shown::Augmented);
-        let other_images = twins.images.then(|| self.samples.read(&others, random, self.device)).transpose()?;
+        sentences.extend(other_sentences);
         Ok(MatchBatch {
-            images: self.samples.read(&shown(Shown::Itself), random, self.device)?,
-            other_images,
+            images: self.samples.read(&shown, random, self.device)?,
             sentences: self.sentences(&sentences),
-            other_sentences: twins.sentences.then(|| self.sentences(&other_sentences)),
+            twins,
             same: Tensor::from_slice(&same).view([b, b]).to_device(self.device),
         })
     }
 
-    /// The RSIC batch of `images`.
-    pub fn captioning(&self, images: &[usize], random: &mut Random) -> Result<CaptionBatch> {
-        let shown: Vec<_> = images.iter().map(|&image| (image, self.samples.shown(image, random))).collect();
-        let captions: Vec<(i64, &[TokenId], f32)> = images
+    /// The RSIC batch of `images`, some of them augmented where `augmented` says so.
+    pub fn captioning(&self, images: &[usize], augmented: bool, random: &mut Random) -> Result<CaptionBatch> {
+        let mut show = |image: usize| if augmented { self.samples.shown(image, random) } else { Shown::Itself };
+        let mut shown: Vec<_> = images.iter().map(|&image| (image, show(image))).collect();
+        self.samples.arrange(&mut shown);
+        let numbers: Vec<usize> = shown.iter().map(|&(image, _)| image).collect();
+        let captions: Vec<(i64, &[TokenId], f32)> = numbers
             .iter()
             .enumerate()
             .flat_map(|(n, &image)| self.samples.images[image].captions.iter().map(move |caption| (n as i64, caption)))
@@ -148,8 +154,8 @@ impl Batcher<'_> {
             .collect();
         Ok(CaptionBatch {
             images: self.samples.read(&shown, random, self.device)?,
-            numbers: images.to_vec(),
             captions: Captions::new(&captions, self.device),
+            numbers,
         })
     }
 
@@ -168,14 +174,14 @@ impl Batcher<'_> {
     }
 }
 
-/// One caption, as likely as it is frequent.
-fn pick<'a>(captions: &'a [(Vec<TokenId>, f32)], random: &mut Random) -> &'a [TokenId] {
+/// The place of one caption, as likely as it is frequent.
+fn pick(captions: &[(Vec<TokenId>, f32)], random: &mut Random) -> usize {
     let mut left = random.range(0.0, captions.iter().map(|(_, count)| count).sum());
-    for (tokens, count) in captions {
+    for (n, (_, count)) in captions.iter().enumerate() {
         if left < *count {
-            return tokens;
+            return n;
         }
         left -= count;
     }
-    captions.last().map_or(&[], |(tokens, _)| tokens)
+    captions.len() - 1
 }

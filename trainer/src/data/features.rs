@@ -7,7 +7,7 @@ use super::rows::{Rows, Writer};
 use crate::net::BackboneNet;
 use crate::progress::{Progress, Stage};
 use crate::random::Random;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cssa::dataset::Captioned;
 use cssa::model::Model;
 use cssa::{files, preprocess};
@@ -41,7 +41,8 @@ impl Source<'_> {
         let (cells, channels) = self.backbone.frozen_output();
         let length = cells * channels * 2;
         let seed = if view == 0 { 0 } else { self.seed };
-        let layers = format!("{} {:?} {view} {seed}", self.backbone.frozen_hash(), self.backbone.precision());
+        let drawn = if view == 0 { String::new() } else { augment::constants() };
+        let layers = format!("{} {:?} {view} {seed} {drawn}", self.backbone.frozen_hash(), self.backbone.precision());
         let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(&layers, images)?));
         if !path.exists() {
             let (mut writer, done) = Writer::start(&path, length)?;
@@ -79,7 +80,7 @@ impl Source<'_> {
         augment::normalize(images, self.model.backbone.normalization())
     }
 
-    /// Calls `then` with the planar pixels of one batch after the other, from image `done` on; decodes one ahead.
+    /// Calls `then` with the planar pixels of one batch after the other, from image `done` on; each core decodes batches ahead.
     fn decoded(
         &self,
         images: &[&Captioned],
@@ -90,20 +91,28 @@ impl Source<'_> {
         bar.advance(done);
         let size = self.model.image_size as u32;
         std::thread::scope(|scope| -> Result<()> {
-            let (sender, receiver) = sync_channel(2);
             let chunks = images[done..].chunks(BATCH);
-            let decode = chunks.clone();
-            scope.spawn(move || {
-                for chunk in decode {
-                    let pixels: Result<Vec<Vec<u8>>> =
-                        chunk.iter().map(|image| Ok(planar(&preprocess::read(&image.path)?, size))).collect();
-                    if sender.send(pixels).is_err() {
-                        return;
-                    }
-                }
-            });
-            for (chunk, pixels) in chunks.zip(receiver) {
-                then(chunk, &pixels?.concat())?;
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(chunks.len());
+            // Thread n decodes every batch whose number is n modulo their count, so that the order needs no sorting.
+            let decoders: Vec<_> = (0..threads)
+                .map(|n| {
+                    let (sender, receiver) = sync_channel(2);
+                    let own = chunks.clone().skip(n).step_by(threads);
+                    scope.spawn(move || {
+                        for chunk in own {
+                            let pixels: Result<Vec<Vec<u8>>> =
+                                chunk.iter().map(|image| Ok(planar(&preprocess::read(&image.path)?, size))).collect();
+                            if sender.send(pixels).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            for (n, chunk) in chunks.enumerate() {
+                let pixels = decoders[n % threads].recv().context("a thread that decodes images has ended")??;
+                then(chunk, &pixels.concat())?;
                 bar.advance(chunk.len());
             }
             Ok(())

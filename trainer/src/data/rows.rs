@@ -35,6 +35,16 @@ impl Rows {
         self.file.read_exact_at(&mut into[start..], offset).with_context(|| format!("{}", self.path.display()))
     }
 
+    /// Bytes of a row.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Bytes of all rows.
+    pub fn bytes(&self) -> usize {
+        self.rows * self.length
+    }
+
     /// How many rows there are.
     pub fn count(&self) -> usize {
         self.rows

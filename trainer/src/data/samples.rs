@@ -5,11 +5,12 @@ use super::features::to_tensor;
 use super::rows::Rows;
 use crate::net::Images;
 use crate::random::Random;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::vocabulary::{TokenId, Vocabulary};
-use std::collections::BTreeMap;
-use tch::{Device, Tensor};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use tch::{Device, Kind, Tensor};
 
 /// The train images of all datasets.
 #[derive(Debug)]
@@ -22,16 +23,32 @@ pub struct Samples {
     shape: (usize, usize),
     /// Side of the images in pixels.
     size: usize,
+    /// The same on the device that trains, where there is room.
+    resident: Option<Resident>,
 }
 
 /// What is on disk for the images of a dataset.
-#[derive(Debug)]
-pub enum Cached {
-    /// Features of several views, the image itself first.
-    Features(Vec<Rows>),
+#[derive(Debug, Default)]
+pub struct Cached {
+    /// Output of the frozen layers, FP16: of the image itself first, then of augmented views.
+    pub features: Vec<Rows>,
     /// Pixels, to be augmented anew each time.
-    Pixels(Rows),
+    pub pixels: Option<Rows>,
 }
+
+/// All rows on the device. Tensors may not be looked at from two threads at once, hence the locks.
+#[derive(Debug)]
+struct Resident {
+    /// `[rows, N, C]`, FP16, and where each dataset's views begin.
+    features: Option<(Mutex<Tensor>, Vec<Vec<i64>>)>,
+    /// `[rows, 3, s, s]`, U8, and where each dataset begins.
+    pixels: Option<(Mutex<Tensor>, Vec<i64>)>,
+}
+
+/// Rows stay on the device up to this many bytes: a quarter of what training cards of today have.
+const RESIDENT: usize = 6 << 30;
+/// Bytes that are moved to the device at once.
+const PIECE: usize = 64 << 20;
 
 /// One train image.
 #[derive(Clone, Debug)]
@@ -42,6 +59,8 @@ pub struct Sample {
     pub row: usize,
     /// Its distinct captions, start and end included, each with how often the dataset repeats it.
     pub captions: Vec<(Vec<TokenId>, f32)>,
+    /// The distinct captions' numbers among all captions: the same words, the same number.
+    pub numbers: Vec<usize>,
     /// Its captions as the dataset has them.
     pub references: Vec<String>,
     /// Back-translated captions in words, for the text branch.
@@ -72,6 +91,7 @@ impl Samples {
         repeat: &BTreeMap<String, usize>,
     ) -> Self {
         let mut images = Vec::new();
+        let mut known: HashMap<Vec<TokenId>, usize> = HashMap::new();
         for (d, dataset) in datasets.iter().enumerate() {
             let repeat = repeat.get(&dataset.name).copied().unwrap_or(1);
             for (row, image) in dataset.split(Split::Train).enumerate() {
@@ -79,9 +99,14 @@ impl Samples {
                 if captions.is_empty() {
                     continue;
                 }
+                let mut number = |tokens: &Vec<TokenId>| {
+                    let next = known.len();
+                    *known.entry(tokens.clone()).or_insert(next)
+                };
                 images.push(Sample {
                     dataset: d,
                     row,
+                    numbers: captions.iter().map(|(tokens, _)| number(tokens)).collect(),
                     captions,
                     references: image.captions.clone(),
                     back_translations: image.back_translations.clone(),
@@ -90,7 +115,7 @@ impl Samples {
                 });
             }
         }
-        Self { images, cached, shape, size }
+        Self { images, cached, shape, size, resident: None }
     }
 
     /// Numbers of the images of one epoch, each as often as its dataset is repeated.
@@ -99,18 +124,64 @@ impl Samples {
         self.images.iter().enumerate().flat_map(repeated).collect()
     }
 
-    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew.
+    /// The same with the rows on `device`, if that is a GPU and they fit: nothing is copied there for each batch then.
+    pub fn onto(mut self, device: Device) -> Result<Self> {
+        let rows = || self.cached.iter().flat_map(|cached| cached.features.iter().chain(&cached.pixels));
+        if !device.is_cuda() || rows().map(Rows::bytes).sum::<usize>() > RESIDENT {
+            return Ok(self);
+        }
+        let (n, c, size) = (self.shape.0 as i64, self.shape.1 as i64, self.size as i64);
+        let begins = |counts: &mut dyn Iterator<Item = usize>| {
+            let mut end = 0;
+            counts
+                .map(|count| {
+                    end += count as i64;
+                    end - count as i64
+                })
+                .collect::<Vec<_>>()
+        };
+        let views: Vec<&Rows> = self.cached.iter().flat_map(|cached| &cached.features).collect();
+        let mut starts = begins(&mut views.iter().map(|rows| rows.count())).into_iter();
+        let starts = self.cached.iter().map(|cached| starts.by_ref().take(cached.features.len()).collect()).collect();
+        let features = upload(&views, (Kind::Half, &[n, c]), device)?.map(|tensor| (Mutex::new(tensor), starts));
+        let pixels: Vec<&Rows> = self.cached.iter().filter_map(|cached| cached.pixels.as_ref()).collect();
+        let starts = begins(&mut pixels.iter().map(|rows| rows.count()));
+        let pixels =
+            upload(&pixels, (Kind::Uint8, &[3, size, size]), device)?.map(|tensor| (Mutex::new(tensor), starts));
+        self.resident = Some(Resident { features, pixels });
+        Ok(self)
+    }
+
+    /// Puts the images whose features are known before those that are pixels, as [`Images`] has them.
+    pub fn arrange(&self, images: &mut [(usize, Shown)]) {
+        images.sort_by_key(|&(image, shown)| self.view(image, shown, &mut Random::new(0)).is_none());
+    }
+
+    /// Which cached view an image is shown in; none where it is augmented anew.
+    fn view(&self, image: usize, shown: Shown, random: &mut Random) -> Option<usize> {
+        let cached = &self.cached[self.images[image].dataset];
+        match (shown, cached.features.len()) {
+            (_, 0) => None,
+            (Shown::Itself, _) => Some(0),
+            (Shown::Augmented, 1) if cached.pixels.is_some() => None,
+            (Shown::Augmented, 1) => Some(0),
+            (Shown::Augmented, views) => Some(1 + random.below(views - 1)),
+        }
+    }
+
+    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew. They
+    /// come [arranged](Samples::arrange).
     pub fn read(&self, images: &[(usize, Shown)], random: &mut Random, device: Device) -> Result<Images> {
-        let (mut features, mut pixels, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
+        let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
         for &(image, shown) in images {
             let sample = &self.images[image];
-            match &self.cached[sample.dataset] {
-                Cached::Features(views) if shown == Shown::Augmented && views.len() > 1 => {
-                    views[1 + random.below(views.len() - 1)].read(sample.row, &mut features)?;
+            match self.view(image, shown, random) {
+                Some(view) => {
+                    ensure!(fresh.is_empty(), "a batch shows known features after pixels");
+                    known.push((sample, view));
                 }
-                Cached::Features(views) => views[0].read(sample.row, &mut features)?,
-                Cached::Pixels(rows) => {
-                    rows.read(sample.row, &mut pixels)?;
+                None => {
+                    fresh.push(sample);
                     match shown {
                         Shown::Itself => augmentation.keep(),
                         Shown::Augmented => augmentation.draw(sample.directed, random),
@@ -118,21 +189,72 @@ impl Samples {
                 }
             }
         }
-        if pixels.is_empty() {
-            return Ok(Images::Features(to_tensor(&features, self.shape, device)));
-        }
-        let size = self.size as i64;
-        Ok(Images::Pixels(Tensor::from_slice(&pixels).view([-1, 3, size, size]).to_device(device), augmentation))
+        let features = if known.is_empty() { None } else { Some(self.features(&known, device)?) };
+        let pixels = if fresh.is_empty() { None } else { Some((self.pixels(&fresh, device)?, augmentation)) };
+        Ok(Images { features, pixels })
     }
 
-    /// How RSIC shows an image this time: all cached views are equally likely, a fresh one as likely as the image itself.
+    /// `[b, N, C]` in FP32.
+    fn features(&self, rows: &[(&Sample, usize)], device: Device) -> Result<Tensor> {
+        if let Some((all, starts)) = self.resident.as_ref().and_then(|resident| resident.features.as_ref()) {
+            let places = rows.iter().map(|(sample, view)| starts[sample.dataset][*view] + sample.row as i64);
+            return Ok(gather(all, places).to_kind(Kind::Float));
+        }
+        let mut bytes = Vec::new();
+        for (sample, view) in rows {
+            self.cached[sample.dataset].features[*view].read(sample.row, &mut bytes)?;
+        }
+        Ok(to_tensor(&bytes, self.shape, device))
+    }
+
+    /// `[b, 3, s, s]`, U8.
+    fn pixels(&self, rows: &[&Sample], device: Device) -> Result<Tensor> {
+        if let Some((all, starts)) = self.resident.as_ref().and_then(|resident| resident.pixels.as_ref()) {
+            return Ok(gather(all, rows.iter().map(|sample| starts[sample.dataset] + sample.row as i64)));
+        }
+        let mut bytes = Vec::new();
+        for sample in rows {
+            let cached = self.cached[sample.dataset].pixels.as_ref();
+            cached.context("a dataset without cached pixels")?.read(sample.row, &mut bytes)?;
+        }
+        let size = self.size as i64;
+        Ok(Tensor::from_slice(&bytes).view([-1, 3, size, size]).to_device(device))
+    }
+
+    /// How a stage that augments shows an image this time: all cached views are equally likely, a fresh one as likely as the
+    /// image itself.
     pub fn shown(&self, image: usize, random: &mut Random) -> Shown {
-        let views = match &self.cached[self.images[image].dataset] {
-            Cached::Features(views) => views.len(),
-            Cached::Pixels(_) => 2,
-        };
+        let views = self.cached[self.images[image].dataset].features.len().max(2);
         if random.below(views) == 0 { Shown::Itself } else { Shown::Augmented }
     }
+}
+
+/// The rows of several files one after the other on `device`, each with the shape `shape`; none where there is no file.
+fn upload(files: &[&Rows], (kind, shape): (Kind, &[i64]), device: Device) -> Result<Option<Tensor>> {
+    let count = files.iter().map(|rows| rows.count()).sum::<usize>() as i64;
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let all = Tensor::empty([&[count], shape].concat(), (kind, device));
+    let mut start = 0;
+    for rows in files {
+        let piece = (PIECE / rows.length()).max(1);
+        for first in (0..rows.count()).step_by(piece) {
+            let (mut bytes, last) = (Vec::new(), rows.count().min(first + piece));
+            for row in first..last {
+                rows.read(row, &mut bytes)?;
+            }
+            let size = [&[(last - first) as i64], shape].concat();
+            all.narrow(0, start, size[0]).copy_(&Tensor::from_data_size(&bytes, &size, kind));
+            start += size[0];
+        }
+    }
+    Ok(Some(all))
+}
+
+fn gather(rows: &Mutex<Tensor>, places: impl Iterator<Item = i64>) -> Tensor {
+    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    rows.index_select(0, &Tensor::from_slice(&places.collect::<Vec<_>>()).to_device(rows.device()))
 }
 
 fn distinct_captions(image: &Captioned, vocabulary: &Vocabulary, max_tokens: usize) -> Vec<(Vec<TokenId>, f32)> {

@@ -2,7 +2,7 @@
 
 use super::{Linear, Store};
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Softmax(φ(x)ᵀ ψ(y) / √d_k + Ω) δ(y), heads concatenated, then W.
 #[derive(Debug)]
@@ -21,6 +21,22 @@ pub struct Keys {
     pub keys: Tensor,
     /// δ(y).
     pub values: Tensor,
+}
+
+/// What a row may attend to, and what is added to its scores.
+#[derive(Clone, Copy, Debug)]
+pub enum Allowed<'a> {
+    /// Every key.
+    All,
+    /// Itself and the keys before it: as many keys as rows.
+    Before,
+    /// Every key, with a term added to its score: Ω, or −∞ where a key is not to be seen.
+    With(&'a Tensor),
+}
+
+/// `[t, t]`: 0 where a row may look (itself and before), −∞ elsewhere.
+pub(super) fn causal_mask(length: i64, device: Device) -> Tensor {
+    Tensor::full([length, length], f64::NEG_INFINITY, (Kind::Float, device)).triu_(1)
 }
 
 impl Keys {
@@ -48,12 +64,35 @@ impl Attention {
         Keys { keys: self.split(&self.key.forward(y)), values: self.split(&self.value.forward(y)) }
     }
 
-    /// `x: [b, m, d]` attends to `keys`; `term` is broadcast to `[b, h, m, n]`. Gives `[b, m, d]`.
-    pub fn forward(&self, x: &Tensor, keys: &Keys, term: Option<&Tensor>) -> Tensor {
-        let attention = self.weights(x, keys, term).to_kind(keys.values.kind());
-        let heads = attention.matmul(&keys.values);
+    /// `x: [b, m, d]` attends to `keys`; what `allowed` adds is broadcast to `[b, h, m, n]`. Gives `[b, m, d]`.
+    pub fn forward(&self, x: &Tensor, keys: &Keys, allowed: Allowed<'_>) -> Tensor {
+        let heads = if x.device().is_cuda() { self.fused(x, keys, allowed) } else { self.plain(x, keys, allowed) };
         let (b, m) = (heads.size()[0], heads.size()[2]);
         self.output.forward(&heads.transpose(1, 2).reshape([b, m, -1]))
+    }
+
+    fn plain(&self, x: &Tensor, keys: &Keys, allowed: Allowed<'_>) -> Tensor {
+        let mask;
+        let term = match allowed {
+            Allowed::All => None,
+            Allowed::Before => {
+                mask = causal_mask(x.size()[1], x.device());
+                Some(&mask)
+            }
+            Allowed::With(term) => Some(term),
+        };
+        self.weights(x, keys, term).to_kind(keys.values.kind()).matmul(&keys.values)
+    }
+
+    /// One kernel instead of six: a GPU waits for launches here, not for arithmetic.
+    fn fused(&self, x: &Tensor, keys: &Keys, allowed: Allowed<'_>) -> Tensor {
+        let queries = self.split(&self.query.forward(x));
+        let term = match allowed {
+            Allowed::With(term) => Some(term.to_kind(queries.kind())),
+            Allowed::All | Allowed::Before => None,
+        };
+        let before = matches!(allowed, Allowed::Before);
+        Tensor::scaled_dot_product_attention(&queries, &keys.keys, &keys.values, term, 0.0, before, None, false)
     }
 
     /// How much each row of `x` attends to each key: `[b, h, m, n]`, sums of 1.

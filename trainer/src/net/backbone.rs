@@ -30,6 +30,8 @@ struct Folded {
     norm: String,
     weight: Tensor,
     bias: Tensor,
+    /// Weight and bias in the arithmetic of the convolutions.
+    operands: [Tensor; 2],
 }
 
 impl BackboneNet {
@@ -52,6 +54,9 @@ impl BackboneNet {
     /// What arithmetic the convolutions use.
     pub fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;
+        for folded in self.convolutions.values_mut() {
+            folded.operands = [&folded.weight, &folded.bias].map(|tensor| precision.cast(tensor));
+        }
     }
 
     /// What arithmetic the convolutions use.
@@ -67,8 +72,11 @@ impl BackboneNet {
             .with_context(|| format!("the backbone has no layer {first}, expected for example {}", self.example()))?;
         for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
             let folded = self.convolutions.get_mut(&layer.name).context("a layer without weights")?;
-            for (part, tensor) in [("weight", &mut folded.weight), ("bias", &mut folded.bias)] {
-                *tensor = store.insert(format!("{}{}.{part}", parameters::BACKBONE, layer.name), tensor);
+            let parts = [("weight", &mut folded.weight), ("bias", &mut folded.bias)];
+            for ((part, tensor), operand) in parts.into_iter().zip(&mut folded.operands) {
+                let name = format!("{}{}.{part}", parameters::BACKBONE, layer.name);
+                *tensor = store.insert(name.clone(), tensor);
+                *operand = store.operand(&name)?;
             }
         }
         Ok(())
@@ -118,7 +126,7 @@ impl BackboneNet {
     pub fn tensors(&self) -> Result<Vec<(String, Array)>> {
         let mut all: BTreeMap<String, Array> = self.raw.iter().cloned().collect();
         for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
-            let Folded { norm, weight, bias } = &self.convolutions[&layer.name];
+            let Folded { norm, weight, bias, .. } = &self.convolutions[&layer.name];
             let own = |name: String| format!("{}{name}", parameters::BACKBONE);
             let constant = |value: f32| Array { shape: vec![layer.outputs], data: vec![value; layer.outputs] };
             all.insert(own(format!("{}.weight", layer.name)), to_array(weight)?);
@@ -138,8 +146,12 @@ impl BackboneNet {
         for (name, Folded { weight, bias, .. }) in fold(&trained, tensors, self.epsilon, device)? {
             let own = &self.convolutions[&name];
             tch::no_grad(|| {
-                own.weight.shallow_clone().copy_(&weight);
-                own.bias.shallow_clone().copy_(&bias);
+                for (values, [own, operand]) in
+                    [(&weight, [&own.weight, &own.operands[0]]), (&bias, [&own.bias, &own.operands[1]])]
+                {
+                    own.shallow_clone().copy_(values);
+                    operand.shallow_clone().copy_(values);
+                }
             });
         }
         Ok(())
@@ -179,15 +191,15 @@ impl BackboneNet {
     }
 
     fn convolution(&self, x: &Tensor, layer: &Convolution) -> Tensor {
-        let Folded { weight, bias, .. } = &self.convolutions[&layer.name];
-        let [x, weight, bias] = [x, weight, bias].map(|tensor| self.precision.cast(tensor));
+        let [weight, bias] = &self.convolutions[&layer.name].operands;
+        let x = self.precision.cast(x);
         let (before, after) = (layer.padding.0 as i64, layer.padding.1 as i64);
         let (stride, groups) = (layer.stride as i64, layer.groups as i64);
         let output = if before == after {
-            x.conv2d(&weight, Some(&bias), [stride, stride], [before, before], [1, 1], groups)
+            x.conv2d(weight, Some(bias), [stride, stride], [before, before], [1, 1], groups)
         } else {
             let padded = x.constant_pad_nd([before, after, before, after]);
-            padded.conv2d(&weight, Some(&bias), [stride, stride], [0, 0], [1, 1], groups)
+            padded.conv2d(weight, Some(bias), [stride, stride], [0, 0], [1, 1], groups)
         };
         activate(output, layer.activation)
     }
@@ -214,7 +226,8 @@ fn fold(
         let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut kernel.data, epsilon);
         let bias = Tensor::from_slice(&bias).to_device(device);
         let weight = channels_last(&from_array(&kernel, device));
-        folded.insert(layer.name.clone(), Folded { norm: layer.norm.clone(), weight, bias });
+        let operands = [&weight, &bias].map(Tensor::shallow_clone);
+        folded.insert(layer.name.clone(), Folded { norm: layer.norm.clone(), weight, bias, operands });
     }
     Ok(folded)
 }

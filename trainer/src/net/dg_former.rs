@@ -1,7 +1,7 @@
 //! DG-former (paper 3.1, 3.2): linear projection of the grid features, then layers of MGA and feed-forward network with
 //! Add & Norm, Ω^l = G · d(l) added before the softmax.
 
-use super::{Attention, FeedForward, LayerNorm, Linear, Mode, Store, dropout};
+use super::{Allowed, Attention, FeedForward, LayerNorm, Linear, Mode, Precision, Store, dropout};
 use anyhow::Result;
 use cssa::geometry;
 use cssa::model::{Decay, Model};
@@ -24,6 +24,7 @@ pub struct DgFormer {
     input: Linear,
     dgp: Option<DgpNet>,
     layers: Vec<Layer>,
+    precision: Precision,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,8 @@ impl DgFormer {
             })
         };
         let layers = (0..model.encoder_layers).map(layer).collect::<Result<_>>()?;
-        Ok(Self { input: Linear::new(store, "encoder.input")?, dgp, layers })
+        let input = Linear::new(store, "encoder.input")?;
+        Ok(Self { input, dgp, layers, precision: store.precision() })
     }
 
     /// The memory that the decoders attend to.
@@ -79,15 +81,18 @@ impl DgFormer {
     fn run(&self, features: &Tensor, mode: Mode, used: Geometry, mut see: impl FnMut(&dyn Fn() -> Tensor)) -> Tensor {
         let dgp = self.dgp.as_ref().filter(|_| used != Geometry::Absent);
         let geometry = dgp.map(DgpNet::geometry);
-        let mut x = dropout(self.input.forward(features), mode);
+        // The residual path is FP32 in every arithmetic.
+        let mut x = dropout(self.input.forward(features).to_kind(Kind::Float), mode);
         for (l, layer) in self.layers.iter().enumerate() {
             let omega = dgp.zip(geometry.as_ref()).map(|(dgp, geometry)| match used {
                 Geometry::Constant => geometry.shallow_clone(),
                 _ => dgp.omega(geometry, l),
             });
-            let keys = layer.attention.keys(&x);
-            see(&|| layer.attention.weights(&x, &keys, omega.as_ref()));
-            let attended = layer.attention.forward(&x, &keys, omega.as_ref());
+            let asking = self.precision.cast(&x);
+            let keys = layer.attention.keys(&asking);
+            see(&|| layer.attention.weights(&asking, &keys, omega.as_ref()));
+            let allowed = omega.as_ref().map_or(Allowed::All, Allowed::With);
+            let attended = layer.attention.forward(&asking, &keys, allowed);
             x = layer.attention_norm.forward(&(x + dropout(attended, mode)));
             let fed = layer.feed_forward.forward(&x);
             x = layer.feed_forward_norm.forward(&(x + dropout(fed, mode)));
@@ -113,7 +118,7 @@ impl DgpNet {
     /// G: `[h, N, N]`.
     fn geometry(&self) -> Tensor {
         let hidden = self.high.forward(&self.relative_positions).relu();
-        self.low.forward(&hidden).relu().permute([2, 0, 1]).contiguous()
+        self.low.forward(&hidden).to_kind(Kind::Float).relu().permute([2, 0, 1]).contiguous()
     }
 
     /// Ω^l: `[h, N, N]`.

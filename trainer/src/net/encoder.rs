@@ -6,13 +6,20 @@ use anyhow::Result;
 use cssa::model::Model;
 use tch::{Kind, Tensor};
 
-/// The images of a batch, as the cache has them.
-#[derive(Debug)]
-pub enum Images {
+/// The images of a batch, as the cache has them: first those whose features are known, then those that are pixels.
+#[derive(Debug, Default)]
+pub struct Images {
     /// Output of the backbone's frozen layers, `[b, N, C]`.
-    Features(Tensor),
+    pub features: Option<Tensor>,
     /// Pixels `[b, 3, s, s]` of type U8, and how they are to be changed.
-    Pixels(Tensor, Augmentation),
+    pub pixels: Option<(Tensor, Augmentation)>,
+}
+
+impl Images {
+    /// Images whose frozen layers' output is known, `[b, N, C]`.
+    pub fn of_features(features: Tensor) -> Self {
+        Self { features: Some(features), pixels: None }
+    }
 }
 
 /// Images → memory `[b, N, d]`.
@@ -37,15 +44,17 @@ impl<'a> Encoder<'a> {
 
     /// Grid features `[b, N, C]`.
     fn features(&self, images: &Images) -> Tensor {
-        match images {
-            Images::Features(features) => self.backbone.trained(features),
-            Images::Pixels(pixels, augmentation) => {
-                let frozen = tch::no_grad(|| {
-                    let changed = augmentation.apply(&pixels.to_kind(Kind::Float));
-                    self.backbone.frozen(&augment::normalize(&changed, self.normalization))
-                });
-                self.backbone.trained(&frozen)
-            }
+        let frozen = images.pixels.as_ref().map(|(pixels, augmentation)| {
+            tch::no_grad(|| {
+                let changed = augmentation.apply(&pixels.to_kind(Kind::Float));
+                self.backbone.frozen(&augment::normalize(&changed, self.normalization))
+            })
+        });
+        let known = images.features.as_ref().map(Tensor::shallow_clone);
+        let parts: Vec<Tensor> = known.into_iter().chain(frozen).collect();
+        match parts.as_slice() {
+            [one] => self.backbone.trained(one),
+            several => self.backbone.trained(&Tensor::cat(several, 0)),
         }
     }
 }

@@ -60,8 +60,8 @@ impl Linear {
     /// The layer `name` of the store.
     pub fn new(store: &Store, name: &str) -> Result<Self> {
         Ok(Self {
-            weight: store.get(&format!("{name}.weight"))?,
-            bias: store.get(&format!("{name}.bias"))?,
+            weight: store.operand(&format!("{name}.weight"))?,
+            bias: store.operand(&format!("{name}.bias"))?,
             precision: store.precision(),
         })
     }
@@ -71,8 +71,7 @@ impl Linear {
         if self.precision == Precision::Float && x.device() == Device::Cpu && x.numel() > LEAST_CONVOLVED {
             return self.convolved(x);
         }
-        let [x, weight, bias] = [x, &self.weight, &self.bias].map(|tensor| self.precision.cast(tensor));
-        x.linear(&weight, Some(&bias))
+        self.precision.cast(x).linear(&self.weight, Some(&self.bias))
     }
 
     /// The same product as a 1 × 1 convolution. libtorch gives FP32 matrix products to MKL, which on AMD's processors does

@@ -8,7 +8,7 @@ mod layers;
 mod store;
 mod text_decoder;
 
-pub use attention::{Attention, Keys};
+pub use attention::{Allowed, Attention, Keys};
 pub use backbone::{BackboneNet, read_weights};
 pub use dg_former::{DgFormer, Geometry};
 pub use encoder::{Encoder, Images};

@@ -5,14 +5,19 @@ use anyhow::{Context, Result, anyhow, ensure};
 use cssa::model::Model;
 use cssa::parameters::{self, Parameter, Start};
 use cssa::tensors::Array;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 /// The tensors that are trained, FP32, each with a gradient: all outside the backbone, and the backbone's own where it is
 /// fine-tuned.
+///
+/// In bfloat16 a layer that multiplies takes its tensors as [`Store::operand`]s: copies in that arithmetic, which are made once
+/// a step, not at every use, and get the gradients in the tensors' place.
 #[derive(Debug)]
 pub struct Store {
     tensors: BTreeMap<String, Tensor>,
+    operands: RefCell<BTreeMap<String, Tensor>>,
     device: Device,
     precision: Precision,
 }
@@ -25,7 +30,8 @@ impl Store {
             let tensor = start(parameter).to_device(device).set_requires_grad(true);
             (parameter.name.clone(), tensor)
         };
-        Self { tensors: parameters::trained(model).iter().map(fresh).collect(), device, precision: Precision::Float }
+        let tensors = parameters::trained(model).iter().map(fresh).collect();
+        Self { tensors, operands: RefCell::default(), device, precision: Precision::Float }
     }
 
     /// The same with other arithmetic for the layers built on it.
@@ -57,6 +63,24 @@ impl Store {
         self.tensors.get(name).map(Tensor::shallow_clone).ok_or_else(|| anyhow!("the model has no tensor {name}"))
     }
 
+    /// A tensor of the model in the arithmetic of the layers, the same for everybody who asks. In FP32 it is the tensor itself.
+    pub fn operand(&self, name: &str) -> Result<Tensor> {
+        let tensor = self.get(name)?;
+        if self.precision == Precision::Float {
+            return Ok(tensor);
+        }
+        let mut operands = self.operands.borrow_mut();
+        let operand = operands
+            .entry(name.to_owned())
+            .or_insert_with(|| self.precision.cast(&tensor.detach()).set_requires_grad(true));
+        Ok(operand.shallow_clone())
+    }
+
+    /// The operand that somebody asked for under this name, where it is another tensor.
+    pub fn asked_operand(&self, name: &str) -> Option<Tensor> {
+        self.operands.borrow().get(name).map(Tensor::shallow_clone)
+    }
+
     /// All tensors, by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
@@ -71,7 +95,11 @@ impl Store {
             values.size(),
             tensor.size()
         );
-        tch::no_grad(|| tensor.f_copy_(values)).with_context(|| format!("tensor {name}"))
+        let copied = tch::no_grad(|| {
+            tensor.f_copy_(values)?;
+            self.asked_operand(name).map_or(Ok(()), |mut operand| operand.f_copy_(values))
+        });
+        copied.with_context(|| format!("tensor {name}"))
     }
 
     /// Copies of all values outside the backbone, on the CPU.

@@ -1,6 +1,7 @@
 //! The two text decoders (paper 3.3): MCCL's one-way decoder, text only, and RSIC's with cross-attention.
 
-use super::{Attention, FeedForward, Keys, LayerNorm, Linear, Mode, Store, dropout};
+use super::attention::causal_mask;
+use super::{Allowed, Attention, FeedForward, Keys, LayerNorm, Linear, Mode, Precision, Store, dropout};
 use anyhow::Result;
 use cssa::model::{self, Model};
 use tch::{Kind, Tensor};
@@ -39,6 +40,7 @@ struct Layer {
     cross: Option<(Attention, LayerNorm)>,
     feed_forward: FeedForward,
     feed_forward_norm: LayerNorm,
+    precision: Precision,
 }
 
 impl Layer {
@@ -55,24 +57,25 @@ impl Layer {
             cross,
             feed_forward: FeedForward::new(store, &format!("{name}.feed_forward"))?,
             feed_forward_norm: LayerNorm::new(store, &format!("{name}.feed_forward_norm"))?,
+            precision: store.precision(),
         })
     }
 
-    fn forward(&self, x: Tensor, own: &Keys, mask: Option<&Tensor>, memory: Option<&Keys>, mode: Mode) -> Tensor {
-        let attended = self.self_attention.forward(&x, own, mask);
+    /// Keys and values of the layer's own input.
+    fn keys(&self, x: &Tensor) -> Keys {
+        self.self_attention.keys(&self.precision.cast(x))
+    }
+
+    fn forward(&self, x: Tensor, own: &Keys, allowed: Allowed<'_>, memory: Option<&Keys>, mode: Mode) -> Tensor {
+        let attended = self.self_attention.forward(&self.precision.cast(&x), own, allowed);
         let mut x = self.self_norm.forward(&(x + dropout(attended, mode)));
         if let (Some((attention, norm)), Some(memory)) = (&self.cross, memory) {
-            let attended = attention.forward(&x, memory, None);
+            let attended = attention.forward(&x, memory, Allowed::All);
             x = norm.forward(&(x + dropout(attended, mode)));
         }
         let fed = self.feed_forward.forward(&x);
         self.feed_forward_norm.forward(&(x + dropout(fed, mode)))
     }
-}
-
-/// `[t, t]`: 0 where a token may look (itself and before), −∞ elsewhere.
-fn causal_mask(length: i64, like: &Tensor) -> Tensor {
-    Tensor::full([length, length], f64::NEG_INFINITY, (Kind::Float, like.device())).triu_(1)
 }
 
 /// MCCL's text side: sentences → features in the shared space, normalized.
@@ -98,16 +101,16 @@ impl SentenceEncoder {
     /// seen the whole sentence. Gives `[b, p]`. Only the end's state leaves the last layer, so no other is computed there.
     pub fn forward(&self, tokens: &Tensor, last: &Tensor, mode: Mode) -> Tensor {
         let (length, width) = (tokens.size()[1], self.embedding.weight.size()[1]);
-        let mask = causal_mask(length, tokens);
+        let mask = causal_mask(length, tokens.device());
         let mut x = dropout(self.embedding.forward(tokens, 0), mode);
         let place = last.view([-1, 1, 1]).expand([-1, 1, width], false);
         for (n, layer) in self.layers.iter().enumerate() {
-            let own = layer.self_attention.keys(&x);
+            let own = layer.keys(&x);
             if n + 1 < self.layers.len() {
-                x = layer.forward(x, &own, Some(&mask), None, mode);
+                x = layer.forward(x, &own, Allowed::Before, None, mode);
             } else {
                 let seen = mask.index_select(0, last).view([-1, 1, 1, length]);
-                x = layer.forward(x.gather(1, &place, false), &own, Some(&seen), None, mode);
+                x = layer.forward(x.gather(1, &place, false), &own, Allowed::With(&seen), None, mode);
             }
         }
         normalize(&x.squeeze_dim(1).linear(&self.text_projection, None::<&Tensor>))
@@ -151,27 +154,25 @@ impl RsicDecoder {
 
     /// Logits `[b, t, V]` of whole captions `tokens: [b, t]`, every place seeing itself and what stands before.
     pub fn forward(&self, tokens: &Tensor, memory: &[Keys], mode: Mode) -> Tensor {
-        let mask = causal_mask(tokens.size()[1], tokens);
         let mut x = dropout(self.embedding.forward(tokens, 0), mode);
         for (layer, memory) in self.layers.iter().zip(memory) {
-            let own = layer.self_attention.keys(&x);
-            x = layer.forward(x, &own, Some(&mask), Some(memory), mode);
+            let own = layer.keys(&x);
+            x = layer.forward(x, &own, Allowed::Before, Some(memory), mode);
         }
         self.output.forward(&x)
     }
 
     /// What each place of whole captions `[b, t]` attends to among the cells, mean over heads and layers: `[b, t, N]`.
     pub fn attended(&self, tokens: &Tensor, memory: &[Keys]) -> Tensor {
-        let mask = causal_mask(tokens.size()[1], tokens);
         let mut x = self.embedding.forward(tokens, 0);
         let mut seen = Vec::with_capacity(self.layers.len());
         for (layer, memory) in self.layers.iter().zip(memory) {
-            let own = layer.self_attention.keys(&x);
+            let own = layer.keys(&x);
             if let Some((attention, _)) = &layer.cross {
-                let asking = layer.self_norm.forward(&(&x + layer.self_attention.forward(&x, &own, Some(&mask))));
+                let asking = layer.self_norm.forward(&(&x + layer.self_attention.forward(&x, &own, Allowed::Before)));
                 seen.push(attention.weights(&asking, memory, None).mean_dim(1, false, Kind::Float));
             }
-            x = layer.forward(x, &own, Some(&mask), Some(memory), Mode::Evaluate);
+            x = layer.forward(x, &own, Allowed::Before, Some(memory), Mode::Evaluate);
         }
         Tensor::stack(&seen, 0).mean_dim(0, false, Kind::Float)
     }
@@ -188,7 +189,7 @@ impl RsicDecoder {
         let mut x = self.embedding.forward(&tokens.unsqueeze(1), position);
         let mut layers = Vec::with_capacity(self.layers.len());
         for (l, (layer, memory)) in self.layers.iter().zip(memory).enumerate() {
-            let new = layer.self_attention.keys(&x);
+            let new = layer.keys(&x);
             let own = match cache.layers.get(l) {
                 Some(old) => {
                     let old = old.select(parents);
@@ -197,7 +198,7 @@ impl RsicDecoder {
                 }
                 None => new,
             };
-            x = layer.forward(x, &own, None, Some(memory), Mode::Evaluate);
+            x = layer.forward(x, &own, Allowed::All, Some(memory), Mode::Evaluate);
             layers.push(own);
         }
         cache.layers = layers;

@@ -85,14 +85,16 @@ impl<'a> Net<'a> {
             Tensor::from(settings.temperature as f32).to_device(self.log_temperature.device())
         };
         let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
-        let sentences = |s: &crate::data::batches::Sentences| self.sentences.forward(&s.tokens, &s.last, mode);
-        let (image, sentence) = (self.images(&batch.images, mode), sentences(&batch.sentences));
+        let b = batch.same.size()[0];
+        let images = self.images(&batch.images, mode);
+        let sentences = self.sentences.forward(&batch.sentences.tokens, &batch.sentences.last, mode);
+        let (image, sentence) = (images.narrow(0, 0, b), sentences.narrow(0, 0, b));
         let mut loss = contrast(&image, &sentence);
-        if let Some(other) = &batch.other_images {
-            loss += contrast(&image, &self.images(other, mode)) * settings.gamma_image;
+        if batch.twins.images {
+            loss += contrast(&image, &images.narrow(0, b, b)) * settings.gamma_image;
         }
-        if let Some(other) = &batch.other_sentences {
-            loss += contrast(&sentence, &sentences(other)) * settings.gamma_sentence;
+        if batch.twins.sentences {
+            loss += contrast(&sentence, &sentences.narrow(0, b, b)) * settings.gamma_sentence;
         }
         loss
     }

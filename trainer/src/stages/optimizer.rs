@@ -2,7 +2,8 @@
 //! optimizers cannot.
 //!
 //! All trained tensors are moved into one flat tensor, of which they become views: a step is a handful of operations on
-//! flat tensors, however many layers there are, and nothing waits for the device.
+//! flat tensors, however many layers there are, and nothing waits for the device. Where layers take their tensors as
+//! operands in bfloat16 those lie in a flat tensor too, and are made anew once a step.
 
 use crate::config::{Config, Network, Schedule};
 use crate::net::{Store, from_array, to_array};
@@ -22,6 +23,8 @@ pub struct Optimizer {
     settings: Settings,
     parts: Vec<Part>,
     weights: Tensor,
+    /// The first part of `weights` in the layers' arithmetic, where layers asked for operands.
+    operands: Option<Tensor>,
     first: Tensor,
     second: Tensor,
     average: Option<Tensor>,
@@ -35,7 +38,16 @@ pub struct Optimizer {
 struct Part {
     name: String,
     tensor: Tensor,
+    /// What the layers use in its place.
+    operand: Option<Tensor>,
     offset: i64,
+}
+
+impl Part {
+    /// The tensor that gets the gradient.
+    fn used(&self) -> &Tensor {
+        self.operand.as_ref().unwrap_or(&self.tensor)
+    }
 }
 
 /// Constants of an optimizer.
@@ -68,17 +80,30 @@ impl Settings {
 impl Optimizer {
     /// For the tensors of `store` that `touched` names; all moments are zero.
     pub fn new(store: &Store, settings: Settings, touched: impl Fn(&str) -> bool) -> Self {
-        let mut parts = Vec::new();
+        let part = |(name, tensor): (&str, &Tensor)| {
+            let (tensor, operand) = (tensor.shallow_clone(), store.asked_operand(name));
+            Part { name: name.to_owned(), tensor, operand, offset: 0 }
+        };
+        let mut parts: Vec<Part> = store.tensors().filter(|(name, _)| touched(name)).map(part).collect();
+        parts.sort_by_key(|part| part.operand.is_none());
         let mut offset = 0;
-        for (name, tensor) in store.tensors().filter(|(name, _)| touched(name)) {
-            parts.push(Part { name: name.to_owned(), tensor: tensor.shallow_clone(), offset });
-            offset += tensor.numel() as i64;
+        for part in &mut parts {
+            part.offset = offset;
+            offset += part.tensor.numel() as i64;
         }
         tch::no_grad(|| {
             let weights = flat(parts.iter().map(|part| &part.tensor));
             for part in &mut parts {
                 let view = shaped(&weights, part);
                 part.tensor.set_data(&view);
+            }
+            let kind = parts.iter().find_map(|part| Some(part.operand.as_ref()?.kind()));
+            let count = parts.iter().filter(|part| part.operand.is_some()).map(|part| part.tensor.numel() as i64).sum();
+            let operands = kind.map(|kind| weights.narrow(0, 0, count).to_kind(kind));
+            for part in &parts {
+                if let (Some(operand), Some(operands)) = (&part.operand, &operands) {
+                    operand.shallow_clone().set_data(&shaped(operands, part));
+                }
             }
             let constants = |value: &dyn Fn(&Part) -> f64| {
                 let each = parts.iter().map(|part| Tensor::full_like(&part.tensor, value(part)).flatten(0, -1));
@@ -89,20 +114,38 @@ impl Optimizer {
             let decayed = constants(&|part| if part.tensor.dim() > 1 { settings.weight_decay } else { 0.0 });
             let (first, second) = (weights.zeros_like(), weights.zeros_like());
             let average = (settings.average > 0.0).then(|| weights.copy());
-            Self { step: 0, settings, parts, weights, first, second, average, gradient: None, rate_factors, decayed }
+            Self {
+                step: 0,
+                settings,
+                parts,
+                weights,
+                operands,
+                first,
+                second,
+                average,
+                gradient: None,
+                rate_factors,
+                decayed,
+            }
         })
     }
 
     /// Adds the gradients of `loss` to those of the step to come.
     pub fn backward(&mut self, loss: &Tensor) {
-        let inputs: Vec<&Tensor> = self.parts.iter().map(|part| &part.tensor).collect();
+        let inputs: Vec<&Tensor> = self.parts.iter().map(Part::used).collect();
         let found = Tensor::run_backward(&[loss], &inputs, false, false);
         let defined = found
             .into_iter()
             .zip(&self.parts)
-            .map(|(gradient, part)| if gradient.defined() { gradient } else { part.tensor.zeros_like() });
+            .map(|(gradient, part)| if gradient.defined() { gradient } else { part.used().zeros_like() });
         let defined: Vec<Tensor> = defined.collect();
-        let gradient = tch::no_grad(|| flat(defined.iter()));
+        let split = self.parts.iter().take_while(|part| part.operand.is_some()).count();
+        let (of_operands, of_tensors) = defined.split_at(split);
+        let gradient = tch::no_grad(|| match (of_operands, of_tensors) {
+            ([], tensors) => flat(tensors.iter()),
+            (operands, []) => flat(operands.iter()).to_kind(Kind::Float),
+            (operands, tensors) => Tensor::cat(&[flat(operands.iter()).to_kind(Kind::Float), flat(tensors.iter())], 0),
+        });
         self.gradient = Some(match self.gradient.take() {
             Some(sum) => sum + gradient,
             None => gradient,
@@ -131,10 +174,19 @@ impl Optimizer {
             let _ = direction.addcmul_(&self.decayed, &self.weights);
         }
         let _ = self.weights.addcmul_(&self.rate_factors, &direction.g_mul_scalar_(-rate));
+        self.renew_operands();
         if let Some(average) = &mut self.average {
             // Early on the average follows fast: otherwise the first, random weights would linger.
             let keep = self.settings.average.min(self.step as f64 / (self.step as f64 + 10.0));
             let _ = average.lerp_(&self.weights, 1.0 - keep);
+        }
+    }
+
+    /// Makes the operands from the weights.
+    fn renew_operands(&self) {
+        if let Some(operands) = &self.operands {
+            let weights = self.weights.narrow(0, 0, operands.numel() as i64);
+            tch::no_grad(|| operands.shallow_clone().copy_(&weights));
         }
     }
 
@@ -151,8 +203,10 @@ impl Optimizer {
         let own = self.weights.copy();
         let mut weights = self.weights.shallow_clone();
         tch::no_grad(|| weights.copy_(average));
+        self.renew_operands();
         let result = then();
         tch::no_grad(|| weights.copy_(&own));
+        self.renew_operands();
         result
     }
 
@@ -185,6 +239,7 @@ impl Optimizer {
                 tch::no_grad(|| place.copy_(&from_array(array, all.device())));
             }
         }
+        self.renew_operands();
         self.step = step;
         Ok(())
     }

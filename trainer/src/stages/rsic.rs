@@ -60,7 +60,7 @@ pub fn run(
     epochs.run(
         surroundings,
         &mut optimizer,
-        |images, random| batcher.captioning(images, random),
+        |images, random| batcher.captioning(images, settings.augment, random),
         |batch: &CaptionBatch, _| {
             let memory = net.encoder.forward(&batch.images, mode);
             Ok(net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode))
@@ -84,7 +84,12 @@ impl<'a> Net<'a> {
 
     /// −log p of every word of `[m, t]` captions, flat; with label smoothing the mix with all words' mean.
     pub fn losses(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
-        let keys: Vec<_> = self.decoder.memory_keys(memory).iter().map(|keys| keys.select(&captions.image)).collect();
+        let keys = if memory.device().is_cuda() {
+            // One selection there and back instead of one a layer; the products are cheaper than the launches.
+            self.decoder.memory_keys(&memory.index_select(0, &captions.image))
+        } else {
+            self.decoder.memory_keys(memory).iter().map(|keys| keys.select(&captions.image)).collect()
+        };
         let logits = self.decoder.forward(&captions.inputs, &keys, mode).to_kind(Kind::Float);
         let flat = logits.view([-1, logits.size()[2]]);
         flat.cross_entropy_loss(&captions.targets.view(-1), None::<&Tensor>, Reduction::None, -100, smoothing)
