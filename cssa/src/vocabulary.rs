@@ -1,7 +1,7 @@
 //! Words and their ids, ranked by how often the train captions use them, so that a frequent word has a small id and
 //! takes one byte on the wire.
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 /// The id of a word: its line in `vocabulary.txt`, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,9 @@ impl TokenId {
         usize::from(self.0)
     }
 }
+
+/// How the tokens of styles begin; no word of a sentence does.
+const STYLE: &str = "<style:";
 
 const SPECIAL: [&str; 3] = ["<end>", "<start>", "<unknown>"];
 
@@ -83,6 +86,23 @@ impl Vocabulary {
         Self::index(special.chain(ranked.into_iter().map(|(word, _)| word)).collect())
     }
 
+    /// The same with a style before the words for each name: a token that stands first in a caption and says whose manner it
+    /// is written in. No caption shows it.
+    #[must_use]
+    pub fn with_styles<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut words = self.words;
+        let styles = names.into_iter().map(|name| format!("{STYLE}{}>", name.replace(char::is_whitespace, "_")));
+        words.splice(SPECIAL.len()..SPECIAL.len(), styles);
+        words.truncate(MAXIMAL_SIZE);
+        Self::index(words)
+    }
+
+    /// The style of a name, where the vocabulary has one.
+    #[must_use]
+    pub fn style(&self, name: &str) -> Option<TokenId> {
+        self.ids.get(&format!("{STYLE}{}>", name.replace(char::is_whitespace, "_"))).copied()
+    }
+
     /// Reads `vocabulary.txt`: one word a line, the special tokens first.
     pub fn parse(text: &str) -> Result<Self, VocabularyError> {
         let lines: Vec<&str> = text.lines().collect();
@@ -135,7 +155,7 @@ impl Vocabulary {
         words(sentence).map(|word| self.id(&word)).collect()
     }
 
-    /// The caption of ids that are all words: the words with one blank between. `None` where an id is special or past
+    /// The caption of ids that are all words or styles: the words with one blank between. `None` where an id is special or past
     /// the end.
     #[must_use]
     pub fn decode(&self, tokens: &[TokenId]) -> Option<String> {
@@ -144,10 +164,14 @@ impl Vocabulary {
             if token < TokenId::FIRST_WORD {
                 return None;
             }
+            let word = self.word(token)?;
+            if word.starts_with(STYLE) {
+                continue;
+            }
             if !caption.is_empty() {
                 caption.push(' ');
             }
-            caption.push_str(self.word(token)?);
+            caption.push_str(word);
         }
         Some(caption)
     }

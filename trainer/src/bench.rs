@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::data::batches::{Batcher, Twins};
 use crate::data::rows::{Rows, Writer};
-use crate::data::samples::{Cached, Samples};
+use crate::data::samples::{Cached, Entry, Samples};
 use crate::data::text::Synonyms;
 use crate::net::{BackboneNet, Mode, Store};
 use crate::random::Random;
@@ -141,7 +141,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let mccl = timed(
         (steps, config.mccl.batch, count),
         optimizer,
-        |images| batcher.matching(images, twins, &mut Random::new(images[0] as u64)),
+        |images| batcher.matching(images, twins, &mut Random::new(images[0].image as u64)),
         |batch| Ok(net.loss(config, batch)),
     )?;
     let net = rsic::Net::new(&model, &store, &backbone)?;
@@ -152,7 +152,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let rsic = timed(
         (steps, config.rsic.batch, count),
         optimizer,
-        |images| batcher.captioning(images, true, &mut Random::new(images[0] as u64)),
+        |images| batcher.captioning(images, true, &mut Random::new(images[0].image as u64)),
         |batch| {
             let memory = net.encoder.forward(&batch.images, mode);
             Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
@@ -165,10 +165,10 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
 fn timed<B: Send>(
     (steps, batch, count): (usize, usize, usize),
     mut optimizer: Optimizer,
-    make: impl Fn(&[usize]) -> Result<B> + Sync,
+    make: impl Fn(&[Entry]) -> Result<B> + Sync,
     mut loss: impl FnMut(&B) -> Result<Tensor>,
 ) -> Result<f64> {
-    let order: Vec<usize> = (0..count).collect();
+    let order: Vec<Entry> = (0..count).map(|image| Entry { image, caption: None }).collect();
     let mut started = Instant::now();
     let mut last = Tensor::from(0.0);
     std::thread::scope(|scope| -> Result<()> {

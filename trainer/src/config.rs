@@ -1,5 +1,6 @@
 //! A training recipe as TOML. What a file leaves out is the paper's (4.3).
 
+use crate::data::samples::Unit;
 use crate::net::Precision;
 use anyhow::{Context, Result, ensure};
 use cssa::backbone::Backbone;
@@ -77,6 +78,9 @@ pub struct Data {
     pub views: usize,
     /// Which train images are dev, on which checkpoints are chosen: `blocks` or `hash`. A dataset that names its dev keeps it.
     pub dev: DevRule,
+    /// Whether a caption begins with a token that names its dataset, so that datasets trained on together do not speak in each
+    /// other's manner. The model chooses it for an image as it chooses words; captions do not show it.
+    pub styles: bool,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
 }
@@ -115,9 +119,11 @@ impl Schedule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mccl {
-    /// Passes over the train images; 0 leaves the stage out.
+    /// Passes over the train images or pairs; 0 leaves the stage out.
     pub epochs: usize,
-    /// Images a step.
+    /// What `batch` and an epoch count: `pairs` or `images`.
+    pub unit: Unit,
+    /// Images or pairs a batch.
     pub batch: usize,
     /// λ: weight of image → sentence against sentence → image.
     pub lambda: f64,
@@ -143,12 +149,16 @@ pub struct Mccl {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rsic {
-    /// Passes over the train images.
+    /// Passes over the train images or pairs.
     pub epochs: usize,
-    /// Images a step, each with all its captions.
+    /// What `batch` and an epoch count: `pairs`, or `images` with all their captions.
+    pub unit: Unit,
+    /// Images or pairs a batch.
     pub batch: usize,
     /// Learning rate.
     pub schedule: Schedule,
+    /// The schedule's steps are counted on from the first stage's, so that one schedule spans both.
+    pub continues_schedule: bool,
     /// Largest norm of all gradients together.
     pub clip: f64,
     /// Decoupled weight decay of the matrices.
@@ -165,6 +175,8 @@ pub struct Rsic {
     pub beam: usize,
     /// Whether images are augmented here too; the paper does so in the first stage alone.
     pub augment: bool,
+    /// Weight of an auxiliary loss: the scene class, as far as file names tell it, from the mean of the memory. 0 leaves it out.
+    pub scene_weight: f64,
 }
 
 /// Self-critical stage (Rennie et al. 2017).
@@ -237,7 +249,14 @@ impl Default for Network {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { minimum_count: 5, max_tokens: 32, views: 3, dev: DevRule::Blocks, repeat: BTreeMap::new() }
+        Self {
+            minimum_count: 5,
+            max_tokens: 32,
+            views: 3,
+            dev: DevRule::Blocks,
+            styles: false,
+            repeat: BTreeMap::new(),
+        }
     }
 }
 
@@ -245,7 +264,8 @@ impl Default for Mccl {
     fn default() -> Self {
         Self {
             epochs: 10,
-            batch: 64,
+            unit: Unit::Pairs,
+            batch: 16,
             lambda: 0.5,
             gamma_image: 0.4,
             gamma_sentence: 0.1,
@@ -263,8 +283,10 @@ impl Default for Rsic {
     fn default() -> Self {
         Self {
             epochs: 30,
-            batch: 32,
+            unit: Unit::Pairs,
+            batch: 16,
             schedule: Schedule::Noam { factor: 1.0, warmup: 20_000 },
+            continues_schedule: true,
             clip: 5.0,
             weight_decay: 0.0,
             average: 0.0,
@@ -273,6 +295,7 @@ impl Default for Rsic {
             patience: 0,
             beam: 3,
             augment: false,
+            scene_weight: 0.0,
         }
     }
 }

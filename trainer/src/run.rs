@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 /// Where everything is.
 #[derive(Clone, Debug)]
@@ -89,6 +89,14 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
     let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
+    if config.rsic.scene_weight > 0.0 {
+        let (classes, width) = (samples.scenes as i64, model.width as i64);
+        ensure!(classes > 1, "rsic.scene_weight needs scene classes, and no file name tells two");
+        for (part, shape) in [("weight", &[classes, width][..]), ("bias", &[classes])] {
+            let zeros = Tensor::zeros(shape, (Kind::Float, device));
+            let _ = store.insert(format!("{}scene.{part}", Store::AUXILIARY), &zeros);
+        }
+    }
     let state = State::new(places.out.join("state"), places.save_every);
     let log = Log::open(&places.out)?;
     let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
@@ -154,7 +162,10 @@ fn begin(config: &Config, places: &Places, datasets: &[Dataset]) -> Result<Begin
     };
     match &places.start {
         Start::Backbone(weights) => {
-            let vocabulary = build_vocabulary(datasets, config.data.minimum_count);
+            let mut vocabulary = build_vocabulary(datasets, config.data.minimum_count);
+            if config.data.styles {
+                vocabulary = vocabulary.with_styles(datasets.iter().map(|dataset| dataset.name.as_str()));
+            }
             let model = config.model(vocabulary.size());
             model.validate()?;
             let backbone_tensors = read_weights(&model, weights)?;

@@ -1,6 +1,6 @@
 //! The batches of all stages.
 
-use super::samples::{Samples, Shown};
+use super::samples::{Entry, Samples, Shown};
 use super::text::{self, Synonyms};
 use crate::net::Images;
 use crate::random::Random;
@@ -40,6 +40,8 @@ pub struct CaptionBatch {
     pub numbers: Vec<usize>,
     /// Their captions.
     pub captions: Captions,
+    /// `[b]`: the number of each image's scene class, −100 where its name tells none.
+    pub scenes: Tensor,
 }
 
 /// Captions padded to one length.
@@ -106,16 +108,17 @@ pub struct Batcher<'a> {
 }
 
 impl Batcher<'_> {
-    /// The MCCL batch of `images`.
-    pub fn matching(&self, images: &[usize], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
+    /// The MCCL batch of `entries`; an image alone gets one of its captions.
+    pub fn matching(&self, entries: &[Entry], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
+        let images: Vec<usize> = entries.iter().map(|entry| entry.image).collect();
         let mut shown: Vec<(usize, Shown)> = images.iter().map(|&image| (image, Shown::Itself)).collect();
         if twins.images {
             shown.extend(images.iter().map(|&image| (image, Shown::Augmented)));
         }
         let (mut sentences, mut other_sentences, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
-        for &image in images {
-            let sample = &self.samples.images[image];
-            let drawn = pick(&sample.captions, random);
+        for entry in entries {
+            let sample = &self.samples.images[entry.image];
+            let drawn = entry.caption.unwrap_or_else(|| pick(&sample.captions, random));
             let tokens = &sample.captions[drawn].0;
             if twins.sentences {
                 let (back, words) = (&sample.back_translations, (self.vocabulary, self.max_tokens));
@@ -140,21 +143,30 @@ impl Batcher<'_> {
         })
     }
 
-    /// The RSIC batch of `images`, some of them augmented where `augmented` says so.
-    pub fn captioning(&self, images: &[usize], augmented: bool, random: &mut Random) -> Result<CaptionBatch> {
+    /// The RSIC batch of `entries`, an image alone with all its captions; some of them augmented where `augmented` says so.
+    pub fn captioning(&self, entries: &[Entry], augmented: bool, random: &mut Random) -> Result<CaptionBatch> {
         let mut show = |image: usize| if augmented { self.samples.shown(image, random) } else { Shown::Itself };
-        let mut shown: Vec<_> = images.iter().map(|&image| (image, show(image))).collect();
-        self.samples.arrange(&mut shown);
-        let numbers: Vec<usize> = shown.iter().map(|&(image, _)| image).collect();
-        let captions: Vec<(i64, &[TokenId], f32)> = numbers
+        let mut shown: Vec<(Entry, Shown)> = entries.iter().map(|&entry| (entry, show(entry.image))).collect();
+        shown.sort_by_key(|&(entry, shown)| self.samples.is_fresh(entry.image, shown));
+        let captions: Vec<(i64, &[TokenId], f32)> = shown
             .iter()
             .enumerate()
-            .flat_map(|(n, &image)| self.samples.images[image].captions.iter().map(move |caption| (n as i64, caption)))
-            .map(|(n, (tokens, count))| (n, tokens.as_slice(), *count))
+            .flat_map(|(n, (entry, _))| {
+                let all = self.samples.images[entry.image].captions.iter().enumerate();
+                let wanted = all.filter(|(caption, _)| entry.caption.is_none_or(|wanted| wanted == *caption));
+                wanted.map(move |(_, (tokens, count))| {
+                    (n as i64, tokens.as_slice(), if entry.caption.is_some() { 1.0 } else { *count })
+                })
+            })
             .collect();
+        let numbers: Vec<usize> = shown.iter().map(|(entry, _)| entry.image).collect();
+        let scene = |&image: &usize| self.samples.images[image].scene.map_or(-100, |scene| scene as i64);
+        let scenes: Vec<i64> = numbers.iter().map(scene).collect();
+        let shown: Vec<(usize, Shown)> = shown.iter().map(|&(entry, shown)| (entry.image, shown)).collect();
         Ok(CaptionBatch {
             images: self.samples.read(&shown, random, self.device)?,
             captions: Captions::new(&captions, self.device),
+            scenes: Tensor::from_slice(&scenes).to_device(self.device),
             numbers,
         })
     }

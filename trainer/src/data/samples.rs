@@ -6,8 +6,9 @@ use super::rows::Rows;
 use crate::net::Images;
 use crate::random::Random;
 use anyhow::{Context, Result, ensure};
-use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::dataset::{Captioned, Dataset, Split, scene_class};
 use cssa::vocabulary::{TokenId, Vocabulary};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};
@@ -17,6 +18,8 @@ use tch::{Device, Kind, Tensor};
 pub struct Samples {
     /// The images, numbered through all datasets.
     pub images: Vec<Sample>,
+    /// How many scene classes their names tell.
+    pub scenes: usize,
     /// Of each dataset.
     cached: Vec<Cached>,
     /// N and C of cached features.
@@ -55,6 +58,8 @@ const PIECE: usize = 64 << 20;
 pub struct Sample {
     /// Which dataset.
     pub dataset: usize,
+    /// The number of its scene class, where its name tells one.
+    pub scene: Option<usize>,
     /// Which row of what is cached.
     pub row: usize,
     /// Its distinct captions, start and end included, each with how often the dataset repeats it.
@@ -69,6 +74,26 @@ pub struct Sample {
     pub directed: bool,
     /// How often an epoch shows it.
     pub repeat: usize,
+}
+
+/// What is counted in an epoch and in a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Images: one caption each in MCCL, all of them in RSIC and SCST.
+    Images,
+    /// Pairs of an image and one of its sentences, as the paper counts.
+    #[default]
+    Pairs,
+}
+
+/// One place in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The image's number.
+    pub image: usize,
+    /// Which of its captions; none stands for what the stage does with an image.
+    pub caption: Option<usize>,
 }
 
 /// How an image is shown.
@@ -92,10 +117,11 @@ impl Samples {
     ) -> Self {
         let mut images = Vec::new();
         let mut known: HashMap<Vec<TokenId>, usize> = HashMap::new();
+        let mut scenes: BTreeMap<String, usize> = BTreeMap::new();
         for (d, dataset) in datasets.iter().enumerate() {
             let repeat = repeat.get(&dataset.name).copied().unwrap_or(1);
             for (row, image) in dataset.split(Split::Train).enumerate() {
-                let captions = distinct_captions(image, vocabulary, max_tokens);
+                let captions = distinct_captions(image, vocabulary.style(&dataset.name), vocabulary, max_tokens);
                 if captions.is_empty() {
                     continue;
                 }
@@ -105,6 +131,10 @@ impl Samples {
                 };
                 images.push(Sample {
                     dataset: d,
+                    scene: scene_class(&image.filename).map(|class| {
+                        let next = scenes.len();
+                        *scenes.entry(format!("{} {class}", dataset.name)).or_insert(next)
+                    }),
                     row,
                     numbers: captions.iter().map(|(tokens, _)| number(tokens)).collect(),
                     captions,
@@ -115,13 +145,23 @@ impl Samples {
                 });
             }
         }
-        Self { images, cached, shape, size, resident: None }
+        Self { images, scenes: scenes.len(), cached, shape, size, resident: None }
     }
 
-    /// Numbers of the images of one epoch, each as often as its dataset is repeated.
-    pub fn epoch(&self) -> Vec<usize> {
-        let repeated = |(n, sample): (usize, &Sample)| std::iter::repeat_n(n, sample.repeat);
-        self.images.iter().enumerate().flat_map(repeated).collect()
+    /// What one epoch shows, each image or pair as often as its dataset is repeated.
+    pub fn epoch(&self, unit: Unit) -> Vec<Entry> {
+        let shown = |(image, sample): (usize, &Sample)| {
+            let entries: Vec<Entry> = match unit {
+                Unit::Images => vec![Entry { image, caption: None }],
+                Unit::Pairs => {
+                    let counted = sample.captions.iter().enumerate();
+                    let pairs = counted.flat_map(|(n, (_, count))| std::iter::repeat_n(n, *count as usize));
+                    pairs.map(|n| Entry { image, caption: Some(n) }).collect()
+                }
+            };
+            entries.repeat(sample.repeat)
+        };
+        self.images.iter().enumerate().flat_map(shown).collect()
     }
 
     /// The same with the rows on `device`, if that is a GPU and they fit: nothing is copied there for each batch then.
@@ -152,9 +192,9 @@ impl Samples {
         Ok(self)
     }
 
-    /// Puts the images whose features are known before those that are pixels, as [`Images`] has them.
-    pub fn arrange(&self, images: &mut [(usize, Shown)]) {
-        images.sort_by_key(|&(image, shown)| self.view(image, shown, &mut Random::new(0)).is_none());
+    /// Whether an image shown so goes through the frozen layers anew; in a batch it stands behind those whose features are known.
+    pub fn is_fresh(&self, image: usize, shown: Shown) -> bool {
+        self.view(image, shown, &mut Random::new(0)).is_none()
     }
 
     /// Which cached view an image is shown in; none where it is augmented anew.
@@ -169,8 +209,8 @@ impl Samples {
         }
     }
 
-    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew. They
-    /// come [arranged](Samples::arrange).
+    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew. Those that
+    /// are [fresh](Samples::is_fresh) come last.
     pub fn read(&self, images: &[(usize, Shown)], random: &mut Random, device: Device) -> Result<Images> {
         let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
         for &(image, shown) in images {
@@ -257,14 +297,22 @@ fn gather(rows: &Mutex<Tensor>, places: impl Iterator<Item = i64>) -> Tensor {
     rows.index_select(0, &Tensor::from_slice(&places.collect::<Vec<_>>()).to_device(rows.device()))
 }
 
-fn distinct_captions(image: &Captioned, vocabulary: &Vocabulary, max_tokens: usize) -> Vec<(Vec<TokenId>, f32)> {
+fn distinct_captions(
+    image: &Captioned,
+    style: Option<TokenId>,
+    vocabulary: &Vocabulary,
+    max_tokens: usize,
+) -> Vec<(Vec<TokenId>, f32)> {
     let mut distinct: Vec<(Vec<TokenId>, f32)> = Vec::new();
     for caption in &image.captions {
-        let tokens = with_ends(vocabulary.encode(caption), max_tokens);
+        let words = vocabulary.encode(caption);
+        if words.is_empty() {
+            continue;
+        }
+        let tokens = with_ends(style.into_iter().chain(words).collect(), max_tokens);
         match distinct.iter_mut().find(|(known, _)| *known == tokens) {
             Some((_, count)) => *count += 1.0,
-            None if tokens.len() > 2 => distinct.push((tokens, 1.0)),
-            None => {}
+            None => distinct.push((tokens, 1.0)),
         }
     }
     distinct

@@ -23,6 +23,9 @@ pub struct Store {
 }
 
 impl Store {
+    /// Before the names of tensors that only training has.
+    pub const AUXILIARY: &str = "auxiliary.";
+
     /// Fresh tensors: the same `seed` gives the same values.
     pub fn new(model: &Model, seed: i64, device: Device) -> Self {
         tch::manual_seed(seed);
@@ -102,9 +105,10 @@ impl Store {
         copied.with_context(|| format!("tensor {name}"))
     }
 
-    /// Copies of all values outside the backbone, on the CPU.
+    /// Copies of the model's values outside the backbone, on the CPU.
     pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
-        let own = self.tensors().filter(|(name, _)| !name.starts_with(parameters::BACKBONE));
+        let others = [parameters::BACKBONE, Self::AUXILIARY];
+        let own = self.tensors().filter(|(name, _)| !others.iter().any(|prefix| name.starts_with(prefix)));
         own.map(|(name, tensor)| Ok((name.to_owned(), to_array(tensor)?))).collect()
     }
 }

@@ -4,6 +4,7 @@
 use super::optimizer::Optimizer;
 use super::state::State;
 use crate::data::batches::Batcher;
+use crate::data::samples::{Entry, Samples, Unit};
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::random::Random;
@@ -29,7 +30,9 @@ pub struct Epochs {
     pub seed: u64,
     /// How many passes.
     pub epochs: usize,
-    /// Images a batch.
+    /// What is counted.
+    pub unit: Unit,
+    /// Images or pairs a batch.
     pub batch: usize,
     /// Batches a step.
     pub accumulate: usize,
@@ -51,14 +54,14 @@ pub struct Surroundings<'a> {
 }
 
 impl Epochs {
-    fn batches(&self, images: usize) -> usize {
-        let batch = self.batch.min(images).max(1);
-        if self.whole_batches { images / batch } else { images.div_ceil(batch) }
+    fn batches(&self, entries: usize) -> usize {
+        let batch = self.batch.min(entries).max(1);
+        if self.whole_batches { entries / batch } else { entries.div_ceil(batch) }
     }
 
-    /// Steps of the whole stage for `images` images an epoch.
-    pub fn steps(&self, images: usize) -> usize {
-        self.batches(images).div_ceil(self.accumulate) * self.epochs
+    /// Steps of the whole stage.
+    pub fn steps(&self, samples: &Samples) -> usize {
+        self.batches(samples.epoch(self.unit).len()).div_ceil(self.accumulate) * self.epochs
     }
 
     /// Goes on from where the state says the stage stands. `make` prepares a batch in another thread; `loss` may draw random
@@ -67,7 +70,7 @@ impl Epochs {
         &self,
         surroundings: Surroundings<'_>,
         optimizer: &mut Optimizer,
-        make: impl Fn(&[usize], &mut Random) -> Result<B> + Sync,
+        make: impl Fn(&[Entry], &mut Random) -> Result<B> + Sync,
         mut loss: impl FnMut(&B, &mut Random) -> Result<Tensor>,
         mut finished: impl FnMut(&mut Optimizer, usize, f64) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
@@ -75,10 +78,10 @@ impl Epochs {
         let mut position = state.resume(self.stage, optimizer)?;
         while position.epoch < self.epochs && !position.ended {
             let epoch = position.epoch as u64;
-            let mut order = batcher.samples.epoch();
+            let mut order = batcher.samples.epoch(self.unit);
             Random::keyed(&[self.seed, self.stream, epoch]).shuffle(&mut order);
             let count = self.batches(order.len());
-            let batches: Vec<&[usize]> = order.chunks(self.batch.min(order.len()).max(1)).take(count).collect();
+            let batches: Vec<&[Entry]> = order.chunks(self.batch.min(order.len()).max(1)).take(count).collect();
             let name = format!("{} epoch {}/{}", self.stage, epoch + 1, self.epochs);
             let bar = progress.stage(name, batches.iter().map(|batch| batch.len()).sum());
             bar.advance_from(batches[..position.batches].iter().map(|batch| batch.len()).sum());

@@ -34,19 +34,11 @@ pub fn run(
 ) -> Result<()> {
     let settings = &config.mccl;
     let net = Net::new(model, store, backbone)?;
-    let epochs = Epochs {
-        stage: "mccl",
-        stream: 1,
-        seed: config.seed,
-        epochs: settings.epochs,
-        batch: settings.batch,
-        accumulate: settings.accumulate,
-        whole_batches: true,
-    };
+    let epochs = epochs(config);
     let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
     store.set("mccl.log_temperature", &start)?;
-    let total = epochs.steps(surroundings.batcher.samples.epoch().len());
-    let optimizer = Settings::new(config, settings.schedule, settings.clip, total);
+    let optimizer = Settings::new(config, settings.schedule, settings.clip, epochs.steps(surroundings.batcher.samples));
+    optimizer.warn("mccl", surroundings.progress);
     let learned = |name: &str| settings.learn_temperature || name != "mccl.log_temperature";
     let mut optimizer =
         Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::DECODER) && learned(name));
@@ -63,6 +55,21 @@ pub fn run(
         |batch: &MatchBatch, _| Ok(net.loss(config, batch)),
         |_, _, _| Ok(ControlFlow::Continue(())),
     )
+}
+
+/// How the stage goes over the train images.
+pub fn epochs(config: &Config) -> Epochs {
+    let settings = &config.mccl;
+    Epochs {
+        stage: "mccl",
+        stream: 1,
+        seed: config.seed,
+        epochs: settings.epochs,
+        unit: settings.unit,
+        batch: settings.batch,
+        accumulate: settings.accumulate,
+        whole_batches: true,
+    }
 }
 
 impl<'a> Net<'a> {

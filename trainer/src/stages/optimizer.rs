@@ -7,6 +7,7 @@
 
 use crate::config::{Config, Network, Schedule};
 use crate::net::{Store, from_array, to_array};
+use crate::progress::Progress;
 use anyhow::{Context, Result, bail, ensure};
 use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
@@ -55,7 +56,9 @@ impl Part {
 pub struct Settings {
     /// Learning rate.
     pub schedule: Schedule,
-    /// Steps of the whole stage.
+    /// Steps that the schedule has done before this stage.
+    pub before: usize,
+    /// Steps of the whole schedule.
     pub total: usize,
     /// d, for Noam.
     pub width: usize,
@@ -70,10 +73,25 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A stage of `total` steps without weight decay and averaging.
+    /// A schedule of `total` steps of its own, without weight decay and averaging.
     pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
         let Network { width, backbone_rate, .. } = config.network;
-        Self { schedule, total, width, clip, weight_decay: 0.0, average: 0.0, backbone_rate }
+        Self { schedule, before: 0, total, width, clip, weight_decay: 0.0, average: 0.0, backbone_rate }
+    }
+}
+
+impl Settings {
+    /// Says so where the schedule never leaves its warm-up.
+    pub fn warn(&self, stage: &str, progress: &Progress) {
+        let (Schedule::Noam { warmup, .. } | Schedule::Cosine { warmup, .. }) = self.schedule;
+        if self.total > 0 && warmup > self.total {
+            progress.say(&format!(
+                "warning: {stage} warms up over {warmup} steps and has {}: its rate ends at {:.1e} of a peak of {:.1e}",
+                self.total,
+                rate(self, self.total),
+                rate(self, warmup)
+            ));
+        }
     }
 }
 
@@ -156,7 +174,7 @@ impl Optimizer {
     pub fn apply(&mut self) -> Result<f64> {
         let gradient = self.gradient.take().context("a step without gradients")?;
         self.step += 1;
-        let rate = rate(&self.settings, self.step);
+        let rate = rate(&self.settings, self.settings.before + self.step);
         tch::no_grad(|| self.update(gradient, rate));
         Ok(rate)
     }
@@ -265,7 +283,7 @@ fn shaped(flat: &Tensor, part: &Part) -> Tensor {
     if part.tensor.dim() == 4 { view.permute([0, 3, 1, 2]) } else { view }
 }
 
-/// The learning rate of step `step`, counted from 1.
+/// The learning rate of step `step` of the schedule, counted from 1.
 pub fn rate(settings: &Settings, step: usize) -> f64 {
     let n = step as f64;
     match settings.schedule {
@@ -287,7 +305,16 @@ mod tests {
     use tch::Device;
 
     fn settings(schedule: Schedule) -> Settings {
-        Settings { schedule, total: 110, width: 512, clip: 1.0, weight_decay: 0.0, average: 0.0, backbone_rate: 1.0 }
+        Settings {
+            schedule,
+            before: 0,
+            total: 110,
+            width: 512,
+            clip: 1.0,
+            weight_decay: 0.0,
+            average: 0.0,
+            backbone_rate: 1.0,
+        }
     }
 
     #[test]

@@ -39,21 +39,26 @@ pub fn run(
 ) -> Result<()> {
     let settings = &config.rsic;
     let net = Net::new(model, store, backbone)?;
+    let scene = SceneHead::new(store, settings.scene_weight)?;
     let epochs = Epochs {
         stage: "rsic",
         stream: 2,
         seed: config.seed,
         epochs: settings.epochs,
+        unit: settings.unit,
         batch: settings.batch,
         accumulate: settings.accumulate,
         whole_batches: false,
     };
-    let total = epochs.steps(surroundings.batcher.samples.epoch().len());
+    let samples = surroundings.batcher.samples;
+    let before = if settings.continues_schedule { super::mccl::epochs(config).steps(samples) } else { 0 };
     let optimizer = Settings {
+        before,
         weight_decay: settings.weight_decay,
         average: settings.average,
-        ..Settings::new(config, settings.schedule, settings.clip, total)
+        ..Settings::new(config, settings.schedule, settings.clip, before + epochs.steps(samples))
     };
+    optimizer.warn("rsic", surroundings.progress);
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let batcher = surroundings.batcher;
@@ -63,10 +68,33 @@ pub fn run(
         |images, random| batcher.captioning(images, settings.augment, random),
         |batch: &CaptionBatch, _| {
             let memory = net.encoder.forward(&batch.images, mode);
-            Ok(net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode))
+            let loss = net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode);
+            Ok(scene.as_ref().map_or_else(|| loss.shallow_clone(), |scene| &loss + scene.loss(&memory, &batch.scenes)))
         },
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
+}
+
+/// An auxiliary classifier of scenes on the mean of the memory: training alone has it, no checkpoint keeps it.
+struct SceneHead {
+    weight: Tensor,
+    bias: Tensor,
+    share: f64,
+}
+
+impl SceneHead {
+    fn new(store: &Store, share: f64) -> Result<Option<Self>> {
+        let part = |part: &str| store.get(&format!("{}scene.{part}", Store::AUXILIARY));
+        Ok(if share > 0.0 { Some(Self { weight: part("weight")?, bias: part("bias")?, share }) } else { None })
+    }
+
+    /// Cross-entropy over the images whose names tell a class, times the head's share; 0 where none does.
+    fn loss(&self, memory: &Tensor, scenes: &Tensor) -> Tensor {
+        let logits = memory.mean_dim(1, false, Kind::Float).linear(&self.weight, Some(&self.bias));
+        let told = scenes.ge(0).sum(Kind::Float).clamp_min(1.0);
+        let sum = logits.cross_entropy_loss(scenes, None::<&Tensor>, Reduction::Sum, -100, 0.0);
+        sum * self.share / told
+    }
 }
 
 impl<'a> Net<'a> {

@@ -10,6 +10,7 @@ use super::rewards::Rewards;
 use super::rsic::Net;
 use crate::config::Config;
 use crate::data::batches::{CaptionBatch, Captions};
+use crate::data::samples::Unit;
 use crate::net::{BackboneNet, Mode, StepCache, Store};
 use anyhow::Result;
 use cssa::model::Model;
@@ -38,11 +39,12 @@ pub fn run(
         stream: 3,
         seed: config.seed,
         epochs: settings.epochs,
+        unit: Unit::Images,
         batch: settings.batch,
         accumulate: settings.accumulate,
         whole_batches: false,
     };
-    let total = epochs.steps(batcher.samples.epoch().len());
+    let total = epochs.steps(batcher.samples);
     let optimizer =
         Settings { average: settings.average, ..Settings::new(config, settings.schedule, settings.clip, total) };
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
