@@ -27,6 +27,9 @@ pub enum Start {
     Constant(f32),
 }
 
+/// Where the bias of DGP's second map starts: above what its random weights take away, so that G = ReLU(…) is open for
+/// every head and its gradient flows. The softmax does not see what Ω adds to all keys alike, so the size is free.
+pub const OPEN_DGP: f32 = 2.0;
 /// Prefix of the backbone's tensors in a checkpoint; the rest of the name is the weights file's own.
 pub const BACKBONE: &str = "backbone.";
 /// Prefix of the DG-former's tensors.
@@ -122,7 +125,8 @@ fn encoder(list: &mut List, model: &Model) {
     list.linear("encoder.input", model.backbone.channels(), model.width);
     if model.dgp.decay != Decay::None {
         list.linear("encoder.dgp.high", 2, model.dgp.hidden);
-        list.linear("encoder.dgp.low", model.dgp.hidden, model.heads);
+        list.weight("encoder.dgp.low", model.dgp.hidden, model.heads);
+        list.add("encoder.dgp.low.bias", vec![model.heads], Start::Constant(OPEN_DGP));
     }
     if model.dgp.decay == Decay::Exponential {
         list.add("encoder.dgp.s", vec![1], Start::Constant(model.dgp.initial_s));

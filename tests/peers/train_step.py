@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The peer of `trainer bench`: CSSA in plain PyTorch, as one would write it from the paper, timed on made-up batches.
+Drawing captions and beam search run the decoder over the whole caption at every word, as most published code does.
 
 usage: train_step.py SETTINGS_JSON     (trainer bench calls it; needs torch)
-prints {"mccl": images/s, "rsic": images/s}
+prints {"mccl": images/s, "rsic": …, "scst": …, "evaluate": …}
 """
 import copy
 import json
@@ -133,6 +134,45 @@ class Rsic(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), batch["tokens"][:, 1:].flatten())
 
 
+class Scst(Rsic):
+    def forward(self, batch):
+        memory = self.former(batch["features"]).repeat_interleave(S["samples"], 0)
+        with torch.no_grad():
+            tokens = torch.ones(len(memory), 1, dtype=torch.long, device=DEVICE)
+            for _ in range(S["max_tokens"] - 1):
+                logits = self.output(self.decoder(tokens, memory)[:, -1]).float()
+                tokens = torch.cat([tokens, torch.multinomial(logits.softmax(-1), 1)], 1)
+                if (tokens == 0).any(1).all():
+                    break
+        rewards = torch.rand(len(memory), 1, device=DEVICE)  # free here; ours are computed
+        losses = F.cross_entropy(self.output(self.decoder(tokens[:, :-1], memory)).transpose(1, 2), tokens[:, 1:], reduction="none")
+        return ((rewards - rewards.mean()) * losses).mean()
+
+
+@torch.no_grad()
+def captions_per_second(model, features):
+    model, beam = model.to(DEVICE).eval(), S["beam"]
+    start = time.perf_counter()
+    for chunk in features.split(32):
+        with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled=S["bfloat16"]):
+            memory = model.former(chunk).repeat_interleave(beam, 0)
+            tokens = torch.ones(len(memory), 1, dtype=torch.long, device=DEVICE)
+            scores = torch.tensor([0.0] + [-1e9] * (beam - 1), device=DEVICE).repeat(len(chunk))
+            for _ in range(S["max_tokens"] - 1):
+                found = model.output(model.decoder(tokens, memory)[:, -1]).float().log_softmax(-1)
+                ended = (tokens == 0).any(1)
+                found[ended] = -1e9
+                found[ended, 0] = 0.0
+                best, place = (scores[:, None] + found).view(len(chunk), -1).topk(beam)
+                parents = place // found.shape[1] + torch.arange(len(chunk), device=DEVICE)[:, None] * beam
+                tokens = torch.cat([tokens[parents.flatten()], (place % found.shape[1]).view(-1, 1)], 1)
+                scores = best.flatten()
+                if (tokens == 0).any(1).all():
+                    break
+    tokens.cpu()
+    return len(features) / (time.perf_counter() - start)
+
+
 def images_per_second(model, batch, images, average):
     model = model.to(DEVICE).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, weight_decay=S["weight_decay"])
@@ -172,7 +212,12 @@ def main():
     mccl = images_per_second(Mccl(former), batch, b, 0)
     b = S["rsic_batch"]
     batch = {"features": features(b), "tokens": tokens(b * S["captions"])}
-    print(json.dumps({"mccl": mccl, "rsic": images_per_second(Rsic(former), batch, b, S["average"])}))
+    rsic = images_per_second(Rsic(former), batch, b, S["average"])
+    b = S["scst_batch"]
+    scst = Scst(former)
+    rate = images_per_second(scst, {"features": features(b)}, b, 0)
+    evaluate = captions_per_second(scst, features(4 * max(S["mccl_batch"], S["rsic_batch"], b)))
+    print(json.dumps({"mccl": mccl, "rsic": rsic, "scst": rate, "evaluate": evaluate}))
 
 
 main()

@@ -6,13 +6,17 @@ use crate::data::batches::{Batcher, Twins};
 use crate::data::rows::{Rows, Writer};
 use crate::data::samples::{Cached, Entry, Samples};
 use crate::data::text::Synonyms;
+use crate::evaluate::Captioner;
 use crate::net::{BackboneNet, Mode, Store};
+use crate::progress::Progress;
 use crate::random::Random;
 use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::{Optimizer, Settings};
-use crate::stages::{mccl, rsic};
+use crate::stages::rewards::Rewards;
+use crate::stages::{mccl, rsic, scst};
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::model::Search;
 use cssa::parameters;
 use cssa::vocabulary::Vocabulary;
 use half::f16;
@@ -39,7 +43,7 @@ pub struct Report {
     pub threads: i32,
     /// Steps timed in each round; rounds alternate between the two programs.
     pub steps: usize,
-    /// `mccl` and `rsic`.
+    /// `mccl`, `rsic`, `scst` and `evaluate` (beam search).
     pub stages: BTreeMap<&'static str, Throughput>,
     /// Largest resident memory of this process, in MiB.
     pub peak_rss_mib: f64,
@@ -63,6 +67,8 @@ pub struct Throughput {
 struct Peer {
     mccl: f64,
     rsic: f64,
+    scst: f64,
+    evaluate: f64,
 }
 
 /// Measures `rounds` rounds of `steps` steps of both stages; `peer` is a Python interpreter with torch and the script.
@@ -72,16 +78,15 @@ pub fn run(
     peer: Option<(&Path, &Path)>,
     device: Device,
 ) -> Result<Report> {
-    let mut stages: BTreeMap<&'static str, Throughput> =
-        [("mccl", Throughput::default()), ("rsic", Throughput::default())].into();
+    let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
     for _ in 0..rounds {
         for (name, rate) in own(config, steps, device)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
         }
         if let Some((python, script)) = peer {
-            let Peer { mccl, rsic } = ask(config, steps, python, script, device)?;
-            for (name, rate) in [("mccl", mccl), ("rsic", rsic)] {
+            let Peer { mccl, rsic, scst, evaluate } = ask(config, steps, python, script, device)?;
+            for (name, rate) in [("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)] {
                 let stage = stages.entry(name).or_default();
                 stage.peer_images_per_second = Some(stage.peer_images_per_second.unwrap_or(0.0).max(rate));
             }
@@ -95,12 +100,12 @@ pub fn run(
 }
 
 /// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
-fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, f64); 2]> {
+fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, f64); 4]> {
     let mut random = Random::new(7);
     let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
     let vocabulary = Vocabulary::build(words.iter().map(String::as_str), 1);
     let model = config.model(vocabulary.size());
-    let count = config.mccl.batch.max(config.rsic.batch) * 4;
+    let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4;
     let dataset = made_up(count, &words, &mut random);
     let folder = tempfile::tempdir()?;
     let shape = (model.cells(), model.backbone.channels());
@@ -158,7 +163,20 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
             Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
         },
     )?;
-    Ok([("mccl", mccl), ("rsic", rsic)])
+    let rewards = Rewards::new(&samples, &vocabulary, &config.scst);
+    let optimizer = Optimizer::new(&store, settings(config.scst.clip), |name| !name.starts_with(parameters::MCCL));
+    let scst = timed(
+        (steps, config.scst.batch, count),
+        optimizer,
+        |images| batcher.captioning(images, true, &mut Random::new(images[0].image as u64)),
+        |batch| scst::loss(&net, &rewards, batch, &config.scst, model.max_tokens),
+    )?;
+    let captioner = Captioner::new(&model, (&store, &backbone), &vocabulary, Search::default())?;
+    let started = Instant::now();
+    let rows = samples.view_rows(0, 0).context("no features")?;
+    captioner.captions(rows, count, "made up", &Progress)?;
+    let evaluate = count as f64 / started.elapsed().as_secs_f64();
+    Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
 }
 
 /// Images a second; batches are made ahead in another thread, as training does.
@@ -219,6 +237,7 @@ fn ask(config: &Config, steps: usize, python: &Path, script: &Path, device: Devi
         "heads": model.heads, "feed_forward": model.feed_forward, "encoder_layers": model.encoder_layers,
         "decoder_layers": model.decoder_layers, "dgp_hidden": model.dgp.hidden, "contrast_width": model.contrast_width,
         "vocabulary": model.vocabulary, "max_tokens": model.max_tokens, "dropout": config.network.dropout,
+        "scst_batch": config.scst.batch, "samples": config.scst.samples, "beam": config.rsic.beam,
         "mccl_batch": config.mccl.batch, "rsic_batch": config.rsic.batch, "captions": CAPTIONS, "caption_words": CAPTION,
         "gamma_image": config.mccl.gamma_image, "gamma_sentence": config.mccl.gamma_sentence, "lambda": config.mccl.lambda,
         "average": config.rsic.average, "weight_decay": config.rsic.weight_decay,

@@ -170,8 +170,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let report = bench::run(&Config::read(&config)?, times, peer, device)?;
             print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? });
         }
-        Action::Golden { run, image, caption, out } => {
-            Trained::read(&run, tch::Device::Cpu)?.golden(&[(image, caption)])?.write(&out)?;
+        Action::Golden { run, image, caption, out, device } => {
+            Trained::read(&run, start(device, 0)?)?.golden(&[(image, caption)])?.write(&out)?;
         }
         Action::Scenes { out, count, seed } => scenes::write(&out, count, seed)?,
     }

@@ -215,6 +215,9 @@ pub(crate) enum Action {
         /// The file (.safetensors).
         #[arg(long)]
         out: PathBuf,
+        /// Where to compute. GPUs convolve in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.
+        #[arg(long, value_enum, default_value = "cpu")]
+        device: DeviceChoice,
     },
     /// Render aerial-like scenes with true captions, as a dataset in the Karpathy layout.
     Scenes {

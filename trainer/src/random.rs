@@ -65,6 +65,12 @@ impl Random {
         }
     }
 
+    /// A normal number with mean 0 and deviation 1 (Box–Muller).
+    pub fn normal(&mut self) -> f32 {
+        let (radius, angle) = (1.0 - f64::from(self.unit()), std::f64::consts::TAU * f64::from(self.unit()));
+        (libm::sqrt(-2.0 * libm::log(radius)) * libm::cos(angle)) as f32
+    }
+
     /// A bell-shaped number with mean 0 and a standard deviation near 1: the sum of four uniform ones.
     pub fn bell(&mut self) -> f32 {
         let bits = self.bits();

@@ -261,6 +261,11 @@ impl Samples {
         Ok(Tensor::from_slice(&bytes).view([-1, 3, size, size]).to_device(device))
     }
 
+    /// What is cached of a dataset's images in a view.
+    pub fn view_rows(&self, dataset: usize, view: usize) -> Option<&Rows> {
+        self.cached.get(dataset)?.features.get(view)
+    }
+
     /// How a stage that augments shows an image this time: all cached views are equally likely, a fresh one as likely as the
     /// image itself.
     pub fn shown(&self, image: usize, random: &mut Random) -> Shown {

@@ -129,3 +129,60 @@ impl DgpNet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use tch::Device;
+
+    /// G at the start of a run, `[h, N²]`.
+    fn first_geometry(image_size: usize, seed: i64) -> Result<(usize, Tensor)> {
+        let mut config = Config::default();
+        (config.network.image_size, config.network.width, config.network.feed_forward) = (image_size, 64, 64);
+        let model = config.model(4);
+        let store = Store::new(&model, seed, Device::Cpu);
+        Ok((model.grid(), DgpNet::new(&store, &model)?.geometry().flatten(1, 2)))
+    }
+
+    #[test]
+    fn no_head_of_dgp_starts_dead() -> Result<()> {
+        for (side, image_size) in [(7, 224), (8, 256), (9, 288)] {
+            for seed in 0..20 {
+                let (grid, geometry) = first_geometry(image_size, seed)?;
+                assert_eq!(grid, side);
+                let open = geometry.gt(0.0).to_kind(Kind::Float).mean_dim(1, false, Kind::Float);
+                let varied = geometry.std_dim(1, true, false);
+                for head in 0..geometry.size()[0] {
+                    let (open, varied) = (open.double_value(&[head]), varied.double_value(&[head]));
+                    assert!(open >= 0.5 && varied > 0.02, "grid {side} seed {seed} head {head}: {open} {varied}");
+                    for other in 0..head {
+                        let apart = (geometry.get(head) - geometry.get(other)).abs().max().double_value(&[]);
+                        assert!(apart > 0.05, "grid {side} seed {seed}: heads {head} and {other} are {apart} apart");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_head_of_dgp_learns_from_the_first_step() -> Result<()> {
+        let mut config = Config::default();
+        (config.network.width, config.network.feed_forward) = (64, 64);
+        let model = config.model(4);
+        for seed in 0..5 {
+            let store = Store::new(&model, seed, Device::Cpu);
+            let net = DgpNet::new(&store, &model)?;
+            // What the softmax sees of Ω: a row without its mean.
+            let omega = net.omega(&net.geometry(), 1);
+            let seen = &omega - omega.mean_dim(-1, true, Kind::Float);
+            seen.square().sum(Kind::Float).backward();
+            let gradient = store.get("encoder.dgp.low.weight")?.grad().abs().amax(1, false);
+            assert!(gradient.min().double_value(&[]) > 0.0, "seed {seed}");
+            assert!(store.get("encoder.dgp.high.weight")?.grad().abs().max().double_value(&[]) > 0.0);
+            assert!(store.get("encoder.dgp.s")?.grad().abs().max().double_value(&[]) > 0.0);
+        }
+        Ok(())
+    }
+}

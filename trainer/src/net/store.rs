@@ -1,10 +1,12 @@
 //! The trained tensors of a model by name.
 
 use super::Precision;
+use crate::random::Random;
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::model::Model;
 use cssa::parameters::{self, Parameter, Start};
 use cssa::tensors::Array;
+use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
@@ -26,11 +28,11 @@ impl Store {
     /// Before the names of tensors that only training has.
     pub const AUXILIARY: &str = "auxiliary.";
 
-    /// Fresh tensors: the same `seed` gives the same values.
+    /// Fresh tensors. Each one's values follow from its name and `seed` alone, so models of the same seed start alike in
+    /// all that they share, on every device.
     pub fn new(model: &Model, seed: i64, device: Device) -> Self {
-        tch::manual_seed(seed);
         let fresh = |parameter: &Parameter| {
-            let tensor = start(parameter).to_device(device).set_requires_grad(true);
+            let tensor = start(parameter, seed as u64).to_device(device).set_requires_grad(true);
             (parameter.name.clone(), tensor)
         };
         let tensors = parameters::trained(model).iter().map(fresh).collect();
@@ -126,15 +128,70 @@ pub fn from_array(array: &Array, device: Device) -> Tensor {
     Tensor::from_slice(&array.data).view(shape.as_slice()).to_device(device)
 }
 
-fn start(parameter: &Parameter) -> Tensor {
+fn start(parameter: &Parameter, seed: u64) -> Tensor {
     let shape: Vec<i64> = parameter.shape.iter().map(|&extent| extent as i64).collect();
-    let options = (Kind::Float, Device::Cpu);
-    match parameter.start {
-        Start::Constant(value) => Tensor::full(shape.as_slice(), f64::from(value), options),
-        Start::Normal(deviation) => Tensor::randn(shape.as_slice(), options) * f64::from(deviation),
+    let count = parameter.shape.iter().product();
+    let mut random = named_stream(&parameter.name, seed);
+    let values: Vec<f32> = match parameter.start {
+        Start::Constant(value) => vec![value; count],
+        Start::Normal(deviation) => (0..count).map(|_| deviation * random.normal()).collect(),
         Start::Glorot | Start::Backbone => {
-            let bound = (6.0 / shape.iter().take(2).sum::<i64>() as f64).sqrt();
-            Tensor::empty(shape.as_slice(), options).uniform_(-bound, bound)
+            let bound = (6.0 / parameter.shape.iter().take(2).sum::<usize>() as f32).sqrt();
+            (0..count).map(|_| random.range(-bound, bound)).collect()
+        }
+    };
+    Tensor::from_slice(&values).view(shape.as_slice())
+}
+
+/// The random numbers of the tensor `name` in a run with `seed`.
+fn named_stream(name: &str, seed: u64) -> Random {
+    let hash = Sha256::digest(name.as_bytes()).iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte));
+    Random::keyed(&[seed, hash])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use cssa::model::Decay;
+
+    fn arrays(config: &Config, seed: i64) -> Result<BTreeMap<String, Array>> {
+        Ok(Store::new(&config.model(20), seed, Device::Cpu).arrays()?.into_iter().collect())
+    }
+
+    #[test]
+    fn tensors_start_alike_whatever_else_the_model_has() -> Result<()> {
+        let mut config = Config::default();
+        (config.network.width, config.network.feed_forward) = (64, 64);
+        let full = arrays(&config, 3)?;
+        config.network.decay = Decay::None;
+        config.network.contrast_width = 8;
+        let less = arrays(&config, 3)?;
+        assert!(full.contains_key("encoder.dgp.low.weight") && !less.contains_key("encoder.dgp.low.weight"));
+        let of_another_shape = |name: &str| name.starts_with("mccl.") && name.contains("projection");
+        for (name, array) in less.iter().filter(|(name, _)| !of_another_shape(name)) {
+            assert_eq!(array, &full[name], "{name}");
+        }
+        let name = "encoder.layers.0.attention.query.weight";
+        assert_ne!(full[name], full["encoder.layers.0.attention.key.weight"]);
+        assert_ne!(full[name], arrays(&Config { network: config.network, ..Config::default() }, 4)?[name]);
+        Ok(())
+    }
+
+    #[test]
+    fn starts_are_spread_as_they_say() {
+        let spread = |start: Start, shape: [usize; 2]| {
+            let values = super::start(&Parameter { name: "x".into(), shape: shape.to_vec(), start }, 1);
+            (values.mean(Kind::Float).double_value(&[]), values.std(true).double_value(&[]))
+        };
+        for (start, shape, deviation) in
+            [(Start::Normal(0.5), [300, 100], 0.5), (Start::Glorot, [300, 100], (2.0f64 / 400.0).sqrt())]
+        {
+            let (mean, found) = spread(start, shape);
+            assert!(
+                mean.abs() < 0.02 * deviation && (found / deviation - 1.0).abs() < 0.02,
+                "{start:?} {mean} {found}"
+            );
         }
     }
 }

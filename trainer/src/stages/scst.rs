@@ -8,7 +8,7 @@ use super::epochs::{Epochs, Surroundings};
 use super::optimizer::{Optimizer, Settings};
 use super::rewards::Rewards;
 use super::rsic::Net;
-use crate::config::Config;
+use crate::config::{Config, Scst};
 use crate::data::batches::{CaptionBatch, Captions};
 use crate::data::samples::Unit;
 use crate::net::{BackboneNet, Mode, StepCache, Store};
@@ -52,28 +52,37 @@ pub fn run(
         surroundings,
         &mut optimizer,
         |images, random| batcher.captioning(images, settings.augment, random),
-        |batch: &CaptionBatch, _| {
-            let memory = net.encoder.forward(&batch.images, Mode::Evaluate);
-            let drawn = draw(&net, &memory.detach(), settings.samples, model.max_tokens)?;
-            let won = rewards.all(&batch.numbers, &drawn);
-            let captions: Vec<(i64, &[TokenId], f32)> = drawn
-                .iter()
-                .zip(advantages(&won, settings.samples))
-                .enumerate()
-                .map(|(n, (words, advantage))| ((n / settings.samples) as i64, words.as_slice(), advantage as f32))
-                .collect();
-            let words = drawn.iter().map(|words| words.len() - 1).sum::<usize>();
-            let captions = Captions::new(&captions, batcher.device);
-            let losses = net.losses(&memory, &captions, 0.0, Mode::Evaluate);
-            let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words as f64;
-            if settings.cross_entropy == 0.0 {
-                return Ok(reinforced);
-            }
-            let learned = net.cross_entropy(&memory, &batch.captions, 0.0, Mode::Evaluate);
-            Ok(reinforced * (1.0 - settings.cross_entropy) + learned * settings.cross_entropy)
-        },
+        |batch: &CaptionBatch, _| loss(&net, &rewards, batch, settings, model.max_tokens),
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
+}
+
+/// The loss of a batch: captions are drawn, rewarded and made likelier or less likely.
+pub fn loss(
+    net: &Net<'_>,
+    rewards: &Rewards<'_>,
+    batch: &CaptionBatch,
+    settings: &Scst,
+    max_tokens: usize,
+) -> Result<Tensor> {
+    let memory = net.encoder.forward(&batch.images, Mode::Evaluate);
+    let drawn = draw(net, &memory.detach(), settings.samples, max_tokens)?;
+    let won = rewards.all(&batch.numbers, &drawn);
+    let captions: Vec<(i64, &[TokenId], f32)> = drawn
+        .iter()
+        .zip(advantages(&won, settings.samples))
+        .enumerate()
+        .map(|(n, (words, advantage))| ((n / settings.samples) as i64, words.as_slice(), advantage as f32))
+        .collect();
+    let words = drawn.iter().map(|words| words.len() - 1).sum::<usize>();
+    let captions = Captions::new(&captions, memory.device());
+    let losses = net.losses(&memory, &captions, 0.0, Mode::Evaluate);
+    let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words as f64;
+    if settings.cross_entropy == 0.0 {
+        return Ok(reinforced);
+    }
+    let learned = net.cross_entropy(&memory, &batch.captions, 0.0, Mode::Evaluate);
+    Ok(reinforced * (1.0 - settings.cross_entropy) + learned * settings.cross_entropy)
 }
 
 /// r_k minus the mean of the other rewards of the same image, for `samples` rewards an image.
