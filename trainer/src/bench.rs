@@ -134,7 +134,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         device,
     };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
-    let backbone = BackboneNet::without_layers();
+    let backbone = BackboneNet::without_layers(shape);
     let settings = |clip| Settings::new(config, config.rsic.schedule, clip, steps);
     let twins = Twins {
         images: config.mccl.gamma_image > 0.0,

@@ -323,9 +323,27 @@ impl Default for Scst {
 impl Config {
     /// Reads a recipe; the error names the file and the field.
     pub fn read(path: &Path) -> Result<Self> {
-        let config: Self = files::read_toml(path)?;
-        config.validate().with_context(|| format!("{}", path.display()))?;
+        Self::read_with(path, &[])
+    }
+
+    /// Reads a recipe and changes fields of it: `rsic.epochs=20`. Values are TOML; what is none is taken as a string.
+    pub fn read_with(path: &Path, changes: &[String]) -> Result<Self> {
+        let mut recipe: toml::Table = files::read_toml(path)?;
+        for change in changes {
+            set(&mut recipe, change).with_context(|| format!("--set {change}"))?;
+        }
+        let changed = || if changes.is_empty() { String::new() } else { format!(" with --set {}", changes.join(" ")) };
+        let config: Self = recipe.try_into().with_context(|| format!("{}{}", path.display(), changed()))?;
+        config.validate().with_context(|| format!("{}{}", path.display(), changed()))?;
         Ok(config)
+    }
+
+    /// The same but for the lengths of the stages, which a run may be given more of.
+    #[must_use]
+    pub fn without_epochs(&self) -> Self {
+        let mut same = self.clone();
+        (same.mccl.epochs, same.rsic.epochs, same.scst.epochs) = (0, 0, 0);
+        same
     }
 
     /// The model for a vocabulary of `vocabulary` words.
@@ -408,6 +426,23 @@ impl Config {
     }
 }
 
+/// Sets a field, by its path, in a recipe.
+fn set(recipe: &mut toml::Table, change: &str) -> Result<()> {
+    let (path, value) = change.split_once('=').context("expected key=value, for example rsic.epochs=20")?;
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+    let parsed = parsed.and_then(|mut table| table.remove("value"));
+    let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut parts: Vec<&str> = path.trim().split('.').collect();
+    let last = parts.pop().context("no key before =")?;
+    let mut table = recipe;
+    for part in parts {
+        let next = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = next.as_table_mut().with_context(|| format!("{part} is no table"))?;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,6 +453,24 @@ mod tests {
         assert_eq!(config, Config::default());
         assert_eq!((config.mccl.gamma_image, config.mccl.gamma_sentence), (0.4, 0.1));
         config.validate()
+    }
+
+    #[test]
+    fn fields_are_changed_by_their_path() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, "[rsic]\nepochs = 3\n")?;
+        let changes = ["rsic.epochs=20", "network.backbone=efficientnet-lite2", "data.repeat={ UCM = 2 }"];
+        let config = Config::read_with(&path, &changes.map(String::from))?;
+        assert_eq!((config.rsic.epochs, config.data.repeat["UCM"]), (20, 2));
+        assert_eq!(config.network.backbone.to_string(), "efficientnet-lite2");
+        let wrong = Config::read_with(&path, &["rsic.epoch=20".into()]).map_err(|error| format!("{error:#}"));
+        assert!(
+            wrong.as_ref().is_err_and(|error| error.contains("--set rsic.epoch=20") && error.contains("epoch")),
+            "{wrong:?}"
+        );
+        assert!(Config::read_with(&path, &["epochs".into()]).is_err());
+        Ok(())
     }
 
     #[test]

@@ -251,6 +251,9 @@ pub(crate) struct Training {
     /// Folder of the run.
     #[arg(long)]
     out: PathBuf,
+    /// Change a field of the recipe, for example rsic.epochs=20; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
     /// Seconds after which a stage saves itself within an epoch.
     #[arg(long, default_value_t = 300)]
     save_every: u64,
@@ -260,8 +263,8 @@ pub(crate) struct Training {
 
 impl Training {
     pub(crate) fn start(self) -> Result<(Config, Places, tch::Device)> {
-        let Self { config, data, backbone_weights, from, out, save_every, machine } = self;
-        let config = Config::read(&config)?;
+        let Self { config, data, backbone_weights, from, out, changes, save_every, machine } = self;
+        let config = Config::read_with(&config, &changes)?;
         let device = machine.start()?;
         let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
         let start = start.context("--backbone-weights or --from is needed")?;

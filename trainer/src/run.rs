@@ -23,6 +23,7 @@ use cssa::model::{Model, Search};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,7 +69,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_repeat(config, &datasets)?;
-    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } = begin(config, places, &datasets)?;
+    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } =
+        begin(config, places, &datasets, progress)?;
     let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
     backbone.set_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
@@ -131,6 +133,9 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress,
     };
     judge.description.search.beam = config.rsic.beam;
+    if earlier.is_some() && judge.epochs.is_empty() {
+        let _ = judge.epoch("from", 0, 0.0, 0)?;
+    }
     let net = (&store, &backbone);
     rsic::run(config, &model, net, surroundings, |epoch, loss| judge.epoch("rsic", epoch, loss, config.rsic.patience))?;
     if config.scst.epochs > 0 {
@@ -153,7 +158,7 @@ struct Beginning {
     provenance: Provenance,
 }
 
-fn begin(config: &Config, places: &Places, datasets: &[Dataset]) -> Result<Beginning> {
+fn begin(config: &Config, places: &Places, datasets: &[Dataset], progress: &Progress) -> Result<Beginning> {
     let mut provenance = Provenance {
         datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
         backbone_sha256: String::new(),
@@ -174,6 +179,15 @@ fn begin(config: &Config, places: &Places, datasets: &[Dataset]) -> Result<Begin
         }
         Start::Run(run) => {
             let earlier = Checkpoint::read(run)?;
+            progress.say(&unknown_words(datasets, &earlier.vocabulary, run));
+            if earlier.description.dev != config.data.dev {
+                progress.say(&format!(
+                    "warning: {} has dev {}, the recipe {}: its scores on dev may be of images that it has trained on",
+                    run.display(),
+                    earlier.description.dev,
+                    config.data.dev
+                ));
+            }
             let model = config.model(earlier.vocabulary.size());
             let fits = earlier.description.model == model;
             ensure!(fits, "{}: its model differs from the recipe's network, expected the same", run.display());
@@ -354,17 +368,31 @@ impl Inputs {
 /// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
 fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
     std::fs::create_dir_all(&places.out).with_context(|| format!("{} cannot be created", places.out.display()))?;
-    let recipe = ("config.toml", toml::to_string_pretty(config)?, "--config: name another --out for another recipe");
-    let inputs = ("inputs.toml", toml::to_string_pretty(inputs)?, "--data or --backbone-weights: name another --out");
-    for (name, text, differs) in [recipe, inputs] {
-        let path = places.out.join(name);
-        if path.exists() {
-            ensure!(files::read_text(&path, 1 << 20)? == text, "{} differs from {differs}", path.display());
-        } else {
-            files::write(&path, text.as_bytes())?;
+    let path = places.out.join("config.toml");
+    if path.exists() {
+        let known: Config = files::read_toml(&path)?;
+        let same = known.without_epochs() == config.without_epochs();
+        ensure!(same, "{} differs from --config: name another --out for another recipe", path.display());
+        for (stage, before, now, next) in [
+            ("mccl", known.mccl.epochs, config.mccl.epochs, Some("rsic")),
+            ("rsic", known.rsic.epochs, config.rsic.epochs, Some("scst")),
+            ("scst", known.scst.epochs, config.scst.epochs, None),
+        ] {
+            let begun = next.is_some_and(|next| places.out.join(format!("state/{next}.toml")).exists());
+            ensure!(
+                before == now || !begun,
+                "{}: {stage} had {before} epochs and the next stage has begun, so it cannot have {now} any more",
+                path.display()
+            );
         }
     }
-    Ok(())
+    files::write(&path, toml::to_string_pretty(config)?.as_bytes())?;
+    let (path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
+    if path.exists() {
+        let same = files::read_text(&path, 1 << 20)? == text;
+        ensure!(same, "{} differs from --data or --backbone-weights: name another --out", path.display());
+    }
+    Ok(files::write(&path, text.as_bytes())?)
 }
 
 /// `data.repeat` must name datasets that are there.
@@ -374,6 +402,31 @@ fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
         ensure!(names.contains(&name.as_str()), "data.repeat names {name}, expected one of {}", names.join(", "));
     }
     Ok(())
+}
+
+/// How many of the train captions' words a run does not know: it can never say them.
+fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> String {
+    let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut words, mut lost) = (0_usize, 0_usize);
+    for caption in datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions) {
+        for word in cssa::vocabulary::words(caption) {
+            words += 1;
+            if vocabulary.id(&word) == TokenId::UNKNOWN {
+                lost += 1;
+                *unknown.entry(word).or_default() += 1;
+            }
+        }
+    }
+    let mut frequent: Vec<(String, usize)> = unknown.into_iter().collect();
+    frequent.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let examples: Vec<String> = frequent.iter().take(5).map(|(word, count)| format!("{word} ({count})")).collect();
+    let share = 100.0 * lost as f64 / words.max(1) as f64;
+    let (count, of) = (frequent.len(), vocabulary.size() - TokenId::FIRST_WORD.index());
+    let examples = if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
+    format!(
+        "{} knows {of} words and not {count} of the train captions', {share:.1} % of all said{examples}",
+        run.display()
+    )
 }
 
 fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {

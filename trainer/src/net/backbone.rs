@@ -20,7 +20,8 @@ pub struct BackboneNet {
     raw: Vec<(String, Array)>,
     /// How many layers of the plan are frozen.
     frozen: usize,
-    image_size: usize,
+    /// Cells and channels of the input.
+    input: (usize, usize),
     epsilon: f32,
     precision: Precision,
 }
@@ -41,14 +42,15 @@ impl BackboneNet {
         let all = model.backbone.convolutions(model.image_size);
         let convolutions = fold(&all, &raw, epsilon, device)?;
         let plan = model.backbone.plan(model.image_size);
-        let (frozen, image_size) = (plan.len(), model.image_size);
-        Ok(Self { plan, convolutions, raw, frozen, image_size, epsilon, precision: Precision::Float })
+        let (frozen, input) = (plan.len(), (model.image_size.pow(2), 3));
+        Ok(Self { plan, convolutions, raw, frozen, input, epsilon, precision: Precision::Float })
     }
 
-    /// A backbone whose output is its input, for measurements on made-up features.
-    pub fn without_layers() -> Self {
+    /// A backbone whose output is its input, `shape` cells and channels, for measurements on made-up features.
+    pub fn without_layers(shape: (usize, usize)) -> Self {
         let (plan, convolutions, raw) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { plan, convolutions, raw, frozen: 0, image_size: 1, epsilon: 0.0, precision: Precision::Float }
+        let (input, precision) = (shape, Precision::Float);
+        Self { plan, convolutions, raw, frozen: 0, input, epsilon: 0.0, precision }
     }
 
     /// What arithmetic the convolutions use.
@@ -89,7 +91,10 @@ impl BackboneNet {
 
     /// Cells and channels of what the frozen layers give.
     pub fn frozen_output(&self) -> (usize, usize) {
-        let (mut side, mut channels) = (self.image_size, 3);
+        if self.frozen == 0 {
+            return self.input;
+        }
+        let (mut side, mut channels) = (self.input.0.isqrt(), self.input.1);
         for layer in &self.plan[..self.frozen] {
             let through = match layer {
                 Layer::Convolution(convolution) => std::slice::from_ref(convolution),
