@@ -120,7 +120,7 @@ done
 for precision in float bfloat16; do
   if [ $tiny = 1 ]; then recipe "bench-$precision" $precision 64 1 "" $network 64 $from 1 1 1 1 4; else recipe "bench-$precision" $precision 256 3 "" $network 224 "" 1 1 1 1 64; fi
   part "bench-$precision" "$trainer" bench --config "$out/bench-$precision.toml" --device "$device" --steps $([ $tiny = 1 ] && echo 2 || echo 40) \
-    --rounds $([ $tiny = 1 ] && echo 1 || echo 2) ${peer:+--peer $peer --script "$root/tests/peers/train_step.py"} --json
+    --rounds 1 ${peer:+--peer $peer --script "$root/tests/peers/train_step.py"} --json
 done
 if [ -n "$peer" ] && [ $tiny = 0 ] && python3 -c "import torchvision" 2>/dev/null; then
   part backbone python3 "$root/tests/peers/backbone_step.py" 256 64 30 "$device"

@@ -91,7 +91,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
     let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
-    if config.rsic.scene_weight > 0.0 {
+    if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
         let (classes, width) = (samples.scenes as i64, model.width as i64);
         ensure!(classes > 1, "rsic.scene_weight needs scene classes, and no file name tells two");
         for (part, shape) in [("weight", &[classes, width][..]), ("bias", &[classes])] {

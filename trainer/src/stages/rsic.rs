@@ -39,7 +39,8 @@ pub fn run(
 ) -> Result<()> {
     let settings = &config.rsic;
     let net = Net::new(model, store, backbone)?;
-    let scene = SceneHead::new(store, settings.scene_weight)?;
+    let share = if settings.epochs > 0 { settings.scene_weight } else { 0.0 };
+    let scene = SceneHead::new(store, share)?;
     let epochs = Epochs {
         stage: "rsic",
         stream: 2,
