@@ -54,8 +54,9 @@ impl Source<'_> {
                     _ => self.drawn(chunk, view).apply(&batch),
                 };
                 let features = self.backbone.frozen(&self.normalized(&batch));
-                let flat = Vec::<f32>::try_from(features.to_device(Device::Cpu).contiguous().view(-1))?;
-                writer.push(&flat.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect::<Vec<u8>>())
+                let flat = features.to_kind(Kind::Half).to_device(Device::Cpu).contiguous().view(-1);
+                let flat = Vec::<f16>::try_from(flat)?;
+                writer.push(&flat.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
             })?;
             writer.finish()?;
         }

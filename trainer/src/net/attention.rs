@@ -84,15 +84,27 @@ impl Attention {
         self.weights(x, keys, term).to_kind(keys.values.kind()).matmul(&keys.values)
     }
 
-    /// One kernel instead of six: a GPU waits for launches here, not for arithmetic.
+    /// One kernel instead of six: a GPU waits for launches here, not for arithmetic. Captions differ in length and number from
+    /// batch to batch, so the kernel must be one that is not compiled for each shape, as cuDNN's is, which libtorch prefers
+    /// on Hopper.
     fn fused(&self, x: &Tensor, keys: &Keys, allowed: Allowed<'_>) -> Tensor {
-        let queries = self.split(&self.query.forward(x));
-        let term = match allowed {
-            Allowed::With(term) => Some(term.to_kind(queries.kind())),
-            Allowed::All | Allowed::Before => None,
+        let (queries, Keys { keys, values }) = (self.split(&self.query.forward(x)), keys);
+        let any_shape = |before| {
+            let none = None::<&Tensor>;
+            let train = queries.requires_grad() || keys.requires_grad() || values.requires_grad();
+            Tensor::internal_scaled_dot_product_efficient_attention(
+                &queries, keys, values, none, train, 0.0, before, None,
+            )
+            .0
         };
-        let before = matches!(allowed, Allowed::Before);
-        Tensor::scaled_dot_product_attention(&queries, &keys.keys, &keys.values, term, 0.0, before, None, false)
+        match allowed {
+            Allowed::All => any_shape(false),
+            Allowed::Before => any_shape(true),
+            Allowed::With(term) => {
+                let term = Some(term.to_kind(queries.kind()));
+                Tensor::scaled_dot_product_attention(&queries, keys, values, term, 0.0, false, None, false)
+            }
+        }
     }
 
     /// How much each row of `x` attends to each key: `[b, h, m, n]`, sums of 1.
