@@ -28,7 +28,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
     let float = |bytes: &[u8]| Ok::<_, anyhow::Error>(float_twin(bytes)?.encode_to_vec());
     let twin = Bundle { decoder: float(&bundle.decoder)?, ..bundle.clone() };
     for (name, bundle, tolerance) in [("INT8", &bundle, QUANTIZED), ("floats", &twin, CLOSE)] {
-        let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, beam: 3, engines: None };
+        let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, engines: None };
         let mut graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings)?;
         let mut onboard = runtime::open(bundle, &settings)?;
         let images = inputs(bundle)?;

@@ -5,10 +5,12 @@ use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
 use crate::parameters;
+use crate::search::{DocumentFrequencies, Strategy};
 use crate::tensors::{self, Array, Tensors};
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The tensors: `run/model.safetensors`.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -18,6 +20,9 @@ pub const DESCRIPTION: &str = "model.toml";
 pub const VOCABULARY: &str = "vocabulary.txt";
 /// An n-gram model of the train captions, [`crate::language_model`]: `run/language-model.bin`, also in a bundle.
 pub const LANGUAGE_MODEL: &str = "language-model.bin";
+/// Document frequencies of the train captions' n-grams, [`crate::search::DocumentFrequencies`]; in a bundle where its search is
+/// a consensus.
+pub const DOCUMENT_FREQUENCIES: &str = "document-frequencies.bin";
 /// Inputs and outputs of a few images, stage by stage: `run/golden.safetensors`.
 pub const GOLDEN: &str = "golden.safetensors";
 
@@ -37,6 +42,27 @@ pub struct Description {
     /// How captions are searched, where nobody chooses otherwise.
     #[serde(default)]
     pub search: Search,
+}
+
+impl Description {
+    /// Reads and checks the description of a run.
+    pub fn read(run: &Path) -> Result<Self, FileError> {
+        let path = run.join(DESCRIPTION);
+        let description: Self = files::read_toml(&path)?;
+        if description.format != FORMAT {
+            let problem = format!("format is {}, expected {FORMAT}", description.format);
+            return Err(FileError::content(&path, problem));
+        }
+        description.model.validate().map_err(|error| FileError::content(&path, error))?;
+        description.search.validate().map_err(|error| FileError::content(&path, error))?;
+        Ok(description)
+    }
+
+    /// Reads the words of the run.
+    pub fn vocabulary(&self, run: &Path) -> Result<Vocabulary, FileError> {
+        let path = run.join(VOCABULARY);
+        parse_vocabulary(&path, &files::read_text(&path, 1 << 24)?, &self.model)
+    }
 }
 
 fn hash() -> DevRule {
@@ -71,6 +97,8 @@ pub struct Checkpoint {
     pub vocabulary: Vocabulary,
     /// What makes captions short on the link.
     pub language_model: LanguageModel,
+    /// What consensus decoding compares captions by. Older runs have none.
+    pub document_frequencies: Option<Arc<DocumentFrequencies>>,
 }
 
 /// Golden inputs and outputs of one computation, `n` images: what every runtime must reproduce.
@@ -91,16 +119,8 @@ pub struct Golden {
 impl Checkpoint {
     /// Reads a run's model; the error names the file and the first tensor that does not fit.
     pub fn read(run: &Path) -> Result<Self, FileError> {
-        let path = run.join(DESCRIPTION);
-        let description: Description = files::read_toml(&path)?;
-        if description.format != FORMAT {
-            let problem = format!("format is {}, expected {FORMAT}", description.format);
-            return Err(FileError::content(&path, problem));
-        }
-        description.model.validate().map_err(|error| FileError::content(&path, error))?;
-        description.search.validate().map_err(|error| FileError::content(&path, error))?;
-        let path = run.join(VOCABULARY);
-        let vocabulary = parse_vocabulary(&path, &files::read_text(&path, 1 << 24)?, &description.model)?;
+        let description = Description::read(run)?;
+        let vocabulary = description.vocabulary(run)?;
         let tensors = Tensors::read(&run.join(WEIGHTS))?.take(&parameters::all(&description.model), "")?;
         let path = run.join(LANGUAGE_MODEL);
         if !path.exists() {
@@ -108,16 +128,27 @@ impl Checkpoint {
             return Err(FileError::content(&path, hint));
         }
         let language_model = parse_language_model(&path, &files::read(&path, 1 << 28)?)?;
-        Ok(Self { description, tensors, vocabulary, language_model })
+        let path = run.join(DOCUMENT_FREQUENCIES);
+        let document_frequencies = if path.exists() {
+            Some(Arc::new(parse_document_frequencies(&path, &files::read(&path, 1 << 28)?, &description.model)?))
+        } else {
+            None
+        };
+        Strategy::new(&description.model, description.search, document_frequencies.as_ref())
+            .map_err(|error| FileError::content(&run.join(DESCRIPTION), error))?;
+        Ok(Self { description, tensors, vocabulary, language_model, document_frequencies })
     }
 
-    /// Writes the four files, each whole or not at all.
+    /// Writes the run's files, each whole or not at all.
     pub fn write(&self, run: &Path) -> Result<(), FileError> {
         let path = run.join(DESCRIPTION);
         let text = toml::to_string_pretty(&self.description).map_err(|error| FileError::content(&path, error))?;
         tensors::write(&run.join(WEIGHTS), self.tensors.iter().map(|(name, array)| (name.as_str(), array)))?;
         files::write(&run.join(VOCABULARY), self.vocabulary.text().as_bytes())?;
         files::write(&run.join(LANGUAGE_MODEL), &self.language_model.to_bytes())?;
+        if let Some(frequencies) = &self.document_frequencies {
+            files::write(&run.join(DOCUMENT_FREQUENCIES), &frequencies.to_bytes())?;
+        }
         files::write(&path, text.as_bytes())
     }
 }
@@ -125,6 +156,20 @@ impl Checkpoint {
 /// Reads a language model; `path` is what errors name.
 pub(crate) fn parse_language_model(path: &Path, bytes: &[u8]) -> Result<LanguageModel, FileError> {
     LanguageModel::from_bytes(bytes).map_err(|error| FileError::content(path, error))
+}
+
+/// Reads document frequencies and checks that they are of the model's words; `path` is what errors name.
+pub(crate) fn parse_document_frequencies(
+    path: &Path,
+    bytes: &[u8],
+    model: &Model,
+) -> Result<DocumentFrequencies, FileError> {
+    let found = DocumentFrequencies::from_bytes(bytes).map_err(|error| FileError::content(path, error))?;
+    if !found.fits(model.vocabulary) {
+        let problem = format!("has a word beyond the model's {}", model.vocabulary);
+        return Err(FileError::content(path, problem));
+    }
+    Ok(found)
 }
 
 /// Reads a vocabulary's text and checks that it has as many words as the model; `path` is what errors name.

@@ -14,6 +14,8 @@ pub mod language_model;
 pub mod model;
 pub mod parameters;
 pub mod search;
+pub mod tf_idf;
+mod varint;
 pub mod vocabulary;
 
 #[cfg(feature = "std")]

@@ -62,22 +62,51 @@ pub enum Decay {
 
 /// How captions are searched, where nobody chooses otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Search {
     /// Captions that are followed at once.
     pub beam: usize,
     /// α: finished captions are ranked by log p / length^α.
     pub length_exponent: f32,
+    /// Consensus decoding instead of the beam's best caption, where wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consensus: Option<Consensus>,
+}
+
+/// Consensus decoding ([`crate::search::consensus`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consensus {
+    /// Width of the beam, whose captions are all candidates.
+    pub beam: usize,
+    /// Captions drawn besides: candidates too, and what candidates are compared with. With 0 they are compared with the beam's.
+    pub draws: usize,
+}
+
+impl core::fmt::Display for Search {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.consensus {
+            Some(Consensus { beam, draws }) => write!(f, "consensus of beam {beam} and {draws} draws")?,
+            None => write!(f, "beam {}", self.beam)?,
+        }
+        write!(f, ", length exponent {}", self.length_exponent)
+    }
 }
 
 impl Default for Search {
     /// The paper's beam, and the exponent that was best on dev for the default bundle.
     fn default() -> Self {
-        Self { beam: 3, length_exponent: 0.5 }
+        Self { beam: 3, length_exponent: 0.5, consensus: None }
     }
 }
 
 impl Search {
+    /// The best caption of a beam of this width, no consensus.
+    #[must_use]
+    pub fn with_beam(self, beam: usize) -> Self {
+        Self { beam, consensus: None, ..self }
+    }
+
     /// Checks the bounds.
     pub fn validate(&self) -> Result<(), ModelError> {
         let wrong = |field, found, expected| Err(ModelError { field, found, expected });
@@ -86,6 +115,17 @@ impl Search {
         }
         if !(0.0..=4.0).contains(&self.length_exponent) {
             return wrong("search.length_exponent", alloc::format!("{}", self.length_exponent), "0 to 4");
+        }
+        if let Some(Consensus { beam, draws }) = self.consensus {
+            if !(1..=16).contains(&beam) {
+                return wrong("search.consensus.beam", alloc::format!("{beam}"), "1 to 16");
+            }
+            if draws > 256 {
+                return wrong("search.consensus.draws", alloc::format!("{draws}"), "0 to 256");
+            }
+            if draws == 0 && beam < 3 {
+                return wrong("search.consensus.beam", alloc::format!("{beam}"), "3 or more where draws is 0");
+            }
         }
         Ok(())
     }

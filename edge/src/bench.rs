@@ -4,6 +4,7 @@ use crate::captioner::{Caption, Captioner};
 use crate::packets;
 use crate::runtime::Settings;
 use anyhow::{Context, Result};
+use cssa::model::Search;
 use cssa::preprocess;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -18,8 +19,8 @@ pub struct Report {
     pub threads: usize,
     /// What the decoder multiplies with.
     pub kernel: &'static str,
-    /// Captions followed at once.
-    pub beam: usize,
+    /// How captions are searched.
+    pub search: Search,
     /// Images captioned together.
     pub batch: usize,
     /// Captions measured.
@@ -91,7 +92,7 @@ pub fn run(
         runtime: captioner.active(),
         threads: if captioner.active() == "tract" { 1 } else { settings.threads },
         kernel: captioner.kernel(),
-        beam: settings.beam,
+        search: captioner.search(),
         batch,
         captions: captions.len(),
         load_ms: load.as_secs_f64() * 1e3,

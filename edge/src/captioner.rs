@@ -1,11 +1,11 @@
-//! From an image to a caption: preprocessing, encoder, beam search.
+//! From an image to a caption: preprocessing, encoder, search.
 
 use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Bundle, Language};
-use cssa::model::Model;
+use cssa::model::{Model, Search};
 use cssa::preprocess::Preprocessor;
-use cssa::search::{self, Hypothesis};
+use cssa::search::{Hypothesis, Strategy};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use image::RgbImage;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ pub struct Captioner {
     model: Model,
     vocabulary: Vocabulary,
     language: Arc<Language>,
-    search: search::Settings,
+    search: Search,
+    strategy: Strategy,
     guard: f32,
     preprocessor: Preprocessor,
 }
@@ -38,19 +39,15 @@ pub struct Caption {
     pub preprocessing: Duration,
     /// Time in the encoder.
     pub encoder: Duration,
-    /// Time in the beam search, an equal share of it where images share steps.
+    /// Time in the search, an equal share of it where images share steps.
     pub decoder: Duration,
 }
 
 impl Captioner {
-    /// Loads a bundle.
+    /// Loads a bundle; its manifest says how captions are searched.
     pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
         let model = bundle.manifest.model.clone();
-        let search = search::Settings {
-            beam: settings.beam,
-            longest: model.max_tokens - 1,
-            length_exponent: bundle.manifest.search.length_exponent,
-        };
+        let strategy = bundle.strategy()?;
         let runtime = runtime::open(bundle, settings)?;
         let language = Arc::new(Language { model: bundle.language_model.clone(), id: bundle.id });
         Ok(Self {
@@ -58,10 +55,17 @@ impl Captioner {
             model,
             vocabulary: bundle.vocabulary.clone(),
             language,
-            search,
+            search: bundle.manifest.search,
+            strategy,
             guard: GUARD,
             preprocessor: Preprocessor::default(),
         })
+    }
+
+    /// How captions are searched.
+    #[must_use]
+    pub fn search(&self) -> Search {
+        self.search
     }
 
     /// The runtime at work.
@@ -97,7 +101,7 @@ impl Captioner {
         self.look_all(&[image])?.pop().context("no caption")
     }
 
-    /// Captions several images, whose beam searches share the decoder's steps; gives their memories, too. A memory that is not
+    /// Captions several images, whose searches share the decoder's steps; gives their memories, too. A memory that is not
     /// finite or leaves its range is an error: something is broken, and no caption of it would be true.
     pub fn look_all(&mut self, images: &[&RgbImage]) -> Result<Vec<(Caption, Vec<f32>)>> {
         let mut seen = Vec::with_capacity(images.len());
@@ -115,7 +119,7 @@ impl Captioner {
             seen.push((memory, prepared - started, prepared.elapsed()));
         }
         let encoded = Instant::now();
-        let found = search::search_all(&mut Steps(self.runtime.as_mut()), images.len(), self.search)?;
+        let found = self.strategy.captions(&mut Steps(self.runtime.as_mut()), images.len())?;
         let decoder = encoded.elapsed() / images.len().max(1) as u32;
         let caption = |(hypothesis, (memory, preprocessing, encoder)): (Hypothesis, _)| {
             ensure!(hypothesis.log_probability.is_finite(), "the decoder gave no caption");

@@ -148,7 +148,7 @@ pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<
     let mut channels = quantize::activations(&graphs.encoder)?;
     channels.extend(quantize::activations(&graphs.decoder)?);
     let library = find_library().context(MISSING)?;
-    let settings = judge::settings(Choice::Ort, open.manifest.search.beam);
+    let settings = judge::settings(Choice::Ort);
     calibrate::spreads(&open, &channels, &library, &settings, images)
 }
 

@@ -7,7 +7,7 @@ use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize, verify};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, Entry, FORMAT, MANIFEST, Manifest, Precision, Target};
-use cssa::checkpoint::{Checkpoint, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
+use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Dataset, Split};
 use cssa::tolerance::{CLOSE, QUANTIZED};
 use edge::runtime::{MISSING, find_library};
@@ -126,6 +126,9 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
         (LANGUAGE_MODEL.to_owned(), checkpoint.language_model.to_bytes()),
     ]
     .into();
+    if let Some(frequencies) = &bundle.document_frequencies {
+        files.insert(DOCUMENT_FREQUENCIES.to_owned(), frequencies.to_bytes());
+    }
     if let Some(signer) = &signer {
         files.insert(cssa::bundle::SIGNATURE.to_owned(), signer.sign(text.as_bytes())?);
     }
@@ -186,18 +189,22 @@ impl Source<'_> {
         let Self { checkpoint, folder, groups } = self;
         let (encoder, decoder) = (graph::bytes(&graphs.encoder), graph::bytes(&graphs.decoder));
         let (words, language) = (checkpoint.vocabulary.text(), checkpoint.language_model.to_bytes());
-        let files = [
+        let search = checkpoint.description.search;
+        let document_frequencies = checkpoint.document_frequencies.clone().filter(|_| search.consensus.is_some());
+        let frequencies = document_frequencies.as_ref().map(|frequencies| frequencies.to_bytes());
+        let mut files = vec![
             (ENCODER, encoder.as_slice()),
             (DECODER, &decoder),
             (VOCABULARY, words.as_bytes()),
             (LANGUAGE_MODEL, &language),
         ];
+        files.extend(frequencies.as_deref().map(|bytes| (DOCUMENT_FREQUENCIES, bytes)));
         let manifest = Manifest {
             format: FORMAT,
             target,
             precision: groups.iter().map(|group| (group.clone(), precision(group))).collect(),
             model: checkpoint.description.model.clone(),
-            search: checkpoint.description.search,
+            search,
             files: files.iter().map(|(name, bytes)| ((*name).to_owned(), Entry::of(bytes))).collect(),
             calibration: None,
             validation: None,
@@ -206,6 +213,15 @@ impl Source<'_> {
         };
         let id = manifest.id();
         let (vocabulary, language_model) = (checkpoint.vocabulary.clone(), checkpoint.language_model.clone());
-        Ok(Bundle { folder: (*folder).into(), manifest, vocabulary, id, language_model, encoder, decoder })
+        Ok(Bundle {
+            folder: (*folder).into(),
+            manifest,
+            vocabulary,
+            id,
+            language_model,
+            document_frequencies,
+            encoder,
+            decoder,
+        })
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use cssa::bundle::Bundle;
 use cssa::metrics::{self, Item};
 use cssa::preprocess;
-use cssa::search::{self, Hypothesis, Rows};
+use cssa::search::{Hypothesis, Rows};
 use cssa::tolerance::Difference;
 use cssa::vocabulary::TokenId;
 use edge::runtime::{self, Choice, Provider, Runtime, Settings, Steps};
@@ -25,7 +25,7 @@ pub struct Question {
 pub struct Answer {
     /// Output of the DG-former, `[N, d]`.
     pub memory: Vec<f32>,
-    /// The words of the caption that beam search finds, without start and end.
+    /// The words of the caption that the search finds, without start and end.
     pub tokens: Vec<TokenId>,
     /// The same as text.
     pub text: String,
@@ -58,8 +58,8 @@ const THREADS: usize = 2;
 
 /// How a bundle is loaded to be judged.
 #[must_use]
-pub fn settings(choice: Choice, beam: usize) -> Settings {
-    Settings { choice, provider: Provider::Cpu, threads: THREADS, beam, engines: None }
+pub fn settings(choice: Choice) -> Settings {
+    Settings { choice, provider: Provider::Cpu, threads: THREADS, engines: None }
 }
 
 impl Judge {
@@ -83,7 +83,7 @@ impl Judge {
 
     /// How `bundle` differs on at most `most` of the images, spread evenly.
     pub fn strayed(&self, bundle: &Bundle, most: usize) -> Result<Strayed> {
-        let mut runtime = runtime::open(bundle, &settings(Choice::Ort, 1))?;
+        let mut runtime = runtime::open(bundle, &settings(Choice::Ort))?;
         let count = self.questions.len().min(most).max(1);
         let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
         for n in 0..count {
@@ -139,8 +139,7 @@ impl Strayed {
 
 /// The answers of a bundle to all questions in `choice`; logits are along its own captions.
 pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<Answer>> {
-    let beam = bundle.manifest.search.beam;
-    let mut runtime = runtime::open(bundle, &settings(choice, beam))?;
+    let mut runtime = runtime::open(bundle, &settings(choice))?;
     let answer = |question: &Question| {
         let memory = runtime.encode(0, &input(bundle, question)?)?;
         let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
@@ -153,7 +152,7 @@ pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Resul
 
 /// The captions of a bundle for all questions.
 pub fn captions(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<String>> {
-    let mut runtime = runtime::open(bundle, &settings(choice, bundle.manifest.search.beam))?;
+    let mut runtime = runtime::open(bundle, &settings(choice))?;
     let caption = |question: &Question| {
         runtime.encode(0, &input(bundle, question)?)?;
         text(bundle, &searched(bundle, runtime.as_mut())?.tokens)
@@ -178,11 +177,9 @@ pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId]) -> Result<Vec<f32>>
     Ok(all)
 }
 
-/// Beam search on the image that the runtime encoded last.
+/// The bundle's own search on the image that the runtime encoded last.
 pub fn searched(bundle: &Bundle, runtime: &mut dyn Runtime) -> Result<Hypothesis> {
-    let longest = bundle.manifest.model.max_tokens - 1;
-    let cssa::model::Search { beam, length_exponent } = bundle.manifest.search;
-    search::search(&mut Steps(runtime), search::Settings { beam, longest, length_exponent })
+    bundle.strategy()?.captions(&mut Steps(runtime), 1)?.pop().context("the search gave no caption")
 }
 
 fn text(bundle: &Bundle, tokens: &[TokenId]) -> Result<String> {

@@ -141,6 +141,7 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
     let source = Source { checkpoint: &checkpoint, folder: run, groups: graphs.groups()? };
     let mut float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
     float.manifest.search = bundle.manifest.search;
+    float.document_frequencies.clone_from(&bundle.document_frequencies);
     Ok((float, format!("the float model of {}", run.display())))
 }
 
@@ -151,8 +152,7 @@ fn twin(bundle: &Bundle) -> Result<Bundle> {
 }
 
 fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
-    let beam = bundle.manifest.search.beam;
-    let mut runtime = runtime::open(bundle, &judge::settings(choice, beam))?;
+    let mut runtime = runtime::open(bundle, &judge::settings(choice))?;
     let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
     let (mut captions, mut cosines) = (Vec::new(), Vec::new());
     for (question, float) in judge.questions().iter().zip(judge.float()) {
@@ -211,7 +211,7 @@ fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Resul
     let inputs = (0..count).map(|n| judge::input(float, &questions[n * questions.len() / count]));
     let images: Vec<Vec<f32>> = inputs.collect::<Result<_>>()?;
     let library = find_library().context(MISSING)?;
-    let settings = judge::settings(Choice::Ort, float.manifest.search.beam);
+    let settings = judge::settings(Choice::Ort);
     let mut spreads = calibrate::spreads(&open, &channels, &library, &settings, &images)?;
     let with_range =
         ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?.histogram, name, range)));

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// `{runtime}.{label}.{tensor}`; a difference beyond `tolerance` is an error that names it.
 pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &str) -> Result<BTreeMap<String, Parity>> {
     let mut found = BTreeMap::new();
-    let settings = |choice| Settings { choice, provider: Provider::Cpu, threads: 1, beam: BEAM, engines: None };
+    let settings = |choice| Settings { choice, provider: Provider::Cpu, threads: 1, engines: None };
     let graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings(Choice::Ort))?;
     let runtimes: [(&str, Box<dyn Runtime>); 3] = [
         ("graphs", Box::new(graphs)),

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Search;
 use cssa::parameters;
+use cssa::search::Strategy;
 use cssa::vocabulary::Vocabulary;
 use half::f16;
 use serde::{Deserialize, Serialize};
@@ -171,7 +172,8 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         |images| batcher.captioning(images, true, &mut Random::new(images[0].image as u64)),
         |batch| scst::loss(&net, &rewards, batch, &config.scst, model.max_tokens),
     )?;
-    let captioner = Captioner::new(&model, (&store, &backbone), &vocabulary, Search::default())?;
+    let strategy = Strategy::new(&model, Search::default(), None)?;
+    let captioner = Captioner::new(&model, (&store, &backbone), &vocabulary, strategy)?;
     let started = Instant::now();
     let rows = samples.view_rows(0, 0).context("no features")?;
     captioner.captions(rows, count, "made up", &Progress)?;
@@ -237,7 +239,7 @@ fn ask(config: &Config, steps: usize, python: &Path, script: &Path, device: Devi
         "heads": model.heads, "feed_forward": model.feed_forward, "encoder_layers": model.encoder_layers,
         "decoder_layers": model.decoder_layers, "dgp_hidden": model.dgp.hidden, "contrast_width": model.contrast_width,
         "vocabulary": model.vocabulary, "max_tokens": model.max_tokens, "dropout": config.network.dropout,
-        "scst_batch": config.scst.batch, "samples": config.scst.samples, "beam": config.rsic.beam,
+        "scst_batch": config.scst.batch, "samples": config.scst.samples, "beam": config.search.beam,
         "mccl_batch": config.mccl.batch, "rsic_batch": config.rsic.batch, "captions": CAPTIONS, "caption_words": CAPTION,
         "gamma_image": config.mccl.gamma_image, "gamma_sentence": config.mccl.gamma_sentence, "lambda": config.mccl.lambda,
         "average": config.rsic.average, "weight_decay": config.rsic.weight_decay,

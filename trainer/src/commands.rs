@@ -2,10 +2,8 @@
 
 use crate::options::{Action, Command, start};
 use anyhow::{Context, Result, ensure};
-use cssa::checkpoint::Checkpoint;
-use cssa::dataset::{DevRule, Listing, Split};
+use cssa::dataset::{DevRule, Listing};
 use cssa::files;
-use cssa::model::Search;
 use std::process::ExitCode;
 use trainer::ablate;
 use trainer::config::Config;
@@ -16,7 +14,7 @@ use trainer::run;
 use trainer::score::{self, Baseline, Jars, Named, Retrieval};
 use trainer::show::{gallery, heatmap};
 use trainer::trained::Trained;
-use trainer::{bench, check, scenes};
+use trainer::{bench, caption, check, scenes, tune};
 
 /// Does what was asked.
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
@@ -29,11 +27,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let (config, places, device) = training.start()?;
             print(&ablate::ablate(table, &config, &places, seeds, device, &Progress)?);
         }
-        Action::Evaluate { run, data, split, beam, length_exponent, hypotheses, json, machine } => {
+        Action::Evaluate { run, data, split, searching, hypotheses, json, machine } => {
             let trained = Trained::read(&run, machine.start()?)?;
-            let own = trained.search();
-            let beam = beam.map_or(own.beam, usize::from);
-            let search = Search { beam, length_exponent: length_exponent.unwrap_or(own.length_exponent) };
+            let search = searching.over(trained.search());
             ensure!(hypotheses.is_none() || data.len() == 1, "--hypotheses takes the captions of a single dataset");
             for found in trained.evaluate(&data, split, search, &machine.cache, &Progress)? {
                 if let Some(path) = &hypotheses {
@@ -46,32 +42,22 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 }
             }
         }
-        Action::Tune { run, data, beams, length_exponents, machine } => {
+        Action::Caption { run, images, searching, n_best, device, threads } => {
+            let trained = Trained::read(&run, start(device, threads)?)?;
+            let search = searching.over(trained.search());
+            caption::each(&trained, &images, search, n_best.map(usize::from), &mut |line| print(line))?;
+        }
+        Action::Tune { run, data, beams, length_exponents, consensus, machine } => {
             let mut trained = Trained::read(&run, machine.start()?)?;
-            let beams = beams.into_iter().map(usize::from);
-            let tried = beams
-                .flat_map(|beam| length_exponents.iter().map(move |&length_exponent| Search { beam, length_exponent }));
-            let mut best: Option<(f64, Search)> = None;
-            for search in tried {
-                let found = trained.evaluate(&data, Split::Dev, search, &machine.cache, &Progress)?;
-                let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
-                print(&format!(
-                    "beam {} length exponent {}: dev CIDEr {cider:.4}",
-                    search.beam, search.length_exponent
-                ));
-                if best.is_none_or(|(other, _)| cider > other) {
-                    best = Some((cider, search));
-                }
-            }
-            let (_, search) = best.context("nothing to try")?;
-            trained.choose(&run, search)?;
-            print(&format!("chosen: beam {} length exponent {}", search.beam, search.length_exponent));
+            let tried = tune::searches(&beams, &length_exponents, &consensus);
+            let chosen = tune::best(&trained, &tried, (&data, &machine.cache), &Progress, &mut |line| print(line))?;
+            trained.choose(&run, chosen)?;
+            print(&format!("chosen: {}", chosen));
         }
         Action::LanguageModel { run, data } => {
-            let bytes = run::language_model_of(&data, Checkpoint::read(&run)?.description.dev)?.to_bytes();
-            let path = run.join(cssa::checkpoint::LANGUAGE_MODEL);
-            files::write(&path, &bytes)?;
-            print(&format!("{}: {} bytes", path.display(), bytes.len()));
+            for (path, bytes) in run::count_captions(&run, &data)? {
+                print(&format!("{}: {bytes} bytes", path.display()));
+            }
         }
         Action::Score {
             hypotheses,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::backbone::Backbone;
 use cssa::dataset::DevRule;
 use cssa::files;
-use cssa::model::{Decay, Dgp, Model};
+use cssa::model::{Decay, Dgp, Model, Search};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +27,8 @@ pub struct Config {
     pub rsic: Rsic,
     /// Third stage, after the paper's: self-critical training.
     pub scst: Scst,
+    /// How captions are searched, in evaluation and wherever nobody chooses otherwise.
+    pub search: Search,
 }
 
 /// The model's hyper-parameters that do not follow from the data.
@@ -171,8 +173,6 @@ pub struct Rsic {
     pub label_smoothing: f64,
     /// Stop after this many epochs without a better CIDEr on dev; 0: never.
     pub patience: usize,
-    /// Width of the beam in evaluation.
-    pub beam: usize,
     /// Whether images are augmented here too; the paper does so in the first stage alone.
     pub augment: bool,
     /// Weight of an auxiliary loss: the scene class, as far as file names tell it, from the mean of the memory. 0 leaves it out.
@@ -221,6 +221,7 @@ impl Default for Config {
             mccl: Mccl::default(),
             rsic: Rsic::default(),
             scst: Scst::default(),
+            search: Search::default(),
         }
     }
 }
@@ -293,7 +294,6 @@ impl Default for Rsic {
             accumulate: 1,
             label_smoothing: 0.0,
             patience: 0,
-            beam: 3,
             augment: false,
             scene_weight: 0.0,
         }
@@ -366,6 +366,7 @@ impl Config {
 
     fn validate(&self) -> Result<()> {
         self.model(4).validate()?;
+        self.search.validate()?;
         let (mccl, rsic, scst) = (&self.mccl, &self.rsic, &self.scst);
         ensure!(self.data.views <= 64, "data.views is {}, expected 0 to 64", self.data.views);
         for (name, &repeat) in &self.data.repeat {
@@ -421,7 +422,6 @@ impl Config {
         ensure!(mccl.batch >= 2, "mccl.batch is {}, expected 2 or more: contrast needs negatives", mccl.batch);
         ensure!(rsic.batch >= 1, "rsic.batch is 0, expected 1 or more");
         ensure!(rsic.epochs + scst.epochs >= 1, "rsic.epochs and scst.epochs are 0: nothing learns to caption");
-        ensure!((1..=16).contains(&rsic.beam), "rsic.beam is {}, expected 1 to 16", rsic.beam);
         Ok(())
     }
 }

@@ -4,11 +4,11 @@ use crate::data::features::to_tensor;
 use crate::data::rows::Rows;
 use crate::net::{BackboneNet, Encoder, Images, Keys, Mode, RsicDecoder, StepCache, Store};
 use crate::progress::Progress;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cssa::dataset::Captioned;
 use cssa::metrics::{self, Item, Scores};
 use cssa::model::Model;
-use cssa::search::{self, Hypothesis, Settings, Step};
+use cssa::search::{self, Hypothesis, Step, Strategy};
 use cssa::vocabulary::Vocabulary;
 use tch::{Device, Kind, Tensor};
 
@@ -19,7 +19,7 @@ pub struct Captioner<'a> {
     shape: (usize, usize),
     decoder: RsicDecoder,
     vocabulary: &'a Vocabulary,
-    settings: Settings,
+    strategy: Strategy,
     device: Device,
 }
 
@@ -38,6 +38,9 @@ impl Step for TchStep<'_> {
 
     fn step(&mut self, rows: search::Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
         let search::Rows { position, images, tokens, parents } = rows;
+        if position == 0 {
+            self.cache = StepCache::default();
+        }
         if self.selected.as_ref().is_none_or(|(selected, _)| selected != images) {
             let index: Vec<i64> = images.iter().map(|&image| image as i64).collect();
             let index = Tensor::from_slice(&index).to_device(self.device);
@@ -64,18 +67,14 @@ impl<'a> Captioner<'a> {
         model: &Model,
         (store, backbone): (&Store, &'a BackboneNet),
         vocabulary: &'a Vocabulary,
-        search: cssa::model::Search,
+        strategy: Strategy,
     ) -> Result<Self> {
         Ok(Self {
             encoder: Encoder::new(store, model, backbone)?,
             shape: backbone.frozen_output(),
             decoder: RsicDecoder::new(store, model)?,
             vocabulary,
-            settings: Settings {
-                beam: search.beam,
-                longest: model.max_tokens - 1,
-                length_exponent: search.length_exponent,
-            },
+            strategy,
             device: store.device(),
         })
     }
@@ -92,7 +91,7 @@ impl<'a> Captioner<'a> {
                 features.read(row, &mut values)?;
             }
             let images = Images::of_features(to_tensor(&values, self.shape, self.device));
-            for hypothesis in self.search(&images)? {
+            for hypothesis in self.search(&images, |step, count| self.strategy.captions(step, count))? {
                 captions.push(self.vocabulary.decode(&hypothesis.tokens).unwrap_or_default());
             }
             bar.advance(end - start);
@@ -100,19 +99,34 @@ impl<'a> Captioner<'a> {
         Ok(captions)
     }
 
-    /// The caption of grid features `[1, N, C]`.
-    pub fn caption(&self, features: &Tensor) -> Result<String> {
-        let found = self.search(&Images::of_features(features.shallow_clone()))?;
-        Ok(found.first().and_then(|found| self.vocabulary.decode(&found.tokens)).unwrap_or_default())
+    /// The caption of grid features `[1, N, C]`, with its probability.
+    pub fn caption(&self, features: &Tensor) -> Result<(String, Hypothesis)> {
+        let images = Images::of_features(features.shallow_clone());
+        let found = self.search(&images, |step, count| self.strategy.captions(step, count))?;
+        let found = found.into_iter().next().context("the search gave no caption")?;
+        Ok(self.named(found))
     }
 
-    fn search(&self, images: &Images) -> Result<Vec<Hypothesis>> {
+    /// The `best` best captions of grid features `[1, N, C]` that the beam finds, best first.
+    pub fn n_best(&self, features: &Tensor, best: usize) -> Result<Vec<(String, Hypothesis)>> {
+        let images = Images::of_features(features.shallow_clone());
+        let settings = self.strategy.settings();
+        let settings = search::Settings { beam: settings.beam.max(best), ..settings };
+        let lists = self.search(&images, |step, count| search::n_best_all(step, count, settings, best))?;
+        Ok(lists.into_iter().flatten().map(|hypothesis| self.named(hypothesis)).collect())
+    }
+
+    fn named(&self, hypothesis: Hypothesis) -> (String, Hypothesis) {
+        (self.vocabulary.decode(&hypothesis.tokens).unwrap_or_default(), hypothesis)
+    }
+
+    fn search<T>(&self, images: &Images, find: impl FnOnce(&mut TchStep<'_>, usize) -> Result<T>) -> Result<T> {
         tch::no_grad(|| {
             let memory = self.encoder.forward(images, Mode::Evaluate);
             let (count, memory) = (memory.size()[0] as usize, self.decoder.memory_keys(&memory));
             let (cache, device) = (StepCache::default(), self.device);
             let mut step = TchStep { decoder: &self.decoder, memory: &memory, selected: None, cache, device };
-            search::search_all(&mut step, count, self.settings)
+            find(&mut step, count)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod ablate;
 pub mod bench;
+pub mod caption;
 pub mod check;
 pub mod config;
 pub mod data;
@@ -17,4 +18,5 @@ pub mod score;
 pub mod show;
 pub mod stages;
 pub mod trained;
+pub mod tune;
 pub mod weights;

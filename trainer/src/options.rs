@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use cssa::backbone::Backbone;
 use cssa::dataset::{DevRule, Split};
+use cssa::model::{Consensus, Search};
 use std::path::PathBuf;
 use std::time::Duration;
 use trainer::ablate::Table;
@@ -37,12 +38,8 @@ pub(crate) enum Action {
         /// train, dev, val or test.
         #[arg(long, default_value = "test")]
         split: Split,
-        /// Width of the beam; the run's own where it is not given.
-        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
-        beam: Option<u8>,
-        /// Exponent of the length that ranks finished captions; the run's own where it is not given.
-        #[arg(long)]
-        length_exponent: Option<f32>,
+        #[command(flatten)]
+        searching: Searching,
         /// Also write the captions, {filename: caption}; for a single dataset.
         #[arg(long)]
         hypotheses: Option<PathBuf>,
@@ -52,7 +49,27 @@ pub(crate) enum Action {
         #[command(flatten)]
         machine: Machine,
     },
-    /// Try beams and length exponents on dev and make the best one the run's own.
+    /// Caption images with a trained model: one JSON object an image, with the probability of its caption.
+    Caption {
+        /// Folder of the run.
+        #[arg(long)]
+        run: PathBuf,
+        /// Images and folders of images.
+        #[arg(required = true)]
+        images: Vec<PathBuf>,
+        #[command(flatten)]
+        searching: Searching,
+        /// Also the so many best captions of the beam, which is made as wide.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+        n_best: Option<u8>,
+        /// Where to compute.
+        #[arg(long, value_enum, default_value = "auto")]
+        device: DeviceChoice,
+        /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+        #[arg(long, default_value_t = 0)]
+        threads: u8,
+    },
+    /// Try ways to search on dev and make the best one the run's own.
     Tune {
         /// Folder of the run.
         #[arg(long)]
@@ -66,6 +83,9 @@ pub(crate) enum Action {
         /// Length exponents to try.
         #[arg(long, num_args = 1.., default_values_t = [0.0, 0.5, 1.0])]
         length_exponents: Vec<f32>,
+        /// Consensus decoding to try beside the beams, each with the exponents: BEAM,DRAWS.
+        #[arg(long, num_args = 0.., value_parser = parse_consensus)]
+        consensus: Vec<Consensus>,
         #[command(flatten)]
         machine: Machine,
     },
@@ -192,7 +212,8 @@ pub(crate) enum Action {
         #[arg(long, default_value_t = 0)]
         threads: u8,
     },
-    /// Write the n-gram model of the train captions into a run that has none, or one of other captions.
+    /// Count the train captions' n-grams for a run that has no counts, or those of other captions: what packs its captions on the
+    /// link, and what consensus decoding compares captions by.
     LanguageModel {
         /// Folder of the run.
         #[arg(long)]
@@ -273,6 +294,31 @@ impl Training {
     }
 }
 
+/// How captions are searched: the run's own way where nothing is given.
+#[derive(clap::Args)]
+pub(crate) struct Searching {
+    /// Width of the beam; its best caption is taken.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "consensus")]
+    beam: Option<u8>,
+    /// Exponent of the length that ranks finished captions.
+    #[arg(long)]
+    length_exponent: Option<f32>,
+    /// Consensus decoding: BEAM,DRAWS (candidates of the beam, captions drawn).
+    #[arg(long, value_parser = parse_consensus)]
+    consensus: Option<Consensus>,
+}
+
+impl Searching {
+    pub(crate) fn over(&self, own: Search) -> Search {
+        let consensus = if self.beam.is_some() { None } else { self.consensus.or(own.consensus) };
+        Search {
+            beam: self.beam.map_or(own.beam, usize::from),
+            length_exponent: self.length_exponent.unwrap_or(own.length_exponent),
+            consensus,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Machine {
     /// Folder of cached features.
@@ -304,4 +350,14 @@ pub(crate) fn start(choice: DeviceChoice, threads: u8) -> Result<tch::Device> {
 fn parse_cell(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once(',').and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
     parsed.ok_or_else(|| format!("{text:?} is no cell, expected column,row"))
+}
+
+fn parse_consensus(text: &str) -> Result<Consensus, String> {
+    let parsed = text.split_once(',').and_then(|(beam, draws)| {
+        Some(Consensus { beam: beam.trim().parse().ok()?, draws: draws.trim().parse().ok()? })
+    });
+    let consensus = parsed.ok_or_else(|| format!("{text:?} is no consensus, expected BEAM,DRAWS"))?;
+    let search = Search { consensus: Some(consensus), ..Search::default() };
+    search.validate().map_err(|error| error.to_string())?;
+    Ok(consensus)
 }

@@ -15,17 +15,21 @@ use crate::stages::state::State;
 use crate::stages::{mccl, rsic, scst};
 use crate::trained;
 use anyhow::{Context, Result, bail, ensure};
-use cssa::checkpoint::{Checkpoint, Description, FORMAT, GOLDEN, Provenance, WEIGHTS};
+use cssa::checkpoint::{
+    Checkpoint, DOCUMENT_FREQUENCIES, Description, FORMAT, GOLDEN, LANGUAGE_MODEL, Provenance, WEIGHTS,
+};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
 use cssa::language_model::LanguageModel;
-use cssa::model::{Model, Search};
+use cssa::model::Model;
+use cssa::search::{DocumentFrequencies, Strategy};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
@@ -120,10 +124,11 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
             dev: config.data.dev,
             model: model.clone(),
             provenance,
-            search: Search::default(),
+            search: config.search,
         },
         vocabulary,
         language_model: language_model(&datasets),
+        document_frequencies: Arc::new(document_frequencies(&datasets, vocabulary)),
         store: &store,
         backbone: &backbone,
         golden: golden_images(&datasets),
@@ -132,7 +137,6 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         out: &places.out,
         progress,
     };
-    judge.description.search.beam = config.rsic.beam;
     if earlier.is_some() && judge.epochs.is_empty() {
         let _ = judge.epoch("from", 0, 0.0, 0)?;
     }
@@ -234,6 +238,7 @@ struct Judge<'a> {
     description: Description,
     vocabulary: &'a Vocabulary,
     language_model: LanguageModel,
+    document_frequencies: Arc<DocumentFrequencies>,
     store: &'a Store,
     backbone: &'a BackboneNet,
     golden: Vec<(PathBuf, String)>,
@@ -247,7 +252,8 @@ impl Judge<'_> {
     fn epoch(&mut self, stage: &str, epoch: usize, train_loss: f64, patience: usize) -> Result<ControlFlow<()>> {
         self.epochs.retain(|known| known.stage != stage || known.epoch < epoch);
         let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
-        let captioner = Captioner::new(model, (store, backbone), vocabulary, *search)?;
+        let strategy = Strategy::new(model, *search, Some(&self.document_frequencies))?;
+        let captioner = Captioner::new(model, (store, backbone), vocabulary, strategy)?;
         let scores = self.dev.score(&captioner, self.progress)?;
         let best = self.epochs.iter().map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
         let chosen = scores.cider > best || self.epochs.is_empty();
@@ -267,7 +273,8 @@ impl Judge<'_> {
         tensors.extend(self.store.arrays()?);
         let (description, vocabulary) = (self.description.clone(), self.vocabulary.clone());
         let language_model = self.language_model.clone();
-        Checkpoint { description, tensors, vocabulary, language_model }.write(self.out)?;
+        let document_frequencies = Some(Arc::clone(&self.document_frequencies));
+        Checkpoint { description, tensors, vocabulary, language_model, document_frequencies }.write(self.out)?;
         // In FP32 on a CPU wherever training runs: other runtimes have to agree with it, and GPUs convolve in TF32.
         let golden = trained::Trained::read(self.out, Device::Cpu)?.golden(&self.golden)?;
         Ok(golden.write(&self.out.join(GOLDEN))?)
@@ -434,9 +441,27 @@ fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
     Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
 }
 
-/// The n-gram model of the train captions of the datasets in `folders`.
-pub fn language_model_of(folders: &[PathBuf], dev: DevRule) -> Result<LanguageModel> {
-    Ok(language_model(&read_datasets(folders, dev)?))
+/// Counts the train captions of the datasets in `folders` and writes the n-gram model and the document frequencies of a run.
+/// Gives the files with their sizes in bytes.
+pub fn count_captions(run: &Path, folders: &[PathBuf]) -> Result<Vec<(PathBuf, usize)>> {
+    let description = Description::read(run)?;
+    let vocabulary = description.vocabulary(run)?;
+    let datasets = read_datasets(folders, description.dev)?;
+    let counted = [
+        (run.join(LANGUAGE_MODEL), language_model(&datasets).to_bytes()),
+        (run.join(DOCUMENT_FREQUENCIES), document_frequencies(&datasets, &vocabulary).to_bytes()),
+    ];
+    let write = |(path, bytes): (PathBuf, Vec<u8>)| {
+        files::write(&path, &bytes)?;
+        Ok((path, bytes.len()))
+    };
+    counted.into_iter().map(write).collect()
+}
+
+/// In how many train images' captions each n-gram occurs.
+fn document_frequencies(datasets: &[Dataset], vocabulary: &Vocabulary) -> DocumentFrequencies {
+    let captions = |image: &Captioned| image.captions.iter().map(|caption| vocabulary.encode(caption)).collect();
+    DocumentFrequencies::count(datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).map(captions))
 }
 
 fn language_model(datasets: &[Dataset]) -> LanguageModel {

@@ -10,12 +10,14 @@ use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
 use cssa::dataset::Split;
 use cssa::model::{Model, Search};
+use cssa::search::{DocumentFrequencies, Strategy};
 use cssa::tensors::Array;
 use cssa::vocabulary::Vocabulary;
 use cssa::{files, parameters, preprocess};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tch::{Device, Tensor};
 
 /// A run's model in libtorch.
@@ -25,6 +27,7 @@ pub struct Trained {
     store: Store,
     backbone: BackboneNet,
     vocabulary: Vocabulary,
+    document_frequencies: Option<Arc<DocumentFrequencies>>,
 }
 
 /// What `trainer evaluate` found for one dataset.
@@ -43,12 +46,12 @@ pub struct Evaluation {
 impl Trained {
     /// Reads a run.
     pub fn read(run: &Path, device: Device) -> Result<Self> {
-        let Checkpoint { description, tensors, vocabulary, .. } = Checkpoint::read(run)?;
+        let Checkpoint { description, tensors, vocabulary, document_frequencies, .. } = Checkpoint::read(run)?;
         let store = Store::new(&description.model, 0, device);
         restore(&store, &tensors)?;
         let raw = tensors.into_iter().filter(|(name, _)| name.starts_with(parameters::BACKBONE)).collect();
         let backbone = BackboneNet::new(&description.model, raw, device)?;
-        Ok(Self { description, store, backbone, vocabulary })
+        Ok(Self { description, store, backbone, vocabulary, document_frequencies })
     }
 
     /// How the run's captions are searched, where nobody chooses otherwise.
@@ -68,7 +71,7 @@ impl Trained {
         let datasets = read_datasets(folders, self.description.dev)?;
         let model = &self.description.model;
         let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
-        let captioner = Captioner::new(model, (&self.store, &self.backbone), &self.vocabulary, search)?;
+        let captioner = self.captioner(search)?;
         let mut all = Vec::new();
         for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
@@ -113,8 +116,13 @@ impl Trained {
 
     /// The caption of an image.
     pub fn caption(&self, image: &image::RgbImage) -> Result<String> {
-        let captioner = Captioner::new(self.model(), (&self.store, &self.backbone), &self.vocabulary, self.search())?;
-        captioner.caption(&self.features(image)?)
+        Ok(self.captioner(self.search())?.caption(&self.features(image)?)?.0)
+    }
+
+    /// What captions grid features with a search.
+    pub fn captioner(&self, search: Search) -> Result<Captioner<'_>> {
+        let strategy = Strategy::new(self.model(), search, self.document_frequencies.as_ref())?;
+        Captioner::new(self.model(), (&self.store, &self.backbone), &self.vocabulary, strategy)
     }
 
     /// Inputs and outputs of images with captions, stage by stage.

@@ -10,16 +10,18 @@ pub use delta::{Change, Delta};
 pub use shelf::{Contents, EXTENSION, Place};
 pub use signature::{SIGNATURE, Trusted};
 
-use crate::checkpoint::{LANGUAGE_MODEL, Provenance, VOCABULARY};
+use crate::checkpoint::{DOCUMENT_FREQUENCIES, LANGUAGE_MODEL, Provenance, VOCABULARY};
 use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
+use crate::search::{DocumentFrequencies, MissingFrequencies, Strategy};
 use crate::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shelf::Shelf;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "manifest.toml";
@@ -157,6 +159,8 @@ pub struct Bundle {
     pub id: u16,
     /// What its captions are packed with.
     pub language_model: LanguageModel,
+    /// What consensus decoding compares captions by; there where its search is one.
+    pub document_frequencies: Option<Arc<DocumentFrequencies>>,
     /// Bytes of `encoder.onnx`.
     pub encoder: Vec<u8>,
     /// Bytes of `decoder.onnx`.
@@ -258,7 +262,16 @@ impl Bundle {
         let text = String::from_utf8(manifest.file(&mut shelf, VOCABULARY)?)
             .map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
         let language = Language::of(&manifest, &mut shelf)?;
+        let document_frequencies = match manifest.search.consensus {
+            Some(_) => {
+                let bytes = manifest.file(&mut shelf, DOCUMENT_FREQUENCIES)?;
+                let place = shelf.place(DOCUMENT_FREQUENCIES);
+                Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
+            }
+            None => None,
+        };
         Ok(Self {
+            document_frequencies,
             encoder: manifest.file(&mut shelf, ENCODER)?,
             decoder: manifest.file(&mut shelf, DECODER)?,
             folder: path.into(),
@@ -267,6 +280,13 @@ impl Bundle {
             language_model: language.model,
             manifest,
         })
+    }
+}
+
+impl Bundle {
+    /// How its captions are searched.
+    pub fn strategy(&self) -> Result<Strategy, MissingFrequencies> {
+        Strategy::new(&self.manifest.model, self.manifest.search, self.document_frequencies.as_ref())
     }
 }
 

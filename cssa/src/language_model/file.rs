@@ -1,6 +1,7 @@
 //! `language-model.bin`.
 
 use super::{FIRST_WORD, LanguageModel, Node, ORDER, build};
+use crate::varint::{Reader, VarintError, push_varint};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -14,6 +15,12 @@ const MOST_NODES: usize = 4_000_000;
 pub struct LanguageModelError {
     problem: &'static str,
     offset: usize,
+}
+
+impl From<VarintError> for LanguageModelError {
+    fn from(VarintError { problem, offset }: VarintError) -> Self {
+        Self { problem, offset }
+    }
 }
 
 impl LanguageModel {
@@ -46,7 +53,7 @@ impl LanguageModel {
 
     /// Reads the file; nothing in it is trusted.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LanguageModelError> {
-        let mut reader = Reader { bytes, offset: 0 };
+        let mut reader = Reader::new(bytes);
         if reader.take(MAGIC.len())? != MAGIC {
             return Err(LanguageModelError { problem: "it does not begin with CSSALM 1", offset: 0 });
         }
@@ -56,7 +63,7 @@ impl LanguageModel {
         }
         let count = reader.u16()?;
         if count >= u16::MAX - FIRST_WORD {
-            return Err(reader.error("too many words"));
+            return Err(reader.error("too many words").into());
         }
         let mut words = Vec::new();
         for _ in 0..count {
@@ -67,83 +74,47 @@ impl LanguageModel {
         }
         let ids = build::index(&words);
         if ids.len() != words.len() {
-            return Err(reader.error("a word that occurs twice"));
+            return Err(reader.error("a word that occurs twice").into());
         }
         let mut nodes = alloc::vec![Node::default()];
-        reader.tree(&mut nodes, 0, ORDER, words.len() as u32 + u32::from(FIRST_WORD))?;
-        if reader.offset != bytes.len() {
-            return Err(reader.error("more bytes than n-grams"));
+        read_tree(&mut reader, &mut nodes, 0, ORDER, words.len() as u32 + u32::from(FIRST_WORD))?;
+        if !reader.is_at_end() {
+            return Err(reader.error("more bytes than n-grams").into());
         }
         Ok(Self { words, ids, discounts, nodes })
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn error(&self, problem: &'static str) -> LanguageModelError {
-        LanguageModelError { problem, offset: self.offset }
+/// Reads the children of the node at `at`, and theirs: at most `depth` levels.
+fn read_tree(
+    reader: &mut Reader<'_>,
+    nodes: &mut Vec<Node>,
+    at: usize,
+    depth: usize,
+    ids: u32,
+) -> Result<(), LanguageModelError> {
+    let count = reader.varint()?;
+    if count == 0 {
+        return Ok(());
     }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], LanguageModelError> {
-        let found = self.bytes.get(self.offset..self.offset + length).ok_or(self.error("it is cut off"))?;
-        self.offset += length;
-        Ok(found)
+    if depth == 0 || count > ids || nodes.len() + count as usize > MOST_NODES {
+        return Err(reader.error("more n-grams than there may be").into());
     }
-
-    fn u16(&mut self) -> Result<u16, LanguageModelError> {
-        let bytes = self.take(2)?;
-        Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
+    let first = nodes.len();
+    nodes[at].first = first as u32;
+    nodes[at].children = count;
+    nodes.resize(first + count as usize, Node::default());
+    let mut word = None;
+    for child in first..first + count as usize {
+        let step = reader.varint()?;
+        let next = word.map_or(Some(step), |before: u32| before.checked_add(step)?.checked_add(1));
+        let next = next.filter(|&next| next < ids).ok_or(reader.error("a word that is not there"))?;
+        nodes[child].word = next as u16;
+        nodes[child].count = reader.varint()?;
+        word = Some(next);
+        read_tree(reader, nodes, child, depth - 1, ids)?;
     }
-
-    fn varint(&mut self) -> Result<u32, LanguageModelError> {
-        let mut value = 0u32;
-        for shift in [0, 7, 14, 21, 28] {
-            let byte = u32::from(self.take(1)?[0]);
-            value |= (byte & 0x7f).checked_shl(shift).ok_or(self.error("a number that is too large"))?;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(self.error("a number that is too large"))
-    }
-
-    /// Reads the children of the node at `at`, and theirs: at most `depth` levels.
-    fn tree(&mut self, nodes: &mut Vec<Node>, at: usize, depth: usize, ids: u32) -> Result<(), LanguageModelError> {
-        let count = self.varint()?;
-        if count == 0 {
-            return Ok(());
-        }
-        if depth == 0 || count > ids || nodes.len() + count as usize > MOST_NODES {
-            return Err(self.error("more n-grams than there may be"));
-        }
-        let first = nodes.len();
-        nodes[at].first = first as u32;
-        nodes[at].children = count;
-        nodes.resize(first + count as usize, Node::default());
-        let mut word = None;
-        for child in first..first + count as usize {
-            let step = self.varint()?;
-            let next = word.map_or(Some(step), |before: u32| before.checked_add(step)?.checked_add(1));
-            let next = next.filter(|&next| next < ids).ok_or(self.error("a word that is not there"))?;
-            nodes[child].word = next as u16;
-            nodes[child].count = self.varint()?;
-            word = Some(next);
-            self.tree(nodes, child, depth - 1, ids)?;
-        }
-        Ok(())
-    }
-}
-
-fn push_varint(bytes: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
+    Ok(())
 }
 
 #[cfg(test)]

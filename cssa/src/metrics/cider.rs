@@ -8,14 +8,10 @@
 //! are not stemmed. A one-image corpus scores 0, because ln N = 0.
 
 use super::TokenizedItem;
-use super::ngrams::MAX_ORDER;
+use crate::tf_idf::{Ngram, TfIdf, for_each_ngram};
 use std::collections::{HashMap, HashSet};
 
-const SIGMA: f64 = 6.0;
 const SCALE: f64 = 10.0;
-
-/// An n-gram: 32 bits a word, each word's number plus 1, so that orders differ.
-type Ngram = u128;
 
 /// CIDEr-D against fixed document frequencies, as a self-critical training stage needs it.
 #[derive(Clone, Debug)]
@@ -28,14 +24,6 @@ pub struct CiderScorer {
 /// What references become once, where many captions are scored against them.
 #[derive(Clone, Debug)]
 pub struct References(Vec<TfIdf>);
-
-/// Tf-idf weights of one sentence in the order of the n-grams, their norms per order and its length in bigrams.
-#[derive(Clone, Debug)]
-struct TfIdf {
-    weights: [Vec<(Ngram, f64)>; MAX_ORDER],
-    norms: [f64; MAX_ORDER],
-    bigrams: usize,
-}
 
 impl CiderScorer {
     /// Counts document frequencies. A document is the set of one image's references, each a list of tokens from
@@ -67,8 +55,8 @@ impl CiderScorer {
         if references.is_empty() {
             return 0.0;
         }
-        let total: f64 = references.iter().map(|reference| similarity(hypothesis, reference)).sum();
-        SCALE * total / (MAX_ORDER * references.len()) as f64
+        let total: f64 = references.iter().map(|reference| hypothesis.similarity(reference)).sum();
+        SCALE * total / references.len() as f64
     }
 
     fn count<'a, S: Iterator<Item = &'a str>, D: Iterator<Item = S>>(documents: impl Iterator<Item = D>) -> Self {
@@ -109,17 +97,7 @@ impl CiderScorer {
             })
         };
         let numbers: Vec<u32> = words.map(&mut number).collect();
-        let mut found: [Vec<Ngram>; MAX_ORDER] = Default::default();
-        for_each_ngram(&numbers, |order, ngram| found[order].push(ngram));
-        let bigrams = found[1].len();
-        let weights = found.map(|mut ngrams| {
-            ngrams.sort_unstable();
-            let runs = ngrams.chunk_by(|a, b| a == b);
-            runs.map(|run| (run[0], run.len() as f64 * self.idf(run[0]))).collect::<Vec<_>>()
-        });
-        let norms =
-            std::array::from_fn(|order| weights[order].iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt());
-        TfIdf { weights, norms, bigrams }
+        TfIdf::new(&numbers, |ngram| self.idf(ngram))
     }
 
     fn idf(&self, ngram: Ngram) -> f64 {
@@ -143,41 +121,4 @@ pub(super) fn cider_d_per_item(corpus: &[TokenizedItem]) -> Vec<f64> {
 
 fn split(tokens: &[String]) -> impl Iterator<Item = &str> {
     tokens.iter().flat_map(|token| token.split_whitespace())
-}
-
-/// Calls `then` with order − 1 and n-gram for all n-grams up to the highest order.
-fn for_each_ngram(words: &[u32], mut then: impl FnMut(usize, Ngram)) {
-    for start in 0..words.len() {
-        let mut ngram = 0;
-        for (order, &word) in words[start..].iter().take(MAX_ORDER).enumerate() {
-            ngram = (ngram << 32) | (Ngram::from(word) + 1);
-            then(order, ngram);
-        }
-    }
-}
-
-/// Clipped cosine of the tf-idf vectors with the length penalty, summed over the orders.
-fn similarity(hypothesis: &TfIdf, reference: &TfIdf) -> f64 {
-    let difference = hypothesis.bigrams.abs_diff(reference.bigrams) as f64;
-    let penalty = (-difference * difference / (2.0 * SIGMA * SIGMA)).exp();
-    (0..MAX_ORDER)
-        .map(|order| {
-            let common = clipped_product(&hypothesis.weights[order], &reference.weights[order]);
-            let norms = hypothesis.norms[order] * reference.norms[order];
-            penalty * if norms == 0.0 { common } else { common / norms }
-        })
-        .sum()
-}
-
-fn clipped_product(hypothesis: &[(Ngram, f64)], reference: &[(Ngram, f64)]) -> f64 {
-    let (mut product, mut others) = (0.0, reference.iter().peekable());
-    for &(ngram, weight) in hypothesis {
-        while others.next_if(|&&(other, _)| other < ngram).is_some() {}
-        if let Some(&&(other, reference)) = others.peek()
-            && other == ngram
-        {
-            product += weight.min(reference) * reference;
-        }
-    }
-    product
 }

@@ -1,9 +1,8 @@
-//! n-gram counts shared by BLEU and CIDEr-D.
+//! n-gram counts of BLEU.
 
 use std::collections::BTreeMap;
 
-/// Longest n-gram that BLEU and CIDEr-D count.
-pub(super) const MAX_ORDER: usize = 4;
+pub(super) use crate::tf_idf::MAX_ORDER;
 
 /// How often each n-gram of one sentence occurs, for n = 1..=[`MAX_ORDER`] (index n − 1).
 /// Ordered, so that sums over it are the same in every run.

@@ -34,7 +34,7 @@ pub(crate) struct ModelOptions {
     /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: u8,
-    /// Captions that are followed at once; the bundle's own number where it is not given.
+    /// The best caption of a beam of this width; searched as the bundle says where it is not given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     beam: Option<u8>,
 }
@@ -151,12 +151,14 @@ impl ModelOptions {
     /// The captioner and the settings that it was opened with.
     fn open(&self) -> Result<(Captioner, Settings)> {
         let trusted = self.trust.as_deref().map(Trusted::read).transpose()?;
-        let bundle = Bundle::read_trusted(&bundle_place(self.bundle.as_deref())?, trusted.as_ref())?;
+        let mut bundle = Bundle::read_trusted(&bundle_place(self.bundle.as_deref())?, trusted.as_ref())?;
+        if let Some(beam) = self.beam {
+            bundle.manifest.search = bundle.manifest.search.with_beam(usize::from(beam));
+        }
         let settings = Settings {
             choice: self.runtime,
             provider: self.provider,
             threads: usize::from(self.threads),
-            beam: self.beam.map_or(bundle.manifest.search.beam, usize::from),
             engines: None,
         };
         Ok((Captioner::open(&bundle, &settings)?, settings))
@@ -291,12 +293,12 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     }
     let row = |name: &str, times: bench::Quantiles| format!("{name:14} {:8.1} {:8.1}", times.p50_ms, times.p95_ms);
     print(&format!(
-        "{} · {} threads · decoder {} · beam {} · batch {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
+        "{} · {} threads · decoder {} · {} · batch {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
          {:.2} × its encoder · peak memory {:.0} MiB · {:.1} bytes a packet",
         report.runtime,
         report.threads,
         report.kernel,
-        report.beam,
+        report.search,
         report.batch,
         report.captions,
         "ms",

@@ -65,7 +65,7 @@ pub struct ModelConfig {
     /// Frames at most that are captioned together, 1 to 16: tiles of a scene, or what waits behind a slow caption. They share the
     /// decoder's steps, as long as a batch takes less than a second; each takes the memory of its cross-attention's keys and values (0.8 MB with d 512 and 4 layers).
     pub batch: usize,
-    /// Captions followed at once; the bundle's own number where it is not given.
+    /// The best caption of a beam of this width; searched as the bundle says where it is not given.
     pub beam: Option<u8>,
 }
 

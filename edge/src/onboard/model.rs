@@ -109,13 +109,14 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn load(&self, place: &Path, golden: Option<&Golden>) -> Result<(Captioner, Scrubber)> {
-        let bundle = Bundle::read_trusted(place, self.trusted)?;
-        let beam = self.config.beam.map_or(bundle.manifest.search.beam, usize::from);
+        let mut bundle = Bundle::read_trusted(place, self.trusted)?;
+        if let Some(beam) = self.config.beam {
+            bundle.manifest.search = bundle.manifest.search.with_beam(usize::from(beam));
+        }
         let settings = runtime::Settings {
             choice: self.config.runtime,
             provider: self.config.provider,
             threads: self.config.threads,
-            beam,
             engines: self.config.engines.clone(),
         };
         let mut captioner = Captioner::open(&bundle, &settings)?;

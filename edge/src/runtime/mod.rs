@@ -114,8 +114,6 @@ pub struct Settings {
     pub provider: Provider,
     /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     pub threads: usize,
-    /// Captions that are followed at once.
-    pub beam: usize,
     /// Folder in which TensorRT keeps its engines from one start to the next.
     pub engines: Option<PathBuf>,
 }

@@ -149,11 +149,7 @@ pub fn spreads(
     let see = Rc::new(see);
     let observer = Rc::clone(&see);
     runtime.observe(Box::new(move |name, values| observer(name, values)));
-    let search = search::Settings {
-        beam: settings.beam,
-        longest: bundle.manifest.model.max_tokens - 1,
-        length_exponent: bundle.manifest.search.length_exponent,
-    };
+    let search = bundle.strategy()?.settings();
     for input in images {
         see(edge::runtime::names::IMAGE, input);
         let memory = runtime.encode(0, input)?;

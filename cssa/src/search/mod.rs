@@ -1,5 +1,16 @@
-//! Beam search over any decoder that can do one step: the same code evaluates in training, checks the export and
+//! The search for captions over any decoder that can do one step: beam search, draws from the model, and of both the caption
+//! that most of the model's belief agrees with ([`consensus`]). The same code evaluates in training, checks the export and
 //! captions on board.
+
+pub mod consensus;
+mod draws;
+mod frequencies;
+mod strategy;
+
+pub use consensus::consensus_all;
+pub use draws::{Drawn, draw_all};
+pub use frequencies::{DocumentFrequencies, FrequenciesError};
+pub use strategy::{MissingFrequencies, Strategy};
 
 use crate::lanes;
 use crate::vocabulary::TokenId;
@@ -81,7 +92,10 @@ struct Candidate {
 /// The captions of one image.
 struct Beam {
     live: Vec<Live>,
+    /// The best that have ended, best first.
     finished: Vec<Hypothesis>,
+    /// How many of them are wanted.
+    best: usize,
 }
 
 /// Searches the best caption of one image.
@@ -94,8 +108,22 @@ pub fn search<S: Step>(step: &mut S, settings: Settings) -> Result<Hypothesis, S
 
 /// Searches the best captions of `images` images, all in the same steps.
 pub fn search_all<S: Step>(step: &mut S, images: usize, settings: Settings) -> Result<Vec<Hypothesis>, S::Error> {
+    let lists = n_best_all(step, images, settings, 1)?;
+    Ok(lists
+        .into_iter()
+        .map(|mut list| if list.is_empty() { Hypothesis::NOTHING } else { list.swap_remove(0) })
+        .collect())
+}
+
+/// Searches the `best` best captions of each of `images` images, best first; fewer where the beam finishes fewer.
+pub fn n_best_all<S: Step>(
+    step: &mut S,
+    images: usize,
+    settings: Settings,
+    best: usize,
+) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
     let settings = Settings { beam: settings.beam.max(1), ..settings };
-    let mut beams: Vec<Beam> = core::iter::repeat_with(Beam::new).take(images).collect();
+    let mut beams: Vec<Beam> = core::iter::repeat_with(|| Beam::new(best)).take(images).collect();
     let (mut numbers, mut tokens, mut parents, mut logits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for position in 0..=settings.longest {
         numbers.clear();
@@ -118,39 +146,40 @@ pub fn search_all<S: Step>(step: &mut S, images: usize, settings: Settings) -> R
             beam.advance(&logits, vocabulary, position == settings.longest, settings);
         }
     }
-    Ok(beams.into_iter().map(|beam| beam.best(settings)).collect())
+    Ok(beams.into_iter().map(|beam| beam.finished).collect())
 }
 
 impl Beam {
-    fn new() -> Self {
-        Self { live: alloc::vec![Live { tokens: Vec::new(), log_probability: 0.0, row: 0 }], finished: Vec::new() }
+    fn new(best: usize) -> Self {
+        let live = alloc::vec![Live { tokens: Vec::new(), log_probability: 0.0, row: 0 }];
+        Self { live, finished: Vec::new(), best: best.max(1) }
     }
 
-    /// Goes on by one token; no caption stays alive once none can become the best.
+    /// Goes on by one token; no caption stays alive once none can become one of the best.
     fn advance(&mut self, logits: &[f32], vocabulary: usize, last: bool, settings: Settings) {
         let mut next = Vec::with_capacity(settings.beam);
         for candidate in best_candidates(logits, vocabulary, &self.live, settings.beam, last) {
             let parent = &self.live[candidate.parent];
             let (mut tokens, log_probability) = (parent.tokens.clone(), candidate.log_probability);
             if candidate.token == TokenId::END {
-                self.finished.push(Hypothesis { tokens, log_probability });
+                self.finish(Hypothesis { tokens, log_probability }, settings.length_exponent);
             } else if next.len() < settings.beam {
                 tokens.push(candidate.token);
                 next.push(Live { tokens, log_probability, row: parent.row });
             }
         }
         self.live = next;
-        let rank = |hypothesis: &Hypothesis| hypothesis.rank(settings.length_exponent);
-        let best_finished = self.finished.iter().map(rank).fold(f32::NEG_INFINITY, f32::max);
         let hope = self.live.iter().map(|caption| upper_bound(caption, settings)).fold(f32::NEG_INFINITY, f32::max);
-        if best_finished >= hope {
+        if self.finished.get(self.best - 1).is_some_and(|worst| worst.rank(settings.length_exponent) >= hope) {
             self.live.clear();
         }
     }
 
-    fn best(self, settings: Settings) -> Hypothesis {
-        let rank = |hypothesis: &Hypothesis| hypothesis.rank(settings.length_exponent);
-        self.finished.into_iter().max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap_or(Hypothesis::NOTHING)
+    fn finish(&mut self, hypothesis: Hypothesis, exponent: f32) {
+        let rank = hypothesis.rank(exponent);
+        let place = self.finished.partition_point(|other| other.rank(exponent) > rank);
+        self.finished.insert(place, hypothesis);
+        self.finished.truncate(self.best);
     }
 }
 
@@ -190,12 +219,12 @@ fn log_sum_exp(row: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A language of four tokens with given transition probabilities; remembers the captions to check the parents.
-    struct Chain {
-        transitions: [[f32; 6]; 6],
+    pub(crate) struct Chain {
+        pub(crate) transitions: [[f32; 6]; 6],
         captions: Vec<Vec<TokenId>>,
     }
 
@@ -219,7 +248,7 @@ mod tests {
         }
     }
 
-    fn chain() -> Chain {
+    pub(crate) fn chain() -> Chain {
         let mut transitions = [[0.0; 6]; 6];
         // Greedy takes word 3 (0.6), which then scatters; word 4 (0.4) goes on surely and wins as a whole.
         transitions[1] = [0.0, 0.0, 0.0, 0.6, 0.4, 0.0];
@@ -280,6 +309,17 @@ mod tests {
         let Ok(together) = search_all(&mut Chains([chain(), endless, brief]), 3, settings);
         assert_eq!(together, alone);
         assert!(alone[0].tokens != alone[1].tokens && alone[2].tokens.is_empty());
+    }
+
+    #[test]
+    fn n_best_lists_are_in_order_and_begin_with_the_best() {
+        let settings = Settings { beam: 3, longest: 8, length_exponent: 0.0 };
+        let Ok(lists) = n_best_all(&mut chain(), 1, settings, 3);
+        assert_eq!(lists[0].len(), 3);
+        assert!(lists[0].is_sorted_by(|a, b| a.rank(0.0) >= b.rank(0.0)));
+        let Ok(best) = search(&mut chain(), settings);
+        assert_eq!(lists[0][0], best);
+        assert!(lists[0][1..].iter().all(|other| other.tokens != best.tokens));
     }
 
     #[test]

@@ -1,0 +1,123 @@
+//! Consensus decoding (minimum Bayes risk; Kumar and Byrne 2004): of the candidates, the caption that agrees best with what else
+//! the model might have said,
+//!
+//! c* = argmax_c Σ_e w_e CIDEr-D(c, e), with the document frequencies of the train images.
+//!
+//! The evidence e are captions drawn from the model, each with its share of the draws; where none are drawn, the beam's captions
+//! with their probabilities. Candidates are the beam's captions and the drawn ones.
+
+use super::{DocumentFrequencies, Hypothesis, Settings, Step, draw_all, n_best_all};
+use crate::model::Consensus;
+use crate::tf_idf::TfIdf;
+use crate::vocabulary::TokenId;
+use alloc::vec::Vec;
+
+/// Searches a caption for each of `images` images: `settings` are the beam's, but for its width, which is `consensus.beam`.
+pub fn consensus_all<S: Step>(
+    step: &mut S,
+    images: usize,
+    settings: Settings,
+    consensus: Consensus,
+    frequencies: &DocumentFrequencies,
+) -> Result<Vec<Hypothesis>, S::Error> {
+    let settings = Settings { beam: consensus.beam, ..settings };
+    let lists = n_best_all(step, images, settings, consensus.beam)?;
+    let drawn = draw_all(step, images, consensus.draws, settings.longest)?;
+    let choose_one = |(list, drawn): (Vec<Hypothesis>, Vec<super::Drawn>)| {
+        let mut candidates: Vec<(Hypothesis, f64)> = list.into_iter().map(|hypothesis| (hypothesis, 0.0)).collect();
+        for drawn in drawn {
+            match candidates.iter_mut().find(|(known, _)| known.tokens == drawn.hypothesis.tokens) {
+                Some((_, weight)) => *weight += drawn.count as f64,
+                None => candidates.push((drawn.hypothesis, drawn.count as f64)),
+            }
+        }
+        if consensus.draws == 0 {
+            weigh_by_probability(&mut candidates);
+        }
+        let best = choose(&candidates, frequencies);
+        if candidates.is_empty() { Hypothesis::NOTHING } else { candidates.swap_remove(best).0 }
+    };
+    Ok(lists.into_iter().zip(drawn).map(choose_one).collect())
+}
+
+fn weigh_by_probability(candidates: &mut [(Hypothesis, f64)]) {
+    let highest = candidates.iter().map(|(known, _)| known.log_probability).fold(f32::NEG_INFINITY, f32::max);
+    for (known, weight) in candidates {
+        *weight = f64::from(libm::expf(known.log_probability - highest));
+    }
+}
+
+/// The number of the candidate with the highest expected CIDEr-D over all candidates with their weights; the first of equals.
+#[must_use]
+pub fn choose(candidates: &[(Hypothesis, f64)], frequencies: &DocumentFrequencies) -> usize {
+    let words = |tokens: &[TokenId]| tokens.iter().map(|token| u32::from(token.0)).collect::<Vec<u32>>();
+    let vectors: Vec<TfIdf> = candidates
+        .iter()
+        .map(|(hypothesis, _)| TfIdf::new(&words(&hypothesis.tokens), |ngram| frequencies.idf(ngram)))
+        .collect();
+    let expected = |vector: &TfIdf| {
+        let evidence = vectors.iter().zip(candidates).filter(|(_, (_, weight))| *weight > 0.0);
+        evidence.map(|(other, (_, weight))| weight * vector.similarity(other)).sum::<f64>()
+    };
+    let mut best = (0, f64::NEG_INFINITY);
+    for (number, vector) in vectors.iter().enumerate() {
+        let found = expected(vector);
+        if found > best.1 {
+            best = (number, found);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::chain;
+    use super::*;
+
+    fn hypothesis(tokens: &[u16]) -> Hypothesis {
+        Hypothesis { tokens: tokens.iter().map(|&token| TokenId(token)).collect(), log_probability: -1.0 }
+    }
+
+    /// Words 3 to 20, each in a document of its own, word 3 in all.
+    fn frequencies() -> DocumentFrequencies {
+        DocumentFrequencies::count((4..20).map(|word| alloc::vec![alloc::vec![TokenId(3), TokenId(word)]]))
+    }
+
+    #[test]
+    fn the_caption_that_most_others_resemble_is_chosen() {
+        let alone = (hypothesis(&[3, 10, 11, 12, 13]), 3.0);
+        let alike = [[3, 4, 5, 6, 7], [3, 4, 5, 6, 8], [3, 4, 5, 9, 7]].map(|tokens| (hypothesis(&tokens), 2.0));
+        let candidates: Vec<_> = core::iter::once(alone).chain(alike).collect();
+        assert_eq!(
+            choose(&candidates, &frequencies()),
+            1,
+            "less likely than the first, but two more say nearly the same"
+        );
+        assert_eq!(choose(&candidates[..2], &frequencies()), 0, "of two the likelier");
+    }
+
+    #[test]
+    fn words_that_every_image_has_do_not_count() {
+        let candidates = [(hypothesis(&[3, 3, 3]), 1.0), (hypothesis(&[3, 3, 4]), 1.0), (hypothesis(&[5, 4]), 1.0)];
+        assert_eq!(choose(&candidates, &frequencies()), 2, "4 is what the last two share, 3 means nothing");
+    }
+
+    #[test]
+    fn a_search_without_draws_weighs_the_beams_captions() {
+        let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0 };
+        let wide = Consensus { beam: 3, draws: 0 };
+        let Ok(found) = consensus_all(&mut chain(), 1, settings, wide, &frequencies());
+        assert_eq!(found[0].tokens, [TokenId(4), TokenId(5)]);
+        let Ok(found) = consensus_all(&mut chain(), 1, settings, Consensus { beam: 3, draws: 32 }, &frequencies());
+        assert!(found[0].log_probability.is_finite());
+    }
+
+    #[test]
+    fn nothing_possible_gives_an_empty_caption() {
+        let mut silent = chain();
+        silent.transitions = [[0.0; 6]; 6];
+        let settings = Settings { beam: 3, longest: 4, length_exponent: 0.0 };
+        let Ok(found) = consensus_all(&mut silent, 1, settings, Consensus { beam: 3, draws: 0 }, &frequencies());
+        assert!(found[0].tokens.is_empty() && found[0].score() == 0.0);
+    }
+}

@@ -1,0 +1,83 @@
+//! `trainer caption`: images without references, captioned by a run.
+
+use crate::trained::Trained;
+use anyhow::{Context, Result, ensure};
+use cssa::model::Search;
+use cssa::preprocess;
+use cssa::search::Hypothesis;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A caption with its probability, as it is printed.
+#[derive(Debug, Serialize)]
+struct Line {
+    caption: String,
+    /// ln p of all its tokens, the end included.
+    log_probability: f32,
+    /// Geometric mean of the tokens' probabilities.
+    score: f32,
+}
+
+#[derive(Serialize)]
+struct Captioned<'a> {
+    image: &'a Path,
+    #[serde(flatten)]
+    chosen: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n_best: Option<Vec<Line>>,
+}
+
+impl From<(String, Hypothesis)> for Line {
+    fn from((caption, hypothesis): (String, Hypothesis)) -> Self {
+        Self { caption, log_probability: hypothesis.log_probability, score: hypothesis.score() }
+    }
+}
+
+/// Captions the images and those in folders, in the order of their names; `say` gets one JSON object an image. An image that cannot
+/// be read is an error that names it, after all others have been captioned.
+pub fn each(
+    trained: &Trained,
+    paths: &[PathBuf],
+    search: Search,
+    n_best: Option<usize>,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let (images, captioner) = (images(paths)?, trained.captioner(search)?);
+    let mut failed = Vec::new();
+    for path in &images {
+        let image = match preprocess::read(path) {
+            Ok(image) => image,
+            Err(error) => {
+                failed.push(error.to_string());
+                continue;
+            }
+        };
+        let features = trained.features(&image)?;
+        let chosen = captioner.caption(&features)?.into();
+        let list =
+            |best| Ok::<_, anyhow::Error>(captioner.n_best(&features, best)?.into_iter().map(Line::from).collect());
+        let n_best = n_best.map(list).transpose()?;
+        say(&serde_json::to_string(&Captioned { image: path, chosen, n_best })?);
+    }
+    ensure!(failed.is_empty(), "{} of {} images could not be read: {}", failed.len(), images.len(), failed.join("; "));
+    Ok(())
+}
+
+/// The files of `paths`, folders replaced by the images in them.
+fn images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut images = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            images.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let known = |file: &PathBuf| file.is_file() && image::ImageFormat::from_path(file).is_ok();
+        let mut found: Vec<PathBuf> = files.into_iter().filter(known).collect();
+        ensure!(!found.is_empty(), "{} holds no image", path.display());
+        found.sort();
+        images.append(&mut found);
+    }
+    Ok(images)
+}

@@ -1,0 +1,53 @@
+//! `trainer tune`: ways to search, compared on dev.
+
+use crate::progress::Progress;
+use crate::trained::Trained;
+use anyhow::{Context, Result};
+use cssa::dataset::Split;
+use cssa::model::{Consensus, Search};
+use std::path::{Path, PathBuf};
+
+/// Every beam and every consensus with every length exponent.
+pub fn searches(beams: &[u8], length_exponents: &[f32], consensus: &[Consensus]) -> Vec<Search> {
+    let plain = beams.iter().map(|&beam| (usize::from(beam), None));
+    let wide = consensus.iter().map(|&consensus| (consensus.beam, Some(consensus)));
+    let with = |(beam, consensus)| {
+        length_exponents.iter().map(move |&length_exponent| Search { beam, length_exponent, consensus })
+    };
+    plain.chain(wide).flat_map(with).collect()
+}
+
+/// The search with the highest CIDEr on dev, mean over the datasets; says what each gave.
+pub fn best(
+    trained: &Trained,
+    tried: &[Search],
+    (data, cache): (&[PathBuf], &Path),
+    progress: &Progress,
+    say: &mut dyn FnMut(&str),
+) -> Result<Search> {
+    let mut best: Option<(f64, Search)> = None;
+    for &search in tried {
+        let found = trained.evaluate(data, Split::Dev, search, cache, progress)?;
+        let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
+        say(&format!("{search}: dev CIDEr {cider:.4}"));
+        if best.is_none_or(|(other, _)| cider > other) {
+            best = Some((cider, search));
+        }
+    }
+    Ok(best.context("nothing to try: give --beams or --consensus")?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_tried_with_every_exponent() {
+        let consensus = Consensus { beam: 5, draws: 16 };
+        let tried = searches(&[1, 3], &[0.0, 1.0], &[consensus]);
+        assert_eq!(tried.len(), 6);
+        assert_eq!(tried[5], Search { beam: 5, length_exponent: 1.0, consensus: Some(consensus) });
+        assert_eq!(tried[5].to_string(), "consensus of beam 5 and 16 draws, length exponent 1");
+        assert_eq!(tried[0].to_string(), "beam 1, length exponent 0");
+    }
+}
