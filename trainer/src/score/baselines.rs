@@ -114,7 +114,7 @@ pub fn train_retrieval(listing: &Listing, split: Split, retrieval: Retrieval<'_>
 }
 
 /// The first image, of those that retrieval looks at, whose file is not there.
-pub fn missing_image(listing: &Listing, split: Split) -> Option<&str> {
+pub(super) fn missing_image(listing: &Listing, split: Split) -> Option<&str> {
     let wanted = listing.entries.iter().filter(|entry| is_in(entry, split));
     let missing = train(listing, split).chain(wanted).find(|entry| !entry.path.is_file());
     missing.map(|entry| entry.filename.as_str())

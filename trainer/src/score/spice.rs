@@ -185,65 +185,66 @@ fn without_folders(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
 
-    fn jars(folder: &Path) -> Jars {
+    fn jars(folder: &Path) -> Result<Jars> {
         for name in [SPICE, PARSER[0], PARSER[1]] {
-            std::fs::create_dir_all(folder.join(LIBRARIES)).unwrap();
-            std::fs::write(folder.join(name), name).unwrap();
+            std::fs::create_dir_all(folder.join(LIBRARIES))?;
+            std::fs::write(folder.join(name), name)?;
         }
-        Jars { folder: folder.to_path_buf(), cache: folder.join("cache") }
+        Ok(Jars { folder: folder.to_path_buf(), cache: folder.join("cache") })
     }
 
     #[test]
-    fn the_engine_is_a_module_where_its_folder_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let jars = jars(folder.path());
+    fn the_engine_is_a_module_where_its_folder_is() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let jars = jars(folder.path())?;
         let without = jars.java_options("-Dx=1");
         assert!(without.starts_with("-Dx=1 --add-opens=java.base/java.lang=ALL-UNNAMED"), "{without}");
         assert!(!without.contains("module"), "{without}");
-        std::fs::create_dir(folder.path().join(MODULES)).unwrap();
+        std::fs::create_dir(folder.path().join(MODULES))?;
         let with = jars.java_options("");
         let expected = format!("\"--module-path={}\" --add-modules={ENGINE} ", folder.path().join(MODULES).display());
         assert!(with.starts_with(&expected), "{with}");
+        Ok(())
     }
 
     #[test]
-    fn parses_are_kept_apart_for_other_jars() {
-        let folder = tempfile::tempdir().unwrap();
-        let jars = jars(folder.path());
-        let first = jars.parses().unwrap();
+    fn parses_are_kept_apart_for_other_jars() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let jars = jars(folder.path())?;
+        let first = jars.parses()?;
         assert!(first.is_dir() && first.parent() == Some(&folder.path().join("cache/spice")), "{first:?}");
-        assert_eq!(jars.parses().unwrap(), first);
-        std::fs::write(folder.path().join(PARSER[1]), "other models").unwrap();
-        assert_ne!(jars.parses().unwrap(), first);
+        assert_eq!(jars.parses()?, first);
+        std::fs::write(folder.path().join(PARSER[1]), "other models")?;
+        assert_ne!(jars.parses()?, first);
+        Ok(())
     }
 
     #[test]
-    fn one_run_at_a_time_has_the_parses() {
-        let folder = tempfile::tempdir().unwrap();
-        let held = lock(folder.path()).unwrap();
+    fn one_run_at_a_time_has_the_parses() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let held = lock(folder.path())?;
         let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::scope(|scope| {
-            let path = folder.path();
-            scope.spawn(move || lock(path).map(|_| sender.send(()).unwrap()).unwrap());
-            let wait = std::time::Duration::from_millis(100);
-            assert!(receiver.recv_timeout(wait).is_err(), "two runs have it");
-            drop(held);
-            receiver.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
-        });
+        let path = folder.path().to_path_buf();
+        std::thread::spawn(move || sender.send(lock(&path).map(drop)));
+        assert!(receiver.recv_timeout(std::time::Duration::from_millis(100)).is_err(), "two runs have it");
+        drop(held);
+        Ok(receiver.recv_timeout(std::time::Duration::from_secs(60))??)
     }
 
     #[test]
-    fn reasons_hold_no_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let jars = jars(folder.path());
-        std::fs::remove_file(folder.path().join(PARSER[0])).unwrap();
-        let reason = jars.spice(&[]).unwrap_err().to_string();
+    fn reasons_hold_no_folder() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let jars = jars(folder.path())?;
+        std::fs::remove_file(folder.path().join(PARSER[0]))?;
+        let reason = jars.spice(&[]).err().context("SPICE ran without its parser")?.to_string();
         assert!(
             reason.starts_with("spice/lib/stanford-corenlp-3.6.0.jar is missing in the folder of --jars"),
             "{reason}"
         );
         let said = "Caused by: x.LinkError: '/tmp/a/liblmdb.so': java.base/java.util (file:/home/b/c.jar) 1/2";
         assert_eq!(without_folders(said), "Caused by: x.LinkError: 'liblmdb.so': java.base/java.util (file:c.jar) 1/2");
+        Ok(())
     }
 }
