@@ -11,7 +11,7 @@ use trainer::data::features::Source;
 use trainer::net::{BackboneNet, read_weights};
 use trainer::progress::Progress;
 use trainer::run;
-use trainer::score::{self, Baseline, Jars, Named, Retrieval};
+use trainer::score::{self, Jars, Retrieval};
 use trainer::show::{gallery, heatmap};
 use trainer::trained::Trained;
 use trainer::{bench, caption, check, scenes, tune};
@@ -38,7 +38,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 if json {
                     print(&serde_json::to_string(&found)?);
                 } else {
-                    print(&format!("{} ({} images)\n{}", found.dataset, found.images, lines(&found.scores)));
+                    print(&format!("{} ({} images)\n{}", found.dataset, found.images, score::lines(&found.scores)));
                 }
             }
         }
@@ -68,12 +68,13 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             backbone_weights,
             backbone,
             image_size,
+            by_class,
             json,
             machine,
         } => {
             let listing = Listing::read(&references, dev)?;
             let items = score::items(&listing, split, &score::read_hypotheses(&hypotheses)?)?;
-            let jars = Jars::find(jars.as_deref());
+            let jars = Jars::find(jars.as_deref(), &machine.cache);
             let mut config = Config::default();
             (config.network.backbone, config.network.image_size) = (backbone, image_size);
             let model = config.model(4);
@@ -84,8 +85,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let folder = &machine.cache;
             let source = net.as_ref().map(|backbone| Source { model: &model, backbone, device, folder, seed: 0 });
             let retrieval = source.as_ref().map(|source| Retrieval { source, progress: &Progress });
-            let report = score::report(&listing, split, &items, &jars, retrieval)?;
-            print(&if json { serde_json::to_string(&report)? } else { text(&report) });
+            let request = score::Request { jars: &jars, retrieval, by_class };
+            let report = score::report(&listing, split, &items, &request)?;
+            print(&if json { serde_json::to_string(&report)? } else { report.text() });
         }
         Action::Heatmap { run, image, word, cell, hypotheses, out } => {
             files::check_writable(&out)?;
@@ -167,27 +169,4 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 fn print(text: &str) {
     println!("{text}");
-}
-
-fn lines(scores: &Named) -> String {
-    scores.iter().map(|(name, score)| format!("  {name:8} {score:.4}")).collect::<Vec<_>>().join("\n")
-}
-
-/// A score report for people.
-fn text(report: &score::Report) -> String {
-    let mut parts = vec![format!("{} images\n{}", report.images, lines(&report.scores))];
-    parts.extend(report.absent.iter().map(|(name, reason)| format!("  {name:8} absent: {reason}")));
-    match &report.deduplicated {
-        Some(distinct) => {
-            parts.push(format!("de-duplicated, {} images\n{}", distinct.images, lines(&distinct.scores)));
-        }
-        None => parts.push("de-duplicated: no image keeps three references".into()),
-    }
-    for (name, baseline) in [("class lookup", &report.class_lookup), ("train retrieval", &report.train_retrieval)] {
-        parts.push(match baseline {
-            Baseline::Scores(scores) => format!("{name}\n{}", lines(scores)),
-            Baseline::Absent(reason) => format!("{name}: absent: {reason}"),
-        });
-    }
-    parts.join("\n")
 }

@@ -103,7 +103,8 @@ pub(crate) enum Action {
         /// What dev is, for --split dev: blocks or hash.
         #[arg(long, default_value_t)]
         dev: DevRule,
-        /// Folder with meteor/ and spice/ of pycocoevalcap; looked for in python3's packages where it is not given.
+        /// Folder with meteor/ and spice/ of pycocoevalcap, as tests/peers/fetch-spice.sh makes it; looked for in python3's
+        /// packages where it is not given.
         #[arg(long)]
         jars: Option<PathBuf>,
         /// Backbone weights for the train-retrieval baseline.
@@ -115,6 +116,9 @@ pub(crate) enum Action {
         /// Side of its input in pixels.
         #[arg(long, default_value_t = 260)]
         image_size: usize,
+        /// Also a row a scene class: images, CIDEr, distinct captions, share of wrong ones.
+        #[arg(long)]
+        by_class: bool,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -321,7 +325,7 @@ impl Searching {
 
 #[derive(clap::Args)]
 pub(crate) struct Machine {
-    /// Folder of cached features.
+    /// Folder of cached features, and of the parses of trainer score.
     #[arg(long, default_value = "target/features")]
     pub(crate) cache: PathBuf,
     /// Where to compute.

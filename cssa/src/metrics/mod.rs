@@ -5,6 +5,7 @@
 //! whole, in its order: never average scores of its parts.
 
 mod bleu;
+pub mod bootstrap;
 mod cider;
 mod lexer;
 mod ngrams;

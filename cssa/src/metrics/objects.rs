@@ -108,20 +108,58 @@ pub struct Faithfulness {
     pub wrong: f64,
 }
 
+/// What one caption says, invents and misses, in groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ObjectCounts {
+    /// Groups that the caption says.
+    pub said: usize,
+    /// Of these, the groups that no reference says.
+    pub invented: usize,
+    /// Groups that at least three references say.
+    pub agreed: usize,
+    /// Of these, the groups that the caption does not say.
+    pub missed: usize,
+}
+
+impl ObjectCounts {
+    /// Counts the groups of one caption and its references.
+    #[must_use]
+    pub fn of(Item { hypothesis, references }: &Item, groups: &ObjectGroups) -> Self {
+        Self {
+            said: groups.said(hypothesis).len(),
+            invented: groups.invented(hypothesis, references).len(),
+            agreed: groups.agreed(references).count(),
+            missed: groups.missed(hypothesis, references).len(),
+        }
+    }
+
+    /// Whether the caption invents a group.
+    #[must_use]
+    pub fn is_wrong(self) -> bool {
+        self.invented > 0
+    }
+}
+
 /// Faithfulness of a corpus; all 0 for an empty one.
 #[must_use]
 pub fn faithfulness(items: &[Item], groups: &ObjectGroups) -> Faithfulness {
-    let (mut said, mut invented, mut agreed, mut missed, mut wrong) = (0, 0, 0, 0, 0);
-    for Item { hypothesis, references } in items {
-        let invents = groups.invented(hypothesis, references).len();
-        said += groups.said(hypothesis).len();
-        invented += invents;
-        wrong += usize::from(invents > 0);
-        agreed += groups.agreed(references).count();
-        missed += groups.missed(hypothesis, references).len();
+    let counts: Vec<ObjectCounts> = items.iter().map(|item| ObjectCounts::of(item, groups)).collect();
+    Faithfulness::of(&counts)
+}
+
+impl Faithfulness {
+    /// From the counts of each caption; all 0 without captions.
+    #[must_use]
+    pub fn of(counts: &[ObjectCounts]) -> Self {
+        let sum = |count: fn(&ObjectCounts) -> usize| counts.iter().map(count).sum::<usize>();
+        let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let wrong = counts.iter().filter(|counts| counts.is_wrong()).count();
+        Self {
+            invented: share(sum(|counts| counts.invented), sum(|counts| counts.said)),
+            missed: share(sum(|counts| counts.missed), sum(|counts| counts.agreed)),
+            wrong: share(wrong, counts.len()),
+        }
     }
-    let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    Faithfulness { invented: share(invented, said), missed: share(missed, agreed), wrong: share(wrong, items.len()) }
 }
 
 #[cfg(test)]
@@ -141,6 +179,9 @@ mod tests {
         assert_eq!(name(groups.said(&wrong.hypothesis)), ["building", "river", "bridge"]);
         assert_eq!(name(groups.invented(&wrong.hypothesis, &wrong.references)), ["river", "bridge"]);
         assert_eq!(name(groups.missed(&wrong.hypothesis, &wrong.references)), ["airplane"]);
+        let counts = ObjectCounts::of(&wrong, &groups);
+        assert_eq!(counts, ObjectCounts { said: 3, invented: 2, agreed: 1, missed: 1 });
+        assert!(counts.is_wrong());
         let found = faithfulness(&[wrong, item("a plane")], &groups);
         assert_eq!(found, Faithfulness { invented: 0.5, missed: 0.5, wrong: 0.5 });
         assert_eq!(faithfulness(&[], &groups).wrong, 0.0);

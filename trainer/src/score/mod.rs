@@ -2,9 +2,14 @@
 
 mod baselines;
 mod jars;
+mod spice;
+mod statistics;
+mod text;
 
-pub use baselines::{Retrieval, class_lookup, train_retrieval};
+pub use baselines::{ByClass, Retrieval, class_consensus, class_lookup, train_retrieval};
 pub use jars::{JarError, Jars};
+pub use statistics::{ClassRow, Images, Statistics};
+pub use text::lines;
 
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Listed, Listing, Split};
@@ -29,10 +34,30 @@ pub struct Report {
     pub absent: BTreeMap<String, String>,
     /// Over the images that keep three references when each reference counts once.
     pub deduplicated: Option<Deduplicated>,
-    /// One sentence for each true scene class.
-    pub class_lookup: Baseline,
+    /// Variety, length and faithfulness, with intervals.
+    #[serde(flatten)]
+    pub statistics: Statistics,
+    /// The most frequent sentence of each true scene class.
+    pub class_lookup: ClassBaseline,
+    /// The most expected sentence of each true scene class: what naming the class right brings at best.
+    pub class_consensus: ClassBaseline,
     /// The caption of the most similar train image.
     pub train_retrieval: Baseline,
+    /// Each class, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_class: Option<Vec<ClassRow>>,
+}
+
+/// A baseline over the images whose class is known.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassBaseline {
+    /// Images that have a class, and train images of it.
+    pub images: usize,
+    /// The other images of the split.
+    pub left_out: usize,
+    /// Its scores.
+    #[serde(flatten)]
+    pub baseline: Baseline,
 }
 
 /// The de-duplicated score.
@@ -99,29 +124,25 @@ pub fn items(listing: &Listing, split: Split, hypotheses: &BTreeMap<String, Stri
         .collect())
 }
 
-/// Scores items with everything that is at hand, and the baselines.
-pub fn report(
-    listing: &Listing,
-    split: Split,
-    items: &[Item],
-    jars: &Result<Jars, JarError>,
-    retrieval: Option<Retrieval<'_>>,
-) -> Result<Report> {
+/// What to score with, and how much to tell.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// METEOR and SPICE, or why they cannot run.
+    pub jars: &'a Result<Jars, JarError>,
+    /// What the train-retrieval baseline compares images with.
+    pub retrieval: Option<Retrieval<'a>>,
+    /// Whether to tell each class apart.
+    pub by_class: bool,
+}
+
+/// Scores items, as [`items`] gives them, with everything that is at hand, and the baselines.
+pub fn report(listing: &Listing, split: Split, items: &[Item], request: &Request<'_>) -> Result<Report> {
     let mut scores = named(&metrics::score(items)?);
     let mut absent = BTreeMap::new();
-    match jars {
-        Ok(jars) => {
-            for (name, found) in [("meteor", jars.meteor(items)), ("spice", jars.spice(items))] {
-                match found {
-                    Ok(score) => drop(scores.insert(name.into(), score)),
-                    Err(error) => drop(absent.insert(name.to_owned(), error.to_string())),
-                }
-            }
-        }
-        Err(error) => {
-            for name in ["meteor", "spice"] {
-                absent.insert(name.to_owned(), error.to_string());
-            }
+    for (name, found) in with_jars(request.jars, items) {
+        match found {
+            Ok(score) => drop(scores.insert(name.into(), score)),
+            Err(reason) => drop(absent.insert(name.to_owned(), reason)),
         }
     }
     let distinct = metrics::deduplicated(items);
@@ -130,20 +151,47 @@ pub fn report(
     } else {
         Some(Deduplicated { images: distinct.len(), scores: named(&metrics::score(&distinct)?) })
     };
-    let scored = |found: Result<Vec<Item>>| match found.and_then(|items| Ok(metrics::score(&items)?)) {
-        Ok(scores) => Baseline::Scores(named(&scores)),
-        Err(reason) => Baseline::Absent(format!("{reason:#}")),
-    };
-    let retrieved = match retrieval {
-        Some(retrieval) => scored(train_retrieval(listing, split, retrieval)),
-        None => Baseline::Absent("needs --backbone-weights to compare images with".into()),
-    };
+    let images = Images::score(items)?;
+    let names = listing.entries.iter().filter(|entry| is_in(entry, split)).map(|entry| entry.filename.as_str());
     Ok(Report {
         scores,
         images: items.len(),
         absent,
         deduplicated,
-        class_lookup: scored(class_lookup(listing, split)),
-        train_retrieval: retrieved,
+        statistics: images.statistics()?,
+        class_lookup: ClassBaseline::score(&class_lookup(listing, split)),
+        class_consensus: ClassBaseline::score(&class_consensus(listing, split)),
+        train_retrieval: retrieved(listing, split, request.retrieval)?,
+        by_class: request.by_class.then(|| images.by_class(names)),
     })
+}
+
+/// METEOR and SPICE, or the reason why one is absent.
+fn with_jars(jars: &Result<Jars, JarError>, items: &[Item]) -> [(&'static str, Result<f64, String>); 2] {
+    let with = |score: fn(&Jars, &[Item]) -> Result<f64, JarError>| match jars {
+        Ok(jars) => score(jars, items).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    [("meteor", with(Jars::meteor)), ("spice", with(Jars::spice))]
+}
+
+impl ClassBaseline {
+    fn score(ByClass { items, left_out }: &ByClass) -> Self {
+        let baseline = match metrics::score(items) {
+            Ok(scores) => Baseline::Scores(named(&scores)),
+            Err(_) if items.is_empty() => Baseline::Absent("no image's name tells a class of the train images".into()),
+            Err(error) => Baseline::Absent(error.to_string()),
+        };
+        Self { images: items.len(), left_out: *left_out, baseline }
+    }
+}
+
+fn retrieved(listing: &Listing, split: Split, retrieval: Option<Retrieval<'_>>) -> Result<Baseline> {
+    let Some(retrieval) = retrieval else {
+        return Ok(Baseline::Absent("needs --backbone-weights to compare images with".into()));
+    };
+    if let Some(name) = baselines::missing_image(listing, split) {
+        return Ok(Baseline::Absent(format!("image {name} of the dataset is missing")));
+    }
+    Ok(Baseline::Scores(named(&metrics::score(&train_retrieval(listing, split, retrieval)?)?)))
 }
