@@ -40,6 +40,8 @@ pub struct Places {
     pub out: PathBuf,
     /// Folder of cached features.
     pub cache: PathBuf,
+    /// Folder with WordNet's `index.sense`, which need not be there.
+    pub wordnet: PathBuf,
     /// A stage saves itself at least this often.
     pub save_every: Duration,
 }
@@ -77,19 +79,22 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
-    prepare(config, places, &Inputs::new(&provenance, &vocabulary, &datasets, &places.start)?)?;
+    let synonyms = Synonyms::read(&places.wordnet, &vocabulary)?;
+    let text_branch = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
+    if text_branch {
+        progress.say(&synonyms.description(&places.wordnet, &vocabulary));
+    }
+    let inputs = Inputs::new(&provenance, &vocabulary, &datasets, &places.start)?;
+    prepare(config, places, &Inputs { synonyms_sha256: text_branch.then(|| synonyms.digest()), ..inputs })?;
 
-    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed: config.seed };
+    let seed = config.data.view_seed.unwrap_or(config.seed);
+    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
     let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
     let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
     let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.onto(device)?;
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
-    let captions =
-        |sample: &crate::data::samples::Sample| sample.captions.iter().map(|(tokens, _)| tokens.clone()).collect();
-    let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
-    let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
     if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
         let (classes, width) = (samples.scenes as i64, model.width as i64);
@@ -346,6 +351,9 @@ struct Inputs {
     #[serde(skip_serializing_if = "Option::is_none")]
     from_sha256: Option<String>,
     vocabulary_sha256: String,
+    /// Of the synonyms, where the run has MCCL's text branch; `none` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synonyms_sha256: Option<String>,
     datasets: Vec<String>,
 }
 
@@ -360,6 +368,7 @@ impl Inputs {
             backbone_sha256: provenance.backbone_sha256.clone(),
             from_sha256,
             vocabulary_sha256: cssa::bundle::hexadecimal(&Sha256::digest(vocabulary.text())),
+            synonyms_sha256: None,
             datasets: datasets.iter().map(described).collect(),
         })
     }
@@ -390,7 +399,7 @@ fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
     let (path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
     if path.exists() {
         let same = files::read_text(&path, 1 << 20)? == text;
-        ensure!(same, "{} differs from --data or --backbone-weights: name another --out", path.display());
+        ensure!(same, "{} differs from --data, --backbone-weights or --wordnet: name another --out", path.display());
     }
     Ok(files::write(&path, text.as_bytes())?)
 }
