@@ -71,21 +71,19 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_repeat(config, &datasets)?;
-    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } =
-        begin(config, places, &datasets, progress)?;
+    let beginning = begin(config, places, &datasets, progress)?;
+    let (synonyms, inputs) = inputs(config, places, &datasets, &beginning)?;
+    if inputs.synonyms_sha256.is_some() {
+        progress.say(&synonyms.description(&places.wordnet, &beginning.vocabulary));
+    }
+    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } = beginning;
     let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
     backbone.set_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
-    let synonyms = Synonyms::read(&places.wordnet, &vocabulary)?;
-    let text_branch = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
-    if text_branch {
-        progress.say(&synonyms.description(&places.wordnet, &vocabulary));
-    }
-    let inputs = Inputs::new(&provenance, &vocabulary, &datasets, &places.start)?;
-    prepare(config, places, &Inputs { synonyms_sha256: text_branch.then(|| synonyms.digest()), ..inputs })?;
+    prepare(config, places, &inputs)?;
 
     let seed = config.data.view_seed.unwrap_or(config.seed);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
@@ -152,6 +150,27 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         })?;
     }
     Ok(())
+}
+
+/// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
+pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
+    let datasets = read_datasets(&places.data, config.data.dev)?;
+    let beginning = begin(config, places, &datasets, progress)?;
+    prepare(config, places, &inputs(config, places, &datasets, &beginning)?.1)
+}
+
+/// The synonyms of a run, and what it is started on; synonyms count where MCCL has its text branch.
+fn inputs(
+    config: &Config,
+    places: &Places,
+    datasets: &[Dataset],
+    Beginning { vocabulary, provenance, .. }: &Beginning,
+) -> Result<(Synonyms, Inputs)> {
+    let synonyms = Synonyms::read(&places.wordnet, vocabulary)?;
+    let used = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
+    let inputs = Inputs::new(provenance, vocabulary, datasets, &places.start)?;
+    let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), ..inputs };
+    Ok((synonyms, inputs))
 }
 
 /// Vocabulary, model and weights that a run begins with.

@@ -45,6 +45,7 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
         eprintln!("skipped: {} is not here", weights.display());
         return Ok(());
     }
+    tch::set_num_threads(1);
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
     trainer::scenes::write(&path("scenes"), 40, 5)?;
@@ -77,6 +78,16 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     assert_eq!(finished("out/runs/dgp-seed4/model.safetensors")?, before);
     assert!(path("out/runs/log-seed3/outcome.json").is_file() && !path("out/runs/exp-s1-seed3").exists());
     assert!(!path("out/runs/log-seed3/state").exists());
+
+    // A finished run is not taken for one with another lexicon, where its text branch had one.
+    made(Table::Seven, ["image+text", "text"], 1)?;
+    std::fs::create_dir(path("wordnet"))?;
+    std::fs::write(path("wordnet/index.sense"), "road%1:06:00:: 00000001 1 9\nriver%1:17:00:: 00000001 1 9\n")?;
+    let lexicon = Places { wordnet: path("wordnet"), ..places.clone() };
+    let request = Request { table: Table::Seven, cells: vec!["text".into()], seeds: 1 };
+    let refused =
+        ablate(&request, &config, &lexicon, Device::Cpu, &Progress).err().context("other synonyms were taken")?;
+    assert!(format!("{refused:#}").contains("text-seed3/inputs.toml differs"), "{refused:#}");
 
     let mut other = config.clone();
     other.network.dropout = 0.3;

@@ -41,6 +41,7 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
         splits.push((folder, if name == "rsicd" { Split::Val } else { Split::Test }, name));
     }
     if path.exists() {
+        run::check(config, places, progress)?;
         let text = files::read_text(&path, 1 << 26)?;
         let known: Outcome = serde_json::from_str(&text).with_context(|| format!("{}: delete it", path.display()))?;
         let same =
