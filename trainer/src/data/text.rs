@@ -46,9 +46,13 @@ impl Synonyms {
 
     /// What the program says about them.
     pub fn description(&self, folder: &Path, vocabulary: &Vocabulary) -> String {
+        let of = vocabulary.size() - TokenId::FIRST_WORD.index();
         if self.0.is_empty() {
-            let fetch = format!("tests/fetch-wordnet.sh {} fetches them", folder.display());
-            return format!("T_txt has no synonyms and only back-translations: {fetch}");
+            let reason = match folder.exists() {
+                true => format!("WordNet has none among the {of} words"),
+                false => format!("tests/fetch-wordnet.sh {} fetches WordNet", folder.display()),
+            };
+            return format!("T_txt has no synonyms and only back-translations: {reason}");
         }
         let text = vocabulary.text();
         let lines: Vec<&str> = text.lines().collect();
@@ -57,7 +61,6 @@ impl Synonyms {
             Some(format!("{}/{}", lines[word.index()], lines[later.index()]))
         };
         let examples: Vec<String> = self.0.iter().filter_map(pair).take(5).collect();
-        let of = vocabulary.size() - TokenId::FIRST_WORD.index();
         format!("{} of {of} words have synonyms in WordNet: {}, …", self.words(), examples.join(", "))
     }
 
