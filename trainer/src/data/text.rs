@@ -48,9 +48,10 @@ impl Synonyms {
     pub fn description(&self, folder: &Path, vocabulary: &Vocabulary) -> String {
         let of = vocabulary.size() - TokenId::FIRST_WORD.index();
         if self.0.is_empty() {
-            let reason = match folder.exists() {
-                true => format!("WordNet has none among the {of} words"),
-                false => format!("tests/fetch-wordnet.sh {} fetches WordNet", folder.display()),
+            let reason = if folder.exists() {
+                format!("WordNet has none among the {of} words")
+            } else {
+                format!("tests/fetch-wordnet.sh {} fetches WordNet", folder.display())
             };
             return format!("T_txt has no synonyms and only back-translations: {reason}");
         }
