@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::dataset::{DevRule, Listing};
 use cssa::files;
 use std::process::ExitCode;
-use trainer::ablate;
+use trainer::ablate::{self, Request};
 use trainer::config::Config;
 use trainer::data::features::Source;
 use trainer::net::{BackboneNet, read_weights};
@@ -23,9 +23,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let (config, places, device) = training.start()?;
             run::train(&config, &places, device, &Progress)?;
         }
-        Action::Ablate { table, seeds, training } => {
+        Action::Ablate { table, cells, seeds, training } => {
             let (config, places, device) = training.start()?;
-            print(&ablate::ablate(table, &config, &places, seeds, device, &Progress)?);
+            print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress)?);
         }
         Action::Evaluate { run, data, split, searching, hypotheses, json, machine } => {
             let trained = Trained::read(&run, machine.start()?)?;

@@ -78,6 +78,9 @@ pub struct Data {
     /// Views of each train image whose features are cached: the image itself and augmented ones. 0: pixels are cached
     /// instead, and augmented anew each time.
     pub views: usize,
+    /// Seed of the cached views; the run's where it is not named. Runs of several seeds share their views where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view_seed: Option<u64>,
     /// Which train images are dev, on which checkpoints are chosen: `blocks` or `hash`. A dataset that names its dev keeps it.
     pub dev: DevRule,
     /// Whether a caption begins with a token that names its dataset, so that datasets trained on together do not speak in each
@@ -254,6 +257,7 @@ impl Default for Data {
             minimum_count: 5,
             max_tokens: 32,
             views: 3,
+            view_seed: None,
             dev: DevRule::Blocks,
             styles: false,
             repeat: BTreeMap::new(),

@@ -133,10 +133,18 @@ impl<'a> Captioner<'a> {
 
 /// Scores captions, one an image, against the images' references.
 pub fn score(images: &[&Captioned], captions: &[String]) -> Result<Scores> {
+    Ok(metrics::score(&items(images, captions))?)
+}
+
+/// CIDEr-D of each image's caption, with document frequencies from all the images' references.
+pub fn cider_by_image(images: &[&Captioned], captions: &[String]) -> Result<Vec<f64>> {
+    Ok(metrics::cider_per_item(&items(images, captions))?)
+}
+
+fn items(images: &[&Captioned], captions: &[String]) -> Vec<Item> {
     let item = |(image, caption): (&&Captioned, &String)| Item {
         hypothesis: caption.clone(),
         references: image.captions.clone(),
     };
-    let items: Vec<Item> = images.iter().zip(captions).map(item).collect();
-    Ok(metrics::score(&items)?)
+    images.iter().zip(captions).map(item).collect()
 }

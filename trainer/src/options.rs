@@ -169,13 +169,17 @@ pub(crate) enum Action {
         #[command(flatten)]
         machine: Machine,
     },
-    /// Make one of the paper's tables: 4 (DGP, MCCL), 5 (decay) or 7 (branches of MCCL).
+    /// Make one of the paper's tables: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9 (figure 9: learning rate,
+    /// temperature, lambda and batch of MCCL), with paired differences; started again, it goes on with what is not finished.
     Ablate {
         /// Which table.
         #[arg(long)]
         table: Table,
+        /// Only these cells, by name.
+        #[arg(long, value_delimiter = ',')]
+        cells: Vec<String>,
         /// Seeds a cell, from the recipe's on.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 5)]
         seeds: u64,
         #[command(flatten)]
         training: Training,
@@ -279,6 +283,9 @@ pub(crate) struct Training {
     /// Change a field of the recipe, for example rsic.epochs=20; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
+    /// Folder with WordNet's index.sense (tests/fetch-wordnet.sh), for the text branch's synonyms.
+    #[arg(long, default_value = "target/wordnet")]
+    wordnet: PathBuf,
     /// Seconds after which a stage saves itself within an epoch.
     #[arg(long, default_value_t = 300)]
     save_every: u64,
@@ -288,13 +295,13 @@ pub(crate) struct Training {
 
 impl Training {
     pub(crate) fn start(self) -> Result<(Config, Places, tch::Device)> {
-        let Self { config, data, backbone_weights, from, out, changes, save_every, machine } = self;
+        let Self { config, data, backbone_weights, from, out, changes, wordnet, save_every, machine } = self;
         let config = Config::read_with(&config, &changes)?;
         let device = machine.start()?;
         let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
         let start = start.context("--backbone-weights or --from is needed")?;
         let save_every = Duration::from_secs(save_every);
-        Ok((config, Places { data, start, out, cache: machine.cache, save_every }, device))
+        Ok((config, Places { data, start, out, cache: machine.cache, wordnet, save_every }, device))
     }
 }
 

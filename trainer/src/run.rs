@@ -44,6 +44,8 @@ pub struct Places {
     pub out: PathBuf,
     /// Folder of cached features.
     pub cache: PathBuf,
+    /// Folder with WordNet's `index.sense`, which need not be there.
+    pub wordnet: PathBuf,
     /// A stage saves itself at least this often.
     pub save_every: Duration,
 }
@@ -73,27 +75,28 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_repeat(config, &datasets)?;
-    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } =
-        begin(config, places, &datasets, progress)?;
+    let beginning = begin(config, places, &datasets, progress)?;
+    let (synonyms, inputs) = inputs(config, places, &datasets, &beginning)?;
+    if inputs.synonyms_sha256.is_some() {
+        progress.say(&synonyms.description(&places.wordnet, &beginning.vocabulary));
+    }
+    let Beginning { vocabulary, model, backbone_tensors, earlier, provenance } = beginning;
     let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
     backbone.set_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
-    prepare(config, places, &Inputs::new(&provenance, &vocabulary, &datasets, &places.start)?)?;
+    prepare(config, places, &inputs)?;
 
-    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed: config.seed };
+    let seed = config.data.view_seed.unwrap_or(config.seed);
+    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
     let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
     let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
     let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.onto(device)?;
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = Held::collect(&source, &datasets, Split::Dev, progress)?;
-    let captions =
-        |sample: &crate::data::samples::Sample| sample.captions.iter().map(|(tokens, _)| tokens.clone()).collect();
-    let captions: Vec<Vec<Vec<TokenId>>> = samples.images.iter().map(captions).collect();
-    let synonyms = Synonyms::learn(captions.iter().map(|image| image.iter().map(Vec::as_slice).collect()));
 
     if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
         let (classes, width) = (samples.scenes as i64, model.width as i64);
@@ -151,6 +154,27 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         })?;
     }
     Ok(())
+}
+
+/// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
+pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
+    let datasets = read_datasets(&places.data, config.data.dev)?;
+    let beginning = begin(config, places, &datasets, progress)?;
+    prepare(config, places, &inputs(config, places, &datasets, &beginning)?.1)
+}
+
+/// The synonyms of a run, and what it is started on; synonyms count where MCCL has its text branch.
+fn inputs(
+    config: &Config,
+    places: &Places,
+    datasets: &[Dataset],
+    Beginning { vocabulary, provenance, .. }: &Beginning,
+) -> Result<(Synonyms, Inputs)> {
+    let synonyms = Synonyms::read(&places.wordnet, vocabulary)?;
+    let used = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
+    let inputs = Inputs::new(provenance, vocabulary, datasets, &places.start)?;
+    let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), ..inputs };
+    Ok((synonyms, inputs))
 }
 
 /// Vocabulary, model and weights that a run begins with.
@@ -353,6 +377,9 @@ struct Inputs {
     #[serde(skip_serializing_if = "Option::is_none")]
     from_sha256: Option<String>,
     vocabulary_sha256: String,
+    /// Of the synonyms, where the run has MCCL's text branch; `none` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synonyms_sha256: Option<String>,
     datasets: Vec<String>,
 }
 
@@ -367,6 +394,7 @@ impl Inputs {
             backbone_sha256: provenance.backbone_sha256.clone(),
             from_sha256,
             vocabulary_sha256: cssa::bundle::hexadecimal(&Sha256::digest(vocabulary.text())),
+            synonyms_sha256: None,
             datasets: datasets.iter().map(described).collect(),
         })
     }
@@ -397,7 +425,7 @@ fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
     let (path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
     if path.exists() {
         let same = files::read_text(&path, 1 << 20)? == text;
-        ensure!(same, "{} differs from --data or --backbone-weights: name another --out", path.display());
+        ensure!(same, "{} differs from --data, --backbone-weights or --wordnet: name another --out", path.display());
     }
     Ok(files::write(&path, text.as_bytes())?)
 }

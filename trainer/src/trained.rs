@@ -41,6 +41,9 @@ pub struct Evaluation {
     pub scores: BTreeMap<String, f64>,
     /// Caption by file name.
     pub hypotheses: BTreeMap<String, String>,
+    /// CIDEr-D by file name, with the split's document frequencies.
+    #[serde(skip)]
+    pub cider_by_image: BTreeMap<String, f64>,
 }
 
 impl Trained {
@@ -76,9 +79,10 @@ impl Trained {
         for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
-            let filenames = images.iter().map(|image| image.filename.clone());
-            let hypotheses = filenames.zip(captions).collect();
-            all.push(Evaluation { dataset, images: images.len(), scores, hypotheses });
+            let filenames = || images.iter().map(|image| image.filename.clone());
+            let cider_by_image = filenames().zip(evaluate::cider_by_image(&images, &captions)?).collect();
+            let hypotheses = filenames().zip(captions).collect();
+            all.push(Evaluation { dataset, images: images.len(), scores, hypotheses, cider_by_image });
         }
         Ok(all)
     }

@@ -108,8 +108,10 @@ pub struct Batcher<'a> {
 }
 
 impl Batcher<'_> {
-    /// The MCCL batch of `entries`; an image alone gets one of its captions.
+    /// The MCCL batch of `entries`; an image alone gets one of its captions. I′ and S′ are drawn from streams of their own, so
+    /// that I and S are the same with them and without.
     pub fn matching(&self, entries: &[Entry], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
+        let (mut image_twins, mut sentence_twins) = (Random::new(random.bits()), Random::new(random.bits()));
         let images: Vec<usize> = entries.iter().map(|entry| entry.image).collect();
         let mut shown: Vec<(usize, Shown)> = images.iter().map(|&image| (image, Shown::Itself)).collect();
         if twins.images {
@@ -122,7 +124,7 @@ impl Batcher<'_> {
             let tokens = &sample.captions[drawn].0;
             if twins.sentences {
                 let (back, words) = (&sample.back_translations, (self.vocabulary, self.max_tokens));
-                other_sentences.push(text::augment(tokens, back, self.synonyms, words, random));
+                other_sentences.push(text::augment(tokens, back, self.synonyms, words, &mut sentence_twins));
             }
             sentences.push(tokens.clone());
             numbers.push(sample.numbers[drawn]);
@@ -136,7 +138,7 @@ impl Batcher<'_> {
         let b = images.len() as i64;
         sentences.extend(other_sentences);
         Ok(MatchBatch {
-            images: self.samples.read(&shown, random, self.device)?,
+            images: self.samples.read(&shown, &mut image_twins, self.device)?,
             sentences: self.sentences(&sentences),
             twins,
             same: Tensor::from_slice(&same).view([b, b]).to_device(self.device),
@@ -196,4 +198,62 @@ fn pick(captions: &[(Vec<TokenId>, f32)], random: &mut Random) -> usize {
         left -= count;
     }
     captions.len() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::rows::{Rows, Writer};
+    use crate::data::samples::Cached;
+    use cssa::dataset::{Captioned, Dataset, Split};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn images_and_sentences_are_the_same_with_twins_and_without() -> Result<()> {
+        const IMAGES: usize = 6;
+        let vocabulary = Vocabulary::build(["a b c d e f"], 1);
+        let images = (0..IMAGES).map(|n| Captioned {
+            filename: format!("{n}.png"),
+            path: format!("{n}.png").into(),
+            split: Split::Train,
+            captions: ["a b", "c d e", "f a", "b c d"].map(str::to_owned).to_vec(),
+            back_translations: vec!["e e".into()],
+        });
+        let dataset = Dataset { name: "made up".into(), images: images.collect(), missing: 0 };
+        let folder = tempfile::tempdir()?;
+        let mut views = Vec::new();
+        for view in 0..3_u8 {
+            let path = folder.path().join(format!("{view}"));
+            let (mut writer, _) = Writer::start(&path, 2)?;
+            for n in 0..IMAGES as u8 {
+                writer.push(&[n, view])?;
+            }
+            writer.finish()?;
+            views.push(Rows::open(path, IMAGES, 2)?);
+        }
+        let cached = vec![Cached { features: views, pixels: None }];
+        let samples = Samples::new(&[dataset], cached, ((1, 1), 8), &vocabulary, 8, &BTreeMap::new());
+        let synonyms = Synonyms::default();
+        let (samples, vocabulary, synonyms) = (&samples, &vocabulary, &synonyms);
+        let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, device: Device::Cpu };
+        let entries: Vec<Entry> = (0..IMAGES).map(|image| Entry { image, caption: None }).collect();
+        let batch = |images, sentences| {
+            let twins = Twins { images, sentences, equal_sentences: true };
+            batcher.matching(&entries, twins, &mut Random::new(3))
+        };
+        let (b, both) = (IMAGES as i64, batch(true, true)?);
+        let first = |batch: &MatchBatch| -> Result<(Tensor, Tensor)> {
+            let features = batch.images.features.as_ref().map(|features| features.narrow(0, 0, b));
+            let tokens = batch.sentences.tokens.narrow(0, 0, b).narrow(1, 0, 4);
+            Ok((anyhow::Context::context(features, "no features")?, tokens))
+        };
+        for (images, sentences) in [(false, false), (true, false), (false, true)] {
+            let batch = batch(images, sentences)?;
+            assert_eq!(first(&batch)?, first(&both)?, "{images} {sentences}");
+            if images {
+                assert_eq!(batch.images.features, both.images.features, "I′ is the same with S′ and without");
+            }
+        }
+        Ok(())
+    }
 }

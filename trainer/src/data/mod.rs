@@ -6,3 +6,4 @@ pub mod features;
 pub mod rows;
 pub mod samples;
 pub mod text;
+pub mod wordnet;

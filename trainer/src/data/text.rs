@@ -1,45 +1,32 @@
 //! T_txt (paper 3.4.1): another sentence with the same meaning, by back-translation where the dataset has one, else by
-//! synonym replacement.
-//!
-//! The synonyms are learned from the train captions: two words that stand in for each other, all else equal, in two
-//! captions of the same image say the same about it.
+//! synonym replacement. Synonyms are [WordNet's](super::wordnet); where it is not there, there are none.
 
+use super::wordnet;
 use crate::random::Random;
+use anyhow::Result;
 use cssa::vocabulary::{TokenId, Vocabulary, words};
-use std::collections::{BTreeMap, BTreeSet};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-/// On fewer images than this a pair of words is an accident.
-const FEWEST_IMAGES: usize = 3;
 /// Share of the words with synonyms that are replaced.
 const REPLACED: f32 = 0.5;
 
-/// Words that may stand for one another, each with the number of images that say so.
+/// Words that may stand for one another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Synonyms(BTreeMap<TokenId, Vec<(TokenId, usize)>>);
+pub struct Synonyms(BTreeMap<TokenId, Vec<TokenId>>);
 
 impl Synonyms {
-    /// Learns from the distinct captions of each image.
-    pub fn learn<'a>(images: impl IntoIterator<Item = Vec<&'a [TokenId]>>) -> Self {
-        let mut counts: BTreeMap<(TokenId, TokenId), usize> = BTreeMap::new();
-        for captions in images {
-            let mut pairs = BTreeSet::new();
-            for (n, caption) in captions.iter().enumerate() {
-                for other in &captions[n + 1..] {
-                    if let Some((a, b)) = only_difference(caption, other) {
-                        pairs.insert((a.min(b), a.max(b)));
-                    }
-                }
-            }
-            for pair in pairs {
-                *counts.entry(pair).or_default() += 1;
-            }
-        }
-        let mut table: BTreeMap<TokenId, Vec<(TokenId, usize)>> = BTreeMap::new();
-        for ((a, b), count) in counts.into_iter().filter(|&(_, count)| count >= FEWEST_IMAGES) {
-            table.entry(a).or_default().push((b, count));
-            table.entry(b).or_default().push((a, count));
-        }
-        Self(table)
+    /// The words of each group may stand for one another.
+    pub fn new(groups: &[Vec<TokenId>]) -> Self {
+        let others = |group: &[TokenId], word| group.iter().copied().filter(|other| *other != word).collect();
+        let entries = groups.iter().flat_map(|group| group.iter().map(move |&word| (word, others(group, word))));
+        Self(entries.collect())
+    }
+
+    /// WordNet's for a vocabulary; none where `folder` is not there.
+    pub fn read(folder: &Path, vocabulary: &Vocabulary) -> Result<Self> {
+        Ok(if folder.exists() { Self::new(&wordnet::groups(folder, vocabulary)?) } else { Self::default() })
     }
 
     /// Words that have synonyms.
@@ -47,28 +34,43 @@ impl Synonyms {
         self.0.len()
     }
 
-    fn replace(&self, token: TokenId, random: &mut Random) -> TokenId {
-        let Some(others) = self.0.get(&token) else { return token };
-        if !random.chance(REPLACED) {
-            return token;
+    /// SHA-256 of all pairs, `none` without any.
+    pub fn digest(&self) -> String {
+        if self.0.is_empty() {
+            return "none".into();
         }
-        let mut left = random.below(others.iter().map(|(_, count)| count).sum());
-        for &(other, count) in others {
-            if left < count {
-                return other;
-            }
-            left -= count;
-        }
-        token
+        let pairs =
+            self.0.iter().flat_map(|(word, others)| others.iter().map(|other| format!("{} {}\n", word.0, other.0)));
+        cssa::bundle::hexadecimal(&Sha256::digest(pairs.collect::<String>()))
     }
-}
 
-/// The one place where two sentences of the same length differ, if it is one and both words are known.
-fn only_difference(a: &[TokenId], b: &[TokenId]) -> Option<(TokenId, TokenId)> {
-    let mut differing = a.iter().zip(b).filter(|(x, y)| x != y);
-    let (&x, &y) = differing.next()?;
-    let plain = x >= TokenId::FIRST_WORD && y >= TokenId::FIRST_WORD;
-    (a.len() == b.len() && differing.next().is_none() && plain).then_some((x, y))
+    /// What the program says about them.
+    pub fn description(&self, folder: &Path, vocabulary: &Vocabulary) -> String {
+        let of = vocabulary.size() - TokenId::FIRST_WORD.index();
+        if self.0.is_empty() {
+            let reason = if folder.exists() {
+                format!("WordNet has none among the {of} words")
+            } else {
+                format!("tests/fetch-wordnet.sh {} fetches WordNet", folder.display())
+            };
+            return format!("T_txt has no synonyms and only back-translations: {reason}");
+        }
+        let text = vocabulary.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let pair = |(word, others): (&TokenId, &Vec<TokenId>)| {
+            let later = others.iter().find(|other| *other > word)?;
+            Some(format!("{}/{}", lines[word.index()], lines[later.index()]))
+        };
+        let examples: Vec<String> = self.0.iter().filter_map(pair).take(5).collect();
+        format!("{} of {of} words have synonyms in WordNet: {}, …", self.words(), examples.join(", "))
+    }
+
+    fn replace(&self, token: TokenId, random: &mut Random) -> TokenId {
+        match self.0.get(&token) {
+            Some(others) if random.chance(REPLACED) => random.pick(others),
+            _ => token,
+        }
+    }
 }
 
 /// T_txt of `tokens` (start and end included); `back_translations` are its image's.
@@ -91,21 +93,30 @@ pub fn augment(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
-    fn words_that_stand_in_for_each_other_are_synonyms() {
-        let vocabulary = Vocabulary::build(["many planes on a road", "several airplanes near the big house"], 1);
+    fn synonyms_stand_in_for_each_other() {
+        let vocabulary = Vocabulary::build(["big large planes on a road"], 1);
         let encode = |text: &str| super::super::samples::with_ends(vocabulary.encode(text), 20);
-        let (many, several, near) =
-            (encode("many planes on a road"), encode("several planes on a road"), encode("many planes near a road"));
-        let image = || vec![many.as_slice(), several.as_slice()];
-        let once = || vec![many.as_slice(), near.as_slice()];
-        let synonyms = Synonyms::learn([image(), image(), image(), once(), once()]);
-        assert_eq!(synonyms.words(), 2, "many and several; on and near are an accident");
+        let (big, large) = (encode("big planes on a road"), encode("large planes on a road"));
+        let synonyms = Synonyms::new(&[vec![big[1], large[1]]]);
+        assert_eq!(synonyms.words(), 2);
         let mut random = Random::new(7);
         let found: BTreeSet<Vec<TokenId>> =
-            (0..20).map(|_| augment(&many, &[], &synonyms, (&vocabulary, 20), &mut random)).collect();
-        assert_eq!(found, BTreeSet::from([many.clone(), several.clone()]));
+            (0..20).map(|_| augment(&big, &[], &synonyms, (&vocabulary, 20), &mut random)).collect();
+        assert_eq!(found, BTreeSet::from([big, large]));
+        assert!(synonyms.digest() != "none" && synonyms.description(Path::new("x"), &vocabulary).contains("big/large"));
+    }
+
+    #[test]
+    fn without_wordnet_there_are_none_and_it_is_said() -> Result<()> {
+        let vocabulary = Vocabulary::build(["a"], 1);
+        let synonyms = Synonyms::read(Path::new("/no/wordnet"), &vocabulary)?;
+        assert_eq!((synonyms.words(), synonyms.digest().as_str()), (0, "none"));
+        let said = synonyms.description(Path::new("/no/wordnet"), &vocabulary);
+        assert!(said.contains("no synonyms and only back-translations") && !said.contains('\n'), "{said}");
+        Ok(())
     }
 
     #[test]

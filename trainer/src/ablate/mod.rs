@@ -1,0 +1,71 @@
+//! `trainer ablate`: tables 4, 5 and 7 and figure 9 of the paper by one command. Every cell is a run of its own in a folder of
+//! its own, over several seeds; started again, it goes on with what is not finished. All cells see the same number of images
+//! ([`tables`]), start from the same tensors and draw the same batches where they share a stage; they are compared seed by
+//! seed and image by image, and only an interval without 0 is called a help ([`compare`]).
+
+mod bootstrap;
+mod compare;
+mod outcome;
+mod report;
+mod tables;
+
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::run::Places;
+use anyhow::{Result, ensure};
+use compare::Outcomes;
+use cssa::files;
+use tables::Cell;
+pub use tables::Table;
+use tch::Device;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which table.
+    pub table: Table,
+    /// Its cells by name; all where none is named.
+    pub cells: Vec<String>,
+    /// Seeds a cell, from the recipe's on.
+    pub seeds: u64,
+}
+
+/// A row of the table with what its runs gave.
+struct Row {
+    cell: Cell,
+    outcomes: Outcomes,
+}
+
+/// Trains and scores the cells of a table seed by seed, so that an early stop leaves pairs, and writes `table-N.md` and
+/// `table-N.csv` into `places.out`. Gives the former.
+pub fn ablate(
+    request: &Request,
+    config: &Config,
+    places: &Places,
+    device: Device,
+    progress: &Progress,
+) -> Result<String> {
+    let Request { table, cells, seeds } = request;
+    ensure!(*seeds >= 1, "--seeds is 0, expected 1 or more");
+    tables::check_units(config)?;
+    let row = |cell| Row { cell, outcomes: Outcomes::new() };
+    let mut rows: Vec<Row> = table.chosen(cells)?.into_iter().map(row).collect();
+    let mut recipe = config.clone();
+    // All seeds see the same cached views: they are made once.
+    recipe.data.view_seed.get_or_insert(config.seed);
+    for seed in config.seed..config.seed + seeds {
+        recipe.seed = seed;
+        for row in &mut rows {
+            let name = format!("{}-seed{seed}", tables::run_name(&recipe, &row.cell));
+            progress.say(&format!("{}, seed {seed}: runs/{name}", row.cell.name));
+            let places = Places { out: places.out.join("runs").join(name), ..places.clone() };
+            let outcome = outcome::outcome(&row.cell.config(&recipe), &places, device, progress)?;
+            row.outcomes.insert(seed, outcome);
+        }
+    }
+    let markdown = report::markdown(*table, &rows);
+    let path = |extension: &str| places.out.join(format!("table-{}.{extension}", table.number()));
+    files::write(&path("md"), markdown.as_bytes())?;
+    files::write(&path("csv"), report::csv(*table, &rows).as_bytes())?;
+    Ok(markdown)
+}

@@ -1,0 +1,92 @@
+//! What is kept of a cell's run: scores, and CIDEr-D of every image, so that runs are compared image by image.
+
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::run::{self, Places};
+use crate::trained::Trained;
+use anyhow::{Context, Result, ensure};
+use cssa::dataset::{Dataset, Split};
+use cssa::files;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tch::Device;
+
+/// `outcome.json` of one run, by dataset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    pub(super) datasets: BTreeMap<String, Scored>,
+}
+
+/// One dataset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scored {
+    /// test, and for RSICD val: the scale of the paper's table.
+    pub(super) split: String,
+    /// BLEU, ROUGE-L, CIDEr over the corpus.
+    pub(super) scores: BTreeMap<String, f64>,
+    /// CIDEr-D by file name.
+    pub(super) cider: BTreeMap<String, f64>,
+}
+
+/// Trains the run of `config` in `places.out` and scores it, or reads what an earlier call found.
+pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<Outcome> {
+    let path = places.out.join("outcome.json");
+    run_matches(config, &places.out)?;
+    let mut splits = Vec::new();
+    for folder in &places.data {
+        let name = Dataset::read(folder, config.data.dev)?.name;
+        splits.push((folder, if name == "rsicd" { Split::Val } else { Split::Test }, name));
+    }
+    if path.exists() {
+        run::check(config, places, progress)?;
+        let text = files::read_text(&path, 1 << 26)?;
+        let known: Outcome = serde_json::from_str(&text).with_context(|| format!("{}: delete it", path.display()))?;
+        let same =
+            splits.len() == known.datasets.len() && splits.iter().all(|(_, _, name)| known.datasets.contains_key(name));
+        ensure!(same, "{} is of other datasets than --data: name another --out", path.display());
+        return Ok(known);
+    }
+    run::train(config, places, device, progress)?;
+    let trained = Trained::read(&places.out, device)?;
+    let mut outcome = Outcome::default();
+    for (folder, split, _) in splits {
+        for found in trained.evaluate(std::slice::from_ref(folder), split, trained.search(), &places.cache, progress)? {
+            let scored = Scored { split: split.name().into(), scores: found.scores, cider: found.cider_by_image };
+            outcome.datasets.insert(found.dataset, scored);
+        }
+    }
+    files::write(&path, serde_json::to_string_pretty(&outcome)?.as_bytes())?;
+    // The state of a finished cell is large and of no more use.
+    std::fs::remove_dir_all(places.out.join("state")).ok();
+    Ok(outcome)
+}
+
+/// A folder may only hold the run that is asked for.
+fn run_matches(config: &Config, out: &Path) -> Result<()> {
+    let path = out.join("config.toml");
+    if path.exists() {
+        let same = files::read_text(&path, 1 << 20)? == toml::to_string_pretty(config)?;
+        ensure!(same, "{} differs from --config: name another --out", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_of_another_recipe_is_refused_by_name() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let config = Config::default();
+        run_matches(&config, folder.path())?;
+        std::fs::write(folder.path().join("config.toml"), toml::to_string_pretty(&config)?)?;
+        run_matches(&config, folder.path())?;
+        let refused = run_matches(&Config { seed: 2, ..config }, folder.path()).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|error| error.contains("config.toml differs from --config")));
+        Ok(())
+    }
+}
