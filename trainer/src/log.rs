@@ -26,10 +26,10 @@ pub struct Epoch {
     pub epoch: usize,
     /// Mean over the batches.
     pub train_loss: f64,
-    /// CIDEr-D on dev, mean over the datasets.
-    pub dev_cider: f64,
+    /// CIDEr-D on dev, mean over the datasets; none in a refit, which has no dev.
+    pub dev_cider: Option<f64>,
     /// BLEU-4 on dev.
-    pub dev_bleu_4: f64,
+    pub dev_bleu_4: Option<f64>,
     /// Whether the run's checkpoint was taken here.
     pub chosen: bool,
 }
@@ -98,12 +98,18 @@ impl Log {
         serde_json::from_str(&text).with_context(|| format!("{}", self.metrics.display()))
     }
 
+    /// What a stage reached when it ended.
+    pub fn reached(&self, stage: &str, step: usize, values: &[(&str, f64)]) -> Result<()> {
+        self.scalars(stage, step, values)
+    }
+
     /// All epochs, of which the last is new.
     pub fn finished(&self, epochs: &[Epoch]) -> Result<()> {
         files::write(&self.metrics, serde_json::to_string_pretty(epochs)?.as_bytes())?;
         let Some(epoch) = epochs.last() else { return Ok(()) };
-        let scores =
-            [("dev_cider", epoch.dev_cider), ("dev_bleu_4", epoch.dev_bleu_4), ("epoch_loss", epoch.train_loss)];
+        let scores = [("dev_cider", epoch.dev_cider), ("dev_bleu_4", epoch.dev_bleu_4)];
+        let scores = scores.into_iter().filter_map(|(name, score)| Some((name, score?)));
+        let scores: Vec<(&str, f64)> = scores.chain([("epoch_loss", epoch.train_loss)]).collect();
         self.scalars(&epoch.stage, epoch.epoch, &scores)
     }
 

@@ -5,7 +5,7 @@ use crate::data::samples::with_ends;
 use crate::evaluate::{self, Captioner};
 use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to_array};
 use crate::progress::Progress;
-use crate::run::{Held, read_datasets};
+use crate::run::{HeldOut, read_datasets};
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
 use cssa::dataset::Split;
@@ -76,7 +76,7 @@ impl Trained {
         let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
         let captioner = self.captioner(search)?;
         let mut all = Vec::new();
-        for (dataset, images, features) in Held::collect(&source, &datasets, split, progress)?.0 {
+        for (dataset, images, features) in HeldOut::collect(&source, &datasets, split, progress)?.0 {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
             let filenames = || images.iter().map(|image| image.filename.clone());

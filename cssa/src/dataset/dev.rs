@@ -17,6 +17,9 @@ pub enum DevRule {
     Blocks,
     /// Every image whose file name hashes into 5 %: what runs before `blocks` used.
     Hash,
+    /// No image: a refit on train and dev for the number of epochs that dev chose before, for scores that are reported. Nothing
+    /// is left to choose confidence or thresholds on, so such a model does not fly.
+    None,
 }
 
 impl std::str::FromStr for DevRule {
@@ -26,7 +29,8 @@ impl std::str::FromStr for DevRule {
         match name {
             "blocks" => Ok(Self::Blocks),
             "hash" => Ok(Self::Hash),
-            other => Err(format!("unknown dev rule {other:?}, expected blocks or hash")),
+            "none" => Ok(Self::None),
+            other => Err(format!("unknown dev rule {other:?}, expected blocks, hash or none")),
         }
     }
 }
@@ -36,6 +40,7 @@ impl std::fmt::Display for DevRule {
         f.write_str(match self {
             Self::Blocks => "blocks",
             Self::Hash => "hash",
+            Self::None => "none",
         })
     }
 }
@@ -64,9 +69,9 @@ fn stem(filename: &str) -> &str {
     filename.rsplit('/').next().unwrap_or(filename).split('.').next().unwrap_or_default()
 }
 
-/// Turns some train images into dev.
+/// Turns some train images into dev, or the description's own dev into train for a refit.
 pub(super) fn assign(entries: &mut [Listed], rule: DevRule) {
-    if entries.iter().any(|entry| entry.split == Split::Dev) {
+    if rule != DevRule::None && entries.iter().any(|entry| entry.split == Split::Dev) {
         return;
     }
     match rule {
@@ -75,6 +80,11 @@ pub(super) fn assign(entries: &mut [Listed], rule: DevRule) {
                 if hashes_into_dev(&entry.filename) {
                     entry.split = Split::Dev;
                 }
+            }
+        }
+        DevRule::None => {
+            for entry in entries.iter_mut().filter(|entry| entry.split == Split::Dev) {
+                entry.split = Split::Train;
             }
         }
         DevRule::Blocks => {

@@ -173,7 +173,8 @@ impl Batcher<'_> {
         })
     }
 
-    fn sentences(&self, sentences: &[Vec<TokenId>]) -> Sentences {
+    /// Sentences with start and end.
+    pub fn sentences(&self, sentences: &[Vec<TokenId>]) -> Sentences {
         let length = sentences.iter().map(Vec::len).max().unwrap_or(1).min(self.max_tokens);
         let padded = sentences.iter().flat_map(|tokens| {
             let shown = tokens.iter().map(|token| i64::from(token.0)).chain(std::iter::repeat(0));

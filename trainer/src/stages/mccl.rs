@@ -5,7 +5,7 @@
 use super::epochs::{Epochs, Surroundings};
 use super::optimizer::{Optimizer, Settings};
 use crate::config::Config;
-use crate::data::batches::{MatchBatch, Twins};
+use crate::data::batches::{MatchBatch, Sentences, Twins};
 use crate::net::{BackboneNet, Encoder, Images, Mode, SentenceEncoder, Store};
 use anyhow::Result;
 use cssa::model::Model;
@@ -94,7 +94,7 @@ impl<'a> Net<'a> {
         let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
         let b = batch.same.size()[0];
         let images = self.images(&batch.images, mode);
-        let sentences = self.sentences.forward(&batch.sentences.tokens, &batch.sentences.last, mode);
+        let sentences = self.sentences(&batch.sentences, mode);
         let (image, sentence) = (images.narrow(0, 0, b), sentences.narrow(0, 0, b));
         let mut loss = contrast(&image, &sentence);
         if batch.twins.images {
@@ -106,8 +106,13 @@ impl<'a> Net<'a> {
         loss
     }
 
+    /// T: projected and normalized, `[b, p]`.
+    pub(super) fn sentences(&self, sentences: &Sentences, mode: Mode) -> Tensor {
+        self.sentences.forward(&sentences.tokens, &sentences.last, mode)
+    }
+
     /// f: mean over the grid, projected and normalized, `[b, p]`.
-    fn images(&self, images: &Images, mode: Mode) -> Tensor {
+    pub(super) fn images(&self, images: &Images, mode: Mode) -> Tensor {
         let mean = self.encoder.forward(images, mode).mean_dim(1, false, Kind::Float);
         crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>))
     }

@@ -3,6 +3,7 @@
 pub mod epochs;
 pub mod mccl;
 pub mod optimizer;
+pub mod recall;
 pub mod rewards;
 pub mod rsic;
 pub mod scst;

@@ -1,0 +1,133 @@
+//! Scores every epoch on dev and keeps the best checkpoint; without dev, the last.
+
+use super::split_features;
+use crate::data::features::Source;
+use crate::data::rows::Rows;
+use crate::evaluate::{self, Captioner};
+use crate::log::{Epoch, Log};
+use crate::net::{BackboneNet, Store};
+use crate::progress::Progress;
+use crate::trained;
+use anyhow::{Result, bail, ensure};
+use cssa::checkpoint::{Checkpoint, Description, GOLDEN, WEIGHTS};
+use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::language_model::LanguageModel;
+use cssa::model::Model;
+use cssa::search::{DocumentFrequencies, Strategy};
+use cssa::vocabulary::Vocabulary;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tch::Device;
+
+/// Scores every epoch on dev and keeps the best checkpoint.
+pub(super) struct Evaluator<'a> {
+    pub(super) dev: &'a HeldOut<'a>,
+    pub(super) description: Description,
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) language_model: LanguageModel,
+    pub(super) document_frequencies: Arc<DocumentFrequencies>,
+    pub(super) store: &'a Store,
+    pub(super) backbone: &'a BackboneNet,
+    pub(super) golden: Vec<(PathBuf, String)>,
+    pub(super) epochs: Vec<Epoch>,
+    pub(super) log: &'a Log,
+    pub(super) out: &'a Path,
+    pub(super) progress: &'a Progress,
+}
+
+impl Evaluator<'_> {
+    pub(super) fn epoch(
+        &mut self,
+        stage: &str,
+        epoch: usize,
+        train_loss: f64,
+        patience: usize,
+    ) -> Result<ControlFlow<()>> {
+        self.epochs.retain(|known| known.stage != stage || known.epoch < epoch);
+        let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
+        let strategy = Strategy::new(model, *search, Some(&self.document_frequencies))?;
+        let captioner = Captioner::new(model, (store, backbone), vocabulary, strategy)?;
+        let scores = self.dev.score(&captioner, self.progress)?;
+        let (dev_cider, dev_bleu_4) = (scores.as_ref().map(|scores| scores.cider), scores.map(|scores| scores.bleu[3]));
+        let best = self.epochs.iter().filter_map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
+        let chosen = dev_cider.is_none_or(|cider| cider > best) || self.epochs.is_empty();
+        let on_dev = dev_cider.map_or("no dev, the last epoch counts".into(), |cider| format!("dev CIDEr {cider:.4}"));
+        self.progress.say(&format!("{stage} epoch {epoch}: train loss {train_loss:.4}, {on_dev}"));
+        self.epochs.push(Epoch { stage: stage.into(), epoch, train_loss, dev_cider, dev_bleu_4, chosen });
+        if chosen {
+            self.write()?;
+        }
+        self.log.finished(&self.epochs)?;
+        let since = self.epochs.iter().rev().take_while(|epoch| epoch.stage == stage && !epoch.chosen).count();
+        Ok(if patience > 0 && since >= patience { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut tensors = self.backbone.tensors()?;
+        tensors.extend(self.store.arrays()?);
+        let (description, vocabulary) = (self.description.clone(), self.vocabulary.clone());
+        let language_model = self.language_model.clone();
+        let document_frequencies = Some(Arc::clone(&self.document_frequencies));
+        Checkpoint { description, tensors, vocabulary, language_model, document_frequencies }.write(self.out)?;
+        // In FP32 on a CPU wherever training runs: other runtimes have to agree with it, and GPUs convolve in TF32.
+        let golden = trained::Trained::read(self.out, Device::Cpu)?.golden(&self.golden)?;
+        Ok(golden.write(&self.out.join(GOLDEN))?)
+    }
+
+    /// Puts the best checkpoint so far into the store.
+    pub(super) fn restore_best(&self, model: &Model) -> Result<()> {
+        if self.epochs.is_empty() {
+            return Ok(());
+        }
+        let best = Checkpoint::read(self.out)?;
+        if best.description.model != *model {
+            bail!("{}: its model differs from the run's", self.out.join(WEIGHTS).display());
+        }
+        trained::restore(self.store, &best.tensors)?;
+        self.backbone.restore(&best.tensors)
+    }
+}
+
+/// Held-out images of all datasets with their features.
+#[derive(Debug)]
+pub(crate) struct HeldOut<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Rows)>);
+
+impl<'a> HeldOut<'a> {
+    pub(crate) fn collect(
+        source: &Source<'_>,
+        datasets: &'a [Dataset],
+        split: Split,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut held = Vec::new();
+        for dataset in datasets {
+            let images: Vec<&Captioned> = dataset.split(split).collect();
+            if !images.is_empty() {
+                held.push((dataset.name.clone(), images, split_features(source, dataset, split, 0, progress)?));
+            }
+        }
+        ensure!(!held.is_empty(), "the datasets have no {split:?} image, expected at least one");
+        Ok(Self(held))
+    }
+
+    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image.
+    fn score(&self, captioner: &Captioner<'_>, progress: &Progress) -> Result<Option<cssa::metrics::Scores>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
+        for (name, images, features) in &self.0 {
+            let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
+            let scores = evaluate::score(images, &captions)?;
+            progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
+            let share = 1.0 / self.0.len() as f64;
+            mean.cider += scores.cider * share;
+            mean.rouge_l += scores.rouge_l * share;
+            for (sum, bleu) in mean.bleu.iter_mut().zip(scores.bleu) {
+                *sum += bleu * share;
+            }
+        }
+        Ok(Some(mean))
+    }
+}

@@ -1,0 +1,113 @@
+//! Vocabulary, model and weights that a run begins with.
+
+use super::{Places, Start, inputs};
+use crate::config::Config;
+use crate::net::read_weights;
+use crate::progress::Progress;
+use anyhow::{Result, ensure};
+use cssa::checkpoint::{Checkpoint, Provenance};
+use cssa::dataset::{Dataset, Split};
+use cssa::model::Model;
+use cssa::vocabulary::{TokenId, Vocabulary};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Vocabulary, model and weights that a run begins with.
+pub(super) struct InitialState {
+    pub(super) vocabulary: Vocabulary,
+    pub(super) model: Model,
+    pub(super) backbone_tensors: Vec<(String, cssa::tensors::Array)>,
+    pub(super) earlier: Option<Checkpoint>,
+    pub(super) provenance: Provenance,
+}
+
+pub(super) fn initial_state(
+    config: &Config,
+    places: &Places,
+    datasets: &[Dataset],
+    progress: &Progress,
+) -> Result<InitialState> {
+    let mut provenance = Provenance {
+        datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
+        backbone_sha256: String::new(),
+        seed: config.seed,
+        revision: revision(),
+    };
+    match &places.start {
+        Start::Backbone(weights) => {
+            let mut vocabulary = build_vocabulary(datasets, config.data.minimum_count);
+            if config.data.styles {
+                vocabulary = vocabulary.with_styles(datasets.iter().map(|dataset| dataset.name.as_str()));
+            }
+            let model = config.model(vocabulary.size());
+            model.validate()?;
+            let backbone_tensors = read_weights(&model, weights)?;
+            provenance.backbone_sha256 = inputs::sha256(weights)?;
+            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: None, provenance })
+        }
+        Start::Run(run) => {
+            let earlier = Checkpoint::read(run)?;
+            progress.say(&unknown_words(datasets, &earlier.vocabulary, run));
+            if earlier.description.dev != config.data.dev {
+                progress.say(&format!(
+                    "warning: {} has dev {}, the recipe {}: its scores on dev may be of images that it has trained on",
+                    run.display(),
+                    earlier.description.dev,
+                    config.data.dev
+                ));
+            }
+            let model = config.model(earlier.vocabulary.size());
+            let fits = earlier.description.model == model;
+            ensure!(fits, "{}: its model differs from the recipe's network, expected the same", run.display());
+            let own = |(name, _): &&(String, _)| name.starts_with(cssa::parameters::BACKBONE);
+            let backbone_tensors = earlier.tensors.iter().filter(own).cloned().collect();
+            provenance.backbone_sha256.clone_from(&earlier.description.provenance.backbone_sha256);
+            for name in &earlier.description.provenance.datasets {
+                if !provenance.datasets.contains(name) {
+                    provenance.datasets.push(name.clone());
+                }
+            }
+            let vocabulary = earlier.vocabulary.clone();
+            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: Some(earlier), provenance })
+        }
+    }
+}
+
+/// How many of the train captions' words a run does not know: it can never say them.
+fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> String {
+    let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut words, mut lost) = (0_usize, 0_usize);
+    for caption in datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions) {
+        for word in cssa::vocabulary::words(caption) {
+            words += 1;
+            if vocabulary.id(&word) == TokenId::UNKNOWN {
+                lost += 1;
+                *unknown.entry(word).or_default() += 1;
+            }
+        }
+    }
+    let mut frequent: Vec<(String, usize)> = unknown.into_iter().collect();
+    frequent.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let examples: Vec<String> = frequent.iter().take(5).map(|(word, count)| format!("{word} ({count})")).collect();
+    let share = 100.0 * lost as f64 / words.max(1) as f64;
+    let (count, of) = (frequent.len(), vocabulary.size() - TokenId::FIRST_WORD.index());
+    let examples = if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
+    format!(
+        "{} knows {of} words and not {count} of the train captions', {share:.1} % of all said{examples}",
+        run.display()
+    )
+}
+
+fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
+    let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
+    Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
+}
+
+fn revision() -> String {
+    let git = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=40"];
+    let asked = std::process::Command::new("git").args(git).output();
+    match asked {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,82 @@
+//! What a run was started with: a folder belongs to one recipe on one set of inputs.
+
+use super::{Places, Start};
+use crate::config::Config;
+use anyhow::{Context, Result, ensure};
+use cssa::checkpoint::{Provenance, WEIGHTS};
+use cssa::dataset::Dataset;
+use cssa::files;
+use cssa::vocabulary::Vocabulary;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// `run/inputs.toml`: what a run was started on.
+#[derive(PartialEq, Serialize, Deserialize)]
+pub(super) struct Inputs {
+    pub(super) backbone_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from_sha256: Option<String>,
+    pub(super) vocabulary_sha256: String,
+    /// Of the synonyms, where the run has MCCL's text branch; `none` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) synonyms_sha256: Option<String>,
+    pub(super) datasets: Vec<String>,
+}
+
+impl Inputs {
+    pub(super) fn new(
+        provenance: &Provenance,
+        vocabulary: &Vocabulary,
+        datasets: &[Dataset],
+        start: &Start,
+    ) -> Result<Self> {
+        let described = |dataset: &Dataset| format!("{}: {} images", dataset.name, dataset.images.len());
+        let from_sha256 = match start {
+            Start::Backbone(_) => None,
+            Start::Run(run) => Some(sha256(&run.join(WEIGHTS))?),
+        };
+        Ok(Self {
+            backbone_sha256: provenance.backbone_sha256.clone(),
+            from_sha256,
+            vocabulary_sha256: cssa::bundle::hexadecimal(&Sha256::digest(vocabulary.text())),
+            synonyms_sha256: None,
+            datasets: datasets.iter().map(described).collect(),
+        })
+    }
+}
+
+/// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
+pub(super) fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
+    std::fs::create_dir_all(&places.out).with_context(|| format!("{} cannot be created", places.out.display()))?;
+    let path = places.out.join("config.toml");
+    if path.exists() {
+        let known: Config = files::read_toml(&path)?;
+        let same = known.without_epochs() == config.without_epochs();
+        ensure!(same, "{} differs from --config: name another --out for another recipe", path.display());
+        for (stage, before, now, next) in [
+            ("mccl", known.mccl.epochs, config.mccl.epochs, Some("rsic")),
+            ("rsic", known.rsic.epochs, config.rsic.epochs, Some("scst")),
+            ("scst", known.scst.epochs, config.scst.epochs, None),
+        ] {
+            let begun = next.is_some_and(|next| places.out.join(format!("state/{next}.toml")).exists());
+            ensure!(
+                before == now || !begun,
+                "{}: {stage} had {before} epochs and the next stage has begun, so it cannot have {now} any more",
+                path.display()
+            );
+        }
+    }
+    files::write(&path, toml::to_string_pretty(config)?.as_bytes())?;
+    let (path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
+    if path.exists() {
+        let same = files::read_text(&path, 1 << 20)? == text;
+        ensure!(same, "{} differs from --data, --backbone-weights or --wordnet: name another --out", path.display());
+    }
+    Ok(files::write(&path, text.as_bytes())?)
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    Ok(cssa::bundle::hexadecimal(&Sha256::digest(files::read(path, 1 << 34)?)))
+}

@@ -1,0 +1,257 @@
+//! `trainer train`: features, vocabulary, the stages, choice of the best checkpoint on dev, golden vectors.
+
+mod count;
+mod evaluator;
+mod initial;
+mod inputs;
+
+pub use count::count_captions;
+pub(crate) use evaluator::HeldOut;
+
+use crate::config::Config;
+use crate::data::batches::Batcher;
+use crate::data::features::Source;
+use crate::data::rows::Rows;
+use crate::data::samples::{Cached, Samples};
+use crate::data::text::Synonyms;
+use crate::log::Log;
+use crate::net::{BackboneNet, Store};
+use crate::progress::Progress;
+use crate::stages::epochs::Surroundings;
+use crate::stages::state::State;
+use crate::stages::{mccl, recall, rsic, scst};
+use crate::trained;
+use anyhow::{Result, ensure};
+use cssa::checkpoint::{Description, FORMAT};
+use cssa::dataset::{Captioned, Dataset, DevRule, Split};
+use cssa::model::Model;
+use evaluator::Evaluator;
+use initial::{InitialState, initial_state};
+use inputs::{Inputs, prepare};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tch::{Device, Kind, Tensor};
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Dataset folders.
+    pub data: Vec<PathBuf>,
+    /// What the run starts from.
+    pub start: Start,
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Folder of cached features.
+    pub cache: PathBuf,
+    /// Folder with WordNet's `index.sense`, which need not be there.
+    pub wordnet: PathBuf,
+    /// A stage saves itself at least this often.
+    pub save_every: Duration,
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// The backbone's weights file; the rest is random.
+    Backbone(PathBuf),
+    /// A finished run: its words and all its weights, on the same or on other data.
+    Run(PathBuf),
+}
+
+/// The datasets of a run.
+pub(crate) fn read_datasets(folders: &[PathBuf], dev: DevRule) -> Result<Vec<Dataset>> {
+    ensure!(!folders.is_empty(), "--data names no folder, expected one or more datasets");
+    folders.iter().map(|folder| Ok(Dataset::read(folder, dev)?)).collect()
+}
+
+/// Trains all stages; started again after a stop, it goes on where its state was last saved.
+pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
+    let datasets = read_datasets(&places.data, config.data.dev)?;
+    for dataset in &datasets {
+        let count = |split| dataset.split(split).count();
+        let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
+        let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
+        progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
+    }
+    check_repeat(config, &datasets)?;
+    let beginning = initial_state(config, places, &datasets, progress)?;
+    let (synonyms, inputs) = inputs(config, places, &datasets, &beginning)?;
+    if inputs.synonyms_sha256.is_some() {
+        progress.say(&synonyms.description(&places.wordnet, &beginning.vocabulary));
+    }
+    let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = beginning;
+    let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
+    backbone.set_precision(config.network.precision);
+    let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
+    if !config.network.train_backbone_from.is_empty() {
+        backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
+    }
+    prepare(config, places, &inputs)?;
+
+    let seed = config.data.view_seed.unwrap_or(config.seed);
+    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
+    let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
+    let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
+    let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
+    let samples = samples.onto(device)?;
+    ensure!(!samples.images.is_empty(), "the datasets have no train image");
+    let dev = match config.data.dev {
+        DevRule::None => HeldOut(Vec::new()),
+        DevRule::Blocks | DevRule::Hash => HeldOut::collect(&source, &datasets, Split::Dev, progress)?,
+    };
+
+    if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
+        let (classes, width) = (samples.scenes as i64, model.width as i64);
+        ensure!(classes > 1, "rsic.scene_weight needs scene classes, and no file name tells two");
+        for (part, shape) in [("weight", &[classes, width][..]), ("bias", &[classes])] {
+            let zeros = Tensor::zeros(shape, (Kind::Float, device));
+            let _ = store.insert(format!("{}scene.{part}", Store::AUXILIARY), &zeros);
+        }
+    }
+    let state = State::new(places.out.join("state"), places.save_every);
+    let log = Log::open(&places.out)?;
+    let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
+    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, device };
+    let surroundings = Surroundings { batcher, state: &state, log: &log, progress };
+    if let Some(earlier) = &earlier {
+        trained::restore(&store, &earlier.tensors)?;
+    }
+    if config.mccl.epochs > 0 {
+        mccl::run(config, &model, (&store, &backbone), surroundings)?;
+        if !state.has("rsic") {
+            recall(config, (&model, &store, &backbone), surroundings, &dev)?;
+        }
+    }
+    if earlier.is_none() && !state.has("rsic") {
+        rsic::start_from_mccl(&model, &store)?;
+    }
+    let mut evaluator = Evaluator {
+        dev: &dev,
+        description: Description {
+            format: FORMAT,
+            dev: config.data.dev,
+            model: model.clone(),
+            provenance,
+            search: config.search,
+        },
+        vocabulary,
+        language_model: count::language_model(&datasets),
+        document_frequencies: Arc::new(count::document_frequencies(&datasets, vocabulary)),
+        store: &store,
+        backbone: &backbone,
+        golden: golden_images(&datasets),
+        epochs: if state.has("rsic") || state.has("scst") { log.epochs()? } else { Vec::new() },
+        log: &log,
+        out: &places.out,
+        progress,
+    };
+    if earlier.is_some() && evaluator.epochs.is_empty() {
+        let _ = evaluator.epoch("from", 0, 0.0, 0)?;
+    }
+    let net = (&store, &backbone);
+    rsic::run(config, &model, net, surroundings, |epoch, loss| {
+        evaluator.epoch("rsic", epoch, loss, config.rsic.patience)
+    })?;
+    if config.scst.epochs > 0 {
+        if !state.has("scst") {
+            evaluator.restore_best(&model)?;
+        }
+        scst::run(config, &model, net, surroundings, |epoch, loss| {
+            evaluator.epoch("scst", epoch, loss, config.scst.patience)
+        })?;
+    }
+    Ok(())
+}
+
+/// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
+pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
+    let datasets = read_datasets(&places.data, config.data.dev)?;
+    let beginning = initial_state(config, places, &datasets, progress)?;
+    prepare(config, places, &inputs(config, places, &datasets, &beginning)?.1)
+}
+
+/// The synonyms of a run, and what it is started on; synonyms count where MCCL has its text branch.
+fn inputs(
+    config: &Config,
+    places: &Places,
+    datasets: &[Dataset],
+    InitialState { vocabulary, provenance, .. }: &InitialState,
+) -> Result<(Synonyms, Inputs)> {
+    let synonyms = Synonyms::read(&places.wordnet, vocabulary)?;
+    let used = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
+    let inputs = Inputs::new(provenance, vocabulary, datasets, &places.start)?;
+    let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), ..inputs };
+    Ok((synonyms, inputs))
+}
+
+/// Says what the first stage has learned, on dev.
+fn recall(
+    config: &Config,
+    (model, store, backbone): (&Model, &Store, &BackboneNet),
+    Surroundings { batcher, log, progress, .. }: Surroundings<'_>,
+    dev: &HeldOut<'_>,
+) -> Result<()> {
+    let net = mccl::Net::new(model, store, backbone)?;
+    for (name, images, rows) in &dev.0 {
+        let found = recall::of(&net, &batcher, (images, rows, backbone.frozen_output()))?;
+        progress.say(&format!("mccl on {name} dev: {found}"));
+        let [[image_1, image_5], [sentence_1, sentence_5]] = [found.image_to_sentence, found.sentence_to_image];
+        let values = [
+            (format!("{name}/image_to_sentence_at_1"), image_1),
+            (format!("{name}/image_to_sentence_at_5"), image_5),
+            (format!("{name}/sentence_to_image_at_1"), sentence_1),
+            (format!("{name}/sentence_to_image_at_5"), sentence_5),
+        ];
+        let values: Vec<(&str, f64)> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        log.reached("mccl", config.mccl.epochs, &values)?;
+    }
+    Ok(())
+}
+
+/// Features of images that are augmented anew are kept up to this many times the size of the pixels.
+const LARGEST_KNOWN: usize = 3;
+
+/// What is on disk for the train images of a dataset.
+fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progress) -> Result<Cached> {
+    let pixels = if views == 0 {
+        let images: Vec<&Captioned> = dataset.split(Split::Train).collect();
+        Some(source.pixels(&format!("{}-train", dataset.name), &images, progress)?)
+    } else {
+        None
+    };
+    // The image itself need not go through the frozen layers again and again, where their output is no larger than a few images.
+    let (cells, channels) = source.backbone.frozen_output();
+    let small = cells * channels * 2 <= LARGEST_KNOWN * 3 * source.model.image_size.pow(2);
+    let known = if views == 0 { usize::from(small) } else { views };
+    let features = (0..known).map(|view| split_features(source, dataset, Split::Train, view, progress));
+    Ok(Cached { features: features.collect::<Result<_>>()?, pixels })
+}
+
+fn split_features(
+    source: &Source<'_>,
+    dataset: &Dataset,
+    split: Split,
+    view: usize,
+    progress: &Progress,
+) -> Result<Rows> {
+    let images: Vec<&Captioned> = dataset.split(split).collect();
+    let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
+    source.features(&name, &images, view, progress)
+}
+
+/// `data.repeat` must name datasets that are there.
+fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
+    let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+    for name in config.data.repeat.keys() {
+        ensure!(names.contains(&name.as_str()), "data.repeat names {name}, expected one of {}", names.join(", "));
+    }
+    Ok(())
+}
+
+/// The first held-out image of each of the first two datasets, with a caption.
+fn golden_images(datasets: &[Dataset]) -> Vec<(PathBuf, String)> {
+    let held = |image: &&Captioned| image.split != Split::Train;
+    let first = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held));
+    first.take(2).map(|image| (image.path.clone(), image.captions[0].clone())).collect()
+}
