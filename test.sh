@@ -46,6 +46,12 @@ done
 step tests
 cargo test --release --workspace
 
+step the script for GPUs, in small on the CPU
+rm -rf target/cuda-tiny
+weights=../shared/backbones/efficientnet_lite2.safetensors
+LD_LIBRARY_PATH="$PWD/target/libtorch/lib" tests/cuda.sh --trainer target/release/trainer --out target/cuda-tiny --device cpu --tiny \
+  $([ -e $weights ] && echo --weights $weights)
+
 step bare metal
 CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path tests/bare-metal/Cargo.toml
 echo "cssa without std and edge::wire build without an operating system"

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The trainer on a GPU, in one script: for a machine with one GPU and a Python with torch (and torchvision), without network and Rust.
 #
-#   tests/cuda.sh --trainer PATH --out FOLDER [--data UCM] [--weights RESNET50_V1] [--device cuda|cpu] [--tiny] [--seconds N]
+#   tests/cuda.sh --trainer PATH --out FOLDER [--data UCM] [--weights BACKBONE] [--device cuda|cpu] [--tiny] [--seconds N]
+#
+# BACKBONE is a ResNet-50 of version 1, or with lite2 in its name EfficientNet-Lite2.
 #
 # Parity of CPU and GPU on golden vectors; every stage in FP32 and bfloat16; throughput beside plain PyTorch in the same minute with
 # the GPU's idle share; then training on UCM-Captions (MCCL, RSIC, SCST) until the time is up. Started again with the same --out it
@@ -105,12 +107,12 @@ TOML
 }
 scenes=$out/scenes
 [ -e "$scenes/dataset_scenes.json" ] || { rm -rf "$scenes"; "$trainer" scenes --out "$scenes" --count $([ $tiny = 1 ] && echo 24 || echo 96); }
-lite=$root/fixtures/run/model.safetensors
 train() { "$trainer" train --config "$out/$1.toml" --data "$2" --backbone-weights "$3" --out "$out/$1" --cache "$out/cache" --device "$device"; }
-backbone=${weights:-} network="resnet50-v1" size=224 from=layer4
+backbone=${weights:-} network="resnet50-v1" from=layer4
+case $(basename "${backbone:-none}") in *lite2*) network="efficientnet-lite2" from=_conv_head ;; esac
 for precision in float bfloat16; do
   if [ -n "$backbone" ]; then
-    recipe "stages-$precision" $precision 64 1 "" $network $([ $tiny = 1 ] && echo 64 || echo $size) $from 1 1 1 1 8
+    recipe "stages-$precision" $precision 64 1 "" $network $([ $tiny = 1 ] && echo 64 || echo 224) $from 1 1 1 1 8
     part "stages-$precision" train "stages-$precision" "$scenes" "$backbone"
   fi
 done
@@ -128,7 +130,8 @@ fi
 
 # UCM-Captions until the time is up; the trainer goes on where it saved itself.
 if [ -n "$data" ] && [ -n "$backbone" ] && [ $tiny = 0 ]; then
-  recipe ucm bfloat16 256 3 "" $network 256 layer2 5 10 30 8 64
+  [ $network = resnet50-v1 ] && from=layer2 || from=_blocks.3
+  recipe ucm bfloat16 256 3 "" $network 256 $from 5 10 30 8 64
   [ "$(left)" -lt 20 ] || part ucm timeout --signal=KILL "$(left)" "$trainer" train --config "$out/ucm.toml" --data "$data" \
     --backbone-weights "$backbone" --out "$out/ucm" --cache "$out/cache" --device "$device" --save-every 30 || true
 fi

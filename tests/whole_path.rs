@@ -64,6 +64,8 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
     }
 
     looked_at(folder.path())?;
+    consensus(folder.path())?;
+    refitted(folder.path(), &weights)?;
     beyond_the_paper(folder.path())?;
     refusals(folder.path(), &weights)
 }
@@ -159,6 +161,67 @@ fn looked_at(folder: &Path) -> Result<()> {
     ];
     let chosen = succeed("trainer", tune)?;
     assert!(chosen.lines().last().is_some_and(|line| line.starts_with("chosen: beam")), "{chosen}");
+    Ok(())
+}
+
+/// Consensus decoding, tuned on dev: trainer and `edge` say the same, and a beam turns it off.
+fn consensus(folder: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (run, scenes, features, images) = (path("twin"), path("scenes"), path("features"), path("scenes/images"));
+    let wide = ["--length-exponents", "1", "--consensus", "3,8", "--beams", "1"];
+    let tune = ["tune", "--device", "cpu", "--run", &run, "--data", &scenes, "--cache", &features];
+    let tried = succeed("trainer", tune.into_iter().chain(wide))?;
+    assert!(tried.contains("consensus of beam 3 and 8 draws, length exponent 1: dev CIDEr"), "{tried}");
+    let description = std::fs::read_to_string(path("twin/model.toml"))?;
+    let at = description.find("[search]").context("no [search] in model.toml")?;
+    let search = "[search]\nbeam = 3\nlength_exponent = 0.5\n\n[search.consensus]\nbeam = 3\ndraws = 8\n";
+    std::fs::write(path("twin/model.toml"), format!("{}{search}", &description[..at]))?;
+
+    succeed("exporter", ["--checkpoint", &run, "--quantize", "none", "--out", &path("agreed")])?;
+    assert!(Path::new(&path("agreed/document-frequencies.bin")).is_file());
+    let said = |program: &str, arguments: Vec<&str>| -> Result<Vec<String>> {
+        let lines = json_lines(&succeed(program, arguments)?)?;
+        Ok(lines.iter().filter_map(|line| line["caption"].as_str().map(str::to_owned)).collect())
+    };
+    let listed = vec!["caption", "--run", &run, "--device", "cpu", "--n-best", "3", &images];
+    let by_trainer = said("trainer", listed.clone())?;
+    let by_edge = said("edge", vec!["caption", "--json", "--bundle", &path("agreed"), &images])?;
+    assert_eq!((by_trainer.len(), &by_trainer), (60, &by_edge));
+    let line = &json_lines(&succeed("trainer", listed)?)?[0];
+    let best = line["n_best"].as_array().context("n_best")?;
+    let probabilities: Vec<f64> = best.iter().filter_map(|one| one["log_probability"].as_f64()).collect();
+    assert!(best.len() == 3 && probabilities.iter().all(|&log| log < 0.0), "{line}");
+
+    let by_beam = said("edge", vec!["caption", "--json", "--beam", "3", "--bundle", &path("agreed"), &images])?;
+    assert_ne!(by_beam, by_edge, "a consensus of so unsure a model differs somewhere from its beam");
+
+    std::fs::remove_file(path("twin/document-frequencies.bin"))?;
+    let line = fail("trainer", ["caption", "--run", &run, "--device", "cpu", &images])?;
+    assert!(line.contains("model.toml") && line.contains("trainer language-model"), "{line}");
+    succeed("trainer", ["language-model", "--run", &run, "--data", &scenes])?;
+    assert_eq!(said("trainer", vec!["caption", "--run", &run, "--device", "cpu", &images])?, by_trainer);
+    let frequencies = path("agreed/document-frequencies.bin");
+    let mut bytes = std::fs::read(&frequencies)?;
+    bytes[9] ^= 1;
+    std::fs::write(&frequencies, bytes)?;
+    let line = fail("edge", ["caption", "--bundle", &path("agreed"), &images])?;
+    assert!(line.contains("document-frequencies.bin"), "{line}");
+    Ok(())
+}
+
+/// A refit: no dev, all train images, the last epoch's weights.
+fn refitted(folder: &Path, weights: &Path) -> Result<()> {
+    let mut arguments = train(folder, "refit", weights);
+    arguments.extend(["--set", "data.dev=none", "--set", "rsic.epochs=2"].map(str::to_owned));
+    let run = std::process::Command::from(program("trainer")?).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() && said.contains(" 0 dev, ") && said.contains("the last epoch counts"), "{said}");
+    let epochs: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("refit/metrics.json"))?)?;
+    let epochs = epochs.as_array().context("epochs")?;
+    assert!(epochs.len() == 2 && epochs.iter().all(|epoch| epoch["chosen"] == true && epoch["dev_cider"].is_null()));
+    let description = std::fs::read_to_string(folder.join("refit/model.toml"))?;
+    assert!(description.contains("dev = \"none\""), "{description}");
     Ok(())
 }
 

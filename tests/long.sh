@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The long forms of what test.sh proves in short; run before what they prove is called done. Results stand under target/long.
+#
+#   tests/long.sh [PART…]
+#
+#   spice      SPICE and METEOR of trainer score equal pycocoevalcap's on published captions (10 minutes; Java, network)
+#   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
+#   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+trainer=target/release/trainer out=target/long data=../shared/data
+export LD_LIBRARY_PATH="$PWD/target/libtorch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fail() { echo "error: $*" >&2; exit 1; }
+[ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
+[ -d $data ] || fail "$data is missing: the datasets"
+mkdir -p $out
+[ $# -gt 0 ] || set -- spice published ablation
+
+score() { # RESULT DATASET SPLIT: the JSON of trainer score
+  $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
+    $([ -d $out/jars ] && echo --jars $out/jars) > "$out/$1-$3.json"
+}
+
+near() { # FILE NAME EXPECTED
+  python3 - "$@" <<'PY'
+import json, sys
+path, name, expected = sys.argv[1], sys.argv[2], float(sys.argv[3])
+report = json.load(open(path))
+found = report.get(name)
+if found is None: sys.exit(f"error: {path} has no {name}: {report.get('absent')}")
+print(f"{path}: {name} {found:.7f}, expected {expected:.7f}")
+if abs(found - expected) > 1e-6: sys.exit("error: they differ")
+PY
+}
+
+for part in "$@"; do
+  echo "== $part"
+  case $part in
+    spice)
+      [ -d $out/jars ] || tests/peers/fetch-spice.sh $out/jars
+      score ucm-resnet50 ucm test && near $out/ucm-resnet50-test.json spice 0.5423309
+      score onboard-rsicd rsicd val && near $out/onboard-rsicd-val.json spice 0.4939085 ;;
+    published)
+      for metrics in fixtures/results/*/metrics.json; do
+        result=$(basename "$(dirname "$metrics")")
+        dataset=$(case $result in *rsicd*) echo rsicd ;; *) echo ucm ;; esac)
+        for split in $(python3 -c 'import json, sys; print(*json.load(open(sys.argv[1])))' "$metrics"); do
+          score "$result" "$dataset" "$split"
+          for name in bleu_4 rouge_l cider $([ -d $out/jars ] && echo meteor spice); do
+            near "$out/$result-$split.json" $name \
+              "$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]][sys.argv[3]])' "$metrics" "$split" $name)"
+          done
+        done
+      done ;;
+    ablation)
+      [ -e $out/resnet50_v1.safetensors ] || python3 ../shared/backbones/fetch_resnet50.py $out/resnet50_v1.safetensors
+      for table in 4 5 7 9; do
+        OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
+          --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
+      done ;;
+    *) fail "no part $part, expected spice, published or ablation" ;;
+  esac
+done
+echo "all long proofs passed"
