@@ -39,7 +39,8 @@ pub struct Description {
     pub search: Search,
 }
 
-fn hash() -> DevRule {
+/// What a run or a bundle without the field `dev` used.
+pub(crate) fn hash() -> DevRule {
     DevRule::Hash
 }
 

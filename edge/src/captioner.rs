@@ -3,6 +3,7 @@
 use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Bundle, Language};
+use cssa::dataset::DevRule;
 use cssa::model::Model;
 use cssa::preprocess::Preprocessor;
 use cssa::search::{self, Hypothesis};
@@ -17,6 +18,7 @@ pub struct Captioner {
     model: Model,
     vocabulary: Vocabulary,
     language: Arc<Language>,
+    dev: DevRule,
     search: search::Settings,
     guard: f32,
     preprocessor: Preprocessor,
@@ -58,6 +60,7 @@ impl Captioner {
             model,
             vocabulary: bundle.vocabulary.clone(),
             language,
+            dev: bundle.manifest.dev,
             search,
             guard: GUARD,
             preprocessor: Preprocessor::default(),
@@ -80,6 +83,12 @@ impl Captioner {
     #[must_use]
     pub fn language(&self) -> Arc<Language> {
         Arc::clone(&self.language)
+    }
+
+    /// Which train images were dev when the bundle's model was trained.
+    #[must_use]
+    pub fn dev(&self) -> DevRule {
+        self.dev
     }
 
     /// From now on a memory with a value beyond `largest` is an error: the activation range guard.

@@ -39,10 +39,11 @@ pub(crate) struct Export {
     /// What the 8-bit graphs are to run on.
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) target: Target,
-    /// Folder of images to find activation ranges with; int8 needs it.
+    /// Captioned dataset, whose train images find activation ranges (dev, val and test stay unseen), or a plain folder of
+    /// images; int8 needs it.
     #[arg(long)]
     pub(crate) calibration: Option<PathBuf>,
-    /// Images that are used where the folder has more, spread evenly over it.
+    /// Images that are used where there are more, spread evenly over them.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(8..=4096))]
     pub(crate) calibration_images: u16,
     /// How activation ranges are chosen; left out, by measurement.

@@ -11,6 +11,7 @@ pub use shelf::{Contents, EXTENSION, Place};
 pub use signature::{SIGNATURE, Trusted};
 
 use crate::checkpoint::{LANGUAGE_MODEL, Provenance, VOCABULARY};
+use crate::dataset::DevRule;
 use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
@@ -41,6 +42,9 @@ pub struct Manifest {
     /// What the graphs are made for.
     #[serde(default)]
     pub target: Target,
+    /// Which train images were dev when the model was trained. Bundles without this field come from runs that used `hash`.
+    #[serde(default = "crate::checkpoint::hash")]
+    pub dev: DevRule,
     /// Precision by layer group: a block of the backbone, an attention or feed-forward network, a layer of its own.
     pub precision: BTreeMap<String, Precision>,
     /// Hyper-parameters; normalization and grid follow from them.
@@ -104,6 +108,12 @@ pub struct Calibration {
     pub method: String,
     /// Images.
     pub images: usize,
+    /// The dataset that they are from, or the name of the plain folder; absent in older bundles.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset: String,
+    /// Its part; absent for a plain folder, all of whose images may have been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// SHA-256 over their contents in order, in hexadecimal.
     pub sha256: String,
     /// What the method was chosen on: `dataset split`, or the calibration images.
