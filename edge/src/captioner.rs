@@ -44,6 +44,15 @@ pub struct Caption {
     pub decoder: Duration,
 }
 
+/// The runtime and, where there is one, the share of its provider.
+#[must_use]
+pub fn at_work(active: &str, share: Option<f64>) -> String {
+    match share {
+        Some(share) => format!("{active} with {:.1} % of the encoder's multiplications", share * 100.0),
+        None => active.into(),
+    }
+}
+
 impl Captioner {
     /// Loads a bundle.
     pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
@@ -71,6 +80,18 @@ impl Captioner {
     #[must_use]
     pub fn active(&self) -> String {
         self.runtime.active()
+    }
+
+    /// Share of the encoder's multiplications that the execution provider took; `None` where only the CPU was asked for.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        self.runtime.share()
+    }
+
+    /// The runtime at work with the share of the work that its provider took, for people.
+    #[must_use]
+    pub fn at_work(&self) -> String {
+        at_work(&self.active(), self.share())
     }
 
     /// What the decoder multiplies with.
@@ -134,5 +155,16 @@ impl Captioner {
             Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
         };
         found.into_iter().zip(seen).map(caption).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_said_with_its_share() {
+        assert_eq!(at_work("ort/CPUExecutionProvider", None), "ort/CPUExecutionProvider");
+        assert_eq!(at_work("ort/Some", Some(0.9876)), "ort/Some with 98.8 % of the encoder's multiplications");
     }
 }

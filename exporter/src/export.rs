@@ -90,11 +90,12 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
     let mut bundle = match request.precision {
         Precision::Fp32 => float,
         Precision::Fp16 => {
-            let halved = Graphs {
-                encoder: quantize::halve(graphs.encoder.clone())?,
-                decoder: quantize::halve(graphs.decoder.clone())?,
+            let (target, pass): (_, fn(ModelProto) -> Result<ModelProto>) = match request.target {
+                Target::Tensorrt => (Target::Tensorrt, quantize::compute_in_fp16),
+                Target::Cpu | Target::Tract => (Target::Cpu, quantize::halve),
             };
-            source.bundle(&halved, Target::Cpu, |_| Precision::Fp16)?
+            let halved = Graphs { encoder: pass(graphs.encoder.clone())?, decoder: pass(graphs.decoder.clone())? };
+            source.bundle(&halved, target, |_| Precision::Fp16)?
         }
         Precision::Int8 => {
             let calibration = request.calibration.as_ref().context("no calibration images")?;
@@ -104,9 +105,9 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
             let judge = judge(request, &images.selection, &float)?;
             let Chosen { graphs, kept, calibration, validation } =
                 choose::choose(&source, &graphs, &float, (&images, calibration.method), &judge, request, say)?;
-            let mut bundle = source.bundle(&graphs, request.target, |group| {
-                if kept.contains(group) { Precision::Fp32 } else { Precision::Int8 }
-            })?;
+            let float = if request.target == Target::Tensorrt { Precision::Fp16 } else { Precision::Fp32 };
+            let mut bundle = source
+                .bundle(&graphs, request.target, |group| if kept.contains(group) { float } else { Precision::Int8 })?;
             (bundle.manifest.calibration, bundle.manifest.validation) = (Some(calibration), validation);
             bundle
         }

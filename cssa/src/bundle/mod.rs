@@ -71,7 +71,7 @@ pub struct Manifest {
 pub enum Precision {
     /// 32-bit floating point.
     Fp32,
-    /// 16-bit floating point as stored; what it is computed in is the runtime's choice.
+    /// 16-bit floating point: as computed for [`Target::Tensorrt`], else as stored.
     Fp16,
     /// 8-bit weights, one scale a channel, and, but for [`Target::Tract`], 8-bit activations.
     Int8,
@@ -84,7 +84,7 @@ pub enum Target {
     /// ONNX Runtime on a CPU: U8 activations, S8 weights, integer biases.
     #[default]
     Cpu,
-    /// TensorRT: S8 activations and weights with zero point 0, float biases; FP16 for the rest, which the runtime chooses.
+    /// TensorRT: S8 activations and weights with zero point 0, float biases; the rest is FP16 in the graph, LayerNorm FP32.
     Tensorrt,
     /// tract: S8 weights, everything computed in float.
     Tract,
