@@ -115,12 +115,12 @@ impl<'a> Readers<'a> {
         let (mut readers, mut writers) = (BTreeMap::<&str, Vec<&NodeProto>>::new(), BTreeMap::new());
         for node in &graph.node {
             node.input.iter().for_each(|input| readers.entry(input).or_default().push(node));
-            node.output.iter().for_each(|output| drop(writers.insert(output.as_str(), node)));
+            writers.extend(node.output.iter().map(|output| (output.as_str(), node)));
         }
         Self { readers, writers }
     }
 
-    fn of_output<'n>(&self, node: &'n NodeProto) -> impl Iterator<Item = &'a NodeProto> + use<'_, 'a, 'n> {
+    fn of_output(&self, node: &NodeProto) -> impl Iterator<Item = &'a NodeProto> {
         node.output.iter().filter_map(|output| self.readers.get(output.as_str())).flatten().copied()
     }
 

@@ -4,11 +4,6 @@
 //! tensor, zero exactly representable, or S8 with zero point 0, as the target wants them; a convolution's output is
 //! quantized as well, which is what lets a runtime compute it in integers throughout, and so are the backbone's residual sums:
 //! their inputs and outputs are needed in 8 bits anyway, and on ResNet-50 the memory's cosine stays the same to six digits.
-//!
-//! Into a residual sum go, on a CPU, both terms in 8 bits: ONNX Runtime makes QLinearConv and QLinearAdd of that. TensorRT
-//! computes convolution and sum as one where only the other term, the identity branch, is in 8 bits (NVIDIA, *Working with
-//! Quantized Types*: Q/DQ placement), so for it the convolution's output goes into the sum as it is.
-//!
 //! LayerNorm, Softmax, the Ω addition and the sums of the transformer layers read and write floats. The word embedding is
 //! stored as S8 with one scale a word, Ω with one scale a head.
 
@@ -17,6 +12,7 @@ mod fp16;
 mod groups;
 mod half_precision;
 mod integers;
+mod residual;
 
 pub use equalize::equalize;
 pub use fp16::halve;
@@ -91,7 +87,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
     let graph = model.graph.as_mut().context("the model has no graph")?;
     let mut layers: Vec<Layer> = layers(graph).into_iter().filter(|layer| !plan.float.contains(&layer.group)).collect();
     if plan.target == Target::Tensorrt {
-        leave_summands(graph, &mut layers);
+        residual::leave_summands(graph, &mut layers);
     }
     let mut pass = Pass {
         plan,
@@ -122,7 +118,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
                 }
             }
         }
-        pass.residual_sums(graph);
+        residual::read_quantized(graph, &pass.quantized, plan.target);
     }
     if !plan.float.contains(LOOK_UP) {
         pass.embedding(graph)?;
@@ -164,23 +160,6 @@ fn layers(graph: &GraphProto) -> Vec<Layer> {
         layers.push(Layer { node: n, group: group_of(&node.name).into(), input: node.input[0].clone(), output });
     }
     layers
-}
-
-/// Takes one term of every residual sum out of what is quantized: the output of a convolution that only the sum reads, of
-/// two the first, which is that of the block's body.
-fn leave_summands(graph: &GraphProto, layers: &mut [Layer]) {
-    for sum in graph.node.iter().filter(|node| node.op_type == "Add") {
-        let alone =
-            |name: &Name| graph.node.iter().flat_map(|node| &node.input).filter(|input| *input == name).count() == 1;
-        let term = sum.input.iter().filter(|input| alone(input)).find_map(|input| {
-            layers
-                .iter()
-                .position(|layer| layer.output.as_ref() == Some(input) && graph.node[layer.node].output[0] == *input)
-        });
-        if let Some(at) = term {
-            layers[at].output = None;
-        }
-    }
 }
 
 /// Input and output of the nodes with this operator.
@@ -231,30 +210,6 @@ impl Pass<'_> {
         self.nodes.push(node("DequantizeLinear", &integers, &twin));
         self.quantized.insert(name.into(), (twin.clone(), scale));
         Ok((twin, scale))
-    }
-
-    /// Lets sums whose terms and result are all quantized read the quantized terms; for TensorRT, sums whose result is
-    /// quantized read the one that is.
-    fn residual_sums(&self, graph: &mut GraphProto) {
-        let one_is_enough = self.plan.target == Target::Tensorrt;
-        let rectified: BTreeMap<Name, Name> = one_to_one(graph, "Relu").collect();
-        for node in graph.node.iter_mut().filter(|node| node.op_type == "Add") {
-            let sum = rectified.get(&node.output[0]).unwrap_or(&node.output[0]);
-            let twin = |input: &Name| {
-                let twins = self.quantized.values().map(|(twin, _)| twin);
-                self.quantized
-                    .get(input)
-                    .map(|(twin, _)| twin)
-                    .or_else(|| twins.into_iter().find(|twin| *twin == input))
-            };
-            let twins: Vec<Option<Name>> = node.input.iter().map(|input| twin(input).cloned()).collect();
-            let enough = twins.iter().all(Option::is_some) || one_is_enough;
-            if enough && self.quantized.contains_key(sum) {
-                for (input, twin) in node.input.iter_mut().zip(twins) {
-                    input.clone_from(&twin.unwrap_or_else(|| input.clone()));
-                }
-            }
-        }
     }
 
     /// Quantizes the constant weight of a layer, and its bias where the input's scale is given.
