@@ -1,7 +1,7 @@
 //! ONNX Runtime, loaded when the program runs: from PyPI's wheel, from a Jetson's, from a distribution.
 
 use super::caches::Caches;
-use super::share::{Placement, encoder_multiplications};
+use super::share::{Placement, Work};
 use super::{Encoder, Part, Provider, Runtime, Seen, Settings, names};
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
@@ -147,7 +147,7 @@ impl OrtEncoder {
         let mut encoder = Self { session, model, provider: settings.provider, share: None };
         if settings.provider != Provider::Cpu {
             let asked = provider_name(settings.provider);
-            let placement = encoder.placement(asked, encoder_multiplications(&encoder.model))?;
+            let placement = encoder.placement(asked)?;
             placement.check(asked).with_context(|| format!("{}", path.display()))?;
             encoder.share = Some(placement.share);
         }
@@ -155,13 +155,13 @@ impl OrtEncoder {
     }
 
     /// Runs once, on a session that keeps a profile, and looks where the nodes ran.
-    fn placement(&mut self, asked: &str, total: u64) -> Result<Placement> {
+    fn placement(&mut self, asked: &str) -> Result<Placement> {
         let size = self.model.image_size;
         self.run(&vec![0.0; 3 * size * size])?;
         let path = PathBuf::from(self.session.end_profiling()?);
         let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
         std::fs::remove_file(&path).ok();
-        Placement::read(&profile?, asked, total)
+        Placement::read(&profile?, asked, &Work::of(&self.model))
     }
 
     fn run(&mut self, image: &[f32]) -> Result<SessionOutputs<'_>> {
@@ -328,10 +328,10 @@ mod tests {
         let session =
             open_session(&library, Path::new(ENCODER), &bundle.encoder, (Provider::Cpu, Profile::Kept), 1, None)?;
         let mut encoder = OrtEncoder { session, model: bundle.manifest.model, provider: Provider::Cpu, share: None };
-        let total = encoder_multiplications(&encoder.model);
-        let elsewhere = encoder.placement("TensorrtExecutionProvider", total)?.elsewhere;
-        let found: u64 = elsewhere.iter().map(|(_, _, count)| count).sum();
-        assert!(found.abs_diff(total) * 50 < total, "{found} of {total}: {elsewhere:?}");
+        let placement = encoder.placement("TensorrtExecutionProvider")?;
+        assert_eq!(placement.share, 0.0);
+        let (found, total) = (placement.others(), Work::of(&encoder.model).total);
+        assert!(found.abs_diff(total) * 100 < total, "{found} of {total}: {:?}", placement.elsewhere);
         Ok(())
     }
 

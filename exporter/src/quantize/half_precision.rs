@@ -186,7 +186,8 @@ impl Pass {
             (Float::Single, Float::Single) => return Ok(name.into()),
             (Float::Half, Float::Half) => return Ok(half),
         };
-        let cast = graph::node("Cast", to, &[from], &[to], &[("to", Attribute::Int(code as i64))]);
+        // The node that writes `name` may be called so.
+        let cast = graph::node("Cast", &format!("{to}.cast"), &[from], &[to], &[("to", Attribute::Int(code as i64))]);
         self.casts.insert(to.into(), cast);
         Ok(to.into())
     }

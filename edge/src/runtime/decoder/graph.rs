@@ -162,8 +162,10 @@ impl<'a> Graph<'a> {
 
     /// The node that writes `output`, in FP16 under the name `output.half`.
     fn node(&self, output: &str, operator: &str) -> Result<&'a NodeProto> {
-        let half = self.nodes.get(half_name(output).as_str());
-        let node = half.or_else(|| self.nodes.get(output)).with_context(|| format!("no node writes {output}"))?;
+        let names = [output.to_owned(), half_name(output)];
+        let writers = || names.iter().filter_map(|name| self.nodes.get(name.as_str()).copied());
+        let node = writers().find(|node| node.op_type == operator).or_else(|| writers().next());
+        let node = node.with_context(|| format!("no node writes {output}"))?;
         ensure!(node.op_type == operator, "{output} is written by a node {}, expected {operator}", node.op_type);
         Ok(node)
     }
