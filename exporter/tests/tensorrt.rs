@@ -89,7 +89,11 @@ fn types(model: &ModelProto) -> Result<BTreeMap<&str, DataType>> {
                 DataType::Float
             }
             "Cast" => DataType::try_from(node.attribute[0].i as i32)?,
-            "Gather" | "Reshape" | "Split" => input(0)?,
+            "Gather" | "Reshape" => {
+                ensure!(input(1)? == DataType::Int64, "{node:?}");
+                input(0)?
+            }
+            "Split" => input(0)?,
             _ => {
                 for n in 1..node.input.len() {
                     ensure!(input(n)? == input(0)?, "{node:?} reads {:?} and {:?}", input(0)?, input(n)?);

@@ -15,7 +15,9 @@ use crate::graph::{self, Attribute, Name};
 use anyhow::{Context, Result, ensure};
 use half::f16;
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType, type_proto,
+};
 
 /// The type of a tensor of numbers; `None` stands for integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +38,7 @@ pub fn compute_in_fp16(mut model: ModelProto) -> Result<ModelProto> {
         .map(|tensor| (tensor.name.clone(), tensor.clone()))
         .collect();
     let mut pass = Pass { constants, written: BTreeMap::new(), halves: BTreeMap::new(), casts: BTreeMap::new() };
-    for input in &graph.input {
-        pass.written.insert(input.name.clone(), Float::Single);
-    }
+    pass.written.extend(float_inputs(graph).map(|name| (name.clone(), Float::Single)));
     for (node, kind) in graph.node.iter_mut().zip(&kinds) {
         pass.convert(node, *kind)?;
     }
@@ -62,9 +62,7 @@ fn kinds(graph: &GraphProto) -> Vec<Option<Float>> {
         known.insert(&tensor.name, None);
     }
     let constants: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    for input in &graph.input {
-        known.insert(&input.name, Some(Float::Single));
-    }
+    known.extend(float_inputs(graph).map(|name| (name.as_str(), Some(Float::Single))));
     let mut kinds = Vec::with_capacity(graph.node.len());
     for node in &graph.node {
         // Types of the inputs that are written by other nodes.
@@ -97,6 +95,15 @@ fn kinds(graph: &GraphProto) -> Vec<Option<Float>> {
         known.extend(node.output.iter().map(|name| (name.as_str(), output)));
     }
     kinds
+}
+
+/// The graph's inputs that are floats.
+fn float_inputs(graph: &GraphProto) -> impl Iterator<Item = &Name> {
+    let is_float = |input: &&ValueInfoProto| match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => tensor.elem_type == DataType::Float as i32,
+        _ => false,
+    };
+    graph.input.iter().filter(is_float).map(|input| &input.name)
 }
 
 /// Whether a node only moves values.
