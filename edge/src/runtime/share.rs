@@ -41,7 +41,7 @@ impl Placement {
             let name = name.strip_suffix("_kernel_time").unwrap_or(name);
             elsewhere.push((name.to_owned(), provider.to_owned(), work.of_node(name, &event["args"])));
         }
-        elsewhere.sort_by(|a, b| b.2.cmp(&a.2));
+        elsewhere.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
         let mut placement = Self { share: 0.0, nodes, elsewhere };
         if nodes > 0 {
             placement.share = 1.0 - (placement.others() as f64 / work.total.max(1) as f64).min(1.0);
