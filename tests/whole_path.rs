@@ -216,8 +216,7 @@ fn refitted(folder: &Path, weights: &Path) -> Result<()> {
     let run = std::process::Command::from(program("trainer")?).args(arguments).output()?;
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(run.status.success() && said.contains(" 0 dev, ") && said.contains("the last epoch counts"), "{said}");
-    let epochs: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("refit/metrics.json"))?)?;
+    let epochs: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("refit/metrics.json"))?)?;
     let epochs = epochs.as_array().context("epochs")?;
     assert!(epochs.len() == 2 && epochs.iter().all(|epoch| epoch["chosen"] == true && epoch["dev_cider"].is_null()));
     let description = std::fs::read_to_string(folder.join("refit/model.toml"))?;

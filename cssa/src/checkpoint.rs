@@ -65,7 +65,8 @@ impl Description {
     }
 }
 
-fn hash() -> DevRule {
+/// What a run or a bundle without the field `dev` used.
+pub(crate) fn hash() -> DevRule {
     DevRule::Hash
 }
 

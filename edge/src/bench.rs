@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 pub struct Report {
     /// The runtime and execution provider at work.
     pub runtime: String,
+    /// Share of the encoder's multiplications that the execution provider took; absent on the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
     /// Threads of the encoder; tract has one.
     pub threads: usize,
     /// What the decoder multiplies with.
@@ -90,6 +93,7 @@ pub fn run(
     let (encoder, caption) = (quantiles_of(|caption| caption.encoder), quantiles(whole));
     Ok(Report {
         runtime: captioner.active(),
+        share: captioner.share(),
         threads: if captioner.active() == "tract" { 1 } else { settings.threads },
         kernel: captioner.kernel(),
         search: captioner.search(),

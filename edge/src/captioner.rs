@@ -3,6 +3,7 @@
 use crate::runtime::{self, Runtime, Steps};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Bundle, Language};
+use cssa::dataset::DevRule;
 use cssa::model::{Model, Search};
 use cssa::preprocess::Preprocessor;
 use cssa::search::{Hypothesis, Strategy};
@@ -17,6 +18,7 @@ pub struct Captioner {
     model: Model,
     vocabulary: Vocabulary,
     language: Arc<Language>,
+    dev: DevRule,
     search: Search,
     strategy: Strategy,
     guard: f32,
@@ -43,6 +45,15 @@ pub struct Caption {
     pub decoder: Duration,
 }
 
+/// The runtime and, where there is one, the share of its provider.
+#[must_use]
+pub fn at_work(active: &str, share: Option<f64>) -> String {
+    match share {
+        Some(share) => format!("{active} with {:.1} % of the encoder's multiplications", share * 100.0),
+        None => active.into(),
+    }
+}
+
 impl Captioner {
     /// Loads a bundle; its manifest says how captions are searched.
     pub fn open(bundle: &Bundle, settings: &runtime::Settings) -> Result<Self> {
@@ -55,6 +66,7 @@ impl Captioner {
             model,
             vocabulary: bundle.vocabulary.clone(),
             language,
+            dev: bundle.manifest.dev,
             search: bundle.manifest.search,
             strategy,
             guard: GUARD,
@@ -74,6 +86,18 @@ impl Captioner {
         self.runtime.active()
     }
 
+    /// Share of the encoder's multiplications that the execution provider took; `None` where only the CPU was asked for.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        self.runtime.share()
+    }
+
+    /// The runtime at work with the share of the work that its provider took, for people.
+    #[must_use]
+    pub fn at_work(&self) -> String {
+        at_work(&self.active(), self.share())
+    }
+
     /// What the decoder multiplies with.
     #[must_use]
     pub fn kernel(&self) -> &'static str {
@@ -84,6 +108,12 @@ impl Captioner {
     #[must_use]
     pub fn language(&self) -> Arc<Language> {
         Arc::clone(&self.language)
+    }
+
+    /// Which train images were dev when the bundle's model was trained.
+    #[must_use]
+    pub fn dev(&self) -> DevRule {
+        self.dev
     }
 
     /// From now on a memory with a value beyond `largest` is an error: the activation range guard.
@@ -129,5 +159,16 @@ impl Captioner {
             Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
         };
         found.into_iter().zip(seen).map(caption).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_said_with_its_share() {
+        assert_eq!(at_work("ort/CPUExecutionProvider", None), "ort/CPUExecutionProvider");
+        assert_eq!(at_work("ort/Some", Some(0.9876)), "ort/Some with 98.8 % of the encoder's multiplications");
     }
 }

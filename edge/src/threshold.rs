@@ -2,7 +2,7 @@
 
 use crate::captioner::Captioner;
 use anyhow::{Context, Result, ensure};
-use cssa::dataset::{Captioned, Dataset, DevRule, Split};
+use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::metrics::{self, CiderScorer};
 use cssa::preprocess;
 use std::path::Path;
@@ -23,9 +23,9 @@ pub struct Row {
     pub dropped_cider: f64,
 }
 
-/// Captions a part of a dataset and says what thresholds would do.
+/// Captions a part of a dataset and says what thresholds would do; dev is what the bundle's model has not trained on.
 pub fn measure(captioner: &mut Captioner, data: &Path, split: Split) -> Result<Vec<Row>> {
-    let dataset = Dataset::read(data, DevRule::Hash)?;
+    let dataset = Dataset::read(data, captioner.dev())?;
     let images: Vec<&Captioned> = dataset.split(split).collect();
     ensure!(!images.is_empty(), "{}: has no image of the split {}", data.display(), split.name());
     let tokens = |image: &&Captioned| image.captions.iter().map(|caption| metrics::tokenize(caption)).collect();

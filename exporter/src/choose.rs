@@ -1,12 +1,13 @@
 //! Chooses, by measurement, how ranges are found and which layer groups stay in float.
 
-use crate::calibrate::{self, Images, METHODS, Method, Range, Spreads};
+use crate::calibrate::{self, Images, Levels, METHODS, Method, Range, Spread, Spreads};
 use crate::export::{Graphs, Request, Source};
 use crate::graph::{self, Name};
 use crate::judge::{self, Judge, Strayed};
 use crate::quantize::{self, Plan};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Calibration, Precision, Target, Validation};
+use cssa::dataset::Dataset;
 use edge::runtime::{Choice, MISSING, find_library};
 use std::collections::{BTreeMap, BTreeSet};
 use tract_onnx::pb::ModelProto;
@@ -63,7 +64,7 @@ pub fn choose(
     request: &Request,
     say: &mut dyn FnMut(&str),
 ) -> Result<Chosen> {
-    say(&format!("calibrating with {} images", images.inputs.len()));
+    say(&format!("calibrating with {}", images.selection));
     let plain = Form::new(graphs.clone(), float, &images.inputs)?;
     let evened = plain.evened(float, &images.inputs)?;
     let workshop = Workshop { source, target: request.target, judge };
@@ -101,6 +102,8 @@ pub fn choose(
     let calibration = Calibration {
         method: way.to_string(),
         images: images.inputs.len(),
+        dataset: images.selection.dataset.clone(),
+        split: images.selection.split.map(|split| split.name().into()),
         sha256: images.sha256.clone(),
         judged_on,
         divergence: tried.iter().map(|(nats, way)| (way.to_string(), *nats)).collect(),
@@ -155,8 +158,10 @@ pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<
 impl Workshop<'_> {
     fn graphs(&self, float: &BTreeSet<String>, way: Way<'_>) -> Result<Graphs> {
         let Form { graphs, spreads, means } = way.form;
+        let levels = Levels::of(self.target);
+        let range = |spread: &Spread| way.method.range(&spread.histogram, levels);
         let ranges: BTreeMap<Name, Range> =
-            spreads.iter().map(|(name, spread)| (name.clone(), way.method.range(&spread.histogram))).collect();
+            spreads.iter().map(|(name, spread)| (name.clone(), range(spread))).collect();
         let unmoved = BTreeMap::new();
         let means = if way.corrected { means } else { &unmoved };
         let plan = Plan { target: self.target, float, ranges: &ranges, means };
@@ -183,7 +188,7 @@ impl Workshop<'_> {
     ) -> Result<(BTreeSet<String>, Validation)> {
         let float_cider = self.judge.cider(self.judge.float().iter().map(|answer| answer.text.as_str()))?;
         let questions = self.judge.questions();
-        let dataset = dataset_name(wanted)?;
+        let dataset = Dataset::read(&wanted.folder, self.source.checkpoint.description.dev)?.name;
         let measure = |kept: &BTreeSet<String>, say: &mut dyn FnMut(&str)| -> Result<Validation> {
             let captions = judge::captions(&self.bundle(kept, way)?, questions, Choice::Ort)?;
             let found = Validation {
@@ -249,8 +254,4 @@ impl Workshop<'_> {
         }
         Ok(damage.into_iter().map(|(_, group)| group).collect())
     }
-}
-
-fn dataset_name(wanted: &crate::export::Validation) -> Result<String> {
-    Ok(cssa::dataset::Dataset::read(&wanted.folder, cssa::dataset::DevRule::Hash)?.name)
 }

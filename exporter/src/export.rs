@@ -1,6 +1,6 @@
 //! The whole way from a run to a bundle.
 
-use crate::calibrate::Images;
+use crate::calibrate::{Images, Selection};
 use crate::choose::{self, Chosen};
 use crate::judge::{Judge, Question};
 use crate::weights::Weights;
@@ -8,7 +8,7 @@ use crate::{decoder, encoder, graph, quantize, verify};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, Entry, FORMAT, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
-use cssa::dataset::{Dataset, Split};
+use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::tolerance::{CLOSE, QUANTIZED};
 use edge::runtime::{MISSING, find_library};
 use std::collections::BTreeMap;
@@ -39,9 +39,9 @@ pub struct Request {
 /// Where activation ranges come from.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// Folder of images.
+    /// A dataset's folder, of which the train images are taken, or a plain folder of images.
     pub folder: PathBuf,
-    /// Images that are used where the folder has more.
+    /// Images that are used where there are more.
     pub most: usize,
     /// How ranges are chosen; by measurement where it is not given.
     pub method: Option<Method>,
@@ -73,7 +73,10 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
     let int8 = request.precision == Precision::Int8;
-    ensure!(!int8 || request.calibration.is_some(), "--quantize int8 needs --calibration DIR with images");
+    ensure!(
+        !int8 || request.calibration.is_some(),
+        "--quantize int8 needs --calibration with a dataset or a folder of images"
+    );
     let model = &checkpoint.description.model;
     let golden = Golden::read(&request.checkpoint.join(GOLDEN), model)?;
     find_library().context(MISSING)?;
@@ -87,21 +90,24 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
     let mut bundle = match request.precision {
         Precision::Fp32 => float,
         Precision::Fp16 => {
-            let halved = Graphs {
-                encoder: quantize::halve(graphs.encoder.clone())?,
-                decoder: quantize::halve(graphs.decoder.clone())?,
+            let (target, pass): (_, fn(ModelProto) -> Result<ModelProto>) = match request.target {
+                Target::Tensorrt => (Target::Tensorrt, quantize::compute_in_fp16),
+                Target::Cpu | Target::Tract => (Target::Cpu, quantize::halve),
             };
-            source.bundle(&halved, Target::Cpu, |_| Precision::Fp16)?
+            let halved = Graphs { encoder: pass(graphs.encoder.clone())?, decoder: pass(graphs.decoder.clone())? };
+            source.bundle(&halved, target, |_| Precision::Fp16)?
         }
         Precision::Int8 => {
             let calibration = request.calibration.as_ref().context("no calibration images")?;
-            let images = Images::read(&calibration.folder, calibration.most, model)?;
-            let judge = judge(request, calibration, &float)?;
+            let dev = checkpoint.description.dev;
+            let selection = Selection::of(&calibration.folder, calibration.most, dev)?;
+            let images = Images::read(selection, model)?;
+            let judge = judge(request, &images.selection, &float)?;
             let Chosen { graphs, kept, calibration, validation } =
                 choose::choose(&source, &graphs, &float, (&images, calibration.method), &judge, request, say)?;
-            let mut bundle = source.bundle(&graphs, request.target, |group| {
-                if kept.contains(group) { Precision::Fp32 } else { Precision::Int8 }
-            })?;
+            let float = if request.target == Target::Tensorrt { Precision::Fp16 } else { Precision::Fp32 };
+            let mut bundle = source
+                .bundle(&graphs, request.target, |group| if kept.contains(group) { float } else { Precision::Int8 })?;
             (bundle.manifest.calibration, bundle.manifest.validation) = (Some(calibration), validation);
             bundle
         }
@@ -137,11 +143,11 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
 }
 
 /// The images on which candidates are compared: the validation set, else some of the calibration images.
-fn judge(request: &Request, calibration: &Calibration, float: &Bundle) -> Result<Judge> {
+fn judge(request: &Request, calibration: &Selection, float: &Bundle) -> Result<Judge> {
     let questions = match &request.validation {
-        Some(Validation { folder, split, .. }) => questions(folder, *split)?.1,
+        Some(Validation { folder, split, .. }) => questions(folder, *split, float.manifest.dev)?.1,
         None => {
-            let all = edge::sources::images(std::slice::from_ref(&calibration.folder))?;
+            let all = &calibration.paths;
             let count = all.len().min(choose::COMPARED);
             let spread = (0..count).map(|n| all[n * all.len() / count].clone());
             spread.map(|path| Question { path, references: Vec::new() }).collect()
@@ -150,11 +156,10 @@ fn judge(request: &Request, calibration: &Calibration, float: &Bundle) -> Result
     Judge::new(float, questions)
 }
 
-/// The images of a dataset's part with their captions, and the dataset's name.
-pub fn questions(folder: &Path, split: Split) -> Result<(String, Vec<Question>)> {
-    let dataset = Dataset::read(folder, cssa::dataset::DevRule::Hash)?;
-    let question =
-        |image: &cssa::dataset::Captioned| Question { path: image.path.clone(), references: image.captions.clone() };
+/// The images of a dataset's part with their captions, and the dataset's name; `dev` is the run's rule.
+pub fn questions(folder: &Path, split: Split, dev: DevRule) -> Result<(String, Vec<Question>)> {
+    let dataset = Dataset::read(folder, dev)?;
+    let question = |image: &Captioned| Question { path: image.path.clone(), references: image.captions.clone() };
     let questions: Vec<Question> = dataset.split(split).map(question).collect();
     ensure!(!questions.is_empty(), "{}: has no image of split {}", folder.display(), split.name());
     Ok((dataset.name, questions))
@@ -202,6 +207,7 @@ impl Source<'_> {
         let manifest = Manifest {
             format: FORMAT,
             target,
+            dev: checkpoint.description.dev,
             precision: groups.iter().map(|group| (group.clone(), precision(group))).collect(),
             model: checkpoint.description.model.clone(),
             search,

@@ -46,7 +46,7 @@ pub struct Group {
     pub name: String,
     /// Nodes by operator, those that quantize and dequantize included.
     pub operators: BTreeMap<String, usize>,
-    /// `int8` (weights and activations), `int8 weights`, `fp16 weights`, `fp32`, or several.
+    /// `int8` (weights and activations), `int8 weights`, `fp16`, `fp16 weights`, `fp32`, or several.
     pub precision: String,
     /// Numbers that training found, biases included; Ω counts here.
     pub parameters: u64,
@@ -125,17 +125,23 @@ fn fix_beam(proto: &mut ModelProto, beam: usize) {
 /// Multiplications of the nodes that have any; other operators only move or add.
 fn macs(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>, shapes: &BTreeMap<Name, Vec<usize>>) -> u64 {
     let product = |shape: &[usize]| shape.iter().product::<usize>() as u64;
-    let output = node.output.first().and_then(|output| shapes.get(output)).map_or(0, |shape| product(shape));
+    let shape_of = |name: Option<&Name>| shapes.get(single(name?));
+    let output = shape_of(node.output.first()).map_or(0, |shape| product(shape));
     let weight = node.input.get(1).and_then(|weight| source(weight, constants));
     match (node.op_type.as_str(), weight) {
         ("Conv", Some(weight)) => output * weight.dims.iter().skip(1).product::<i64>() as u64,
         ("Gemm", Some(weight)) => output * weight.dims.first().copied().unwrap_or(0) as u64,
         ("MatMul", _) => {
-            let inner = node.input.first().and_then(|input| shapes.get(input)).and_then(|shape| shape.last());
+            let inner = shape_of(node.input.first()).and_then(|shape| shape.last());
             output * inner.copied().unwrap_or(0) as u64
         }
         _ => 0,
     }
+}
+
+/// The name that a tensor has in the float network: `t` of `t.half`.
+fn single(name: &str) -> &str {
+    name.strip_suffix(".half").unwrap_or(name)
 }
 
 /// The constant that a tensor is, or is made of by dequantizing or widening.
@@ -176,7 +182,8 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
         *group.operators.entry(node.op_type.clone()).or_default() += 1;
         group.macs += macs(node, &constants, shapes);
         if weighted {
-            group.shape = node.output.first().and_then(|output| shapes.get(output)).cloned().unwrap_or_default();
+            group.shape =
+                node.output.first().and_then(|output| shapes.get(single(output))).cloned().unwrap_or_default();
             kinds[owner].insert(kind(node, &constants));
         }
         for tensor in node.input.iter().filter_map(|input| constants.get(input.as_str())) {
@@ -221,6 +228,7 @@ fn kind(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> &'static 
     match (int8, node.input.first().is_some_and(|input| input.ends_with(".dequantized"))) {
         (true, true) => "int8",
         (true, false) => "int8 weights",
+        (false, _) if node.input.iter().any(|input| kind(input) == Some(DataType::Float16 as i32)) => "fp16",
         (false, _) if kind(&format!("{weight}.half")).is_some() => "fp16 weights",
         (false, _) if node.input.first().is_some_and(|table| kind(&format!("{table}.half")).is_some()) => {
             "fp16 weights"

@@ -36,13 +36,14 @@ pub(crate) struct Export {
     /// Numbers that the graphs hold.
     #[arg(long, value_enum, default_value = "int8")]
     pub(crate) quantize: Quantize,
-    /// What the 8-bit graphs are to run on.
+    /// What the graphs are to run on.
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) target: Target,
-    /// Folder of images to find activation ranges with; int8 needs it.
+    /// Captioned dataset, whose train images find activation ranges (dev, val and test stay unseen), or a plain folder of
+    /// images; int8 needs it.
     #[arg(long)]
     pub(crate) calibration: Option<PathBuf>,
-    /// Images that are used where the folder has more, spread evenly over it.
+    /// Images that are used where there are more, spread evenly over them.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(8..=4096))]
     pub(crate) calibration_images: u16,
     /// How activation ranges are chosen; left out, by measurement.
@@ -126,7 +127,7 @@ pub(crate) struct Delta {
 pub(crate) enum Quantize {
     /// 32-bit floats.
     None,
-    /// 16-bit floats as stored.
+    /// 16-bit floats: as stored, and with --target tensorrt as computed.
     Fp16,
     /// 8-bit weights and activations.
     Int8,
@@ -136,7 +137,7 @@ pub(crate) enum Quantize {
 pub(crate) enum Target {
     /// ONNX Runtime on a CPU: U8 activations, S8 weights a channel.
     Cpu,
-    /// TensorRT: S8 with zero point 0.
+    /// TensorRT: S8 with zero point 0; what is not in 8 bits is FP16 in the graph, but for LayerNorm.
     Tensorrt,
     /// tract: S8 weights, float arithmetic.
     Tract,

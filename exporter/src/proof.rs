@@ -98,7 +98,7 @@ const DRAWN: usize = 32;
 pub fn prove(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Proof> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().context(MISSING)?;
-    let (dataset, all) = questions(&request.data, request.split)?;
+    let (dataset, all) = questions(&request.data, request.split, bundle.manifest.dev)?;
     let count = all.len().min(request.images.unwrap_or(all.len()).max(1));
     let chosen: Vec<Question> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
     let (float, reference) = float_model(&bundle, request.checkpoint.as_deref())?;

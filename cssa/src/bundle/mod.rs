@@ -11,6 +11,7 @@ pub use shelf::{Contents, EXTENSION, Place};
 pub use signature::{SIGNATURE, Trusted};
 
 use crate::checkpoint::{DOCUMENT_FREQUENCIES, LANGUAGE_MODEL, Provenance, VOCABULARY};
+use crate::dataset::DevRule;
 use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
@@ -43,6 +44,9 @@ pub struct Manifest {
     /// What the graphs are made for.
     #[serde(default)]
     pub target: Target,
+    /// Which train images were dev when the model was trained. Bundles without this field come from runs that used `hash`.
+    #[serde(default = "crate::checkpoint::hash")]
+    pub dev: DevRule,
     /// Precision by layer group: a block of the backbone, an attention or feed-forward network, a layer of its own.
     pub precision: BTreeMap<String, Precision>,
     /// Hyper-parameters; normalization and grid follow from them.
@@ -69,7 +73,7 @@ pub struct Manifest {
 pub enum Precision {
     /// 32-bit floating point.
     Fp32,
-    /// 16-bit floating point as stored; what it is computed in is the runtime's choice.
+    /// 16-bit floating point: as computed for [`Target::Tensorrt`], else as stored.
     Fp16,
     /// 8-bit weights, one scale a channel, and, but for [`Target::Tract`], 8-bit activations.
     Int8,
@@ -82,7 +86,7 @@ pub enum Target {
     /// ONNX Runtime on a CPU: U8 activations, S8 weights, integer biases.
     #[default]
     Cpu,
-    /// TensorRT: S8 activations and weights with zero point 0, float biases; FP16 for the rest, which the runtime chooses.
+    /// TensorRT: S8 activations and weights with zero point 0, float biases; the rest is FP16 in the graph, LayerNorm FP32.
     Tensorrt,
     /// tract: S8 weights, everything computed in float.
     Tract,
@@ -106,6 +110,12 @@ pub struct Calibration {
     pub method: String,
     /// Images.
     pub images: usize,
+    /// The dataset that they are from, or the name of the plain folder; absent in older bundles.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset: String,
+    /// Its part; absent for a plain folder, all of whose images may have been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// SHA-256 over their contents in order, in hexadecimal.
     pub sha256: String,
     /// What the method was chosen on: `dataset split`, or the calibration images.

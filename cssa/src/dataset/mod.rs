@@ -186,8 +186,27 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
+/// Whether a path is a description or a folder with at least one: what else holds images is a plain folder.
+#[must_use]
+pub fn is_described(path: &Path) -> bool {
+    path.is_file() || descriptions(path).is_ok_and(|found| !found.is_empty())
+}
+
 /// The one description in a folder; the parts of a COCO dataset count as one.
 fn description(folder: &Path) -> Result<PathBuf, FileError> {
+    let mut found = descriptions(folder)?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => {
+            let expected = "has no dataset*.json (Karpathy), captions_*.json (COCO) or *.csv (path,caption,split)";
+            Err(FileError::content(folder, expected))
+        }
+        n => Err(FileError::content(folder, format!("has {n} descriptions of a dataset, expected one"))),
+    }
+}
+
+/// All descriptions in a folder.
+fn descriptions(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     if !folder.is_dir() {
         return Err(FileError::content(folder, "no such folder"));
     }
@@ -206,14 +225,7 @@ fn description(folder: &Path) -> Result<PathBuf, FileError> {
         }
     }
     found.extend(coco_found);
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => {
-            let expected = "has no dataset*.json (Karpathy), captions_*.json (COCO) or *.csv (path,caption,split)";
-            Err(FileError::content(folder, expected))
-        }
-        n => Err(FileError::content(folder, format!("has {n} descriptions of a dataset, expected one"))),
-    }
+    Ok(found)
 }
 
 /// Where an image lies: in `images/`, or where its name says from the folder.
@@ -280,6 +292,15 @@ mod tests {
             found.sort_by(|a, b| b.0.cmp(&a.0));
             assert_eq!(found, expected);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_without_a_description_is_a_plain_one() -> Result<(), Box<dyn std::error::Error>> {
+        let plain = folder(&[("a.jpg", ""), ("b/c.png", "")])?;
+        assert!(!is_described(plain.path()) && !is_described(&plain.path().join("nowhere")));
+        let described = folder(&[("a.jpg", ""), ("mine.csv", "path,caption,split\n")])?;
+        assert!(is_described(described.path()) && is_described(&described.path().join("mine.csv")));
         Ok(())
     }
 

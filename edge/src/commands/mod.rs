@@ -7,7 +7,7 @@ pub(crate) mod simulation;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Delta, Language, Place, Trusted};
 use cssa::{files, preprocess};
-use edge::captioner::Captioner;
+use edge::captioner::{self, Captioner};
 use edge::runtime::{Choice, Provider, Settings};
 use edge::wire::{self, Checksum, HIGHEST_SCORE};
 use edge::{bench, packets, sources};
@@ -174,7 +174,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     let (mut captioner, _) = options.model.open()?;
     let active = captioner.active();
     if !options.json {
-        report(&format!("runtime {active}"));
+        report(&format!("runtime {}", captioner.at_work()));
     }
     let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
     for path in &images {
@@ -295,7 +295,7 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<()> {
     print(&format!(
         "{} · {} threads · decoder {} · {} · batch {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
          {:.2} × its encoder · peak memory {:.0} MiB · {:.1} bytes a packet",
-        report.runtime,
+        captioner::at_work(&report.runtime, report.share),
         report.threads,
         report.kernel,
         report.search,

@@ -121,6 +121,7 @@ fn prove(bundle: &Path) -> Result<Golden> {
 /// Captions the golden image.
 pub(crate) fn self_test(options: &SelfTestOptions) -> Result<()> {
     let (mut captioner, _) = options.model.open()?;
+    report(&captioner.at_work());
     let golden = Golden::see(&mut captioner)?;
     if options.json { print(&serde_json::to_string(&golden)?) } else { print(&golden.caption) }
 }

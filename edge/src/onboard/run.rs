@@ -75,7 +75,7 @@ pub fn run(
         None => Peripherals::open(&config.peripherals),
     };
     problems.iter().for_each(|problem| report(problem));
-    report(&format!("{}: {}", model.place().display(), model.captioner.active()));
+    report(&format!("{}: {}", model.place().display(), model.captioner.at_work()));
     let faults = Faults::default();
     let finished = Arc::new(AtomicBool::new(false));
     let (damage_found, damage) = sync_channel(1);

@@ -4,6 +4,7 @@ mod caches;
 mod decoder;
 pub mod names;
 mod ort;
+mod share;
 mod tract;
 
 pub use self::decoder::Decoder;
@@ -21,6 +22,12 @@ use std::path::PathBuf;
 pub trait Runtime {
     /// The runtime and execution provider that are really at work, `ort/CPUExecutionProvider` for example.
     fn active(&self) -> String;
+
+    /// Share of the encoder's multiplications that the execution provider took, 0 to 1; `None` where no provider but the CPU
+    /// was asked for.
+    fn share(&self) -> Option<f64> {
+        None
+    }
 
     /// The instructions that the decoder multiplies with, or what else runs it.
     fn kernel(&self) -> &'static str;
@@ -50,6 +57,11 @@ trait Encoder {
     /// As [`Runtime::active`] has it.
     fn active(&self) -> String;
 
+    /// As [`Runtime::share`] has it.
+    fn share(&self) -> Option<f64> {
+        None
+    }
+
     /// Runs on a normalized image `[3, s, s]`; shows every layer's keys and values to `seen`. Gives the memory, `[N, d]`.
     fn encode(&mut self, image: &[f32], seen: &mut Seen<'_>) -> Result<Vec<f32>>;
 }
@@ -63,6 +75,10 @@ struct Onboard {
 impl Runtime for Onboard {
     fn active(&self) -> String {
         self.encoder.active()
+    }
+
+    fn share(&self) -> Option<f64> {
+        self.encoder.share()
     }
 
     fn kernel(&self) -> &'static str {

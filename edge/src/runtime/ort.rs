@@ -1,9 +1,10 @@
 //! ONNX Runtime, loaded when the program runs: from PyPI's wheel, from a Jetson's, from a distribution.
 
 use super::caches::Caches;
+use super::share::{Placement, Work};
 use super::{Encoder, Part, Provider, Runtime, Seen, Settings, names};
 use anyhow::{Context, Result, anyhow, ensure};
-use cssa::bundle::{Bundle, DECODER, ENCODER, Precision};
+use cssa::bundle::{Bundle, DECODER, ENCODER};
 use cssa::model::Model;
 use cssa::search::Rows;
 use ort::environment::Environment;
@@ -12,7 +13,6 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, TensorRef};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,12 +52,19 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(versioned).max()
 }
 
+/// Whether a session writes down where its nodes run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    None,
+    Kept,
+}
+
 /// An ONNX graph in ONNX Runtime; errors name its path.
 fn open_session(
     library: &Path,
     path: &Path,
     graph: &[u8],
-    (provider, int8): (Provider, bool),
+    (provider, profile): (Provider, Profile),
     threads: usize,
     engines: Option<&Path>,
 ) -> Result<Session> {
@@ -73,34 +80,23 @@ fn open_session(
     let providers = match provider {
         Provider::Cpu => vec![],
         Provider::Cuda => vec![required(ep::CUDA::default())?],
-        // What is not in 8 bits is computed in FP16.
+        // Without a flag for a precision TensorRT 10 takes the graph's, as TensorRT 11, which has none, always does.
         Provider::Tensorrt => {
-            let mut tensorrt = ep::TensorRT::default().with_fp16(true).with_int8(int8);
+            let mut tensorrt = ep::TensorRT::default();
             if let Some(engines) = engines {
                 tensorrt = tensorrt.with_engine_cache(true).with_engine_cache_path(engines.display());
             }
             vec![required(tensorrt)?, required(ep::CUDA::default())?]
         }
     };
-    if !providers.is_empty() {
+    if profile == Profile::Kept {
         let folder = std::env::temp_dir().join(format!("edge-{}-{}", std::process::id(), graph.len()));
         builder = builder.with_profiling(folder).map_err(|error| anyhow!("{error}"))?;
+    }
+    if !providers.is_empty() {
         builder = builder.with_execution_providers(providers).map_err(|error| anyhow!("{error}"))?;
     }
     builder.commit_from_memory(graph).with_context(|| format!("{}: ONNX Runtime cannot load it", path.display()))
-}
-
-/// The execution providers that ran a session's nodes, by the profile of its first run, with their numbers of nodes.
-/// Registering a provider says nothing of whether it took any.
-fn placement(profile: &str) -> Result<BTreeMap<String, usize>> {
-    let events: serde_json::Value = serde_json::from_str(profile).context("ONNX Runtime's profile is no JSON")?;
-    let mut nodes = BTreeMap::new();
-    for event in events.as_array().into_iter().flatten() {
-        if let Some(provider) = event["args"]["provider"].as_str() {
-            *nodes.entry(provider.to_owned()).or_default() += 1;
-        }
-    }
-    Ok(nodes)
 }
 
 /// ONNX Runtime allows one environment a process: the first library that was opened stays.
@@ -131,38 +127,41 @@ pub(super) struct OrtEncoder {
     session: Session,
     model: Model,
     provider: Provider,
+    share: Option<f64>,
 }
 
 impl OrtEncoder {
-    /// Loads it; a provider that was asked for and takes none of its nodes is an error.
+    /// Loads it; a provider that was asked for and takes less than half of its multiplications is an error.
     pub(super) fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
-        let int8 = bundle.manifest.precision.values().any(|precision| *precision == Precision::Int8);
+        let path = bundle.folder.join(ENCODER);
+        let profile = if settings.provider == Provider::Cpu { Profile::None } else { Profile::Kept };
         let session = open_session(
             library,
-            &bundle.folder.join(ENCODER),
+            &path,
             &bundle.encoder,
-            (settings.provider, int8),
+            (settings.provider, profile),
             settings.threads,
             settings.engines.as_deref(),
         )?;
-        let mut encoder = Self { session, model: bundle.manifest.model.clone(), provider: settings.provider };
+        let model = bundle.manifest.model.clone();
+        let mut encoder = Self { session, model, provider: settings.provider, share: None };
         if settings.provider != Provider::Cpu {
-            encoder.prove_provider()?;
+            let asked = provider_name(settings.provider);
+            let placement = encoder.placement(asked)?;
+            placement.check(asked).with_context(|| format!("{}", path.display()))?;
+            encoder.share = Some(placement.share);
         }
         Ok(encoder)
     }
 
-    /// Runs once and looks where the nodes ran.
-    fn prove_provider(&mut self) -> Result<()> {
+    /// Runs once, on a session that keeps a profile, and looks where the nodes ran.
+    fn placement(&mut self, asked: &str) -> Result<Placement> {
         let size = self.model.image_size;
         self.run(&vec![0.0; 3 * size * size])?;
-        let asked = provider_name(self.provider);
         let path = PathBuf::from(self.session.end_profiling()?);
         let profile = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()));
         std::fs::remove_file(&path).ok();
-        let nodes = placement(&profile?)?;
-        ensure!(nodes.contains_key(asked), "{asked} took no node: {nodes:?}");
-        Ok(())
+        Placement::read(&profile?, asked, &Work::of(&self.model))
     }
 
     fn run(&mut self, image: &[f32]) -> Result<SessionOutputs<'_>> {
@@ -175,6 +174,10 @@ impl OrtEncoder {
 impl Encoder for OrtEncoder {
     fn active(&self) -> String {
         format!("ort/{}", provider_name(self.provider))
+    }
+
+    fn share(&self) -> Option<f64> {
+        self.share
     }
 
     fn encode(&mut self, image: &[f32], seen: &mut Seen<'_>) -> Result<Vec<f32>> {
@@ -211,7 +214,7 @@ impl OrtGraphs {
         Ok(Self {
             observer: None,
             encoder: OrtEncoder::open(bundle, library, settings)?,
-            decoder: open_session(library, &path, &bundle.decoder, (Provider::Cpu, false), 1, None)?,
+            decoder: open_session(library, &path, &bundle.decoder, (Provider::Cpu, Profile::None), 1, None)?,
             cross: Vec::new(),
             own: Caches::new(&bundle.manifest.model),
             own_names: own_names(bundle.manifest.model.decoder_layers),
@@ -317,17 +320,29 @@ impl Runtime for OrtGraphs {
 mod tests {
     use super::*;
 
+    /// All multiplications of a real profile are found, and they are those that the model's plan has.
     #[test]
-    fn a_profile_tells_where_nodes_ran() -> Result<()> {
-        let profile = r#"[
-            {"cat":"Session","name":"model_run","args":{}},
-            {"cat":"Node","name":"conv_kernel_time","args":{"op_name":"Conv","provider":"CUDAExecutionProvider"}},
-            {"cat":"Node","name":"shape_kernel_time","args":{"op_name":"Shape","provider":"CPUExecutionProvider"}},
-            {"cat":"Node","name":"conv2_kernel_time","args":{"op_name":"Conv","provider":"CUDAExecutionProvider"}}]"#;
-        let nodes = placement(profile)?;
-        assert_eq!(nodes.get("CUDAExecutionProvider"), Some(&2));
-        assert_eq!(nodes.get("CPUExecutionProvider"), Some(&1));
-        assert!(placement("not json").is_err());
+    fn a_profile_of_the_cpu_has_all_multiplications() -> Result<()> {
+        let Some(library) = find_library() else { return Ok(()) };
+        let bundle = Bundle::read(&fixtures::bundle())?;
+        let session =
+            open_session(&library, Path::new(ENCODER), &bundle.encoder, (Provider::Cpu, Profile::Kept), 1, None)?;
+        let mut encoder = OrtEncoder { session, model: bundle.manifest.model, provider: Provider::Cpu, share: None };
+        let placement = encoder.placement("TensorrtExecutionProvider")?;
+        assert_eq!(placement.share, 0.0);
+        let (found, total) = (placement.others(), Work::of(&encoder.model).total);
+        assert!(found.abs_diff(total) * 100 < total, "{found} of {total}: {:?}", placement.elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn on_the_cpu_nothing_is_shared() -> Result<()> {
+        let Some(library) = find_library() else { return Ok(()) };
+        let bundle = Bundle::read(&fixtures::bundle())?;
+        let settings =
+            Settings { choice: super::super::Choice::Ort, provider: Provider::Cpu, threads: 1, engines: None };
+        let encoder = OrtEncoder::open(&bundle, &library, &settings)?;
+        assert_eq!((encoder.active().as_str(), encoder.share()), ("ort/CPUExecutionProvider", None));
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! tract: pure Rust, on any CPU, nothing to install.
 //!
 //! tract computes quantized convolutions in float plus the casts, so an INT8 bundle is loaded as the float network that it
-//! stands for: the weights become floats once, and the activations' quantizers go away.
+//! stands for: the weights become floats once, and the activations' quantizers go away. So does FP16, which only makes detours on a CPU.
 
 use super::{Encoder, Part, Seen, names};
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::bundle::{Bundle, ENCODER};
 use cssa::model::Model;
+use half::f16;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_proto::DataType}
 use tract_onnx::prelude::*;
 
 type Plan = Arc<TypedRunnableModel>;
+
+/// What the exporter puts behind the name of a tensor in FP16.
+const HALF: &str = ".half";
 
 /// `encoder.onnx` in tract.
 pub(super) struct TractEncoder {
@@ -59,9 +63,35 @@ impl Encoder for TractEncoder {
     }
 }
 
-/// The float network that a bundle's graph stands for: weights as floats, activations not rounded.
+/// The float network that a bundle's graph stands for: weights as floats, activations not rounded, everything in FP32.
 pub fn float_twin(bytes: &[u8]) -> Result<ModelProto> {
-    dequantized(ModelProto::decode(bytes)?)
+    dequantized(widened(ModelProto::decode(bytes)?)?)
+}
+
+/// The network in FP32 that a graph with FP16 stands for: a tensor `t.half` is the tensor `t`, and the Cast between them
+/// disappears.
+fn widened(mut proto: ModelProto) -> Result<ModelProto> {
+    let Some(graph) = &mut proto.graph else { return Ok(proto) };
+    for node in &mut graph.node {
+        for name in node.input.iter_mut().chain(&mut node.output) {
+            if let Some(single) = name.strip_suffix(HALF) {
+                *name = single.into();
+            }
+        }
+    }
+    graph.node.retain(|node| node.op_type != "Cast" || node.input != node.output);
+    let known: BTreeSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+    let single = |name: &str| name.strip_suffix(HALF).map(str::to_owned);
+    graph.initializer.retain(|tensor| single(&tensor.name).is_none_or(|name| !known.contains(&name)));
+    let half = DataType::Float16 as i32;
+    for tensor in graph.initializer.iter_mut().filter(|tensor| tensor.data_type == half) {
+        let (pairs, rest) = tensor.raw_data.as_chunks::<2>();
+        ensure!(rest.is_empty(), "tensor {} has {} bytes, expected pairs", tensor.name, tensor.raw_data.len());
+        tensor.raw_data = pairs.iter().flat_map(|pair| f16::from_le_bytes(*pair).to_f32().to_le_bytes()).collect();
+        tensor.data_type = DataType::Float as i32;
+        tensor.name = single(&tensor.name).unwrap_or_else(|| std::mem::take(&mut tensor.name));
+    }
+    Ok(proto)
 }
 
 /// The float network that a QDQ graph stands for: constants behind DequantizeLinear become floats, the pairs

@@ -5,11 +5,12 @@ mod histogram;
 mod range;
 
 pub use histogram::Histogram;
-pub use range::{METHODS, Method, Range};
+pub use range::{Levels, METHODS, Method, Range};
 
 use crate::graph::Name;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Bundle;
+use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
 use cssa::search;
 use cssa::{files, preprocess};
 use edge::runtime::{OrtGraphs, Runtime, Settings, Steps};
@@ -17,7 +18,7 @@ use edge::sources;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
@@ -81,9 +82,57 @@ impl Spread {
     }
 }
 
+/// Which images calibrate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Their files.
+    pub paths: Vec<PathBuf>,
+    /// The name of the dataset or of the plain folder.
+    pub dataset: String,
+    /// The dataset's part; `None` for a plain folder.
+    pub split: Option<Split>,
+}
+
+impl Selection {
+    /// At most `most` images, spread evenly: of a dataset those of train that `dev` leaves there, so that neither tuning nor
+    /// testing meets an image that the ranges have seen; of a plain folder all in it and below.
+    pub fn of(folder: &Path, most: usize, dev: DevRule) -> Result<Self> {
+        let (all, dataset, split) = if dataset::is_described(folder) {
+            let dataset = Dataset::read(folder, dev)?;
+            let path = |image: &Captioned| image.path.clone();
+            (dataset.split(Split::Train).map(path).collect(), dataset.name, Some(Split::Train))
+        } else {
+            let absolute = std::path::absolute(folder)?;
+            let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (sources::images(&[folder.to_path_buf()])?, name, None)
+        };
+        let kind = if split.is_some() { "train images" } else { "images" };
+        ensure!(
+            all.len() >= FEWEST_IMAGES,
+            "{}: {} {kind}, expected at least {FEWEST_IMAGES} to calibrate with",
+            folder.display(),
+            all.len()
+        );
+        let count = all.len().min(most);
+        Ok(Self { paths: (0..count).map(|n| all[n * all.len() / count].clone()).collect(), dataset, split })
+    }
+}
+
+impl std::fmt::Display for Selection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} images of ", self.paths.len())?;
+        match self.split {
+            Some(split) => write!(out, "{} {}", self.dataset, split.name()),
+            None => write!(out, "the folder {}", self.dataset),
+        }
+    }
+}
+
 /// Normalized calibration images and what names them.
 #[derive(Clone, Debug)]
 pub struct Images {
+    /// Where they are from.
+    pub selection: Selection,
     /// `[3, s, s]` each.
     pub inputs: Vec<Vec<f32>>,
     /// SHA-256 over their files' contents in order, in hexadecimal.
@@ -91,27 +140,18 @@ pub struct Images {
 }
 
 impl Images {
-    /// Reads images below `folder`, `most` at most, spread evenly over it; one that does not decode is named.
-    pub fn read(folder: &Path, most: usize, model: &cssa::model::Model) -> Result<Self> {
-        let all = sources::images(&[folder.to_path_buf()])?;
-        ensure!(
-            all.len() >= FEWEST_IMAGES,
-            "{}: {} images, expected at least {FEWEST_IMAGES} to calibrate with",
-            folder.display(),
-            all.len()
-        );
-        let count = all.len().min(most);
+    /// Reads the images of a selection; one that does not decode is named.
+    pub fn read(selection: Selection, model: &cssa::model::Model) -> Result<Self> {
         let mut hash = Sha256::new();
-        let mut inputs = Vec::with_capacity(count);
-        for n in 0..count {
-            let path = &all[n * all.len() / count];
+        let mut inputs = Vec::with_capacity(selection.paths.len());
+        for path in &selection.paths {
             let bytes = files::read(path, 1 << 30)?;
             hash.update(&bytes);
             let image = preprocess::decode(&bytes).with_context(|| format!("{}: calibration image", path.display()))?;
             let square = preprocess::resize(&image, model.image_size as u32);
             inputs.push(preprocess::normalize(&square, model.backbone.normalization()));
         }
-        Ok(Self { inputs, sha256: cssa::bundle::hexadecimal(&hash.finalize()) })
+        Ok(Self { selection, inputs, sha256: cssa::bundle::hexadecimal(&hash.finalize()) })
     }
 }
 
@@ -158,4 +198,62 @@ pub fn spreads(
     }
     drop(runtime);
     Ok(spreads.take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dataset of 40 train images, 10 of val and 10 of test, without pixels.
+    fn dataset() -> Result<tempfile::TempDir> {
+        let folder = tempfile::tempdir()?;
+        let mut csv = String::from("path,caption,split\n");
+        for n in 1..=60 {
+            let split = if n <= 40 {
+                "train"
+            } else if n <= 50 {
+                "val"
+            } else {
+                "test"
+            };
+            csv += &format!("{split}_{n}.png,a caption,{split}\n");
+            std::fs::write(folder.path().join(format!("{split}_{n}.png")), "")?;
+        }
+        std::fs::write(folder.path().join("mine.csv"), csv)?;
+        Ok(folder)
+    }
+
+    #[test]
+    fn a_dataset_calibrates_with_its_train_images_only() -> Result<()> {
+        let folder = dataset()?;
+        for rule in [DevRule::Blocks, DevRule::Hash] {
+            let chosen = Selection::of(folder.path(), 1000, rule)?;
+            let dev: Vec<PathBuf> =
+                Dataset::read(folder.path(), rule)?.split(Split::Dev).map(|image| image.path.clone()).collect();
+            assert!(!dev.is_empty() && chosen.paths.len() + dev.len() == 40, "{rule}: {}", chosen.paths.len());
+            let wrong =
+                chosen.paths.iter().find(|path| dev.contains(path) || !path.to_string_lossy().contains("train_"));
+            assert_eq!(wrong, None, "{rule}");
+            assert_eq!(chosen.split, Some(Split::Train));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn fewer_are_spread_evenly_and_a_plain_folder_is_taken_whole() -> Result<()> {
+        let folder = dataset()?;
+        let few = Selection::of(folder.path(), 9, DevRule::Blocks)?;
+        let number = |path: &PathBuf| path.file_stem()?.to_str()?.strip_prefix("train_")?.parse::<usize>().ok();
+        let numbers: Vec<usize> = few.paths.iter().filter_map(number).collect();
+        assert_eq!(numbers, [1, 5, 9, 13, 17, 21, 25, 29, 33]);
+        std::fs::remove_file(folder.path().join("mine.csv"))?;
+        let all = Selection::of(folder.path(), 1000, DevRule::Blocks)?;
+        assert_eq!((all.paths.len(), all.split), (60, None));
+        assert!(all.to_string().starts_with("60 images of the folder "), "{all}");
+        let lonely = tempfile::tempdir()?;
+        std::fs::write(lonely.path().join("a.png"), "")?;
+        let error = Selection::of(lonely.path(), 9, DevRule::Blocks).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.ends_with("1 images, expected at least 8 to calibrate with")));
+        Ok(())
+    }
 }

@@ -1,5 +1,5 @@
-//! FP16 as storage: weights become half-precision constants behind a Cast. Runtimes fold the Cast when they load the graph
-//! and compute in what they do best: FP32 on a CPU, FP16 in TensorRT.
+//! FP16 as storage: weights become half-precision constants behind a Cast. A CPU's runtime folds the Cast when it loads the graph
+//! and computes in FP32; for TensorRT, which computes in what the graph says, see [`super::compute_in_fp16`].
 
 use crate::graph::{self, Attribute};
 use anyhow::{Context, Result};

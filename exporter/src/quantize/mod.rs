@@ -10,11 +10,14 @@
 mod equalize;
 mod fp16;
 mod groups;
+mod half_precision;
 mod integers;
+mod residual;
 
 pub use equalize::equalize;
 pub use fp16::halve;
 pub use groups::group_of;
+pub use half_precision::compute_in_fp16;
 
 use crate::calibrate::{Channels, Range};
 use crate::graph::{self, Attribute, Name};
@@ -79,10 +82,13 @@ pub fn groups(model: &ModelProto) -> Result<Vec<String>> {
     Ok(groups)
 }
 
-/// The INT8 graph.
+/// The INT8 graph; for TensorRT what is not in 8 bits is FP16, see [`compute_in_fp16`].
 pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
     let graph = model.graph.as_mut().context("the model has no graph")?;
-    let layers: Vec<Layer> = layers(graph).into_iter().filter(|layer| !plan.float.contains(&layer.group)).collect();
+    let mut layers: Vec<Layer> = layers(graph).into_iter().filter(|layer| !plan.float.contains(&layer.group)).collect();
+    if plan.target == Target::Tensorrt {
+        residual::leave_summands(graph, &mut layers);
+    }
     let mut pass = Pass {
         plan,
         initializers: Vec::new(),
@@ -112,18 +118,21 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
                 }
             }
         }
-        pass.residual_sums(graph);
+        residual::read_quantized(graph, &pass.quantized, plan.target);
     }
     if !plan.float.contains(LOOK_UP) {
         pass.embedding(graph)?;
     }
-    pass.omega(graph)?;
+    // Next to TensorRT's FP16 products Ω is FP16 like them.
+    if plan.target != Target::Tensorrt {
+        pass.omega(graph)?;
+    }
     let Pass { initializers, nodes, dropped, .. } = pass;
     graph.initializer.retain(|tensor| !dropped.contains(&tensor.name));
     graph.initializer.extend(initializers);
     graph.node.extend(nodes);
     sort(graph)?;
-    Ok(model)
+    if plan.target == Target::Tensorrt { compute_in_fp16(model) } else { Ok(model) }
 }
 
 fn graph_of(model: &ModelProto) -> Result<&GraphProto> {
@@ -201,25 +210,6 @@ impl Pass<'_> {
         self.nodes.push(node("DequantizeLinear", &integers, &twin));
         self.quantized.insert(name.into(), (twin.clone(), scale));
         Ok((twin, scale))
-    }
-
-    /// Lets sums whose terms and result are all quantized read the quantized terms.
-    fn residual_sums(&self, graph: &mut GraphProto) {
-        let rectified: BTreeMap<Name, Name> = one_to_one(graph, "Relu").collect();
-        for node in graph.node.iter_mut().filter(|node| node.op_type == "Add") {
-            let sum = rectified.get(&node.output[0]).unwrap_or(&node.output[0]);
-            let twin = |input: &Name| {
-                let twins = self.quantized.values().map(|(twin, _)| twin);
-                self.quantized
-                    .get(input)
-                    .map(|(twin, _)| twin)
-                    .or_else(|| twins.into_iter().find(|twin| *twin == input))
-            };
-            let twins: Option<Vec<Name>> = node.input.iter().map(|input| twin(input).cloned()).collect();
-            if let (Some(twins), true) = (twins, self.quantized.contains_key(sum)) {
-                node.input = twins;
-            }
-        }
     }
 
     /// Quantizes the constant weight of a layer, and its bias where the input's scale is given.

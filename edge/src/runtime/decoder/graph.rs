@@ -135,19 +135,21 @@ impl<'a> Graph<'a> {
         Ok(Table::Integers(tensor.raw_data.iter().map(|&byte| byte.cast_signed()).collect(), scales))
     }
 
-    /// A constant as floats: floats, FP16 behind a Cast, or integers behind a DequantizeLinear over the last dimension.
+    /// A constant as floats: floats, FP16 as it is, under the name `name.half` too, or behind a Cast, or integers behind a
+    /// DequantizeLinear over the last dimension.
     pub(super) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let Some(node) = self.nodes.get(name) else {
-            let tensor = self.constant(name)?;
+            let half = self.constants.get(half_name(name).as_str()).copied();
+            let tensor = self.constant(name).or_else(|missing| half.ok_or(missing))?;
+            if tensor.data_type == DataType::Float16 as i32 {
+                return halves(tensor, shape);
+            }
             check(tensor, DataType::Float, shape, 4)?;
             return Ok(tensor.raw_data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect());
         };
         let tensor = self.constant(node.input.first().map_or("", String::as_str))?;
         match node.op_type.as_str() {
-            "Cast" => {
-                check(tensor, DataType::Float16, shape, 2)?;
-                Ok(tensor.raw_data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect())
-            }
+            "Cast" => halves(tensor, shape),
             "DequantizeLinear" => {
                 check(tensor, DataType::Int8, shape, 1)?;
                 let scales = self.symmetric(node, shape.last().copied().unwrap_or(1))?;
@@ -158,8 +160,12 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// The node that writes `output`, in FP16 under the name `output.half`.
     fn node(&self, output: &str, operator: &str) -> Result<&'a NodeProto> {
-        let node = self.nodes.get(output).with_context(|| format!("no node writes {output}"))?;
+        let names = [output.to_owned(), half_name(output)];
+        let writers = || names.iter().filter_map(|name| self.nodes.get(name.as_str()).copied());
+        let node = writers().find(|node| node.op_type == operator).or_else(|| writers().next());
+        let node = node.with_context(|| format!("no node writes {output}"))?;
         ensure!(node.op_type == operator, "{output} is written by a node {}, expected {operator}", node.op_type);
         Ok(node)
     }
@@ -167,6 +173,17 @@ impl<'a> Graph<'a> {
     fn constant(&self, name: &str) -> Result<&'a TensorProto> {
         self.constants.get(name).copied().with_context(|| format!("tensor {name} is no constant"))
     }
+}
+
+/// What the exporter calls a tensor in FP16.
+fn half_name(name: &str) -> String {
+    format!("{name}.half")
+}
+
+/// An FP16 constant as floats.
+fn halves(tensor: &TensorProto, shape: &[usize]) -> Result<Vec<f32>> {
+    check(tensor, DataType::Float16, shape, 2)?;
+    Ok(tensor.raw_data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect())
 }
 
 fn check(tensor: &TensorProto, kind: DataType, shape: &[usize], bytes: usize) -> Result<()> {
