@@ -213,7 +213,7 @@ fn consensus(folder: &Path) -> Result<()> {
 fn refitted(folder: &Path, weights: &Path) -> Result<()> {
     let mut arguments = train(folder, "refit", weights);
     arguments.extend(["--set", "data.dev=none", "--set", "rsic.epochs=2"].map(str::to_owned));
-    let run = std::process::Command::from(program("trainer")?).args(arguments).output()?;
+    let run = program("trainer")?.args(arguments).output()?;
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(run.status.success() && said.contains(" 0 dev, ") && said.contains("the last epoch counts"), "{said}");
     let epochs: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("refit/metrics.json"))?)?;
