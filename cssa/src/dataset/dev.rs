@@ -58,7 +58,8 @@ const NUMBERED: u32 = 100;
 pub fn scene_class(filename: &str) -> Option<String> {
     let stem = stem(filename);
     if let Ok(number) = stem.parse::<u32>() {
-        return (!stem.starts_with('0')).then(|| format!("{}", (number - 1) / NUMBERED));
+        let plain = stem.starts_with(|first: char| matches!(first, '1'..='9'));
+        return plain.then(|| format!("{}", (number - 1) / NUMBERED));
     }
     let (name, number) = stem.rsplit_once('_')?;
     let named = name.chars().any(char::is_alphabetic) && number.parse::<u32>().is_ok();
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn only_names_with_letters_tell_a_scene_class() {
         let cases = [("airport_12.jpg", Some("airport")), ("137.jpg", Some("1")), ("100.tif", Some("0"))];
-        for (name, class) in cases.into_iter().chain([("00012.jpg", None), ("07_013.jpg", None), ("x.png", None)]) {
+        for (name, class) in cases.into_iter().chain([("00012.jpg", None), ("07_013.jpg", None), ("x.png", None), ("+0.jpg", None)]) {
             assert_eq!(scene_class(name).as_deref(), class, "{name}");
         }
     }
