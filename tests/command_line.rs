@@ -1,7 +1,7 @@
 //! What the programs say when they are misused: one line that names the culprit, and nothing half-written.
 
 use anyhow::Result;
-use cross_crate_tests::{fail, program, succeed};
+use cross_crate_tests::{fail, program, root, succeed};
 use std::path::Path;
 
 fn scene() -> String {
@@ -139,5 +139,18 @@ fn scenes_are_the_same_to_the_byte() -> Result<()> {
         compared += 1;
     }
     assert_eq!(compared, 13);
+    Ok(())
+}
+
+/// The file that the wire's vectors are packed with comes out again: a folder without a model gets the n-gram model alone.
+#[test]
+fn captions_are_counted_for_a_folder_without_a_model() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let run = folder.path().display().to_string();
+    succeed("trainer", ["language-model", "--run", &run, "--data", "fixtures/scenes"])?;
+    let name = "language-model.bin";
+    let (found, expected) =
+        (std::fs::read(folder.path().join(name))?, std::fs::read(root().join("fixtures/wire").join(name))?);
+    assert!(found == expected && !folder.path().join("document-frequencies.bin").exists());
     Ok(())
 }

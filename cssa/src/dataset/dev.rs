@@ -180,7 +180,9 @@ mod tests {
     #[test]
     fn only_names_with_letters_tell_a_scene_class() {
         let cases = [("airport_12.jpg", Some("airport")), ("137.jpg", Some("1")), ("100.tif", Some("0"))];
-        for (name, class) in cases.into_iter().chain([("00012.jpg", None), ("07_013.jpg", None), ("x.png", None), ("+0.jpg", None)]) {
+        for (name, class) in
+            cases.into_iter().chain([("00012.jpg", None), ("07_013.jpg", None), ("x.png", None), ("+0.jpg", None)])
+        {
             assert_eq!(scene_class(name).as_deref(), class, "{name}");
         }
     }

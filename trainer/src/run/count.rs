@@ -2,8 +2,8 @@
 
 use super::read_datasets;
 use anyhow::Result;
-use cssa::checkpoint::{DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
-use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::checkpoint::{DESCRIPTION, DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
+use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
 use cssa::language_model::LanguageModel;
 use cssa::search::DocumentFrequencies;
@@ -11,15 +11,17 @@ use cssa::vocabulary::Vocabulary;
 use std::path::{Path, PathBuf};
 
 /// Counts the train captions of the datasets in `folders` and writes the n-gram model and the document frequencies of a run.
-/// Gives the files with their sizes in bytes.
+/// Gives the files with their sizes in bytes. A folder without a model gets the n-gram model alone, of the train images that are not dev by
+/// hash.
 pub fn count_captions(run: &Path, folders: &[PathBuf]) -> Result<Vec<(PathBuf, usize)>> {
-    let description = Description::read(run)?;
-    let vocabulary = description.vocabulary(run)?;
-    let datasets = read_datasets(folders, description.dev)?;
-    let counted = [
-        (run.join(LANGUAGE_MODEL), language_model(&datasets).to_bytes()),
-        (run.join(DOCUMENT_FREQUENCIES), document_frequencies(&datasets, &vocabulary).to_bytes()),
-    ];
+    let description = if run.join(DESCRIPTION).exists() { Some(Description::read(run)?) } else { None };
+    let dev = description.as_ref().map_or(DevRule::Hash, |description| description.dev);
+    let datasets = read_datasets(folders, dev)?;
+    let mut counted = vec![(run.join(LANGUAGE_MODEL), language_model(&datasets).to_bytes())];
+    if let Some(description) = description {
+        let frequencies = document_frequencies(&datasets, &description.vocabulary(run)?);
+        counted.push((run.join(DOCUMENT_FREQUENCIES), frequencies.to_bytes()));
+    }
     let write = |(path, bytes): (PathBuf, Vec<u8>)| {
         files::write(&path, &bytes)?;
         Ok((path, bytes.len()))
