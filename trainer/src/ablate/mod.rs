@@ -1,7 +1,7 @@
 //! `trainer ablate`: tables 4, 5 and 7 and figure 9 of the paper by one command. Every cell is a run of its own in a folder of
 //! its own, over several seeds; started again, it goes on with what is not finished. All cells see the same number of images
-//! ([`tables`]), start from the same tensors and draw the same batches where they share a stage; they are compared seed by
-//! seed and image by image, and only an interval without 0 is called a help ([`compare`]).
+//! (`tables.rs`), start from the same tensors and draw the same batches where they share a stage; they are compared seed by
+//! seed and image by image, and only an interval without 0 is called a help (`compare.rs`).
 
 mod bootstrap;
 mod compare;
