@@ -14,6 +14,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 trainer= out= data= weights= device=cuda tiny=0 seconds=520
 fail() { echo "error: $*" >&2; exit 1; }
 while [ $# -gt 0 ]; do
+  [ "$1" = --tiny ] || [ $# -ge 2 ] || fail "$1 needs a value"
   case $1 in
     --trainer) trainer=$2; shift ;; --out) out=$2; shift ;; --data) data=$2; shift ;; --weights) weights=$2; shift ;;
     --device) device=$2; shift ;; --tiny) tiny=1 ;; --seconds) seconds=$2; shift ;;

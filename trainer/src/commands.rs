@@ -52,7 +52,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let tried = tune::searches(&beams, &length_exponents, &consensus);
             let chosen = tune::best(&trained, &tried, (&data, &machine.cache), &Progress, &mut |line| print(line))?;
             trained.choose(&run, chosen)?;
-            print(&format!("chosen: {}", chosen));
+            print(&format!("chosen: {chosen}"));
         }
         Action::LanguageModel { run, data } => {
             for (path, bytes) in run::count_captions(&run, &data)? {
