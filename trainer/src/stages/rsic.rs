@@ -112,15 +112,20 @@ impl<'a> Net<'a> {
     }
 
     /// −log p of every word of `[m, t]` captions, flat; with label smoothing the mix with all words' mean.
-    pub fn losses(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
+    fn losses(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
+        let logits = self.logits(memory, captions, mode);
+        let flat = logits.view([-1, logits.size()[2]]);
+        flat.cross_entropy_loss(&captions.targets.view(-1), None::<&Tensor>, Reduction::None, -100, smoothing)
+    }
+
+    /// The logits `[m, t, words]` of the word after each word of `[m, t]` captions, in FP32.
+    pub fn logits(&self, memory: &Tensor, captions: &Captions, mode: Mode) -> Tensor {
         let keys = if memory.device().is_cuda() {
             // One selection there and back instead of one a layer; the products are cheaper than the launches.
             self.decoder.memory_keys(&memory.index_select(0, &captions.image))
         } else {
             self.decoder.memory_keys(memory).iter().map(|keys| keys.select(&captions.image)).collect()
         };
-        let logits = self.decoder.forward(&captions.inputs, &keys, mode).to_kind(Kind::Float);
-        let flat = logits.view([-1, logits.size()[2]]);
-        flat.cross_entropy_loss(&captions.targets.view(-1), None::<&Tensor>, Reduction::None, -100, smoothing)
+        self.decoder.forward(&captions.inputs, &keys, mode).to_kind(Kind::Float)
     }
 }

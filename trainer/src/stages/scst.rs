@@ -17,7 +17,7 @@ use cssa::model::Model;
 use cssa::parameters;
 use cssa::vocabulary::TokenId;
 use std::ops::ControlFlow;
-use tch::{Kind, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 /// Words drawn between looks at whether all captions have ended.
 const LOOK: usize = 4;
@@ -76,13 +76,30 @@ pub fn loss(
         .collect();
     let words = drawn.iter().map(|words| words.len() - 1).sum::<usize>();
     let captions = Captions::new(&captions, memory.device());
-    let losses = net.losses(&memory, &captions, 0.0, Mode::Evaluate);
+    let losses = drawn_losses(&net.logits(&memory, &captions, Mode::Evaluate), &captions.targets);
     let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words as f64;
     if settings.cross_entropy == 0.0 {
         return Ok(reinforced);
     }
     let learned = net.cross_entropy(&memory, &batch.captions, 0.0, Mode::Evaluate);
     Ok(reinforced * (1.0 - settings.cross_entropy) + learned * settings.cross_entropy)
+}
+
+/// −log p of every word of drawn captions, flat, under the distribution that they were drawn from. With the tokens that are
+/// never drawn in its denominator, whatever is drawn and loses would make those likelier, and nothing would ever stop it.
+fn drawn_losses(logits: &Tensor, targets: &Tensor) -> Tensor {
+    let logits = sayable(logits);
+    let flat = logits.view([-1, logits.size()[2]]);
+    flat.cross_entropy_loss(&targets.view(-1), None::<&Tensor>, Reduction::None, -100, 0.0)
+}
+
+/// Logits `[…, words]` with those of the tokens that no caption contains at −∞.
+fn sayable(logits: &Tensor) -> Tensor {
+    let words = logits.size()[logits.dim() - 1];
+    let never = [TokenId::START, TokenId::UNKNOWN].map(|token| i64::from(token.0));
+    let never = Tensor::from_slice(&never).to_device(logits.device());
+    let mask = Tensor::zeros([words], (Kind::Float, logits.device())).index_fill(0, &never, f64::NEG_INFINITY);
+    logits + mask
 }
 
 /// r_k minus the mean of the other rewards of the same image, for `samples` rewards an image.
@@ -109,10 +126,7 @@ fn draw(net: &Net<'_>, memory: &Tensor, samples: usize, max_tokens: usize) -> Re
         for position in 0..max_tokens as i64 - 1 {
             let newest = &words[words.len() - 1];
             let logits = net.decoder.step(newest, position, &parents, &mut cache, &keys).to_kind(Kind::Float);
-            for special in [TokenId::START, TokenId::UNKNOWN] {
-                let _ = logits.select(1, i64::from(special.0)).fill_(f64::NEG_INFINITY);
-            }
-            let drawn = logits.softmax(-1, Kind::Float).multinomial(1, false).squeeze_dim(1);
+            let drawn = sayable(&logits).softmax(-1, Kind::Float).multinomial(1, false).squeeze_dim(1);
             ended = ended.logical_or(&drawn.eq(i64::from(TokenId::END.0)));
             words.push(drawn);
             // A look at a GPU's tensors waits for it.
@@ -133,6 +147,22 @@ fn draw(net: &Net<'_>, memory: &Tensor, samples: usize, max_tokens: usize) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_loss_leaves_tokens_alone_that_are_never_drawn() {
+        tch::manual_seed(1);
+        let logits = Tensor::randn([2, 3, 6], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+        let targets = Tensor::from_slice(&[3i64, 4, 0, 5, 0, 0]).view([2, 3]);
+        let losses = drawn_losses(&logits, &targets);
+        (&losses * Tensor::from_slice(&[1.0f32, 1.0, 1.0, -2.0, -2.0, 0.0])).sum(Kind::Float).backward();
+        let gradient = logits.grad();
+        for token in [TokenId::START, TokenId::UNKNOWN] {
+            assert_eq!(gradient.select(2, i64::from(token.0)).abs().max().double_value(&[]), 0.0);
+        }
+        assert!(gradient.abs().max().double_value(&[]) > 0.1);
+        let drawn = sayable(&logits).softmax(-1, Kind::Float).gather(2, &targets.unsqueeze(2), false).view(-1);
+        assert!((losses.exp() * drawn - 1.0).abs().max().double_value(&[]) < 1e-5);
+    }
 
     #[test]
     fn advantages_compare_with_the_other_samples() {
