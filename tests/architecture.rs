@@ -130,33 +130,33 @@ fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
         let vector: serde_json::Value = serde_json::from_str(line)?;
         let number = |value: &serde_json::Value, name: &str| value[name].as_u64().with_context(|| name.to_owned());
         let captions = vector["captions"].as_array().context("captions")?;
-        let caption = |caption: &serde_json::Value| -> Result<edge::wire::Caption> {
+        let caption = |caption: &serde_json::Value| -> Result<cssa_wire::Caption> {
             let degrees = |name: &str| caption[name].as_f64();
             let place = degrees("latitude").zip(degrees("longitude"));
-            Ok(edge::wire::Caption {
+            Ok(cssa_wire::Caption {
                 sequence: u32::try_from(number(caption, "sequence")?)?,
                 time: u32::try_from(number(caption, "time")?)?,
-                position: place.and_then(|(latitude, longitude)| edge::wire::Position::new(latitude, longitude)),
+                position: place.and_then(|(latitude, longitude)| cssa_wire::Position::new(latitude, longitude)),
                 score: u8::try_from(number(caption, "score")?)?,
                 priority: u8::try_from(number(caption, "priority")?)?,
                 repeat: caption["repeat"].as_bool().context("repeat")?,
                 text: caption["text"].as_str().context("text")?.into(),
             })
         };
-        let packet = edge::wire::Packet {
+        let packet = cssa_wire::Packet {
             bundle: u16::try_from(number(&vector, "bundle")?)?,
             digits: u8::try_from(number(&vector, "digits")?)?,
             captions: captions.iter().map(caption).collect::<Result<_>>()?,
         };
         let hexadecimal = vector["bytes"].as_str().context("bytes")?;
         assert_eq!(
-            cssa::bundle::hexadecimal(&packet.encode(&model, edge::wire::Checksum::Crc32)?),
+            cssa::bundle::hexadecimal(&packet.encode(&model, cssa_wire::Checksum::Crc32)?),
             hexadecimal,
             "{line}"
         );
         let bytes = unhexadecimal(hexadecimal)?;
         assert_eq!(
-            edge::wire::Packet::decode(&bytes, packet.bundle, &model, edge::wire::Checksum::Crc32)?,
+            cssa_wire::Packet::decode(&bytes, packet.bundle, &model, cssa_wire::Checksum::Crc32)?,
             packet,
             "{line}"
         );
@@ -173,8 +173,8 @@ fn unhexadecimal(text: &str) -> Result<Vec<u8>> {
 
 #[test]
 fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
-    use edge::link::{Deframer, Direction, Format, Framer, Framing};
-    use edge::wire::command::{Arrival, Command, Key, digest};
+    use cssa_link::{Deframer, Direction, Format, Framer, Framing};
+    use cssa_wire::command::{Command, Key, SelectiveAck, digest};
     let text = std::fs::read_to_string(fixtures::wire().join("frames.txt"))?;
     let (mut frames, mut commands) = (0, 0);
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -187,7 +187,7 @@ fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
                 Some(arrived) => {
                     let captions: Vec<(u32, u32, String)> = serde_json::from_value(arrived.clone().into())?;
                     let digests = captions.iter().map(|(number, time, text)| (*number, digest(*number, *time, text)));
-                    Command::acknowledge(Arrival::of(digests))
+                    Command::acknowledge(SelectiveAck::of(digests))
                 }
                 None => Command::SelfTest,
             };
@@ -198,7 +198,7 @@ fn frames_and_commands_in_fixtures_still_mean_the_same() -> Result<()> {
         }
         let apid = u16::try_from(vector["apid"].as_u64().context("apid")?)?;
         for (name, framing) in [("cobs", Framing::Plain), ("ccsds", Framing::Ccsds), ("ccsds_rs", Framing::CcsdsRs)] {
-            let format = Format { framing, apid, checksum: edge::wire::Checksum::Crc32 };
+            let format = Format { framing, apid, checksum: cssa_wire::Checksum::Crc32 };
             let framed = Framer::new(format, Direction::Down).stream(&bytes("packet")?);
             assert_eq!(framed, bytes(name)?, "{name} in {line}");
             assert_eq!(Deframer::new(format, Direction::Down).push(&framed), [Ok(bytes("packet")?)], "{name}");

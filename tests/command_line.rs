@@ -23,8 +23,8 @@ fn missing_things_are_named() -> Result<()> {
         ("edge", &["caption", "/no/such.jpg"], "/no/such.jpg: no such file or folder"),
         ("edge", &["caption", "cssa"], "cssa: no image in this folder"),
         ("edge", &["caption", "fixtures/scenes", "--bundle", "/no/bundle"], "/no/bundle/manifest.toml"),
-        ("edge", &["decode", "/no/packets"], "/no/packets"),
-        ("edge", &["decode", "README.md"], "packets could not be decoded"),
+        ("ground", &["decode", "/no/packets"], "/no/packets"),
+        ("ground", &["decode", "README.md"], "packets could not be decoded"),
         ("exporter", &["--checkpoint", "/no/run", "--out", "target/no-bundle"], "/no/run/model.toml"),
         ("trainer", &["evaluate", "--run", "/no/run", "--data", "fixtures/scenes"], "/no/run/model.toml"),
         (
@@ -32,7 +32,7 @@ fn missing_things_are_named() -> Result<()> {
             &["train", "--config", "/no/recipe", "--data", ".", "--backbone-weights", ".", "--out", "."],
             "/no/recipe",
         ),
-        ("trainer", &["scenes", "--out", "fixtures", "--count", "1"], "fixtures: is there already"),
+        ("scenes", &["--out", "fixtures", "--count", "1"], "fixtures: is there already"),
     ];
     for (name, arguments, expected) in cases {
         let line = fail(name, arguments)?;
@@ -98,13 +98,22 @@ fn a_changed_bundle_is_refused_by_name() -> Result<()> {
 fn packets_of_another_bundle_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
-    let captions = vec![edge::packets::caption("a road", 0.5, 0)];
-    let packet = edge::wire::Packet { bundle: 0, digits: 5, captions };
+    let caption = cssa_wire::Caption {
+        sequence: 0,
+        time: 0,
+        position: None,
+        score: 16,
+        priority: 0,
+        repeat: false,
+        text: "a road".into(),
+    };
+    let captions = vec![caption];
+    let packet = cssa_wire::Packet { bundle: 0, digits: 5, captions };
     let mut stream = Vec::new();
-    edge::wire::push_frame(&mut stream, &packet.encode(&language.model, edge::wire::Checksum::Crc32)?);
+    cssa_wire::push_frame(&mut stream, &packet.encode(&language.model, cssa_wire::Checksum::Crc32)?);
     let path = folder.path().join("packets");
     std::fs::write(&path, stream)?;
-    let output = program("edge")?.arg("decode").arg(&path).output()?;
+    let output = program("ground")?.arg("decode").arg(&path).output()?;
     let errors = String::from_utf8(output.stderr)?;
     assert!(!output.status.success() && errors.contains("made with bundle 0000"), "{errors}");
     Ok(())
@@ -120,7 +129,7 @@ fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
     assert!(line.contains("model.toml"), "{line}");
     assert!(is_empty(folder.path())?);
     let out = folder.path().join("scenes").display().to_string();
-    let line = fail("trainer", ["scenes", "--out", &out, "--count", "0"])?;
+    let line = fail("scenes", ["--out", &out, "--count", "0"])?;
     assert!(line.contains("--count"), "{line}");
     assert!(is_empty(folder.path())?);
     Ok(())
@@ -130,7 +139,7 @@ fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
 fn scenes_are_the_same_to_the_byte() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("scenes");
-    succeed("trainer", ["scenes".as_ref(), "--count".as_ref(), "12".as_ref(), "--out".as_ref(), out.as_os_str()])?;
+    succeed("scenes", ["--count".as_ref(), "12".as_ref(), "--out".as_ref(), out.as_os_str()])?;
     let mut compared = 0;
     for name in
         ["dataset_scenes.json".to_owned()].into_iter().chain((0..12).map(|n| format!("images/scene_{n:05}.jpg")))

@@ -29,12 +29,12 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
             eprintln!(
                 "skipped: ../shared/data is not here, so the run has 12 rendered scenes instead of 200 real images"
             );
-            images.extend(edge::sources::images(&[fixtures::scenes()])?);
+            images.extend(cssa::images::images(&[fixtures::scenes()])?);
         }
     }
     let sent = captions(&images, &packets)?;
     assert_eq!(sent.len(), images.len());
-    let received = json_lines(&succeed("edge", ["decode".as_ref(), "--json".as_ref(), packets.as_os_str()])?)?;
+    let received = json_lines(&succeed("ground", ["decode".as_ref(), "--json".as_ref(), packets.as_os_str()])?)?;
     assert_eq!(sent.len(), received.len());
     let mut bytes = 0;
     for (n, (sent, received)) in sent.iter().zip(&received).enumerate() {
@@ -56,13 +56,13 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
 fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let packets = folder.path().join("packets.bin");
-    let images = edge::sources::images(&[fixtures::scenes()])?;
+    let images = cssa::images::images(&[fixtures::scenes()])?;
     let sent = captions(&images[..4], &packets)?;
     let mut bytes = std::fs::read(&packets)?;
     let second = bytes.iter().position(|&byte| byte == 0).context("no packet")? + 1;
     bytes[second + 9] ^= 4;
     std::fs::write(&packets, bytes)?;
-    let output = program("edge")?.arg("decode").arg(&packets).output()?;
+    let output = program("ground")?.arg("decode").arg(&packets).output()?;
     assert!(!output.status.success());
     let errors = String::from_utf8(output.stderr)?;
     assert!(errors.contains(&format!("packet 2 at byte {second}")), "{errors}");
@@ -88,7 +88,7 @@ fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
 /// Captions of the default bundle with time, place and score: what they take alone, and when ten share a packet.
 #[test]
 fn captions_take_a_few_bytes() -> Result<()> {
-    use edge::wire::{Caption, Checksum, Packet, Position, payload};
+    use cssa_wire::{Caption, Checksum, Packet, Position, payload};
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
     let results = cross_crate_tests::root().join("fixtures/results/onboard-rsicd/hypotheses.json");
     let hypotheses: std::collections::BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(results)?)?;

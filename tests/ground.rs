@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use edge::wire::{Caption, Checksum, Packet, Position, push_frame};
+use cssa_wire::{Caption, Checksum, Packet, Position, push_frame};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -25,7 +25,7 @@ fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8
 
 fn receive(stream: &Path, archive: &Path) -> Result<(serde_json::Value, String)> {
     let from = format!("file:{}", stream.display());
-    let output = program("edge")?.args(["receive", "--quiet", "--from", &from, "--archive"]).arg(archive).output()?;
+    let output = program("ground")?.args(["receive", "--quiet", "--from", &from, "--archive"]).arg(archive).output()?;
     let told = String::from_utf8(output.stderr)?;
     ensure!(output.status.success(), "{told}");
     Ok((serde_json::from_slice(&output.stdout)?, told))
@@ -67,7 +67,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     waiting_packets_are_decoded(folder.path(), &other)?;
     let export = |format: &str, out: &str, words: &[&str]| -> Result<String> {
         let out = path(out);
-        let mut edge = program("edge")?;
+        let mut edge = program("ground")?;
         edge.args(["export", "--format", format, "--archive"]).arg(&archive).arg("--out").arg(&out).args(words);
         ensure!(edge.output()?.status.success());
         Ok(std::fs::read_to_string(out)?)
@@ -81,8 +81,8 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
 
 /// A packet that came before its bundle is decoded once the bundle is named.
 fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
-    use edge::ground::archive::Archive;
-    use edge::ground::receive::{Lost, Receiver};
+    use ground::archive::Archive;
+    use ground::receive::{Lost, Receiver};
     let path = folder.join("early.gpkg");
     let language = Language::read(&fixtures::bundle())?;
     Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
@@ -114,7 +114,7 @@ fn what_is_sent_by_udp_arrives() -> Result<()> {
     let free = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
     let archive = folder.path().join("captions.gpkg");
     let from = format!("udp:{free}");
-    let mut receiving = program("edge")?;
+    let mut receiving = program("ground")?;
     receiving
         .args(["receive", "--from", &from, "--archive"])
         .arg(&archive)

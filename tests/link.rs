@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
-use edge::ground::archive::Archive;
-use edge::onboard::store::{Caption, Outcome, RETIRED, Store};
-use edge::wire::Position;
+use cssa_wire::Position;
+use edge::store::{Caption, Outcome, RETIRED, Store};
+use ground::archive::Archive;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,8 @@ fn free() -> Result<std::net::SocketAddr> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn spawn(arguments: &[&str]) -> Result<Child> {
-    Ok(program("edge")?.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?)
+fn spawn(name: &str, arguments: &[&str]) -> Result<Child> {
+    Ok(program(name)?.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?)
 }
 
 fn kill(child: &mut Child) -> Result<()> {
@@ -60,7 +60,7 @@ fn ten_thousand_captions_arrive_through_anything() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
     queue(&folder.path().join("state"), QUEUED)?;
-    succeed("edge", ["key", &path("key")])?;
+    succeed("ground", ["key", &path("key")])?;
     let (middle, ground) = (free()?, free()?);
     let key = path("key");
     let link = format!("to = \"udp:{middle}\"\nkey = {key:?}\nresend_seconds = 0.4\nbytes_per_second = 40000\n");
@@ -68,19 +68,20 @@ fn ten_thousand_captions_arrive_through_anything() -> Result<()> {
     let (listen, to, from, archive) =
         (middle.to_string(), ground.to_string(), format!("udp:{ground}"), path("captions.gpkg"));
     let air = ["--loss", "0.2", "--bit-errors", "1e-4", "--every-seconds", "4", "--pass-seconds", "3"];
-    let mut relay = spawn(&[&["link-sim", "--listen", &listen, "--to", &to][..], &air].concat())?;
+    let mut relay = spawn("link-sim", &[&["--listen", &listen, "--to", &to][..], &air].concat())?;
     let receive = ["receive", "--quiet", "--from", &from, "--archive", &archive, "--key", &key];
     let run = ["run", "--config", &config];
-    let (mut ground, mut vehicle) = (spawn(&receive)?, spawn(&run)?);
+    let (mut ground, mut vehicle) = (spawn("ground", &receive)?, spawn("edge", &run)?);
     let (began, mut kills, mut starts) = (Instant::now(), 0, 0);
     loop {
         ensure!(began.elapsed() < Duration::from_secs(240), "after 240 s captions still wait");
         std::thread::sleep(Duration::from_millis(1700));
         if kills < 8 {
             kills += 1;
-            let (killed, again) = if kills % 2 == 0 { (&mut ground, &receive[..]) } else { (&mut vehicle, &run[..]) };
+            let (killed, name, again) =
+                if kills % 2 == 0 { (&mut ground, "ground", &receive[..]) } else { (&mut vehicle, "edge", &run[..]) };
             kill(killed)?;
-            *killed = spawn(again)?;
+            *killed = spawn(name, again)?;
         }
         // It ends by itself when nothing waits, or when nothing got through for long.
         if vehicle.try_wait()?.is_some() {
@@ -91,7 +92,7 @@ fn ten_thousand_captions_arrive_through_anything() -> Result<()> {
             }
             starts += 1;
             ensure!(starts < 10, "{status}");
-            vehicle = spawn(&run)?;
+            vehicle = spawn("edge", &run)?;
         }
     }
     signal(&ground, "-TERM")?;
@@ -119,14 +120,15 @@ fn a_ground_with_another_key_is_not_obeyed() -> Result<()> {
     let path = |name: &str| folder.path().join(name).display().to_string();
     queue(&folder.path().join("state"), 20)?;
     for name in ["key", "other"] {
-        succeed("edge", ["key", &path(name)])?;
+        succeed("ground", ["key", &path(name)])?;
     }
-    assert!(cross_crate_tests::fail("edge", ["key", &path("key")])?.contains("key"), "a key is not overwritten");
+    assert!(cross_crate_tests::fail("ground", ["key", &path("key")])?.contains("key"), "a key is not overwritten");
     let ground = free()?;
     let link = format!("to = \"udp:{ground}\"\nkey = {:?}\nresend_seconds = 0.2\n", path("key"));
     let config = configure(folder.path(), &link)?.display().to_string();
     let (from, archive, other) = (format!("udp:{ground}"), path("captions.gpkg"), path("other"));
-    let mut receiving = spawn(&["receive", "--quiet", "--from", &from, "--archive", &archive, "--key", &other])?;
+    let mut receiving =
+        spawn("ground", &["receive", "--quiet", "--from", &from, "--archive", &archive, "--key", &other])?;
     std::thread::sleep(Duration::from_millis(500));
     let status: serde_json::Value = serde_json::from_str(&succeed("edge", ["run", "--config", &config])?)?;
     signal(&receiving, "-TERM")?;
@@ -154,7 +156,7 @@ fn codeblocks_mend_what_was_damaged() -> Result<()> {
         let (from, archive) = (format!("file:{}", path("pass.bin")), path("captions.gpkg"));
         let common =
             ["receive", "--quiet", "--framing", framing, "--apid", "301", "--from", &from, "--archive", &archive];
-        let count: serde_json::Value = serde_json::from_str(&succeed("edge", common)?)?;
+        let count: serde_json::Value = serde_json::from_str(&succeed("ground", common)?)?;
         let captions = count["captions"].as_u64().context("captions")?;
         if framing == "ccsds" {
             assert!((60..180).contains(&captions), "{count}");

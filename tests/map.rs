@@ -4,8 +4,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use cross_crate_tests::{program, signal};
-use edge::ground::archive::Archive;
-use edge::wire::{Caption, Packet, Position};
+use cssa_wire::{Caption, Packet, Position};
+use ground::archive::Archive;
 use headless_chrome::browser::tab::point::Point;
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -80,7 +80,7 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
         "uav",
         &packet(0, &["an airport with many planes", "a bridge over a river", HOSTILE, "a dense forest ."]),
     )?;
-    let mut map = program("edge")?;
+    let mut map = program("ground")?;
     map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
     let mut map = map.spawn()?;
     let result = look(&mut archive, &mut map, &chromium);

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use edge::wire::{Caption, Checksum, Packet, frames};
+use cssa_wire::{Caption, Checksum, Packet, frames};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -82,7 +82,7 @@ fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
 
 /// Images of all kinds: rendered scenes, a cut-off one, one that is none, one whose header promises far too much.
 fn images(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut images = edge::sources::images(&[fixtures::scenes()])?;
+    let mut images = cssa::images::images(&[fixtures::scenes()])?;
     let whole = std::fs::read(&images[0])?;
     let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\x0f\0\0\0\x0f\0\0\x08\x02\0\0\0".to_vec();
     huge.extend([0; 32]);
@@ -238,7 +238,7 @@ fn an_install_may_be_cut_off_at_any_moment() -> Result<()> {
         std::thread::sleep(Duration::from_micros(n * n * 400));
         installing.kill()?;
         installing.wait()?;
-        let slots = edge::onboard::slots::Slots::open(&state)?;
+        let slots = edge::slots::Slots::open(&state)?;
         let order = slots.order();
         assert!(!order.is_empty(), "after {n}: no slot is good");
         for slot in order {
@@ -266,7 +266,7 @@ fn a_full_disk_is_waited_for() -> Result<()> {
 }
 
 fn full_disk(folder: &Path, small: &Path) -> Result<()> {
-    let images = edge::sources::images(&[fixtures::scenes()])?;
+    let images = cssa::images::images(&[fixtures::scenes()])?;
     let list: Vec<String> = (0..600).map(|n| images[n % images.len()].display().to_string()).collect();
     std::fs::write(folder.join("list.txt"), list.join("\n"))?;
     let source = format!("kind = \"list\"\npath = {:?}", folder.join("list.txt"));

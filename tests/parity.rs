@@ -8,7 +8,10 @@ use cssa::preprocess;
 use cssa::search::Rows;
 use cssa::tolerance::{CLOSE, Difference, QUANTIZED};
 use cssa::vocabulary::TokenId;
-use edge::runtime::{self, Choice, MISSING, OrtGraphs, Provider, Runtime, Settings, find_library, float_twin};
+use cssa_captioner::{Choice, MISSING, Provider, Runtime, Settings, find_library};
+use cssa_graph::dequantized;
+use cssa_graph::onnx::ModelProto;
+use exporter::ort_graphs::OrtGraphs;
 use exporter::proof;
 use exporter::verify::verify;
 use prost::Message;
@@ -25,12 +28,12 @@ fn onnx_runtime_and_tract_agree_with_libtorch() -> Result<()> {
 #[test]
 fn edge_decodes_as_the_graph_says() -> Result<()> {
     let bundle = Bundle::read(&fixtures::bundle())?;
-    let float = |bytes: &[u8]| Ok::<_, anyhow::Error>(float_twin(bytes)?.encode_to_vec());
+    let float = |bytes: &[u8]| Ok::<_, anyhow::Error>(dequantized(ModelProto::decode(bytes)?)?.encode_to_vec());
     let twin = Bundle { decoder: float(&bundle.decoder)?, ..bundle.clone() };
     for (name, bundle, tolerance) in [("INT8", &bundle, QUANTIZED), ("floats", &twin, CLOSE)] {
         let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, engines: None };
         let mut graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings)?;
-        let mut onboard = runtime::open(bundle, &settings)?;
+        let mut onboard = cssa_captioner::open(bundle, &settings)?;
         let images = inputs(bundle)?;
         let mut expected = Vec::new();
         for image in &images {
@@ -117,7 +120,7 @@ fn the_default_bundle_sees_what_its_run_sees() -> Result<()> {
         checkpoint: Some(fixtures::run()),
         images: None,
     };
-    let proof = proof::prove(&request, &mut |_| {})?;
+    let proof = proof::prove(&request)?;
     assert!(proof.images >= 6);
     let (ort, tract) = (proof.runtimes["ort"], proof.runtimes["tract"]);
     assert!(ort.least_cosine > 0.995 && ort.divergence < 0.01, "{ort:?}");

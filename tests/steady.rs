@@ -6,8 +6,8 @@ use cssa::bundle::Bundle;
 use cssa::preprocess;
 use cssa::search::Rows;
 use cssa::vocabulary::TokenId;
-use edge::captioner::Captioner;
-use edge::runtime::{Choice, Decoder, Part, Provider, Settings};
+use cssa_captioner::Captioner;
+use cssa_captioner::{Choice, Decoder, Part, Provider, Settings};
 
 /// Steps of two images with three captions each, their rows swapped.
 fn steps(decoder: &mut Decoder, logits: &mut Vec<f32>) -> Result<()> {
@@ -29,7 +29,7 @@ fn the_decoders_steps_allocate_nothing() -> Result<()> {
     let mut caption = |decoder: &mut Decoder| -> Result<()> {
         for layer in 0..model.decoder_layers {
             for (image, part) in [(0, Part::Keys), (0, Part::Values), (1, Part::Keys), (1, Part::Values)] {
-                decoder.see(image, layer, part, &values)?;
+                decoder.set_cross_attention(image, layer, part, &values)?;
             }
         }
         steps(decoder, &mut logits)

@@ -50,7 +50,7 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
             ["caption", "--json", "--bundle", &path(bundle), "--runtime", runtime, "--packets", &packets, &images];
         let sent = json_lines(&succeed("edge", arguments)?)?;
         assert_eq!(sent.len(), 60);
-        let decoded = succeed("edge", ["decode", "--bundle", &path(bundle), &packets])?;
+        let decoded = succeed("ground", ["decode", "--bundle", &path(bundle), &packets])?;
         let texts: Vec<&str> = sent.iter().filter_map(|line| line["caption"].as_str()).collect();
         assert_eq!(decoded.lines().collect::<Vec<_>>(), texts);
         assert!(sent[0]["runtime"].as_str().is_some_and(|active| active.starts_with(runtime)));

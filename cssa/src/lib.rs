@@ -9,13 +9,14 @@ extern crate alloc;
 
 pub mod backbone;
 pub mod geometry;
-pub mod lanes;
 pub mod language_model;
 pub mod model;
 pub mod parameters;
+pub mod random;
 pub mod search;
 pub mod tf_idf;
 mod varint;
+pub mod vector_math;
 pub mod vocabulary;
 
 #[cfg(feature = "std")]
@@ -23,9 +24,13 @@ pub mod bundle;
 #[cfg(feature = "std")]
 pub mod checkpoint;
 #[cfg(feature = "std")]
+pub mod clock;
+#[cfg(feature = "std")]
 pub mod dataset;
 #[cfg(feature = "std")]
 pub mod files;
+#[cfg(feature = "std")]
+pub mod images;
 #[cfg(feature = "std")]
 pub mod metrics;
 #[cfg(feature = "std")]

@@ -11,32 +11,32 @@ use std::io::Cursor;
 use std::path::Path;
 
 use crate::files::{self, FileError};
-use crate::lanes::ROUNDING;
+use crate::vector_math::ROUNDING;
 
 /// Largest image file, in bytes.
-const MAXIMAL_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 1 << 30;
 /// Largest side of an image, in pixels.
-const MAXIMAL_SIDE: u32 = 32_768;
+const MAX_SIDE: u32 = 32_768;
 /// Most pixels of an image: 8192 × 8192. With 16 bits a channel such an image takes 0.6 GB while it is converted.
-const MAXIMAL_PIXELS: u64 = 1 << 26;
+const MAX_PIXELS: u64 = 1 << 26;
 /// Most memory that the decoder itself may take, in bytes.
-const MAXIMAL_MEMORY: u64 = 1 << 29;
+const MAX_MEMORY: u64 = 1 << 29;
 
 /// File name endings that are taken for images when a folder is read.
 pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
 
 /// Reads an image file; the error names it.
 pub fn read(path: &Path) -> Result<RgbImage, FileError> {
-    let bytes = files::read(path, MAXIMAL_FILE)?;
+    let bytes = files::read(path, MAX_FILE)?;
     decode(&bytes).map_err(|error| FileError::content(path, format!("cannot be decoded as JPEG, PNG or TIFF: {error}")))
 }
 
 /// Decodes the bytes of an image file.
 pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
     let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAXIMAL_SIDE);
-    limits.max_image_height = Some(MAXIMAL_SIDE);
-    limits.max_alloc = Some(MAXIMAL_MEMORY);
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_MEMORY);
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits);
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
@@ -46,7 +46,7 @@ pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
     }
     let decoder = reader.into_decoder()?;
     let (width, height) = image::ImageDecoder::dimensions(&decoder);
-    if u64::from(width) * u64::from(height) > MAXIMAL_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         let kind = image::error::LimitErrorKind::DimensionError;
         return Err(image::ImageError::Limits(image::error::LimitError::from_kind(kind)));
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Largest file that is read: the training state of any model that the bounds of [`crate::model`] make sense for.
-const MAXIMAL_FILE: u64 = 1 << 34;
+const MAX_FILE: u64 = 1 << 34;
 
 /// An array with its shape, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Tensors {
 impl Tensors {
     /// Reads all floating-point tensors of a file; integers (counters of BatchNorm) are left out.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = files::read(path, MAXIMAL_FILE)?;
+        let bytes = files::read(path, MAX_FILE)?;
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| FileError::content(path, format!("is not a safetensors file: {error}")))?;
         let mut arrays = BTreeMap::new();

@@ -30,7 +30,7 @@ const STYLE: &str = "<style:";
 const SPECIAL: [&str; 3] = ["<end>", "<start>", "<unknown>"];
 
 /// Most lines a vocabulary may have: ids are 16 bits.
-pub const MAXIMAL_SIZE: usize = 65_536;
+pub const MAX_SIZE: usize = 65_536;
 
 /// The words of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Vocabulary {
         }
         let mut ranked: Vec<(String, usize)> = counts.into_iter().filter(|(_, count)| *count >= minimum).collect();
         ranked.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
-        ranked.truncate(MAXIMAL_SIZE - SPECIAL.len());
+        ranked.truncate(MAX_SIZE - SPECIAL.len());
         let special = SPECIAL.iter().map(|&word| String::from(word));
         Self::index(special.chain(ranked.into_iter().map(|(word, _)| word)).collect())
     }
@@ -93,7 +93,7 @@ impl Vocabulary {
         let mut words = self.words;
         let styles = names.into_iter().map(|name| format!("{STYLE}{}>", name.replace(char::is_whitespace, "_")));
         words.splice(SPECIAL.len()..SPECIAL.len(), styles);
-        words.truncate(MAXIMAL_SIZE);
+        words.truncate(MAX_SIZE);
         Self::index(words)
     }
 
@@ -106,7 +106,7 @@ impl Vocabulary {
     /// Reads `vocabulary.txt`: one word a line, the special tokens first.
     pub fn parse(text: &str) -> Result<Self, VocabularyError> {
         let lines: Vec<&str> = text.lines().collect();
-        if lines.len() > MAXIMAL_SIZE {
+        if lines.len() > MAX_SIZE {
             return Err(VocabularyError::Size { found: lines.len() });
         }
         for (n, expected) in SPECIAL.into_iter().enumerate() {

@@ -1,11 +1,10 @@
 //! `edge bench`: how long a caption takes, what loading takes, how much memory.
 
-use crate::captioner::{Caption, Captioner};
 use crate::packets;
-use crate::runtime::Settings;
 use anyhow::{Context, Result};
 use cssa::model::Search;
 use cssa::preprocess;
+use cssa_captioner::{Caption, Captioner, Settings};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -74,10 +73,10 @@ pub fn run(
         let started = Instant::now();
         let read = |k: usize| preprocess::read(&images[(n + k) % images.len()]);
         let pixels = (0..batch).map(read).collect::<Result<Vec<_>, _>>()?;
-        let found = captioner.look_all(&pixels.iter().collect::<Vec<_>>())?;
+        let found = captioner.caption_batch(&pixels.iter().collect::<Vec<_>>())?;
         let mut packets = 0;
         for (caption, _) in &found {
-            packets += packets::pack_one(caption, &captioner.language(), n as u32)?.len();
+            packets += packets::pack(caption, &captioner.language(), n as u32)?.len();
         }
         if n == 0 {
             first = load + started.elapsed();

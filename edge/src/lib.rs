@@ -1,30 +1,24 @@
-//! The onboard program: captions images with ONNX Runtime or tract, packs captions into a few bytes for a thin downlink,
-//! and unpacks them on the ground.
+//! The flight program: frames in, captions out, for months. Source → tiler → caption → policy → queue → link, each bounded.
 //!
-//! [`wire`] is all that crosses the link; without the `std` feature it is all there is, `no_std` + `alloc`.
-#![cfg_attr(not(feature = "std"), no_std)]
+//! [`run::run`] joins the stages that [`config::Config`] names. What a simulation or the ground's tests need of them is public:
+//! [`downlink::Downlink`] decides what goes out when, [`store::Store`] keeps what waits.
 
-extern crate alloc;
-
-pub mod wire;
-
-#[cfg(feature = "std")]
 pub mod bench;
-#[cfg(feature = "std")]
-pub mod captioner;
-#[cfg(feature = "std")]
-pub mod ground;
-#[cfg(feature = "std")]
-pub mod link;
-#[cfg(feature = "std")]
-pub mod onboard;
-#[cfg(feature = "std")]
+pub mod config;
+mod control;
+pub mod downlink;
+mod frame_pipeline;
+pub mod health;
+pub mod model;
+pub mod outcome;
 pub mod packets;
-#[cfg(feature = "std")]
-pub mod runtime;
-#[cfg(feature = "std")]
-pub mod simulation;
-#[cfg(feature = "std")]
+pub mod peripherals;
+pub mod policy;
+pub mod position;
+mod reader;
+pub mod run;
+pub mod slots;
 pub mod sources;
-#[cfg(feature = "std")]
-pub mod threshold;
+pub mod store;
+
+pub use control::{Control, Fault};

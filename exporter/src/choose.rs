@@ -8,9 +8,9 @@ use crate::quantize::{self, Plan};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Calibration, Precision, Target, Validation};
 use cssa::dataset::Dataset;
-use edge::runtime::{Choice, MISSING, find_library};
+use cssa_captioner::{Choice, MISSING, find_library};
+use cssa_graph::onnx::ModelProto;
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::ModelProto;
 
 /// Images on which candidates are compared by the divergence of the next word.
 pub const COMPARED: usize = 64;
@@ -62,17 +62,16 @@ pub fn choose(
     (images, asked): (&Images, Option<Method>),
     judge: &Judge,
     request: &Request,
-    say: &mut dyn FnMut(&str),
 ) -> Result<Chosen> {
-    say(&format!("calibrating with {}", images.selection));
+    tracing::info!("calibrating with {}", images.selection);
     let plain = Form::new(graphs.clone(), float, &images.inputs)?;
     let evened = plain.evened(float, &images.inputs)?;
     let workshop = Workshop { source, target: request.target, judge };
     let mut tried: Vec<(f64, Way<'_>)> = Vec::new();
-    let measure = |way: Way<'_>, say: &mut dyn FnMut(&str)| -> Result<f64> {
+    let measure = |way: Way<'_>| -> Result<f64> {
         let strayed = workshop.strayed(&BTreeSet::new(), way, COMPARED)?;
         let (nats, cosine) = (strayed.divergence, strayed.cosine);
-        say(&format!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string()));
+        tracing::info!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string());
         Ok(nats)
     };
     let methods: &[Method] = match (&asked, request.target) {
@@ -84,14 +83,14 @@ pub fn choose(
     for (equalized, form) in std::iter::once((false, &plain)).chain(evened.iter().map(|form| (true, form))) {
         for (&method, corrected) in methods.iter().flat_map(|method| [(method, false), (method, true)]) {
             let way = Way { form, equalized, method, corrected };
-            tried.push((measure(way, say)?, way));
+            tried.push((measure(way)?, way));
         }
     }
     let way = best(&tried)?;
     let (kept, validation) = match &request.validation {
         None => (BTreeSet::new(), None),
         Some(wanted) => {
-            let (kept, validation) = workshop.hold(wanted, way, say)?;
+            let (kept, validation) = workshop.hold(wanted, way)?;
             (kept, Some(validation))
         }
     };
@@ -180,16 +179,11 @@ impl Workshop<'_> {
     }
 
     /// The fewest groups in float with which the score holds, and that score.
-    fn hold(
-        &self,
-        wanted: &crate::export::Validation,
-        way: Way<'_>,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<(BTreeSet<String>, Validation)> {
+    fn hold(&self, wanted: &crate::export::Validation, way: Way<'_>) -> Result<(BTreeSet<String>, Validation)> {
         let float_cider = self.judge.cider(self.judge.float().iter().map(|answer| answer.text.as_str()))?;
         let questions = self.judge.questions();
         let dataset = Dataset::read(&wanted.folder, self.source.checkpoint.description.dev)?.name;
-        let measure = |kept: &BTreeSet<String>, say: &mut dyn FnMut(&str)| -> Result<Validation> {
+        let measure = |kept: &BTreeSet<String>| -> Result<Validation> {
             let captions = judge::captions(&self.bundle(kept, way)?, questions, Choice::Ort)?;
             let found = Validation {
                 dataset: dataset.clone(),
@@ -200,7 +194,7 @@ impl Workshop<'_> {
                 agreement: self.judge.agreement(captions.iter().map(String::as_str)),
                 max_loss: wanted.max_loss,
             };
-            say(&format!(
+            tracing::info!(
                 "{} {}, {} groups in float: CIDEr {:.4}, float {float_cider:.4} ({:+.2} %), same caption {:.1} %",
                 found.dataset,
                 found.split,
@@ -208,19 +202,19 @@ impl Workshop<'_> {
                 found.cider,
                 (found.cider / float_cider - 1.0) * 100.0,
                 found.agreement * 100.0
-            ));
+            );
             Ok(found)
         };
         let holds = |found: &Validation| found.cider >= float_cider * (1.0 - wanted.max_loss);
-        let all = measure(&BTreeSet::new(), say)?;
+        let all = measure(&BTreeSet::new())?;
         if holds(&all) {
             return Ok((BTreeSet::new(), all));
         }
-        let ranked = self.ranked(way, say)?;
+        let ranked = self.ranked(way)?;
         let worst = |count: usize| ranked.iter().take(count).cloned().collect::<BTreeSet<_>>();
         let (mut failed, mut count) = (0, 1);
         let mut held = loop {
-            let found = measure(&worst(count), say)?;
+            let found = measure(&worst(count))?;
             if holds(&found) {
                 break found;
             }
@@ -229,7 +223,7 @@ impl Workshop<'_> {
         };
         while failed + 1 < count {
             let middle = usize::midpoint(failed, count);
-            let found = measure(&worst(middle), say)?;
+            let found = measure(&worst(middle))?;
             if holds(&found) {
                 (count, held) = (middle, found);
             } else {
@@ -240,9 +234,9 @@ impl Workshop<'_> {
     }
 
     /// The groups by the damage that each does alone, the worst first.
-    fn ranked(&self, way: Way<'_>, say: &mut dyn FnMut(&str)) -> Result<Vec<String>> {
+    fn ranked(&self, way: Way<'_>) -> Result<Vec<String>> {
         let groups = &self.source.groups;
-        say(&format!("measuring the damage of each of {} layer groups", groups.len()));
+        tracing::info!("measuring the damage of each of {} layer groups", groups.len());
         let mut damage = Vec::with_capacity(groups.len());
         for group in groups {
             let others = groups.iter().filter(|other| *other != group).cloned().collect();
@@ -250,7 +244,7 @@ impl Workshop<'_> {
         }
         damage.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (divergence, group) in damage.iter().take(5) {
-            say(&format!("{group}: {divergence:.6} nats"));
+            tracing::info!("{group}: {divergence:.6} nats");
         }
         Ok(damage.into_iter().map(|(_, group)| group).collect())
     }

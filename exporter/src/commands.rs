@@ -1,23 +1,25 @@
-//! What `exporter`'s commands do with their options, and the only place where the program prints.
+//! What `exporter`'s commands do with their options.
 
-use crate::options::{Action, Command, Delta, Export, Inspect, Pack, Quantize, Target, Verify};
+use crate::options::{Action, Delta, Export, Inspect, Pack, Quantize, Target, Threshold, Verify};
 use anyhow::{Context, Result};
 use cssa::bundle::{self, Bundle, MANIFEST, Place, Precision, SIGNATURE};
 use cssa::files;
+use cssa_captioner::{Captioner, Settings};
+use cssa_terminal::print;
 use exporter::export::{self, Calibration, Request, Validation};
 use exporter::proof::{self, Compared};
 use exporter::sign::Signer;
-use exporter::{inspect, report as pages};
-use std::io::Write;
+use exporter::{inspect, report, threshold};
 
 /// Does what was asked for.
-pub(crate) fn run(command: Command) -> Result<()> {
-    match command.action {
-        None => export(command.export),
+pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
+    match action {
+        None => export(options),
         Some(Action::Inspect(options)) => inspect(&options),
         Some(Action::Verify(options)) => verify(options),
         Some(Action::Pack(options)) => pack(&options),
         Some(Action::Delta(options)) => delta(&options),
+        Some(Action::Threshold(options)) => threshold(&options),
     }
 }
 
@@ -43,12 +45,12 @@ fn export(options: Export) -> Result<()> {
         out: out.clone(),
         sign: options.sign,
     };
-    let manifest = export::export(&request, &mut report)?;
+    let manifest = export::export(&request)?;
     for (check, parity) in &manifest.parity {
-        report(&format!("{check:22} largest difference {:.1e}, cosine {:.6}", parity.relative, parity.cosine));
+        tracing::info!("{check:22} largest difference {:.1e}, cosine {:.6}", parity.relative, parity.cosine);
     }
     let bytes: u64 = manifest.files.values().map(|entry| entry.bytes).sum();
-    report(&format!("{}: bundle {:04x}, {:.1} MiB", out.display(), manifest.id(), bytes as f64 / 1_048_576.0));
+    tracing::info!("{}: bundle {:04x}, {:.1} MiB", out.display(), manifest.id(), bytes as f64 / 1_048_576.0);
     Ok(())
 }
 
@@ -60,8 +62,8 @@ fn inspect(options: &Inspect) -> Result<()> {
 fn verify(options: Verify) -> Result<()> {
     let Verify { bundle, data, split, checkpoint, images, report: path, json } = options;
     files::check_writable(&path)?;
-    let proof = proof::prove(&proof::Request { bundle, data, split, checkpoint, images }, &mut report)?;
-    files::write(&path, pages::page(&proof)?.as_bytes())?;
+    let proof = proof::prove(&proof::Request { bundle, data, split, checkpoint, images })?;
+    files::write(&path, report::page(&proof)?.as_bytes())?;
     if json {
         return print(&serde_json::to_string(&proof)?);
     }
@@ -94,19 +96,24 @@ fn delta(options: &Delta) -> Result<()> {
     let bytes = exporter::delta::write(&options.earlier, &options.new, &options.out)?;
     let whole: usize = bundle::contents(&options.new)?.values().map(Vec::len).sum();
     let share = 100.0 * bytes as f64 / whole.max(1) as f64;
-    report(&format!("{}: {bytes} bytes, {share:.1} % of the new bundle", options.out.display()));
+    tracing::info!("{}: {bytes} bytes, {share:.1} % of the new bundle", options.out.display());
     Ok(())
 }
 
-/// A line of results. A reader that went away (`| head`) is no error.
-fn print(line: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+/// Prints what each threshold of the score would keep and drop.
+fn threshold(options: &Threshold) -> Result<()> {
+    let settings = Settings { threads: usize::from(options.threads), ..Settings::default() };
+    let mut captioner = Captioner::open(&Bundle::read(&options.bundle)?, &settings)?;
+    let rows = threshold::measure(&mut captioner, &options.data, options.split)?;
+    print("policy.least_score   kept   CIDEr of the kept   CIDEr of the dropped")?;
+    for row in rows {
+        print(&format!(
+            "{:18.2} {:5.1} % {:19.3} {:22.3}",
+            row.least_score,
+            row.kept * 100.0,
+            row.kept_cider,
+            row.dropped_cider
+        ))?;
     }
-}
-
-/// A line for the person at the terminal.
-pub(crate) fn report(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    Ok(())
 }

@@ -9,8 +9,8 @@ use crate::graph::{Attribute, Extent, Graph, Name};
 use crate::weights::Weights;
 use anyhow::Result;
 use cssa::model;
-use edge::runtime::names;
-use tract_onnx::pb::{ModelProto, tensor_proto::DataType};
+use cssa_graph::names;
+use cssa_graph::onnx::{DataType, ModelProto};
 
 /// The beam's width, chosen when the graph is loaded.
 const BEAM: Extent = Extent::Named(names::BEAM);
@@ -25,17 +25,15 @@ pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
     let position = graph.input(names::POSITION, DataType::Int64, &[Extent::Fixed(1)]);
     let mut x = embed(&mut graph, weights, &tokens, &position)?;
     for layer in 0..model.decoder_layers {
-        let here = format!("decoder.layers.{layer}");
+        let here = |part: &str| names::decoder_layer(layer, part);
         let attended = self_attention(&mut graph, weights, &x, layer)?;
-        let output = format!("{here}.self_attention.output");
-        x = add_and_norm(&mut graph, weights, &x, &attended, &output, &format!("{here}.self_norm"))?;
+        x = add_and_norm(&mut graph, weights, &x, &attended, &here(names::SELF_OUTPUT), &here(names::SELF_NORM))?;
         let attended = cross_attention(&mut graph, weights, &x, layer)?;
-        let output = format!("{here}.cross_attention.output");
-        x = add_and_norm(&mut graph, weights, &x, &attended, &output, &format!("{here}.cross_norm"))?;
-        x = feed_forward(&mut graph, weights, &x, &here)?;
+        x = add_and_norm(&mut graph, weights, &x, &attended, &here(names::CROSS_OUTPUT), &here(names::CROSS_NORM))?;
+        x = feed_forward(&mut graph, weights, &x, here)?;
     }
-    let output = weights.dense("decoder.output", 1.0)?;
-    let logits = graph.linear("decoder.output", &x, (&output.shape, &output.weight), &output.bias);
+    let output = weights.dense(names::DECODER_OUTPUT, 1.0)?;
+    let logits = graph.linear(names::DECODER_OUTPUT, &x, (&output.shape, &output.weight), &output.bias);
     graph.output(names::LOGITS, &logits, &[BEAM, Extent::Fixed(model.vocabulary)]);
     Ok(graph.finish())
 }
@@ -44,12 +42,16 @@ pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
 fn embed(graph: &mut Graph, weights: &Weights<'_>, tokens: &str, position: &str) -> Result<Name> {
     let model = weights.model;
     let scale = model.embedding_scale();
-    let table: Vec<f32> = weights.get("decoder.embedding.weight")?.data.iter().map(|x| x * scale).collect();
-    let words = graph.floats("decoder.embedding.weight", &[model.vocabulary, model.width], &table);
-    let places =
-        graph.floats("positions", &[model.max_tokens, model.width], &model::positions(model.max_tokens, model.width));
+    let name = names::weight(names::EMBEDDING);
+    let table: Vec<f32> = weights.get(&name)?.data.iter().map(|x| x * scale).collect();
+    let words = graph.floats(&name, &[model.vocabulary, model.width], &table);
+    let places = graph.floats(
+        names::POSITIONS,
+        &[model.max_tokens, model.width],
+        &model::positions(model.max_tokens, model.width),
+    );
     let axis = [("axis", Attribute::Int(0))];
-    let word = graph.named_node("Gather", "decoder.embedding", &[&words, tokens], &axis);
+    let word = graph.named_node("Gather", names::EMBEDDING, &[&words, tokens], &axis);
     let place = graph.node("Gather", &[&places, position], &axis);
     Ok(graph.node("Add", &[&word, &place], &[]))
 }
@@ -57,9 +59,14 @@ fn embed(graph: &mut Graph, weights: &Weights<'_>, tokens: &str, position: &str)
 fn self_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usize) -> Result<Name> {
     let model = weights.model;
     let (heads, width) = (model.heads, model.head_width());
-    let name = format!("decoder.layers.{layer}.self_attention");
+    let name = names::decoder_layer(layer, "self_attention");
     let all = weights.query_key_value(&name)?;
-    let all = graph.linear(&format!("{name}.query_key_value"), x, (&all.shape, &all.weight), &all.bias);
+    let all = graph.linear(
+        &names::decoder_layer(layer, names::SELF_QUERY_KEY_VALUE),
+        x,
+        (&all.shape, &all.weight),
+        &all.bias,
+    );
     let all = graph.reshape(&all, &[-1, 3 * heads as i64, 1, width as i64]);
     let (new_key, new_value) = (names::new_self_key(layer), names::new_self_value(layer));
     let query = format!("{name}.query");
@@ -84,7 +91,7 @@ fn cross_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usi
     let (h, width) = (model.heads as i64, model.head_width() as i64);
     let (heads, head, cells) =
         (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
-    let name = format!("decoder.layers.{layer}.cross_attention.query");
+    let name = names::decoder_layer(layer, names::CROSS_QUERY);
     let query = weights.dense(&name, 1.0 / (width as f32).sqrt())?;
     let query = graph.linear(&name, x, (&query.shape, &query.weight), &query.bias);
     let query = graph.reshape(&query, &[-1, h, width]);

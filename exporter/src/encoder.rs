@@ -5,8 +5,8 @@ use crate::graph::{Attribute, Extent, Graph, Name};
 use crate::weights::Weights;
 use anyhow::Result;
 use cssa::backbone::{Activation, Convolution, Layer, Shortcut};
-use edge::runtime::names;
-use tract_onnx::pb::{ModelProto, tensor_proto::DataType};
+use cssa_graph::names;
+use cssa_graph::onnx::{DataType, ModelProto};
 
 /// Writes the encoder.
 pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
@@ -64,8 +64,8 @@ fn backbone_layer(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Lay
 
 fn convolution(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Convolution) -> Result<Name> {
     let (weight, bias) = weights.folded(layer)?;
-    let kernel = graph.floats(&format!("{}.weight", layer.name), &weight.shape, &weight.data);
-    let bias = graph.floats(&format!("{}.bias", layer.name), &[layer.outputs], &bias);
+    let kernel = graph.floats(&names::weight(&layer.name), &weight.shape, &weight.data);
+    let bias = graph.floats(&names::bias(&layer.name), &[layer.outputs], &bias);
     let (before, after) = (layer.padding.0 as i64, layer.padding.1 as i64);
     let attributes = [
         ("kernel_shape", Attribute::Ints(vec![layer.kernel as i64; 2])),
@@ -80,11 +80,11 @@ fn convolution(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Convol
 /// The linear layer between backbone and DG-former, as the 1×1 convolution that it is on a feature map `[1, C, g, g]`: in
 /// this form ONNX Runtime computes it in integers.
 fn projection(graph: &mut Graph, weights: &Weights<'_>, features: &str) -> Result<Name> {
-    const NAME: &str = "encoder.input";
-    let (weight, bias) = (weights.get("encoder.input.weight")?, weights.get("encoder.input.bias")?);
+    const NAME: &str = names::ENCODER_INPUT;
+    let (weight, bias) = (weights.get(&names::weight(NAME))?, weights.get(&names::bias(NAME))?);
     let shape = [weight.shape[0], weight.shape[1], 1, 1];
-    let kernel = graph.floats(&format!("{NAME}.weight"), &shape, &weight.data);
-    let bias = graph.floats(&format!("{NAME}.bias"), &bias.shape, &bias.data);
+    let kernel = graph.floats(&names::weight(NAME), &shape, &weight.data);
+    let bias = graph.floats(&names::bias(NAME), &bias.shape, &bias.data);
     Ok(graph.named_node("Conv", NAME, &[features, &kernel, &bias], &[("kernel_shape", Attribute::Ints(vec![1, 1]))]))
 }
 
@@ -109,10 +109,10 @@ fn former_layer(
 ) -> Result<Name> {
     let model = weights.model;
     let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
-    let here = format!("encoder.layers.{layer}");
-    let name = format!("{here}.attention");
+    let here = |part: &str| names::encoder_layer(layer, part);
+    let name = here("attention");
     let all = weights.query_key_value(&name)?;
-    let all = graph.linear(&format!("{name}.query_key_value"), x, (&all.shape, &all.weight), &all.bias);
+    let all = graph.linear(&here(names::QUERY_KEY_VALUE), x, (&all.shape, &all.weight), &all.bias);
     let parts = graph.split(&format!("{name}.split"), &all, 3, 1);
     let heads: Vec<Name> = parts.iter().map(|part| graph.reshape(part, &[n, h, width])).collect();
     let queries = graph.transpose(&heads[0], &[1, 0, 2]);
@@ -121,15 +121,15 @@ fn former_layer(
     let mut scores = graph.node("MatMul", &[&queries, &keys], &[]);
     if let Some(omega) = omega {
         let shape = [model.heads, model.cells(), model.cells()];
-        let constant = graph.floats(&format!("{here}.omega"), &shape, omega);
+        let constant = graph.floats(&names::omega(layer), &shape, omega);
         scores = graph.node("Add", &[&scores, &constant], &[]);
     }
     let attention = graph.softmax(&scores);
     let attended = graph.node("MatMul", &[&attention, &values], &[]);
     let attended = graph.transpose(&attended, &[1, 0, 2]);
     let attended = graph.reshape(&attended, &[n, model.width as i64]);
-    let x = add_and_norm(graph, weights, x, &attended, &format!("{name}.output"), &format!("{here}.attention_norm"))?;
-    feed_forward(graph, weights, &x, &here)
+    let x = add_and_norm(graph, weights, x, &attended, &format!("{name}.output"), &here(names::ATTENTION_NORM))?;
+    feed_forward(graph, weights, &x, here)
 }
 
 /// LayerNorm(x + layer(y)).
@@ -144,24 +144,28 @@ pub(crate) fn add_and_norm(
     let output = weights.dense(layer, 1.0)?;
     let output = graph.linear(layer, y, (&output.shape, &output.weight), &output.bias);
     let sum = graph.node("Add", &[x, &output], &[]);
-    let (weight, bias) = (weights.get(&format!("{norm}.weight"))?, weights.get(&format!("{norm}.bias"))?);
+    let (weight, bias) = (weights.get(&names::weight(norm))?, weights.get(&names::bias(norm))?);
     Ok(graph.layer_norm(norm, &sum, &weight.data, &bias.data))
 }
 
-/// LayerNorm(x + down(ReLU(up(x)))).
-pub(crate) fn feed_forward(graph: &mut Graph, weights: &Weights<'_>, x: &str, here: &str) -> Result<Name> {
-    let name = format!("{here}.feed_forward.up");
+/// LayerNorm(x + down(ReLU(up(x)))); `here` names the parts of the layer.
+pub(crate) fn feed_forward(
+    graph: &mut Graph,
+    weights: &Weights<'_>,
+    x: &str,
+    here: impl Fn(&str) -> Name,
+) -> Result<Name> {
+    let name = here(names::FEED_FORWARD_UP);
     let up = weights.dense(&name, 1.0)?;
     let hidden = graph.linear(&name, x, (&up.shape, &up.weight), &up.bias);
     let hidden = graph.node("Relu", &[&hidden], &[]);
-    let down = format!("{here}.feed_forward.down");
-    add_and_norm(graph, weights, x, &hidden, &down, &format!("{here}.feed_forward_norm"))
+    add_and_norm(graph, weights, x, &hidden, &here(names::FEED_FORWARD_DOWN), &here(names::FEED_FORWARD_NORM))
 }
 
 fn cross_keys(graph: &mut Graph, weights: &Weights<'_>, memory: &str, layer: usize) -> Result<()> {
     let model = weights.model;
     let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
-    let name = format!("decoder.layers.{layer}.cross_attention");
+    let name = names::decoder_layer(layer, "cross_attention");
     let both = weights.side_by_side(&[(format!("{name}.key"), 1.0), (format!("{name}.value"), 1.0)])?;
     let both = graph.linear(&format!("{name}.key_value"), memory, (&both.shape, &both.weight), &both.bias);
     let parts = graph.split(&format!("{name}.split"), &both, 2, 1);

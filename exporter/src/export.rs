@@ -10,10 +10,10 @@ use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, Entry, FORMAT, MANIFEST, 
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::tolerance::{CLOSE, QUANTIZED};
-use edge::runtime::{MISSING, find_library};
+use cssa_captioner::{MISSING, find_library};
+use cssa_graph::onnx::ModelProto;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tract_onnx::pb::ModelProto;
 
 pub use crate::calibrate::Method;
 
@@ -68,7 +68,7 @@ pub struct Graphs {
 }
 
 /// Exports and verifies a bundle; gives its manifest. Nothing appears under the bundle's name unless every check passed.
-pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> {
+pub fn export(request: &Request) -> Result<Manifest> {
     let place = cssa::bundle::Place::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
@@ -85,7 +85,7 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
     let source = Source { checkpoint: &checkpoint, folder: &request.out, groups: graphs.groups()? };
 
     let float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
-    say("checking the float graphs in ONNX Runtime and tract");
+    tracing::info!("checking the float graphs in ONNX Runtime and tract");
     let mut parity = verify::verify(&float, &golden, CLOSE, "fp32")?;
     let mut bundle = match request.precision {
         Precision::Fp32 => float,
@@ -104,7 +104,7 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
             let images = Images::read(selection, model)?;
             let judge = judge(request, &images.selection, &float)?;
             let Chosen { graphs, kept, calibration, validation } =
-                choose::choose(&source, &graphs, &float, (&images, calibration.method), &judge, request, say)?;
+                choose::choose(&source, &graphs, &float, (&images, calibration.method), &judge, request)?;
             let float = if request.target == Target::Tensorrt { Precision::Fp16 } else { Precision::Fp32 };
             let mut bundle = source
                 .bundle(&graphs, request.target, |group| if kept.contains(group) { float } else { Precision::Int8 })?;
@@ -118,7 +118,7 @@ pub fn export(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Manifest> 
         Precision::Int8 => Some(("int8", QUANTIZED)),
     };
     if let Some((label, tolerance)) = label {
-        say(&format!("checking the {label} graphs in ONNX Runtime and tract"));
+        tracing::info!("checking the {label} graphs in ONNX Runtime and tract");
         parity.extend(verify::verify(&bundle, &golden, tolerance, label)?);
     }
     bundle.manifest.parity = parity;

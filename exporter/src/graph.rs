@@ -1,13 +1,12 @@
-//! Writes ONNX graphs with `tract_onnx`'s protobuf messages: one method an operator, each giving the name of its output.
+//! Writes ONNX graphs with [`cssa_graph`]'s messages: one method an operator, each giving the name of its output.
 
 use cssa::model::LAYER_NORM_EPSILON;
-use prost::Message;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, attribute_proto::AttributeType, type_proto,
+use cssa_graph::names;
+use cssa_graph::onnx::{
+    AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
 };
+use prost::Message;
 
 /// The operator set: the lowest that has LayerNormalization.
 pub const OPSET: i64 = 17;
@@ -161,15 +160,15 @@ impl Graph {
     /// `x: [rows, inputs]` times a constant `[inputs, outputs]`, plus a bias: one Gemm called `name`, which ONNX Runtime
     /// has an integer kernel for (a MatMul and an Add it would merge into a float Gemm before it looks for integers).
     pub fn linear(&mut self, name: &str, x: &str, weight: (&[usize], &[f32]), bias: &[f32]) -> Name {
-        let constant = self.floats(&format!("{name}.weight"), weight.0, weight.1);
-        let bias = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
+        let constant = self.floats(&names::weight(name), weight.0, weight.1);
+        let bias = self.floats(&names::bias(name), &[bias.len()], bias);
         self.named_node("Gemm", name, &[x, &constant, &bias], &[])
     }
 
     /// LayerNorm over the last dimension.
     pub fn layer_norm(&mut self, name: &str, x: &str, weight: &[f32], bias: &[f32]) -> Name {
-        let scale = self.floats(&format!("{name}.weight"), &[weight.len()], weight);
-        let shift = self.floats(&format!("{name}.bias"), &[bias.len()], bias);
+        let scale = self.floats(&names::weight(name), &[weight.len()], weight);
+        let shift = self.floats(&names::bias(name), &[bias.len()], bias);
         let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(LAYER_NORM_EPSILON))];
         self.node("LayerNormalization", &[x, &scale, &shift], &attributes)
     }
@@ -223,15 +222,14 @@ pub fn bytes(model: &ModelProto) -> Vec<u8> {
 pub fn value_info(name: &str, kind: DataType, shape: &[Extent]) -> ValueInfoProto {
     let dimension = |extent: &Extent| {
         let value = match extent {
-            Extent::Fixed(size) => dimension::Value::DimValue(*size as i64),
-            Extent::Named(name) => dimension::Value::DimParam((*name).into()),
+            Extent::Fixed(size) => cssa_graph::onnx::Extent::DimValue(*size as i64),
+            Extent::Named(name) => cssa_graph::onnx::Extent::DimParam((*name).into()),
         };
-        Dimension { value: Some(value), ..Dimension::default() }
+        Dimension { value: Some(value) }
     };
     let shape = TensorShapeProto { dim: shape.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+    let tensor = TensorType { elem_type: kind as i32, shape: Some(shape) };
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
 
 fn attribute(name: &str, value: &Attribute) -> AttributeProto {

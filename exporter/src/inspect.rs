@@ -4,13 +4,12 @@ use crate::graph::Name;
 use crate::quantize::group_of;
 use anyhow::{Context, Result};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
-use edge::runtime::{float_twin, names};
+use cssa_graph::onnx::{DataType, Extent, GraphProto, ModelProto, NodeProto, TensorProto};
+use cssa_graph::{dequantized, names};
 use prost::Message;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
@@ -72,7 +71,7 @@ fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
     let opset = proto.opset_import.first().map_or(0, |set| set.version);
     let graph = proto.graph.context("it has no graph")?;
     let shape = |name: &str| shapes.get(name).cloned().unwrap_or_default();
-    let named = |infos: &[tract_onnx::pb::ValueInfoProto]| {
+    let named = |infos: &[cssa_graph::onnx::ValueInfoProto]| {
         infos.iter().map(|info| (info.name.clone(), shape(&info.name))).collect::<Vec<_>>()
     };
     let mut operators = BTreeMap::new();
@@ -91,9 +90,9 @@ fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
 
 /// The shapes of the float network's tensors, by the names they have in the graph.
 fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
-    let mut twin = float_twin(bytes)?;
+    let mut twin = dequantized(ModelProto::decode(bytes)?)?;
     fix_beam(&mut twin, beam);
-    let mut model = tract_onnx::onnx().model_for_proto_model(&twin)?;
+    let mut model = tract_onnx::onnx().model_for_read(&mut twin.encode_to_vec().as_slice())?;
     model.analyse(true)?;
     let mut shapes = BTreeMap::new();
     for node in model.nodes() {
@@ -110,13 +109,11 @@ fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
 fn fix_beam(proto: &mut ModelProto, beam: usize) {
     let Some(graph) = &mut proto.graph else { return };
     for info in graph.input.iter_mut().chain(&mut graph.output) {
-        let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
-        else {
-            continue;
-        };
-        for dimension in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
-            if matches!(&dimension.value, Some(Value::DimParam(name)) if name == names::BEAM) {
-                dimension.value = Some(Value::DimValue(beam as i64));
+        for dimension in
+            info.tensor_mut().and_then(|tensor| tensor.shape.as_mut()).iter_mut().flat_map(|shape| &mut shape.dim)
+        {
+            if matches!(&dimension.value, Some(Extent::DimParam(name)) if name == names::BEAM) {
+                dimension.value = Some(Extent::DimValue(beam as i64));
             }
         }
     }
@@ -141,15 +138,14 @@ fn macs(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>, shapes: &BTr
 
 /// The name that a tensor has in the float network: `t` of `t.half`.
 fn single(name: &str) -> &str {
-    name.strip_suffix(".half").unwrap_or(name)
+    names::of_half(name).unwrap_or(name)
 }
 
 /// The constant that a tensor is, or is made of by dequantizing or widening.
 fn source<'a>(name: &str, constants: &BTreeMap<&str, &'a TensorProto>) -> Option<&'a TensorProto> {
-    let made_of = |ending: &str, part: &str| {
-        constants.get(format!("{}{part}", name.strip_suffix(ending).unwrap_or(name)).as_str()).copied()
-    };
-    constants.get(name).copied().or_else(|| made_of(".dequantized", ".quantized")).or_else(|| made_of("", ".half"))
+    let constant = |name: &str| constants.get(name).copied();
+    let integers = || constant(&names::quantized(names::of_dequantized(name).unwrap_or(name)));
+    constant(name).or_else(integers).or_else(|| constant(&names::half(name)))
 }
 
 fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group> {
@@ -190,8 +186,7 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
             if counted.insert(&tensor.name) {
                 let count = tensor.dims.iter().product::<i64>() as u64;
                 group.bytes += tensor.raw_data.len() as u64;
-                let helper = [".scale", ".zero"].iter().any(|ending| tensor.name.ends_with(ending))
-                    || tensor.name.starts_with("zeros_");
+                let helper = names::is_scale_or_zero(&tensor.name) || tensor.name.starts_with(crate::quantize::ZEROS);
                 let integer = tensor.data_type == DataType::Int64 as i32;
                 group.parameters += if helper || integer { 0 } else { count };
             }
@@ -204,7 +199,7 @@ fn groups(graph: &GraphProto, shapes: &BTreeMap<Name, Vec<usize>>) -> Vec<Group>
 }
 
 fn is_weighted(node: &NodeProto) -> bool {
-    matches!(node.op_type.as_str(), "Conv" | "Gemm") || node.name == "decoder.embedding"
+    matches!(node.op_type.as_str(), "Conv" | "Gemm") || node.name == names::EMBEDDING
 }
 
 /// The group of a node with weights, or of the nearest one that is made from what the node writes.
@@ -224,15 +219,13 @@ fn group_ahead<'a>(graph: &'a GraphProto, node: &'a NodeProto) -> &'a str {
 fn kind(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> &'static str {
     let weight = node.input.get(1).map_or("", String::as_str);
     let kind = |name: &str| constants.get(name).map(|tensor| tensor.data_type);
-    let int8 = weight.ends_with(".dequantized") || node.op_type == "Mul";
-    match (int8, node.input.first().is_some_and(|input| input.ends_with(".dequantized"))) {
+    let int8 = names::of_dequantized(weight).is_some() || node.op_type == "Mul";
+    match (int8, node.input.first().is_some_and(|input| names::of_dequantized(input).is_some())) {
         (true, true) => "int8",
         (true, false) => "int8 weights",
         (false, _) if node.input.iter().any(|input| kind(input) == Some(DataType::Float16 as i32)) => "fp16",
-        (false, _) if kind(&format!("{weight}.half")).is_some() => "fp16 weights",
-        (false, _) if node.input.first().is_some_and(|table| kind(&format!("{table}.half")).is_some()) => {
-            "fp16 weights"
-        }
+        (false, _) if kind(&names::half(weight)).is_some() => "fp16 weights",
+        (false, _) if node.input.first().is_some_and(|table| kind(&names::half(table)).is_some()) => "fp16 weights",
         (false, _) => "fp32",
     }
 }

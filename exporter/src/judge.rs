@@ -8,7 +8,7 @@ use cssa::preprocess;
 use cssa::search::{Hypothesis, Rows};
 use cssa::tolerance::Difference;
 use cssa::vocabulary::TokenId;
-use edge::runtime::{self, Choice, Provider, Runtime, Settings, Steps};
+use cssa_captioner::{Choice, Provider, Runtime, Settings, Steps};
 use std::path::PathBuf;
 
 /// An image to judge on.
@@ -83,7 +83,7 @@ impl Judge {
 
     /// How `bundle` differs on at most `most` of the images, spread evenly.
     pub fn strayed(&self, bundle: &Bundle, most: usize) -> Result<Strayed> {
-        let mut runtime = runtime::open(bundle, &settings(Choice::Ort))?;
+        let mut runtime = cssa_captioner::open(bundle, &settings(Choice::Ort))?;
         let count = self.questions.len().min(most).max(1);
         let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
         for n in 0..count {
@@ -139,7 +139,7 @@ impl Strayed {
 
 /// The answers of a bundle to all questions in `choice`; logits are along its own captions.
 pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<Answer>> {
-    let mut runtime = runtime::open(bundle, &settings(choice))?;
+    let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
     let answer = |question: &Question| {
         let memory = runtime.encode(0, &input(bundle, question)?)?;
         let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
@@ -152,7 +152,7 @@ pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Resul
 
 /// The captions of a bundle for all questions.
 pub fn captions(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<String>> {
-    let mut runtime = runtime::open(bundle, &settings(choice))?;
+    let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
     let caption = |question: &Question| {
         runtime.encode(0, &input(bundle, question)?)?;
         text(bundle, &searched(bundle, runtime.as_mut())?.tokens)

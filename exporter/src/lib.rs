@@ -1,5 +1,6 @@
 //! Checkpoint → ONNX graphs → INT8 → verified bundle: the only crate that writes ONNX.
 
+mod caches;
 pub mod calibrate;
 pub mod choose;
 pub mod decoder;
@@ -9,9 +10,11 @@ pub mod export;
 pub mod graph;
 pub mod inspect;
 pub mod judge;
+pub mod ort_graphs;
 pub mod proof;
 pub mod quantize;
 pub mod report;
 pub mod sign;
+pub mod threshold;
 pub mod verify;
 pub mod weights;

@@ -4,14 +4,10 @@ mod commands;
 mod options;
 
 use clap::Parser;
+use options::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match commands::run(options::Command::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            commands::report(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    let Command { log, action, export } = Command::parse();
+    cssa_terminal::run(log, || commands::run(action, export))
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cssa::dataset::Split;
+use cssa_terminal::LogOptions;
 use exporter::export::Method;
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Command {
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
     #[command(flatten)]
@@ -25,6 +28,8 @@ pub(crate) enum Action {
     Pack(Pack),
     /// Write what changed since an earlier bundle, for a thin uplink; `edge update` applies it.
     Delta(Delta),
+    /// Measure what thresholds of the score (policy.least_score of the vehicle) keep and drop.
+    Threshold(Threshold),
 }
 
 /// Options of exporting.
@@ -121,6 +126,21 @@ pub(crate) struct Delta {
     /// The delta.
     #[arg(long)]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Threshold {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// Dataset with images and captions.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// Its part: train, dev, val or test.
+    #[arg(long, default_value = "dev")]
+    pub(crate) split: Split,
+    /// Threads.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) threads: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,12 +10,13 @@ use cssa::bundle::{Bundle, Precision, Target};
 use cssa::checkpoint::Checkpoint;
 use cssa::dataset::Split;
 use cssa::metrics;
-use edge::runtime::{self, Choice, MISSING, find_library, float_twin};
+use cssa_captioner::{Choice, MISSING, find_library};
+use cssa_graph::dequantized;
+use cssa_graph::onnx::ModelProto;
 use prost::Message;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tract_onnx::pb::ModelProto;
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -95,19 +96,19 @@ pub struct Case {
 const DRAWN: usize = 32;
 
 /// Compares a bundle with the float model in ONNX Runtime and tract.
-pub fn prove(request: &Request, say: &mut dyn FnMut(&str)) -> Result<Proof> {
+pub fn prove(request: &Request) -> Result<Proof> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().context(MISSING)?;
     let (dataset, all) = questions(&request.data, request.split, bundle.manifest.dev)?;
     let count = all.len().min(request.images.unwrap_or(all.len()).max(1));
     let chosen: Vec<Question> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
     let (float, reference) = float_model(&bundle, request.checkpoint.as_deref())?;
-    say(&format!("{reference} on {count} images of {dataset} {}", request.split.name()));
+    tracing::info!("{reference} on {count} images of {dataset} {}", request.split.name());
     let judge = Judge::new(&float, chosen)?;
     let float_cider = judge.cider(judge.float().iter().map(|answer| answer.text.as_str()))?;
     let (mut runtimes, mut cases) = (BTreeMap::new(), Vec::new());
     for (name, choice) in [("ort", Choice::Ort), ("tract", Choice::Tract)] {
-        say(&format!("the bundle in {name}"));
+        tracing::info!("the bundle in {name}");
         let (compared, found) = compare(&bundle, &judge, choice, float_cider)?;
         runtimes.insert(name, compared);
         if choice == Choice::Ort {
@@ -147,12 +148,12 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
 
 /// The network that the bundle's graphs round.
 fn twin(bundle: &Bundle) -> Result<Bundle> {
-    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&float_twin(bytes)?));
+    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&dequantized(ModelProto::decode(bytes)?)?));
     Ok(Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() })
 }
 
 fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
-    let mut runtime = runtime::open(bundle, &judge::settings(choice))?;
+    let mut runtime = cssa_captioner::open(bundle, &judge::settings(choice))?;
     let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
     let (mut captions, mut cosines) = (Vec::new(), Vec::new());
     for (question, float) in judge.questions().iter().zip(judge.float()) {
@@ -222,12 +223,12 @@ fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Resul
 fn covered(model: &ModelProto) -> BTreeMap<String, Range> {
     let Some(graph) = &model.graph else { return BTreeMap::new() };
     let constant = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
-    let range = |node: &tract_onnx::pb::NodeProto| {
+    let range = |node: &cssa_graph::onnx::NodeProto| {
         let [input, scale, zero] = node.input.as_slice() else { return None };
         let scale = *graph::values(constant(scale)?).first()?;
         let zero = constant(zero)?;
         let byte = *zero.raw_data.first()?;
-        let signed = zero.data_type == tract_onnx::pb::tensor_proto::DataType::Int8 as i32;
+        let signed = zero.data_type == cssa_graph::onnx::DataType::Int8 as i32;
         let (lowest, highest) = if signed { (-128.0, 127.0) } else { (0.0, 255.0) };
         let zero = if signed { f32::from(byte as i8) } else { f32::from(byte) };
         Some((input.clone(), Range { low: (lowest - zero) * scale, high: (highest - zero) * scale }))

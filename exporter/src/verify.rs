@@ -1,12 +1,13 @@
 //! Runs a bundle in every runtime against the checkpoint's golden vectors.
 
+use crate::ort_graphs::OrtGraphs;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Parity};
 use cssa::checkpoint::Golden;
 use cssa::search::Rows;
 use cssa::tolerance::{Difference, Tolerance};
 use cssa::vocabulary::TokenId;
-use edge::runtime::{self, Choice, MISSING, OrtGraphs, Provider, Runtime, Settings, find_library};
+use cssa_captioner::{Choice, MISSING, Provider, Runtime, Settings, find_library};
 use std::collections::BTreeMap;
 
 /// Compares memory and logits of `bundle` with the golden ones: its graphs in ONNX Runtime (`graphs`), and as it flies, the
@@ -18,8 +19,8 @@ pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &st
     let graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings(Choice::Ort))?;
     let runtimes: [(&str, Box<dyn Runtime>); 3] = [
         ("graphs", Box::new(graphs)),
-        ("ort", runtime::open(bundle, &settings(Choice::Ort))?),
-        ("tract", runtime::open(bundle, &settings(Choice::Tract))?),
+        ("ort", cssa_captioner::open(bundle, &settings(Choice::Ort))?),
+        ("tract", cssa_captioner::open(bundle, &settings(Choice::Tract))?),
     ];
     for (name, mut runtime) in runtimes {
         let (memory, logits) = outputs(runtime.as_mut(), golden)?;

@@ -1,10 +1,11 @@
 //! `--target tensorrt`: the precision of everything stands in the graph, and residual sums are as NVIDIA wants them.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Precision, Target};
 use cssa::checkpoint::{Checkpoint, GOLDEN, Golden};
 use cssa::tolerance::HALVED;
-use edge::runtime::{Decoder, find_library};
+use cssa_captioner::{Decoder, find_library};
+use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use exporter::calibrate::Range;
 use exporter::export::{Graphs, Source};
 use exporter::quantize::{self, Plan};
@@ -12,7 +13,6 @@ use exporter::weights::Weights;
 use exporter::{decoder, encoder, graph, verify};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, tensor_proto::DataType, type_proto};
 
 fn float_graphs() -> Result<(Checkpoint, Graphs)> {
     let checkpoint = Checkpoint::read(&fixtures::run())?;
@@ -71,10 +71,7 @@ fn types(model: &ModelProto) -> Result<BTreeMap<&str, DataType>> {
         types.insert(tensor.name.as_str(), DataType::try_from(tensor.data_type)?);
     }
     for input in &graph.input {
-        let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
-        else {
-            bail!("input {} has no type", input.name)
-        };
+        let tensor = input.tensor().with_context(|| format!("input {} has no type", input.name))?;
         types.insert(&input.name, DataType::try_from(tensor.elem_type)?);
     }
     for node in &graph.node {

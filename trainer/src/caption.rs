@@ -1,7 +1,8 @@
 //! `trainer caption`: images without references, captioned by a run.
 
 use crate::trained::Trained;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use cssa::images::images;
 use cssa::model::Search;
 use cssa::preprocess;
 use cssa::search::Hypothesis;
@@ -61,23 +62,4 @@ pub fn each(
     }
     ensure!(failed.is_empty(), "{} of {} images could not be read: {}", failed.len(), images.len(), failed.join("; "));
     Ok(())
-}
-
-/// The files of `paths`, folders replaced by the images in them.
-fn images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut images = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            images.push(path.clone());
-            continue;
-        }
-        let entries = std::fs::read_dir(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        let known = |file: &PathBuf| file.is_file() && image::ImageFormat::from_path(file).is_ok();
-        let mut found: Vec<PathBuf> = files.into_iter().filter(known).collect();
-        ensure!(!found.is_empty(), "{} holds no image", path.display());
-        found.sort();
-        images.append(&mut found);
-    }
-    Ok(images)
 }

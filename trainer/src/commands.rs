@@ -14,7 +14,7 @@ use trainer::run;
 use trainer::score::{self, Jars, Retrieval};
 use trainer::show::{gallery, heatmap};
 use trainer::trained::Trained;
-use trainer::{bench, caption, check, scenes, tune};
+use trainer::{bench, caption, check, tune};
 
 /// Does what was asked.
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
@@ -161,7 +161,6 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Action::Golden { run, image, caption, out, device } => {
             Trained::read(&run, start(device, 0)?)?.golden(&[(image, caption)])?.write(&out)?;
         }
-        Action::Scenes { out, count, seed } => scenes::write(&out, count, seed)?,
     }
     Ok(ExitCode::SUCCESS)
 }

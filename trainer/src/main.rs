@@ -1,4 +1,4 @@
-//! `trainer`: trains, evaluates and shows CSSA, scores any system's captions, and renders scenes.
+//! `trainer`: trains, evaluates and shows CSSA, and scores any system's captions.
 
 mod commands;
 mod options;

@@ -248,18 +248,6 @@ pub(crate) enum Action {
         #[arg(long, value_enum, default_value = "cpu")]
         device: DeviceChoice,
     },
-    /// Render aerial-like scenes with true captions, as a dataset in the Karpathy layout.
-    Scenes {
-        /// Folder of the dataset, new or empty.
-        #[arg(long)]
-        out: PathBuf,
-        /// How many.
-        #[arg(long)]
-        count: usize,
-        /// Another seed gives other scenes; the same gives the same, to the byte.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
 }
 
 /// What a training takes.

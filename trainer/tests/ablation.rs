@@ -48,7 +48,7 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    trainer::scenes::write(&path("scenes"), 40, 5)?;
+    scenes::write(&path("scenes"), 40, 5)?;
     let config: Config = toml::from_str(RECIPE)?;
     let places = Places {
         data: vec![path("scenes")],

@@ -13,7 +13,7 @@
 //! moved a little differ by little numbers, which compress well where the bytes themselves do not.
 
 use super::shelf::{self, Contents};
-use super::{LARGEST_FILE, MANIFEST, Manifest, SIGNATURE, Trusted, hexadecimal};
+use super::{MANIFEST, MAX_FILE, Manifest, SIGNATURE, Trusted, hexadecimal};
 use crate::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -106,7 +106,7 @@ impl Delta {
 
     /// Reads a delta.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let mut contents = shelf::unpack(path, &files::read(path, LARGEST_FILE)?)?;
+        let mut contents = shelf::unpack(path, &files::read(path, MAX_FILE)?)?;
         let mut take = |name: &str| {
             contents.remove(name).ok_or_else(|| FileError::content(path, format!("{name} is missing: it is no delta")))
         };
@@ -183,7 +183,7 @@ impl Delta {
     /// The file `name` of the new bundle, not checked yet.
     pub fn rebuilt(&self, name: &str, earlier: &Contents) -> Result<Vec<u8>, String> {
         let old = earlier.get(name).map_or(&[][..], Vec::as_slice);
-        self.changes.get(name).map_or_else(|| Ok(old.to_vec()), |change| change.apply(old, LARGEST_FILE))
+        self.changes.get(name).map_or_else(|| Ok(old.to_vec()), |change| change.apply(old, MAX_FILE))
     }
 }
 

@@ -2,10 +2,12 @@
 //! the signature where a key is trusted, the manifest's format, each file's size and SHA-256, the hyper-parameters, the
 //! vocabulary's length.
 
+mod default;
 mod delta;
 mod shelf;
 mod signature;
 
+pub use default::{checkout, named_or_default};
 pub use delta::{Change, Delta};
 pub use shelf::{Contents, EXTENSION, Place};
 pub use signature::{SIGNATURE, Trusted};
@@ -33,7 +35,7 @@ pub const DECODER: &str = "decoder.onnx";
 /// Version of the layout that this code reads and writes.
 pub const FORMAT: u32 = 2;
 
-const LARGEST_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 1 << 30;
 
 /// `manifest.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,7 +231,7 @@ impl Manifest {
 
     /// Reads a file of the bundle and checks it against its entry.
     fn file(&self, shelf: &mut Shelf, name: &str) -> Result<Vec<u8>, FileError> {
-        let bytes = shelf.get(name, LARGEST_FILE)?;
+        let bytes = shelf.get(name, MAX_FILE)?;
         self.check(&shelf.place(name), name, &bytes)?;
         Ok(bytes)
     }

@@ -1,6 +1,6 @@
 //! Where a bundle's files lie: in a folder, or in one file that ends in `.cssa`, which is a ZIP archive of the same files.
 
-use super::{LARGEST_FILE, MANIFEST};
+use super::{MANIFEST, MAX_FILE};
 use crate::files::{self, FileError, NewFolder};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
@@ -13,7 +13,7 @@ pub type Contents = BTreeMap<String, Vec<u8>>;
 pub const EXTENSION: &str = "cssa";
 
 /// Entries of an archive that is a bundle: it has half a dozen.
-const MOST_ENTRIES: usize = 64;
+const MAX_ENTRIES: usize = 64;
 
 /// An existing bundle's files.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Shelf {
         if !path.is_file() {
             return Ok(Self::Folder(path.into()));
         }
-        Ok(Self::Archive(path.into(), unpack(path, &files::read(path, 2 * LARGEST_FILE)?)?))
+        Ok(Self::Archive(path.into(), unpack(path, &files::read(path, 2 * MAX_FILE)?)?))
     }
 
     /// What errors call the file `name`.
@@ -72,8 +72,8 @@ pub(super) fn unpack(path: &Path, bytes: &[u8]) -> Result<Contents, FileError> {
     let broken =
         |error: &dyn std::fmt::Display| FileError::content(path, format!("is no ZIP archive of a bundle: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
-    if archive.len() > MOST_ENTRIES {
-        return Err(broken(&format!("{} entries, expected at most {MOST_ENTRIES}", archive.len())));
+    if archive.len() > MAX_ENTRIES {
+        return Err(broken(&format!("{} entries, expected at most {MAX_ENTRIES}", archive.len())));
     }
     let (mut contents, mut total) = (Contents::new(), 0);
     for at in 0..archive.len() {
@@ -83,10 +83,10 @@ pub(super) fn unpack(path: &Path, bytes: &[u8]) -> Result<Contents, FileError> {
             return Err(broken(&format!("entry {name:?}, expected plain file names")));
         }
         let mut content = Vec::new();
-        let limit = 2 * LARGEST_FILE - total;
+        let limit = 2 * MAX_FILE - total;
         Read::by_ref(&mut entry).take(limit + 1).read_to_end(&mut content).map_err(|error| broken(&error))?;
         total += content.len() as u64;
-        if total > 2 * LARGEST_FILE {
+        if total > 2 * MAX_FILE {
             return Err(broken(&"more content than a bundle may have"));
         }
         contents.insert(name, content);

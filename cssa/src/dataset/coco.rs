@@ -1,6 +1,6 @@
 //! COCO's layout: a file for each part, which its name tells.
 
-use super::{Listed, MAXIMAL_FILE, Split, place};
+use super::{Listed, MAX_FILE, Split, place};
 use crate::files::{self, FileError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(super) fn read(first: &Path) -> Result<Vec<Listed>, FileError> {
 }
 
 fn read_part(folder: &Path, path: &Path, split: Split) -> Result<Vec<Listed>, FileError> {
-    let file: File = serde_json::from_str(&files::read_text(path, MAXIMAL_FILE)?)
+    let file: File = serde_json::from_str(&files::read_text(path, MAX_FILE)?)
         .map_err(|error| FileError::content(path, format!("is not a COCO caption file: {error}")))?;
     let numbers: BTreeMap<u64, usize> = file.images.iter().enumerate().map(|(n, image)| (image.id, n)).collect();
     let listed = |image: Image| Listed {

@@ -1,13 +1,13 @@
 //! A table with a line a caption: `path,caption,split`, in any order of the columns.
 
-use super::{Listed, MAXIMAL_FILE, Split, place};
+use super::{Listed, MAX_FILE, Split, place};
 use crate::files::{self, FileError};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The images in the order in which they first appear.
 pub(super) fn read(folder: &Path, path: &Path) -> Result<Vec<Listed>, FileError> {
-    let text = files::read_text(path, MAXIMAL_FILE)?;
+    let text = files::read_text(path, MAX_FILE)?;
     let mut table =
         csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let wrong = |error: csv::Error| FileError::content(path, error);

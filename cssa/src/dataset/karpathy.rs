@@ -1,6 +1,6 @@
 //! Karpathy's layout, as RSICD, UCM-Captions and Sydney-Captions come.
 
-use super::{Listed, MAXIMAL_FILE, place};
+use super::{Listed, MAX_FILE, place};
 use crate::files::{self, FileError};
 use serde::Deserialize;
 use std::path::Path;
@@ -25,7 +25,7 @@ struct Sentence {
 
 /// The dataset's name, where it has one, and its images.
 pub(super) fn read(folder: &Path, path: &Path) -> Result<(Option<String>, Vec<Listed>), FileError> {
-    let file: File = serde_json::from_str(&files::read_text(path, MAXIMAL_FILE)?)
+    let file: File = serde_json::from_str(&files::read_text(path, MAX_FILE)?)
         .map_err(|error| FileError::content(path, format!("is not a Karpathy dataset: {error}")))?;
     let listed = |entry: Entry| {
         let split = entry.split.parse();

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const MAXIMAL_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 1 << 30;
 
 /// A dataset on disk.
 #[derive(Clone, Debug)]
@@ -240,7 +240,7 @@ fn back_translations(path: &Path) -> Result<BTreeMap<String, Vec<String>>, FileE
         return Ok(BTreeMap::new());
     }
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (n, line) in files::read_text(path, MAXIMAL_FILE)?.lines().enumerate() {
+    for (n, line) in files::read_text(path, MAX_FILE)?.lines().enumerate() {
         let entry: BackTranslations =
             serde_json::from_str(line).map_err(|error| FileError::content(path, format!("line {}: {error}", n + 1)))?;
         found.entry(entry.filename).or_default().extend(entry.back_translations);

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Most words that get an id; the rarest others are spelled.
-const MOST_WORDS: usize = 60_000;
+const MAX_WORDS: usize = 60_000;
 /// Longest context that is kept where it was seen only once.
 const ALWAYS_KEPT: usize = ORDER - 2;
 
@@ -28,7 +28,7 @@ impl LanguageModel {
         }
         let mut ranked: Vec<(&str, usize)> = seen.into_iter().collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        ranked.truncate(MOST_WORDS);
+        ranked.truncate(MAX_WORDS);
         let words_by_id: Vec<String> = ranked.iter().map(|(word, _)| String::from(*word)).collect();
         let ids = index(&words_by_id);
         let counts = count(words.iter().map(|caption| {

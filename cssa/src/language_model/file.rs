@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 const MAGIC: &[u8] = b"CSSALM\x01";
 /// Most n-grams that a file may have.
-const MOST_NODES: usize = 4_000_000;
+const MAX_NODES: usize = 4_000_000;
 
 /// Why bytes are no language model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +97,7 @@ fn read_tree(
     if count == 0 {
         return Ok(());
     }
-    if depth == 0 || count > ids || nodes.len() + count as usize > MOST_NODES {
+    if depth == 0 || count > ids || nodes.len() + count as usize > MAX_NODES {
         return Err(reader.error("more n-grams than there may be").into());
     }
     let first = nodes.len();

@@ -6,6 +6,8 @@
 //! sums over the images (the share of invented objects). The generator starts from a fixed seed, so that the same values give
 //! the same interval on every machine.
 
+use crate::random::Random;
+
 /// Resamples that an interval is taken from.
 pub const RESAMPLES: usize = 10_000;
 /// Share of the resamples below an interval, and above it.
@@ -60,10 +62,10 @@ fn interval(images: &[(f64, f64)]) -> Option<Interval> {
     if images.is_empty() {
         return None;
     }
-    let mut draws = Draws(SEED);
+    let mut random = Random::new(SEED);
     let mut statistics: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let drawn = (0..images.len()).map(|_| images[draws.below(images.len())]);
+            let drawn = (0..images.len()).map(|_| images[random.below(images.len())]);
             let (part, whole) = drawn.fold((0.0, 0.0), |sum, image| (sum.0 + image.0, sum.1 + image.1));
             if whole == 0.0 { 0.0 } else { part / whole }
         })
@@ -77,19 +79,6 @@ fn quantile(ascending: &[f64], share: f64) -> f64 {
     let position = share * (ascending.len() - 1) as f64;
     let (below, above) = (ascending[position.floor() as usize], ascending[position.ceil() as usize]);
     below + (above - below) * position.fract()
-}
-
-/// SplitMix64 (Steele et al., 2014).
-struct Draws(u64);
-
-impl Draws {
-    /// Uniform in 0..n.
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let first = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let second = (first ^ (first >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((u128::from(second ^ (second >> 31)) * n as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! stream of its own. Draws that have said the same words so far share a row of the decoder.
 
 use super::{Hypothesis, Rows, Step, log_sum_exp};
+use crate::random::{STEP, scramble, unit};
 use crate::vocabulary::TokenId;
 use alloc::vec::Vec;
 
@@ -107,12 +108,10 @@ fn pick(logits: &[f32], normalizer: f32, point: f32) -> TokenId {
     found
 }
 
-/// A number from 0 to below 1 (SplitMix64 of draw and position).
+/// A number from 0 to below 1, of draw and position.
 fn uniform(draw: u32, position: u32) -> f32 {
-    let mut z = (u64::from(draw) << 32 | u64::from(position)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
+    let place = (u64::from(draw) << 32 | u64::from(position)).wrapping_add(1).wrapping_mul(STEP);
+    unit(scramble(place))
 }
 
 #[cfg(test)]

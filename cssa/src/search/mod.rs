@@ -12,7 +12,7 @@ pub use draws::{Drawn, draw_all};
 pub use frequencies::{DocumentFrequencies, FrequenciesError};
 pub use strategy::{MissingFrequencies, Strategy};
 
-use crate::lanes;
+use crate::vector_math;
 use crate::vocabulary::TokenId;
 use alloc::vec::Vec;
 
@@ -215,7 +215,7 @@ fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], beam: usize
 
 fn log_sum_exp(row: &[f32]) -> f32 {
     let largest = row.iter().copied().filter(|x| x.is_finite()).fold(f32::NEG_INFINITY, f32::max);
-    largest + libm::logf(lanes::sum_exp(row, largest))
+    largest + libm::logf(vector_math::sum_exp(row, largest))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub trait Work {
 
 /// The best kernel of this CPU.
 #[derive(Clone, Copy, Debug)]
-pub enum Best {
+pub enum Dispatch {
     /// 512-bit products and sums of bytes.
     #[cfg(target_arch = "x86_64")]
     Vnni(x86::Vnni),
@@ -81,7 +81,7 @@ pub enum Best {
     Portable(Portable),
 }
 
-impl Best {
+impl Dispatch {
     /// Looks at the CPU.
     pub fn of_this_cpu() -> Self {
         #[cfg(target_arch = "x86_64")]
@@ -194,21 +194,21 @@ mod tests {
 
     #[test]
     fn every_kernel_multiplies_exactly() {
-        let kernels: Vec<Best> = [
+        let kernels: Vec<Dispatch> = [
             #[cfg(target_arch = "x86_64")]
-            x86::Vnni::try_new().map(Best::Vnni),
+            x86::Vnni::try_new().map(Dispatch::Vnni),
             #[cfg(target_arch = "x86_64")]
-            x86::Avx2::try_new().map(Best::Avx2),
+            x86::Avx2::try_new().map(Dispatch::Avx2),
             #[cfg(target_arch = "aarch64")]
-            neon::Dot::try_new().map(Best::Dot),
+            neon::Dot::try_new().map(Dispatch::Dot),
             #[cfg(target_arch = "aarch64")]
-            neon::Neon::try_new().map(Best::Neon),
-            Some(Best::Portable(Portable)),
+            neon::Neon::try_new().map(Dispatch::Neon),
+            Some(Dispatch::Portable(Portable)),
         ]
         .into_iter()
         .flatten()
         .collect();
-        assert_eq!(kernels[0].name(), Best::of_this_cpu().name());
+        assert_eq!(kernels[0].name(), Dispatch::of_this_cpu().name());
         for kernel in kernels {
             check(|inputs| kernel.run(Check::<1> { inputs }));
             check(|inputs| kernel.run(Check::<2> { inputs }));

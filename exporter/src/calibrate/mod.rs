@@ -8,19 +8,20 @@ pub use histogram::Histogram;
 pub use range::{Levels, METHODS, Method, Range};
 
 use crate::graph::Name;
+use crate::ort_graphs::OrtGraphs;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Bundle;
 use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
+use cssa::images::images as images_in;
 use cssa::search;
 use cssa::{files, preprocess};
-use edge::runtime::{OrtGraphs, Runtime, Settings, Steps};
-use edge::sources;
+use cssa_captioner::{Runtime, Settings, Steps};
+use cssa_graph::onnx::{ModelProto, ValueInfoProto};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 /// Fewer images say too little about the ranges.
 pub const FEWEST_IMAGES: usize = 8;
@@ -104,7 +105,7 @@ impl Selection {
         } else {
             let absolute = std::path::absolute(folder)?;
             let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (sources::images(&[folder.to_path_buf()])?, name, None)
+            (images_in(&[folder.to_path_buf()])?, name, None)
         };
         let kind = if split.is_some() { "train images" } else { "images" };
         ensure!(
@@ -191,7 +192,7 @@ pub fn spreads(
     runtime.observe(Box::new(move |name, values| observer(name, values)));
     let search = bundle.strategy()?.settings();
     for input in images {
-        see(edge::runtime::names::IMAGE, input);
+        see(cssa_graph::names::IMAGE, input);
         let memory = runtime.encode(0, input)?;
         ensure!(memory.iter().all(|x| x.is_finite()), "the encoder gives values that are not finite");
         search::search(&mut Steps(&mut runtime), search)?;

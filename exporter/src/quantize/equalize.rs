@@ -6,11 +6,11 @@
 use super::{constant, extents};
 use crate::graph;
 use anyhow::{Context, Result};
+use cssa_graph::onnx::{GraphProto, ModelProto, NodeProto};
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 /// Factors stay within this and its inverse.
-const LARGEST_FACTOR: f32 = 64.0;
+const MAX_FACTOR: f32 = 64.0;
 
 /// The same network with evener channels; `largest` holds the largest magnitude of every channel of activations.
 pub fn equalize(mut model: ModelProto, largest: &BTreeMap<String, Vec<f32>>) -> Result<ModelProto> {
@@ -98,7 +98,7 @@ fn factors(graph: &GraphProto, pair: &Pair, channels: &[f32]) -> Result<Vec<f32>
     let alive = raw.iter().filter(|factor| **factor > 0.0);
     let (count, logarithms) = alive.fold((0, 0.0), |(n, sum), factor| (n + 1, sum + factor.ln()));
     let middle = (logarithms / count.max(1) as f32).exp();
-    let bounded = |factor: f32| (factor / middle).clamp(1.0 / LARGEST_FACTOR, LARGEST_FACTOR);
+    let bounded = |factor: f32| (factor / middle).clamp(1.0 / MAX_FACTOR, MAX_FACTOR);
     Ok(raw.into_iter().map(|factor| if factor > 0.0 { bounded(factor) } else { 1.0 }).collect())
 }
 
@@ -116,7 +116,7 @@ fn scale(graph: &mut GraphProto, name: &str, factor: impl Fn(usize) -> f32) -> R
 mod tests {
     use super::*;
     use crate::graph::{Attribute, Extent, Graph};
-    use tract_onnx::pb::tensor_proto::DataType;
+    use cssa_graph::onnx::DataType;
 
     /// Conv → Relu → depthwise Conv → Relu → Conv on one pixel, two channels.
     fn network() -> ModelProto {

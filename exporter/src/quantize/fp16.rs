@@ -3,8 +3,9 @@
 
 use crate::graph::{self, Attribute};
 use anyhow::{Context, Result};
+use cssa_graph::names;
+use cssa_graph::onnx::{DataType, ModelProto, TensorProto};
 use half::f16;
-use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
 
 /// Constants with fewer values stay as they are: a Cast costs more than they do.
 const FEWEST: usize = 64;
@@ -19,7 +20,7 @@ pub fn halve(mut model: ModelProto) -> Result<ModelProto> {
         }
         let halves = graph::values(tensor).into_iter().flat_map(|value| f16::from_f32(value).to_le_bytes()).collect();
         let name = std::mem::take(&mut tensor.name);
-        let stored = format!("{name}.half");
+        let stored = names::half(&name);
         let float = [("to", Attribute::Int(DataType::Float as i64))];
         casts.push(graph::node("Cast", &name, &[&stored], &[&name], &float));
         let dims = std::mem::take(&mut tensor.dims);

@@ -13,11 +13,10 @@
 use super::sort;
 use crate::graph::{self, Attribute, Name};
 use anyhow::{Context, Result, ensure};
+use cssa_graph::names;
+use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use half::f16;
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType, type_proto,
-};
 
 /// The type of a tensor of numbers; `None` stands for integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +83,7 @@ fn kinds(graph: &GraphProto) -> Vec<Option<Float>> {
                     "Conv" | "Gemm" => choose(!readers.is_quantized(node)),
                     "MatMul" | "Softmax" => choose(true),
                     // Scales of words in 8 bits are FP32, tables of floats are not.
-                    "Gather" => choose(!node.input.first().is_some_and(|table| table.ends_with(".scale"))),
+                    "Gather" => choose(!node.input.first().is_some_and(|table| names::is_scale(table))),
                     _ if is_mover(node) => choose(any_half() || readers.wants_half(node)),
                     _ => choose(any_half()),
                 };
@@ -99,10 +98,8 @@ fn kinds(graph: &GraphProto) -> Vec<Option<Float>> {
 
 /// The graph's inputs that are floats.
 fn float_inputs(graph: &GraphProto) -> impl Iterator<Item = &Name> {
-    let is_float = |input: &&ValueInfoProto| match input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
-        Some(type_proto::Value::TensorType(tensor)) => tensor.elem_type == DataType::Float as i32,
-        _ => false,
-    };
+    let is_float =
+        |input: &&ValueInfoProto| input.tensor().is_some_and(|tensor| tensor.elem_type == DataType::Float as i32);
     graph.input.iter().filter(is_float).map(|input| &input.name)
 }
 
@@ -173,7 +170,7 @@ impl Pass {
         for output in &mut node.output {
             self.written.insert(output.clone(), kind);
             if kind == Float::Half {
-                *output = half_name(output);
+                *output = names::half(output);
             }
         }
         Ok(())
@@ -181,7 +178,7 @@ impl Pass {
 
     /// The name under which `name` is there as `kind`.
     fn read(&mut self, name: &str, kind: Float) -> Result<Name> {
-        let half = half_name(name);
+        let half = names::half(name);
         if let Some(constant) = self.constants.get(name).filter(|_| kind == Float::Half) {
             self.halves.insert(half.clone(), halved(constant, &half)?);
             return Ok(half);
@@ -198,10 +195,6 @@ impl Pass {
         self.casts.insert(to.into(), cast);
         Ok(to.into())
     }
-}
-
-fn half_name(name: &str) -> Name {
-    format!("{name}.half")
 }
 
 /// A constant in FP16.

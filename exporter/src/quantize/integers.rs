@@ -15,7 +15,7 @@ pub(super) fn symmetric_scale(range: Range) -> f32 {
 }
 
 /// A bias is kept below this many of its steps: half of what 32 bits hold, the rest is room for the sum it joins.
-pub(super) const LARGEST_BIAS: f32 = (1u32 << 30) as f32;
+pub(super) const MAX_BIAS: f32 = (1u32 << 30) as f32;
 
 /// S8 integers as bytes, and a scale for each index of `axis`, none below `floor` of its index: a channel whose weights
 /// are next to nothing must still leave its bias a scale that 32 bits can count in.

@@ -23,9 +23,10 @@ use crate::calibrate::{Channels, Range};
 use crate::graph::{self, Attribute, Name};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Target;
-use integers::{LARGEST_BIAS, place, signed, symmetric_scale, unsigned_scale};
+use cssa_graph::names;
+use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
+use integers::{MAX_BIAS, place, signed, symmetric_scale, unsigned_scale};
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
 
 /// What becomes 8 bits, and how.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ pub fn activations(model: &ModelProto) -> Result<BTreeMap<Name, Channels>> {
 /// The groups that [`quantize`] can turn into 8 bits, in the graph's order.
 pub fn groups(model: &ModelProto) -> Result<Vec<String>> {
     let graph = graph_of(model)?;
-    let embedding = graph.node.iter().filter(|node| node.name == LOOK_UP).map(|_| LOOK_UP.to_owned());
+    let embedding = graph.node.iter().filter(|node| node.name == names::EMBEDDING).map(|_| names::EMBEDDING.to_owned());
     let mut groups: Vec<String> = Vec::new();
     for group in embedding.chain(layers(graph).into_iter().map(|layer| layer.group)) {
         if !groups.contains(&group) {
@@ -120,7 +121,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
         }
         residual::read_quantized(graph, &pass.quantized, plan.target);
     }
-    if !plan.float.contains(LOOK_UP) {
+    if !plan.float.contains(names::EMBEDDING) {
         pass.embedding(graph)?;
     }
     // Next to TensorRT's FP16 products Ω is FP16 like them.
@@ -179,8 +180,8 @@ struct Pass<'a> {
     dropped: BTreeSet<Name>,
 }
 
-/// The node that looks words up.
-const LOOK_UP: &str = "decoder.embedding";
+/// How the zero points of constants begin: all of one length are one constant.
+pub(crate) const ZEROS: &str = "zeros_";
 
 impl Pass<'_> {
     /// The dequantized twin of an activation, made once, and its scale.
@@ -199,10 +200,10 @@ impl Pass<'_> {
                 (DataType::Uint8, scale, zero)
             }
         };
-        let (scale_name, zero_name) = (format!("{name}.scale"), format!("{name}.zero"));
+        let (scale_name, zero_name) = (names::scale(name), names::zero(name));
         self.initializers.push(graph::floats(&scale_name, &[], &[scale]));
         self.initializers.push(bytes(&zero_name, kind, &[], vec![zero]));
-        let (integers, twin) = (format!("{name}.quantized"), format!("{name}.dequantized"));
+        let (integers, twin) = (names::quantized(name), names::dequantized(name));
         let node = |operator: &str, input: &str, output: &str| {
             graph::node(operator, output, &[input, &scale_name, &zero_name], &[output], &[])
         };
@@ -224,7 +225,7 @@ impl Pass<'_> {
             None => None,
         };
         let floor = |channel: usize| match (&bias, input_scale) {
-            (Some((_, values)), Some(input_scale)) => values[channel].abs() / (input_scale * LARGEST_BIAS),
+            (Some((_, values)), Some(input_scale)) => values[channel].abs() / (input_scale * MAX_BIAS),
             _ => 0.0,
         };
         let (integers, scales) = signed(&values, &extents, axis, floor);
@@ -237,28 +238,27 @@ impl Pass<'_> {
             *tensor.context("a bias that is gone")? = graph::floats(name, &[bias.len()], bias);
         }
         self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
-        graph.node[node].input[1] = format!("{}.dequantized", inputs[1]);
+        graph.node[node].input[1] = names::dequantized(&inputs[1]);
         if let (Some((bias, values)), Some(input_scale)) = (bias, input_scale) {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
             let integers = values.iter().zip(&scales).map(|(value, scale)| (value / scale).round() as i32);
             let raw = integers.flat_map(i32::to_le_bytes).collect();
             self.dequantize(bias, DataType::Int32, &[values.len()], raw, &scales, 0);
-            graph.node[node].input[2] = format!("{bias}.dequantized");
+            graph.node[node].input[2] = names::dequantized(bias);
         }
         Ok(())
     }
 
     fn dequantize(&mut self, name: &str, kind: DataType, extents: &[usize], raw: Vec<u8>, scales: &[f32], axis: usize) {
-        let (integers, scale) = (format!("{name}.quantized"), format!("{name}.scale"));
+        let (integers, scale) = (names::quantized(name), names::scale(name));
         let width = if kind == DataType::Int32 { 4 } else { 1 };
-        // All zero points of one length are one constant.
-        let zero = format!("zeros_{width}_{}", scales.len());
+        let zero = format!("{ZEROS}{width}_{}", scales.len());
         if !self.initializers.iter().any(|tensor| tensor.name == zero) {
             self.initializers.push(bytes(&zero, kind, &[scales.len()], vec![0; scales.len() * width]));
         }
         self.initializers.push(bytes(&integers, kind, extents, raw));
         self.initializers.push(graph::floats(&scale, &[scales.len()], scales));
-        let output = format!("{name}.dequantized");
+        let output = names::dequantized(name);
         let axis = [("axis", Attribute::Int(axis as i64))];
         self.nodes.push(graph::node("DequantizeLinear", &output, &[&integers, &scale, &zero], &[&output], &axis));
         self.dropped.insert(name.into());
@@ -277,7 +277,7 @@ impl Pass<'_> {
             let (integers, scales) = signed(&graph::values(tensor), &extents, 0, |_| 0.0);
             self.dequantize(&name, DataType::Int8, &extents, integers, &scales, 0);
             for input in graph.node.iter_mut().flat_map(|node| &mut node.input).filter(|input| **input == name) {
-                *input = format!("{name}.dequantized");
+                *input = names::dequantized(&name);
             }
         }
         Ok(())
@@ -285,21 +285,21 @@ impl Pass<'_> {
 
     /// Looks words up in S8 and scales the rows that were looked up, so that the table is never widened as a whole.
     fn embedding(&mut self, graph: &mut GraphProto) -> Result<()> {
-        let Some(at) = graph.node.iter().position(|node| node.name == LOOK_UP) else { return Ok(()) };
+        let Some(at) = graph.node.iter().position(|node| node.name == names::EMBEDDING) else { return Ok(()) };
         let (table, tokens) = (graph.node[at].input[0].clone(), graph.node[at].input[1].clone());
         let tensor = constant(graph, &table)?;
         let (values, extents) = (graph::values(tensor), extents(tensor));
         let (integers, scales) = signed(&values, &extents, 0, |_| 0.0);
-        let (quantized, scale) = (format!("{table}.quantized"), format!("{table}.scale"));
+        let (quantized, scale) = (names::quantized(&table), names::scale(&table));
         self.initializers.push(bytes(&quantized, DataType::Int8, &extents, integers));
         self.initializers.push(graph::floats(&scale, &[scales.len(), 1], &scales));
         let axis = [("axis", Attribute::Int(0))];
         let float = [("to", Attribute::Int(DataType::Float as i64))];
-        let [row, wide, factor] = ["row", "wide", "factor"].map(|part| format!("{LOOK_UP}.{part}"));
+        let [row, wide, factor] = ["row", "wide", "factor"].map(|part| format!("{}.{part}", names::EMBEDDING));
         graph.node[at] = graph::node("Gather", &row, &[&quantized, &tokens], &[&row], &axis);
         self.nodes.push(graph::node("Cast", &wide, &[&row], &[&wide], &float));
         self.nodes.push(graph::node("Gather", &factor, &[&scale, &tokens], &[&factor], &axis));
-        self.nodes.push(graph::node("Mul", LOOK_UP, &[&wide, &factor], &[LOOK_UP], &[]));
+        self.nodes.push(graph::node("Mul", names::EMBEDDING, &[&wide, &factor], &[names::EMBEDDING], &[]));
         self.dropped.insert(table);
         Ok(())
     }

@@ -8,8 +8,8 @@
 use super::{Layer, one_to_one};
 use crate::graph::Name;
 use cssa::bundle::Target;
+use cssa_graph::onnx::GraphProto;
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::pb::GraphProto;
 
 /// Takes one term of every residual sum out of what is quantized: the output of a convolution that only the sum reads, of
 /// two the first, which is that of the block's body.

@@ -5,7 +5,7 @@
 //! drawn seeds varies less than one of n new ones, by √((n−1)/n): with so few seeds it matters, and the draws' distance to the
 //! mean over all seeds is stretched by as much. A single seed is not drawn, and the interval is then over images alone.
 
-use crate::random::Random;
+use cssa::random::Random;
 
 /// How often everything is drawn.
 const DRAWS: usize = 4000;

@@ -3,8 +3,8 @@
 //!
 //! Quarter turns and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
 
-use crate::random::Random;
 use cssa::backbone::Normalization;
+use cssa::random::Random;
 use tch::{Device, Kind, Tensor};
 
 /// What a caption calls directions, alone or as a part of a word with hyphens.

@@ -3,8 +3,8 @@
 use super::samples::{Entry, Samples, Shown};
 use super::text::{self, Synonyms};
 use crate::net::Images;
-use crate::random::Random;
 use anyhow::Result;
+use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use tch::{Device, Tensor};
 

@@ -2,8 +2,8 @@
 //! synonym replacement. Synonyms are [WordNet's](super::wordnet); where it is not there, there are none.
 
 use super::wordnet;
-use crate::random::Random;
 use anyhow::Result;
+use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary, words};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

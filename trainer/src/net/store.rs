@@ -1,10 +1,10 @@
 //! The trained tensors of a model by name.
 
 use super::Precision;
-use crate::random::Random;
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::model::Model;
 use cssa::parameters::{self, Parameter, Start};
+use cssa::random::Random;
 use cssa::tensors::Array;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;

@@ -210,7 +210,7 @@ fn recall(
 }
 
 /// Features of images that are augmented anew are kept up to this many times the size of the pixels.
-const LARGEST_KNOWN: usize = 3;
+const MAX_KNOWN: usize = 3;
 
 /// What is on disk for the train images of a dataset.
 fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progress) -> Result<Cached> {
@@ -222,7 +222,7 @@ fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progre
     };
     // The image itself need not go through the frozen layers again and again, where their output is no larger than a few images.
     let (cells, channels) = source.backbone.frozen_output();
-    let small = cells * channels * 2 <= LARGEST_KNOWN * 3 * source.model.image_size.pow(2);
+    let small = cells * channels * 2 <= MAX_KNOWN * 3 * source.model.image_size.pow(2);
     let known = if views == 0 { usize::from(small) } else { views };
     let features = (0..known).map(|view| split_features(source, dataset, Split::Train, view, progress));
     Ok(Cached { features: features.collect::<Result<_>>()?, pixels })

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-const MAXIMAL_FILE: u64 = 1 << 34;
+const MAX_FILE: u64 = 1 << 34;
 const ZIP: &[u8] = b"PK";
 /// Keys under which checkpoints keep the `state_dict` beside other things.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 
 /// Reads the floating-point tensors of a `.pth` file.
 pub(super) fn read(path: &Path) -> Result<Tensors> {
-    let bytes = files::read(path, MAXIMAL_FILE)?;
+    let bytes = files::read(path, MAX_FILE)?;
     let found = if bytes.starts_with(ZIP) { zipped(&bytes) } else { stream(&bytes) };
     let arrays = found.with_context(|| format!("{} is not a state_dict that torch.save wrote", path.display()))?;
     Ok(Tensors::new(path, arrays))

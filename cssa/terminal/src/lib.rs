@@ -1,0 +1,71 @@
+//! What all programs do at a terminal: results a line on standard output; errors and logs on standard error, for people or,
+//! with `--log json`, for machines; an exit code; and an end when they are told to.
+
+use anyhow::Result;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// How a program logs: flattened into its options.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct LogOptions {
+    /// What the log on standard error looks like.
+    #[arg(long = "log", value_enum, global = true, default_value = "lines", value_name = "FORM")]
+    form: Form,
+}
+
+/// What a log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// A line a message, for people.
+    Lines,
+    /// A JSON object a message, with time, level, module and fields.
+    Json,
+}
+
+/// Runs a program: `work` with the log at work; an error is its last line, `error: …` with the whole chain.
+pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
+    let logs = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::INFO)
+        .with_span_events(FmtSpan::NONE);
+    match log.form {
+        Form::Lines => logs.without_time().with_level(false).with_target(false).with_ansi(false).init(),
+        Form::Json => logs.json().flatten_event(true).init(),
+    }
+    let Err(error) = work() else { return ExitCode::SUCCESS };
+    match log.form {
+        Form::Lines => {
+            let _gone = writeln!(std::io::stderr(), "error: {error:#}");
+        }
+        Form::Json => tracing::error!("{error:#}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// A line of results. A reader that went away (`| head`) keeps nothing else from being done.
+///
+/// # Errors
+/// Whatever else keeps standard output from taking it.
+pub fn print(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// A flag that SIGTERM and SIGINT set.
+///
+/// # Errors
+/// Where the system takes no handler.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}

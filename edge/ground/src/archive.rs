@@ -1,0 +1,306 @@
+//! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
+
+use super::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, SecondsFormat, Utc};
+use cssa_wire::{Caption, MAX_SCORE, Packet};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The columns of [`Archived`], in its order.
+const FIELDS: &str = "c.sender, c.sequence, c.time, c.caption, c.score, c.priority, c.bundle, c.latitude, c.longitude";
+
+/// An open archive.
+#[derive(Debug)]
+pub struct Archive {
+    database: Connection,
+    path: PathBuf,
+}
+
+/// A caption of the archive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Archived {
+    /// Where its packet came from.
+    pub sender: String,
+    /// Its number.
+    pub sequence: u32,
+    /// When the image was taken, UTC, as RFC 3339 has it.
+    pub time: String,
+    /// Its words.
+    pub caption: String,
+    /// 0 to 1.
+    pub score: f64,
+    /// 0 to 3.
+    pub priority: u8,
+    /// The bundle that made it, in hexadecimal.
+    pub bundle: String,
+    /// Degrees north, where it is known.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+}
+
+/// What a packet brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Captions that are new.
+    pub new: usize,
+    /// Captions that were there already.
+    pub again: usize,
+}
+
+impl Archive {
+    /// Opens the archive at `path`, or makes a new one; a file that is something else is not touched.
+    pub fn open(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let mut database = Connection::open(path).with_context(|| format!("{shown}"))?;
+        database.busy_timeout(std::time::Duration::from_secs(10))?;
+        let application: i32 = database
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .with_context(|| format!("{shown}"))?;
+        let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            let making = database.transaction()?;
+            making.pragma_update(None, "application_id", APPLICATION)?;
+            making.pragma_update(None, "user_version", VERSION)?;
+            making.execute_batch(SCHEMA).with_context(|| format!("{shown}: cannot be made"))?;
+            making.commit()?;
+        } else {
+            let ours = "SELECT count(*) FROM sqlite_schema WHERE name IN ('captions', 'undecoded', 'caption_words')";
+            let ours: i64 = database.query_row(ours, [], |row| row.get(0))?;
+            ensure!(
+                application == APPLICATION && ours == 3,
+                "{shown}: is no archive of captions, expected a new file or one"
+            );
+            let earlier =
+                "SELECT count(*) FROM sqlite_schema WHERE name = 'captions' AND sql LIKE '%sequence, time, caption)%'";
+            let as_now: i64 = database.query_row(earlier, [], |row| row.get(0))?;
+            ensure!(as_now == 1, "{shown}: an archive of an earlier version: export it, and begin a new one");
+        }
+        // Acknowledged is what is on the disk.
+        database.pragma_update(None, "journal_mode", "WAL")?;
+        database.pragma_update(None, "synchronous", "FULL")?;
+        database.execute_batch(GROUND)?;
+        Ok(Self { database, path: path.into() })
+    }
+
+    /// Keeps the captions of a packet; those that are there already are counted.
+    pub fn keep(&mut self, sender: &str, packet: &Packet) -> Result<Kept> {
+        let path = self.path.display().to_string();
+        let keeping = self.database.transaction().with_context(|| path.clone())?;
+        let mut kept = Kept::default();
+        for caption in &packet.captions {
+            let (time, received) = (utc(i64::from(caption.time)), utc(i64::from(cssa::clock::now())));
+            let place = caption.position.map(cssa_wire::Position::degrees);
+            let Caption { sequence, score, priority, text, .. } = caption;
+            let inserted = keeping.execute(
+                "INSERT INTO captions (geom, sender, sequence, time, caption, score, priority, bundle, latitude, longitude, received)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+                params![
+                    place.map(|(latitude, longitude)| point(latitude, longitude)),
+                    sender,
+                    sequence,
+                    time,
+                    text,
+                    f64::from(*score) / f64::from(MAX_SCORE),
+                    priority,
+                    format!("{:04x}", packet.bundle),
+                    place.map(|place| place.0),
+                    place.map(|place| place.1),
+                    received,
+                ],
+            );
+            if inserted.with_context(|| path.clone())? == 1 {
+                kept.new += 1;
+            } else {
+                let count = "UPDATE captions SET times_received = times_received + 1
+                     WHERE sender = ?1 AND sequence = ?2 AND time = ?3 AND caption = ?4";
+                let counted = keeping.execute(count, params![sender, sequence, time, text])?;
+                ensure!(counted == 1, "{path}: caption {sequence} of {sender} was neither new nor there");
+                kept.again += 1;
+            }
+        }
+        let places = packet.captions.iter().filter_map(|caption| caption.position.map(cssa_wire::Position::degrees));
+        for (latitude, longitude) in places {
+            let bounds =
+                "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
+                min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
+                last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
+            keeping.execute(bounds, params![longitude, latitude])?;
+        }
+        keeping.commit().with_context(|| path)?;
+        Ok(kept)
+    }
+
+    /// Keeps a packet whose bundle is not here, for later, while there are fewer than 100,000 of them. Gives whether it is new.
+    pub fn keep_undecoded(&mut self, sender: &str, bundle: u16, packet: &[u8]) -> Result<bool> {
+        let received = utc(i64::from(cssa::clock::now()));
+        let insert = "INSERT INTO undecoded (sender, bundle, packet, received) SELECT ?1, ?2, ?3, ?4
+             WHERE (SELECT count(*) FROM undecoded) < 100000 ON CONFLICT DO NOTHING";
+        Ok(self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, received])? == 1)
+    }
+
+    /// The packets of a bundle that could not be decoded when they came, with their senders.
+    pub fn undecoded(&self, bundle: u16) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut asked = self.database.prepare("SELECT sender, packet FROM undecoded WHERE bundle = ?1 ORDER BY id")?;
+        let rows = asked.query_map([format!("{bundle:04x}")], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Forgets a bundle's packets: they have been decoded.
+    pub fn forget_undecoded(&mut self, bundle: u16) -> Result<()> {
+        self.database.execute("DELETE FROM undecoded WHERE bundle = ?1", [format!("{bundle:04x}")])?;
+        Ok(())
+    }
+
+    /// Bundles whose packets wait to be decoded, in hexadecimal, with how many.
+    pub fn missing_bundles(&self) -> Result<Vec<(String, u32)>> {
+        let mut asked =
+            self.database.prepare("SELECT bundle, count(*) FROM undecoded GROUP BY bundle ORDER BY bundle")?;
+        let rows = asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The captions by time, only those with all of `words` where there are some.
+    pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
+        let (condition, query) = match words {
+            // Each word in quotes: what an operator of the search would be is a word, too.
+            Some(words) => (
+                "JOIN caption_words w ON w.rowid = c.fid WHERE caption_words MATCH ?1",
+                words.split_whitespace().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect::<String>(),
+            ),
+            None => ("WHERE ?1 = ?1", String::new()),
+        };
+        let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
+        let mut asked = self.database.prepare(&sql)?;
+        let rows = asked.query_map([query], archived)?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
+    }
+
+    /// The captions that were kept after the row `after`, at most `most`, with their rows.
+    pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
+        let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
+        let mut asked = self.database.prepare_cached(&sql)?;
+        let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
+    }
+
+    /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.
+    pub fn gaps(&self, sender: &str) -> Result<Vec<(u32, u32)>> {
+        let mut asked = self.database.prepare(
+            "SELECT previous + 1, sequence - 1 FROM
+             (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
+              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1))
+             WHERE sequence > previous + 1",
+        )?;
+        let rows = asked.query_map([sender], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The first counter of a command that never was.
+    pub(super) fn counter(&self) -> Result<u64> {
+        let kept = self
+            .database
+            .query_row("SELECT max(reserved) FROM ground_counter", [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(kept.unwrap_or(0) as u64)
+    }
+
+    /// Counters below `reserved` may have been.
+    pub(super) fn reserve_counters(&mut self, reserved: u64) -> Result<()> {
+        let keep =
+            "INSERT INTO ground_counter (id, reserved) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET reserved = ?1";
+        self.database.execute(keep, [reserved as i64])?;
+        Ok(())
+    }
+
+    /// Everybody who sent something that was decoded.
+    pub fn senders(&self) -> Result<Vec<String>> {
+        let mut asked = self.database.prepare("SELECT DISTINCT sender FROM captions ORDER BY sender")?;
+        let rows = asked.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How often a caption came.
+    pub fn times_received(&self, sender: &str, sequence: u32) -> Result<u32> {
+        let asked = "SELECT times_received FROM captions WHERE sender = ?1 AND sequence = ?2";
+        let found = self.database.query_row(asked, params![sender, sequence], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(0))
+    }
+}
+
+fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
+    Ok(Archived {
+        sender: row.get(0)?,
+        sequence: row.get(1)?,
+        time: row.get(2)?,
+        caption: row.get(3)?,
+        score: row.get(4)?,
+        priority: row.get(5)?,
+        bundle: row.get(6)?,
+        latitude: row.get(7)?,
+        longitude: row.get(8)?,
+    })
+}
+
+fn utc(seconds: i64) -> String {
+    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa_wire::Position;
+
+    fn packet(sequences: &[u32], text: &str) -> Packet {
+        let caption = |&sequence: &u32| Caption {
+            sequence,
+            time: 1_763_928_000,
+            position: Position::new(48.25, 16.5),
+            score: 31,
+            priority: 1,
+            repeat: false,
+            text: text.into(),
+        };
+        Packet { bundle: 0xbeef, digits: 5, captions: sequences.iter().map(caption).collect() }
+    }
+
+    #[test]
+    fn captions_are_kept_once_and_found_by_their_words() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("captions.gpkg");
+        let mut archive = Archive::open(&path)?;
+        assert_eq!(archive.keep("uav", &packet(&[3, 4], "a bridge over a river"))?, Kept { new: 2, again: 0 });
+        assert_eq!(archive.keep("uav", &packet(&[7], "an \"airport\" OR <b>runway</b>"))?, Kept { new: 1, again: 0 });
+        assert_eq!(archive.keep("uav", &packet(&[4], "a bridge over a river"))?, Kept { new: 0, again: 1 });
+        // Another vehicle's, perhaps: the number alone says nothing.
+        assert_eq!(archive.keep("uav", &packet(&[4], "a playground"))?, Kept { new: 1, again: 0 });
+        assert_eq!(archive.keep("satellite", &packet(&[4], "a river"))?, Kept { new: 1, again: 0 });
+        assert_eq!((archive.gaps("uav")?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
+        drop(archive);
+        let mut archive = Archive::open(&path)?;
+        assert_eq!(archive.senders()?, ["satellite", "uav"]);
+        let found = |words: &str| archive.captions(Some(words)).map(|found| found.len());
+        assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
+        let first = &archive.captions(Some("bridge"))?[0];
+        assert_eq!((first.time.as_str(), first.latitude, first.score), ("2025-11-23T20:00:00Z", Some(48.25), 1.0));
+        assert!(archive.keep_undecoded("uav", 7, b"packet")? && !archive.keep_undecoded("uav", 7, b"packet")?);
+        assert_eq!(archive.missing_bundles()?, [("0007".to_owned(), 1)]);
+        assert_eq!(archive.undecoded(7)?, [("uav".to_owned(), b"packet".to_vec())]);
+        archive.forget_undecoded(7)?;
+        assert!(archive.undecoded(7)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn other_files_are_not_touched() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let other = folder.path().join("other.db");
+        Connection::open(&other)?.execute_batch("CREATE TABLE mine (x)")?;
+        assert!(Archive::open(&other).is_err_and(|error| error.to_string().contains("is no archive of captions")));
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "notes, long enough to be no empty database ".repeat(40))?;
+        assert!(Archive::open(&text).is_err_and(|error| format!("{error:#}").contains("notes.txt")));
+        Ok(())
+    }
+}

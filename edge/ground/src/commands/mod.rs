@@ -1,0 +1,186 @@
+//! What `ground`'s commands do with their options.
+
+pub(crate) mod packet_files;
+
+use anyhow::{Context, Result, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cssa::bundle::named_or_default;
+use cssa::files;
+use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
+use cssa_terminal::{print, stop_flag};
+use cssa_wire::command::Command;
+use cssa_wire::{self as wire, Checksum};
+use ground::archive::Archive;
+use ground::receive::Receiver;
+use ground::uplink::Uplink;
+use ground::{csv, geojson};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Options of `ground receive`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReceiveOptions {
+    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS.
+    #[arg(long)]
+    from: Address,
+    /// What packets travel in, as link.framing of the vehicle's edge.toml.
+    #[arg(long, default_value = "plain", value_parser = framing())]
+    framing: Framing,
+    /// Application process identifier of the vehicle's space packets.
+    #[arg(long, default_value_t = 66, value_parser = clap::value_parser!(u16).range(0..2047))]
+    apid: u16,
+    /// Bits of the packets' checksum, 32 or 16.
+    #[arg(long, default_value = "32", value_parser = checksum)]
+    checksum: Checksum,
+    /// The key that the vehicle has: acknowledge what arrived.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Ask the vehicle for a self-test, with the first acknowledgement.
+    #[arg(long, requires = "key")]
+    self_test: bool,
+    /// The archive: a GeoPackage, made where it is not there.
+    #[arg(long)]
+    archive: PathBuf,
+    /// Bundles of the senders, folders or `.cssa` files, or folders of such: a bundle that is missing is looked for there again
+    /// and again. Left out, the default bundle.
+    #[arg(long, num_args = 1..)]
+    bundle: Vec<PathBuf>,
+    /// Print nothing but what is wrong.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Options of `ground export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportOptions {
+    /// The archive.
+    #[arg(long)]
+    archive: PathBuf,
+    /// geojson or csv.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Only captions that have all of these words.
+    #[arg(long)]
+    words: Option<String>,
+    /// The file.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Options of `ground map`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MapOptions {
+    /// The archive, which `ground receive` may be writing.
+    #[arg(long)]
+    archive: PathBuf,
+    /// ADDRESS:PORT. Whoever reaches an address that is not this machine's own sees every caption.
+    #[arg(long, default_value = "127.0.0.1:8073")]
+    listen: SocketAddr,
+}
+
+/// Options of `ground key`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyOptions {
+    /// The new file; one that is there is not overwritten.
+    out: PathBuf,
+}
+
+fn framing() -> impl TypedValueParser<Value = Framing> {
+    PossibleValuesParser::new(Framing::NAMES).try_map(|name| name.parse())
+}
+
+fn checksum(bits: &str) -> Result<Checksum, String> {
+    let bits: u8 = bits.parse().map_err(|_| "expected 16 or 32")?;
+    Ok(Checksum::try_from(bits)?)
+}
+
+/// What to write.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// RFC 7946.
+    Geojson,
+    /// RFC 4180, with a header.
+    Csv,
+}
+
+/// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
+pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
+    if let Address::File(path) = &options.from {
+        ensure!(path.is_file(), "{}: no such file", path.display());
+        ensure!(options.key.is_none(), "--key: a file takes no acknowledgements");
+    }
+    let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
+    let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
+    let key = options.key.as_deref().map(read_key).transpose()?;
+    let uplink = key.map(|key| Uplink::new(key, commands));
+    let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, options.checksum, uplink)?;
+    let format = link::Format { framing: options.framing, apid: options.apid, checksum: options.checksum };
+    let mut port = options.from.port(End::Ground, format);
+    let stop = stop_flag()?;
+    receiver.receive(port.as_mut(), &stop, &mut |sender, taken| {
+        match taken {
+            Ok(packet) if !options.quiet => {
+                for caption in &packet.captions {
+                    let place = caption.position.map(wire::Position::degrees);
+                    let place = place.map_or(String::new(), |(north, east)| format!(" at {north:.5}, {east:.5}"));
+                    print(&format!("{sender} {}{place}: {}", caption.sequence, printable(&caption.text)))?;
+                }
+            }
+            Ok(_) => {}
+            Err(lost) => tracing::warn!("{sender}: {lost}"),
+        }
+        Ok(())
+    })?;
+    for sender in receiver.archive().senders()? {
+        for (first, last) in receiver.archive().gaps(&sender)? {
+            tracing::warn!("{sender}: {first} to {last} are missing");
+        }
+    }
+    for (bundle, packets) in receiver.archive().missing_bundles()? {
+        tracing::warn!("{packets} packets wait for bundle {bundle}: name it with --bundle");
+    }
+    print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Text as a terminal may have it: a spelled word holds any character, and a packet may be anybody's.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+/// Serves the map until SIGTERM or SIGINT.
+pub(crate) fn map(options: &MapOptions) -> Result<()> {
+    ensure!(options.archive.is_file(), "{}: no such archive", options.archive.display());
+    let (asked, stop) = tokio::sync::oneshot::channel::<()>();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    std::thread::spawn(move || {
+        signals.forever().next();
+        asked.send(()).ok();
+    });
+    let stopped = async move { stop.await.unwrap_or_default() };
+    ground::map::serve(Archive::open(&options.archive)?, options.listen, stopped, |address| {
+        print(&format!("http://{address}/"))
+    })
+}
+
+/// Writes a new key that only its owner can read.
+pub(crate) fn key(options: &KeyOptions) -> Result<()> {
+    write_new_key(&options.out)?;
+    tracing::info!("{}: for the vehicle (link.key) and its ground (ground receive --key)", options.out.display());
+    Ok(())
+}
+
+/// Writes the archive's captions in another form.
+pub(crate) fn export(options: &ExportOptions) -> Result<()> {
+    ensure!(options.archive.is_file(), "{}: no such archive", options.archive.display());
+    files::check_writable(&options.out)?;
+    let captions = Archive::open(&options.archive)?.captions(options.words.as_deref())?;
+    let bytes = match options.format {
+        Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
+        Format::Csv => csv(&captions)?,
+    };
+    files::write(&options.out, &bytes)?;
+    tracing::info!("{}: {} captions", options.out.display(), captions.len());
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! On the ground: packets in, captions out, kept in a GeoPackage.
+
+pub mod archive;
+mod export;
+mod geopackage;
+pub mod map;
+pub mod packet_file;
+pub mod receive;
+pub mod uplink;
+
+pub use export::{csv, geojson};

@@ -1,0 +1,129 @@
+//! `edge map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
+
+use super::archive::{Archive, Archived};
+use anyhow::{Context, Result};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// Captions in an answer; the page asks again until there are none.
+const MAX_CAPTIONS: u32 = 2000;
+
+struct Map {
+    archive: Mutex<Archive>,
+    /// The page listens on loopback only.
+    is_private: bool,
+}
+
+/// What the page asks.
+#[derive(Deserialize)]
+struct Asked {
+    /// The last caption that it has.
+    #[serde(default)]
+    after: i64,
+}
+
+/// What it gets.
+#[derive(Serialize)]
+struct Answer {
+    captions: Vec<Archived>,
+    /// The last one's row.
+    last: i64,
+}
+
+/// Serves the archive at an address until `stop` is done; `ready` is told the address, whose port is a free one where it was 0.
+pub fn serve(
+    archive: Archive,
+    listen: SocketAddr,
+    stop: impl Future<Output = ()> + Send + 'static,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let map = Arc::new(Map { archive: Mutex::new(archive), is_private: listen.ip().is_loopback() });
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| listen.to_string())?;
+        ready(listener.local_addr()?)?;
+        Ok(axum::serve(listener, router(map)).with_graceful_shutdown(stop).await?)
+    })
+}
+
+fn router(map: Arc<Map>) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/captions", get(captions))
+        .layer(from_fn_with_state(Arc::clone(&map), guard))
+        .with_state(map)
+}
+
+/// Pages of other sites get nothing: a name of theirs that leads here (DNS rebinding) is not this host's.
+async fn guard(State(map): State<Arc<Map>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if map.is_private && !is_loopback(host) {
+        return (StatusCode::FORBIDDEN, "this page is for this machine only\n").into_response();
+    }
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether a Host header names this machine: `localhost` or a loopback address, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || address.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
+    let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    let mut headers = HeaderMap::new();
+    let policy = policy.parse().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok((headers, Html(PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT))))
+}
+
+async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Result<Json<Answer>, StatusCode> {
+    let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let last = found.last().map_or(asked.after, |(row, _)| *row);
+    Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machines_names_are_taken() {
+        let taken = ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:80", "[::1]", "127.0.0.1", "127.0.0.2:80"];
+        let refused =
+            ["", "example.org", "localhost.example.org:80", "127.0.0.1.example.org", "10.0.0.1:80", "[::2]:80"];
+        assert!(taken.iter().all(|host| is_loopback(host)));
+        assert!(!refused.iter().any(|host| is_loopback(host)));
+    }
+}

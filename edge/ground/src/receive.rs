@@ -1,0 +1,250 @@
+//! Takes packets from a port, keeps their captions, and answers.
+
+use super::archive::{Archive, Kept};
+use super::uplink::Uplink;
+use anyhow::{Result, ensure};
+use cssa::bundle::Language;
+use cssa_link::{FrameError, Port};
+use cssa_wire::{self as wire, Checksum, Packet, WireError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a port is listened to before a signal is looked for.
+const WAIT: Duration = Duration::from_millis(200);
+/// How long an archive that takes nothing is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks for a bundle that is missing.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What came, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// Packets whose checksum was right.
+    pub packets: u64,
+    /// Captions that are new.
+    pub captions: u64,
+    /// Captions that were there already.
+    pub again: u64,
+    /// Packets of a bundle that is not here, kept for later.
+    pub undecoded: u64,
+    /// Damaged packets, and what is none.
+    pub damaged: u64,
+    /// Frames that are missing, where the link counts them.
+    pub missing: u64,
+    /// Acknowledgements and commands that were sent.
+    pub answers: u64,
+    /// Times that the port or the archive failed, and was tried again.
+    pub failures: u64,
+}
+
+/// Why something that came gave no captions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// No frame, or a broken one.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// No packet, or a damaged one.
+    #[error(transparent)]
+    Packet(#[from] WireError),
+    /// Its bundle is not here.
+    #[error("made with bundle {0:04x}, which is not here: name it with --bundle, or put it into a folder named there")]
+    Bundle(u16),
+    /// The port or the archive failed; it is tried again.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Is told of every packet: who sent it, and what is in it or why nothing is.
+pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, Lost>) -> Result<()>;
+
+/// A receiver with the bundles that it knows.
+#[derive(Debug)]
+pub struct Receiver {
+    places: Vec<PathBuf>,
+    languages: BTreeMap<u16, Language>,
+    looked: Instant,
+    archive: Archive,
+    checksum: Checksum,
+    uplink: Option<Uplink>,
+    /// What came.
+    pub count: Count,
+}
+
+impl Receiver {
+    /// A receiver with the bundles at `places` (bundles, or folders of bundles), that first decodes what waited in the archive for one
+    /// of them. With an uplink it acknowledges what it has kept.
+    pub fn new(places: Vec<PathBuf>, archive: Archive, checksum: Checksum, uplink: Option<Uplink>) -> Result<Self> {
+        let found = languages(&places)?;
+        ensure!(!found.is_empty(), "no bundle in {places:?}");
+        let (languages, looked) = (BTreeMap::new(), Instant::now());
+        let mut receiver = Self { places, languages, looked, archive, checksum, uplink, count: Count::default() };
+        receiver.learn(found)?;
+        Ok(receiver)
+    }
+
+    /// Takes new bundles, and decodes what waited for them.
+    fn learn(&mut self, found: Vec<Language>) -> Result<()> {
+        for language in found {
+            let id = language.id;
+            if self.languages.insert(id, language).is_some() {
+                continue;
+            }
+            for (sender, packet) in self.archive.undecoded(id)? {
+                // One that is no packet after all is counted as damaged.
+                let _counted = self.take(&sender, &packet)?;
+            }
+            self.archive.forget_undecoded(id)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the bytes of a packet. An error is one of the archive; a damaged packet is counted.
+    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, Lost>> {
+        let bundle = match wire::bundle_of(bytes, self.checksum) {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                self.count.damaged += 1;
+                return Ok(Err(error.into()));
+            }
+        };
+        if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            // A bundle that is still being copied is looked at again later.
+            if let Ok(found) = languages(&self.places) {
+                self.learn(found)?;
+            }
+        }
+        let Some(language) = self.languages.get(&bundle) else {
+            self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
+            self.count.packets += 1;
+            return Ok(Err(Lost::Bundle(bundle)));
+        };
+        let decoded = Packet::decode(bytes, bundle, &language.model, self.checksum);
+        match &decoded {
+            Ok(packet) => {
+                let Kept { new, again } = self.archive.keep(sender, packet)?;
+                self.count.captions += new as u64;
+                self.count.again += again as u64;
+            }
+            Err(_) => self.count.damaged += 1,
+        }
+        self.count.packets += 1;
+        Ok(decoded.map_err(Lost::from))
+    }
+
+    /// What to send back for a packet whose captions have been kept.
+    pub fn answers(&mut self, sender: &str, packet: &Packet) -> Result<Vec<Vec<u8>>> {
+        let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
+        uplink.answers(sender, packet, &mut self.archive)
+    }
+
+    /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
+    /// out) is tried again, and for a minute so is an archive (locked, or on a full disk): what was not kept is not acknowledged.
+    pub fn receive(&mut self, port: &mut dyn Port, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
+        let mut worked = false;
+        while !stop.load(Ordering::Relaxed) {
+            let heard = match port.receive(WAIT) {
+                Ok(heard) => heard,
+                Err(error) if !worked => return Err(error.into()),
+                Err(error) => {
+                    self.failed(&error.into(), show)?;
+                    continue;
+                }
+            };
+            worked = true;
+            for found in heard.found {
+                let taken = match found {
+                    Ok(bytes) => self.take_patiently(&heard.from, &bytes, stop, show)?,
+                    Err(error) => {
+                        self.count.damaged += 1;
+                        Err(error.into())
+                    }
+                };
+                show(&heard.from, &taken)?;
+                if let Err(error) = self.answer(port, &heard.from, &taken) {
+                    self.failed(&error, show)?;
+                }
+            }
+            self.count.missing = port.missing();
+            if heard.ended {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.
+    fn take_patiently(
+        &mut self,
+        sender: &str,
+        bytes: &[u8],
+        stop: &AtomicBool,
+        show: Show<'_>,
+    ) -> Result<Result<Packet, Lost>> {
+        let began = Instant::now();
+        loop {
+            match self.take(sender, bytes) {
+                Err(error) if began.elapsed() < PATIENCE && !stop.load(Ordering::Relaxed) => {
+                    self.failed(&error, show)?
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, Lost>) -> Result<()> {
+        let Ok(packet) = taken else { return Ok(()) };
+        for answer in self.answers(to, packet)? {
+            // One that does not go out is as one that is lost on the way: the packet will come again.
+            self.count.answers += u64::from(port.send(&answer).is_ok());
+        }
+        Ok(())
+    }
+
+    /// Says what failed, and waits a little.
+    fn failed(&mut self, error: &anyhow::Error, show: Show<'_>) -> Result<()> {
+        self.count.failures += 1;
+        show("edge", &Err(Lost::Failed(format!("{error:#}"))))?;
+        std::thread::sleep(5 * WAIT);
+        Ok(())
+    }
+
+    /// The archive.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+}
+
+/// The languages of bundles, by their places: bundles, or folders of bundles. Two with one id would be told apart by nobody.
+fn languages(places: &[PathBuf]) -> Result<Vec<Language>> {
+    let mut all: Vec<Language> = Vec::new();
+    for place in places {
+        for place in bundles(place)? {
+            let language = Language::read(&place)?;
+            let other = all.iter().any(|other| other.id == language.id && other.model != language.model);
+            ensure!(!other, "{}: another bundle has its id {:04x}, too", place.display(), language.id);
+            all.push(language);
+        }
+    }
+    Ok(all)
+}
+
+/// The bundle at a place, or those in the folder.
+fn bundles(place: &Path) -> Result<Vec<PathBuf>> {
+    let is_bundle = |place: &Path| place.join("manifest.toml").is_file() || place.extension() == Some("cssa".as_ref());
+    if is_bundle(place) || !place.is_dir() {
+        return Ok(vec![place.into()]);
+    }
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(place)? {
+        let path = entry?.path();
+        if is_bundle(&path) {
+            all.push(path);
+        }
+    }
+    all.sort();
+    Ok(all)
+}

@@ -1,0 +1,187 @@
+//! Files and serial lines: frames one after the other.
+
+use crate::error::LinkError;
+use crate::framing::{Deframer, Format, Framer, Framing};
+use crate::port::{End, Port, Received, is_timeout};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A frame whose rest has not come after so long is none.
+const STALE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Stream {
+    place: Place,
+    end: End,
+    format: Format,
+    framer: Framer,
+    deframer: Deframer,
+    open: Option<Box<dyn Device>>,
+    /// When something came last, until it has been looked at.
+    last: Option<Instant>,
+}
+
+enum Place {
+    File(PathBuf),
+    Serial(String, u32),
+}
+
+/// A file or a serial line, open.
+trait Device: Send {
+    /// All of it or, where that can be, nothing: half a packet would spoil the next one.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Some bytes; none after `wait`, or at the end.
+    fn read(&mut self, bytes: &mut [u8], wait: Duration) -> io::Result<usize>;
+
+    /// Whether no bytes mean the end.
+    fn ends(&self) -> bool;
+}
+
+impl Device for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let before = self.metadata()?.len();
+        let written = self.write_all(bytes).and_then(|()| self.sync_data());
+        if written.is_err() {
+            self.set_len(before).ok();
+        }
+        written
+    }
+
+    fn read(&mut self, bytes: &mut [u8], _wait: Duration) -> io::Result<usize> {
+        Read::read(self, bytes)
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+}
+
+impl Device for Box<dyn serialport::SerialPort> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.set_timeout(Duration::from_secs(10))?;
+        self.write_all(bytes)?;
+        self.flush()
+    }
+
+    fn read(&mut self, bytes: &mut [u8], wait: Duration) -> io::Result<usize> {
+        self.set_timeout(wait.max(Duration::from_millis(1)))?;
+        match Read::read(self, bytes) {
+            Err(error) if is_timeout(&error) => Ok(0),
+            read => read,
+        }
+    }
+
+    fn ends(&self) -> bool {
+        false
+    }
+}
+
+impl Stream {
+    pub(crate) fn file(path: &Path, end: End, format: Format) -> Self {
+        Self::new(Place::File(path.into()), end, format)
+    }
+
+    pub(crate) fn serial(device: &str, baud: u32, end: End, format: Format) -> Self {
+        Self::new(Place::Serial(device.into(), baud), end, format)
+    }
+
+    fn new(place: Place, end: End, format: Format) -> Self {
+        let (framer, deframer) = (Framer::new(format, end.sends()), Deframer::new(format, end.receives()));
+        Self { place, end, format, framer, deframer, open: None, last: None }
+    }
+
+    fn name(&self) -> String {
+        match &self.place {
+            Place::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Place::Serial(device, _) => device.clone(),
+        }
+    }
+
+    fn failed(&self, cause: io::Error) -> LinkError {
+        let port = match &self.place {
+            Place::File(path) => path.display().to_string(),
+            Place::Serial(device, _) => device.clone(),
+        };
+        LinkError::Port { port, cause }
+    }
+
+    fn device(&self) -> io::Result<Box<dyn Device>> {
+        Ok(match (&self.place, self.end) {
+            (Place::File(path), End::Ground) => Box::new(File::open(path)?),
+            (Place::File(path), End::Vehicle) => {
+                let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+                // What a kill in the middle of a packet left ends here, so that it spoils nothing else.
+                if self.format.framing == Framing::Plain && file.metadata()?.len() > 0 {
+                    file.write_all(&[0])?;
+                }
+                Box::new(file)
+            }
+            (Place::Serial(device, baud), _) => Box::new(serialport::new(device, *baud).open()?),
+        })
+    }
+
+    /// Runs `action` on the open device; an error closes it.
+    fn with<T>(&mut self, action: impl FnOnce(&mut Self, &mut dyn Device) -> io::Result<T>) -> Result<T, LinkError> {
+        let device = match self.open.take() {
+            Some(device) => Ok(device),
+            None => self.device(),
+        };
+        let done = device.and_then(|mut device| {
+            let result = action(self, device.as_mut())?;
+            self.open = Some(device);
+            Ok(result)
+        });
+        done.map_err(|cause| self.failed(cause))
+    }
+}
+
+impl Port for Stream {
+    fn send(&mut self, packet: &[u8]) -> Result<(), LinkError> {
+        if matches!((&self.place, self.end), (Place::File(_), End::Ground)) {
+            return Err(self.failed(io::Error::other("a file takes no answer")));
+        }
+        let frame = self.framer.stream(packet);
+        self.with(|_, device| device.write(&frame))
+    }
+
+    fn receive(&mut self, wait: Duration) -> Result<Received, LinkError> {
+        if matches!((&self.place, self.end), (Place::File(_), End::Vehicle)) {
+            std::thread::sleep(wait);
+            return Ok(Received::default());
+        }
+        let from = self.name();
+        self.with(|port, device| {
+            let mut bytes = [0; 1024];
+            let read = device.read(&mut bytes, wait)?;
+            let ended = read == 0 && device.ends();
+            if read > 0 {
+                port.last = Some(Instant::now());
+            }
+            let is_stale = port.last.is_some_and(|last| last.elapsed() > STALE);
+            let found = if ended || is_stale {
+                port.last = None;
+                port.deframer.end()
+            } else {
+                port.deframer.push(&bytes[..read])
+            };
+            Ok(Received { from, found, ended })
+        })
+    }
+
+    fn largest(&self) -> usize {
+        self.format.largest()
+    }
+
+    fn cost(&self, length: usize) -> usize {
+        match self.format.framing {
+            Framing::Plain => length + length.div_ceil(254) + 1,
+            _ => self.format.cost(length),
+        }
+    }
+
+    fn missing(&self) -> u64 {
+        self.deframer.missing()
+    }
+}

@@ -1,0 +1,145 @@
+//! `link-sim`: a link that is slow, late, lossy, wrong and often not there.
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cssa::bundle::named_or_default;
+use cssa::files;
+use cssa::images::images;
+use cssa_link::Framing;
+use cssa_terminal::{LogOptions, print, stop_flag};
+use edge::downlink::{ContactConfig, LinkConfig};
+use link_sim::{ChannelSettings, PlanSettings, plan, relay};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Longest file of captions.
+const MAX_FILE: u64 = 1 << 30;
+
+/// A slow, late, lossy link: between two programs with --listen and --to, in simulated time with --captions.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Options {
+    #[command(flatten)]
+    log: LogOptions,
+    /// Relay: the address that vehicles send to (ADDRESS:PORT).
+    #[arg(long, requires = "to", conflicts_with = "captions")]
+    listen: Option<String>,
+    /// Relay: the address at which the ground listens.
+    #[arg(long, requires = "listen")]
+    to: Option<String>,
+    /// Plan: the captions to send, one a line.
+    #[arg(long)]
+    captions: Option<PathBuf>,
+    /// Plan: images whose thumbnails are sent over the same link for comparison.
+    #[arg(long, num_args = 1..)]
+    images: Vec<PathBuf>,
+    /// Plan: longer side of a thumbnail, in pixels.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=4096))]
+    side: u32,
+    /// Plan: the bundle that packs the captions; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// Plan: what packets travel in.
+    #[arg(long, default_value = "plain", value_parser = framing())]
+    framing: Framing,
+    /// Plan: most captions in a packet.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+    share: u8,
+    /// Plan: seconds before a caption that is not acknowledged is sent again.
+    #[arg(long, default_value_t = 10.0)]
+    resend_seconds: f64,
+    /// Plan: nobody acknowledges; each caption is sent so often.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    sends: Option<u8>,
+    /// Plan: bytes a contact may take.
+    #[arg(long)]
+    contact_bytes: Option<u32>,
+    /// Plan: seconds between two captions; 0: all wait at the beginning.
+    #[arg(long, default_value_t = 0.0)]
+    interval: f64,
+    /// Plan: simulated seconds after which it ends.
+    #[arg(long, default_value_t = 1e7)]
+    longest: f64,
+    #[command(flatten)]
+    channel: ChannelOptions,
+}
+
+/// What the link does to what it carries.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct ChannelOptions {
+    /// Bits a second; 0: as many as come.
+    #[arg(long, default_value_t = 0.0)]
+    bits_per_second: f64,
+    /// Milliseconds on the way.
+    #[arg(long, default_value_t = 0.0)]
+    latency_ms: f64,
+    /// Share of frames that are lost whole.
+    #[arg(long, default_value_t = 0.0)]
+    loss: f64,
+    /// Share of bits that arrive wrong.
+    #[arg(long, default_value_t = 0.0)]
+    bit_errors: f64,
+    /// Seconds from the beginning of one pass to that of the next; 0: the link is always there.
+    #[arg(long, default_value_t = 0.0)]
+    every_seconds: f64,
+    /// Seconds that a pass lasts.
+    #[arg(long, default_value_t = 0.0)]
+    pass_seconds: f64,
+    /// The same seed gives the same losses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl ChannelOptions {
+    fn settings(self) -> ChannelSettings {
+        let Self { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed } = self;
+        ChannelSettings { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed }
+    }
+}
+fn framing() -> impl TypedValueParser<Value = Framing> {
+    PossibleValuesParser::new(Framing::NAMES).try_map(|name| name.parse())
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cssa_terminal::run(options.log, || run(&options))
+}
+
+/// Runs a relay until a signal, or a plan, and prints what became of it as JSON.
+fn run(options: &Options) -> Result<()> {
+    let channel = options.channel.settings();
+    if let (Some(listen), Some(to)) = (&options.listen, &options.to) {
+        let stop = stop_flag()?;
+        return print(&serde_json::to_string(&relay(listen, to, channel, &stop)?)?);
+    }
+    let Some(captions) = &options.captions else {
+        bail!("expected --captions for a plan, or --listen and --to for a relay");
+    };
+    let sentences: Vec<String> = files::read_text(captions, MAX_FILE)?.lines().map(String::from).collect();
+    let images = if options.images.is_empty() { Vec::new() } else { images(&options.images)? };
+    let gap = (channel.every_seconds - channel.pass_seconds).max(2.0) / 2.0;
+    let contact = options.contact_bytes.map(|bytes| ContactConfig { bytes, gap_seconds: gap, passes: None });
+    let link = LinkConfig {
+        framing: options.framing,
+        captions: options.share,
+        resend_seconds: options.resend_seconds,
+        sends: options.sends.unwrap_or(1),
+        contact,
+        ..LinkConfig::new("udp:127.0.0.1:0")
+    };
+    let settings = PlanSettings {
+        channel,
+        link,
+        acknowledged: options.sends.is_none(),
+        interval: options.interval,
+        longest: options.longest,
+    };
+    let pictures = (!images.is_empty()).then_some((images.as_slice(), options.side));
+    print(&serde_json::to_string(&plan(
+        &sentences,
+        &named_or_default(options.bundle.as_deref())?,
+        pictures,
+        &settings,
+    )?)?)
+}

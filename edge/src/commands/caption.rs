@@ -1,0 +1,88 @@
+//! `edge caption`.
+
+use super::model::ModelOptions;
+use anyhow::{Context, Result, ensure};
+use cssa::images::images;
+use cssa::{files, preprocess};
+use cssa_terminal::print;
+use edge::packets;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Options of `edge caption`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CaptionOptions {
+    /// Images and folders of images.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelOptions,
+    /// One JSON object an image.
+    #[arg(long)]
+    json: bool,
+    /// Also write the packets to this file.
+    #[arg(long)]
+    packets: Option<PathBuf>,
+}
+
+/// A captioned image, as `--json` prints it.
+#[derive(Serialize)]
+struct Line<'a> {
+    image: String,
+    caption: &'a str,
+    score: f32,
+    packet_hex: String,
+    packet_bytes: usize,
+    latency_ms: f64,
+    runtime: &'a str,
+}
+
+/// Captions every image; one that cannot be read is reported, the others are captioned, and the command fails at the end.
+pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
+    let images = images(&options.paths)?;
+    if let Some(path) = &options.packets {
+        files::check_writable(path)?;
+    }
+    let (mut captioner, _) = options.model.open()?;
+    let active = captioner.active();
+    if !options.json {
+        tracing::info!("runtime {}", captioner.at_work());
+    }
+    let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
+    for path in &images {
+        let started = Instant::now();
+        let read = preprocess::read(path).map_err(anyhow::Error::from);
+        let caption =
+            match read.and_then(|image| captioner.caption(&image).with_context(|| format!("{}", path.display()))) {
+                Ok(caption) => caption,
+                Err(error) => {
+                    tracing::error!("error: {error:#}");
+                    failures += 1;
+                    continue;
+                }
+            };
+        let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+        let packet = packets::pack(&caption, &captioner.language(), sequence)?;
+        sequence = sequence.wrapping_add(1);
+        cssa_wire::push_frame(&mut stream, &packet);
+        if options.json {
+            print(&serde_json::to_string(&Line {
+                image: path.display().to_string(),
+                caption: &caption.text,
+                score: caption.score,
+                packet_hex: cssa::bundle::hexadecimal(&packet),
+                packet_bytes: packet.len(),
+                latency_ms,
+                runtime: &active,
+            })?)?;
+        } else {
+            print(&format!("{}: {}", path.display(), caption.text))?;
+        }
+    }
+    if let Some(path) = &options.packets {
+        files::write(path, &stream)?;
+    }
+    ensure!(failures == 0, "{failures} of {} images could not be captioned", images.len());
+    Ok(())
+}

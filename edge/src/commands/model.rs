@@ -1,0 +1,56 @@
+//! The options of all commands that load a model.
+
+use anyhow::Result;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cssa::bundle::{Bundle, Trusted, named_or_default};
+use cssa_captioner::{Captioner, Choice, Provider, Settings, UnknownName};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Options that load a model.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelOptions {
+    /// The bundle, a folder or a `.cssa` file; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// minisign public key: take only a bundle that is signed with it.
+    #[arg(long)]
+    trust: Option<PathBuf>,
+    /// Which program runs the model.
+    #[arg(long, default_value = "auto", value_parser = one_of::<Choice>(Choice::NAMES))]
+    runtime: Choice,
+    /// Where ONNX Runtime computes.
+    #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
+    provider: Provider,
+    /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: u8,
+    /// The best caption of a beam of this width; searched as the bundle says where it is not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    beam: Option<u8>,
+}
+
+impl ModelOptions {
+    /// The captioner and the settings that it was opened with.
+    pub(crate) fn open(&self) -> Result<(Captioner, Settings)> {
+        let trusted = self.trust.as_deref().map(Trusted::read).transpose()?;
+        let mut bundle = Bundle::read_trusted(&named_or_default(self.bundle.as_deref())?, trusted.as_ref())?;
+        if let Some(beam) = self.beam {
+            bundle.manifest.search = bundle.manifest.search.with_beam(usize::from(beam));
+        }
+        let settings = Settings {
+            choice: self.runtime,
+            provider: self.provider,
+            threads: usize::from(self.threads),
+            engines: None,
+        };
+        Ok((Captioner::open(&bundle, &settings)?, settings))
+    }
+}
+
+/// A parser of the names of some values, which `--help` lists.
+fn one_of<T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static>(
+    names: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
+}

@@ -1,0 +1,34 @@
+//! `edge update`.
+
+use anyhow::Result;
+use cssa::bundle::{Bundle, Delta, Place, Trusted, named_or_default};
+use std::path::PathBuf;
+
+/// Options of `edge update`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpdateOptions {
+    /// What came over the uplink: a delta that `exporter delta` wrote.
+    delta: PathBuf,
+    /// The bundle that the delta starts from; left out, the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// minisign public key: take only a bundle that is signed with it.
+    #[arg(long)]
+    trust: Option<PathBuf>,
+    /// The new bundle: a new or empty folder, or a file that ends in .cssa.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Makes the new bundle of an earlier one and a delta; nothing appears under its name unless every file is as its manifest
+/// says.
+pub(crate) fn update(options: &UpdateOptions) -> Result<()> {
+    let trusted = options.trust.as_deref().map(Trusted::read).transpose()?;
+    let place = Place::create(&options.out)?;
+    let earlier = cssa::bundle::contents(&named_or_default(options.bundle.as_deref())?)?;
+    let new = Delta::read(&options.delta)?.apply(&options.delta, &earlier, trusted.as_ref())?;
+    place.fill(&new)?;
+    let bundle = Bundle::read_trusted(&options.out, trusted.as_ref())?;
+    tracing::info!("{}: bundle {:04x}", options.out.display(), bundle.id);
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
+
+use super::downlink::LinkConfig;
+use anyhow::{Context, Result, ensure};
+use cssa::files;
+use cssa_captioner::{Choice, Provider};
+use cssa_wire::MAX_PRIORITY;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder for the queue, the bundle slots and the status: all that must outlive the program.
+    pub state: PathBuf,
+    /// What captions.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// Where frames come from.
+    pub source: SourceConfig,
+    /// How large images are cut.
+    #[serde(default)]
+    pub tiler: TilerConfig,
+    /// Where position and time come from, for frames whose own tags have none.
+    #[serde(default)]
+    pub position: PositionConfig,
+    /// What is worth sending.
+    #[serde(default)]
+    pub policy: PolicyConfig,
+    /// Captions that wait for the link at most; then the least important ones go.
+    #[serde(default = "queue_limit")]
+    pub queue: u64,
+    /// Where packets go.
+    pub link: LinkConfig,
+    /// The machine's own devices.
+    #[serde(default)]
+    pub peripherals: PeripheralsConfig,
+    /// How the program watches itself.
+    #[serde(default)]
+    pub health: HealthConfig,
+}
+
+fn queue_limit() -> u64 {
+    100_000
+}
+
+/// What captions.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// A bundle; left out, the good slot of the state folder, else the default bundle.
+    pub bundle: Option<PathBuf>,
+    /// minisign public key: take only bundles that are signed with it.
+    pub trust: Option<PathBuf>,
+    /// Which program runs the model.
+    pub runtime: Choice,
+    /// Where ONNX Runtime computes the encoder.
+    pub provider: Provider,
+    /// Folder in which TensorRT keeps its engines: building one takes minutes.
+    pub engines: Option<PathBuf>,
+    /// Threads of the model; the decoder has two of them at most.
+    pub threads: usize,
+    /// Frames at most that are captioned together, 1 to 16: tiles of a scene, or what waits behind a slow caption. They share the
+    /// decoder's steps, as long as a batch takes less than a second; each takes the memory of its cross-attention's keys and values (0.8 MB with d 512 and 4 layers).
+    pub batch: usize,
+    /// The best caption of a beam of this width; searched as the bundle says where it is not given.
+    pub beam: Option<u8>,
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub enum SourceConfig {
+    /// Images that appear in a folder, by name; each is captioned once.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Go on looking for new images; else end when all have been seen.
+        #[serde(default = "yes")]
+        watch: bool,
+    },
+    /// Images named in a text file, one a line.
+    List {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Frames that a command writes to its standard output: JPEG after JPEG (MJPEG) or binary PPM.
+    Pipe {
+        /// The command and its arguments; started again when it ends.
+        command: Vec<String>,
+        /// A frame that comes while the last one is being captioned is dropped: the camera does not wait.
+        #[serde(default = "yes")]
+        live: bool,
+        /// Start the command again when it ends; else end with it.
+        #[serde(default = "yes")]
+        restart: bool,
+    },
+    /// GeoTIFF scenes, read piece by piece and cut into tiles.
+    Scenes {
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How large images are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TilerConfig {
+    /// Side of a tile in the image's pixels; 0 captions images whole (scenes always have tiles: 0 means 512).
+    pub side: u32,
+    /// Share of a tile that the next one repeats.
+    pub overlap: f64,
+}
+
+/// Where position and time come from.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub enum PositionConfig {
+    /// Only from the images' own tags.
+    #[default]
+    Tags,
+    /// NMEA 0183 sentences from a serial device.
+    Nmea {
+        /// The device, `/dev/ttyUSB0` for example; a named pipe or file will do.
+        device: PathBuf,
+        /// Its rate; ignored where the device is no serial line.
+        #[serde(default = "nmea_baud")]
+        baud: u32,
+    },
+    /// MAVLink's GLOBAL_POSITION_INT and SYSTEM_TIME.
+    Mavlink {
+        /// As the mavlink crate has it: `udpin:0.0.0.0:14550`, `serial:/dev/ttyTHS1:57600`.
+        address: String,
+    },
+}
+
+fn nmea_baud() -> u32 {
+    9600
+}
+
+/// What is worth sending.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Captions with a lower score are dropped; `edge threshold` finds it on a dataset. A watch-word's caption is not.
+    pub least_score: f32,
+    /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
+    pub novelty_metres: f64,
+    /// After this long a place may say the same again.
+    pub novelty_minutes: f64,
+    /// Words or phrases and the priority (1 to 3) of captions that have them.
+    pub watch: BTreeMap<String, u8>,
+    /// Bytes an hour that may be queued; 0: no limit.
+    pub bytes_per_hour: u32,
+    /// Share of the bytes that is kept for captions with a watch-word.
+    pub reserve: f64,
+}
+
+/// The machine's own devices; what is left out is not there.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeripheralsConfig {
+    /// An input that is high while frames are to be captioned.
+    pub trigger: Option<Pin>,
+    /// An output that changes with every sign of life, for an external watchdog.
+    pub watchdog: Option<Pin>,
+    /// INA3221 power monitor, as Jetsons have it.
+    pub power: Option<PowerConfig>,
+    /// Temperature limit.
+    pub temperature: Option<TemperatureConfig>,
+}
+
+/// A line of a GPIO chip.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// `/dev/gpiochip0` for example.
+    pub chip: PathBuf,
+    /// The line's number.
+    pub line: u32,
+}
+
+/// INA3221.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerConfig {
+    /// `/dev/i2c-1` for example.
+    pub bus: PathBuf,
+    /// Its address: 0x40 on Jetsons.
+    #[serde(default = "power_address")]
+    pub address: u8,
+    /// Channel, 1 to 3.
+    #[serde(default = "power_channel")]
+    pub channel: u8,
+    /// Shunt in milliohms.
+    #[serde(default = "power_shunt")]
+    pub shunt_milliohm: f64,
+}
+
+fn power_address() -> u8 {
+    0x40
+}
+
+fn power_channel() -> u8 {
+    1
+}
+
+fn power_shunt() -> f64 {
+    5.0
+}
+
+/// Temperature limit.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemperatureConfig {
+    /// A file with millidegrees Celsius, `/sys/class/thermal/thermal_zone0/temp` for example.
+    pub zone: PathBuf,
+    /// From here on the program rests between frames, the longer the hotter.
+    pub warm: f64,
+    /// From here on no frame is captioned, in °C.
+    pub limit: f64,
+}
+
+/// How the program watches itself.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// Seconds between heartbeats: counters in `status.json` of the state folder and on standard error.
+    pub heartbeat_seconds: u64,
+    /// Minutes between looks at the model's files; 0: none.
+    pub scrub_minutes: f64,
+    /// Caption the golden image before the first frame.
+    pub self_test: bool,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            bundle: None,
+            trust: None,
+            runtime: Choice::Auto,
+            provider: Provider::Cpu,
+            engines: None,
+            threads: 2,
+            batch: 4,
+            beam: None,
+        }
+    }
+}
+
+impl Default for TilerConfig {
+    fn default() -> Self {
+        Self { side: 0, overlap: 0.25 }
+    }
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            least_score: 0.0,
+            novelty_metres: 0.0,
+            novelty_minutes: 30.0,
+            watch: BTreeMap::new(),
+            bytes_per_hour: 0,
+            reserve: 0.25,
+        }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { heartbeat_seconds: 60, scrub_minutes: 10.0, self_test: true }
+    }
+}
+
+impl Config {
+    /// Reads the file; the error names it and the field.
+    pub fn read(path: &Path) -> Result<Self> {
+        let config: Self = files::read_toml(path)?;
+        config.validate().with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<()> {
+        let share = |name: &str, value: f64, most: f64| {
+            ensure!((0.0..=most).contains(&value), "{name} is {value}, expected 0 to {most}");
+            Ok(())
+        };
+        share("tiler.overlap", self.tiler.overlap, 0.9)?;
+        share("policy.least_score", f64::from(self.policy.least_score), 1.0)?;
+        share("policy.reserve", self.policy.reserve, 1.0)?;
+        share("policy.novelty_metres", self.policy.novelty_metres, 1e6)?;
+        share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6)?;
+        share("health.scrub_minutes", self.health.scrub_minutes, 1e6)?;
+        let side = self.tiler.side;
+        ensure!(side == 0 || (32..=8192).contains(&side), "tiler.side is {side}, expected 0 or 32 to 8192");
+        ensure!((1..=64).contains(&self.model.threads), "model.threads is {}, expected 1 to 64", self.model.threads);
+        ensure!((1..=16).contains(&self.model.batch), "model.batch is {}, expected 1 to 16", self.model.batch);
+        ensure!(self.queue >= 1, "queue is 0, expected 1 or more");
+        self.link.validate()?;
+        if let Some(contact) = &self.link.contact {
+            ensure!(
+                self.link.key.is_some() || contact.passes.is_some(),
+                "link.contact: without a key the ground is never heard, expected one or link.contact.passes"
+            );
+        }
+        ensure!(self.health.heartbeat_seconds >= 1, "health.heartbeat_seconds is 0, expected 1 or more");
+        for (word, &priority) in &self.policy.watch {
+            ensure!(
+                (1..=MAX_PRIORITY).contains(&priority),
+                "policy.watch.{word:?} is {priority}, expected a priority of 1 to {MAX_PRIORITY}"
+            );
+        }
+        if let SourceConfig::Pipe { command, .. } = &self.source {
+            ensure!(!command.is_empty(), "source.command is empty, expected a program and its arguments");
+        }
+        if let Some(power) = &self.peripherals.power {
+            ensure!(
+                (1..=3).contains(&power.channel),
+                "peripherals.power.channel is {}, expected 1 to 3",
+                power.channel
+            );
+            ensure!(power.shunt_milliohm > 0.0, "peripherals.power.shunt_milliohm is not above 0");
+        }
+        if let Some(temperature) = &self.peripherals.temperature {
+            ensure!(temperature.warm < temperature.limit, "peripherals.temperature.warm is not below its limit");
+        }
+        Ok(())
+    }
+}

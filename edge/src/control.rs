@@ -1,0 +1,75 @@
+//! What all threads of `edge run` share: how they are told to end, and where they write down what goes wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Signs of life while nothing happens.
+pub(crate) const TICK: Duration = Duration::from_millis(200);
+/// A fault is logged the first time, and then every so many times.
+const LOGGED: u64 = 100;
+
+/// What `edge run` is told from outside while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// Finish the frame at hand and end.
+    pub stop: Arc<AtomicBool>,
+    /// Caption the golden image.
+    pub self_test: Arc<AtomicBool>,
+}
+
+/// A kind of fault since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// How often.
+    pub count: u64,
+    /// Why it happened last.
+    pub last: String,
+}
+
+/// What went wrong, by kind, counted by all threads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Mutex<BTreeMap<&'static str, Fault>>>);
+
+impl Faults {
+    /// Counts a fault, keeps its reason and logs it, unless it was logged lately.
+    pub(crate) fn record(&self, kind: &'static str, reason: impl Display) {
+        let mut all = self.lock();
+        let fault = all.entry(kind).or_default();
+        fault.count += 1;
+        fault.last = reason.to_string();
+        if fault.count == 1 {
+            tracing::warn!(kind, "{}", fault.last);
+        } else if fault.count.is_multiple_of(LOGGED) {
+            tracing::warn!(kind, count = fault.count, "{} ({} times)", fault.last, fault.count);
+        }
+    }
+
+    /// All kinds.
+    pub(crate) fn all(&self) -> BTreeMap<&'static str, Fault> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_its_count_and_its_last_reason() {
+        let faults = Faults::default();
+        for n in 0..3 {
+            faults.clone().record("link_errors", format_args!("no route, try {n}"));
+        }
+        faults.record("store_errors", "disk full");
+        let all = faults.all();
+        assert_eq!(all["link_errors"], Fault { count: 3, last: "no route, try 2".into() });
+        assert_eq!(all["store_errors"].count, 1);
+    }
+}

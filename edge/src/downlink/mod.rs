@@ -1,0 +1,241 @@
+//! What leaves the queue, and when: the most urgent captions first, within the contact's budget, again and again until the ground
+//! acknowledges them. All of it without a clock or a link of its own, so that a simulation runs the same code as a flight.
+
+mod config;
+mod contact;
+pub(crate) mod sender;
+
+pub use config::{ContactConfig, LinkConfig};
+
+use crate::store::{REFUSED, Store, Waiting};
+use anyhow::Result;
+use contact::{Allowance, Contacts};
+use cssa::bundle::Language;
+use cssa_wire::Packet;
+use cssa_wire::command::{Command, Key, SelectiveAck};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Captions that may be on their way at once.
+const WINDOW: usize = 1024;
+/// Acknowledged captions that are remembered, for acknowledgements that name them again.
+const MAX_RETIRED: usize = 4096;
+/// Resends wait up to 2^4 times as long as the first.
+const MAX_DOUBLINGS: u32 = 4;
+/// When nothing is heard for so many times the wait before a resend, the ground is taken for gone.
+const SILENCE: f64 = 3.0;
+/// A ground whose clock is behind the vehicle's by so many milliseconds is still obeyed by a new store.
+const BEHIND: u64 = 3_600_000;
+
+/// The downlink of one vehicle.
+#[derive(Debug)]
+pub struct Downlink {
+    store: Arc<Store>,
+    config: LinkConfig,
+    key: Option<Key>,
+    contacts: Contacts,
+    /// Captions that were sent and not acknowledged, by number.
+    in_flight: BTreeMap<u32, InFlight>,
+    /// Digests of captions that were acknowledged lately, by number.
+    retired: BTreeMap<u32, u32>,
+    /// When the ground was heard last.
+    heard: Option<f64>,
+    /// When something was sent last.
+    sent: Option<f64>,
+}
+
+/// When a caption went out last, and how often.
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    at: f64,
+    times: u32,
+}
+
+/// A packet that is to be sent, already marked as tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its captions.
+    pub captions: Vec<Waiting>,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Send this.
+    Send(Outgoing),
+    /// Nothing for so many seconds: all that waits has been sent, or may not be sent now.
+    Wait(f64),
+    /// Nothing waits.
+    Empty,
+}
+
+/// What a port takes.
+#[derive(Clone, Copy)]
+pub struct Room<'a> {
+    /// Bytes of its largest packet.
+    pub largest: usize,
+    /// Bytes that a packet takes with its frame.
+    pub cost: &'a dyn Fn(usize) -> usize,
+}
+
+impl Downlink {
+    /// The downlink of a store. Times are `now`, seconds on a clock that never jumps, and `utc`, seconds since 1970.
+    pub fn new(store: Arc<Store>, config: &LinkConfig, now: f64, utc: u32) -> Result<Self> {
+        let key = config.key()?;
+        Self::with_key(store, config, key, now, utc)
+    }
+
+    /// With a key that is in no file.
+    pub fn with_key(store: Arc<Store>, config: &LinkConfig, key: Option<Key>, now: f64, utc: u32) -> Result<Self> {
+        let contacts = Contacts::new(config.contact.as_ref(), store.contact()?, now, utc)?;
+        if key.is_some() {
+            store.sends_anew()?;
+        }
+        let (in_flight, retired) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { store, config: config.clone(), key, contacts, in_flight, retired, heard: None, sent: None })
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Next> {
+        let (probes, left) = match self.contacts.allowance(now, utc) {
+            Allowance::Free => (self.is_silent(now), usize::MAX),
+            Allowance::Bytes(0) => return self.wait(now),
+            Allowance::Bytes(left) => (self.is_silent(now), left),
+            Allowance::Probe => (true, usize::MAX),
+        };
+        let most = usize::from(self.config.captions);
+        let waiting = if probes {
+            // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
+            let again = self.sent.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
+            if again > 0.0 {
+                return if self.store.waiting()? == 0 { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
+            }
+            self.store.peek(1, |_| true)?
+        } else {
+            let on_their_way = self.in_flight.values().filter(|in_flight| now < self.due(in_flight)).count();
+            let due = |sequence| self.in_flight.get(&sequence).is_none_or(|in_flight| now >= self.due(in_flight));
+            self.store.peek(most.min(WINDOW.saturating_sub(on_their_way)), due)?
+        };
+        if waiting.is_empty() {
+            return self.wait(now);
+        }
+        let Some((bytes, count)) = self.pack(&waiting, language, room, left)? else { return self.wait(now) };
+        let captions = self.store.mark(waiting[..count].to_vec())?;
+        if captions.len() < count {
+            // Some were displaced or acknowledged meanwhile.
+            return Ok(Next::Wait(0.0));
+        }
+        Ok(Next::Send(Outgoing { bytes, captions }))
+    }
+
+    /// A packet went out, and took `cost` bytes with its frame.
+    pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
+        let sends = self.key.is_none().then_some(self.config.sends);
+        // After an error this is called again: what is remembered changes when all of it does.
+        self.store.sent(&packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
+        self.contacts.at_hand = self.contacts.after(cost);
+        self.sent = Some(now);
+        if self.key.is_some() {
+            for waiting in &packet.captions {
+                let times = self.in_flight.get(&waiting.sequence).map_or(0, |in_flight| in_flight.times);
+                self.in_flight.insert(waiting.sequence, InFlight { at: now, times: times + 1 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Something came from the ground. Obeys it once, if it is authentic; gives the command where that is for others to do.
+    pub fn receive(&mut self, bytes: &[u8], now: f64, utc: u32) -> Result<Option<Command>> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let Ok((counter, command)) = Command::open(bytes, key) else {
+            self.store.count(REFUSED)?;
+            return Ok(None);
+        };
+        let arrivals: &[SelectiveAck] = match &command {
+            Command::Acknowledge(arrivals) => arrivals,
+            Command::SelfTest => &[],
+        };
+        let oldest = (u64::from(utc) * 1000).saturating_sub(BEHIND);
+        let Some(gone) = self.store.apply_acknowledgement(counter, arrivals, &self.retired, oldest)? else {
+            return Ok(None);
+        };
+        if self.is_silent(now) {
+            // What went out while nobody listened is due again.
+            self.in_flight.clear();
+        }
+        for (sequence, digest) in gone {
+            self.in_flight.remove(&sequence);
+            self.retired.insert(sequence, digest);
+        }
+        while self.retired.len() > MAX_RETIRED {
+            self.retired.pop_first();
+        }
+        self.heard = Some(now);
+        self.contacts.heard(now, utc);
+        Ok(Some(command))
+    }
+
+    /// Whether captions wait for an acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// How long an answer may take at the most before it is taken for lost.
+    fn patience(&self) -> std::time::Duration {
+        let seconds = if self.key.is_some() { 2.0 * self.config.resend_seconds } else { 0.0 };
+        std::time::Duration::from_secs_f64(seconds)
+    }
+
+    /// As many of the captions as fit into a packet, if one does.
+    fn pack(
+        &self,
+        waiting: &[Waiting],
+        language: &Language,
+        room: Room<'_>,
+        left: usize,
+    ) -> Result<Option<(Vec<u8>, usize)>> {
+        let mut count = waiting.len();
+        loop {
+            let captions = waiting[..count].iter().map(|w| w.caption.numbered(w.sequence, w.tries > 0)).collect();
+            let packet = Packet { bundle: language.id, digits: self.config.digits, captions };
+            match packet.encode(&language.model, self.config.checksum) {
+                Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {
+                    return Ok(Some((bytes, count)));
+                }
+                Ok(_) if count > 1 => count -= count.div_ceil(4),
+                Ok(bytes) if bytes.len() <= room.largest => return Ok(None),
+                // Nothing that the link ever takes: the others must not wait behind it.
+                Ok(_) | Err(_) if count == 1 => {
+                    self.store.give_up(&waiting[0])?;
+                    return Ok(None);
+                }
+                Ok(_) | Err(_) => count -= count.div_ceil(4),
+            }
+        }
+    }
+
+    /// How long nothing is to be sent: until the next resend, or until the allowance may have changed.
+    fn wait(&mut self, now: f64) -> Result<Next> {
+        if self.store.waiting()? == 0 {
+            // Displaced ones are never acknowledged.
+            self.in_flight.clear();
+            return Ok(Next::Empty);
+        }
+        let next = self.in_flight.values().map(|in_flight| self.due(in_flight) - now).filter(|&left| left > 0.0);
+        Ok(Next::Wait(next.fold(1.0, f64::min)))
+    }
+
+    fn due(&self, in_flight: &InFlight) -> f64 {
+        let doublings = in_flight.times.saturating_sub(1).min(MAX_DOUBLINGS);
+        in_flight.at + self.config.resend_seconds * f64::from(1u32 << doublings)
+    }
+
+    fn is_silent(&self, now: f64) -> bool {
+        self.key.is_some() && self.heard.is_none_or(|heard| now - heard > SILENCE * self.config.resend_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The link's thread: sends what is to be sent until the link takes it, and listens for the ground.
+
+use super::{Downlink, Next, Outgoing, Room};
+use crate::control::{Faults, TICK};
+use anyhow::Result;
+use cssa::bundle::Language;
+use cssa::clock;
+use cssa_link::Port;
+use cssa_wire::command::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest pause between two tries of a link that is down.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// When the source has ended and nothing gets through for so long, the rest stays in the queue for the next start.
+const LAST_TRY: Duration = Duration::from_secs(5);
+
+/// Everything that the thread has.
+pub(crate) struct Sender {
+    pub(crate) port: Box<dyn Port>,
+    pub(crate) downlink: Downlink,
+    pub(crate) language: Arc<Mutex<Arc<Language>>>,
+    /// No more captions will come.
+    pub(crate) finished: Arc<AtomicBool>,
+    /// The ground asks for a self-test.
+    pub(crate) self_test: Arc<AtomicBool>,
+    pub(crate) faults: Faults,
+    pub(crate) started: Instant,
+}
+
+impl Sender {
+    /// Sends until there is nothing left and nothing more to come.
+    pub(crate) fn run(mut self) {
+        let (mut pause, mut last_success) = (TICK, Instant::now());
+        loop {
+            let ending = self.ending();
+            let fault = match self.next() {
+                Ok(Next::Empty) if ending => return,
+                Ok(Next::Empty) => {
+                    self.listen(TICK / 4);
+                    last_success = Instant::now();
+                    continue;
+                }
+                Ok(Next::Wait(seconds)) => {
+                    if self.listen(Duration::from_secs_f64(seconds.max(0.0)).min(TICK)) {
+                        last_success = Instant::now();
+                    }
+                    None
+                }
+                Ok(Next::Send(packet)) => match self.send(&packet) {
+                    Ok(Some(rest)) => {
+                        pause = TICK;
+                        if self.listen(rest) || !self.downlink.is_acknowledged() {
+                            last_success = Instant::now();
+                        }
+                        None
+                    }
+                    // The disk takes nothing, and the program ends.
+                    Ok(None) => return,
+                    Err(error) => Some(("link_errors", error)),
+                },
+                Err(error) => Some(("store_errors", error)),
+            };
+            if ending && last_success.elapsed() > LAST_TRY.max(self.downlink.patience()) {
+                return;
+            }
+            let Some((kind, error)) = fault else { continue };
+            self.faults.record(kind, format_args!("{error:#}"));
+            // In short steps, so that an end is noticed.
+            let until = Instant::now() + if ending { TICK } else { pause };
+            while Instant::now() < until && self.ending() == ending {
+                std::thread::sleep(TICK / 4);
+            }
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    fn ending(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn next(&mut self) -> Result<Next> {
+        let language = Arc::clone(&self.language.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = self.now();
+        let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
+        self.downlink.next(now, clock::now(), &language, room)
+    }
+
+    /// Sends a packet and writes down that it went out; gives how long the link needs for it, or nothing where the disk takes
+    /// nothing and the program ends.
+    fn send(&mut self, packet: &Outgoing) -> Result<Option<Duration>> {
+        self.port.send(&packet.bytes)?;
+        if self.downlink.config.statustext {
+            for waiting in packet.captions.iter().filter(|waiting| waiting.tries <= 1) {
+                if let Err(error) = self.port.show(&waiting.caption.text, waiting.caption.priority) {
+                    self.faults.record("statustext_errors", error);
+                }
+            }
+        }
+        let (cost, now) = (self.port.cost(packet.bytes.len()), self.now());
+        while let Err(error) = self.downlink.sent(packet, cost, now) {
+            self.faults.record("store_errors", format_args!("{error:#}"));
+            if self.ending() {
+                return Ok(None);
+            }
+            std::thread::sleep(TICK);
+        }
+        let rate = self.downlink.config.bytes_per_second;
+        let seconds = if rate > 0 { cost as f64 / f64::from(rate) } else { 0.0 };
+        Ok(Some(Duration::from_secs_f64(seconds)))
+    }
+
+    /// Listens for `wait`; whether the ground was heard.
+    fn listen(&mut self, wait: Duration) -> bool {
+        let (until, ending) = (Instant::now() + wait, self.ending());
+        if !self.downlink.is_acknowledged() {
+            while Instant::now() < until && self.ending() == ending {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()).min(TICK / 4));
+            }
+            return false;
+        }
+        let mut heard = false;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.port.receive(left.min(TICK)) {
+                Ok(received) => {
+                    for bytes in received.found.into_iter().flatten() {
+                        heard |= self.take(&bytes);
+                    }
+                }
+                Err(error) => {
+                    self.faults.record("link_errors", error);
+                    std::thread::sleep(left.min(TICK));
+                }
+            }
+            // Whatever keeps coming.
+            if left.is_zero() || self.ending() != ending {
+                return heard;
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        match self.downlink.receive(bytes, self.now(), clock::now()) {
+            Ok(command) => {
+                if command == Some(Command::SelfTest) {
+                    self.self_test.store(true, Ordering::Relaxed);
+                }
+                command.is_some()
+            }
+            Err(error) => {
+                self.faults.record("store_errors", format_args!("{error:#}"));
+                false
+            }
+        }
+    }
+}

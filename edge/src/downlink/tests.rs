@@ -1,0 +1,166 @@
+use super::*;
+use crate::outcome::Dropped;
+use crate::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
+use cssa::language_model::LanguageModel;
+use cssa_wire::command::digest;
+
+const UTC: u32 = 1_763_928_000;
+
+fn language() -> Language {
+    let captions = ["a big bridge over a river .", "a river and a bridge"].map(String::from);
+    Language { id: 0xbeef, model: LanguageModel::build(captions) }
+}
+
+fn room(largest: usize) -> Room<'static> {
+    Room { largest, cost: &|length| length + 6 }
+}
+
+fn queue(store: &Store, priorities: &[u8]) -> Result<()> {
+    for &priority in priorities {
+        let caption = Caption { time: UTC, score: 9, priority, position: None, text: "a river and a bridge".into() };
+        store.settle(None, &Outcome::Queued(caption))?;
+    }
+    store.settle(None, &Outcome::Dropped(Dropped::LowScore))
+}
+
+fn config() -> LinkConfig {
+    LinkConfig { captions: 2, resend_seconds: 10.0, ..LinkConfig::new("udp:127.0.0.1:1") }
+}
+
+fn key() -> Key {
+    Key::new([3; 32])
+}
+
+/// Sends whatever is to be sent now; the numbers of each packet, and whether they are marked as repeats.
+fn send(downlink: &mut Downlink, now: f64) -> Result<Vec<Vec<(u32, bool)>>> {
+    let (language, mut sent) = (language(), Vec::new());
+    while let Next::Send(packet) = downlink.next(now, UTC + now as u32, &language, room(217))? {
+        let read = Packet::decode(&packet.bytes, language.id, &language.model, downlink.config.checksum)?;
+        sent.push(read.captions.iter().map(|caption| (caption.sequence, caption.repeat)).collect());
+        downlink.sent(&packet, packet.bytes.len() + 6, now)?;
+    }
+    Ok(sent)
+}
+
+fn acknowledge(downlink: &mut Downlink, counter: u64, numbers: &[u32], now: f64) -> Result<bool> {
+    let digests = numbers.iter().map(|&number| (number, digest(number, UTC, "a river and a bridge")));
+    let command = Command::acknowledge(SelectiveAck::of(digests));
+    let counter = u64::from(UTC) * 1000 + counter;
+    Ok(downlink.receive(&command.seal(counter, &key())?, now, UTC + now as u32)?.is_some())
+}
+
+#[test]
+fn captions_are_sent_until_they_are_acknowledged() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0, 0, 0, 2, 0])?;
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
+    assert_eq!(send(&mut downlink, 0.0)?, [[(3, false)]], "one caption while nobody answers");
+    assert!(send(&mut downlink, 9.9)?.is_empty());
+    assert_eq!(send(&mut downlink, 10.0)?, [[(3, true)]]);
+    assert!(acknowledge(&mut downlink, 1, &[3], 11.0)?);
+    assert_eq!(send(&mut downlink, 11.0)?.concat(), [(0, false), (1, false), (2, false), (4, false)]);
+    assert!(!acknowledge(&mut downlink, 1, &[0, 1], 12.0)?, "a replay");
+    let forged = Command::acknowledge(SelectiveAck::of([(0, 0)])).seal(u64::MAX / 2, &Key::new([4; 32]))?;
+    assert_eq!(downlink.receive(&forged, 12.0, UTC)?, None);
+    assert!(acknowledge(&mut downlink, 2, &[0, 1, 4], 12.0)?);
+    assert_eq!(send(&mut downlink, 20.9)?.concat(), []);
+    assert_eq!(send(&mut downlink, 21.0)?.concat(), [(2, true)]);
+    assert_eq!(send(&mut downlink, 40.9)?.concat(), [], "the second resend waits twice as long");
+    assert_eq!(send(&mut downlink, 41.0)?.concat(), [(2, true)]);
+    assert!(acknowledge(&mut downlink, 3, &[2], 42.0)?);
+    assert_eq!(downlink.next(42.0, UTC, &language(), room(217))?, Next::Empty);
+    let counters = store.counters()?;
+    assert_eq!((counters[RETIRED], counters[REFUSED], counters[AGAIN]), (5, 2, 3));
+    Ok(())
+}
+
+#[test]
+fn a_contact_takes_what_it_may_and_nothing_more() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0; 40])?;
+    let contact = ContactConfig { bytes: 300, gap_seconds: 100.0, passes: None };
+    let config = LinkConfig { contact: Some(contact), ..config() };
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
+    let probe = send(&mut downlink, 0.0)?.concat().len();
+    assert_eq!(probe, 1);
+    assert!(acknowledge(&mut downlink, 1, &[0], 1.0)?);
+    let before = store.counters()?[BYTES];
+    let sent = send(&mut downlink, 2.0)?.concat().len();
+    let spent = store.counters()?[BYTES] - before;
+    assert!(sent > 10 && (250..=300).contains(&spent), "{sent} captions, {spent} bytes");
+    assert!(send(&mut downlink, 50.0)?.is_empty(), "the budget is spent");
+    drop(downlink);
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC + 60)?;
+    assert!(send(&mut downlink, 0.0)?.is_empty(), "after a start, too");
+    assert_eq!(send(&mut downlink, 60.0)?.len(), 1, "a probe once the contact is over");
+    assert!(acknowledge(&mut downlink, 70_000, &[1], 61.0)?);
+    assert!(!send(&mut downlink, 62.0)?.is_empty(), "the next contact");
+    assert_eq!(store.counters()?[CONTACTS], 2);
+    Ok(())
+}
+
+#[test]
+fn without_an_uplink_captions_are_sent_as_often_as_configured() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0, 1, 0])?;
+    let config = LinkConfig { sends: 2, ..config() };
+    let mut downlink = Downlink::with_key(store, &config, None, 0.0, UTC)?;
+    let sent = send(&mut downlink, 0.0)?.concat();
+    assert_eq!(sent, [(1, false), (0, false), (2, false), (1, true), (0, true), (2, true)]);
+    Ok(())
+}
+
+#[test]
+fn packets_fit_the_frames() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0; 64])?;
+    let config = LinkConfig { captions: 64, ..config() };
+    let mut downlink = Downlink::with_key(store, &config, None, 0.0, UTC)?;
+    let Next::Send(packet) = downlink.next(0.0, UTC, &language(), room(100))? else {
+        anyhow::bail!("nothing to send");
+    };
+    assert!((75..=100).contains(&packet.bytes.len()), "{} bytes", packet.bytes.len());
+    // A caption that fits nowhere is dropped and counted; the others go on.
+    let before = downlink.store.waiting()?;
+    assert!(matches!(downlink.next(0.0, UTC, &language(), room(9))?, Next::Wait(_)));
+    assert_eq!((downlink.store.waiting()?, downlink.store.counters()?[Dropped::TooLong.name()]), (before - 1, 1));
+    Ok(())
+}
+
+/// A caption a minute while nobody answers for a day; the ground then hears all of them.
+#[test]
+fn a_link_that_is_down_for_a_day_loses_nothing() -> Result<()> {
+    const MINUTES: u32 = 24 * 60;
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 2 * u64::from(MINUTES))?);
+    let config = LinkConfig { captions: 16, ..config() };
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
+    let mut lost = Vec::new();
+    for minute in 0..MINUTES {
+        queue(&store, &[0])?;
+        lost.extend(send(&mut downlink, f64::from(60 * minute))?.concat());
+    }
+    assert!((2..=MINUTES as usize).contains(&lost.len()), "{} probes went into the void", lost.len());
+    assert_eq!(store.waiting()?, u64::from(MINUTES));
+    let (mut heard, mut now) = (std::collections::BTreeMap::new(), f64::from(60 * MINUTES));
+    while store.waiting()? > 0 {
+        anyhow::ensure!(now < f64::from(70 * MINUTES), "{} captions are still waiting", store.waiting()?);
+        let sent = send(&mut downlink, now)?;
+        for (number, repeat) in sent.concat() {
+            heard.entry(number).or_insert(repeat);
+        }
+        for (packet, milliseconds) in sent.into_iter().zip(now as u64 * 1000..) {
+            let numbers: Vec<u32> = packet.into_iter().map(|(number, _)| number).collect();
+            anyhow::ensure!(acknowledge(&mut downlink, milliseconds, &numbers, now)?, "refused");
+        }
+        now += 1.0;
+    }
+    assert!(heard.keys().copied().eq(0..MINUTES));
+    let marked = heard.iter().filter(|(_, repeat)| **repeat).map(|(number, _)| *number);
+    assert!(marked.eq(lost.iter().map(|(number, _)| *number).collect::<std::collections::BTreeSet<_>>()));
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! What captions frames and decides on them.
+
+use super::config::Config;
+use super::control::{Control, Faults, TICK};
+use super::health::{self, Clock, Status};
+use super::model::Model;
+use super::outcome::Dropped;
+use super::peripherals::{Duty, Peripherals, rest};
+use super::policy::Policy;
+use super::position::Receiver;
+use super::sources::Frame;
+use super::store::{Caption, Outcome, Store};
+use anyhow::{Result, ensure};
+use cssa::bundle::Language;
+use cssa::clock;
+use cssa_wire::{Packet, score};
+use image::RgbImage;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Failures in a row after which the model is loaded again.
+const FAILURES: u32 = 3;
+/// Longest that frames are captioned together: meanwhile there is no sign of life.
+const BATCH: Duration = Duration::from_secs(1);
+
+/// Everything that decides on a frame.
+pub(super) struct FramePipeline<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: Arc<Store>,
+    pub(super) model: Model,
+    pub(super) scrubber: Arc<Mutex<health::scrub::Scrubber>>,
+    /// What the link's thread packs with.
+    pub(super) language: Arc<Mutex<Arc<Language>>>,
+    pub(super) policy: Policy,
+    pub(super) receiver: Receiver,
+    pub(super) peripherals: Peripherals,
+    pub(super) faults: Faults,
+    pub(super) link_ended: Arc<AtomicBool>,
+    pub(super) clock: Clock,
+    pub(super) started: Instant,
+    pub(super) beat: Option<Instant>,
+    pub(super) failures: u32,
+    /// Frames at most that are captioned together next: one, until it is known how long it takes.
+    pub(super) together: usize,
+    /// Sum in millijoules and number of captions.
+    pub(super) energy: (f64, u64),
+    pub(super) control: &'a Control,
+}
+
+impl FramePipeline<'_> {
+    /// Takes frames until there are no more or somebody says stop.
+    pub(super) fn run(&mut self, frames: &Inbox<Frame>, damage: &Inbox<String>) -> Result<()> {
+        loop {
+            self.live(damage)?;
+            if self.stopped() {
+                return Ok(());
+            }
+            let first = match frames.recv_timeout(TICK) {
+                Ok(frame) => frame,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            // Frames that wait already are captioned with it; none is waited for.
+            let waiting = frames.try_iter().take(self.together - 1);
+            let batch: Vec<Frame> = std::iter::once(first).chain(waiting).collect();
+            let began = Instant::now();
+            for (frame, caption) in batch.iter().zip(self.caption(&batch)) {
+                let outcome = caption.map_or_else(Outcome::Dropped, |caption| self.decide(frame, &caption));
+                self.record_outcome(frame, &outcome);
+            }
+            let one = began.elapsed() / batch.len() as u32;
+            self.together =
+                (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
+            if self.failures >= FAILURES {
+                self.reload("model_failures", true, "the model fails again and again")?;
+            }
+            let pause = rest(self.peripherals.duty(), began.elapsed());
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.control.stop.load(Ordering::Relaxed)
+    }
+
+    /// Signs of life, and what came from outside.
+    fn live(&mut self, damage: &Inbox<String>) -> Result<()> {
+        health::notify(false);
+        self.peripherals.kick();
+        ensure!(!self.link_ended.load(Ordering::Relaxed), "the link's thread failed");
+        if self.clock.jumped() {
+            self.faults.record("clock_jumps", "the system's clock was set");
+        }
+        if let Ok(problem) = damage.try_recv() {
+            self.reload("model_damage", false, &problem)?;
+        }
+        if self.control.self_test.swap(false, Ordering::Relaxed) {
+            match self.model.self_test() {
+                Ok(()) => tracing::info!("self-test passed"),
+                Err(error) => self.reload("self_test_failures", true, &format!("self-test: {error:#}"))?,
+            }
+        }
+        let beat = Duration::from_secs(self.config.health.heartbeat_seconds);
+        if self.beat.is_none_or(|last| last.elapsed() >= beat) {
+            self.beat = Some(Instant::now());
+            let status = self.status();
+            if let Err(error) = status.write(&self.config.state) {
+                self.faults.record("status_errors", format_args!("{error:#}"));
+            }
+            tracing::info!("{}", serde_json::to_string(&status)?);
+        }
+        Ok(())
+    }
+
+    /// Loads the model again, from the other slot where its own files are damaged. Without another the one in memory goes on:
+    /// its numbers are guarded, and it is all there is.
+    fn reload(&mut self, fault: &'static str, again: bool, why: &str) -> Result<()> {
+        self.faults.record(fault, why);
+        self.failures = 0;
+        match self.model.reload(again) {
+            Ok(()) => {
+                self.faults.record("model_reloads", why);
+                *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
+                *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
+                tracing::info!("{}: loaded", self.model.place().display());
+            }
+            Err(error) => tracing::error!("{error:#}"),
+        }
+        Ok(())
+    }
+
+    /// The captions of some frames, or why there is none.
+    fn caption(&mut self, batch: &[Frame]) -> Vec<Result<cssa_captioner::Caption, Dropped>> {
+        let refused: Vec<Option<Dropped>> = batch.iter().map(|frame| self.refuse(frame)).collect();
+        let wanted = || batch.iter().zip(&refused).filter(|(_, refused)| refused.is_none()).map(|(frame, _)| frame);
+        let pixels: Vec<&RgbImage> = wanted().filter_map(|frame| frame.pixels.as_ref().ok()).collect();
+        self.peripherals.begin_energy();
+        let captioner = &mut self.model.captioner;
+        let captions: Vec<Result<cssa_captioner::Caption, cssa_captioner::Error>> =
+            match captioner.caption_batch(&pixels) {
+                Ok(captions) => captions.into_iter().map(|(caption, _)| Ok(caption)).collect(),
+                Err(error) if pixels.len() == 1 => vec![Err(error)],
+                // One of them is to blame: only it is lost.
+                Err(_) => pixels.iter().map(|pixels| captioner.caption(pixels)).collect(),
+            };
+        if let (Some(millijoules), false) = (self.peripherals.end_energy(), pixels.is_empty()) {
+            self.energy = (self.energy.0 + millijoules, self.energy.1 + pixels.len() as u64);
+        }
+        let mut captions = wanted().zip(captions);
+        let mut next = || match captions.next() {
+            Some((_, Ok(caption))) => {
+                self.failures = 0;
+                Ok(caption)
+            }
+            Some((frame, Err(error))) => {
+                self.failures += 1;
+                tracing::warn!("{}: {error}", frame.name);
+                Err(Dropped::Model)
+            }
+            None => Err(Dropped::Unreadable),
+        };
+        refused.iter().map(|refused| refused.map_or_else(&mut next, Err)).collect()
+    }
+
+    /// Why a frame is not captioned at all.
+    fn refuse(&mut self, frame: &Frame) -> Option<Dropped> {
+        if let Err(problem) = &frame.pixels {
+            tracing::warn!("{problem}");
+            return Some(Dropped::Unreadable);
+        }
+        if !self.peripherals.is_triggered() {
+            return Some(Dropped::NotTriggered);
+        }
+        (self.peripherals.duty() == Duty::Stop).then_some(Dropped::TooHot)
+    }
+
+    /// Decides on a captioned frame.
+    fn decide(&mut self, frame: &Frame, caption: &cssa_captioner::Caption) -> Outcome {
+        let fix = self.receiver.fix();
+        let position = frame.position.or(fix.map(|fix| fix.position));
+        let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(clock::now);
+        let (now, priority) = (Instant::now(), self.policy.priority(&caption.text));
+        if let Err(reason) = self.policy.admit(&caption.text, caption.score, position, priority, now) {
+            return Outcome::Dropped(reason);
+        }
+        let queued = Caption { time, score: score(caption.score), priority, position, text: caption.text.clone() };
+        // As if it went alone: shared packets cost less.
+        let language = self.model.captioner.language();
+        let captions = vec![queued.numbered(u32::MAX, false)];
+        let alone = Packet { bundle: language.id, digits: self.config.link.digits, captions };
+        let bytes = match alone.encode(&language.model, self.config.link.checksum) {
+            Ok(packet) => packet.len() * usize::from(self.config.link.sends),
+            Err(error) => {
+                tracing::warn!("{}: {error}", frame.name);
+                return Outcome::Dropped(Dropped::Model);
+            }
+        };
+        if let Err(reason) = self.policy.spend(bytes, priority, now) {
+            return Outcome::Dropped(reason);
+        }
+        self.policy.queued(&caption.text, position, now);
+        Outcome::Queued(queued)
+    }
+
+    /// Writes the outcome down; while the disk takes nothing, frames wait and signs of life go on.
+    pub(super) fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
+        while let Err(error) = self.store.settle(frame.key.as_deref(), outcome) {
+            self.faults.record("store_errors", format_args!("{error:#}"));
+            if self.stopped() {
+                return;
+            }
+            health::notify(false);
+            self.peripherals.kick();
+            std::thread::sleep(TICK);
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let all = self.faults.all();
+        let mut faults: BTreeMap<String, u64> = all.iter().map(|(kind, fault)| ((*kind).into(), fault.count)).collect();
+        if self.peripherals.errors > 0 {
+            faults.insert("peripheral_errors".into(), self.peripherals.errors);
+        }
+        Status {
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            uptime: self.started.elapsed().as_secs(),
+            bundle: format!("{:04x}", self.model.captioner.language().id),
+            runtime: self.model.captioner.active(),
+            counters: self.store.counters().unwrap_or_default(),
+            waiting: self.store.waiting().unwrap_or_default(),
+            faults,
+            last_faults: all.into_iter().map(|(kind, fault)| (kind.into(), fault.last)).collect(),
+            celsius: self.peripherals.last_celsius,
+            millijoules: (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64),
+            rss_mib: health::rss_mib(),
+        }
+    }
+}

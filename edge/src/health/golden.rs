@@ -1,0 +1,83 @@
+//! The golden-image self-test: a rendered scene that is part of the program, and what a bundle made of it on this machine when
+//! it proved itself.
+
+use anyhow::{Context, Result, ensure};
+use cssa::preprocess;
+use cssa_captioner::Captioner;
+use serde::{Deserialize, Serialize};
+
+/// A rendered scene: a parking lot beside a road.
+const IMAGE: &[u8] = include_bytes!("../../../fixtures/scenes/images/scene_00008.jpg");
+/// Values of the memory that are kept, spread evenly over it.
+const KEPT: usize = 64;
+/// Least cosine between the memory then and now: the same program on the same machine gives the same numbers; threads may add
+/// in another order.
+const LEAST_COSINE: f32 = 0.999;
+/// How far beyond the golden image's largest value other images' may go.
+const RANGE: f32 = 4.0;
+
+/// What a bundle made of the golden image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// Its caption.
+    pub caption: String,
+    /// Values of its memory.
+    pub memory: Vec<f32>,
+    /// The largest absolute value of its memory.
+    pub largest: f32,
+}
+
+impl Golden {
+    /// Captions the golden image.
+    pub fn of(captioner: &mut Captioner) -> Result<Self> {
+        let image = preprocess::decode(IMAGE).context("the golden image")?;
+        let (caption, memory) = captioner.caption_with_memory(&image)?;
+        ensure!(!caption.text.is_empty(), "the golden image has an empty caption");
+        let largest = memory.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        let memory = memory.iter().step_by((memory.len() / KEPT).max(1)).copied().collect();
+        Ok(Self { caption: caption.text, memory, largest })
+    }
+
+    /// Whether the model still sees what it saw when it proved itself.
+    pub fn check(&self, now: &Self) -> Result<()> {
+        ensure!(self.memory.len() == now.memory.len(), "the golden image has another memory");
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let norms = dot(&self.memory, &self.memory).sqrt() * dot(&now.memory, &now.memory).sqrt();
+        let cosine = dot(&self.memory, &now.memory) / norms;
+        ensure!(
+            cosine >= LEAST_COSINE,
+            "the golden image's memory has cosine {cosine}, expected {LEAST_COSINE} or more"
+        );
+        ensure!(
+            self.caption == now.caption,
+            "the golden image's caption is {:?}, expected {:?}",
+            now.caption,
+            self.caption
+        );
+        Ok(())
+    }
+
+    /// The largest value that the activation range guard lets pass.
+    #[must_use]
+    pub fn activation_limit(&self) -> f32 {
+        self.largest * RANGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_model_is_seen() {
+        let golden = Golden { caption: "a road".into(), memory: vec![1.0, -2.0, 0.5], largest: 2.0 };
+        assert!(golden.check(&golden).is_ok());
+        let other = Golden { memory: vec![1.0, 2.0, 0.5], ..golden.clone() };
+        assert!(golden.check(&other).is_err_and(|error| error.to_string().contains("cosine")));
+        let other = Golden { caption: "a river".into(), ..golden.clone() };
+        assert!(golden.check(&other).is_err_and(|error| error.to_string().contains("expected \"a road\"")));
+        let broken = Golden { memory: vec![f32::NAN; 3], ..golden.clone() };
+        assert!(golden.check(&broken).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is damaged.
+
+use super::config::ModelConfig;
+use super::health::golden::Golden;
+use super::health::scrub::Scrubber;
+use super::slots::{Slot, Slots};
+use anyhow::{Context, Result, bail};
+use cssa::bundle::{Bundle, Trusted};
+use cssa_captioner::{Captioner, Settings};
+use std::path::{Path, PathBuf};
+
+/// A loaded model, and how to load another when it is damaged.
+pub struct Model {
+    config: ModelConfig,
+    slots: Option<Slots>,
+    slot: Option<Slot>,
+    place: PathBuf,
+    trusted: Option<Trusted>,
+    self_test: bool,
+    /// What captions.
+    pub captioner: Captioner,
+    /// What the files were.
+    pub scrubber: Scrubber,
+}
+
+impl Model {
+    /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What was
+    /// tried in vain is logged.
+    pub fn load(config: &ModelConfig, state: &Path, fallback: Option<PathBuf>, self_test: bool) -> Result<Self> {
+        let trusted = config.trust.as_deref().map(Trusted::read).transpose()?;
+        let loader = Loader { config, trusted: trusted.as_ref(), self_test };
+        let slots = Slots::open(state)?;
+        let mut places: Vec<(PathBuf, Option<Slot>, Option<Golden>)> = Vec::new();
+        if let Some(named) = &config.bundle {
+            places.push((named.clone(), None, None));
+        } else {
+            for slot in slots.order() {
+                places.push((slots.path(slot), Some(slot), slots.good(slot).map(|good| good.golden.clone())));
+            }
+            places.extend(fallback.map(|place| (place, None, None)));
+        }
+        let mut last = None;
+        for (place, slot, golden) in places {
+            match loader.load(&place, golden.as_ref()) {
+                Ok((captioner, scrubber)) => {
+                    let slots = slot.is_some().then_some(slots);
+                    let (config, trusted) = (config.clone(), trusted.clone());
+                    return Ok(Self { config, slots, slot, place, trusted, self_test, captioner, scrubber });
+                }
+                Err(error) => {
+                    tracing::warn!("{}: {error:#}", place.display());
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.context("no bundle: name one in model.bundle, or install one with `edge install`")?)
+    }
+
+    /// Loads again after damage: from the same place where `again` says that its files are whole, else from the other slot.
+    pub fn reload(&mut self, again: bool) -> Result<()> {
+        let loader = Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test };
+        let golden = |slots: &Option<Slots>, slot| slots.as_ref()?.good(slot).map(|good| good.golden.clone());
+        if again {
+            let golden = self.slot.and_then(|slot| golden(&self.slots, slot));
+            if let Ok((captioner, scrubber)) = loader.load(&self.place, golden.as_ref()) {
+                (self.captioner, self.scrubber) = (captioner, scrubber);
+                return Ok(());
+            }
+        }
+        let (Some(slots), Some(slot)) = (&mut self.slots, self.slot) else {
+            bail!("{}: damaged, and there is no other slot", self.place.display())
+        };
+        let other = slots.fall_back(slot)?;
+        let place = slots.path(other);
+        let golden = slots.good(other).map(|good| good.golden.clone());
+        let (captioner, scrubber) = loader.load(&place, golden.as_ref())?;
+        (self.captioner, self.scrubber, self.slot, self.place) = (captioner, scrubber, Some(other), place);
+        Ok(())
+    }
+
+    /// Captions the golden image and compares with what this machine made of it when the bundle was installed.
+    pub fn self_test(&mut self) -> Result<()> {
+        let now = Golden::of(&mut self.captioner)?;
+        match self.slot.and_then(|slot| self.slots.as_ref()?.good(slot)) {
+            Some(good) => good.golden.check(&now),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the bundle lies.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+}
+
+struct Loader<'a> {
+    config: &'a ModelConfig,
+    trusted: Option<&'a Trusted>,
+    self_test: bool,
+}
+
+impl Loader<'_> {
+    fn load(&self, place: &Path, golden: Option<&Golden>) -> Result<(Captioner, Scrubber)> {
+        let mut bundle = Bundle::read_trusted(place, self.trusted)?;
+        if let Some(beam) = self.config.beam {
+            bundle.manifest.search = bundle.manifest.search.with_beam(usize::from(beam));
+        }
+        let settings = Settings {
+            choice: self.config.runtime,
+            provider: self.config.provider,
+            threads: self.config.threads,
+            engines: self.config.engines.clone(),
+        };
+        let mut captioner = Captioner::open(&bundle, &settings)?;
+        let scrubber = Scrubber::new(&bundle)?;
+        drop(bundle);
+        if self.self_test {
+            let now = Golden::of(&mut captioner)?;
+            if let Some(golden) = golden {
+                golden.check(&now)?;
+            }
+            captioner.set_activation_limit(golden.unwrap_or(&now).activation_limit());
+        }
+        Ok((captioner, scrubber))
+    }
+}

@@ -1,0 +1,179 @@
+//! What is worth sending: sure enough, new for its place, within the byte budget. Watch-words decide on the priority.
+
+use super::config::PolicyConfig;
+use super::outcome::Dropped;
+use cssa_wire::Position;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Places that are remembered.
+const MAX_PLACES: usize = 10_000;
+/// Kilometres of a degree of latitude, times 1000.
+const METRES_PER_DEGREE: f64 = 111_320.0;
+
+/// The policy and what it remembers. All its times are monotonic: a clock that jumps changes nothing.
+#[derive(Debug)]
+pub struct Policy {
+    config: PolicyConfig,
+    places: BTreeMap<Cell, Said>,
+    order: VecDeque<Cell>,
+    bucket: Option<Bucket>,
+}
+
+/// A square of the earth's surface, or nowhere known.
+type Cell = Option<(i32, i32)>;
+
+#[derive(Debug)]
+struct Said {
+    caption: String,
+    at: Instant,
+}
+
+/// Bytes that may still be queued; it fills steadily up to an hour's worth.
+#[derive(Debug)]
+struct Bucket {
+    bytes: f64,
+    at: Instant,
+}
+
+impl Policy {
+    /// A policy that has seen nothing, with a full budget.
+    #[must_use]
+    pub fn new(config: &PolicyConfig, now: Instant) -> Self {
+        let bucket = (config.bytes_per_hour > 0).then(|| Bucket { bytes: f64::from(config.bytes_per_hour), at: now });
+        Self { config: config.clone(), places: BTreeMap::new(), order: VecDeque::new(), bucket }
+    }
+
+    /// The priority that a caption's words give it.
+    #[must_use]
+    pub fn priority(&self, caption: &str) -> u8 {
+        let padded = format!(" {} ", caption.to_lowercase());
+        let has = |word: &str| padded.contains(&format!(" {} ", word.to_lowercase()));
+        self.config.watch.iter().filter(|(word, _)| has(word)).map(|(_, &priority)| priority).max().unwrap_or(0)
+    }
+
+    /// Whether a caption is to be sent, before it has a packet.
+    pub fn admit(
+        &self,
+        caption: &str,
+        score: f32,
+        position: Option<Position>,
+        priority: u8,
+        now: Instant,
+    ) -> Result<(), Dropped> {
+        if score < self.config.least_score && priority == 0 {
+            return Err(Dropped::LowScore);
+        }
+        if self.config.novelty_metres <= 0.0 {
+            return Ok(());
+        }
+        let lasts = Duration::from_secs_f64(self.config.novelty_minutes * 60.0);
+        match self.places.get(&self.cell(position)) {
+            Some(said) if said.caption == caption && now.saturating_duration_since(said.at) < lasts => {
+                Err(Dropped::NotNovel)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a packet's bytes from the budget.
+    pub fn spend(&mut self, bytes: usize, priority: u8, now: Instant) -> Result<(), Dropped> {
+        let Some(bucket) = &mut self.bucket else { return Ok(()) };
+        let hourly = f64::from(self.config.bytes_per_hour);
+        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
+        bucket.bytes = (bucket.bytes + hourly * passed / 3600.0).min(hourly);
+        bucket.at = now.max(bucket.at);
+        let kept = if priority > 0 { 0.0 } else { hourly * self.config.reserve };
+        if bucket.bytes - (bytes as f64) < kept {
+            return Err(Dropped::OverBudget);
+        }
+        bucket.bytes -= bytes as f64;
+        Ok(())
+    }
+
+    /// Remembers what a place said.
+    pub fn queued(&mut self, caption: &str, position: Option<Position>, now: Instant) {
+        if self.config.novelty_metres <= 0.0 {
+            return;
+        }
+        let cell = self.cell(position);
+        if self.places.insert(cell, Said { caption: caption.into(), at: now }).is_none() {
+            self.order.push_back(cell);
+            if self.order.len() > MAX_PLACES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.places.remove(&oldest);
+            }
+        }
+    }
+
+    fn cell(&self, position: Option<Position>) -> Cell {
+        let (latitude, longitude) = position?.degrees();
+        let row = (latitude * METRES_PER_DEGREE / self.config.novelty_metres).floor();
+        // One width for the whole row, so that its cells do not overlap.
+        let middle = ((row + 0.5) * self.config.novelty_metres / METRES_PER_DEGREE).to_radians();
+        let width = METRES_PER_DEGREE * middle.cos().max(1e-6);
+        Some((row as i32, (longitude * width / self.config.novelty_metres).floor() as i32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> PolicyConfig {
+        PolicyConfig {
+            least_score: 0.5,
+            novelty_metres: 100.0,
+            novelty_minutes: 10.0,
+            watch: [("airplane".into(), 3), ("storage tank".into(), 2)].into(),
+            bytes_per_hour: 3600,
+            reserve: 0.5,
+        }
+    }
+
+    #[test]
+    fn watch_words_are_whole_words() {
+        let policy = Policy::new(&config(), Instant::now());
+        let priorities = ["an airplane and a storage tank", "a storage tank", "storage", "airplanes"];
+        assert_eq!(priorities.map(|caption| policy.priority(caption)), [3, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_place_says_the_same_once() {
+        let now = Instant::now();
+        let mut policy = Policy::new(&config(), now);
+        let (here, near, far) =
+            (Position::new(48.20001, 16.3), Position::new(48.20011, 16.30005), Position::new(48.21, 16.3));
+        let later = now + Duration::from_secs(601);
+        assert_eq!(policy.admit("a river", 0.4, here, 0, now), Err(Dropped::LowScore));
+        assert_eq!(policy.admit("a river", 0.4, here, 1, now), Ok(()));
+        policy.queued("a river", here, now);
+        assert_eq!(policy.admit("a river", 0.9, near, 0, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit("a bridge", 0.9, near, 0, now), Ok(()));
+        assert_eq!(policy.admit("a river", 0.9, far, 0, now), Ok(()));
+        assert_eq!(policy.admit("a river", 0.9, None, 0, now), Ok(()));
+        assert_eq!(policy.admit("a river", 0.9, near, 0, later), Ok(()));
+    }
+
+    #[test]
+    fn the_budget_keeps_a_reserve_and_fills_again() {
+        let now = Instant::now();
+        let mut policy = Policy::new(&config(), now);
+        assert_eq!(policy.spend(1800, 0, now), Ok(()));
+        assert_eq!(policy.spend(1, 0, now), Err(Dropped::OverBudget));
+        assert_eq!(policy.spend(1000, 1, now), Ok(()));
+        assert_eq!(policy.spend(900, 1, now), Err(Dropped::OverBudget));
+        assert_eq!(policy.spend(900, 1, now + Duration::from_secs(101)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let now = Instant::now();
+        let mut policy = Policy::new(&config(), now);
+        for n in 0..MAX_PLACES + 50 {
+            policy.queued("a river", Position::new(-80.0 + n as f64 * 0.01, 0.0), now);
+        }
+        assert_eq!((policy.places.len(), policy.order.len()), (MAX_PLACES, MAX_PLACES));
+    }
+}

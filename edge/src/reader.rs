@@ -1,0 +1,68 @@
+//! The source's thread: reads frames and passes them on, waiting where the captioner is busy, or dropping them where they are live.
+
+use super::control::{Faults, TICK};
+use super::outcome::Dropped;
+use super::sources::{Frame, Next, Source};
+use super::store::{Outcome, Store};
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Frames after which settled frames that cannot come again are forgotten.
+const TIDY: u64 = 10_000;
+
+/// Starts the thread. A source that fails before its first frame ends it.
+pub(super) fn read(
+    mut source: Box<dyn Source>,
+    store: Arc<Store>,
+    frames: SyncSender<Frame>,
+    stop: Arc<AtomicBool>,
+    faults: Faults,
+) -> JoinHandle<Result<()>> {
+    std::thread::spawn(move || {
+        let mut given = 0u64;
+        while !stop.load(Ordering::Relaxed) {
+            // A store that does not answer now will be asked again when the frame is settled.
+            let settled = |key: &str| store.is_done(key).unwrap_or(false);
+            match source.next(&settled) {
+                Ok(Next::Frame(frame)) => {
+                    given += 1;
+                    if given.is_multiple_of(TIDY)
+                        && let Err(error) = store.forget(|key| source.is_gone(key))
+                    {
+                        faults.record("store_errors", format_args!("{error:#}"));
+                    }
+                    if source.is_live() {
+                        match frames.try_send(frame) {
+                            Ok(()) => {}
+                            Err(TrySendError::Full(_)) => {
+                                while let Err(error) = store.settle(None, &Outcome::Dropped(Dropped::Busy)) {
+                                    faults.record("store_errors", format_args!("{error:#}"));
+                                    if stop.load(Ordering::Relaxed) {
+                                        return Ok(());
+                                    }
+                                    std::thread::sleep(TICK);
+                                }
+                            }
+                            Err(TrySendError::Disconnected(_)) => return Ok(()),
+                        }
+                    } else if frames.send(frame).is_err() {
+                        return Ok(());
+                    }
+                }
+                Ok(Next::Nothing) => std::thread::sleep(TICK),
+                Ok(Next::End) => return Ok(()),
+                // What has worked before is expected back.
+                Err(error) if given > 0 => {
+                    faults.record("source_errors", format_args!("{error:#}"));
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,159 @@
+//! The stages at work: a thread for the source, one for the link, one that looks through the model's files; captioning and
+//! everything that decides on a frame ([`FramePipeline`]) in the caller's.
+
+use super::config::Config;
+use super::control::{Control, Faults, TICK};
+use super::downlink::Downlink;
+use super::downlink::sender::Sender;
+use super::frame_pipeline::FramePipeline;
+use super::health::{self, Clock, Status};
+use super::model::Model;
+use super::outcome::Dropped;
+use super::peripherals::Peripherals;
+use super::policy::Policy;
+use super::position::Receiver;
+use super::reader::read;
+use super::sources;
+use super::store::{Outcome, Store};
+use anyhow::Result;
+use cssa::clock;
+use cssa_link::End;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Frames that wait between the source and the captioner.
+const FRAMES: usize = 4;
+/// At the end, a source that waits for its device is waited for so long.
+const LAST_FRAME: Duration = Duration::from_secs(2);
+
+/// Runs until the source ends or somebody says stop. `fallback` is the bundle where neither the configuration nor a slot has
+/// one. Gives the last status.
+pub fn run(
+    config: &Config,
+    fallback: Option<PathBuf>,
+    peripherals: Option<Peripherals>,
+    control: &Control,
+) -> Result<Status> {
+    let store = Arc::new(Store::open(&config.state, config.queue)?);
+    let (port, started) = (config.link.address()?.port(End::Vehicle, config.link.format()), Instant::now());
+    let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?;
+    let source = sources::open(&config.source, config.tiler)?;
+    store.forget(|key| source.is_gone(key))?;
+    let command = source.command();
+    let model = Model::load(&config.model, &config.state, fallback, config.health.self_test)?;
+    let (peripherals, problems) = match peripherals {
+        Some(peripherals) => (peripherals, Vec::new()),
+        None => Peripherals::open(&config.peripherals),
+    };
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
+    let faults = Faults::default();
+    let finished = Arc::new(AtomicBool::new(false));
+    let (damage_found, damage) = sync_channel(1);
+    let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
+    scrub(config, &scrubber, damage_found, &finished);
+    let (frames_out, frames) = sync_channel(config.model.batch.max(FRAMES));
+    let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
+    let language = Arc::new(Mutex::new(model.captioner.language()));
+    let sending = Sender {
+        port,
+        downlink,
+        language: Arc::clone(&language),
+        finished: Arc::clone(&finished),
+        self_test: Arc::clone(&control.self_test),
+        faults: faults.clone(),
+        started,
+    };
+    let link_ended = Arc::new(AtomicBool::new(false));
+    let ended = Ended(Arc::clone(&link_ended));
+    let sending = std::thread::spawn(move || {
+        let _told_at_the_end = ended;
+        sending.run();
+    });
+    let mut pipeline = FramePipeline {
+        config,
+        store,
+        model,
+        scrubber,
+        language,
+        policy: Policy::new(&config.policy, Instant::now()),
+        receiver: Receiver::start(&config.position),
+        peripherals,
+        faults,
+        link_ended,
+        clock: Clock::start(),
+        started,
+        beat: None,
+        failures: 0,
+        together: 1,
+        energy: (0.0, 0),
+        control,
+    };
+    health::notify(true);
+    let flown = pipeline.run(&frames, &damage);
+    for frame in frames.try_iter().filter(|frame| frame.key.is_none()) {
+        // What nobody will see again is accounted for.
+        pipeline.record_outcome(&frame, &Outcome::Dropped(Dropped::Busy));
+    }
+    drop(frames);
+    pipeline.store.flush().ok();
+    finished.store(true, Ordering::Relaxed);
+    if let Some(command) = &command {
+        sources::end(command, true);
+    }
+    // A camera that gives nothing must not keep the program from ending.
+    let until = Instant::now() + LAST_FRAME;
+    while !reading.is_finished() && Instant::now() < until {
+        std::thread::sleep(TICK / 10);
+    }
+    let read = match reading.is_finished() {
+        true => reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the source's thread failed"))),
+        false => Ok(()),
+    };
+    sending.join().ok();
+    let status = pipeline.status();
+    status.write(&config.state).ok();
+    flown?;
+    read?;
+    Ok(status)
+}
+
+/// Says that its thread has ended, even by a panic.
+struct Ended(Arc<AtomicBool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts the thread that looks through the model's files. It ends with the program.
+fn scrub(
+    config: &Config,
+    scrubber: &Arc<Mutex<health::scrub::Scrubber>>,
+    found: SyncSender<String>,
+    finished: &Arc<AtomicBool>,
+) {
+    if config.health.scrub_minutes <= 0.0 {
+        return;
+    }
+    let every = Duration::from_secs_f64(config.health.scrub_minutes * 60.0);
+    let (scrubber, finished) = (Arc::clone(scrubber), Arc::clone(finished));
+    std::thread::spawn(move || {
+        let mut last = Instant::now();
+        while !finished.load(Ordering::Relaxed) {
+            std::thread::sleep(TICK.min(every));
+            if last.elapsed() < every {
+                continue;
+            }
+            let now = scrubber.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Err(problem) = now.scrub_slowly() {
+                found.try_send(format!("{problem:#}")).ok();
+            }
+            last = Instant::now();
+        }
+    });
+}

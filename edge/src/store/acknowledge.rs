@@ -1,0 +1,85 @@
+//! What the ground's commands do to the queue.
+
+use super::{COMMANDS, COUNTERS, MISMATCHED, QUEUE, REFUSED, RETIRED, Store, WINDOW, Waiting, add, key_of};
+use anyhow::Result;
+use cssa_wire::MAX_PRIORITY;
+use cssa_wire::command::{SelectiveAck, Window, digest};
+use redb::ReadableTable;
+use std::collections::BTreeMap;
+
+impl Store {
+    /// Takes a command by its counter, once. A new one retires the captions that arrived, where they are what was sent (`retired` has
+    /// the digests of those that are gone already); gives the numbers and digests of those that it retired, or nothing where the
+    /// counter has been. A store that has taken none takes those after `oldest`.
+    pub fn apply_acknowledgement(
+        &self,
+        counter: u64,
+        arrivals: &[SelectiveAck],
+        retired: &BTreeMap<u32, u32>,
+        oldest: u64,
+    ) -> Result<Option<Vec<(u32, u32)>>> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            let mut gone = None;
+            {
+                let (mut windows, mut counters) = (write.open_table(WINDOW)?, write.open_table(COUNTERS)?);
+                let kept = windows.get(())?.map(|bytes| postcard::from_bytes::<Window>(bytes.value())).transpose()?;
+                let mut window = kept.unwrap_or_else(|| Window::after(oldest));
+                if window.take(counter) {
+                    windows.insert((), postcard::to_allocvec(&window)?.as_slice())?;
+                    let mut queue = write.open_table(QUEUE)?;
+                    let mut all = Vec::new();
+                    for arrival in arrivals {
+                        match waiting_of(arrival, &queue, retired)? {
+                            Some(waiting) => all.extend(waiting),
+                            None => add(&mut counters, MISMATCHED, 1)?,
+                        }
+                    }
+                    // Two arrivals may name the same caption: it came twice.
+                    let mut count = 0;
+                    for waiting in &all {
+                        count += i64::from(queue.remove(key_of(waiting))?.is_some());
+                    }
+                    add(&mut counters, RETIRED, count)?;
+                    gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
+                }
+                add(&mut counters, if gone.is_some() { COMMANDS } else { REFUSED }, 1)?;
+            }
+            write.commit()?;
+            Ok(gone)
+        })
+    }
+}
+
+impl Waiting {
+    fn digest(&self) -> u32 {
+        digest(self.sequence, self.caption.time, &self.caption.text)
+    }
+}
+
+/// The captions of an arrival that still wait; nothing where they are not what arrived, or where one was never sent.
+fn waiting_of(
+    arrival: &SelectiveAck,
+    queue: &redb::Table<'_, (u8, u8, u32), &[u8]>,
+    retired: &BTreeMap<u32, u32>,
+) -> Result<Option<Vec<Waiting>>> {
+    let (mut all, mut digests) = (Vec::new(), Vec::new());
+    for sequence in arrival.numbers() {
+        let mut found = None;
+        for less in 0..=MAX_PRIORITY {
+            if let Some(bytes) = queue.get((0, less, sequence))? {
+                found = Some(postcard::from_bytes::<Waiting>(bytes.value())?);
+            }
+        }
+        match (found, retired.get(&sequence)) {
+            (Some(waiting), _) if waiting.tries == 0 => return Ok(None),
+            (Some(waiting), _) => {
+                digests.push(waiting.digest());
+                all.push(waiting);
+            }
+            (None, Some(&digest)) => digests.push(digest),
+            (None, None) => return Ok(None),
+        }
+    }
+    Ok(arrival.is_of(digests).then_some(all))
+}

@@ -1,0 +1,364 @@
+//! What outlives the program: the captions that wait for the link, which frames are done, the counters, the sequence number.
+//! One transaction settles a frame, so that after kill −9 or a power cut it is either done and counted or still to do; one takes an
+//! acknowledgement and retires its captions.
+
+mod acknowledge;
+
+use crate::outcome::Dropped;
+use anyhow::{Context, Result};
+use cssa_wire::{self as wire, MAX_PRIORITY, Position};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waiting captions, the most urgent first: how often it went out, 3 − priority, the sequence number.
+const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::new("queue");
+/// Frames that are settled.
+const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
+/// Counts of frames and packets.
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
+/// Which of the ground's commands have been.
+const WINDOW: TableDefinition<(), &[u8]> = TableDefinition::new("window");
+/// The contact at hand.
+const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
+/// The next caption's number.
+const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
+
+/// Bytes of the file that are kept in memory.
+const CACHE: usize = 4 << 20;
+
+/// Counter of settled frames.
+pub const FRAMES: &str = "frames";
+/// Counter of captions that were queued and not displaced.
+pub const QUEUED: &str = "queued";
+/// Counter of captions that are through with the link.
+pub const RETIRED: &str = "retired";
+/// Counter of packets given to the link.
+pub const SENT: &str = "packets_sent";
+/// Counter of their bytes, with all that the link puts around them.
+pub const BYTES: &str = "bytes_sent";
+/// Counter of contacts in which something was sent.
+pub const CONTACTS: &str = "contacts";
+/// Counter of captions that were sent again.
+pub const AGAIN: &str = "sent_again";
+/// Counter of commands and acknowledgements that were obeyed.
+pub const COMMANDS: &str = "commands";
+/// Counter of captions that are said to have arrived, but not as they were sent, or not known any more.
+pub const MISMATCHED: &str = "acknowledged_otherwise";
+/// Counter of those that were not authentic, or not new.
+pub const REFUSED: &str = "commands_refused";
+
+/// A contact, as the store keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// When it began, seconds since 1970.
+    pub begun: u32,
+    /// Bytes that it took.
+    pub spent: u64,
+    /// When the ground was heard last.
+    pub heard: u32,
+}
+
+/// The store. After an error of the disk it opens its file anew, so that it goes on when there is room again.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    limit: u64,
+    database: Mutex<Option<Database>>,
+}
+
+/// A caption that is to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Caption {
+    /// Seconds since 1970.
+    pub time: u32,
+    /// 0 to [`wire::MAX_SCORE`].
+    pub score: u8,
+    /// 0 to 3.
+    pub priority: u8,
+    /// Where.
+    pub position: Option<Position>,
+    /// The words.
+    pub text: String,
+}
+
+/// A caption in the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its number.
+    pub sequence: u32,
+    /// How often it was taken for the link.
+    pub tries: u8,
+    /// How often the link took it.
+    pub sent: u8,
+    /// The caption.
+    pub caption: Caption,
+}
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A caption for the link.
+    Queued(Caption),
+    /// Nothing.
+    Dropped(Dropped),
+}
+
+impl Caption {
+    /// The caption as a packet holds it, under a number.
+    #[must_use]
+    pub fn numbered(&self, sequence: u32, repeat: bool) -> wire::Caption {
+        let Self { time, score, priority, position, text } = self.clone();
+        wire::Caption { sequence, time, position, score, priority, repeat, text }
+    }
+}
+
+impl Store {
+    /// Opens or makes the store in `folder`; the queue holds at most `limit` captions.
+    pub fn open(folder: &Path, limit: u64) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        let store = Self { path: folder.join("store.redb"), limit, database: Mutex::new(None) };
+        store.with(|database| {
+            let write = database.begin_write()?;
+            write.open_table(QUEUE)?;
+            write.open_table(DONE)?;
+            write.open_table(COUNTERS)?;
+            write.open_table(SEQUENCE)?;
+            write.open_table(WINDOW)?;
+            write.open_table(CONTACT)?;
+            Ok(write.commit()?)
+        })?;
+        Ok(store)
+    }
+
+    /// Runs `action` on the open database; an error closes it, so that the next call opens it again.
+    fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match held.take() {
+            Some(database) => database,
+            None => {
+                let opened = Database::builder().set_cache_size(CACHE).create(&self.path);
+                opened.with_context(|| format!("{}", self.path.display()))?
+            }
+        };
+        let result = action(&database).with_context(|| format!("{}", self.path.display()));
+        if result.is_ok() {
+            *held = Some(database);
+        }
+        result
+    }
+
+    /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
+    /// is with the next queued one, and until then the frame would only be looked at again.
+    pub fn settle(&self, key: Option<&str>, outcome: &Outcome) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            if matches!(outcome, Outcome::Dropped(_)) {
+                write.set_durability(Durability::None)?;
+            }
+            {
+                let mut counters = write.open_table(COUNTERS)?;
+                add(&mut counters, FRAMES, 1)?;
+                if let Some(key) = key {
+                    write.open_table(DONE)?.insert(key, ())?;
+                }
+                match outcome {
+                    Outcome::Dropped(reason) => add(&mut counters, reason.name(), 1)?,
+                    Outcome::Queued(caption) => {
+                        let mut numbers = write.open_table(SEQUENCE)?;
+                        let sequence = numbers.get(())?.map_or(0, |number| number.value());
+                        numbers.insert((), sequence.wrapping_add(1))?;
+                        let mut queue = write.open_table(QUEUE)?;
+                        let waiting = Waiting { sequence, tries: 0, sent: 0, caption: caption.clone() };
+                        queue.insert(key_of(&waiting), postcard::to_allocvec(&waiting)?.as_slice())?;
+                        add(&mut counters, QUEUED, 1)?;
+                        while queue.len()? > self.limit {
+                            queue.pop_last()?;
+                            add(&mut counters, Dropped::QueueFull.name(), 1)?;
+                            add(&mut counters, QUEUED, -1)?;
+                        }
+                    }
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Whether a frame is settled.
+    pub fn is_done(&self, key: &str) -> Result<bool> {
+        self.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
+    }
+
+    /// Forgets settled frames that `gone` says can never come again.
+    pub fn forget(&self, gone: impl Fn(&str) -> bool) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            write.open_table(DONE)?.retain(|key, ()| !gone(key))?;
+            Ok(write.commit()?)
+        })
+    }
+
+    /// The most urgent captions of those that are `due`, at most `most`.
+    pub fn peek(&self, most: usize, due: impl Fn(u32) -> bool) -> Result<Vec<Waiting>> {
+        self.with(|database| {
+            let queue = database.begin_read()?.open_table(QUEUE)?;
+            let mut found = Vec::new();
+            for entry in queue.iter()? {
+                let (key, waiting) = entry?;
+                if found.len() == most {
+                    break;
+                }
+                if due(key.value().2) {
+                    found.push(postcard::from_bytes::<Waiting>(waiting.value())?);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Marks captions as tried, on the disk, before anyone sends them, so that whatever happens then, their next packets say that
+    /// they may be repeats. Gives those that are still there.
+    pub fn mark(&self, packet: Vec<Waiting>) -> Result<Vec<Waiting>> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            let mut marked = Vec::new();
+            {
+                let mut queue = write.open_table(QUEUE)?;
+                for waiting in packet {
+                    let tried = Waiting { tries: waiting.tries.saturating_add(1), ..waiting };
+                    if queue.get(key_of(&tried))?.is_some() {
+                        queue.insert(key_of(&tried), postcard::to_allocvec(&tried)?.as_slice())?;
+                        marked.push(tried);
+                    }
+                }
+            }
+            write.commit()?;
+            Ok(marked)
+        })
+    }
+
+    /// Counts a packet of `bytes` that went out. Where nobody acknowledges, its captions retire when they went out `sends` times, or
+    /// wait behind those that went out less often; else (`None`) they wait where they are.
+    pub fn sent(&self, packet: &[Waiting], bytes: usize, sends: Option<u8>, contact: Option<&Contact>) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            if sends.is_none() {
+                // With the next one that is marked.
+                write.set_durability(Durability::None)?;
+            }
+            {
+                let mut counters = write.open_table(COUNTERS)?;
+                add(&mut counters, SENT, 1)?;
+                add(&mut counters, BYTES, bytes as i64)?;
+                add(&mut counters, AGAIN, packet.iter().filter(|waiting| waiting.tries > 1).count() as i64)?;
+                let mut queue = write.open_table(QUEUE)?;
+                for waiting in packet {
+                    let Some(sends) = sends else { break };
+                    let was_there = queue.remove(key_of(waiting))?.is_some();
+                    let again = Waiting { sent: waiting.sent.saturating_add(1), ..waiting.clone() };
+                    if was_there && again.sent >= sends {
+                        add(&mut counters, RETIRED, 1)?;
+                    } else if was_there {
+                        queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
+                    }
+                }
+                if let Some(contact) = contact {
+                    let mut kept = write.open_table(CONTACT)?;
+                    let before =
+                        kept.get(())?.map(|bytes| postcard::from_bytes::<Contact>(bytes.value())).transpose()?;
+                    let is_new = before.is_none_or(|before| before.begun != contact.begun);
+                    add(&mut counters, CONTACTS, i64::from(is_new))?;
+                    kept.insert((), postcard::to_allocvec(contact)?.as_slice())?;
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Takes a caption out of the queue that no packet of the link holds.
+    pub fn give_up(&self, waiting: &Waiting) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut counters = write.open_table(COUNTERS)?;
+                if write.open_table(QUEUE)?.remove(key_of(waiting))?.is_some() {
+                    add(&mut counters, Dropped::TooLong.name(), 1)?;
+                    add(&mut counters, QUEUED, -1)?;
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Counts something.
+    pub fn count(&self, counter: &str) -> Result<()> {
+        self.with(|database| {
+            let mut write = database.begin_write()?;
+            write.set_durability(Durability::None)?;
+            add(&mut write.open_table(COUNTERS)?, counter, 1)?;
+            Ok(write.commit()?)
+        })
+    }
+
+    /// The contact that was at hand when the program ended.
+    pub fn contact(&self) -> Result<Option<Contact>> {
+        self.with(|database| {
+            let kept = database.begin_read()?.open_table(CONTACT)?.get(())?;
+            Ok(kept.map(|bytes| postcard::from_bytes(bytes.value())).transpose()?)
+        })
+    }
+
+    /// What waits begins anew as never sent: from now on the ground acknowledges.
+    pub fn sends_anew(&self) -> Result<()> {
+        self.with(|database| {
+            let write = database.begin_write()?;
+            {
+                let mut queue = write.open_table(QUEUE)?;
+                let mut sent = Vec::new();
+                for entry in queue.range((1, 0, 0)..)? {
+                    sent.push(postcard::from_bytes::<Waiting>(entry?.1.value())?);
+                }
+                for waiting in sent {
+                    queue.remove(key_of(&waiting))?;
+                    let anew = Waiting { sent: 0, ..waiting };
+                    queue.insert(key_of(&anew), postcard::to_allocvec(&anew)?.as_slice())?;
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Captions that wait.
+    pub fn waiting(&self) -> Result<u64> {
+        self.with(|database| Ok(database.begin_read()?.open_table(QUEUE)?.len()?))
+    }
+
+    /// All counters.
+    pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
+        self.with(|database| {
+            let counters = database.begin_read()?.open_table(COUNTERS)?;
+            let entries = counters.iter()?.map(|entry| entry.map(|(name, count)| (name.value().into(), count.value())));
+            Ok(entries.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Writes what was settled without waiting for the disk.
+    pub fn flush(&self) -> Result<()> {
+        self.with(|database| Ok(database.begin_write()?.commit()?))
+    }
+}
+
+fn key_of(waiting: &Waiting) -> (u8, u8, u32) {
+    (waiting.sent, MAX_PRIORITY.saturating_sub(waiting.caption.priority), waiting.sequence)
+}
+
+fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result<()> {
+    let count = counters.get(name)?.map_or(0, |count| count.value());
+    counters.insert(name, count.saturating_add_signed(by))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

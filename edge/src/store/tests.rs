@@ -1,0 +1,84 @@
+use super::*;
+use cssa_wire::command::{SelectiveAck, digest};
+
+fn caption(priority: u8) -> Caption {
+    Caption { time: 1, score: 20, priority, position: None, text: "a river".into() }
+}
+
+#[test]
+fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Store::open(folder.path(), 3)?;
+    for (key, priority) in [("a", 0), ("b", 2), ("c", 0), ("d", 3), ("e", 0)] {
+        store.settle(Some(key), &Outcome::Queued(caption(priority)))?;
+    }
+    store.settle(None, &Outcome::Dropped(Dropped::LowScore))?;
+    store.flush()?;
+    drop(store);
+    let store = Store::open(folder.path(), 3)?;
+    assert!(store.is_done("a")? && !store.is_done("f")?);
+    let counters = store.counters()?;
+    let count = |name: &str| counters.get(name).copied().unwrap_or(0);
+    assert_eq!((count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_score")), (6, 3, 2, 1));
+    let all = |taken: &[Waiting]| taken.iter().map(|waiting| (waiting.sequence, waiting.tries)).collect::<Vec<_>>();
+    let take = |store: &Store, most| store.mark(store.peek(most, |_| true)?);
+    assert_eq!(all(&take(&store, 1)?), [(3, 1)]);
+    drop(store);
+    let store = Store::open(folder.path(), 3)?;
+    let two = take(&store, 2)?;
+    assert_eq!(all(&two), [(3, 2), (1, 1)], "what may have gone out is marked");
+    store.sent(&two, 50, Some(1), None)?;
+    let third = take(&store, 9)?;
+    assert_eq!((all(&third), store.waiting()?), (vec![(0, 1)], 1));
+    store.sent(&third, 20, Some(2), None)?;
+    store.settle(None, &Outcome::Queued(caption(0)))?;
+    assert_eq!(all(&take(&store, 9)?), [(5, 1), (0, 2)], "first sends go before second ones");
+    assert_eq!((store.counters()?[BYTES], store.counters()?[AGAIN]), (70, 1));
+    store.forget(|key| key == "a")?;
+    assert!(!store.is_done("a")?);
+    Ok(())
+}
+
+#[test]
+fn the_ground_retires_captions_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Store::open(folder.path(), 100)?;
+    for priority in [0, 3, 1, 0] {
+        store.settle(None, &Outcome::Queued(caption(priority)))?;
+    }
+    let sent = store.mark(store.peek(4, |sequence| sequence != 2)?)?;
+    assert_eq!(sent.len(), 3);
+    store.sent(&sent, 60, Some(9), None)?;
+    store.sends_anew()?;
+    let arrived = |numbers: &[u32], text: &str| SelectiveAck::of(numbers.iter().map(|&n| (n, digest(n, 1, text))));
+    let none = BTreeMap::new();
+    let obey =
+        |counter, numbers: &[u32]| store.apply_acknowledgement(counter, &arrived(numbers, "a river"), &none, 1000);
+    assert_eq!(obey(999, &[0])?, None, "older than the store");
+    assert_eq!(
+        store.apply_acknowledgement(1000 + 1, &arrived(&[0, 1], "a bridge"), &none, 1000)?,
+        Some(vec![]),
+        "other words"
+    );
+    assert_eq!(obey(1002, &[0, 2])?, Some(vec![]), "one that was never sent");
+    let gone: BTreeMap<u32, u32> = obey(1003, &[0, 1])?.unwrap_or_default().into_iter().collect();
+    assert_eq!(gone.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(obey(1003, &[3])?, None, "a replay");
+    assert_eq!(obey(1004, &[0, 3])?, Some(vec![]), "one is not known any more");
+    let twice = [arrived(&[0, 3], "a river"), arrived(&[3], "a river")].concat();
+    let both = store.apply_acknowledgement(1005, &twice, &gone, 1000)?;
+    assert!(
+        both.is_some_and(|gone| gone.iter().all(|gone| gone.0 == 3)),
+        "one is known to be gone, one is named twice"
+    );
+    drop(store);
+    let store = Store::open(folder.path(), 100)?;
+    assert_eq!(store.apply_acknowledgement(1003, &[], &none, 0)?, None, "a replay after a start");
+    assert_eq!(store.waiting()?, 1);
+    let counters = store.counters()?;
+    assert_eq!((counters[RETIRED], counters[COMMANDS], counters[REFUSED], counters[MISMATCHED]), (3, 5, 3, 3));
+    store.give_up(&store.peek(1, |_| true)?[0])?;
+    assert_eq!((store.waiting()?, store.counters()?["dropped_too_long"]), (0, 1));
+    assert!(store.contact()?.is_none());
+    Ok(())
+}

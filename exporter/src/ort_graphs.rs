@@ -1,0 +1,148 @@
+//! Both graphs of a bundle in ONNX Runtime on the CPU, as any other program would run them.
+
+use crate::caches::Caches;
+use anyhow::{Context, Result, ensure};
+use cssa::bundle::{Bundle, DECODER, ENCODER};
+use cssa::model::Model;
+use cssa::search::Rows;
+use cssa_captioner::{Error, Provider, Runtime, Settings, open_session};
+use cssa_graph::names;
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::value::{DynValue, TensorRef};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Called with the name and the values of an observed tensor.
+pub type Observer = Box<dyn FnMut(&str, &[f32])>;
+
+/// Both graphs of a bundle in ONNX Runtime, as any other program would run them: what the exporter calibrates with, and what
+/// the captioner's decoder is held against.
+pub struct OrtGraphs {
+    observer: Option<Observer>,
+    model: Model,
+    encoder: Session,
+    decoder: Session,
+    cross: Vec<(String, DynValue)>,
+    own: Caches,
+    /// Names of the caches and of what they grow by.
+    own_names: Vec<(String, String)>,
+}
+
+impl OrtGraphs {
+    /// Loads both graphs: the encoder as the settings say, the decoder with one thread of the CPU.
+    pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
+        ensure!(settings.provider == Provider::Cpu, "graphs are observed on the CPU, not with {}", settings.provider);
+        let one = Settings { threads: 1, ..settings.clone() };
+        Ok(Self {
+            observer: None,
+            model: bundle.manifest.model.clone(),
+            encoder: open_session(library, &bundle.folder.join(ENCODER), &bundle.encoder, settings)?,
+            decoder: open_session(library, &bundle.folder.join(DECODER), &bundle.decoder, &one)?,
+            cross: Vec::new(),
+            own: Caches::new(&bundle.manifest.model),
+            own_names: own_names(bundle.manifest.model.decoder_layers),
+        })
+    }
+
+    /// Shows every further float output that the graphs have, of each run, to `observer`: how the exporter sees what is
+    /// inside a network.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    fn run_encoder(&mut self, image: &[f32]) -> Result<Vec<f32>> {
+        let (layers, size) = (self.model.decoder_layers, self.model.image_size);
+        let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
+        let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).context(ENCODER)?;
+        self.cross.clear();
+        for name in (0..layers).flat_map(|layer| [names::cross_key(layer), names::cross_value(layer)]) {
+            let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            self.cross.push((name, value));
+        }
+        let memory = outputs.get(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
+        let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
+        show(&mut self.observer, &outputs)?;
+        drop(outputs);
+        self.own.clear();
+        Ok(memory)
+    }
+
+    fn run_decoder(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
+        let (count, vocabulary) = (rows.tokens.len(), self.model.vocabulary);
+        ensure!(rows.parents.len() == count, "{count} tokens and {} parents", rows.parents.len());
+        ensure!(rows.images.iter().all(|&image| image == 0), "the graphs decode one image at a time");
+        ensure!(!self.cross.is_empty(), "no image has been encoded");
+        self.own.reorder(rows.position, rows.parents)?;
+        let tokens: Vec<i64> = rows.tokens.iter().map(|token| i64::from(token.0)).collect();
+        let position = [rows.position as i64];
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = vec![
+            (names::TOKENS.into(), TensorRef::from_array_view(([count], tokens.as_slice()))?.into()),
+            (names::POSITION.into(), TensorRef::from_array_view(([1], position.as_slice()))?.into()),
+        ];
+        for (name, value) in &self.cross {
+            inputs.push((name.as_str().into(), value.into()));
+        }
+        let shape = self.own.shape();
+        for (tensor, (name, _)) in self.own_names.iter().enumerate() {
+            inputs.push((name.as_str().into(), TensorRef::from_array_view((shape, self.own.values(tensor)))?.into()));
+        }
+        let outputs = self.decoder.run(inputs).context(DECODER)?;
+        for (tensor, (_, name)) in self.own_names.iter().enumerate() {
+            let value = outputs.get(name).with_context(|| format!("{DECODER}: has no output {name}"))?;
+            self.own.grow(tensor, value.try_extract_tensor::<f32>()?.1).context(DECODER)?;
+        }
+        let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
+        logits.clear();
+        logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
+        ensure!(
+            logits.len() == count * vocabulary,
+            "{DECODER}: {} logits, expected {vocabulary} for each of {count} captions",
+            logits.len()
+        );
+        show(&mut self.observer, &outputs)
+    }
+}
+
+/// Names of every layer's keys and values and of what they grow by.
+fn own_names(layers: usize) -> Vec<(String, String)> {
+    let names = |layer| {
+        [(names::self_key(layer), names::new_self_key(layer)), (names::self_value(layer), names::new_self_value(layer))]
+    };
+    (0..layers).flat_map(names).collect()
+}
+
+fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result<()> {
+    let Some(observer) = observer else { return Ok(()) };
+    let own = |name: &str| name == names::MEMORY || name == names::LOGITS || name.starts_with(names::NEW_SELF);
+    for (name, value) in outputs.iter().filter(|(name, _)| !own(name)) {
+        observer(name, value.try_extract_tensor::<f32>()?.1);
+    }
+    Ok(())
+}
+
+/// A runtime gives its own crate's errors.
+fn failed(error: anyhow::Error) -> Error {
+    Error::Runtime(format!("{error:#}"))
+}
+
+impl Runtime for OrtGraphs {
+    fn active(&self) -> String {
+        "ort/CPUExecutionProvider".into()
+    }
+
+    fn kernel(&self) -> &'static str {
+        "onnxruntime"
+    }
+
+    /// There is one place, 0.
+    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>, Error> {
+        if place != 0 {
+            return Err(Error::Unexpected("the graphs decode one image at a time".into()));
+        }
+        self.run_encoder(image).map_err(failed)
+    }
+
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Error> {
+        self.run_decoder(rows, logits).map_err(failed)
+    }
+}

@@ -1,0 +1,28 @@
+//! `scenes`: writes rendered scenes as a dataset.
+
+use clap::Parser;
+use cssa_terminal::LogOptions;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Renders aerial-like scenes with true captions, as a dataset in the Karpathy layout.
+#[derive(Parser)]
+#[command(version, about)]
+struct Options {
+    #[command(flatten)]
+    log: LogOptions,
+    /// Folder of the dataset, new or empty.
+    #[arg(long)]
+    out: PathBuf,
+    /// How many.
+    #[arg(long)]
+    count: usize,
+    /// Another seed gives other scenes; the same gives the same, to the byte.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let Options { log, out, count, seed } = Options::parse();
+    cssa_terminal::run(log, || Ok(scenes::write(&out, count, seed)?))
+}
