@@ -12,8 +12,8 @@ use cssa_captioner::{Choice, MISSING, Provider, Runtime, Settings, find_library}
 use cssa_graph::dequantized;
 use cssa_graph::onnx::ModelProto;
 use exporter::ort_graphs::OrtGraphs;
-use exporter::proof;
-use exporter::verify::verify;
+use exporter::parity::verify;
+use exporter::verification;
 use prost::Message;
 
 #[test]
@@ -113,16 +113,16 @@ fn the_default_bundle_is_int8_and_small() -> Result<()> {
 
 #[test]
 fn the_default_bundle_sees_what_its_run_sees() -> Result<()> {
-    let request = proof::Request {
+    let request = verification::Request {
         bundle: fixtures::bundle(),
         data: fixtures::scenes(),
         split: Split::Train,
         checkpoint: Some(fixtures::run()),
         images: None,
     };
-    let proof = proof::prove(&request)?;
-    assert!(proof.images >= 6);
-    let (ort, tract) = (proof.runtimes["ort"], proof.runtimes["tract"]);
+    let verification = verification::verify(&request)?;
+    assert!(verification.images >= 6);
+    let (ort, tract) = (verification.runtimes["ort"], verification.runtimes["tract"]);
     assert!(ort.least_cosine > 0.995 && ort.divergence < 0.01, "{ort:?}");
     assert!(tract.least_cosine > 0.999 && tract.divergence < 0.001, "{tract:?}");
     Ok(())

@@ -11,12 +11,12 @@ pub struct Parameter {
     /// Its shape; linear weights are `[outputs, inputs]`, convolutions `[outputs, inputs / groups, k, k]`.
     pub shape: Vec<usize>,
     /// How it starts.
-    pub start: Start,
+    pub start: Init,
 }
 
 /// The value a tensor has before training.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
+pub enum Init {
     /// Taken from the backbone's weights file.
     Backbone,
     /// Uniform in ±√(6 / (inputs + outputs)) (Glorot).
@@ -51,7 +51,7 @@ pub fn all(model: &Model) -> Vec<Parameter> {
 #[must_use]
 pub fn backbone(model: &Model) -> Vec<Parameter> {
     let mut list = Vec::new();
-    let mut add = |name: String, shape| list.push(Parameter { name, shape, start: Start::Backbone });
+    let mut add = |name: String, shape| list.push(Parameter { name, shape, start: Init::Backbone });
     for layer in model.backbone.convolutions(model.image_size) {
         let shape = vec![layer.outputs, layer.inputs / layer.groups, layer.kernel, layer.kernel];
         add(format!("{BACKBONE}{}.weight", layer.name), shape);
@@ -70,7 +70,7 @@ pub fn trained(model: &Model) -> Vec<Parameter> {
     text_decoder(&mut list, model, MCCL);
     list.weight("mccl.image_projection", model.width, model.contrast_width);
     list.weight("mccl.text_projection", model.width, model.contrast_width);
-    list.add("mccl.log_temperature", vec![1], Start::Constant(0.0));
+    list.add("mccl.log_temperature", vec![1], Init::Constant(0.0));
     text_decoder(&mut list, model, DECODER);
     list.linear("decoder.output", model.width, model.vocabulary);
     list.0
@@ -91,22 +91,22 @@ pub fn shared_by_decoders(model: &Model) -> Vec<(String, String)> {
 struct List(Vec<Parameter>);
 
 impl List {
-    fn add(&mut self, name: &str, shape: Vec<usize>, start: Start) {
+    fn add(&mut self, name: &str, shape: Vec<usize>, start: Init) {
         self.0.push(Parameter { name: name.into(), shape, start });
     }
 
     fn weight(&mut self, name: &str, inputs: usize, outputs: usize) {
-        self.add(&format!("{name}.weight"), vec![outputs, inputs], Start::Glorot);
+        self.add(&format!("{name}.weight"), vec![outputs, inputs], Init::Glorot);
     }
 
     fn linear(&mut self, name: &str, inputs: usize, outputs: usize) {
         self.weight(name, inputs, outputs);
-        self.add(&format!("{name}.bias"), vec![outputs], Start::Constant(0.0));
+        self.add(&format!("{name}.bias"), vec![outputs], Init::Constant(0.0));
     }
 
     fn norm(&mut self, name: &str, width: usize) {
-        self.add(&format!("{name}.weight"), vec![width], Start::Constant(1.0));
-        self.add(&format!("{name}.bias"), vec![width], Start::Constant(0.0));
+        self.add(&format!("{name}.weight"), vec![width], Init::Constant(1.0));
+        self.add(&format!("{name}.bias"), vec![width], Init::Constant(0.0));
     }
 
     fn attention(&mut self, name: &str, width: usize) {
@@ -126,10 +126,10 @@ fn encoder(list: &mut List, model: &Model) {
     if model.dgp.decay != Decay::None {
         list.linear("encoder.dgp.high", 2, model.dgp.hidden);
         list.weight("encoder.dgp.low", model.dgp.hidden, model.heads);
-        list.add("encoder.dgp.low.bias", vec![model.heads], Start::Constant(OPEN_DGP));
+        list.add("encoder.dgp.low.bias", vec![model.heads], Init::Constant(OPEN_DGP));
     }
     if model.dgp.decay == Decay::Exponential {
-        list.add("encoder.dgp.s", vec![1], Start::Constant(model.dgp.initial_s));
+        list.add("encoder.dgp.s", vec![1], Init::Constant(model.dgp.initial_s));
     }
     for layer in 0..model.encoder_layers {
         let here = format!("encoder.layers.{layer}");
@@ -143,7 +143,7 @@ fn encoder(list: &mut List, model: &Model) {
 fn text_decoder(list: &mut List, model: &Model, prefix: &str) {
     let deviation = libm::sqrtf(1.0 / model.width as f32);
     let embedding = format!("{prefix}embedding.weight");
-    list.add(&embedding, vec![model.vocabulary, model.width], Start::Normal(deviation));
+    list.add(&embedding, vec![model.vocabulary, model.width], Init::Normal(deviation));
     for layer in 0..model.decoder_layers {
         let here = format!("{prefix}layers.{layer}");
         list.attention(&format!("{here}.self_attention"), model.width);

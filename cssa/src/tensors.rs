@@ -115,7 +115,7 @@ fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameters::Start;
+    use crate::parameters::Init;
 
     #[test]
     fn the_first_missing_or_misshapen_tensor_is_named() -> Result<(), Box<dyn std::error::Error>> {
@@ -123,11 +123,8 @@ mod tests {
         let path = folder.path().join("w.safetensors");
         let array = Array { shape: vec![2, 1], data: vec![1.0, -2.0] };
         write(&path, [("a", &array)])?;
-        let parameter = |name: &str, shape: &[usize]| Parameter {
-            name: name.into(),
-            shape: shape.to_vec(),
-            start: Start::Backbone,
-        };
+        let parameter =
+            |name: &str, shape: &[usize]| Parameter { name: name.into(), shape: shape.to_vec(), start: Init::Backbone };
         let read = Tensors::read(&path)?;
         assert_eq!(read.clone().take(&[parameter("p.a", &[2, 1])], "p.")?, [("p.a".to_owned(), array)]);
         let error = read.clone().take(&[parameter("b", &[1])], "").map_err(|e| e.to_string());

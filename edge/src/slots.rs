@@ -3,7 +3,7 @@
 
 use super::health::golden::Golden;
 use anyhow::{Context, Result, bail, ensure};
-use cssa::bundle::{self, Bundle, Place, Trusted};
+use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
 use cssa::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ impl Slots {
         if path.exists() {
             std::fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
-        Place::create(&path)?.fill(&bundle::contents(place)?)?;
+        BundleWriter::create(&path)?.write(&bundle::contents(place)?)?;
         // What lies there now is what was checked: the source may have changed since.
         let written = Bundle::read_trusted(&path, trusted)?;
         ensure!(written.id == new.id, "{}: changed while it was installed", place.display());

@@ -1,10 +1,10 @@
 //! Chooses, by measurement, how ranges are found and which layer groups stay in float.
 
-use crate::calibrate::{self, Images, Levels, METHODS, Method, Range, Spread, Spreads};
-use crate::export::{Graphs, Request, Source};
+use crate::calibrate::{self, ActivationObserver, ActivationObservers, Images, Levels, METHODS, Method, Range};
+use crate::evaluator::{self, Divergence, Evaluator};
 use crate::graph::{self, Name};
-use crate::judge::{self, Judge, Strayed};
 use crate::quantize::{self, Plan};
+use crate::request::{Graphs, Request, Source};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Calibration, Precision, Target, Validation};
 use cssa::dataset::Dataset;
@@ -30,26 +30,26 @@ pub struct Chosen {
 }
 
 /// A float network and what was seen of its activations.
-struct Form {
+struct FloatModel {
     graphs: Graphs,
-    spreads: Spreads,
+    observers: ActivationObservers,
     means: BTreeMap<Name, Vec<f32>>,
 }
 
 /// A way to quantize.
 #[derive(Clone, Copy)]
-struct Way<'a> {
-    form: &'a Form,
+struct Candidate<'a> {
+    model: &'a FloatModel,
     equalized: bool,
     method: Method,
     corrected: bool,
 }
 
 /// Makes candidates and measures them.
-struct Workshop<'a> {
+struct QuantizationSearch<'a> {
     source: &'a Source<'a>,
     target: Target,
-    judge: &'a Judge,
+    evaluator: &'a Evaluator,
 }
 
 /// Finds the way that strays least on the judge's images: channels evened or not, each method of finding ranges (or the one
@@ -60,18 +60,18 @@ pub fn choose(
     graphs: &Graphs,
     float: &Bundle,
     (images, asked): (&Images, Option<Method>),
-    judge: &Judge,
+    evaluator: &Evaluator,
     request: &Request,
 ) -> Result<Chosen> {
     tracing::info!("calibrating with {}", images.selection);
-    let plain = Form::new(graphs.clone(), float, &images.inputs)?;
-    let evened = plain.evened(float, &images.inputs)?;
-    let workshop = Workshop { source, target: request.target, judge };
-    let mut tried: Vec<(f64, Way<'_>)> = Vec::new();
-    let measure = |way: Way<'_>| -> Result<f64> {
-        let strayed = workshop.strayed(&BTreeSet::new(), way, COMPARED)?;
-        let (nats, cosine) = (strayed.divergence, strayed.cosine);
-        tracing::info!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", way.to_string());
+    let plain = FloatModel::new(graphs.clone(), float, &images.inputs)?;
+    let equalized = plain.equalized(float, &images.inputs)?;
+    let search = QuantizationSearch { source, target: request.target, evaluator };
+    let mut tried: Vec<(f64, Candidate<'_>)> = Vec::new();
+    let measure = |candidate: Candidate<'_>| -> Result<f64> {
+        let divergence_of = search.divergence_of(&BTreeSet::new(), candidate, COMPARED)?;
+        let (nats, cosine) = (divergence_of.divergence, divergence_of.cosine);
+        tracing::info!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", candidate.to_string());
         Ok(nats)
     };
     let methods: &[Method] = match (&asked, request.target) {
@@ -80,17 +80,17 @@ pub fn choose(
         (None, Target::Tract) => &METHODS[..1],
         (None, _) => &METHODS,
     };
-    for (equalized, form) in std::iter::once((false, &plain)).chain(evened.iter().map(|form| (true, form))) {
+    for (equalized, model) in std::iter::once((false, &plain)).chain(equalized.iter().map(|model| (true, model))) {
         for (&method, corrected) in methods.iter().flat_map(|method| [(method, false), (method, true)]) {
-            let way = Way { form, equalized, method, corrected };
-            tried.push((measure(way)?, way));
+            let candidate = Candidate { model, equalized, method, corrected };
+            tried.push((measure(candidate)?, candidate));
         }
     }
-    let way = best(&tried)?;
+    let candidate = best(&tried)?;
     let (kept, validation) = match &request.validation {
         None => (BTreeSet::new(), None),
         Some(wanted) => {
-            let (kept, validation) = workshop.hold(wanted, way)?;
+            let (kept, validation) = search.hold(wanted, candidate)?;
             (kept, Some(validation))
         }
     };
@@ -99,32 +99,32 @@ pub fn choose(
         None => "calibration images".into(),
     };
     let calibration = Calibration {
-        method: way.to_string(),
+        method: candidate.to_string(),
         images: images.inputs.len(),
         dataset: images.selection.dataset.clone(),
         split: images.selection.split.map(|split| split.name().into()),
         sha256: images.sha256.clone(),
         judged_on,
-        divergence: tried.iter().map(|(nats, way)| (way.to_string(), *nats)).collect(),
+        divergence: tried.iter().map(|(nats, candidate)| (candidate.to_string(), *nats)).collect(),
     };
-    Ok(Chosen { graphs: workshop.graphs(&kept, way)?, kept, calibration, validation })
+    Ok(Chosen { graphs: search.graphs(&kept, candidate)?, kept, calibration, validation })
 }
 
-fn best<'a>(tried: &[(f64, Way<'a>)]) -> Result<Way<'a>> {
+fn best<'a>(tried: &[(f64, Candidate<'a>)]) -> Result<Candidate<'a>> {
     let least = tried.iter().min_by(|a, b| a.0.total_cmp(&b.0));
-    least.map(|(_, way)| *way).context("no way to quantize")
+    least.map(|(_, candidate)| *candidate).context("no way to quantize")
 }
 
-impl Form {
+impl FloatModel {
     fn new(graphs: Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<Self> {
-        let spreads = observed(&graphs, float, images)?;
-        let means = spreads.iter().map(|(name, spread)| (name.clone(), spread.means())).collect();
-        Ok(Self { graphs, spreads, means })
+        let observers = observed(&graphs, float, images)?;
+        let means = observers.iter().map(|(name, spread)| (name.clone(), spread.means())).collect();
+        Ok(Self { graphs, observers, means })
     }
 
     /// The same network with evener channels; none where it has no channels that could be evened, as behind ReLU6.
-    fn evened(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Option<Self>> {
-        let largest = self.spreads.iter().map(|(name, spread)| (name.clone(), spread.largest.clone())).collect();
+    fn equalized(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Option<Self>> {
+        let largest = self.observers.iter().map(|(name, spread)| (name.clone(), spread.largest.clone())).collect();
         let encoder = quantize::equalize(self.graphs.encoder.clone(), &largest)?;
         if encoder == self.graphs.encoder {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Form {
     }
 }
 
-impl std::fmt::Display for Way<'_> {
+impl std::fmt::Display for Candidate<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [before, after] = [(self.equalized, "equalized, "), (self.corrected, ", corrected")]
             .map(|(done, word)| if done { word } else { "" });
@@ -142,7 +142,7 @@ impl std::fmt::Display for Way<'_> {
 }
 
 /// The spreads of all activations that INT8 needs.
-pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<Spreads> {
+pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<ActivationObservers> {
     let open = |model: &ModelProto| -> Result<Vec<u8>> {
         Ok(graph::bytes(&calibrate::with_outputs(model.clone(), &quantize::activations(model)?)))
     };
@@ -150,19 +150,19 @@ pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<
     let mut channels = quantize::activations(&graphs.encoder)?;
     channels.extend(quantize::activations(&graphs.decoder)?);
     let library = find_library().context(MISSING)?;
-    let settings = judge::settings(Choice::Ort);
-    calibrate::spreads(&open, &channels, &library, &settings, images)
+    let settings = evaluator::settings(Choice::Ort);
+    calibrate::observers(&open, &channels, &library, &settings, images)
 }
 
-impl Workshop<'_> {
-    fn graphs(&self, float: &BTreeSet<String>, way: Way<'_>) -> Result<Graphs> {
-        let Form { graphs, spreads, means } = way.form;
+impl QuantizationSearch<'_> {
+    fn graphs(&self, float: &BTreeSet<String>, candidate: Candidate<'_>) -> Result<Graphs> {
+        let FloatModel { graphs, observers, means } = candidate.model;
         let levels = Levels::of(self.target);
-        let range = |spread: &Spread| way.method.range(&spread.histogram, levels);
+        let range = |spread: &ActivationObserver| candidate.method.range(&spread.histogram, levels);
         let ranges: BTreeMap<Name, Range> =
-            spreads.iter().map(|(name, spread)| (name.clone(), range(spread))).collect();
+            observers.iter().map(|(name, spread)| (name.clone(), range(spread))).collect();
         let unmoved = BTreeMap::new();
-        let means = if way.corrected { means } else { &unmoved };
+        let means = if candidate.corrected { means } else { &unmoved };
         let plan = Plan { target: self.target, float, ranges: &ranges, means };
         Ok(Graphs {
             encoder: quantize::quantize(graphs.encoder.clone(), &plan)?,
@@ -170,28 +170,33 @@ impl Workshop<'_> {
         })
     }
 
-    fn bundle(&self, float: &BTreeSet<String>, way: Way<'_>) -> Result<Bundle> {
-        self.source.bundle(&self.graphs(float, way)?, self.target, |_| Precision::Int8)
+    fn bundle(&self, float: &BTreeSet<String>, candidate: Candidate<'_>) -> Result<Bundle> {
+        self.source.bundle(&self.graphs(float, candidate)?, self.target, |_| Precision::Int8)
     }
 
-    fn strayed(&self, float: &BTreeSet<String>, way: Way<'_>, most: usize) -> Result<Strayed> {
-        self.judge.strayed(&self.bundle(float, way)?, most)
+    fn divergence_of(&self, float: &BTreeSet<String>, candidate: Candidate<'_>, most: usize) -> Result<Divergence> {
+        self.evaluator.divergence_of(&self.bundle(float, candidate)?, most)
     }
 
     /// The fewest groups in float with which the score holds, and that score.
-    fn hold(&self, wanted: &crate::export::Validation, way: Way<'_>) -> Result<(BTreeSet<String>, Validation)> {
-        let float_cider = self.judge.cider(self.judge.float().iter().map(|answer| answer.text.as_str()))?;
-        let questions = self.judge.questions();
+    fn hold(
+        &self,
+        wanted: &crate::request::Validation,
+        candidate: Candidate<'_>,
+    ) -> Result<(BTreeSet<String>, Validation)> {
+        let float_cider =
+            self.evaluator.cider(self.evaluator.float().iter().map(|prediction| prediction.text.as_str()))?;
+        let samples = self.evaluator.samples();
         let dataset = Dataset::read(&wanted.folder, self.source.checkpoint.description.dev)?.name;
         let measure = |kept: &BTreeSet<String>| -> Result<Validation> {
-            let captions = judge::captions(&self.bundle(kept, way)?, questions, Choice::Ort)?;
+            let captions = evaluator::captions(&self.bundle(kept, candidate)?, samples, Choice::Ort)?;
             let found = Validation {
                 dataset: dataset.clone(),
                 split: wanted.split.name().into(),
-                images: questions.len(),
+                images: samples.len(),
                 float_cider,
-                cider: self.judge.cider(captions.iter().map(String::as_str))?,
-                agreement: self.judge.agreement(captions.iter().map(String::as_str)),
+                cider: self.evaluator.cider(captions.iter().map(String::as_str))?,
+                agreement: self.evaluator.agreement(captions.iter().map(String::as_str)),
                 max_loss: wanted.max_loss,
             };
             tracing::info!(
@@ -210,7 +215,7 @@ impl Workshop<'_> {
         if holds(&all) {
             return Ok((BTreeSet::new(), all));
         }
-        let ranked = self.ranked(way)?;
+        let ranked = self.ranked(candidate)?;
         let worst = |count: usize| ranked.iter().take(count).cloned().collect::<BTreeSet<_>>();
         let (mut failed, mut count) = (0, 1);
         let mut held = loop {
@@ -234,13 +239,13 @@ impl Workshop<'_> {
     }
 
     /// The groups by the damage that each does alone, the worst first.
-    fn ranked(&self, way: Way<'_>) -> Result<Vec<String>> {
+    fn ranked(&self, candidate: Candidate<'_>) -> Result<Vec<String>> {
         let groups = &self.source.groups;
         tracing::info!("measuring the damage of each of {} layer groups", groups.len());
         let mut damage = Vec::with_capacity(groups.len());
         for group in groups {
             let others = groups.iter().filter(|other| *other != group).cloned().collect();
-            damage.push((self.strayed(&others, way, RANKED)?.divergence, group.clone()));
+            damage.push((self.divergence_of(&others, candidate, RANKED)?.divergence, group.clone()));
         }
         damage.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (divergence, group) in damage.iter().take(5) {

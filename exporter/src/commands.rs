@@ -2,13 +2,14 @@
 
 use crate::options::{Action, Delta, Export, Inspect, Pack, Quantize, Target, Threshold, Verify};
 use anyhow::{Context, Result};
-use cssa::bundle::{self, Bundle, MANIFEST, Place, Precision, SIGNATURE};
+use cssa::bundle::{self, Bundle, BundleWriter, MANIFEST, Precision, SIGNATURE};
 use cssa::files;
 use cssa_captioner::{Captioner, Settings};
 use cssa_terminal::print;
-use exporter::export::{self, Calibration, Request, Validation};
-use exporter::proof::{self, Compared};
+use exporter::export;
+use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
+use exporter::verification::{self, Compared};
 use exporter::{inspect, report, threshold};
 
 /// Does what was asked for.
@@ -62,17 +63,17 @@ fn inspect(options: &Inspect) -> Result<()> {
 fn verify(options: Verify) -> Result<()> {
     let Verify { bundle, data, split, checkpoint, images, report: path, json } = options;
     files::check_writable(&path)?;
-    let proof = proof::prove(&proof::Request { bundle, data, split, checkpoint, images })?;
-    files::write(&path, report::page(&proof)?.as_bytes())?;
+    let verification = verification::verify(&verification::Request { bundle, data, split, checkpoint, images })?;
+    files::write(&path, report::page(&verification)?.as_bytes())?;
     if json {
-        return print(&serde_json::to_string(&proof)?);
+        return print(&serde_json::to_string(&verification)?);
     }
     print(&format!(
         "{:8} {:>8} {:>9} {:>13} {:>8} {:>8} {:>12} {:>10}",
         "runtime", "CIDEr", "change", "same caption", "cosine", "least", "logit error", "nats"
     ))?;
-    print(&format!("{:8} {:8.4}", "float", proof.float_cider))?;
-    for (name, compared) in &proof.runtimes {
+    print(&format!("{:8} {:8.4}", "float", verification.float_cider))?;
+    for (name, compared) in &verification.runtimes {
         let Compared { cosine, least_cosine, logit_error, divergence, agreement, cider, change } = compared;
         let (change, agreement) = (change * 100.0, agreement * 100.0);
         print(&format!(
@@ -88,7 +89,7 @@ fn pack(options: &Pack) -> Result<()> {
         let signature = Signer::read(key)?.sign(&contents[MANIFEST])?;
         contents.insert(SIGNATURE.into(), signature);
     }
-    Place::create(&options.out)?.fill(&contents)?;
+    BundleWriter::create(&options.out)?.write(&contents)?;
     Ok(())
 }
 

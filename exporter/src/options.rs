@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cssa::dataset::Split;
 use cssa_terminal::LogOptions;
-use exporter::export::Method;
+use exporter::request::Method;
 use std::path::PathBuf;
 
 /// Exports a trained model for `edge` and proves that it still says the same.

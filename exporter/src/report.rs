@@ -1,7 +1,7 @@
 //! The report of `exporter verify` as one HTML page: scores by runtime, the images that lost most, activation ranges.
 
 use crate::calibrate::{Histogram, Range};
-use crate::proof::{Case, Proof};
+use crate::verification::{Case, Verification};
 use anyhow::Result;
 use cssa::page::{embedded, escape};
 use std::fmt::Write;
@@ -21,22 +21,22 @@ td:first-child,th:first-child{text-align:left}\
 article{display:flex;gap:1.2em;padding:1em 0;border-top:1px solid #ddd}article img{width:220px;height:220px;flex:none}\
 .two{display:grid;grid-template-columns:1fr 1fr;gap:1.2em}h4{margin:0;color:#666;font-weight:500}\
 .changed{color:#c4221a;font-weight:600}ul{margin:.4em 0;padding-left:1.2em;color:#555}small{color:#777}\
-.spreads{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:1em}\
+.observers{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:1em}\
 figure{margin:0;overflow-wrap:anywhere}figcaption{font-size:12px;color:#555}";
 
 /// The page.
-pub fn page(proof: &Proof) -> Result<String> {
-    let title = format!("Bundle {} on {} {}", proof.bundle, escape(&proof.dataset), proof.split);
+pub fn page(verification: &Verification) -> Result<String> {
+    let title = format!("Bundle {} on {} {}", verification.bundle, escape(&verification.dataset), verification.split);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\n\
          <h1>{title}</h1>\n<p>{} images, beside {}.</p>\n<table><tr><th>runtime</th><th>CIDEr</th><th>change</th>\
          <th>same caption</th><th>memory cosine</th><th>least</th><th>largest logit error</th><th>next word, nats</th></tr>\n\
          <tr><td>float</td><td>{:.4}</td><td></td><td></td><td></td><td></td><td></td><td></td></tr>\n",
-        proof.images,
-        escape(&proof.reference),
-        proof.float_cider
+        verification.images,
+        escape(&verification.reference),
+        verification.float_cider
     );
-    for (runtime, compared) in &proof.runtimes {
+    for (runtime, compared) in &verification.runtimes {
         writeln!(
             page,
             "<tr><td>{runtime}</td><td>{:.4}</td><td>{:+.2} %</td><td>{:.1} %</td><td>{:.5}</td><td>{:.5}</td><td>{:.3}</td><td>{:.5}</td></tr>",
@@ -50,20 +50,20 @@ pub fn page(proof: &Proof) -> Result<String> {
         )?;
     }
     page.push_str("</table>\n<h2>Images that lost most</h2>\n");
-    let changed: Vec<&Case> = proof.cases.iter().filter(|case| case.float != case.caption).collect();
+    let changed: Vec<&Case> = verification.cases.iter().filter(|case| case.float != case.caption).collect();
     if changed.is_empty() {
         page.push_str("<p>Every caption is the float model's.</p>\n");
     }
     for case in changed.iter().take(CASES) {
         write_case(&mut page, case)?;
     }
-    let shown = proof.activations.len();
+    let shown = verification.activations.len();
     writeln!(
         page,
         "<h2>Activation ranges</h2>\n<p>{shown} quantized activations of the float model, counts on a logarithmic scale; the bar \
          below is the range that 8 bits cover.</p>\n<div class=\"spreads\">"
     )?;
-    for (name, spread, range) in &proof.activations {
+    for (name, spread, range) in &verification.activations {
         write_spread(&mut page, name, spread, *range)?;
     }
     page.push_str("</div></html>\n");
@@ -72,13 +72,13 @@ pub fn page(proof: &Proof) -> Result<String> {
 
 fn write_case(page: &mut String, case: &Case) -> Result<()> {
     let references: String =
-        case.question.references.iter().map(|reference| format!("<li>{}</li>", escape(reference))).collect();
-    let name = case.question.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        case.sample.references.iter().map(|reference| format!("<li>{}</li>", escape(reference))).collect();
+    let name = case.sample.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     writeln!(
         page,
         "<article><img alt=\"\" src=\"{}\"><div><div class=\"two\"><div><h4>float, CIDEr {:.3}</h4>{}</div>\
          <div><h4>bundle, CIDEr {:.3}</h4>{}</div></div><ul>{references}</ul><small>{} · memory cosine {:.5}</small></div></article>",
-        embedded(&case.question.path, SIDE)?,
+        embedded(&case.sample.path, SIDE)?,
         case.cider.0,
         beside(&case.float, &case.caption),
         case.cider.1,

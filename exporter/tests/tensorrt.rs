@@ -7,10 +7,10 @@ use cssa::tolerance::HALVED;
 use cssa_captioner::{Decoder, find_library};
 use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use exporter::calibrate::Range;
-use exporter::export::{Graphs, Source};
 use exporter::quantize::{self, Plan};
+use exporter::request::{Graphs, Source};
 use exporter::weights::Weights;
-use exporter::{decoder, encoder, graph, verify};
+use exporter::{decoder, encoder, graph, parity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -152,6 +152,6 @@ fn all_in_fp16_agrees_with_libtorch() -> Result<()> {
     let (encoder, decoder) = (types(&half.encoder)?, types(&half.decoder)?);
     assert_eq!((encoder["_conv_stem.half"], decoder["decoder.output.half"]), (DataType::Float16, DataType::Float16));
     let bundle = source.bundle(&half, Target::Tensorrt, |_| Precision::Fp16)?;
-    assert_eq!(verify::verify(&bundle, &golden, HALVED, "fp16")?.len(), 6);
+    assert_eq!(parity::verify(&bundle, &golden, HALVED, "fp16")?.len(), 6);
     Ok(())
 }

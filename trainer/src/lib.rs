@@ -8,6 +8,7 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod evaluate;
+mod held_out;
 pub mod log;
 pub mod net;
 pub mod progress;

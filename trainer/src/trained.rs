@@ -1,17 +1,17 @@
 //! What a finished run is good for: captions of a split with their scores, and golden vectors.
 
+use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
 use crate::data::samples::with_ends;
 use crate::evaluate::{self, Captioner};
-use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, from_array, to_array};
+use crate::held_out::HeldOut;
+use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, to_array};
 use crate::progress::Progress;
-use crate::run::{HeldOut, read_datasets};
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
 use cssa::dataset::Split;
 use cssa::model::{Model, Search};
 use cssa::search::{DocumentFrequencies, Strategy};
-use cssa::tensors::Array;
 use cssa::vocabulary::Vocabulary;
 use cssa::{files, parameters, preprocess};
 use serde::Serialize;
@@ -51,7 +51,7 @@ impl Trained {
     pub fn read(run: &Path, device: Device) -> Result<Self> {
         let Checkpoint { description, tensors, vocabulary, document_frequencies, .. } = Checkpoint::read(run)?;
         let store = Store::new(&description.model, 0, device);
-        restore(&store, &tensors)?;
+        store.restore(&tensors)?;
         let raw = tensors.into_iter().filter(|(name, _)| name.starts_with(parameters::BACKBONE)).collect();
         let backbone = BackboneNet::new(&description.model, raw, device)?;
         Ok(Self { description, store, backbone, vocabulary, document_frequencies })
@@ -133,15 +133,6 @@ impl Trained {
     pub fn golden(&self, images: &[(PathBuf, String)]) -> Result<Golden> {
         golden(&self.store, self.model(), &self.vocabulary, &self.backbone, images)
     }
-}
-
-/// Puts a checkpoint's trained tensors into the store.
-pub(crate) fn restore(store: &Store, tensors: &[(String, Array)]) -> Result<()> {
-    let trained = tensors.iter().filter(|(name, _)| !name.starts_with(parameters::BACKBONE));
-    for (name, array) in trained {
-        store.set(name, &from_array(array, store.device()))?;
-    }
-    Ok(())
 }
 
 fn golden(

@@ -12,7 +12,7 @@
 //! (modulo 256) the next of `differences`, and a count of bytes to take from `fresh` after them. Weights that training
 //! moved a little differ by little numbers, which compress well where the bytes themselves do not.
 
-use super::shelf::{self, Contents};
+use super::storage::{self, Contents};
 use super::{MANIFEST, MAX_FILE, Manifest, SIGNATURE, Trusted, hexadecimal};
 use crate::files::{self, FileError};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ impl Delta {
 
     /// Reads a delta.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let mut contents = shelf::unpack(path, &files::read(path, MAX_FILE)?)?;
+        let mut contents = storage::unpack(path, &files::read(path, MAX_FILE)?)?;
         let mut take = |name: &str| {
             contents.remove(name).ok_or_else(|| FileError::content(path, format!("{name} is missing: it is no delta")))
         };
@@ -147,7 +147,7 @@ impl Delta {
                 contents.insert(format!("{name}.{part}"), content.clone());
             }
         }
-        let bytes = shelf::pack(&contents, true).map_err(|error| unwritable(&error))?;
+        let bytes = storage::pack(&contents, true).map_err(|error| unwritable(&error))?;
         files::write(path, &bytes)?;
         Ok(bytes.len() as u64)
     }

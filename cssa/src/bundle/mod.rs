@@ -4,13 +4,15 @@
 
 mod default;
 mod delta;
-mod shelf;
+mod names;
 mod signature;
+mod storage;
 
 pub use default::{checkout, named_or_default};
 pub use delta::{Change, Delta};
-pub use shelf::{Contents, EXTENSION, Place};
+pub use names::{DECODER, ENCODER, FORMAT, MANIFEST};
 pub use signature::{SIGNATURE, Trusted};
+pub use storage::{BundleWriter, Contents, EXTENSION};
 
 use crate::checkpoint::{DOCUMENT_FREQUENCIES, LANGUAGE_MODEL, Provenance, VOCABULARY};
 use crate::dataset::DevRule;
@@ -19,23 +21,13 @@ use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
 use crate::search::{DocumentFrequencies, MissingFrequencies, Strategy};
 use crate::vocabulary::Vocabulary;
+use names::MAX_FILE;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shelf::Shelf;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Name of the manifest.
-pub const MANIFEST: &str = "manifest.toml";
-/// Name of the encoder's graph.
-pub const ENCODER: &str = "encoder.onnx";
-/// Name of the decoder's graph.
-pub const DECODER: &str = "decoder.onnx";
-/// Version of the layout that this code reads and writes.
-pub const FORMAT: u32 = 2;
-
-const MAX_FILE: u64 = 1 << 30;
+use storage::BundleReader;
 
 /// `manifest.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,14 +183,14 @@ pub struct Language {
 impl Manifest {
     /// Reads and checks the manifest of a bundle.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        Self::open(&mut Shelf::open(path)?, None)
+        Self::open(&mut BundleReader::open(path)?, None)
     }
 
-    fn open(shelf: &mut Shelf, trusted: Option<&Trusted>) -> Result<Self, FileError> {
-        let path = shelf.place(MANIFEST);
-        let bytes = shelf.get(MANIFEST, 1 << 20)?;
+    fn open(reader: &mut BundleReader, trusted: Option<&Trusted>) -> Result<Self, FileError> {
+        let path = reader.place(MANIFEST);
+        let bytes = reader.get(MANIFEST, 1 << 20)?;
         if let Some(trusted) = trusted {
-            trusted.check(&path, &bytes, shelf.find(SIGNATURE, 1 << 16)?.as_deref())?;
+            trusted.check(&path, &bytes, reader.find(SIGNATURE, 1 << 16)?.as_deref())?;
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| FileError::content(&path, "is not UTF-8 text"))?;
         Self::parse(&path, text)
@@ -230,9 +222,9 @@ impl Manifest {
     }
 
     /// Reads a file of the bundle and checks it against its entry.
-    fn file(&self, shelf: &mut Shelf, name: &str) -> Result<Vec<u8>, FileError> {
-        let bytes = shelf.get(name, MAX_FILE)?;
-        self.check(&shelf.place(name), name, &bytes)?;
+    fn file(&self, reader: &mut BundleReader, name: &str) -> Result<Vec<u8>, FileError> {
+        let bytes = reader.get(name, MAX_FILE)?;
+        self.check(&reader.place(name), name, &bytes)?;
         Ok(bytes)
     }
 
@@ -268,24 +260,24 @@ impl Bundle {
 
     /// Reads a bundle that must be signed with the trusted key, where one is given.
     pub fn read_trusted(path: &Path, trusted: Option<&Trusted>) -> Result<Self, FileError> {
-        let mut shelf = Shelf::open(path)?;
-        let manifest = Manifest::open(&mut shelf, trusted)?;
-        let place = shelf.place(VOCABULARY);
-        let text = String::from_utf8(manifest.file(&mut shelf, VOCABULARY)?)
+        let mut reader = BundleReader::open(path)?;
+        let manifest = Manifest::open(&mut reader, trusted)?;
+        let place = reader.place(VOCABULARY);
+        let text = String::from_utf8(manifest.file(&mut reader, VOCABULARY)?)
             .map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
-        let language = Language::of(&manifest, &mut shelf)?;
+        let language = Language::of(&manifest, &mut reader)?;
         let document_frequencies = match manifest.search.consensus {
             Some(_) => {
-                let bytes = manifest.file(&mut shelf, DOCUMENT_FREQUENCIES)?;
-                let place = shelf.place(DOCUMENT_FREQUENCIES);
+                let bytes = manifest.file(&mut reader, DOCUMENT_FREQUENCIES)?;
+                let place = reader.place(DOCUMENT_FREQUENCIES);
                 Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
             }
             None => None,
         };
         Ok(Self {
             document_frequencies,
-            encoder: manifest.file(&mut shelf, ENCODER)?,
-            decoder: manifest.file(&mut shelf, DECODER)?,
+            encoder: manifest.file(&mut reader, ENCODER)?,
+            decoder: manifest.file(&mut reader, DECODER)?,
             folder: path.into(),
             vocabulary: crate::checkpoint::parse_vocabulary(&place, &text, &manifest.model)?,
             id: language.id,
@@ -305,29 +297,29 @@ impl Bundle {
 impl Language {
     /// Reads what packing and unpacking captions takes.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let mut shelf = Shelf::open(path)?;
-        Self::of(&Manifest::open(&mut shelf, None)?, &mut shelf)
+        let mut reader = BundleReader::open(path)?;
+        Self::of(&Manifest::open(&mut reader, None)?, &mut reader)
     }
 
-    fn of(manifest: &Manifest, shelf: &mut Shelf) -> Result<Self, FileError> {
-        let path = shelf.place(LANGUAGE_MODEL);
-        let bytes = manifest.file(shelf, LANGUAGE_MODEL)?;
+    fn of(manifest: &Manifest, reader: &mut BundleReader) -> Result<Self, FileError> {
+        let path = reader.place(LANGUAGE_MODEL);
+        let bytes = manifest.file(reader, LANGUAGE_MODEL)?;
         Ok(Self { model: crate::checkpoint::parse_language_model(&path, &bytes)?, id: manifest.id() })
     }
 }
 
 /// All files of a bundle, checked: the manifest, what it names, and the signature where there is one.
 pub fn contents(path: &Path) -> Result<Contents, FileError> {
-    let mut shelf = Shelf::open(path)?;
-    let bytes = shelf.get(MANIFEST, 1 << 20)?;
-    let place = shelf.place(MANIFEST);
+    let mut reader = BundleReader::open(path)?;
+    let bytes = reader.get(MANIFEST, 1 << 20)?;
+    let place = reader.place(MANIFEST);
     let text = std::str::from_utf8(&bytes).map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
     let manifest = Manifest::parse(&place, text)?;
     let mut contents = Contents::new();
     for name in manifest.files.keys() {
-        contents.insert(name.clone(), manifest.file(&mut shelf, name)?);
+        contents.insert(name.clone(), manifest.file(&mut reader, name)?);
     }
-    if let Some(signature) = shelf.find(SIGNATURE, 1 << 16)? {
+    if let Some(signature) = reader.find(SIGNATURE, 1 << 16)? {
         contents.insert(SIGNATURE.into(), signature);
     }
     contents.insert(MANIFEST.into(), bytes);

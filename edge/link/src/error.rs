@@ -1,6 +1,5 @@
 //! What goes wrong with ports, and with what is written of them.
 
-use crate::framing::Framing;
 use std::io;
 use std::path::PathBuf;
 
@@ -33,8 +32,13 @@ pub enum LinkError {
         expected: &'static str,
     },
     /// A framing that there is not.
-    #[error("{0:?}: expected one of {names:?}", names = Framing::NAMES)]
-    Framing(String),
+    #[error("{found:?}: expected one of {expected:?}")]
+    Framing {
+        /// What was said.
+        found: String,
+        /// The framings that there are.
+        expected: &'static [&'static str],
+    },
     /// A file that is no key.
     #[error("{}: expected 64 hexadecimal digits, as ground key writes them", .0.display())]
     NoKey(PathBuf),

@@ -33,7 +33,7 @@ impl std::str::FromStr for Framing {
             "plain" => Ok(Self::Plain),
             "ccsds" => Ok(Self::Ccsds),
             "ccsds-rs" => Ok(Self::CcsdsRs),
-            _ => Err(LinkError::Framing(name.into())),
+            _ => Err(LinkError::Framing { found: name.into(), expected: Self::NAMES }),
         }
     }
 }

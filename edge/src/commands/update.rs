@@ -1,7 +1,7 @@
 //! `edge update`.
 
 use anyhow::Result;
-use cssa::bundle::{Bundle, Delta, Place, Trusted, named_or_default};
+use cssa::bundle::{Bundle, BundleWriter, Delta, Trusted, named_or_default};
 use std::path::PathBuf;
 
 /// Options of `edge update`.
@@ -24,10 +24,10 @@ pub(crate) struct UpdateOptions {
 /// says.
 pub(crate) fn update(options: &UpdateOptions) -> Result<()> {
     let trusted = options.trust.as_deref().map(Trusted::read).transpose()?;
-    let place = Place::create(&options.out)?;
+    let place = BundleWriter::create(&options.out)?;
     let earlier = cssa::bundle::contents(&named_or_default(options.bundle.as_deref())?)?;
     let new = Delta::read(&options.delta)?.apply(&options.delta, &earlier, trusted.as_ref())?;
-    place.fill(&new)?;
+    place.write(&new)?;
     let bundle = Bundle::read_trusted(&options.out, trusted.as_ref())?;
     tracing::info!("{}: bundle {:04x}", options.out.display(), bundle.id);
     Ok(())

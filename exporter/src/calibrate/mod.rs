@@ -37,7 +37,7 @@ pub enum Channels {
 
 /// What was seen of one tensor.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
+pub struct ActivationObserver {
     /// All values.
     pub histogram: Histogram,
     /// Largest magnitude of each channel.
@@ -47,9 +47,9 @@ pub struct Spread {
 }
 
 /// What was seen of every observed tensor.
-pub type Spreads = BTreeMap<Name, Spread>;
+pub type ActivationObservers = BTreeMap<Name, ActivationObserver>;
 
-impl Spread {
+impl ActivationObserver {
     /// The mean of each channel.
     #[must_use]
     pub fn means(&self) -> Vec<f32> {
@@ -171,17 +171,17 @@ pub fn with_outputs(mut model: ModelProto, names: &BTreeMap<Name, Channels>) -> 
 }
 
 /// What is seen of the tensors `channels` over the images; the bundle's graphs have them among their outputs.
-pub fn spreads(
+pub fn observers(
     bundle: &Bundle,
     channels: &BTreeMap<Name, Channels>,
     library: &Path,
     settings: &Settings,
     images: &[Vec<f32>],
-) -> Result<Spreads> {
+) -> Result<ActivationObservers> {
     let channels = channels.clone();
-    let spreads: Rc<RefCell<Spreads>> = Rc::default();
+    let observers: Rc<RefCell<ActivationObservers>> = Rc::default();
     let mut runtime = OrtGraphs::open(bundle, library, settings)?;
-    let seen = Rc::clone(&spreads);
+    let seen = Rc::clone(&observers);
     let see = move |name: &str, values: &[f32]| {
         if let Some(channels) = channels.get(name) {
             seen.borrow_mut().entry(name.to_owned()).or_default().add(values, *channels);
@@ -198,7 +198,7 @@ pub fn spreads(
         search::search(&mut Steps(&mut runtime), search)?;
     }
     drop(runtime);
-    Ok(spreads.take())
+    Ok(observers.take())
 }
 
 #[cfg(test)]

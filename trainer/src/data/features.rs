@@ -2,12 +2,12 @@
 //! backbone's frozen layers as FP16, or the decoded pixels. A file's name carries a hash of all that its content follows
 //! from, so a file with the right name is the right file.
 
-use super::augment::{self, Augmentation};
 use super::rows::{Rows, Writer};
 use crate::net::BackboneNet;
+use crate::net::augment::{self, Augmentation};
 use crate::progress::{Progress, Stage};
 use anyhow::{Context, Result};
-use cssa::dataset::Captioned;
+use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Model;
 use cssa::random::Random;
 use cssa::{files, preprocess};
@@ -36,6 +36,13 @@ pub struct Source<'a> {
 const BATCH: usize = 16;
 
 impl Source<'_> {
+    /// [`Source::features`] of a part of a dataset.
+    pub fn split_features(&self, dataset: &Dataset, split: Split, view: usize, progress: &Progress) -> Result<Rows> {
+        let images: Vec<&Captioned> = dataset.split(split).collect();
+        let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
+        self.features(&name, &images, view, progress)
+    }
+
     /// Output of the frozen layers for `images` in view `view` (0: the image itself), a row `[N, C]` each.
     pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
         let (cells, channels) = self.backbone.frozen_output();

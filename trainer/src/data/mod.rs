@@ -1,7 +1,7 @@
 //! From datasets to batches: cached features and pixels, augmented views, captions as tokens.
 
-pub mod augment;
 pub mod batches;
+pub mod datasets;
 pub mod features;
 pub mod rows;
 pub mod samples;

@@ -1,9 +1,9 @@
 //! Train images with their captions as tokens.
 
-use super::augment::{self, Augmentation};
 use super::features::to_tensor;
 use super::rows::Rows;
 use crate::net::Images;
+use crate::net::augment::{self, Augmentation};
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split, scene_class};
 use cssa::random::Random;

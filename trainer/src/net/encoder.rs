@@ -1,7 +1,7 @@
 //! From images to memory: the backbone's layers, as far as they are not cached, then the DG-former.
 
 use super::{BackboneNet, DgFormer, Mode, Store};
-use crate::data::augment::{self, Augmentation};
+use crate::net::augment::{self, Augmentation};
 use anyhow::Result;
 use cssa::model::Model;
 use tch::{Kind, Tensor};

@@ -1,32 +1,10 @@
 //! Linear, LayerNorm and the feed-forward network.
 
-use super::Store;
+use super::precision::Precision;
+use super::store::Store;
 use anyhow::Result;
 use cssa::model::LAYER_NORM_EPSILON;
-use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
-
-/// Arithmetic of the linear layers, the attention products and the convolutions. LayerNorm, softmax, sums over the residual
-/// path, losses and weights are FP32 always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// FP32.
-    #[default]
-    Float,
-    /// bfloat16 operands.
-    Bfloat16,
-}
-
-impl Precision {
-    /// The operand in this arithmetic.
-    pub fn cast(self, x: &Tensor) -> Tensor {
-        match self {
-            Self::Float => x.shallow_clone(),
-            Self::Bfloat16 => x.to_kind(Kind::BFloat16),
-        }
-    }
-}
+use tch::{Device, Tensor};
 
 /// Whether dropout is active.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,6 +111,7 @@ impl FeedForward {
 mod tests {
     use super::*;
     use cssa::model::Model;
+    use tch::Kind;
 
     #[test]
     fn a_convolution_is_the_same_layer() -> Result<()> {

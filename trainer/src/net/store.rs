@@ -1,9 +1,9 @@
 //! The trained tensors of a model by name.
 
-use super::Precision;
+use super::precision::Precision;
 use anyhow::{Context, Result, anyhow, ensure};
 use cssa::model::Model;
-use cssa::parameters::{self, Parameter, Start};
+use cssa::parameters::{self, Init, Parameter};
 use cssa::random::Random;
 use cssa::tensors::Array;
 use sha2::{Digest, Sha256};
@@ -56,6 +56,15 @@ impl Store {
         let shared = tensor.shallow_clone();
         self.tensors.insert(name, tensor);
         shared
+    }
+
+    /// Takes a checkpoint's trained tensors.
+    pub fn restore(&self, tensors: &[(String, Array)]) -> Result<()> {
+        let trained = tensors.iter().filter(|(name, _)| !name.starts_with(parameters::BACKBONE));
+        for (name, array) in trained {
+            self.set(name, &from_array(array, self.device))?;
+        }
+        Ok(())
     }
 
     /// Where the tensors are.
@@ -133,9 +142,9 @@ fn start(parameter: &Parameter, seed: u64) -> Tensor {
     let count = parameter.shape.iter().product();
     let mut random = named_stream(&parameter.name, seed);
     let values: Vec<f32> = match parameter.start {
-        Start::Constant(value) => vec![value; count],
-        Start::Normal(deviation) => (0..count).map(|_| deviation * random.normal()).collect(),
-        Start::Glorot | Start::Backbone => {
+        Init::Constant(value) => vec![value; count],
+        Init::Normal(deviation) => (0..count).map(|_| deviation * random.normal()).collect(),
+        Init::Glorot | Init::Backbone => {
             let bound = (6.0 / parameter.shape.iter().take(2).sum::<usize>() as f32).sqrt();
             (0..count).map(|_| random.range(-bound, bound)).collect()
         }
@@ -180,12 +189,12 @@ mod tests {
 
     #[test]
     fn starts_are_spread_as_they_say() {
-        let spread = |start: Start, shape: [usize; 2]| {
+        let spread = |start: Init, shape: [usize; 2]| {
             let values = super::start(&Parameter { name: "x".into(), shape: shape.to_vec(), start }, 1);
             (values.mean(Kind::Float).double_value(&[]), values.std(true).double_value(&[]))
         };
         for (start, shape, deviation) in
-            [(Start::Normal(0.5), [300, 100], 0.5), (Start::Glorot, [300, 100], (2.0f64 / 400.0).sqrt())]
+            [(Init::Normal(0.5), [300, 100], 0.5), (Init::Glorot, [300, 100], (2.0f64 / 400.0).sqrt())]
         {
             let (mean, found) = spread(start, shape);
             assert!(

@@ -1,6 +1,6 @@
 //! What the train captions say, counted: for the link and for consensus decoding.
 
-use super::read_datasets;
+use crate::data::datasets::read_datasets;
 use anyhow::Result;
 use cssa::checkpoint::{DESCRIPTION, DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};

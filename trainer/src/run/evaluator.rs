@@ -1,16 +1,13 @@
 //! Scores every epoch on dev and keeps the best checkpoint; without dev, the last.
 
-use super::split_features;
-use crate::data::features::Source;
-use crate::data::rows::Rows;
-use crate::evaluate::{self, Captioner};
+use crate::evaluate::Captioner;
+use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Store};
 use crate::progress::Progress;
-use crate::trained;
-use anyhow::{Result, bail, ensure};
+use crate::trained::Trained;
+use anyhow::{Result, bail};
 use cssa::checkpoint::{Checkpoint, Description, GOLDEN, WEIGHTS};
-use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::language_model::LanguageModel;
 use cssa::model::Model;
 use cssa::search::{DocumentFrequencies, Strategy};
@@ -71,7 +68,7 @@ impl Evaluator<'_> {
         let document_frequencies = Some(Arc::clone(&self.document_frequencies));
         Checkpoint { description, tensors, vocabulary, language_model, document_frequencies }.write(self.out)?;
         // In FP32 on a CPU wherever training runs: other runtimes have to agree with it, and GPUs convolve in TF32.
-        let golden = trained::Trained::read(self.out, Device::Cpu)?.golden(&self.golden)?;
+        let golden = Trained::read(self.out, Device::Cpu)?.golden(&self.golden)?;
         Ok(golden.write(&self.out.join(GOLDEN))?)
     }
 
@@ -84,50 +81,7 @@ impl Evaluator<'_> {
         if best.description.model != *model {
             bail!("{}: its model differs from the run's", self.out.join(WEIGHTS).display());
         }
-        trained::restore(self.store, &best.tensors)?;
+        self.store.restore(&best.tensors)?;
         self.backbone.restore(&best.tensors)
-    }
-}
-
-/// Held-out images of all datasets with their features.
-#[derive(Debug)]
-pub(crate) struct HeldOut<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Rows)>);
-
-impl<'a> HeldOut<'a> {
-    pub(crate) fn collect(
-        source: &Source<'_>,
-        datasets: &'a [Dataset],
-        split: Split,
-        progress: &Progress,
-    ) -> Result<Self> {
-        let mut held = Vec::new();
-        for dataset in datasets {
-            let images: Vec<&Captioned> = dataset.split(split).collect();
-            if !images.is_empty() {
-                held.push((dataset.name.clone(), images, split_features(source, dataset, split, 0, progress)?));
-            }
-        }
-        ensure!(!held.is_empty(), "the datasets have no {split:?} image, expected at least one");
-        Ok(Self(held))
-    }
-
-    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image.
-    fn score(&self, captioner: &Captioner<'_>, progress: &Progress) -> Result<Option<cssa::metrics::Scores>> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
-        for (name, images, features) in &self.0 {
-            let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
-            let scores = evaluate::score(images, &captions)?;
-            progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
-            let share = 1.0 / self.0.len() as f64;
-            mean.cider += scores.cider * share;
-            mean.rouge_l += scores.rouge_l * share;
-            for (sum, bleu) in mean.bleu.iter_mut().zip(scores.bleu) {
-                *sum += bleu * share;
-            }
-        }
-        Ok(Some(mean))
     }
 }

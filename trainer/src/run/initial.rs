@@ -1,6 +1,7 @@
 //! Vocabulary, model and weights that a run begins with.
 
-use super::{Places, Start, inputs};
+use super::inputs;
+use super::places::{Places, Start};
 use crate::config::Config;
 use crate::net::read_weights;
 use crate::progress::Progress;

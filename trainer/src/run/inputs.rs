@@ -1,6 +1,6 @@
 //! What a run was started with: a folder belongs to one recipe on one set of inputs.
 
-use super::{Places, Start};
+use super::places::{Places, Start};
 use crate::config::Config;
 use anyhow::{Context, Result, ensure};
 use cssa::checkpoint::{Provenance, WEIGHTS};

@@ -4,23 +4,24 @@ mod count;
 mod evaluator;
 mod initial;
 mod inputs;
+mod places;
 
 pub use count::count_captions;
-pub(crate) use evaluator::HeldOut;
+pub use places::{Places, Start};
 
 use crate::config::Config;
 use crate::data::batches::Batcher;
+use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
-use crate::data::rows::Rows;
 use crate::data::samples::{Cached, Samples};
 use crate::data::text::Synonyms;
+use crate::held_out::HeldOut;
 use crate::log::Log;
 use crate::net::{BackboneNet, Store};
 use crate::progress::Progress;
-use crate::stages::epochs::Surroundings;
+use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
-use crate::trained;
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
@@ -30,40 +31,7 @@ use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tch::{Device, Kind, Tensor};
-
-/// Where everything is.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// Dataset folders.
-    pub data: Vec<PathBuf>,
-    /// What the run starts from.
-    pub start: Start,
-    /// The run's folder.
-    pub out: PathBuf,
-    /// Folder of cached features.
-    pub cache: PathBuf,
-    /// Folder with WordNet's `index.sense`, which need not be there.
-    pub wordnet: PathBuf,
-    /// A stage saves itself at least this often.
-    pub save_every: Duration,
-}
-
-/// What a run starts from.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// The backbone's weights file; the rest is random.
-    Backbone(PathBuf),
-    /// A finished run: its words and all its weights, on the same or on other data.
-    Run(PathBuf),
-}
-
-/// The datasets of a run.
-pub(crate) fn read_datasets(folders: &[PathBuf], dev: DevRule) -> Result<Vec<Dataset>> {
-    ensure!(!folders.is_empty(), "--data names no folder, expected one or more datasets");
-    folders.iter().map(|folder| Ok(Dataset::read(folder, dev)?)).collect()
-}
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
 pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
@@ -75,12 +43,12 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_repeat(config, &datasets)?;
-    let beginning = initial_state(config, places, &datasets, progress)?;
-    let (synonyms, inputs) = inputs(config, places, &datasets, &beginning)?;
+    let initial = initial_state(config, places, &datasets, progress)?;
+    let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
     if inputs.synonyms_sha256.is_some() {
-        progress.say(&synonyms.description(&places.wordnet, &beginning.vocabulary));
+        progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }
-    let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = beginning;
+    let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = initial;
     let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
     backbone.set_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
@@ -113,14 +81,14 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let log = Log::open(&places.out)?;
     let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
     let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, device };
-    let surroundings = Surroundings { batcher, state: &state, log: &log, progress };
+    let context = TrainContext { batcher, state: &state, log: &log, progress };
     if let Some(earlier) = &earlier {
-        trained::restore(&store, &earlier.tensors)?;
+        store.restore(&earlier.tensors)?;
     }
     if config.mccl.epochs > 0 {
-        mccl::run(config, &model, (&store, &backbone), surroundings)?;
+        mccl::run(config, &model, (&store, &backbone), context)?;
         if !state.has("rsic") {
-            recall(config, (&model, &store, &backbone), surroundings, &dev)?;
+            recall(config, (&model, &store, &backbone), context, &dev)?;
         }
     }
     if earlier.is_none() && !state.has("rsic") {
@@ -150,14 +118,12 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         let _ = evaluator.epoch("from", 0, 0.0, 0)?;
     }
     let net = (&store, &backbone);
-    rsic::run(config, &model, net, surroundings, |epoch, loss| {
-        evaluator.epoch("rsic", epoch, loss, config.rsic.patience)
-    })?;
+    rsic::run(config, &model, net, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, config.rsic.patience))?;
     if config.scst.epochs > 0 {
         if !state.has("scst") {
             evaluator.restore_best(&model)?;
         }
-        scst::run(config, &model, net, surroundings, |epoch, loss| {
+        scst::run(config, &model, net, context, |epoch, loss| {
             evaluator.epoch("scst", epoch, loss, config.scst.patience)
         })?;
     }
@@ -167,8 +133,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 /// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
 pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
     let datasets = read_datasets(&places.data, config.data.dev)?;
-    let beginning = initial_state(config, places, &datasets, progress)?;
-    prepare(config, places, &inputs(config, places, &datasets, &beginning)?.1)
+    let initial = initial_state(config, places, &datasets, progress)?;
+    prepare(config, places, &inputs(config, places, &datasets, &initial)?.1)
 }
 
 /// The synonyms of a run, and what it is started on; synonyms count where MCCL has its text branch.
@@ -189,7 +155,7 @@ fn inputs(
 fn recall(
     config: &Config,
     (model, store, backbone): (&Model, &Store, &BackboneNet),
-    Surroundings { batcher, log, progress, .. }: Surroundings<'_>,
+    TrainContext { batcher, log, progress, .. }: TrainContext<'_>,
     dev: &HeldOut<'_>,
 ) -> Result<()> {
     let net = mccl::Net::new(model, store, backbone)?;
@@ -224,20 +190,8 @@ fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progre
     let (cells, channels) = source.backbone.frozen_output();
     let small = cells * channels * 2 <= MAX_KNOWN * 3 * source.model.image_size.pow(2);
     let known = if views == 0 { usize::from(small) } else { views };
-    let features = (0..known).map(|view| split_features(source, dataset, Split::Train, view, progress));
+    let features = (0..known).map(|view| source.split_features(dataset, Split::Train, view, progress));
     Ok(Cached { features: features.collect::<Result<_>>()?, pixels })
-}
-
-fn split_features(
-    source: &Source<'_>,
-    dataset: &Dataset,
-    split: Split,
-    view: usize,
-    progress: &Progress,
-) -> Result<Rows> {
-    let images: Vec<&Captioned> = dataset.split(split).collect();
-    let name = format!("{}-{}", dataset.name, format!("{split:?}").to_lowercase());
-    source.features(&name, &images, view, progress)
 }
 
 /// `data.repeat` must name datasets that are there.

@@ -42,7 +42,7 @@ pub struct Epochs {
 
 /// What the stages work with.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct TrainContext<'a> {
     /// Makes the batches.
     pub batcher: Batcher<'a>,
     /// Where the stage saves itself.
@@ -68,13 +68,13 @@ impl Epochs {
     /// numbers from its own stream; after each epoch `finished(optimizer, epoch, mean loss)` says whether to go on.
     pub fn run<B: Send>(
         &self,
-        surroundings: Surroundings<'_>,
+        context: TrainContext<'_>,
         optimizer: &mut Optimizer,
         make: impl Fn(&[Entry], &mut Random) -> Result<B> + Sync,
         mut loss: impl FnMut(&B, &mut Random) -> Result<Tensor>,
         mut finished: impl FnMut(&mut Optimizer, usize, f64) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let Surroundings { batcher, state, log, progress } = surroundings;
+        let TrainContext { batcher, state, log, progress } = context;
         let mut position = state.resume(self.stage, optimizer)?;
         while position.epoch < self.epochs && !position.ended {
             let epoch = position.epoch as u64;

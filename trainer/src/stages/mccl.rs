@@ -2,7 +2,7 @@
 //!
 //! L_mccl = L_cl(f, T) + γi · L_cl(f, f′) + γs · L_cl(T, T′)
 
-use super::epochs::{Epochs, Surroundings};
+use super::epochs::{Epochs, TrainContext};
 use super::optimizer::{Optimizer, Settings};
 use crate::config::Config;
 use crate::data::batches::{MatchBatch, Sentences, Twins};
@@ -30,26 +30,26 @@ pub fn run(
     config: &Config,
     model: &Model,
     (store, backbone): (&Store, &BackboneNet),
-    surroundings: Surroundings<'_>,
+    context: TrainContext<'_>,
 ) -> Result<()> {
     let settings = &config.mccl;
     let net = Net::new(model, store, backbone)?;
     let epochs = epochs(config);
     let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
     store.set("mccl.log_temperature", &start)?;
-    let optimizer = Settings::new(config, settings.schedule, settings.clip, epochs.steps(surroundings.batcher.samples));
-    optimizer.warn("mccl", surroundings.progress);
+    let optimizer = Settings::new(config, settings.schedule, settings.clip, epochs.steps(context.batcher.samples));
+    optimizer.warn("mccl", context.progress);
     let learned = |name: &str| settings.learn_temperature || name != "mccl.log_temperature";
     let mut optimizer =
         Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::DECODER) && learned(name));
-    let batcher = surroundings.batcher;
+    let batcher = context.batcher;
     let twins = Twins {
         images: settings.gamma_image > 0.0,
         sentences: settings.gamma_sentence > 0.0,
         equal_sentences: settings.spare_equal_sentences,
     };
     epochs.run(
-        surroundings,
+        context,
         &mut optimizer,
         |images, random| batcher.matching(images, twins, random),
         |batch: &MatchBatch, _| Ok(net.loss(config, batch)),

@@ -1,6 +1,6 @@
 //! RSIC (paper 3.4.2): word-by-word cross-entropy, L_cap = −Σ_t log p(s_t | I, s_0 … s_{t−1}).
 
-use super::epochs::{Epochs, Surroundings};
+use super::epochs::{Epochs, TrainContext};
 use super::optimizer::{Optimizer, Settings};
 use crate::config::Config;
 use crate::data::batches::{CaptionBatch, Captions};
@@ -34,7 +34,7 @@ pub fn run(
     config: &Config,
     model: &Model,
     (store, backbone): (&Store, &BackboneNet),
-    surroundings: Surroundings<'_>,
+    context: TrainContext<'_>,
     mut finished: impl FnMut(usize, f64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let settings = &config.rsic;
@@ -51,7 +51,7 @@ pub fn run(
         accumulate: settings.accumulate,
         whole_batches: false,
     };
-    let samples = surroundings.batcher.samples;
+    let samples = context.batcher.samples;
     let before = if settings.continues_schedule { super::mccl::epochs(config).steps(samples) } else { 0 };
     let optimizer = Settings {
         before,
@@ -59,12 +59,12 @@ pub fn run(
         average: settings.average,
         ..Settings::new(config, settings.schedule, settings.clip, before + epochs.steps(samples))
     };
-    optimizer.warn("rsic", surroundings.progress);
+    optimizer.warn("rsic", context.progress);
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
-    let batcher = surroundings.batcher;
+    let batcher = context.batcher;
     epochs.run(
-        surroundings,
+        context,
         &mut optimizer,
         |images, random| batcher.captioning(images, settings.augment, random),
         |batch: &CaptionBatch, _| {

@@ -4,7 +4,7 @@
 //! ∇L = −Σ_k (r_k − mean of the other r) ∇log p(s_k | I), with a share of the references' cross-entropy where the recipe
 //! wants one: the reward alone draws all captions together.
 
-use super::epochs::{Epochs, Surroundings};
+use super::epochs::{Epochs, TrainContext};
 use super::optimizer::{Optimizer, Settings};
 use super::rewards::Rewards;
 use super::rsic::Net;
@@ -27,12 +27,12 @@ pub fn run(
     config: &Config,
     model: &Model,
     (store, backbone): (&Store, &BackboneNet),
-    surroundings: Surroundings<'_>,
+    context: TrainContext<'_>,
     mut finished: impl FnMut(usize, f64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let settings = &config.scst;
     let net = Net::new(model, store, backbone)?;
-    let batcher = surroundings.batcher;
+    let batcher = context.batcher;
     let rewards = Rewards::new(batcher.samples, batcher.vocabulary, settings);
     let epochs = Epochs {
         stage: "scst",
@@ -49,7 +49,7 @@ pub fn run(
         Settings { average: settings.average, ..Settings::new(config, settings.schedule, settings.clip, total) };
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     epochs.run(
-        surroundings,
+        context,
         &mut optimizer,
         |images, random| batcher.captioning(images, settings.augment, random),
         |batch: &CaptionBatch, _| loss(&net, &rewards, batch, settings, model.max_tokens),

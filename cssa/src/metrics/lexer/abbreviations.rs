@@ -1,7 +1,7 @@
 //! Abbreviations and acronyms, which keep their period.
 
 use super::Match;
-use super::characters::{at, is_digit, is_letter, is_space_or_end, longest_literal, run, some_run};
+use super::characters::{acronym_end, at, is_digit, is_letter, is_space_or_end, longest_literal, run, some_run};
 use super::words::{dotted_hyphenated_end, thing_end, word_end};
 
 /// Titles and the like, which a word follows.
@@ -28,15 +28,6 @@ const SENTENCE_STARTERS: &str = "A About According Additionally After An As At B
 
 pub(super) fn abbreviation(text: &[char], start: usize) -> Option<Match> {
     acronym_end(text, start).map(Match::written).or_else(|| single_letter(text, start)).or_else(|| listed(text, start))
-}
-
-/// `u.s.`: two or more single letters, each with its period.
-pub(super) fn acronym_end(text: &[char], start: usize) -> Option<usize> {
-    let mut end = start;
-    while at(text, end).is_ascii_alphabetic() && at(text, end + 1) == '.' {
-        end += 2;
-    }
-    (end >= start + 4).then_some(end)
 }
 
 fn single_letter(text: &[char], start: usize) -> Option<Match> {

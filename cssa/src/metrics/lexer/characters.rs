@@ -117,3 +117,12 @@ pub(super) fn apostrophe_and(text: &[char], start: usize, rest: &str) -> Option<
 pub(super) fn longest_literal(text: &[char], start: usize, literals: &[&str]) -> Option<usize> {
     literals.iter().filter_map(|candidate| literal(text, start, candidate)).max()
 }
+
+/// `u.s.`: two or more single letters, each with its period.
+pub(super) fn acronym_end(text: &[char], start: usize) -> Option<usize> {
+    let mut end = start;
+    while at(text, end).is_ascii_alphabetic() && at(text, end + 1) == '.' {
+        end += 2;
+    }
+    (end >= start + 4).then_some(end)
+}

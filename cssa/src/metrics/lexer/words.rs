@@ -2,7 +2,8 @@
 
 use super::Match;
 use super::characters::{
-    at, is_hyphen, is_letter, is_letter_or_digit, is_loose_apostrophe, is_space_or_end, longest_literal, run, some_run,
+    acronym_end, at, is_hyphen, is_letter, is_letter_or_digit, is_loose_apostrophe, is_space_or_end, longest_literal,
+    run, some_run,
 };
 
 const FILE_EXTENSIONS: [&str; 35] = [
@@ -114,7 +115,7 @@ pub(super) fn dotted_hyphenated_end(text: &[char], start: usize) -> Option<usize
     let head = run(text, start, |character| alphanumeric(character) || matches!(character, '.' | ','));
     let mut end = head;
     while at(text, end) == '-' {
-        let acronym = super::abbreviations::acronym_end(text, end + 1);
+        let acronym = acronym_end(text, end + 1);
         let Some(next) = acronym.max(some_run(text, end + 1, alphanumeric)) else {
             break;
         };

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// An image to judge on.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct Sample {
     /// Its file.
     pub path: PathBuf,
     /// Its captions; none where it only calibrates.
@@ -22,7 +22,7 @@ pub struct Question {
 
 /// What a model makes of one image.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Prediction {
     /// Output of the DG-former, `[N, d]`.
     pub memory: Vec<f32>,
     /// The words of the caption that the search finds, without start and end.
@@ -35,14 +35,14 @@ pub struct Answer {
 
 /// Images and the float model's answers.
 #[derive(Clone, Debug)]
-pub struct Judge {
-    questions: Vec<Question>,
-    float: Vec<Answer>,
+pub struct Evaluator {
+    samples: Vec<Sample>,
+    float: Vec<Prediction>,
 }
 
 /// How a bundle differs from the float model, means over the images.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Strayed {
+pub struct Divergence {
     /// KL(float ‖ bundle) of the next word along the float model's captions, in nats a word.
     pub divergence: f64,
     /// Cosine of the memory; the smallest over the images.
@@ -62,34 +62,34 @@ pub fn settings(choice: Choice) -> Settings {
     Settings { choice, provider: Provider::Cpu, threads: THREADS, engines: None }
 }
 
-impl Judge {
+impl Evaluator {
     /// Asks the float model about every image.
-    pub fn new(float: &Bundle, questions: Vec<Question>) -> Result<Self> {
-        let answers = answers(float, &questions, Choice::Ort)?;
-        Ok(Self { questions, float: answers })
+    pub fn new(float: &Bundle, samples: Vec<Sample>) -> Result<Self> {
+        let answers = answers(float, &samples, Choice::Ort)?;
+        Ok(Self { samples, float: answers })
     }
 
     /// The images.
     #[must_use]
-    pub fn questions(&self) -> &[Question] {
-        &self.questions
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// The float model's answers, in the same order.
     #[must_use]
-    pub fn float(&self) -> &[Answer] {
+    pub fn float(&self) -> &[Prediction] {
         &self.float
     }
 
     /// How `bundle` differs on at most `most` of the images, spread evenly.
-    pub fn strayed(&self, bundle: &Bundle, most: usize) -> Result<Strayed> {
+    pub fn divergence_of(&self, bundle: &Bundle, most: usize) -> Result<Divergence> {
         let mut runtime = cssa_captioner::open(bundle, &settings(Choice::Ort))?;
-        let count = self.questions.len().min(most).max(1);
-        let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
+        let count = self.samples.len().min(most).max(1);
+        let mut sum = Divergence { least_cosine: 1.0, ..Divergence::default() };
         for n in 0..count {
-            let at = n * self.questions.len() / count;
-            let (question, float) = (&self.questions[at], &self.float[at]);
-            let memory = runtime.encode(0, &input(bundle, question)?)?;
+            let at = n * self.samples.len() / count;
+            let (sample, float) = (&self.samples[at], &self.float[at]);
+            let memory = runtime.encode(0, &input(bundle, sample)?)?;
             let logits = follow(runtime.as_mut(), &float.tokens)?;
             sum.add(float, &memory, &logits, bundle.vocabulary.size());
         }
@@ -103,9 +103,9 @@ impl Judge {
 
     /// Captions beside the references, for [`metrics`].
     pub fn items<'a>(&self, captions: impl IntoIterator<Item = &'a str>) -> Vec<Item> {
-        let pairs = self.questions.iter().zip(captions);
+        let pairs = self.samples.iter().zip(captions);
         pairs
-            .map(|(question, caption)| Item { hypothesis: caption.into(), references: question.references.clone() })
+            .map(|(sample, caption)| Item { hypothesis: caption.into(), references: sample.references.clone() })
             .collect()
     }
 
@@ -116,9 +116,9 @@ impl Judge {
     }
 }
 
-impl Strayed {
+impl Divergence {
     /// Adds one image's differences.
-    pub fn add(&mut self, float: &Answer, memory: &[f32], logits: &[f32], vocabulary: usize) {
+    pub fn add(&mut self, float: &Prediction, memory: &[f32], logits: &[f32], vocabulary: usize) {
         let cosine = f64::from(Difference::between(memory, &float.memory).cosine);
         self.cosine += cosine;
         self.least_cosine = self.least_cosine.min(cosine);
@@ -138,32 +138,32 @@ impl Strayed {
 }
 
 /// The answers of a bundle to all questions in `choice`; logits are along its own captions.
-pub fn answers(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<Answer>> {
+pub fn answers(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Vec<Prediction>> {
     let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
-    let answer = |question: &Question| {
-        let memory = runtime.encode(0, &input(bundle, question)?)?;
+    let prediction = |sample: &Sample| {
+        let memory = runtime.encode(0, &input(bundle, sample)?)?;
         let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
         let logits = follow(runtime.as_mut(), &tokens)?;
         let text = text(bundle, &tokens)?;
-        Ok(Answer { memory, tokens, text, logits })
+        Ok(Prediction { memory, tokens, text, logits })
     };
-    questions.iter().map(answer).collect()
+    samples.iter().map(prediction).collect()
 }
 
 /// The captions of a bundle for all questions.
-pub fn captions(bundle: &Bundle, questions: &[Question], choice: Choice) -> Result<Vec<String>> {
+pub fn captions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Vec<String>> {
     let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
-    let caption = |question: &Question| {
-        runtime.encode(0, &input(bundle, question)?)?;
+    let caption = |sample: &Sample| {
+        runtime.encode(0, &input(bundle, sample)?)?;
         text(bundle, &searched(bundle, runtime.as_mut())?.tokens)
     };
-    questions.iter().map(caption).collect()
+    samples.iter().map(caption).collect()
 }
 
 /// The image as the network takes it.
-pub fn input(bundle: &Bundle, question: &Question) -> Result<Vec<f32>> {
+pub fn input(bundle: &Bundle, sample: &Sample) -> Result<Vec<f32>> {
     let model = &bundle.manifest.model;
-    let square = preprocess::resize(&preprocess::read(&question.path)?, model.image_size as u32);
+    let square = preprocess::resize(&preprocess::read(&sample.path)?, model.image_size as u32);
     Ok(preprocess::normalize(&square, model.backbone.normalization()))
 }
 

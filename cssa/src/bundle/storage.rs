@@ -1,6 +1,6 @@
 //! Where a bundle's files lie: in a folder, or in one file that ends in `.cssa`, which is a ZIP archive of the same files.
 
-use super::{MANIFEST, MAX_FILE};
+use super::names::{MANIFEST, MAX_FILE};
 use crate::files::{self, FileError, NewFolder};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
@@ -17,14 +17,14 @@ const MAX_ENTRIES: usize = 64;
 
 /// An existing bundle's files.
 #[derive(Debug)]
-pub(super) enum Shelf {
+pub(super) enum BundleReader {
     /// Files in a folder, read when asked for.
     Folder(PathBuf),
     /// An archive and what was in it.
     Archive(PathBuf, Contents),
 }
 
-impl Shelf {
+impl BundleReader {
     /// Opens a folder, or reads an archive.
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         if !path.is_file() {
@@ -111,14 +111,14 @@ pub(super) fn pack(contents: &Contents, small: bool) -> std::io::Result<Vec<u8>>
 
 /// Where a new bundle is to appear, complete or not at all.
 #[derive(Debug)]
-pub enum Place {
+pub enum BundleWriter {
     /// A new or empty folder.
     Folder(NewFolder),
     /// A file that ends in `.cssa`; one that is there is replaced.
     File(PathBuf),
 }
 
-impl Place {
+impl BundleWriter {
     /// Checks that a bundle can be written as `path`.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         if path.extension().is_some_and(|extension| extension == EXTENSION) && !path.is_dir() {
@@ -129,7 +129,7 @@ impl Place {
     }
 
     /// Writes the files and shows the bundle under its name.
-    pub fn fill(self, contents: &Contents) -> Result<(), FileError> {
+    pub fn write(self, contents: &Contents) -> Result<(), FileError> {
         match self {
             Self::Folder(folder) => {
                 for (name, content) in contents {

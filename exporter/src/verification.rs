@@ -1,8 +1,9 @@
 //! `exporter verify`: a bundle beside the float model on real images, in every runtime.
 
 use crate::calibrate::{self, Histogram, Range};
-use crate::export::{Graphs, Source, questions};
-use crate::judge::{self, Answer, Judge, Question, Strayed};
+use crate::evaluator::{self, Divergence, Evaluator, Prediction, Sample};
+use crate::export::samples;
+use crate::request::{Graphs, Source};
 use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize};
 use anyhow::{Context, Result};
@@ -35,7 +36,7 @@ pub struct Request {
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
-pub struct Proof {
+pub struct Verification {
     /// The bundle's id.
     pub bundle: String,
     /// What it was compared with.
@@ -81,7 +82,7 @@ pub struct Compared {
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The image and its captions.
-    pub question: Question,
+    pub sample: Sample,
     /// The float model's caption.
     pub float: String,
     /// The bundle's.
@@ -96,27 +97,27 @@ pub struct Case {
 const DRAWN: usize = 32;
 
 /// Compares a bundle with the float model in ONNX Runtime and tract.
-pub fn prove(request: &Request) -> Result<Proof> {
+pub fn verify(request: &Request) -> Result<Verification> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().context(MISSING)?;
-    let (dataset, all) = questions(&request.data, request.split, bundle.manifest.dev)?;
+    let (dataset, all) = samples(&request.data, request.split, bundle.manifest.dev)?;
     let count = all.len().min(request.images.unwrap_or(all.len()).max(1));
-    let chosen: Vec<Question> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
+    let chosen: Vec<Sample> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
     let (float, reference) = float_model(&bundle, request.checkpoint.as_deref())?;
     tracing::info!("{reference} on {count} images of {dataset} {}", request.split.name());
-    let judge = Judge::new(&float, chosen)?;
-    let float_cider = judge.cider(judge.float().iter().map(|answer| answer.text.as_str()))?;
+    let evaluator = Evaluator::new(&float, chosen)?;
+    let float_cider = evaluator.cider(evaluator.float().iter().map(|prediction| prediction.text.as_str()))?;
     let (mut runtimes, mut cases) = (BTreeMap::new(), Vec::new());
     for (name, choice) in [("ort", Choice::Ort), ("tract", Choice::Tract)] {
         tracing::info!("the bundle in {name}");
-        let (compared, found) = compare(&bundle, &judge, choice, float_cider)?;
+        let (compared, found) = compare(&bundle, &evaluator, choice, float_cider)?;
         runtimes.insert(name, compared);
         if choice == Choice::Ort {
             cases = found;
         }
     }
     cases.sort_by(|a, b| (a.cider.1 - a.cider.0).total_cmp(&(b.cider.1 - b.cider.0)));
-    Ok(Proof {
+    Ok(Verification {
         bundle: format!("{:04x}", bundle.id),
         reference,
         dataset,
@@ -125,7 +126,7 @@ pub fn prove(request: &Request) -> Result<Proof> {
         float_cider,
         runtimes,
         cases,
-        activations: activations(&bundle, &twin(&bundle)?, judge.questions())?,
+        activations: activations(&bundle, &twin(&bundle)?, evaluator.samples())?,
     })
 }
 
@@ -152,38 +153,38 @@ fn twin(bundle: &Bundle) -> Result<Bundle> {
     Ok(Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() })
 }
 
-fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
-    let mut runtime = cssa_captioner::open(bundle, &judge::settings(choice))?;
-    let mut sum = Strayed { least_cosine: 1.0, ..Strayed::default() };
+fn compare(bundle: &Bundle, evaluator: &Evaluator, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
+    let mut runtime = cssa_captioner::open(bundle, &evaluator::settings(choice))?;
+    let mut sum = Divergence { least_cosine: 1.0, ..Divergence::default() };
     let (mut captions, mut cosines) = (Vec::new(), Vec::new());
-    for (question, float) in judge.questions().iter().zip(judge.float()) {
-        let memory = runtime.encode(0, &judge::input(bundle, question)?)?;
-        let tokens = judge::searched(bundle, runtime.as_mut())?.tokens;
+    for (sample, float) in evaluator.samples().iter().zip(evaluator.float()) {
+        let memory = runtime.encode(0, &evaluator::input(bundle, sample)?)?;
+        let tokens = evaluator::searched(bundle, runtime.as_mut())?.tokens;
         captions.push(bundle.vocabulary.decode(&tokens).context("the search gave a token that is no word")?);
-        let logits = judge::follow(runtime.as_mut(), &float.tokens)?;
+        let logits = evaluator::follow(runtime.as_mut(), &float.tokens)?;
         let before = sum.cosine;
         sum.add(float, &memory, &logits, bundle.vocabulary.size());
         cosines.push(sum.cosine - before);
     }
     let texts = || captions.iter().map(String::as_str);
-    let Strayed { divergence, least_cosine, cosine, logit_error } = sum.over(captions.len());
-    let cider = judge.cider(texts())?;
+    let Divergence { divergence, least_cosine, cosine, logit_error } = sum.over(captions.len());
+    let cider = evaluator.cider(texts())?;
     let compared = Compared {
         cosine,
         least_cosine,
         logit_error,
         divergence,
-        agreement: judge.agreement(texts()),
+        agreement: evaluator.agreement(texts()),
         cider,
         change: if float_cider > 0.0 { cider / float_cider - 1.0 } else { 0.0 },
     };
-    let floats = judge.float().iter().map(|Answer { text, .. }| text.as_str());
+    let floats = evaluator.float().iter().map(|Prediction { text, .. }| text.as_str());
     let (float, own) =
-        (metrics::cider_per_item(&judge.items(floats))?, metrics::cider_per_item(&judge.items(texts()))?);
-    let cases = judge.questions().iter().zip(judge.float()).zip(captions).enumerate();
-    let cases = cases.map(|(n, ((question, answer), caption))| Case {
-        question: question.clone(),
-        float: answer.text.clone(),
+        (metrics::cider_per_item(&evaluator.items(floats))?, metrics::cider_per_item(&evaluator.items(texts()))?);
+    let cases = evaluator.samples().iter().zip(evaluator.float()).zip(captions).enumerate();
+    let cases = cases.map(|(n, ((sample, prediction), caption))| Case {
+        sample: sample.clone(),
+        float: prediction.text.clone(),
         caption,
         cider: (float[n], own[n]),
         cosine: cosines[n],
@@ -192,7 +193,7 @@ fn compare(bundle: &Bundle, judge: &Judge, choice: Choice, float_cider: f64) -> 
 }
 
 /// The activations of the bundle's float twin where the bundle quantizes them, with the ranges that its scales cover.
-fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Result<Vec<(String, Histogram, Range)>> {
+fn activations(bundle: &Bundle, float: &Bundle, samples: &[Sample]) -> Result<Vec<(String, Histogram, Range)>> {
     let (mut ranges, mut channels) = (BTreeMap::new(), BTreeMap::new());
     for bytes in [&bundle.encoder, &bundle.decoder] {
         ranges.extend(covered(&ModelProto::decode(bytes.as_slice())?));
@@ -208,14 +209,14 @@ fn activations(bundle: &Bundle, float: &Bundle, questions: &[Question]) -> Resul
         Ok(graph::bytes(&calibrate::with_outputs(model, &own)))
     };
     let open = Bundle { encoder: open(&float.encoder)?, decoder: open(&float.decoder)?, ..float.clone() };
-    let count = questions.len().min(DRAWN);
-    let inputs = (0..count).map(|n| judge::input(float, &questions[n * questions.len() / count]));
+    let count = samples.len().min(DRAWN);
+    let inputs = (0..count).map(|n| evaluator::input(float, &samples[n * samples.len() / count]));
     let images: Vec<Vec<f32>> = inputs.collect::<Result<_>>()?;
     let library = find_library().context(MISSING)?;
-    let settings = judge::settings(Choice::Ort);
-    let mut spreads = calibrate::spreads(&open, &channels, &library, &settings, &images)?;
+    let settings = evaluator::settings(Choice::Ort);
+    let mut observers = calibrate::observers(&open, &channels, &library, &settings, &images)?;
     let with_range =
-        ranges.into_iter().filter_map(|(name, range)| Some((spreads.remove(&name)?.histogram, name, range)));
+        ranges.into_iter().filter_map(|(name, range)| Some((observers.remove(&name)?.histogram, name, range)));
     Ok(with_range.map(|(spread, name, range)| (name, spread, range)).collect())
 }
 

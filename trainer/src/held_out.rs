@@ -1,0 +1,55 @@
+//! Images that are not for training, with their features.
+
+use crate::data::features::Source;
+use crate::data::rows::Rows;
+use crate::evaluate::{self, Captioner};
+use crate::progress::Progress;
+use anyhow::{Result, ensure};
+use cssa::dataset::{Captioned, Dataset, Split};
+
+/// Held-out images of all datasets with their features.
+#[derive(Debug)]
+pub(crate) struct HeldOut<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Rows)>);
+
+impl<'a> HeldOut<'a> {
+    pub(crate) fn collect(
+        source: &Source<'_>,
+        datasets: &'a [Dataset],
+        split: Split,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut held = Vec::new();
+        for dataset in datasets {
+            let images: Vec<&Captioned> = dataset.split(split).collect();
+            if !images.is_empty() {
+                held.push((dataset.name.clone(), images, source.split_features(dataset, split, 0, progress)?));
+            }
+        }
+        ensure!(!held.is_empty(), "the datasets have no {split:?} image, expected at least one");
+        Ok(Self(held))
+    }
+
+    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image.
+    pub(crate) fn score(
+        &self,
+        captioner: &Captioner<'_>,
+        progress: &Progress,
+    ) -> Result<Option<cssa::metrics::Scores>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
+        for (name, images, features) in &self.0 {
+            let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
+            let scores = evaluate::score(images, &captions)?;
+            progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
+            let share = 1.0 / self.0.len() as f64;
+            mean.cider += scores.cider * share;
+            mean.rouge_l += scores.rouge_l * share;
+            for (sum, bleu) in mean.bleu.iter_mut().zip(scores.bleu) {
+                *sum += bleu * share;
+            }
+        }
+        Ok(Some(mean))
+    }
+}
