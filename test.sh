@@ -1,8 +1,43 @@
 #!/usr/bin/env bash
 # Sets everything up and checks everything: libtorch and ONNX Runtime under target/, formatting, lints, every crate's
 # tests, the bare-metal check, the documentation. After it, plain cargo commands work for all crates.
+# usage: test.sh [--install]
+#   --install  also install the system packages that some checks need; without it they are named and, at a terminal, asked for
 set -euo pipefail
 cd "$(dirname "$0")"
+install=ask
+case ${1-} in
+  --install) install=yes ;;
+  "") ;;
+  *) echo "error: unknown option $1, expected --install" >&2; exit 2 ;;
+esac
+
+# What some checks need beside Rust and Python, the package that has it, and what is skipped without it.
+needs() {
+  cat <<'NEEDS'
+ogrinfo gdal-bin the_archive_in_GDAL
+chromium chromium the_map_in_a_browser
+qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu building_for_aarch64
+java default-jre-headless METEOR_and_SPICE
+NEEDS
+}
+missing=()
+while read -r command package skipped; do
+  command -v "$command" >/dev/null && continue
+  missing+=("$package")
+  echo "$command is missing (apt-get install $package); without it is skipped: ${skipped//_/ }"
+done < <(needs)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ $install = ask ] && [ -t 0 ]; then
+    read -r -p "install ${missing[*]}? [y/N] " answer
+    case $answer in y | Y | yes) install=yes ;; esac
+  fi
+  if [ $install = yes ]; then
+    { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends "${missing[@]}"; } \
+      || echo "${missing[*]} could not be installed: what needs them is skipped"
+  fi
+fi
 
 tests/install-runtimes.sh
 
@@ -10,6 +45,14 @@ step() { echo; echo "== $*"; }
 
 step formatting
 cargo fmt --all --check
+
+step licences, sources, advisories
+if cargo deny --version >/dev/null 2>&1; then
+  cargo deny check licenses bans sources
+  cargo deny check advisories || echo "the advisory database could not be had, or has something to say: see above"
+else
+  echo "skipped: cargo-deny is not here (cargo install cargo-deny)"
+fi
 
 step programs
 cargo build --release --workspace --all-targets
@@ -19,11 +62,9 @@ cargo clippy --release --workspace --all-targets -- --deny warnings
 
 step aarch64
 built=0
-edge/deploy/build-aarch64.sh || built=$?
+PROFILE=release edge/deploy/build-aarch64.sh $([ $install = yes ] || echo --no-install) || built=$?
 case $built in
-  0) command -v qemu-aarch64-static >/dev/null || apt-get install --yes --quiet --no-install-recommends qemu-user-static \
-       || echo "qemu-user-static could not be installed: the program for aarch64 is built, not run" ;;
-  3) echo "skipped: the compiler for aarch64 is not here" ;;
+  0 | 3) [ $built = 0 ] || echo "skipped: the compiler for aarch64 is not here" ;;
   *) exit "$built" ;;
 esac
 
@@ -32,16 +73,9 @@ if [ "$built" = 0 ] && command -v qemu-aarch64-static >/dev/null; then
   for cpu in max cortex-a57; do
     RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
       CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu $cpu -E LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib -L /usr/aarch64-linux-gnu" \
-      cargo test --release --quiet -p kernel --lib --target aarch64-unknown-linux-gnu
+      cargo test --release --quiet -p cssa-kernel --lib --target aarch64-unknown-linux-gnu
   done
 fi
-
-# Real programs that tests look at our results with; without them those tests say that they are skipped.
-for pair in ogrinfo:gdal-bin chromium:chromium; do
-  command -v "${pair%:*}" >/dev/null \
-    || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends "${pair#*:}"; } \
-    || echo "${pair#*:} could not be installed"
-done
 
 step tests
 cargo test --release --workspace
@@ -54,7 +88,7 @@ LD_LIBRARY_PATH="$PWD/target/libtorch/lib" tests/cuda.sh --trainer target/releas
 
 step bare metal
 CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path tests/bare-metal/Cargo.toml
-echo "cssa without std and edge::wire build without an operating system"
+echo "cssa without std and cssa-wire build without an operating system"
 
 step documentation
 RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps --quiet

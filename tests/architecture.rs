@@ -1,19 +1,26 @@
 //! The invariants of the architecture that can be read off the sources.
 
-use anyhow::{Context, Result};
-use cross_crate_tests::root;
+use anyhow::{Context, Result, ensure};
+use cross_crate_tests::{packages, root};
 use std::path::{Path, PathBuf};
-
-const CRATES: [&str; 6] = ["cssa", "trainer", "exporter", "edge", "fixtures", "tests"];
 
 fn manifest(name: &str) -> Result<toml::Table> {
     Ok(std::fs::read_to_string(root().join(name).join("Cargo.toml"))?.parse()?)
 }
 
 fn dependencies(name: &str) -> Result<Vec<String>> {
-    let manifest = manifest(name)?;
-    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
-    Ok(table.map(|table| table.keys().cloned().collect()).unwrap_or_default())
+    let package = packages()?.into_iter().find(|package| package.name == name);
+    Ok(package.with_context(|| format!("no package {name}"))?.dependencies())
+}
+
+/// All that a package links, as cargo resolves it.
+fn links(name: &str) -> Result<Vec<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = ["tree", "--offline", "--package", name, "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let output = std::process::Command::new(cargo).args(tree).current_dir(root()).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout)?;
+    Ok(lines.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -28,32 +35,100 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// The map: what stands where, under which name.
 #[test]
-fn only_the_trainer_links_libtorch() -> Result<()> {
-    for name in CRATES {
-        let links = dependencies(name)?.iter().any(|dependency| dependency == "tch" || dependency == "trainer");
-        assert_eq!(links, name == "trainer", "{name}");
-    }
+fn programs_lie_by_place_and_libraries_by_contract() -> Result<()> {
+    let found: Vec<(String, String)> = packages()?
+        .into_iter()
+        .map(|package| Ok((package.folder.strip_prefix(root())?.display().to_string(), package.name)))
+        .collect::<Result<_>>()?;
+    let expected = [
+        ("cssa", "cssa"),
+        ("cssa/graph", "cssa-graph"),
+        ("cssa/terminal", "cssa-terminal"),
+        ("edge", "edge"),
+        ("edge/captioner", "cssa-captioner"),
+        ("edge/kernel", "cssa-kernel"),
+        ("edge/wire", "cssa-wire"),
+        ("edge/link", "cssa-link"),
+        ("edge/ground", "ground"),
+        ("edge/simulator", "link-sim"),
+        ("exporter", "exporter"),
+        ("trainer", "trainer"),
+        ("trainer/scenes", "scenes"),
+        ("fixtures", "fixtures"),
+        ("tests", "cross-crate-tests"),
+    ];
+    assert_eq!(found, expected.map(|(folder, name)| (folder.to_owned(), name.to_owned())));
     Ok(())
 }
 
 #[test]
-fn the_domain_knows_no_runtime_and_the_trainer_no_onnx() -> Result<()> {
-    for name in ["cssa", "trainer"] {
-        for runtime in ["ort", "tract-onnx", "edge", "exporter"] {
-            assert!(!dependencies(name)?.contains(&runtime.to_owned()), "{name} depends on {runtime}");
+fn only_the_trainer_links_libtorch() -> Result<()> {
+    for package in packages()? {
+        let direct = package.dependencies().iter().any(|dependency| dependency == "tch" || dependency == "trainer");
+        assert_eq!(direct, package.name == "trainer", "{}", package.name);
+    }
+    Ok(())
+}
+
+/// What no crate may know, directly or by what it depends on.
+#[test]
+fn every_crate_keeps_to_its_place() -> Result<()> {
+    let may_not: [(&str, &[&str]); 12] = [
+        ("cssa", &["cssa-graph", "prost", "ort", "tract-onnx", "tch", "clap", "anyhow", "tokio", "edge"]),
+        ("cssa-graph", &["ort", "tract-onnx", "tch", "clap", "anyhow"]),
+        ("cssa-captioner", &["clap", "edge", "cssa-link", "cssa-wire", "tokio", "rusqlite", "tch"]),
+        ("cssa-kernel", &["cssa"]),
+        ("cssa-wire", &["image", "ort", "tokio", "clap", "anyhow"]),
+        ("cssa-link", &["cssa-captioner", "cssa-graph", "ort", "tract-onnx", "rusqlite", "clap"]),
+        ("edge", &["rusqlite", "axum", "tokio", "tch", "ground", "exporter", "link-sim"]),
+        ("ground", &["cssa-captioner", "cssa-graph", "ort", "tract-onnx", "edge", "tch"]),
+        ("link-sim", &["tch", "exporter"]),
+        ("trainer", &["cssa-graph", "cssa-captioner", "ort", "tract-onnx", "edge", "exporter"]),
+        ("scenes", &["tch", "torch-sys", "ort", "tract-onnx"]),
+        ("exporter", &["tch", "torch-sys", "edge", "rusqlite", "axum"]),
+    ];
+    for (name, forbidden) in may_not {
+        let linked = links(name)?;
+        assert!(linked.len() > 1 || name == "cssa-kernel", "{name}: {linked:?}");
+        for one in forbidden {
+            assert!(!linked.iter().any(|linked| linked == one), "{name} links {one}");
         }
     }
-    assert!(!dependencies("edge")?.contains(&"exporter".to_owned()));
+    for name in ["cssa-captioner", "cssa-link", "cssa-wire", "cssa-graph", "cssa"] {
+        for one in ["anyhow", "clap"] {
+            assert!(!dependencies(name)?.contains(&one.to_owned()), "{name} depends on {one}");
+        }
+    }
+    Ok(())
+}
+
+/// What the graphs' tensors are called stands in one file.
+#[test]
+fn suffixes_of_tensors_are_written_once() -> Result<()> {
+    let mut found = Vec::new();
+    for package in packages()? {
+        sources(&package.folder.join("src"), &mut found)?;
+    }
+    for path in found.iter().filter(|path| !path.ends_with("graph/src/names.rs")) {
+        let text = std::fs::read_to_string(path)?;
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for suffix in
+            [".half\"", ".quantized\"", ".dequantized\"", ".scale\"", ".zero\"", "\"decoder.layers", "\"encoder.layers"]
+        {
+            let own = path.ends_with("cssa/src/parameters.rs") || path.starts_with(root().join("trainer"));
+            assert!(own || !code.contains(suffix), "{}: {suffix} belongs to cssa-graph's names", path.display());
+        }
+    }
     Ok(())
 }
 
 #[test]
 fn every_crate_takes_the_workspace_lints_and_one_has_unsafe_code() -> Result<()> {
-    for name in CRATES {
-        let manifest = manifest(name)?;
-        let lints = manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
-        assert_eq!(lints, Some(true), "{name}");
+    for package in packages()?.iter().filter(|package| package.name != "cssa-kernel") {
+        let lints = package.manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        assert_eq!(lints.and_then(toml::Value::as_bool), Some(true), "{}", package.name);
     }
     let workspace = manifest(".")?;
     let lints = workspace.get("workspace").and_then(|w| w.get("lints")).and_then(|l| l.get("rust"));
@@ -69,17 +144,19 @@ fn every_crate_takes_the_workspace_lints_and_one_has_unsafe_code() -> Result<()>
             assert!(n > 0 && lines[n - 1].starts_with("// SAFETY: "), "{}: line {} {line}", path.display(), n + 1);
         }
     }
-    assert_eq!(dependencies("edge/kernel")?, Vec::<String>::new());
+    assert_eq!(dependencies("cssa-kernel")?, Vec::<String>::new());
     Ok(())
 }
 
 #[test]
 fn files_are_short_and_say_what_they_are() -> Result<()> {
     let mut found = Vec::new();
-    for name in CRATES {
-        sources(&root().join(name), &mut found)?;
+    for package in packages()? {
+        sources(&package.folder, &mut found)?;
     }
-    assert!(found.len() > 40);
+    found.sort();
+    found.dedup();
+    assert!(found.len() > 200);
     for path in found {
         let text = std::fs::read_to_string(&path)?;
         assert!(text.lines().count() <= 600, "{} is longer than 600 lines", path.display());
@@ -92,11 +169,10 @@ fn files_are_short_and_say_what_they_are() -> Result<()> {
 #[test]
 fn libraries_neither_print_nor_exit() -> Result<()> {
     let mut found = Vec::new();
-    for name in CRATES {
-        sources(&root().join(name).join("src"), &mut found)?;
+    for package in packages()? {
+        sources(&package.folder.join("src"), &mut found)?;
     }
-    let printers =
-        ["trainer/src/progress.rs", "trainer/src/commands.rs", "edge/src/commands/mod.rs", "exporter/src/commands.rs"];
+    let printers = ["trainer/src/progress.rs", "trainer/src/commands.rs", "cssa/terminal/src/lib.rs"];
     for path in found {
         if printers.iter().any(|printer| path.ends_with(printer)) {
             continue;
@@ -111,10 +187,9 @@ fn libraries_neither_print_nor_exit() -> Result<()> {
 
 #[test]
 fn the_minimal_rust_version_stands_in_one_place() -> Result<()> {
-    for name in CRATES {
-        let manifest = manifest(name)?;
-        let package = manifest.get("package").context("no package")?;
-        assert!(package.get("rust-version").is_some_and(toml::Value::is_table), "{name}");
+    for package in packages()? {
+        let own = package.manifest.get("package").and_then(|table| table.get("rust-version"));
+        assert!(own.is_some_and(toml::Value::is_table), "{}", package.name);
     }
     Ok(())
 }
@@ -145,7 +220,7 @@ fn packets_in_fixtures_still_mean_the_same() -> Result<()> {
         };
         let packet = cssa_wire::Packet {
             bundle: u16::try_from(number(&vector, "bundle")?)?,
-            digits: u8::try_from(number(&vector, "digits")?)?,
+            decimals: u8::try_from(number(&vector, "digits")?)?,
             captions: captions.iter().map(caption).collect::<Result<_>>()?,
         };
         let hexadecimal = vector["bytes"].as_str().context("bytes")?;

@@ -108,7 +108,7 @@ fn packets_of_another_bundle_are_refused() -> Result<()> {
         text: "a road".into(),
     };
     let captions = vec![caption];
-    let packet = cssa_wire::Packet { bundle: 0, digits: 5, captions };
+    let packet = cssa_wire::Packet { bundle: 0, decimals: 5, captions };
     let mut stream = Vec::new();
     cssa_wire::push_frame(&mut stream, &packet.encode(&language.model, cssa_wire::Checksum::Crc32)?);
     let path = folder.path().join("packets");

@@ -104,7 +104,7 @@ fn captions_take_a_few_bytes() -> Result<()> {
     };
     let captions: Vec<Caption> = hypotheses.values().enumerate().map(caption).collect();
     let bytes = |captions: &[Caption]| -> Result<usize> {
-        Ok(Packet { bundle: language.id, digits: 5, captions: captions.to_vec() }
+        Ok(Packet { bundle: language.id, decimals: 5, captions: captions.to_vec() }
             .encode(&language.model, Checksum::Crc32)?
             .len())
     };
@@ -122,7 +122,7 @@ fn captions_take_a_few_bytes() -> Result<()> {
         let mut packets = Vec::new();
         let began = std::time::Instant::now();
         for caption in &captions {
-            let packet = Packet { bundle: language.id, digits: 5, captions: vec![caption.clone()] };
+            let packet = Packet { bundle: language.id, decimals: 5, captions: vec![caption.clone()] };
             packets.push(packet.encode(&language.model, Checksum::Crc32)?);
         }
         encoding = encoding.min(began.elapsed().as_secs_f64());

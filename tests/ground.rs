@@ -19,7 +19,7 @@ fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8
         repeat: false,
         text: format!("a bridge over river number {sequence}"),
     };
-    let packet = Packet { bundle: language.id, digits: 5, captions: sequences.map(caption).collect() };
+    let packet = Packet { bundle: language.id, decimals: 5, captions: sequences.map(caption).collect() };
     Ok(packet.encode(&language.model, Checksum::Crc32)?)
 }
 
@@ -82,13 +82,13 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
 /// A packet that came before its bundle is decoded once the bundle is named.
 fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
     use ground::archive::Archive;
-    use ground::receive::{Lost, Receiver};
+    use ground::receive::{ReceiveError, Receiver};
     let path = folder.join("early.gpkg");
     let language = Language::read(&fixtures::bundle())?;
     Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
     let mut late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, Checksum::Crc32, None)?;
     assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
-    assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(Lost::Bundle(other.id)));
+    assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(ReceiveError::Bundle(other.id)));
     assert_eq!(late.archive().missing_bundles()?.len(), 1);
     Ok(())
 }
@@ -101,7 +101,9 @@ fn by_gdal(archive: &Path) -> Result<()> {
     };
     let (text, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
     ensure!(output.status.success(), "{text}{errors}");
-    for expected in ["Geometry: Point", "Feature Count: 26", "Extent: (16.37", "caption: String", "time: DateTime"] {
+    for expected in
+        ["Geometry: Point", "Feature ReceiveStatistics: 26", "Extent: (16.37", "caption: String", "time: DateTime"]
+    {
         assert!(text.contains(expected), "{expected} is not in\n{text}{errors}");
     }
     assert!(!errors.contains("Warning") && !errors.contains("ERROR"), "{errors}");

@@ -27,7 +27,7 @@ fn packet(first: u32, texts: &[&str]) -> Packet {
         repeat: false,
         text: (*text).into(),
     };
-    Packet { bundle: 0xbeef, digits: 5, captions: texts.iter().enumerate().map(caption).collect() }
+    Packet { bundle: 0xbeef, decimals: 5, captions: texts.iter().enumerate().map(caption).collect() }
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -85,7 +85,7 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
     let mut map = map.spawn()?;
     let result = look(&mut archive, &mut map, &chromium);
     signal(&map, "-TERM")?;
-    ensure!(map.wait()?.success(), "edge map failed");
+    ensure!(map.wait()?.success(), "ground map failed");
     result
 }
 

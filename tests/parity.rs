@@ -64,8 +64,7 @@ fn inputs(bundle: &Bundle) -> Result<Vec<Vec<f32>>> {
     let model = &bundle.manifest.model;
     let input = |n: usize| {
         let image = preprocess::read(&fixtures::scenes().join(format!("images/scene_{n:05}.jpg")))?;
-        let square = preprocess::resize(&image, model.image_size as u32);
-        Ok(preprocess::normalize(&square, model.backbone.normalization()))
+        Ok(preprocess::input(&image, model))
     };
     (0..3).map(input).collect()
 }

@@ -14,6 +14,7 @@ pub mod model;
 pub mod parameters;
 pub mod random;
 pub mod search;
+mod spread;
 pub mod tf_idf;
 mod varint;
 pub mod vector_math;
@@ -38,7 +39,11 @@ pub mod page;
 #[cfg(feature = "std")]
 pub mod preprocess;
 #[cfg(feature = "std")]
+pub mod process;
+#[cfg(feature = "std")]
 pub mod tensors;
 
 /// How far two computations of the same model may differ, by name. Every parity check in the project uses one of these.
 pub mod tolerance;
+
+pub use spread::spread;

@@ -4,6 +4,7 @@
 //! the model's square (bilinear, antialiased), without keeping its proportions, so that nothing in view is cut off.
 
 use crate::backbone::Normalization;
+use crate::model::Model;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
@@ -105,6 +106,12 @@ pub fn normalize(image: &RgbImage, normalization: Normalization) -> Vec<f32> {
     let mut input = Vec::new();
     normalize_into(&mut input, image, normalization);
     input
+}
+
+/// A model's input of an image of any size: `[3, image_size, image_size]`, scaled and normalized as its backbone has it.
+#[must_use]
+pub fn input(image: &RgbImage, model: &Model) -> Vec<f32> {
+    normalize(&resize(image, model.image_size as u32), model.backbone.normalization())
 }
 
 /// Makes inputs out of images, one after the other in the same memory.

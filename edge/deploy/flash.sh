@@ -5,10 +5,12 @@
 # usage: flash.sh [USER@]HOST [--bundle FOLDER] [--trust KEY.pub] [--onnxruntime LIBONNXRUNTIME_SO]
 #   --onnxruntime  the machine's own, NVIDIA's for a Jetson for example; left out, PyPI's for its processor
 #   SSH, SCP       other programs to reach it with
+#   PROFILE        cargo's profile, by default flight: small, optimized as a whole
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 ssh=${SSH:-ssh} scp=${SCP:-scp}
+export PROFILE=${PROFILE:-flight}
 fail() { echo "error: $*" >&2; exit 1; }
 [ $# -ge 1 ] || fail "usage: flash.sh [USER@]HOST [--bundle FOLDER] [--trust KEY.pub] [--onnxruntime LIBONNXRUNTIME_SO]"
 host=$1 bundle=$root/fixtures/bundle trust= library=
@@ -31,11 +33,11 @@ case $machine in
   *) fail "$host is a $machine, expected x86_64 or aarch64" ;;
 esac
 if [ "$machine" = "$(uname -m)" ]; then
-  (cd "$root" && cargo build --release --workspace --exclude trainer --exclude cross-crate-tests)
-  binary=$root/target/release/edge
+  (cd "$root" && cargo build --profile "$PROFILE" -p edge)
+  binary=$root/target/$PROFILE/edge
 else
   "$root/edge/deploy/build-$machine.sh"
-  binary=$root/target/$target/release/edge
+  binary=$root/target/$target/$PROFILE/edge
 fi
 if [ -z "$library" ]; then
   wheels=$root/target/onnxruntime-$machine
@@ -55,10 +57,10 @@ $scp -q "$package" "$host:$remote"
 [ -z "$trust" ] || $scp -q "$trust" "$host:/tmp/cssa-trust.pub"
 on_host "set -e
   as_root() { if [ \$(id -u) = 0 ]; then \"\$@\"; else sudo \"\$@\"; fi; }
-  proof=\$(mktemp -d)
-  dpkg-deb -x $remote \$proof
-  \$proof/usr/lib/cssa-edge/edge self-test ${trust:+--trust /tmp/cssa-trust.pub}
-  rm -rf \$proof
+  unpacked=\$(mktemp -d)
+  dpkg-deb -x $remote \$unpacked
+  \$unpacked/usr/lib/cssa-edge/edge self-test ${trust:+--trust /tmp/cssa-trust.pub}
+  rm -rf \$unpacked
   as_root dpkg --install $remote
   ${trust:+as_root install -m 644 /tmp/cssa-trust.pub /etc/cssa/trust.pub}
   if [ -d /run/systemd/system ]; then

@@ -3,7 +3,7 @@
 use crate::packets;
 use anyhow::{Context, Result};
 use cssa::model::Search;
-use cssa::preprocess;
+use cssa::{preprocess, process};
 use cssa_captioner::{Caption, Captioner, Settings};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -105,7 +105,7 @@ pub fn run(
         decoder: quantiles_of(|caption| caption.decoder),
         caption,
         caption_over_encoder: caption.p50_ms / encoder.p50_ms,
-        peak_rss_mib: peak_rss_mib()?,
+        peak_rss_mib: process::memory().context("the system does not tell the memory of this process")?.peak_mib,
         packet_bytes: bytes as f64 / captions.len().max(1) as f64,
     })
 }
@@ -117,12 +117,4 @@ fn quantiles(mut times: Vec<Duration>) -> Quantiles {
         times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
     };
     Quantiles { p50_ms: at(0.5), p95_ms: at(0.95) }
-}
-
-/// VmHWM of this process.
-fn peak_rss_mib() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc/self/status has no VmHWM")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("/proc/self/status: VmHWM")?;
-    Ok(kib / 1024.0)
 }

@@ -148,7 +148,7 @@ fn nmea_baud() -> u32 {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// Captions with a lower score are dropped; `edge threshold` finds it on a dataset. A watch-word's caption is not.
+    /// Captions with a lower score are dropped; `exporter threshold` finds it on a dataset. A watch-word's caption is not.
     pub least_score: f32,
     /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
     pub novelty_metres: f64,

@@ -190,7 +190,7 @@ impl FramePipeline<'_> {
         // As if it went alone: shared packets cost less.
         let language = self.model.captioner.language();
         let captions = vec![queued.numbered(u32::MAX, false)];
-        let alone = Packet { bundle: language.id, digits: self.config.link.digits, captions };
+        let alone = Packet { bundle: language.id, decimals: self.config.link.decimals, captions };
         let bytes = match alone.encode(&language.model, self.config.link.checksum) {
             Ok(packet) => packet.len() * usize::from(self.config.link.sends),
             Err(error) => {
@@ -235,7 +235,7 @@ impl FramePipeline<'_> {
             last_faults: all.into_iter().map(|(kind, fault)| (kind.into(), fault.last)).collect(),
             celsius: self.peripherals.last_celsius,
             millijoules: (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64),
-            rss_mib: health::rss_mib(),
+            rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
         }
     }
 }

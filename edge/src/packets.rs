@@ -3,7 +3,7 @@
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_captioner::Caption;
-use cssa_wire::{Checksum, DEFAULT_DIGITS, Packet, WireError, score};
+use cssa_wire::{Checksum, DEFAULT_DECIMALS, Packet, WireError, score};
 
 /// The packet of a caption that was made now.
 ///
@@ -19,6 +19,6 @@ pub fn pack(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8
         repeat: false,
         text: made.text.clone(),
     };
-    Packet { bundle: language.id, digits: DEFAULT_DIGITS, captions: vec![caption] }
+    Packet { bundle: language.id, decimals: DEFAULT_DECIMALS, captions: vec![caption] }
         .encode(&language.model, Checksum::Crc32)
 }

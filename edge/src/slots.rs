@@ -30,16 +30,16 @@ struct Record {
     active: Option<Slot>,
     /// What is known of each slot that proved itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    a: Option<Good>,
+    a: Option<ValidatedBundle>,
     /// As `a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    b: Option<Good>,
+    b: Option<ValidatedBundle>,
 }
 
 /// A bundle that proved itself on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Good {
+pub struct ValidatedBundle {
     /// The bundle's id.
     pub id: u16,
     /// What it made of the golden image.
@@ -84,7 +84,7 @@ impl Slots {
 
     /// What is known of a slot.
     #[must_use]
-    pub fn good(&self, slot: Slot) -> Option<&Good> {
+    pub fn good(&self, slot: Slot) -> Option<&ValidatedBundle> {
         match slot {
             Slot::A => self.record.a.as_ref(),
             Slot::B => self.record.b.as_ref(),
@@ -120,7 +120,7 @@ impl Slots {
         let written = Bundle::read_trusted(&path, trusted)?;
         ensure!(written.id == new.id, "{}: changed while it was installed", place.display());
         let golden = prove(&path).with_context(|| format!("{}: the new bundle failed its test", path.display()))?;
-        self.set(slot, Some(Good { id: new.id, golden }));
+        self.set(slot, Some(ValidatedBundle { id: new.id, golden }));
         self.record.active = Some(slot);
         self.write()?;
         Ok((slot, new.id))
@@ -140,7 +140,7 @@ impl Slots {
         Ok(other)
     }
 
-    fn set(&mut self, slot: Slot, good: Option<Good>) {
+    fn set(&mut self, slot: Slot, good: Option<ValidatedBundle>) {
         match slot {
             Slot::A => self.record.a = good,
             Slot::B => self.record.b = good,
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(second, Slot::B);
         let mut again = Slots::open(folder.path())?;
         assert_eq!(again.order(), [Slot::B, Slot::A]);
-        assert_eq!(again.good(Slot::B), Some(&Good { id, golden: golden("a road") }));
+        assert_eq!(again.good(Slot::B), Some(&ValidatedBundle { id, golden: golden("a road") }));
         assert_eq!((again.fall_back(Slot::B)?, again.order()), (Slot::A, vec![Slot::A]));
         Ok(())
     }

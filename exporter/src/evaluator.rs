@@ -6,6 +6,7 @@ use cssa::bundle::Bundle;
 use cssa::metrics::{self, Item};
 use cssa::preprocess;
 use cssa::search::{Hypothesis, Rows};
+use cssa::spread;
 use cssa::tolerance::Difference;
 use cssa::vocabulary::TokenId;
 use cssa_captioner::{Choice, Provider, Runtime, Settings, Steps};
@@ -84,11 +85,10 @@ impl Evaluator {
     /// How `bundle` differs on at most `most` of the images, spread evenly.
     pub fn divergence_of(&self, bundle: &Bundle, most: usize) -> Result<Divergence> {
         let mut runtime = cssa_captioner::open(bundle, &settings(Choice::Ort))?;
-        let count = self.samples.len().min(most).max(1);
         let mut sum = Divergence { least_cosine: 1.0, ..Divergence::default() };
-        for n in 0..count {
-            let at = n * self.samples.len() / count;
-            let (sample, float) = (&self.samples[at], &self.float[at]);
+        let (samples, floats) = (spread(&self.samples, most), spread(&self.float, most));
+        let count = samples.len();
+        for (sample, float) in samples.into_iter().zip(floats) {
             let memory = runtime.encode(0, &input(bundle, sample)?)?;
             let logits = follow(runtime.as_mut(), &float.tokens)?;
             sum.add(float, &memory, &logits, bundle.vocabulary.size());
@@ -162,9 +162,7 @@ pub fn captions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<V
 
 /// The image as the network takes it.
 pub fn input(bundle: &Bundle, sample: &Sample) -> Result<Vec<f32>> {
-    let model = &bundle.manifest.model;
-    let square = preprocess::resize(&preprocess::read(&sample.path)?, model.image_size as u32);
-    Ok(preprocess::normalize(&square, model.backbone.normalization()))
+    Ok(preprocess::input(&preprocess::read(&sample.path)?, &bundle.manifest.model))
 }
 
 /// Logits of the next word along a caption, the start first, for the image that the runtime encoded last.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
+use cssa::spread;
 use cssa::tolerance::{CLOSE, QUANTIZED};
 use cssa_captioner::{MISSING, find_library};
 use cssa_graph::onnx::ModelProto;
@@ -95,10 +96,8 @@ fn evaluator(request: &Request, calibration: &Selection, float: &Bundle) -> Resu
     let samples = match &request.validation {
         Some(Validation { folder, split, .. }) => samples(folder, *split, float.manifest.dev)?.1,
         None => {
-            let all = &calibration.paths;
-            let count = all.len().min(choose::COMPARED);
-            let spread = (0..count).map(|n| all[n * all.len() / count].clone());
-            spread.map(|path| Sample { path, references: Vec::new() }).collect()
+            let compared = spread(&calibration.paths, choose::COMPARED).into_iter();
+            compared.map(|path| Sample { path: path.clone(), references: Vec::new() }).collect()
         }
     };
     Evaluator::new(float, samples)

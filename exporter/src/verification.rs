@@ -11,6 +11,7 @@ use cssa::bundle::{Bundle, Precision, Target};
 use cssa::checkpoint::Checkpoint;
 use cssa::dataset::Split;
 use cssa::metrics;
+use cssa::spread;
 use cssa_captioner::{Choice, MISSING, find_library};
 use cssa_graph::dequantized;
 use cssa_graph::onnx::ModelProto;
@@ -101,8 +102,8 @@ pub fn verify(request: &Request) -> Result<Verification> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().context(MISSING)?;
     let (dataset, all) = samples(&request.data, request.split, bundle.manifest.dev)?;
-    let count = all.len().min(request.images.unwrap_or(all.len()).max(1));
-    let chosen: Vec<Sample> = (0..count).map(|n| all[n * all.len() / count].clone()).collect();
+    let chosen: Vec<Sample> = spread(&all, request.images.unwrap_or(all.len()).max(1)).into_iter().cloned().collect();
+    let count = chosen.len();
     let (float, reference) = float_model(&bundle, request.checkpoint.as_deref())?;
     tracing::info!("{reference} on {count} images of {dataset} {}", request.split.name());
     let evaluator = Evaluator::new(&float, chosen)?;
@@ -209,8 +210,7 @@ fn activations(bundle: &Bundle, float: &Bundle, samples: &[Sample]) -> Result<Ve
         Ok(graph::bytes(&calibrate::with_outputs(model, &own)))
     };
     let open = Bundle { encoder: open(&float.encoder)?, decoder: open(&float.decoder)?, ..float.clone() };
-    let count = samples.len().min(DRAWN);
-    let inputs = (0..count).map(|n| evaluator::input(float, &samples[n * samples.len() / count]));
+    let inputs = spread(samples, DRAWN).into_iter().map(|sample| evaluator::input(float, sample));
     let images: Vec<Vec<f32>> = inputs.collect::<Result<_>>()?;
     let library = find_library().context(MISSING)?;
     let settings = evaluator::settings(Choice::Ort);

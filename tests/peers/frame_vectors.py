@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes frames and commands by the specifications in edge/src/link and edge/src/wire/command.rs, in Python and with nothing of the
+"""Writes frames and commands by the specifications in edge/link and edge/wire/src/command.rs, in Python and with nothing of the
 Rust code: the golden vectors. The Reed-Solomon code is made here from CCSDS 131.0-B-5's own definition.
 
 usage: frame_vectors.py fixtures/wire/packets.txt > fixtures/wire/frames.txt"""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes packets by the specification in edge/src/wire, in Python and with nothing of the Rust code: the golden vectors.
+"""Writes packets by the specification in edge/wire, in Python and with nothing of the Rust code: the golden vectors.
 
 usage: wire_vectors.py LANGUAGE_MODEL < CAPTIONS > fixtures/wire/packets.txt
 

@@ -1,5 +1,7 @@
 //! What the cross-crate tests share: running the project's programs as a user does.
 
+pub mod module_graph;
+
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -108,4 +110,38 @@ pub fn small_run(folder: &Path, weights: &Path) -> Result<()> {
     let scenes = folder.join("scenes").display().to_string();
     succeed("trainer", ["scenes", "--out", &scenes, "--count", "60", "--seed", "5"])?;
     succeed("trainer", train(folder, "run", weights)).map(drop)
+}
+
+/// A package of the workspace.
+#[derive(Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its manifest.
+    pub manifest: toml::Table,
+}
+
+impl Package {
+    /// The names of what it depends on, but for tests.
+    #[must_use]
+    pub fn dependencies(&self) -> Vec<String> {
+        let table = self.manifest.get("dependencies").and_then(toml::Value::as_table);
+        table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// The packages of the workspace, as its manifest lists them.
+pub fn packages() -> Result<Vec<Package>> {
+    let workspace: toml::Table = std::fs::read_to_string(root().join("Cargo.toml"))?.parse()?;
+    let members = workspace.get("workspace").and_then(|workspace| workspace.get("members"));
+    let members = members.and_then(toml::Value::as_array).context("Cargo.toml lists no members")?;
+    let package = |member: &toml::Value| {
+        let folder = root().join(member.as_str().context("a member that is no path")?);
+        let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml"))?.parse()?;
+        let name = manifest.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str);
+        Ok(Package { name: name.context("a package without a name")?.into(), folder, manifest })
+    };
+    members.iter().map(package).collect()
 }

@@ -97,7 +97,13 @@ pub fn run(
         stage.ratio = stage.peer_images_per_second.map(|peer| stage.images_per_second / peer);
     }
     let (device, threads) = (format!("{device:?}"), tch::get_num_threads());
-    Ok(Report { device, threads, steps, stages, peak_rss_mib: peak_rss_mib() })
+    Ok(Report {
+        device,
+        threads,
+        steps,
+        stages,
+        peak_rss_mib: cssa::process::memory().map_or(f64::NAN, |memory| memory.peak_mib),
+    })
 }
 
 /// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
@@ -250,11 +256,4 @@ fn ask(config: &Config, steps: usize, python: &Path, script: &Path, device: Devi
     let problem = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
     ensure!(output.status.success(), "{} failed: {problem}", script.display());
     serde_json::from_slice(&output.stdout).with_context(|| format!("{} printed something else", script.display()))
-}
-
-/// `VmHWM` of this process.
-fn peak_rss_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0
 }

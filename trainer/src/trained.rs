@@ -112,8 +112,7 @@ impl Trained {
     /// Grid features of an image, `[1, N, C]`.
     pub fn features(&self, image: &image::RgbImage) -> Result<Tensor> {
         let (model, size) = (self.model(), self.model().image_size as i64);
-        let square = preprocess::resize(image, model.image_size as u32);
-        let pixels = preprocess::normalize(&square, model.backbone.normalization());
+        let pixels = preprocess::input(image, model);
         let input = Tensor::from_slice(&pixels).view([1, 3, size, size]).to_device(self.store.device());
         Ok(self.backbone.trained(&self.backbone.frozen(&input)))
     }
@@ -145,8 +144,7 @@ fn golden(
     let mut pixels = Vec::new();
     let mut tokens: Vec<Vec<i64>> = Vec::new();
     for (path, caption) in images {
-        let square = preprocess::resize(&preprocess::read(path)?, model.image_size as u32);
-        pixels.extend(preprocess::normalize(&square, model.backbone.normalization()));
+        pixels.extend(preprocess::input(&preprocess::read(path)?, model));
         let words = vocabulary.encode(caption);
         tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
     }

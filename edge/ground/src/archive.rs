@@ -262,7 +262,7 @@ mod tests {
             repeat: false,
             text: text.into(),
         };
-        Packet { bundle: 0xbeef, digits: 5, captions: sequences.iter().map(caption).collect() }
+        Packet { bundle: 0xbeef, decimals: 5, captions: sequences.iter().map(caption).collect() }
     }
 
     #[test]

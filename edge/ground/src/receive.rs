@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// What came, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Count {
+pub struct ReceiveStatistics {
     /// Packets whose checksum was right.
     pub packets: u64,
     /// Captions that are new.
@@ -41,7 +41,7 @@ pub struct Count {
 
 /// Why something that came gave no captions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Lost {
+pub enum ReceiveError {
     /// No frame, or a broken one.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -57,7 +57,7 @@ pub enum Lost {
 }
 
 /// Is told of every packet: who sent it, and what is in it or why nothing is.
-pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, Lost>) -> Result<()>;
+pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, ReceiveError>) -> Result<()>;
 
 /// A receiver with the bundles that it knows.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub struct Receiver {
     checksum: Checksum,
     uplink: Option<Uplink>,
     /// What came.
-    pub count: Count,
+    pub count: ReceiveStatistics,
 }
 
 impl Receiver {
@@ -79,7 +79,8 @@ impl Receiver {
         let found = languages(&places)?;
         ensure!(!found.is_empty(), "no bundle in {places:?}");
         let (languages, looked) = (BTreeMap::new(), Instant::now());
-        let mut receiver = Self { places, languages, looked, archive, checksum, uplink, count: Count::default() };
+        let mut receiver =
+            Self { places, languages, looked, archive, checksum, uplink, count: ReceiveStatistics::default() };
         receiver.learn(found)?;
         Ok(receiver)
     }
@@ -101,7 +102,7 @@ impl Receiver {
     }
 
     /// Takes the bytes of a packet. An error is one of the archive; a damaged packet is counted.
-    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, Lost>> {
+    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, ReceiveError>> {
         let bundle = match wire::bundle_of(bytes, self.checksum) {
             Ok(bundle) => bundle,
             Err(error) => {
@@ -119,7 +120,7 @@ impl Receiver {
         let Some(language) = self.languages.get(&bundle) else {
             self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
             self.count.packets += 1;
-            return Ok(Err(Lost::Bundle(bundle)));
+            return Ok(Err(ReceiveError::Bundle(bundle)));
         };
         let decoded = Packet::decode(bytes, bundle, &language.model, self.checksum);
         match &decoded {
@@ -131,7 +132,7 @@ impl Receiver {
             Err(_) => self.count.damaged += 1,
         }
         self.count.packets += 1;
-        Ok(decoded.map_err(Lost::from))
+        Ok(decoded.map_err(ReceiveError::from))
     }
 
     /// What to send back for a packet whose captions have been kept.
@@ -182,7 +183,7 @@ impl Receiver {
         bytes: &[u8],
         stop: &AtomicBool,
         show: Show<'_>,
-    ) -> Result<Result<Packet, Lost>> {
+    ) -> Result<Result<Packet, ReceiveError>> {
         let began = Instant::now();
         loop {
             match self.take(sender, bytes) {
@@ -194,7 +195,7 @@ impl Receiver {
         }
     }
 
-    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, Lost>) -> Result<()> {
+    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, ReceiveError>) -> Result<()> {
         let Ok(packet) = taken else { return Ok(()) };
         for answer in self.answers(to, packet)? {
             // One that does not go out is as one that is lost on the way: the packet will come again.
@@ -206,7 +207,7 @@ impl Receiver {
     /// Says what failed, and waits a little.
     fn failed(&mut self, error: &anyhow::Error, show: Show<'_>) -> Result<()> {
         self.count.failures += 1;
-        show("edge", &Err(Lost::Failed(format!("{error:#}"))))?;
+        show("edge", &Err(ReceiveError::Failed(format!("{error:#}"))))?;
         std::thread::sleep(5 * WAIT);
         Ok(())
     }

@@ -91,7 +91,7 @@ mod tests {
             repeat: false,
             text: "a river".into(),
         };
-        Packet { bundle: 1, digits: 5, captions: numbers.iter().map(caption).collect() }
+        Packet { bundle: 1, decimals: 5, captions: numbers.iter().map(caption).collect() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use cssa_link::read_key;
 use cssa_link::{Address, Format, Framing};
 use cssa_wire::Checksum;
-use cssa_wire::DEFAULT_DIGITS;
+use cssa_wire::DEFAULT_DECIMALS;
 use cssa_wire::command::Key;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ pub struct LinkConfig {
     #[serde(default = "several")]
     pub captions: u8,
     /// Decimals of a degree that positions are sent with, 0 to 7: 5 are 1.1 m.
-    #[serde(default = "digits")]
-    pub digits: u8,
+    #[serde(default = "decimals", alias = "digits")]
+    pub decimals: u8,
     /// Bytes a second that the link takes; 0: as many as it does.
     #[serde(default)]
     pub bytes_per_second: u32,
@@ -84,8 +84,8 @@ fn several() -> u8 {
     16
 }
 
-fn digits() -> u8 {
-    DEFAULT_DIGITS
+fn decimals() -> u8 {
+    DEFAULT_DECIMALS
 }
 
 fn gap_seconds() -> f64 {
@@ -105,7 +105,7 @@ impl LinkConfig {
             resend_seconds: resend_seconds(),
             sends: once(),
             captions: several(),
-            digits: digits(),
+            decimals: decimals(),
             bytes_per_second: 0,
             contact: None,
             statustext: false,
@@ -133,7 +133,7 @@ impl LinkConfig {
         let address = self.address()?;
         ensure!(self.sends >= 1, "link.sends is 0, expected 1 or more");
         ensure!((1..=64).contains(&self.captions), "link.captions is {}, expected 1 to 64", self.captions);
-        ensure!(self.digits <= 7, "link.digits is {}, expected 0 to 7", self.digits);
+        ensure!(self.decimals <= 7, "link.decimals is {}, expected 0 to 7", self.decimals);
         ensure!(self.apid < 2047, "link.apid is {}, expected 0 to 2046", self.apid);
         ensure!(
             (0.05..=1e5).contains(&self.resend_seconds),

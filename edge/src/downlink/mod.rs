@@ -199,7 +199,7 @@ impl Downlink {
         let mut count = waiting.len();
         loop {
             let captions = waiting[..count].iter().map(|w| w.caption.numbered(w.sequence, w.tries > 0)).collect();
-            let packet = Packet { bundle: language.id, digits: self.config.digits, captions };
+            let packet = Packet { bundle: language.id, decimals: self.config.decimals, captions };
             match packet.encode(&language.model, self.config.checksum) {
                 Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {
                     return Ok(Some((bytes, count)));

@@ -44,15 +44,6 @@ impl Status {
     }
 }
 
-/// Resident memory of this process, in MiB; 0 where it is not known.
-#[must_use]
-pub fn rss_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0.0, |kib: f64| kib / 1024.0)
-}
-
 /// Tells systemd that the program is ready, or alive. Without systemd nothing happens.
 pub fn notify(ready: bool) {
     let state = if ready { sd_notify::NotifyState::Ready } else { sd_notify::NotifyState::Watchdog };
@@ -100,10 +91,5 @@ mod tests {
         assert!(differ(seconds(10), Some(seconds(1))));
         assert!(differ(seconds(10), None));
         assert!(!Clock::start().jumped());
-    }
-
-    #[test]
-    fn memory_is_known() {
-        assert!(rss_mib() > 1.0);
     }
 }

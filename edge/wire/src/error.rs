@@ -52,7 +52,7 @@ pub enum WireError {
         /// Captions found.
         found: usize,
     },
-    /// A score, priority or number of digits that is too high.
+    /// A score, priority or number of decimals that is too high.
     #[error("{field} {found}, expected at most {most}")]
     Field {
         /// Which.

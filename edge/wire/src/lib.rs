@@ -16,12 +16,12 @@
 //! | symbols | field |
 //! |---|---|
 //! | `number FEW` | captions less one |
-//! | `uniform 8` | digits: positions are in degrees × 10^digits, rounded |
+//! | `uniform 8` | decimals: positions are in degrees × 10^decimals, rounded |
 //! | for each caption: | |
 //! | `number ANY`; then `number SMALL` | sequence number; of others, the difference to the one before, less one |
 //! | `uniform 2^16` twice; then `signed SPREAD` | time in seconds since 1970, high half first; the difference to the one before |
 //! | weights 1, 1; then 15, 1 | whether there is a position (no, yes); whether that is as before (yes, no) |
-//! | `uniform 180·10^digits + 1`, `uniform 360·10^digits + 1`; then `signed SPREAD` twice | where there is one: latitude + 90°, longitude + 180°; the differences to the last one |
+//! | `uniform 180·10^decimals + 1`, `uniform 360·10^decimals + 1`; then `signed SPREAD` twice | where there is one: latitude + 90°, longitude + 180°; the differences to the last one |
 //! | `uniform 32` | score × 31, rounded |
 //! | weights 60, 2, 1, 1 | priority |
 //! | weights 15, 1 | sent before (no, yes) |
@@ -47,7 +47,7 @@
 //!     repeat: false,
 //!     text: "a bridge over a river".into(),
 //! };
-//! let packet = Packet { bundle: 0xbeef, digits: 5, captions: vec![caption] };
+//! let packet = Packet { bundle: 0xbeef, decimals: 5, captions: vec![caption] };
 //! let bytes = packet.encode(&model, Checksum::Crc32)?;
 //! assert_eq!(bytes.len(), 23);
 //! assert_eq!(Packet::decode(&bytes, 0xbeef, &model, Checksum::Crc32)?, packet);
@@ -71,7 +71,7 @@ mod text;
 
 pub use checksum::Checksum;
 pub use error::WireError;
-pub use limits::{DEFAULT_DIGITS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PRIORITY, MAX_SCORE, WIRE_VERSION};
+pub use limits::{DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PRIORITY, MAX_SCORE, WIRE_VERSION};
 pub use message::{Caption, Position, score};
 pub use packet::{Packet, bundle_of, payload};
 pub use stream::{Frame, frames, push_frame};

@@ -9,7 +9,7 @@ pub const MAX_CAPTIONS: usize = 64;
 /// Bytes of a packet at most.
 pub const MAX_PACKET: usize = 4096;
 /// Decimals of a degree that positions have unless somebody wants others: 1.1 m.
-pub const DEFAULT_DIGITS: u8 = 5;
+pub const DEFAULT_DECIMALS: u8 = 5;
 /// The priority of what must arrive first.
 pub const MAX_PRIORITY: u8 = 3;
 /// The highest score.

@@ -10,7 +10,7 @@ use cssa::language_model::LanguageModel;
 use serde::{Deserialize, Serialize};
 
 /// Most decimals of a degree.
-pub(crate) const MAX_DIGITS: u8 = 7;
+pub(crate) const MAX_DECIMALS: u8 = 7;
 /// Units of [`Position`] in a degree, as MAVLink has them.
 const UNITS: f64 = 1e7;
 
@@ -21,7 +21,7 @@ pub struct Caption {
     pub sequence: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u32,
-    /// Where the image was taken, rounded to the packet's digits.
+    /// Where the image was taken, rounded to the packet's decimals.
     pub position: Option<Position>,
     /// How sure the model is, 0 to [`MAX_SCORE`] for 0 to 1.
     pub score: u8,
@@ -92,26 +92,26 @@ impl Position {
         (f64::from(self.latitude) / UNITS, f64::from(self.longitude) / UNITS)
     }
 
-    /// The place with `digits` decimals of a degree.
+    /// The place with `decimals` decimals of a degree.
     #[must_use]
-    pub fn rounded(self, digits: u8) -> Self {
-        let step = step(digits);
+    pub fn rounded(self, decimals: u8) -> Self {
+        let step = step(decimals);
         let round = |value: i32| (i64::from(value) + i64::from(value.signum()) * step / 2) / step * step;
         Self { latitude: round(self.latitude) as i32, longitude: round(self.longitude) as i32 }
     }
 
     /// Whole steps from the south pole and from 180° west.
-    fn steps(self, digits: u8) -> (i64, i64) {
-        let (place, step) = (self.rounded(digits), step(digits));
+    fn steps(self, decimals: u8) -> (i64, i64) {
+        let (place, step) = (self.rounded(decimals), step(decimals));
         (
-            i64::from(place.latitude) / step + 90 * per_degree(digits),
-            i64::from(place.longitude) / step + 180 * per_degree(digits),
+            i64::from(place.latitude) / step + 90 * per_degree(decimals),
+            i64::from(place.longitude) / step + 180 * per_degree(decimals),
         )
     }
 
     /// The place of [`Position::steps`].
-    fn of_steps((north, east): (i64, i64), digits: u8) -> Result<Self, WireError> {
-        let (one, step) = (per_degree(digits), step(digits));
+    fn of_steps((north, east): (i64, i64), decimals: u8) -> Result<Self, WireError> {
+        let (one, step) = (per_degree(decimals), step(decimals));
         if !(0..=180 * one).contains(&north) || !(0..=360 * one).contains(&east) {
             return Err(WireError::Malformed);
         }
@@ -119,27 +119,27 @@ impl Position {
     }
 }
 
-fn per_degree(digits: u8) -> i64 {
-    10i64.pow(u32::from(digits.min(MAX_DIGITS)))
+fn per_degree(decimals: u8) -> i64 {
+    10i64.pow(u32::from(decimals.min(MAX_DECIMALS)))
 }
 
 /// Units of a step.
-fn step(digits: u8) -> i64 {
-    10i64.pow(u32::from(MAX_DIGITS - digits.min(MAX_DIGITS)))
+fn step(decimals: u8) -> i64 {
+    10i64.pow(u32::from(MAX_DECIMALS - decimals.min(MAX_DECIMALS)))
 }
 
-/// Writes captions, or reads a message's digits and captions.
+/// Writes captions, or reads a message's decimals and captions.
 pub(crate) fn code<C: Coder>(
     coder: &mut C,
     model: &LanguageModel,
-    digits: u8,
+    decimals: u8,
     captions: &[Caption],
 ) -> Result<(u8, Vec<Caption>), WireError> {
     let count = number(coder, &FEW, (captions.len() as u64).saturating_sub(1)) as usize;
     if count >= MAX_CAPTIONS {
         return Err(WireError::Malformed);
     }
-    let digits = coder.uniform(8, u32::from(digits)) as u8;
+    let decimals = coder.uniform(8, u32::from(decimals)) as u8;
     let nothing =
         Caption { sequence: 0, time: 0, position: None, score: 0, priority: 0, repeat: false, text: String::new() };
     let mut found: Vec<Caption> = Vec::new();
@@ -171,7 +171,7 @@ pub(crate) fn code<C: Coder>(
                 (coder.choose(&[15, 1], differs) == 1) != before.position.is_some()
             }
         };
-        let position = has_place.then(|| place(coder, digits, given.position, &mut last_place)).transpose()?;
+        let position = has_place.then(|| place(coder, decimals, given.position, &mut last_place)).transpose()?;
         found.push(Caption {
             sequence,
             time,
@@ -182,20 +182,20 @@ pub(crate) fn code<C: Coder>(
             text: text::code(coder, model, &given.text)?,
         });
     }
-    Ok((digits, found))
+    Ok((decimals, found))
 }
 
 /// A place: the first as it is, others as the difference to the last one.
 fn place<C: Coder>(
     coder: &mut C,
-    digits: u8,
+    decimals: u8,
     given: Option<Position>,
     last: &mut Option<(i64, i64)>,
 ) -> Result<Position, WireError> {
-    let (north, east) = given.map_or((0, 0), |given| given.steps(digits));
+    let (north, east) = given.map_or((0, 0), |given| given.steps(decimals));
     let steps = match *last {
         None => {
-            let total = |degrees: i64| (degrees * per_degree(digits) + 1) as u32;
+            let total = |degrees: i64| (degrees * per_degree(decimals) + 1) as u32;
             let north = coder.uniform(total(180), north as u32);
             (i64::from(north), i64::from(coder.uniform(total(360), east as u32)))
         }
@@ -205,7 +205,7 @@ fn place<C: Coder>(
         }
     };
     *last = Some(steps);
-    Position::of_steps(steps, digits)
+    Position::of_steps(steps, decimals)
 }
 
 /// `number W`; values have at most 33 bits.

@@ -17,7 +17,7 @@ pub struct Packet {
     /// The bundle that made them.
     pub bundle: u16,
     /// Decimals of a degree that positions have, 0 to 7: 5 are 1.1 m.
-    pub digits: u8,
+    pub decimals: u8,
     /// One to [`MAX_CAPTIONS`].
     pub captions: Vec<Caption>,
 }
@@ -30,13 +30,13 @@ impl Packet {
         }
         let check =
             |field, found, most| if found > most { Err(WireError::Field { field, found, most }) } else { Ok(()) };
-        check("digits", self.digits, message::MAX_DIGITS)?;
+        check("decimals", self.decimals, message::MAX_DECIMALS)?;
         for caption in &self.captions {
             check("score", caption.score, MAX_SCORE)?;
             check("priority", caption.priority, MAX_PRIORITY)?;
         }
         let mut coder = Encoder::new();
-        message::code(&mut coder, model, self.digits, &self.captions)?;
+        message::code(&mut coder, model, self.decimals, &self.captions)?;
         let mut bytes = alloc::vec![checksum.version()];
         bytes.extend(self.bundle.to_le_bytes());
         bytes.extend(coder.finish());
@@ -55,8 +55,8 @@ impl Packet {
             return Err(WireError::Bundle { found, expected: bundle });
         }
         let mut coder = Decoder::new(&bytes[HEADER..bytes.len() - checksum.length()]);
-        let (digits, captions) = message::code(&mut coder, model, 0, &[])?;
-        let packet = Self { bundle, digits, captions };
+        let (decimals, captions) = message::code(&mut coder, model, 0, &[])?;
+        let packet = Self { bundle, decimals, captions };
         if packet.encode(model, checksum)? != bytes {
             return Err(WireError::Malformed);
         }

@@ -28,7 +28,7 @@ fn caption(sequence: u32, text: &str) -> Caption {
 
 fn packet() -> Packet {
     let captions = vec![caption(300, "a big bridge"), caption(301, "Ein Fluß  and a river ."), caption(303, "")];
-    Packet { bundle: 0xbeef, digits: 5, captions }
+    Packet { bundle: 0xbeef, decimals: 5, captions }
 }
 
 #[test]
@@ -117,15 +117,15 @@ proptest! {
     #[test]
     fn every_packet_round_trips(
         bundle: u16,
-        digits in 0..=7u8,
+        decimals in 0..=7u8,
         captions in proptest::collection::vec(any_caption(), 1..=6),
         checksum in prop_oneof![Just(Checksum::Crc16), Just(Checksum::Crc32)],
     ) {
         let model = model();
         let captions = captions.into_iter().map(|caption| {
-            Caption { position: caption.position.map(|place| place.rounded(digits)), ..caption }
+            Caption { position: caption.position.map(|place| place.rounded(decimals)), ..caption }
         });
-        let packet = Packet { bundle, digits, captions: captions.collect() };
+        let packet = Packet { bundle, decimals, captions: captions.collect() };
         let bytes = packet.encode(&model, checksum)?;
         prop_assert_eq!(Packet::decode(&bytes, bundle, &model, checksum), Ok(packet));
     }

@@ -14,6 +14,7 @@ use cssa::bundle::Bundle;
 use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
 use cssa::images::images as images_in;
 use cssa::search;
+use cssa::spread;
 use cssa::{files, preprocess};
 use cssa_captioner::{Runtime, Settings, Steps};
 use cssa_graph::onnx::{ModelProto, ValueInfoProto};
@@ -114,8 +115,7 @@ impl Selection {
             folder.display(),
             all.len()
         );
-        let count = all.len().min(most);
-        Ok(Self { paths: (0..count).map(|n| all[n * all.len() / count].clone()).collect(), dataset, split })
+        Ok(Self { paths: spread(&all, most).into_iter().cloned().collect(), dataset, split })
     }
 }
 
@@ -149,8 +149,7 @@ impl Images {
             let bytes = files::read(path, 1 << 30)?;
             hash.update(&bytes);
             let image = preprocess::decode(&bytes).with_context(|| format!("{}: calibration image", path.display()))?;
-            let square = preprocess::resize(&image, model.image_size as u32);
-            inputs.push(preprocess::normalize(&square, model.backbone.normalization()));
+            inputs.push(preprocess::input(&image, model));
         }
         Ok(Self { selection, inputs, sha256: cssa::bundle::hexadecimal(&hash.finalize()) })
     }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Language, named_or_default};
 use cssa::{clock, files};
 use cssa_terminal::print;
-use cssa_wire::{self as wire, Checksum, DEFAULT_DIGITS, MAX_SCORE, Packet};
+use cssa_wire::{self as wire, Checksum, DEFAULT_DECIMALS, MAX_SCORE, Packet};
 use ground::packet_file;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ pub(crate) fn encode(options: &EncodeOptions) -> Result<()> {
             repeat: false,
             text: line.into(),
         };
-        let packet = Packet { bundle: language.id, digits: DEFAULT_DIGITS, captions: vec![caption] };
+        let packet = Packet { bundle: language.id, decimals: DEFAULT_DECIMALS, captions: vec![caption] };
         let packet = packet.encode(&language.model, Checksum::Crc32).with_context(place)?;
         print(&serde_json::to_string(&Encoded {
             text: line,

@@ -1,4 +1,4 @@
-//! `edge map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
+//! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
 use super::archive::{Archive, Archived};
 use anyhow::{Context, Result};

@@ -225,7 +225,7 @@ async function update() {
       draw();
     }
   } catch (error) {
-    byId("count").textContent = `edge map does not answer (${error.message})`;
+    byId("count").textContent = `ground map does not answer (${error.message})`;
   }
   setTimeout(update, 1000);
 }

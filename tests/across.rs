@@ -1,0 +1,14 @@
+//! Tests across crates, in one program.
+
+mod architecture;
+mod circles;
+mod command_line;
+mod downlink;
+mod flight;
+mod ground;
+mod link;
+mod map;
+mod packages;
+mod parity;
+mod quantization;
+mod whole_path;
