@@ -14,7 +14,7 @@ fn is_empty(folder: &Path) -> Result<bool> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 10] = [
+    let cases: [(&str, &[&str], &str); 13] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -33,6 +33,21 @@ fn missing_things_are_named() -> Result<()> {
             "/no/recipe",
         ),
         ("scenes", &["--out", "fixtures", "--count", "1"], "fixtures: is there already"),
+        (
+            "trainer",
+            &["tune", "--run", "fixtures/run", "--data", "fixtures/scenes", "--length-exponents", "5"],
+            "search.length_exponent is 5, expected 0 to 4",
+        ),
+        (
+            "trainer",
+            &["evaluate", "--run", "fixtures/run", "--data", "fixtures/scenes", "fixtures/scenes", "--split", "test"],
+            "another dataset of --data is called scenes, too",
+        ),
+        (
+            "trainer",
+            &["caption", "--run", "fixtures/run", "--length-exponent", "nan", "fixtures/scenes"],
+            "search.length_exponent is NaN, expected 0 to 4",
+        ),
     ];
     for (name, arguments, expected) in cases {
         let line = fail(name, arguments)?;
@@ -119,6 +134,24 @@ fn packets_of_another_bundle_are_refused() -> Result<()> {
     Ok(())
 }
 
+/// A reader that goes away, as `| head` does, is no error of the program.
+#[test]
+fn nobody_need_read_the_results() -> Result<()> {
+    for (name, arguments) in [
+        ("trainer", &["check-data", "--data", "fixtures/scenes", "--json"][..]),
+        ("edge", &["caption", "--runtime", "tract", "fixtures/scenes"]),
+        ("exporter", &["inspect", "fixtures/bundle"]),
+    ] {
+        let (stdout, stderr) = (std::process::Stdio::piped(), std::process::Stdio::piped());
+        let mut child = program(name)?.args(arguments).stdout(stdout).stderr(stderr).spawn()?;
+        drop(child.stdout.take());
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("panicked"), "{name}: {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
     let line = fail("edge", ["caption", &scene(), "--packets", "/proc/packets.bin"])?;
@@ -130,7 +163,7 @@ fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
     assert!(is_empty(folder.path())?);
     let out = folder.path().join("scenes").display().to_string();
     let line = fail("scenes", ["--out", &out, "--count", "0"])?;
-    assert!(line.contains("--count"), "{line}");
+    assert!(line.contains("scenes: 0 scenes, expected one or more"), "{line}");
     assert!(is_empty(folder.path())?);
     Ok(())
 }

@@ -267,6 +267,21 @@ fn refusals(folder: &Path, weights: &Path) -> Result<()> {
     std::fs::write(path("recipe.toml"), RECIPE.replace("seed = 3", "seed = 4"))?;
     let line = fail("trainer", train(folder, "run", weights))?;
     assert!(line.contains("config.toml differs"), "{line}");
+    // Another dataset, with more epochs: refused before anything of the run changes.
+    std::fs::write(path("recipe.toml"), RECIPE.replace("epochs = 8", "epochs = 9"))?;
+    let before = std::fs::read(folder.join("run/config.toml"))?;
+    let mut elsewhere = train(folder, "run", weights);
+    let data = elsewhere.iter().position(|argument| argument == "--data").context("--data")?;
+    elsewhere[data + 1] = fixtures::scenes().display().to_string();
+    let line = fail("trainer", elsewhere)?;
+    assert!(line.contains("inputs.toml differs from --data"), "{line}");
+    assert_eq!(std::fs::read(folder.join("run/config.toml"))?, before);
+    std::fs::write(path("recipe.toml"), RECIPE.replace("width = 32", "width = 64"))?;
+    let from = [&train(folder, "wider", weights)[..], &["--from".to_owned(), path("run")]].concat();
+    let weights_at = from.iter().position(|argument| argument == "--backbone-weights").context("weights")?;
+    let from = [&from[..weights_at], &from[weights_at + 2..]].concat();
+    let line = fail("trainer", from)?;
+    assert!(line.contains("width is 32 there and 64 here"), "{line}");
     std::fs::write(path("recipe.toml"), RECIPE.replace("efficientnet-lite2", "resnet50"))?;
     let line = fail("trainer", train(folder, "other", weights))?;
     assert!(line.contains("efficientnet_lite2.safetensors: tensor conv1.weight is missing"), "{line}");

@@ -97,6 +97,12 @@ impl Vocabulary {
         Self::index(words)
     }
 
+    /// Whether there is a style.
+    #[must_use]
+    pub fn has_styles(&self) -> bool {
+        self.words.iter().any(|word| word.starts_with(STYLE))
+    }
+
     /// The style of a name, where the vocabulary has one.
     #[must_use]
     pub fn style(&self, name: &str) -> Option<TokenId> {

@@ -108,7 +108,7 @@ pub fn train(folder: &Path, run: &str, weights: &Path) -> Vec<String> {
 pub fn small_run(folder: &Path, weights: &Path) -> Result<()> {
     std::fs::write(folder.join("recipe.toml"), RECIPE)?;
     let scenes = folder.join("scenes").display().to_string();
-    succeed("trainer", ["scenes", "--out", &scenes, "--count", "60", "--seed", "5"])?;
+    succeed("scenes", ["--out", &scenes, "--count", "60", "--seed", "5"])?;
     succeed("trainer", train(folder, "run", weights)).map(drop)
 }
 

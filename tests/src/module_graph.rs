@@ -127,10 +127,10 @@ fn uses(text: &str, given_on: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("use ") {
-        let before = rest[..at].lines().last().unwrap_or_default().trim_start();
-        let line_begins = rest[..at].ends_with('\n') || at == 0 || before.starts_with("pub");
+        let before = rest[..at].rsplit('\n').next().unwrap_or_default().trim_start();
+        let line_begins = before.is_empty() || before.starts_with("pub");
         let Some(end) = rest[at..].find(';') else { break };
-        if line_begins || rest[..at].trim_end_matches(' ').ends_with('\n') {
+        if line_begins {
             if before.starts_with("pub") == given_on {
                 take_apart(&rest[at + 4..at + end], &mut found);
             }

@@ -7,7 +7,7 @@ use cssa::model::Search;
 use cssa::preprocess;
 use cssa::search::Hypothesis;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A caption with its probability, as it is printed.
 #[derive(Debug, Serialize)]
@@ -20,8 +20,8 @@ struct Line {
 }
 
 #[derive(Serialize)]
-struct Captioned<'a> {
-    image: &'a Path,
+struct Captioned {
+    image: String,
     #[serde(flatten)]
     chosen: Line,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ pub fn each(
     paths: &[PathBuf],
     search: Search,
     n_best: Option<usize>,
-    say: &mut dyn FnMut(&str),
+    say: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let (images, captioner) = (images(paths)?, trained.captioner(search)?);
     let mut failed = Vec::new();
@@ -58,7 +58,7 @@ pub fn each(
         let list =
             |best| Ok::<_, anyhow::Error>(captioner.n_best(&features, best)?.into_iter().map(Line::from).collect());
         let n_best = n_best.map(list).transpose()?;
-        say(&serde_json::to_string(&Captioned { image: path, chosen, n_best })?);
+        say(&serde_json::to_string(&Captioned { image: path.display().to_string(), chosen, n_best })?)?;
     }
     ensure!(failed.is_empty(), "{} of {} images could not be read: {}", failed.len(), images.len(), failed.join("; "));
     Ok(())

@@ -4,6 +4,7 @@ use crate::options::{Action, Command, start};
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::{DevRule, Listing};
 use cssa::files;
+use cssa_terminal::print;
 use std::process::ExitCode;
 use trainer::ablate::{self, Request};
 use trainer::config::Config;
@@ -25,38 +26,45 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         }
         Action::Ablate { table, cells, seeds, training } => {
             let (config, places, device) = training.start()?;
-            print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress)?);
+            print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress)?)?;
         }
         Action::Evaluate { run, data, split, searching, hypotheses, json, machine } => {
             let trained = Trained::read(&run, machine.start()?)?;
-            let search = searching.over(trained.search());
+            let search = searching.over(trained.search())?;
             ensure!(hypotheses.is_none() || data.len() == 1, "--hypotheses takes the captions of a single dataset");
+            hypotheses.as_deref().map(files::check_writable).transpose()?;
             for found in trained.evaluate(&data, split, search, &machine.cache, &Progress)? {
                 if let Some(path) = &hypotheses {
                     files::write(path, serde_json::to_string_pretty(&found.hypotheses)?.as_bytes())?;
                 }
                 if json {
-                    print(&serde_json::to_string(&found)?);
+                    print(&serde_json::to_string(&found)?)?;
                 } else {
-                    print(&format!("{} ({} images)\n{}", found.dataset, found.images, score::lines(&found.scores)));
+                    print(&format!("{} ({} images)\n{}", found.dataset, found.images, score::lines(&found.scores)))?;
                 }
             }
         }
         Action::Caption { run, images, searching, n_best, device, threads } => {
             let trained = Trained::read(&run, start(device, threads)?)?;
-            let search = searching.over(trained.search());
-            caption::each(&trained, &images, search, n_best.map(usize::from), &mut |line| print(line))?;
+            let search = searching.over(trained.search())?;
+            caption::each(&trained, &images, search, n_best.map(usize::from), &mut print)?;
         }
         Action::Tune { run, data, beams, length_exponents, consensus, machine } => {
-            let mut trained = Trained::read(&run, machine.start()?)?;
             let tried = tune::searches(&beams, &length_exponents, &consensus);
-            let chosen = tune::best(&trained, &tried, (&data, &machine.cache), &Progress, &mut |line| print(line))?;
+            tried.iter().try_for_each(cssa::model::Search::validate)?;
+            let mut trained = Trained::read(&run, machine.start()?)?;
+            ensure!(
+                trained.has_document_frequencies() || tried.iter().all(|search| search.consensus.is_none()),
+                "{} has no document frequencies for consensus: trainer language-model makes them",
+                run.display()
+            );
+            let chosen = tune::best(&trained, &tried, (&data, &machine.cache), &Progress, &mut print)?;
             trained.choose(&run, chosen)?;
-            print(&format!("chosen: {chosen}"));
+            print(&format!("chosen: {chosen}"))?;
         }
         Action::LanguageModel { run, data } => {
             for (path, bytes) in run::count_captions(&run, &data)? {
-                print(&format!("{}: {bytes} bytes", path.display()));
+                print(&format!("{}: {bytes} bytes", path.display()))?;
             }
         }
         Action::Score {
@@ -87,7 +95,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let retrieval = source.as_ref().map(|source| Retrieval { source, progress: &Progress });
             let request = score::Request { jars: &jars, retrieval, by_class };
             let report = score::report(&listing, split, &items, &request)?;
-            print(&if json { serde_json::to_string(&report)? } else { report.text() });
+            print(&if json { serde_json::to_string(&report)? } else { report.text() })?;
         }
         Action::Heatmap { run, image, word, cell, hypotheses, out } => {
             files::check_writable(&out)?;
@@ -105,8 +113,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let mut png = Vec::new();
             drawn.picture.write_with_encoder(image::codecs::png::PngEncoder::new(&mut png))?;
             files::write(&out, &png)?;
-            print(&format!("{}: {}", out.display(), drawn.caption));
-            print("columns: image, with DGP, without decay, without DGP; rows: the word, the cell");
+            print(&format!("{}: {}", out.display(), drawn.caption))?;
+            print("columns: image, with DGP, without decay, without DGP; rows: the word, the cell")?;
         }
         Action::Gallery { run, hypotheses, data, split, dev, out, machine } => {
             files::check_writable(&out)?;
@@ -135,7 +143,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             ensure!(!entries.is_empty(), "no image of {} {} has a caption", listing.name, split.name());
             let page = gallery::page(&format!("{} {}", listing.name, split.name()), &entries)?;
             files::write(&out, page.as_bytes())?;
-            print(&format!("{}: {} images", out.display(), entries.len()));
+            print(&format!("{}: {} images", out.display(), entries.len()))?;
         }
         Action::CheckData { data, json } => {
             let mut clean = true;
@@ -147,7 +155,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 let found = check::check(folder, |images| bar.advance(images))?;
                 drop(bar);
                 clean &= found.is_clean();
-                print(&if json { serde_json::to_string(&found)? } else { found.text() });
+                print(&if json { serde_json::to_string(&found)? } else { found.text() })?;
             }
             return Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -156,16 +164,11 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let peer = peer.as_deref().map(|python| (python, script.as_path()));
             let times = (usize::from(steps), usize::from(rounds));
             let report = bench::run(&Config::read(&config)?, times, peer, device)?;
-            print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? });
+            print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? })?;
         }
         Action::Golden { run, image, caption, out, device } => {
             Trained::read(&run, start(device, 0)?)?.golden(&[(image, caption)])?.write(&out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[expect(clippy::print_stdout, reason = "the result of the command")]
-fn print(text: &str) {
-    println!("{text}");
 }

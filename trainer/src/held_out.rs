@@ -20,12 +20,23 @@ impl<'a> HeldOut<'a> {
     ) -> Result<Self> {
         let mut held = Vec::new();
         for dataset in datasets {
-            let images: Vec<&Captioned> = dataset.split(split).collect();
-            if !images.is_empty() {
-                held.push((dataset.name.clone(), images, source.split_features(dataset, split, 0, progress)?));
+            if dataset.missing > 0 {
+                progress.say(&format!("warning: {} lacks {} images of its description", dataset.name, dataset.missing));
             }
+            let images: Vec<&Captioned> = dataset.split(split).collect();
+            if images.is_empty() {
+                progress.say(&format!("warning: {} has no image of split {}", dataset.name, split.name()));
+                continue;
+            }
+            held.push((dataset.name.clone(), images, source.split_features(dataset, split, 0, progress)?));
         }
-        ensure!(!held.is_empty(), "the datasets have no {split:?} image, expected at least one");
+        let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+        ensure!(
+            !held.is_empty(),
+            "{}: no image of split {} is there, expected at least one",
+            names.join(", "),
+            split.name()
+        );
         Ok(Self(held))
     }
 

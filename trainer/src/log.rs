@@ -142,4 +142,14 @@ mod tests {
         let found: String = record(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found, "0300000000000000b099490e6162636e57f121");
     }
+
+    /// A resumed run compares with scores that it reads back: one that came back a bit lower would be beaten by itself.
+    #[test]
+    fn scores_are_read_back_to_the_last_bit() -> Result<()> {
+        for score in [0.122_877_748_356_282_73_f64, 0.1, 1.0 / 3.0, 2.775_878_659_643_862] {
+            let back: f64 = serde_json::from_str(&serde_json::to_string(&score)?)?;
+            assert_eq!(back.to_bits(), score.to_bits(), "{score}");
+        }
+        Ok(())
+    }
 }

@@ -308,13 +308,15 @@ pub(crate) struct Searching {
 }
 
 impl Searching {
-    pub(crate) fn over(&self, own: Search) -> Search {
+    pub(crate) fn over(&self, own: Search) -> Result<Search> {
         let consensus = if self.beam.is_some() { None } else { self.consensus.or(own.consensus) };
-        Search {
+        let search = Search {
             beam: self.beam.map_or(own.beam, usize::from),
             length_exponent: self.length_exponent.unwrap_or(own.length_exponent),
             consensus,
-        }
+        };
+        search.validate()?;
+        Ok(search)
     }
 }
 

@@ -94,6 +94,11 @@ impl Trained {
         Ok(files::write(&path, toml::to_string_pretty(&self.description)?.as_bytes())?)
     }
 
+    /// Whether consensus decoding can be asked for.
+    pub fn has_document_frequencies(&self) -> bool {
+        self.document_frequencies.is_some()
+    }
+
     /// The model's hyper-parameters.
     pub fn model(&self) -> &Model {
         &self.description.model

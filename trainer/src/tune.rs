@@ -23,13 +23,13 @@ pub fn best(
     tried: &[Search],
     (data, cache): (&[PathBuf], &Path),
     progress: &Progress,
-    say: &mut dyn FnMut(&str),
+    say: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<Search> {
     let mut best: Option<(f64, Search)> = None;
     for &search in tried {
         let found = trained.evaluate(data, Split::Dev, search, cache, progress)?;
         let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
-        say(&format!("{search}: dev CIDEr {cider:.4}"));
+        say(&format!("{search}: dev CIDEr {cider:.4}"))?;
         if best.is_none_or(|(other, _)| cider > other) {
             best = Some((cider, search));
         }

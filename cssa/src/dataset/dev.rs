@@ -52,17 +52,21 @@ const HASHED_PER_THOUSAND: u64 = 50;
 /// Images of UCM-Captions in a class: `1.jpg` to `100.jpg` are the first.
 const NUMBERED: u32 = 100;
 
-/// The scene class that a file name tells: `airport_12.jpg` is an airport, `137.jpg` of UCM-Captions' second hundred. A name
-/// without a letter before its number (`00012.jpg`, a drone's `07_013.jpg`) tells none.
+/// What the description of UCM-Captions calls it: its classes are hundreds of numbers, which no other dataset's are.
+const UCM: &str = "UCM";
+
+/// The scene class that a file name of a dataset tells: `airport_12.jpg` is an airport, `137.jpg` of UCM-Captions in the second
+/// hundred. A number alone in another dataset (Sydney's `137.jpg`), a name without a small letter before its number (`00012.jpg`, a
+/// drone's `07_013.jpg`, a camera's `DJI_0001.jpg`) tells none.
 #[must_use]
-pub fn scene_class(filename: &str) -> Option<String> {
+pub fn scene_class(dataset: &str, filename: &str) -> Option<String> {
     let stem = stem(filename);
     if let Ok(number) = stem.parse::<u32>() {
         let plain = stem.starts_with(|first: char| matches!(first, '1'..='9'));
-        return plain.then(|| format!("{}", (number - 1) / NUMBERED));
+        return (plain && dataset.eq_ignore_ascii_case(UCM)).then(|| format!("{}", (number - 1) / NUMBERED));
     }
     let (name, number) = stem.rsplit_once('_')?;
-    let named = name.chars().any(char::is_alphabetic) && number.parse::<u32>().is_ok();
+    let named = name.chars().any(char::is_lowercase) && number.parse::<u32>().is_ok();
     named.then(|| name.to_owned())
 }
 
@@ -71,7 +75,7 @@ fn stem(filename: &str) -> &str {
 }
 
 /// Turns some train images into dev, or the description's own dev into train for a refit.
-pub(super) fn assign(entries: &mut [Listed], rule: DevRule) {
+pub(super) fn assign(dataset: &str, entries: &mut [Listed], rule: DevRule) {
     if rule != DevRule::None && entries.iter().any(|entry| entry.split == Split::Dev) {
         return;
     }
@@ -89,7 +93,7 @@ pub(super) fn assign(entries: &mut [Listed], rule: DevRule) {
             }
         }
         DevRule::Blocks => {
-            for n in blocks(entries) {
+            for n in blocks(dataset, entries) {
                 entries[n].split = Split::Dev;
             }
         }
@@ -97,11 +101,11 @@ pub(super) fn assign(entries: &mut [Listed], rule: DevRule) {
 }
 
 /// The entries that end their class or flight.
-fn blocks(entries: &[Listed]) -> Vec<usize> {
+fn blocks(dataset: &str, entries: &[Listed]) -> Vec<usize> {
     let mut groups: BTreeMap<String, Vec<(u64, &str, usize)>> = BTreeMap::new();
     let mut total = 0;
     for (n, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.split == Split::Train) {
-        let (group, number) = neighbourhood(&entry.filename);
+        let (group, number) = neighbourhood(dataset, &entry.filename);
         groups.entry(group).or_default().push((number, &entry.filename, n));
         total += 1;
     }
@@ -117,11 +121,11 @@ fn blocks(entries: &[Listed]) -> Vec<usize> {
 }
 
 /// The class or flight of a file and its place in it.
-fn neighbourhood(filename: &str) -> (String, u64) {
+fn neighbourhood(dataset: &str, filename: &str) -> (String, u64) {
     let stem = stem(filename);
     let digits = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (name, number) = stem.split_at(stem.len() - digits);
-    let group = scene_class(filename).unwrap_or_else(|| name.to_owned());
+    let group = scene_class(dataset, filename).unwrap_or_else(|| name.to_owned());
     (group, number.parse().unwrap_or_default())
 }
 
@@ -141,7 +145,7 @@ mod tests {
         let listed =
             |filename: String| Listed { path: Default::default(), filename, split: Split::Train, captions: Vec::new() };
         let mut entries: Vec<Listed> = names.into_iter().map(listed).collect();
-        assign(&mut entries, DevRule::Blocks);
+        assign("UCM", &mut entries, DevRule::Blocks);
         entries.into_iter().filter(|entry| entry.split == Split::Dev).map(|entry| entry.filename).collect()
     }
 
@@ -173,7 +177,7 @@ mod tests {
         };
         let mut entries: Vec<Listed> = (0..30).map(|n| entry(&format!("a_{n}.jpg"), Split::Train)).collect();
         entries[3].split = Split::Dev;
-        assign(&mut entries, DevRule::Blocks);
+        assign("UCM", &mut entries, DevRule::Blocks);
         assert_eq!(entries.iter().filter(|entry| entry.split == Split::Dev).count(), 1);
     }
 
@@ -183,7 +187,9 @@ mod tests {
         for (name, class) in
             cases.into_iter().chain([("00012.jpg", None), ("07_013.jpg", None), ("x.png", None), ("+0.jpg", None)])
         {
-            assert_eq!(scene_class(name).as_deref(), class, "{name}");
+            assert_eq!(scene_class("UCM", name).as_deref(), class, "{name}");
         }
+        let sydney = ["137.jpg", "DJI_0001.jpg", "IMG_20.png"].map(|name| scene_class("sydney", name));
+        assert_eq!(sydney, [None, None, None]);
     }
 }

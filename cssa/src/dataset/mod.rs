@@ -136,10 +136,11 @@ impl Listing {
                 return Err(FileError::content(&file, format!("filename {:?} leaves the folder", entry.filename)));
             }
         }
-        dev::assign(&mut entries, rule);
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let fallback = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(Self { file, name: name.or_else(fallback).unwrap_or_default(), entries })
+        let name = name.or_else(fallback).unwrap_or_default();
+        dev::assign(&name, &mut entries, rule);
+        Ok(Self { file, name, entries })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Image files: those that appear in a folder, those of a list.
 
-use super::{Frame, Next, Source, Tile, tiles};
+use super::source::{Frame, Next, Source};
+use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::position::tags;
 use anyhow::{Context, Result};

@@ -1,14 +1,14 @@
 //! Frames that a command writes to its standard output, as a GStreamer pipeline of a camera does: JPEG after JPEG (MJPEG,
 //! `jpegenc ! fdsink`) or binary PPM (`P6`). After damage the reader goes on with the next frame that begins.
 
-use super::{Frame, Next, Source};
+use super::source::{Frame, Next, Running, Source, end};
 use crate::position::tags;
 use anyhow::{Context, Result, bail};
 use cssa::preprocess;
 use image::RgbImage;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Largest frame, in bytes.
@@ -17,18 +17,6 @@ const MAX_FRAME: usize = 1 << 28;
 const MAX_SIDE: usize = 16_384;
 /// A command that ended is not started again sooner.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
-pub type Running = Arc<Mutex<Option<Child>>>;
-
-/// Waits for the command's end, killing it where it shall not go on; gives whether it ended well.
-pub fn end(command: &Running, kill: bool) -> bool {
-    let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
-    if kill {
-        child.kill().ok();
-    }
-    child.wait().is_ok_and(|status| status.success())
-}
 
 /// A command's frames.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! GeoTIFF scenes of any size: read a band of rows at a time and cut into overlapping tiles, each with its own place.
 
-use super::{Frame, Next, Source, Tile, tiles};
+use super::source::{Frame, Next, Source};
+use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::position::geo::Georeference;
 use anyhow::{Context, Result, ensure};

@@ -47,13 +47,15 @@ pub fn ablate(
 ) -> Result<String> {
     let Request { table, cells, seeds } = request;
     ensure!(*seeds >= 1, "--seeds is 0, expected 1 or more");
+    ensure!(*seeds <= 1000, "--seeds is {seeds}, expected at most 1000");
     tables::check_units(config)?;
+    table.check(config)?;
     let row = |cell| Row { cell, outcomes: Outcomes::new() };
     let mut rows: Vec<Row> = table.chosen(cells)?.into_iter().map(row).collect();
     let mut recipe = config.clone();
     // All seeds see the same cached views: they are made once.
     recipe.data.view_seed.get_or_insert(config.seed);
-    for seed in config.seed..config.seed + seeds {
+    for seed in config.seed..config.seed.saturating_add(*seeds) {
         recipe.seed = seed;
         for row in &mut rows {
             let name = format!("{}-seed{seed}", tables::run_name(&recipe, &row.cell));

@@ -5,7 +5,7 @@
 //! all of them. Steps follow from the batches: where MCCL's are larger, a cell without it has more steps, not more images.
 
 use crate::config::{Config, Schedule};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use cssa::model::Decay;
 
 /// A table of the paper that can be made.
@@ -129,14 +129,32 @@ impl Table {
         }
     }
 
+    /// A recipe without what the table studies would compare a thing with itself.
+    pub(super) fn check(self, recipe: &Config) -> Result<()> {
+        let cells = self.cells();
+        let configs: Vec<Config> = cells.iter().map(|cell| cell.config(recipe)).collect();
+        for (n, config) in configs.iter().enumerate() {
+            if let Some(other) = configs[..n].iter().position(|other| other == config) {
+                let (one, two) = (cells[other].name, cells[n].name);
+                bail!(
+                    "with this recipe the cells {one} and {two} are the same, expected one that has what the table studies"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// The cells named, in the table's order; all where none is named.
     pub(super) fn chosen(self, names: &[String]) -> Result<Vec<Cell>> {
         let cells = self.cells();
         let known: Vec<&str> = cells.iter().map(|cell| cell.name).collect();
         for name in names {
-            ensure!(known.contains(&name.as_str()), "--cells names {name:?}, expected some of {}", known.join(", "));
+            ensure!(known.contains(&name.trim()), "--cells names {name:?}, expected some of {}", known.join(", "));
         }
-        Ok(cells.into_iter().filter(|cell| names.is_empty() || names.iter().any(|name| name == cell.name)).collect())
+        Ok(cells
+            .into_iter()
+            .filter(|cell| names.is_empty() || names.iter().any(|name| name.trim() == cell.name))
+            .collect())
     }
 
     /// Which cell is compared with which: every one with the first; in table 4 both together also with each alone.
@@ -191,6 +209,20 @@ mod tests {
             }
             assert!(configs.iter().all(|config| *config == configs[0]), "{table:?}");
         }
+    }
+
+    #[test]
+    fn a_recipe_without_what_is_studied_is_refused() {
+        let refused = |table: Table, change: fn(&mut Config)| {
+            let mut recipe = Config::default();
+            change(&mut recipe);
+            table.check(&recipe).map_err(|error| error.to_string())
+        };
+        assert!(Table::ALL.iter().all(|table| refused(*table, |_| {}).is_ok()));
+        let dgp = refused(Table::Four, |recipe| recipe.network.decay = Decay::None);
+        assert!(dgp.is_err_and(|error| error.contains("neither and dgp are the same")));
+        let text = refused(Table::Seven, |recipe| recipe.mccl.gamma_sentence = 0.0);
+        assert!(text.is_err_and(|error| error.contains("no-branch and text")));
     }
 
     #[test]

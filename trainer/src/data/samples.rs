@@ -131,7 +131,7 @@ impl Samples {
                 };
                 images.push(Sample {
                     dataset: d,
-                    scene: scene_class(&image.filename).map(|class| {
+                    scene: scene_class(&dataset.name, &image.filename).map(|class| {
                         let next = scenes.len();
                         *scenes.entry(format!("{} {class}", dataset.name)).or_insert(next)
                     }),

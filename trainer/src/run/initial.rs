@@ -32,7 +32,7 @@ pub(super) fn initial_state(
         datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(),
         backbone_sha256: String::new(),
         seed: config.seed,
-        revision: revision(),
+        revision: env!("CSSA_REVISION").into(),
     };
     match &places.start {
         Start::Backbone(weights) => {
@@ -59,7 +59,15 @@ pub(super) fn initial_state(
             }
             let model = config.model(earlier.vocabulary.size());
             let fits = earlier.description.model == model;
-            ensure!(fits, "{}: its model differs from the recipe's network, expected the same", run.display());
+            let differing = differing(&earlier.description.model, &model)?;
+            ensure!(fits, "{}: its model differs from the recipe's, expected the same: {differing}", run.display());
+            let styled = earlier.vocabulary.has_styles();
+            ensure!(
+                styled == config.data.styles,
+                "{} has styles: {styled}, data.styles is {}: expected the same",
+                run.display(),
+                config.data.styles
+            );
             let own = |(name, _): &&(String, _)| name.starts_with(cssa::parameters::BACKBONE);
             let backbone_tensors = earlier.tensors.iter().filter(own).cloned().collect();
             provenance.backbone_sha256.clone_from(&earlier.description.provenance.backbone_sha256);
@@ -72,6 +80,16 @@ pub(super) fn initial_state(
             Ok(InitialState { vocabulary, model, backbone_tensors, earlier: Some(earlier), provenance })
         }
     }
+}
+
+/// The fields in which two models differ, with both values.
+fn differing(run: &Model, recipe: &Model) -> Result<String> {
+    let (run, recipe) = (toml::Table::try_from(run)?, toml::Table::try_from(recipe)?);
+    let differs = |(name, value): (&String, &toml::Value)| {
+        let other = recipe.get(name)?;
+        (other != value).then(|| format!("{name} is {value} there and {other} here"))
+    };
+    Ok(run.iter().filter_map(differs).collect::<Vec<_>>().join(", "))
 }
 
 /// How many of the train captions' words a run does not know: it can never say them.
@@ -102,13 +120,4 @@ fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> S
 fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
     let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
     Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
-}
-
-fn revision() -> String {
-    let git = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=40"];
-    let asked = std::process::Command::new("git").args(git).output();
-    match asked {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
-    }
 }

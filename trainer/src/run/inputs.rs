@@ -67,13 +67,15 @@ pub(super) fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Resu
             );
         }
     }
-    files::write(&path, toml::to_string_pretty(config)?.as_bytes())?;
-    let (path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
-    if path.exists() {
-        let same = files::read_text(&path, 1 << 20)? == text;
-        ensure!(same, "{} differs from --data, --backbone-weights or --wordnet: name another --out", path.display());
+    let (inputs_path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
+    if inputs_path.exists() {
+        let same = files::read_text(&inputs_path, 1 << 20)? == text;
+        let given = "--data, --backbone-weights, --from or --wordnet";
+        ensure!(same, "{} differs from {given}: name another --out", inputs_path.display());
     }
-    Ok(files::write(&path, text.as_bytes())?)
+    // Nothing of a run changes that is refused.
+    files::write(&path, toml::to_string_pretty(config)?.as_bytes())?;
+    Ok(files::write(&inputs_path, text.as_bytes())?)
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -71,7 +71,7 @@ fn train(listing: &Listing, split: Split) -> impl Iterator<Item = &Listed> {
 fn train_classes(listing: &Listing, split: Split) -> BTreeMap<String, Vec<&Listed>> {
     let mut classes: BTreeMap<String, Vec<&Listed>> = BTreeMap::new();
     for entry in train(listing, split) {
-        if let Some(class) = scene_class(&entry.filename) {
+        if let Some(class) = scene_class(&listing.name, &entry.filename) {
             classes.entry(class).or_default().push(entry);
         }
     }
@@ -82,7 +82,7 @@ fn train_classes(listing: &Listing, split: Split) -> BTreeMap<String, Vec<&Liste
 fn captioned(listing: &Listing, split: Split, sentences: &BTreeMap<String, String>) -> ByClass {
     let wanted: Vec<&Listed> = listing.entries.iter().filter(|entry| is_in(entry, split)).collect();
     let item = |entry: &&Listed| {
-        let hypothesis = sentences.get(&scene_class(&entry.filename)?)?.clone();
+        let hypothesis = sentences.get(&scene_class(&listing.name, &entry.filename)?)?.clone();
         Some(Item { hypothesis, references: entry.captions.clone() })
     };
     let items: Vec<Item> = wanted.iter().filter_map(item).collect();

@@ -11,7 +11,7 @@ pub use jars::{JarError, Jars};
 pub use statistics::{ClassRow, Images, Statistics};
 pub use text::lines;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cssa::dataset::{Listed, Listing, Split};
 use cssa::files;
 use cssa::metrics::{self, Item, Scores};
@@ -104,11 +104,15 @@ fn is_in(entry: &Listed, split: Split) -> bool {
 pub fn items(listing: &Listing, split: Split, hypotheses: &BTreeMap<String, String>) -> Result<Vec<Item>> {
     let wanted: Vec<&Listed> = listing.entries.iter().filter(|entry| is_in(entry, split)).collect();
     ensure!(!wanted.is_empty(), "{}: no image is in split {}", listing.file.display(), split.name());
+    let bare = wanted.iter().find(|entry| entry.captions.iter().all(|caption| caption.trim().is_empty()));
+    if let Some(entry) = bare {
+        bail!("{}: image {} has no caption to score against", listing.file.display(), entry.filename);
+    }
     let missing: Vec<&str> =
         wanted.iter().filter(|entry| !hypotheses.contains_key(&entry.filename)).map(|e| e.filename.as_str()).collect();
     ensure!(
         missing.is_empty(),
-        "{} of the {} images of split {} have no hypothesis, the first is {}",
+        "{} of the {} images of split {} have no hypothesis, the first is {}: expected one for each",
         missing.len(),
         wanted.len(),
         split.name(),
@@ -162,7 +166,7 @@ pub fn report(listing: &Listing, split: Split, items: &[Item], request: &Request
         class_lookup: ClassBaseline::score(&class_lookup(listing, split)),
         class_consensus: ClassBaseline::score(&class_consensus(listing, split)),
         train_retrieval: retrieved(listing, split, request.retrieval)?,
-        by_class: request.by_class.then(|| images.by_class(names)),
+        by_class: request.by_class.then(|| images.by_class(&listing.name, names)),
     })
 }
 
@@ -190,6 +194,9 @@ fn retrieved(listing: &Listing, split: Split, retrieval: Option<Retrieval<'_>>) 
     let Some(retrieval) = retrieval else {
         return Ok(Baseline::Absent("needs --backbone-weights to compare images with".into()));
     };
+    if !listing.entries.iter().any(|entry| entry.split == Split::Train) {
+        return Ok(Baseline::Absent("the dataset has no train image".into()));
+    }
     if let Some(name) = baselines::missing_image(listing, split) {
         return Ok(Baseline::Absent(format!("image {name} of the dataset is missing")));
     }

@@ -101,11 +101,11 @@ impl<'a> Images<'a> {
         each.collect()
     }
 
-    /// Over the images of each class, in the order of names or numbers; the file names are given in the order of the images.
-    pub fn by_class<'n>(&self, filenames: impl IntoIterator<Item = &'n str>) -> Vec<ClassRow> {
+    /// Over the images of each class of a dataset, in the order of names or numbers; the file names are given in the order of the images.
+    pub fn by_class<'n>(&self, dataset: &str, filenames: impl IntoIterator<Item = &'n str>) -> Vec<ClassRow> {
         let mut classes: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
         for (image, filename) in filenames.into_iter().enumerate().take(self.items.len()) {
-            classes.entry(scene_class(filename)).or_default().push(image);
+            classes.entry(scene_class(dataset, filename)).or_default().push(image);
         }
         let row = |(class, images): (Option<String>, Vec<usize>)| ClassRow {
             class,
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn each_class_has_a_row() -> Result<()> {
         let items = items();
-        let rows = Images::score(&items)?.by_class(["bridge_1.jpg", "bridge_2.jpg", "00003.jpg"]);
+        let rows = Images::score(&items)?.by_class("rsicd", ["bridge_1.jpg", "bridge_2.jpg", "00003.jpg"]);
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].class.as_deref(), rows[0].images, rows[0].wrong), (None, 1, 0.0));
         assert_eq!((rows[1].class.as_deref(), rows[1].images), (Some("bridge"), 2));

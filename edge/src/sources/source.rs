@@ -1,0 +1,66 @@
+//! What every source gives: frames, one after the other.
+
+use anyhow::Result;
+use cssa_wire::Position;
+use image::RgbImage;
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One image to caption.
+#[derive(Debug)]
+pub struct Frame {
+    /// What it is called in reports.
+    pub name: String,
+    /// Names it where it could come again after a restart.
+    pub key: Option<String>,
+    /// Its pixels, or why there are none.
+    pub pixels: Result<RgbImage, String>,
+    /// Where it was taken, by its own tags.
+    pub position: Option<Position>,
+    /// When it was taken, by its own tags, in seconds since 1970.
+    pub time: Option<u32>,
+}
+
+/// What a source has now.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame.
+    Frame(Frame),
+    /// Nothing at the moment: ask again in a while.
+    Nothing,
+    /// Nothing any more.
+    End,
+}
+
+/// Gives frames.
+pub trait Source: Send {
+    /// The next frame. `settled` says of a key whether its frame needs no second look.
+    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next>;
+
+    /// Whether frames come when they come, and are lost where nobody takes them.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// The command behind the source, where there is one.
+    fn command(&self) -> Option<Running> {
+        None
+    }
+
+    /// Whether a settled frame with this key can never come again.
+    fn is_gone(&self, _key: &str) -> bool {
+        false
+    }
+}
+
+/// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
+pub type Running = Arc<Mutex<Option<Child>>>;
+
+/// Waits for the command's end, killing it where it shall not go on; gives whether it ended well.
+pub fn end(command: &Running, kill: bool) -> bool {
+    let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
+    if kill {
+        child.kill().ok();
+    }
+    child.wait().is_ok_and(|status| status.success())
+}
