@@ -1,4 +1,5 @@
 //! The Debian packages: what is in them, and that what is in them works.
+#![expect(clippy::print_stderr, reason = "says what is skipped")]
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{program, root};

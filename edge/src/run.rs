@@ -1,5 +1,5 @@
 //! The stages at work: a thread for the source, one for the link, one that looks through the model's files; captioning and
-//! everything that decides on a frame ([`FramePipeline`]) in the caller's.
+//! everything that decides on a frame (`FramePipeline`) in the caller's.
 
 use super::config::Config;
 use super::control::{Control, Faults, TICK};

@@ -59,7 +59,6 @@ impl Graph {
             producer_name: "cssa-exporter".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.proto),
-            ..ModelProto::default()
         }
     }
 
@@ -93,7 +92,6 @@ impl Graph {
             dims: vec![data.len() as i64],
             data_type: DataType::Int64 as i32,
             raw_data: data.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            ..TensorProto::default()
         });
         name.into()
     }
@@ -189,7 +187,6 @@ pub fn node(
         input: inputs.iter().map(|&input| input.into()).collect(),
         output: outputs.iter().map(|&output| output.into()).collect(),
         attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
-        ..NodeProto::default()
     }
 }
 
@@ -201,7 +198,6 @@ pub fn floats(name: &str, shape: &[usize], data: &[f32]) -> TensorProto {
         dims: shape.iter().map(|&extent| extent as i64).collect(),
         data_type: DataType::Float as i32,
         raw_data: data.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ..TensorProto::default()
     }
 }
 

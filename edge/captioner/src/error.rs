@@ -112,8 +112,10 @@ macro_rules! unexpected {
 /// Gives [`Error::Unexpected`] back where a condition does not hold.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)*) => {
-        if !$condition {
-            return Err($crate::error::unexpected!($($message)*));
+        match $condition {
+            true => {}
+            // NaN compares as false: it is refused.
+            false => return Err($crate::error::unexpected!($($message)*)),
         }
     };
 }

@@ -24,13 +24,7 @@ pub fn halve(mut model: ModelProto) -> Result<ModelProto> {
         let float = [("to", Attribute::Int(DataType::Float as i64))];
         casts.push(graph::node("Cast", &name, &[&stored], &[&name], &float));
         let dims = std::mem::take(&mut tensor.dims);
-        *tensor = TensorProto {
-            name: stored,
-            dims,
-            data_type: DataType::Float16 as i32,
-            raw_data: halves,
-            ..TensorProto::default()
-        };
+        *tensor = TensorProto { name: stored, dims, data_type: DataType::Float16 as i32, raw_data: halves };
     }
     casts.append(&mut graph.node);
     graph.node = casts;

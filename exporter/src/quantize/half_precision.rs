@@ -206,7 +206,6 @@ fn halved(tensor: &TensorProto, name: &str) -> Result<TensorProto> {
         dims: tensor.dims.clone(),
         data_type: DataType::Float16 as i32,
         raw_data: halves.into_iter().flat_map(f16::to_le_bytes).collect(),
-        ..TensorProto::default()
     })
 }
 

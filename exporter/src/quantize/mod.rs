@@ -315,7 +315,7 @@ fn extents(tensor: &TensorProto) -> Vec<usize> {
 
 fn bytes(name: &str, kind: DataType, extents: &[usize], raw_data: Vec<u8>) -> TensorProto {
     let dims = extents.iter().map(|&extent| extent as i64).collect();
-    TensorProto { name: name.into(), dims, data_type: kind as i32, raw_data, ..TensorProto::default() }
+    TensorProto { name: name.into(), dims, data_type: kind as i32, raw_data }
 }
 
 /// Puts the nodes into an order in which every input is there before it is read.

@@ -104,7 +104,7 @@ impl<'a> Graph<'a> {
         match DataType::try_from(zero.data_type) {
             Ok(DataType::Uint8) => Ok(Some((scale, byte))),
             Ok(DataType::Int8) => Ok(Some((scale, byte.wrapping_add(128)))),
-            _ => return Err(unexpected!("tensor {} has type {}, expected 8 bits", zero.name, zero.data_type)),
+            _ => Err(unexpected!("tensor {} has type {}, expected 8 bits", zero.name, zero.data_type)),
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Graph<'a> {
                 let values = tensor.raw_data.iter().zip(scales.iter().cycle());
                 Ok(values.map(|(&byte, scale)| f32::from(byte.cast_signed()) * scale).collect())
             }
-            other => return Err(unexpected!("tensor {name} is written by a node {other}, expected a constant")),
+            other => Err(unexpected!("tensor {name} is written by a node {other}, expected a constant")),
         }
     }
 
