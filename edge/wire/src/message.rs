@@ -25,7 +25,7 @@ pub struct Caption {
     pub position: Option<Position>,
     /// How sure the model is, 0 to [`MAX_SCORE`] for 0 to 1.
     pub score: u8,
-    /// How much it matters, 0 to [`MAX_PRIORITY`].
+    /// How much it matters, 0 to [`MAX_PRIORITY`](crate::MAX_PRIORITY).
     pub priority: u8,
     /// It may have been sent before.
     pub repeat: bool,
