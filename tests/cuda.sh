@@ -23,6 +23,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ -x "$trainer" ] || fail "--trainer $trainer: no program there"
+[ -x "$(dirname "$trainer")/scenes" ] || fail "$(dirname "$trainer")/scenes is missing: it renders what the stages run on, and lies beside trainer"
 [ -n "$out" ] || fail "--out is missing"
 mkdir -p "$out/parts"
 started=$SECONDS
@@ -107,7 +108,7 @@ cross_entropy = 0.1
 TOML
 }
 scenes=$out/scenes
-[ -e "$scenes/dataset_scenes.json" ] || { rm -rf "$scenes"; "$trainer" scenes --out "$scenes" --count $([ $tiny = 1 ] && echo 24 || echo 96); }
+[ -e "$scenes/dataset_scenes.json" ] || { rm -rf "$scenes"; "$(dirname "$trainer")/scenes" --out "$scenes" --count $([ $tiny = 1 ] && echo 24 || echo 96); }
 train() { "$trainer" train --config "$out/$1.toml" --data "$2" --backbone-weights "$3" --out "$out/$1" --cache "$out/cache" --device "$device"; }
 backbone=${weights:-} network="resnet50-v1" from=layer4
 case $(basename "${backbone:-none}") in *lite2*) network="efficientnet-lite2" from=_conv_head ;; esac
