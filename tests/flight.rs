@@ -209,6 +209,8 @@ fn a_damaged_model_is_replaced_by_the_other_slot() -> Result<()> {
     signal(&running, "-TERM")?;
     let status: serde_json::Value = serde_json::from_str(&ended(&mut running)?)?;
     assert_eq!(status["faults"], serde_json::json!({"model_damage": 1, "model_reloads": 1}), "{status}");
+    let why = status["last_faults"]["model_damage"].as_str().unwrap_or_default();
+    assert!(why.contains("encoder.onnx: damaged"), "the reason is kept: {status}");
     // Damage while it is off: the start finds it. Both damaged: the default bundle flies.
     install(fixtures::bundle())?;
     flip(&folder.path().join("state/slots/b/decoder.onnx"))?;
