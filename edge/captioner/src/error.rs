@@ -15,7 +15,10 @@ pub enum Error {
     #[error("{MISSING}")]
     RuntimeMissing,
     /// tract was asked for, or is all that is left, and this program is built without it.
-    #[error("this program is built without tract, and {MISSING}")]
+    #[error(
+        "this program is built without tract and takes ONNX Runtime alone: set ORT_DYLIB_PATH to libonnxruntime.so, or put it \
+         beside this program"
+    )]
     WithoutTract,
     /// An execution provider was asked for, and there is no ONNX Runtime to have it.
     #[error("--provider {0:?} needs ONNX Runtime: {MISSING}")]
