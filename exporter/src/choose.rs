@@ -69,8 +69,8 @@ pub fn choose(
     let search = QuantizationSearch { source, target: request.target, evaluator };
     let mut tried: Vec<(f64, Candidate<'_>)> = Vec::new();
     let measure = |candidate: Candidate<'_>| -> Result<f64> {
-        let divergence_of = search.divergence_of(&BTreeSet::new(), candidate, COMPARED)?;
-        let (nats, cosine) = (divergence_of.divergence, divergence_of.cosine);
+        let found = search.divergence_of(&BTreeSet::new(), candidate, COMPARED)?;
+        let (nats, cosine) = (found.divergence, found.cosine);
         tracing::info!("{:34} next word strays by {nats:.5} nats, memory cosine {cosine:.5}", candidate.to_string());
         Ok(nats)
     };
@@ -118,13 +118,13 @@ fn best<'a>(tried: &[(f64, Candidate<'a>)]) -> Result<Candidate<'a>> {
 impl FloatModel {
     fn new(graphs: Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<Self> {
         let observers = observed(&graphs, float, images)?;
-        let means = observers.iter().map(|(name, spread)| (name.clone(), spread.means())).collect();
+        let means = observers.iter().map(|(name, observer)| (name.clone(), observer.means())).collect();
         Ok(Self { graphs, observers, means })
     }
 
     /// The same network with evener channels; none where it has no channels that could be evened, as behind ReLU6.
     fn equalized(&self, float: &Bundle, images: &[Vec<f32>]) -> Result<Option<Self>> {
-        let largest = self.observers.iter().map(|(name, spread)| (name.clone(), spread.largest.clone())).collect();
+        let largest = self.observers.iter().map(|(name, observer)| (name.clone(), observer.largest.clone())).collect();
         let encoder = quantize::equalize(self.graphs.encoder.clone(), &largest)?;
         if encoder == self.graphs.encoder {
             return Ok(None);
@@ -158,9 +158,9 @@ impl QuantizationSearch<'_> {
     fn graphs(&self, float: &BTreeSet<String>, candidate: Candidate<'_>) -> Result<Graphs> {
         let FloatModel { graphs, observers, means } = candidate.model;
         let levels = Levels::of(self.target);
-        let range = |spread: &ActivationObserver| candidate.method.range(&spread.histogram, levels);
+        let range = |observer: &ActivationObserver| candidate.method.range(&observer.histogram, levels);
         let ranges: BTreeMap<Name, Range> =
-            observers.iter().map(|(name, spread)| (name.clone(), range(spread))).collect();
+            observers.iter().map(|(name, observer)| (name.clone(), range(observer))).collect();
         let unmoved = BTreeMap::new();
         let means = if candidate.corrected { means } else { &unmoved };
         let plan = Plan { target: self.target, float, ranges: &ranges, means };

@@ -34,7 +34,7 @@ pub struct Prediction {
     pub logits: Vec<f32>,
 }
 
-/// Images and the float model's answers.
+/// Images and the float model's predictions.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     samples: Vec<Sample>,
@@ -66,8 +66,8 @@ pub fn settings(choice: Choice) -> Settings {
 impl Evaluator {
     /// Asks the float model about every image.
     pub fn new(float: &Bundle, samples: Vec<Sample>) -> Result<Self> {
-        let answers = answers(float, &samples, Choice::Ort)?;
-        Ok(Self { samples, float: answers })
+        let predictions = predictions(float, &samples, Choice::Ort)?;
+        Ok(Self { samples, float: predictions })
     }
 
     /// The images.
@@ -76,7 +76,7 @@ impl Evaluator {
         &self.samples
     }
 
-    /// The float model's answers, in the same order.
+    /// The float model's predictions, in the same order.
     #[must_use]
     pub fn float(&self) -> &[Prediction] {
         &self.float
@@ -137,8 +137,8 @@ impl Divergence {
     }
 }
 
-/// The answers of a bundle to all questions in `choice`; logits are along its own captions.
-pub fn answers(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Vec<Prediction>> {
+/// The predictions of a bundle to all samples in `choice`; logits are along its own captions.
+pub fn predictions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Vec<Prediction>> {
     let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
     let prediction = |sample: &Sample| {
         let memory = runtime.encode(0, &input(bundle, sample)?)?;
@@ -150,7 +150,7 @@ pub fn answers(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Ve
     samples.iter().map(prediction).collect()
 }
 
-/// The captions of a bundle for all questions.
+/// The captions of a bundle for all samples.
 pub fn captions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<Vec<String>> {
     let mut runtime = cssa_captioner::open(bundle, &settings(choice))?;
     let caption = |sample: &Sample| {

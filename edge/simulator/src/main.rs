@@ -2,12 +2,11 @@
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::bundle::named_or_default;
 use cssa::files;
 use cssa::images::images;
 use cssa_link::Framing;
-use cssa_terminal::{LogOptions, print, stop_flag};
+use cssa_terminal::{LogOptions, one_of, print, stop_flag};
 use edge::downlink::{ContactConfig, LinkConfig};
 use link_sim::{ChannelSettings, PlanSettings, plan, relay};
 use std::path::PathBuf;
@@ -41,7 +40,7 @@ struct Options {
     #[arg(long)]
     bundle: Option<PathBuf>,
     /// Plan: what packets travel in.
-    #[arg(long, default_value = "plain", value_parser = framing())]
+    #[arg(long, default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
     /// Plan: most captions in a packet.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -96,9 +95,6 @@ impl ChannelOptions {
         let Self { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed } = self;
         ChannelSettings { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed }
     }
-}
-fn framing() -> impl TypedValueParser<Value = Framing> {
-    PossibleValuesParser::new(Framing::NAMES).try_map(|name| name.parse())
 }
 
 fn main() -> ExitCode {

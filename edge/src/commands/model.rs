@@ -1,11 +1,10 @@
 //! The options of all commands that load a model.
 
 use anyhow::Result;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::bundle::{Bundle, Trusted, named_or_default};
-use cssa_captioner::{Captioner, Choice, Provider, Settings, UnknownName};
+use cssa_captioner::{Captioner, Choice, Provider, Settings};
+use cssa_terminal::one_of;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Options that load a model.
 #[derive(Debug, clap::Args)]
@@ -46,11 +45,4 @@ impl ModelOptions {
         };
         Ok((Captioner::open(&bundle, &settings)?, settings))
     }
-}
-
-/// A parser of the names of some values, which `--help` lists.
-fn one_of<T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static>(
-    names: &'static [&'static str],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }

@@ -3,11 +3,10 @@
 pub(crate) mod packet_files;
 
 use anyhow::{Context, Result, ensure};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::bundle::named_or_default;
 use cssa::files;
 use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
-use cssa_terminal::{print, stop_flag};
+use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::command::Command;
 use cssa_wire::{self as wire, Checksum};
 use ground::archive::Archive;
@@ -26,7 +25,7 @@ pub(crate) struct ReceiveOptions {
     #[arg(long)]
     from: Address,
     /// What packets travel in, as link.framing of the vehicle's edge.toml.
-    #[arg(long, default_value = "plain", value_parser = framing())]
+    #[arg(long, default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
     /// Application process identifier of the vehicle's space packets.
     #[arg(long, default_value_t = 66, value_parser = clap::value_parser!(u16).range(0..2047))]
@@ -85,10 +84,6 @@ pub(crate) struct MapOptions {
 pub(crate) struct KeyOptions {
     /// The new file; one that is there is not overwritten.
     out: PathBuf,
-}
-
-fn framing() -> impl TypedValueParser<Value = Framing> {
-    PossibleValuesParser::new(Framing::NAMES).try_map(|name| name.parse())
 }
 
 fn checksum(bits: &str) -> Result<Checksum, String> {
