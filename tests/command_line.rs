@@ -14,7 +14,7 @@ fn is_empty(folder: &Path) -> Result<bool> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 13] = [
+    let cases: [(&str, &[&str], &str); 16] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -33,6 +33,17 @@ fn missing_things_are_named() -> Result<()> {
             "/no/recipe",
         ),
         ("scenes", &["--out", "fixtures", "--count", "1"], "fixtures: is there already"),
+        (
+            "link-sim",
+            &["--captions", "README.md", "--every-seconds", "10"],
+            "pass_seconds is 0, expected more than 0 and at most every_seconds",
+        ),
+        (
+            "ground",
+            &["receive", "--from", "mavlink:udpin:127.0.0.1:0", "--framing", "ccsds", "--archive", "/tmp/none.gpkg"],
+            "MAVLink has its own frames, expected plain",
+        ),
+        ("exporter", &["--log", "lines", "inspect", "/no/bundle"], "/no/bundle/manifest.toml"),
         (
             "trainer",
             &["tune", "--run", "fixtures/run", "--data", "fixtures/scenes", "--length-exponents", "5"],
@@ -69,7 +80,7 @@ fn a_runtime_that_is_not_there_is_an_error() -> Result<()> {
     let line = fail("edge", ["caption", "--runtime", "ort", "--provider", "cuda", &scene()])?;
     assert!(line.contains("CUDA"), "{line}");
     let line = fail("edge", ["caption", "--runtime", "tract", "--provider", "cuda", &scene()])?;
-    assert!(line.contains("--provider"), "{line}");
+    assert!(line.contains("--provider cuda: tract has no providers"), "{line}");
     Ok(())
 }
 

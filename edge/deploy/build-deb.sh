@@ -11,7 +11,7 @@ binary=$1 out=$2 bundle=$root/fixtures/bundle library=
 shift 2
 while [ $# -gt 0 ]; do
   case $1 in
-    --bundle) bundle=$2 ;;
+    --bundle) bundle=${2:?--bundle needs a folder} ;;
     --onnxruntime) library=$2 ;;
     *) fail "unknown option $1" ;;
   esac
@@ -34,7 +34,7 @@ set -e
 getent passwd cssa >/dev/null || adduser --system --group --home /var/lib/cssa cssa >/dev/null
 for group in video dialout i2c gpio render; do getent group $group >/dev/null || groupadd --system $group; done
 install -d -o cssa -g cssa /var/lib/cssa /var/lib/cssa/incoming
-[ ! -d /run/systemd/system ] || systemctl daemon-reload
+[ ! -d /run/systemd/system ] || { systemctl daemon-reload && systemctl try-restart cssa-edge; }
 POSTINST
 package cssa-edge "$architecture" "libc6 (>= 2.31), libgcc-s1, libstdc++6, adduser" \
   "captions aerial images on board and sends words instead of pixels" "$work" "$out"

@@ -33,7 +33,8 @@ CONTROL
   cat > "$work/DEBIAN/prerm" <<PRERM
 #!/bin/sh
 set -e
-[ ! -d /run/systemd/system ] || systemctl stop $name || true
+# An upgrade goes on: its postinst starts the new program where the old one ran.
+[ "\$1" != remove ] || [ ! -d /run/systemd/system ] || systemctl stop $name || true
 PRERM
   chmod 755 "$work/DEBIAN/postinst" "$work/DEBIAN/prerm"
   file=$out/${name}_${version}_$architecture.deb

@@ -1,7 +1,7 @@
 //! What `exporter`'s commands do with their options.
 
 use crate::options::{Action, Delta, Export, Inspect, Pack, Quantize, Target, Threshold, Verify};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cssa::bundle::{self, Bundle, BundleWriter, MANIFEST, Precision, SIGNATURE};
 use cssa::files;
 use cssa_captioner::{Captioner, Settings};
@@ -14,6 +14,11 @@ use exporter::{inspect, report, threshold};
 
 /// Does what was asked for.
 pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
+    let exports = options.checkpoint.is_some() || options.out.is_some();
+    ensure!(
+        action.is_none() || !exports,
+        "--checkpoint and --out before a command mean nothing: give its own behind it"
+    );
     match action {
         None => export(options),
         Some(Action::Inspect(options)) => inspect(&options),
@@ -109,11 +114,11 @@ fn threshold(options: &Threshold) -> Result<()> {
     print("policy.least_score   kept   CIDEr of the kept   CIDEr of the dropped")?;
     for row in rows {
         print(&format!(
-            "{:18.2} {:5.1} % {:19.3} {:22.3}",
+            "{:18.4} {:5.1} % {:19.3} {:>22}",
             row.least_score,
             row.kept * 100.0,
             row.kept_cider,
-            row.dropped_cider
+            if row.dropped_cider.is_nan() { "-".into() } else { format!("{:.3}", row.dropped_cider) }
         ))?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Exports a trained model for `edge` and proves that it still says the same.
 #[derive(Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(version, about, subcommand_negates_reqs = true)]
 pub(crate) struct Command {
     #[command(flatten)]
     pub(crate) log: LogOptions,

@@ -21,8 +21,11 @@ pub enum Error {
     )]
     WithoutTract,
     /// An execution provider was asked for, and there is no ONNX Runtime to have it.
-    #[error("--provider {0:?} needs ONNX Runtime: {MISSING}")]
+    #[error("--provider {0} needs ONNX Runtime, and {MISSING}")]
     ProviderNeedsRuntime(Provider),
+    /// An execution provider was asked for together with tract, which has none.
+    #[error("--provider {0}: tract has no providers, expected --runtime ort or auto")]
+    ProviderOfTract(Provider),
     /// The execution provider is not in this ONNX Runtime, or took too little.
     #[error("{provider} {problem}")]
     Provider {

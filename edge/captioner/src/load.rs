@@ -47,6 +47,9 @@ pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
         Choice::Auto => find_library(),
         Choice::Ort => Some(find_library().ok_or(Error::RuntimeMissing)?),
     };
+    if settings.choice == Choice::Tract && settings.provider != Provider::Cpu {
+        return Err(Error::ProviderOfTract(settings.provider));
+    }
     let encoder: Box<dyn Encoder> = match library {
         Some(library) => Box::new(OrtEncoder::open(bundle, &library, settings)?),
         None if settings.provider != Provider::Cpu => return Err(Error::ProviderNeedsRuntime(settings.provider)),

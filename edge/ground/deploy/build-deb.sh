@@ -10,7 +10,7 @@ binary=$1 out=$2 bundle=$root/fixtures/bundle
 shift 2
 while [ $# -gt 0 ]; do
   case $1 in
-    --bundle) bundle=$2 ;;
+    --bundle) bundle=${2:?--bundle needs a folder} ;;
     *) fail "unknown option $1" ;;
   esac
   shift 2
@@ -31,7 +31,7 @@ set -e
 getent passwd cssa-ground >/dev/null || adduser --system --group --home /var/lib/cssa-ground cssa-ground >/dev/null
 getent group dialout >/dev/null || groupadd --system dialout
 install -d -o cssa-ground -g cssa-ground /var/lib/cssa-ground /var/lib/cssa-ground/bundles
-[ ! -d /run/systemd/system ] || systemctl daemon-reload
+[ ! -d /run/systemd/system ] || { systemctl daemon-reload && systemctl try-restart cssa-ground; }
 POSTINST
 package cssa-ground "$architecture" "libc6 (>= 2.31), libgcc-s1, adduser" \
   "receives captions from drones and satellites, keeps and maps them" "$work" "$out"

@@ -38,8 +38,8 @@ impl ChannelSettings {
         }
         let passes = self.every_seconds > 0.0;
         ensure!(
-            !passes || (0.0..=self.every_seconds).contains(&self.pass_seconds),
-            "pass_seconds is {}, expected 0 to every_seconds",
+            !passes || self.pass_seconds > 0.0 && self.pass_seconds <= self.every_seconds,
+            "pass_seconds is {}, expected more than 0 and at most every_seconds",
             self.pass_seconds
         );
         Ok(())

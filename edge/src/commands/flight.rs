@@ -53,6 +53,7 @@ pub(crate) struct SelfTestOptions {
 pub(crate) fn run(options: &RunOptions) -> Result<()> {
     let config = Config::read(&options.config)?;
     if options.check {
+        config.link.key()?;
         return Ok(());
     }
     let control = Control::default();

@@ -15,8 +15,8 @@ struct Options {
     #[arg(long)]
     out: PathBuf,
     /// How many.
-    #[arg(long)]
-    count: usize,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    count: u32,
     /// Another seed gives other scenes; the same gives the same, to the byte.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -24,5 +24,5 @@ struct Options {
 
 fn main() -> ExitCode {
     let Options { log, out, count, seed } = Options::parse();
-    cssa_terminal::run(log, || Ok(scenes::write(&out, count, seed)?))
+    cssa_terminal::run(log, || Ok(scenes::write(&out, count as usize, seed)?))
 }

@@ -106,6 +106,8 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         ensure!(path.is_file(), "{}: no such file", path.display());
         ensure!(options.key.is_none(), "--key: a file takes no acknowledgements");
     }
+    let mavlink = matches!(options.from, Address::Mavlink(_));
+    ensure!(!mavlink || options.framing == Framing::Plain, "--framing: MAVLink has its own frames, expected plain");
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
     let key = options.key.as_deref().map(read_key).transpose()?;
@@ -162,7 +164,10 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
 /// Writes a new key that only its owner can read.
 pub(crate) fn key(options: &KeyOptions) -> Result<()> {
     write_new_key(&options.out)?;
-    tracing::info!("{}: for the vehicle (link.key) and its ground (ground receive --key)", options.out.display());
+    tracing::info!(
+        "{}: for the vehicle (link.key) and its ground (ground receive --key); only its owner can read it: give it to the user that the service runs as",
+        options.out.display()
+    );
     Ok(())
 }
 
