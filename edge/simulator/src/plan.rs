@@ -251,8 +251,11 @@ mod tests {
             assert!(found.sent_again > 20 && found.bytes_up > 0 && found.bytes_a_caption < 60.0, "{found:?}");
         }
         let never = PlanSettings { longest: 5.0, ..settings(Framing::Plain) };
-        let never = PlanSettings { channel: ChannelSettings { pass_seconds: 0.0, ..never.channel }, ..never };
-        assert_eq!(plan(&sentences, &fixtures::bundle(), None, &never)?.delivered, 0);
+        let lossy = PlanSettings { channel: ChannelSettings { loss: 1.0, ..never.channel }, ..never.clone() };
+        assert_eq!(plan(&sentences, &fixtures::bundle(), None, &lossy)?.delivered, 0);
+        let absent = PlanSettings { channel: ChannelSettings { pass_seconds: 0.0, ..never.channel }, ..never };
+        let refused = plan(&sentences, &fixtures::bundle(), None, &absent).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|error| error.contains("pass_seconds is 0")), "a link that is never there");
         Ok(())
     }
 
