@@ -1,5 +1,6 @@
 //! What the cross-crate tests share: running the project's programs as a user does.
 
+pub mod chromium;
 pub mod module_graph;
 
 use anyhow::{Context, Result, ensure};

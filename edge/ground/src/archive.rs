@@ -181,7 +181,7 @@ impl Archive {
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
     pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
-        let mut asked = self.database.prepare_cached(&sql)?;
+        let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
         rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
     }

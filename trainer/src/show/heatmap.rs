@@ -9,7 +9,8 @@ use crate::trained::Trained;
 use anyhow::{Context, Result, ensure};
 use cssa::preprocess;
 use cssa::vocabulary::TokenId;
-use image::{Rgb, RgbImage};
+use image::imageops::FilterType;
+use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use std::path::Path;
 use tch::Tensor;
 
@@ -63,8 +64,8 @@ pub fn draw(runs: &[&Trained], request: &Request<'_>) -> Result<Heatmap> {
         let (run, geometry) = if runs.len() == 1 { (first, column) } else { (runs[n], Geometry::Decaying) };
         let (category, position) = maps(run, &pixels, geometry, &caption, request)?;
         let grid = run.model().grid();
-        panels[0].push(overlay(&plain, &category, grid));
-        let mut position = overlay(&plain, &position, grid);
+        panels[0].push(overlay(&plain, category, grid)?);
+        let mut position = overlay(&plain, position, grid)?;
         frame(&mut position, request.cell, grid);
         panels[1].push(position);
     }
@@ -108,23 +109,16 @@ fn maps(
     })
 }
 
-/// The image with attention from blue (least) over green to red (most).
-fn overlay(image: &RgbImage, attention: &[f32], grid: usize) -> RgbImage {
+/// The image with attention from blue (least) over green to red (most), smooth between the cells.
+fn overlay(image: &RgbImage, attention: Vec<f32>, grid: usize) -> Result<RgbImage> {
     let (least, most) = attention.iter().fold((f32::MAX, f32::MIN), |(a, b), &x| (a.min(x), b.max(x)));
-    let level = |x: usize, y: usize| (attention[y * grid + x] - least) / (most - least).max(1e-12);
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [u, v] =
-            [x, y].map(|p| ((p as f32 + 0.5) / PANEL as f32 * grid as f32 - 0.5).clamp(0.0, grid as f32 - 1.0));
-        let (x0, y0) = (u as usize, v as usize);
-        let (x1, y1) = ((x0 + 1).min(grid - 1), (y0 + 1).min(grid - 1));
-        let (right, down) = (u - x0 as f32, v - y0 as f32);
-        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
-        let upper = mix(level(x0, y0), level(x1, y0), right);
-        let value = mix(upper, mix(level(x0, y1), level(x1, y1), right), down);
-        let heat = heat(value);
+    let cells = ImageBuffer::<Luma<f32>, _>::from_raw(grid as u32, grid as u32, attention).context("too few cells")?;
+    let smooth = image::imageops::resize(&cells, image.width(), image.height(), FilterType::Triangle);
+    Ok(RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let heat = heat((smooth.get_pixel(x, y).0[0] - least) / (most - least).max(1e-12));
         let Rgb(pixel) = *image.get_pixel(x, y);
         Rgb([0, 1, 2].map(|c| (0.5 * f32::from(pixel[c]) + 0.5 * heat[c]) as u8))
-    })
+    }))
 }
 
 /// A colour for 0 to 1.
