@@ -4,10 +4,10 @@
 use crate::config::Config;
 use crate::data::batches::{Batcher, Twins};
 use crate::data::rows::{Rows, Writer};
-use crate::data::samples::{Cached, Entry, Samples};
+use crate::data::samples::{Cached, Caches, Entry, Samples, Views};
 use crate::data::text::Synonyms;
 use crate::evaluate::Captioner;
-use crate::net::{BackboneNet, Mode, Store};
+use crate::net::{BackboneNet, FeatureShape, Mode, Parts, Store};
 use crate::progress::Progress;
 use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::{Optimizer, Settings};
@@ -72,21 +72,35 @@ struct Peer {
     evaluate: f64,
 }
 
-/// Measures `rounds` rounds of `steps` steps of both stages; `peer` is a Python interpreter with torch and the script.
-pub fn run(
-    config: &Config,
-    (steps, rounds): (usize, usize),
-    peer: Option<(&Path, &Path)>,
-    device: Device,
-) -> Result<Report> {
+/// How long is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Steps of a stage in a round.
+    pub steps: usize,
+    /// Rounds, in each of which both programs run.
+    pub rounds: usize,
+}
+
+/// The same network in another program.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerProgram<'a> {
+    /// A Python interpreter with torch.
+    pub python: &'a Path,
+    /// `train_step.py`.
+    pub script: &'a Path,
+}
+
+/// Measures all stages, beside `peer` where there is one.
+pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, device: Device) -> Result<Report> {
+    let Effort { steps, rounds } = effort;
     let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
     for _ in 0..rounds {
         for (name, rate) in own(config, steps, device)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
         }
-        if let Some((python, script)) = peer {
-            let Peer { mccl, rsic, scst, evaluate } = ask(config, steps, python, script, device)?;
+        if let Some(peer) = peer {
+            let Peer { mccl, rsic, scst, evaluate } = ask(config, steps, peer, device)?;
             for (name, rate) in [("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)] {
                 let stage = stages.entry(name).or_default();
                 stage.peer_images_per_second = Some(stage.peer_images_per_second.unwrap_or(0.0).max(rate));
@@ -115,23 +129,22 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4;
     let dataset = made_up(count, &words, &mut random);
     let folder = tempfile::tempdir()?;
-    let shape = (model.cells(), model.backbone.channels());
+    let shape = FeatureShape { cells: model.cells(), channels: model.backbone.channels() };
     let mut views = Vec::new();
     for view in 0..2 {
         let path = folder.path().join(format!("view{view}.f16"));
-        let (mut writer, _) = Writer::start(&path, shape.0 * shape.1 * 2)?;
+        let (mut writer, _) = Writer::start(&path, shape.bytes())?;
         for _ in 0..count {
             let row: Vec<u8> =
-                (0..shape.0 * shape.1).flat_map(|_| f16::from_f32(random.unit()).to_le_bytes()).collect();
+                (0..shape.bytes() / 2).flat_map(|_| f16::from_f32(random.unit()).to_le_bytes()).collect();
             writer.push(&row)?;
         }
         writer.finish()?;
-        views.push(Rows::open(path, count, shape.0 * shape.1 * 2)?);
+        views.push(Rows::open(path, count, shape.bytes())?);
     }
     let cached = vec![Cached { features: views, pixels: None }];
-    let samples =
-        Samples::new(&[dataset], cached, (shape, model.image_size), &vocabulary, model.max_tokens, &BTreeMap::new())
-            .onto(device)?;
+    let caches = Caches { cached, shape, size: model.image_size };
+    let samples = Samples::new(&[dataset], caches, &vocabulary, model.max_tokens, &BTreeMap::new()).onto(device)?;
     let synonyms = Synonyms::default();
     let batcher = Batcher {
         samples: &samples,
@@ -148,23 +161,24 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         sentences: config.mccl.gamma_sentence > 0.0,
         equal_sentences: true,
     };
-    let net = mccl::Net::new(&model, &store, &backbone)?;
+    let parts = Parts { model: &model, store: &store, backbone: &backbone };
+    let net = mccl::Net::new(parts)?;
     let optimizer = Optimizer::new(&store, settings(config.mccl.clip), |name| !name.starts_with(parameters::DECODER));
     let mccl = timed(
-        (steps, config.mccl.batch, count),
+        Load { steps, batch: config.mccl.batch, images: count },
         optimizer,
         |images| batcher.matching(images, twins, &mut Random::new(images[0].image as u64)),
         |batch| Ok(net.loss(config, batch)),
     )?;
-    let net = rsic::Net::new(&model, &store, &backbone)?;
+    let net = rsic::Net::new(parts)?;
     let rsic_settings =
         Settings { weight_decay: config.rsic.weight_decay, average: config.rsic.average, ..settings(config.rsic.clip) };
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let rsic = timed(
-        (steps, config.rsic.batch, count),
+        Load { steps, batch: config.rsic.batch, images: count },
         optimizer,
-        |images| batcher.captioning(images, true, &mut Random::new(images[0].image as u64)),
+        |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
         |batch| {
             let memory = net.encoder.forward(&batch.images, mode);
             Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
@@ -173,13 +187,13 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let rewards = Rewards::new(&samples, &vocabulary, &config.scst);
     let optimizer = Optimizer::new(&store, settings(config.scst.clip), |name| !name.starts_with(parameters::MCCL));
     let scst = timed(
-        (steps, config.scst.batch, count),
+        Load { steps, batch: config.scst.batch, images: count },
         optimizer,
-        |images| batcher.captioning(images, true, &mut Random::new(images[0].image as u64)),
+        |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
         |batch| scst::loss(&net, &rewards, batch, &config.scst, model.max_tokens),
     )?;
     let strategy = Strategy::new(&model, Search::default(), None)?;
-    let captioner = Captioner::new(&model, (&store, &backbone), &vocabulary, strategy)?;
+    let captioner = Captioner::new(parts, &vocabulary, strategy)?;
     let started = Instant::now();
     let rows = samples.view_rows(0, 0).context("no features")?;
     captioner.captions(rows, count, "made up", &Progress)?;
@@ -187,9 +201,17 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
 }
 
+/// What a stage works on.
+#[derive(Clone, Copy)]
+struct Load {
+    steps: usize,
+    batch: usize,
+    images: usize,
+}
+
 /// Images a second; batches are made ahead in another thread, as training does.
 fn timed<B: Send>(
-    (steps, batch, count): (usize, usize, usize),
+    Load { steps, batch, images: count }: Load,
     mut optimizer: Optimizer,
     make: impl Fn(&[Entry]) -> Result<B> + Sync,
     mut loss: impl FnMut(&B) -> Result<Tensor>,
@@ -237,7 +259,7 @@ fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {
     Dataset { name: "made up".into(), images, missing: 0 }
 }
 
-fn ask(config: &Config, steps: usize, python: &Path, script: &Path, device: Device) -> Result<Peer> {
+fn ask(config: &Config, steps: usize, PeerProgram { python, script }: PeerProgram<'_>, device: Device) -> Result<Peer> {
     let model = config.model(WORDS + 3);
     let settings = serde_json::json!({
         "device": if device == Device::Cpu { "cpu" } else { "cuda" }, "threads": tch::get_num_threads(),

@@ -58,7 +58,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 "{} has no document frequencies for consensus: trainer language-model makes them",
                 run.display()
             );
-            let chosen = tune::best(&trained, &tried, (&data, &machine.cache), &Progress, &mut print)?;
+            let chosen = tune::best(&trained, &tried, &data, &machine.cache, &mut print)?;
             trained.choose(&run, chosen)?;
             print(&format!("chosen: {chosen}"))?;
         }
@@ -161,9 +161,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         }
         Action::Bench { config, steps, rounds, peer, script, json, device, threads } => {
             let device = start(device, threads)?;
-            let peer = peer.as_deref().map(|python| (python, script.as_path()));
-            let times = (usize::from(steps), usize::from(rounds));
-            let report = bench::run(&Config::read(&config)?, times, peer, device)?;
+            let peer = peer.as_deref().map(|python| bench::PeerProgram { python, script: &script });
+            let effort = bench::Effort { steps: usize::from(steps), rounds: usize::from(rounds) };
+            let report = bench::run(&Config::read(&config)?, effort, peer, device)?;
             print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? })?;
         }
         Action::Golden { run, image, caption, out, device } => {

@@ -2,12 +2,11 @@
 
 use crate::data::features::to_tensor;
 use crate::data::rows::Rows;
-use crate::net::{BackboneNet, Encoder, Images, Keys, Mode, RsicDecoder, StepCache, Store};
+use crate::net::{Encoder, FeatureShape, Images, Keys, Mode, Parts, RsicDecoder, StepCache};
 use crate::progress::Progress;
 use anyhow::{Context, Result};
 use cssa::dataset::Captioned;
 use cssa::metrics::{self, Item, Scores};
-use cssa::model::Model;
 use cssa::search::{self, Hypothesis, Step, Strategy};
 use cssa::vocabulary::Vocabulary;
 use tch::{Device, Kind, Tensor};
@@ -16,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug)]
 pub struct Captioner<'a> {
     encoder: Encoder<'a>,
-    shape: (usize, usize),
+    shape: FeatureShape,
     decoder: RsicDecoder,
     vocabulary: &'a Vocabulary,
     strategy: Strategy,
@@ -62,15 +61,11 @@ impl Step for TchStep<'_> {
 const BATCH: [usize; 2] = [16, 128];
 
 impl<'a> Captioner<'a> {
-    /// The model in `store` behind `backbone`, with its way to search.
-    pub fn new(
-        model: &Model,
-        (store, backbone): (&Store, &'a BackboneNet),
-        vocabulary: &'a Vocabulary,
-        strategy: Strategy,
-    ) -> Result<Self> {
+    /// The model of `parts` with its way to search.
+    pub fn new(parts: Parts<'a>, vocabulary: &'a Vocabulary, strategy: Strategy) -> Result<Self> {
+        let Parts { model, store, backbone } = parts;
         Ok(Self {
-            encoder: Encoder::new(store, model, backbone)?,
+            encoder: Encoder::new(parts)?,
             shape: backbone.frozen_output(),
             decoder: RsicDecoder::new(store, model)?,
             vocabulary,

@@ -7,9 +7,20 @@ use crate::progress::Progress;
 use anyhow::{Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
 
-/// Held-out images of all datasets with their features.
+/// Held-out images of all datasets.
 #[derive(Debug)]
-pub(crate) struct HeldOut<'a>(pub(crate) Vec<(String, Vec<&'a Captioned>, Rows)>);
+pub(crate) struct HeldOut<'a>(pub(crate) Vec<HeldOutImages<'a>>);
+
+/// Those of one dataset.
+#[derive(Debug)]
+pub(crate) struct HeldOutImages<'a> {
+    /// The dataset's name.
+    pub(crate) name: String,
+    /// The images.
+    pub(crate) images: Vec<&'a Captioned>,
+    /// A row of features each, as the backbone's frozen layers give them.
+    pub(crate) features: Rows,
+}
 
 impl<'a> HeldOut<'a> {
     pub(crate) fn collect(
@@ -28,7 +39,8 @@ impl<'a> HeldOut<'a> {
                 progress.say(&format!("warning: {} has no image of split {}", dataset.name, split.name()));
                 continue;
             }
-            held.push((dataset.name.clone(), images, source.split_features(dataset, split, 0, progress)?));
+            let features = source.split_features(dataset, split, 0, progress)?;
+            held.push(HeldOutImages { name: dataset.name.clone(), images, features });
         }
         let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
         ensure!(
@@ -50,7 +62,7 @@ impl<'a> HeldOut<'a> {
             return Ok(None);
         }
         let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
-        for (name, images, features) in &self.0 {
+        for HeldOutImages { name, images, features } in &self.0 {
             let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
             let scores = evaluate::score(images, &captions)?;
             progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));

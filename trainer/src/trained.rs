@@ -4,8 +4,8 @@ use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
 use crate::data::samples::with_ends;
 use crate::evaluate::{self, Captioner};
-use crate::held_out::HeldOut;
-use crate::net::{BackboneNet, DgFormer, Mode, RsicDecoder, Store, to_array};
+use crate::held_out::{HeldOut, HeldOutImages};
+use crate::net::{BackboneNet, DgFormer, Mode, Parts, RsicDecoder, Store, to_array};
 use crate::progress::Progress;
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
@@ -76,7 +76,9 @@ impl Trained {
         let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
         let captioner = self.captioner(search)?;
         let mut all = Vec::new();
-        for (dataset, images, features) in HeldOut::collect(&source, &datasets, split, progress)?.0 {
+        for HeldOutImages { name: dataset, images, features } in
+            HeldOut::collect(&source, &datasets, split, progress)?.0
+        {
             let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
             let filenames = || images.iter().map(|image| image.filename.clone());
@@ -130,7 +132,8 @@ impl Trained {
     /// What captions grid features with a search.
     pub fn captioner(&self, search: Search) -> Result<Captioner<'_>> {
         let strategy = Strategy::new(self.model(), search, self.document_frequencies.as_ref())?;
-        Captioner::new(self.model(), (&self.store, &self.backbone), &self.vocabulary, strategy)
+        let parts = Parts { model: self.model(), store: &self.store, backbone: &self.backbone };
+        Captioner::new(parts, &self.vocabulary, strategy)
     }
 
     /// Inputs and outputs of images with captions, stage by stage.

@@ -21,13 +21,13 @@ pub fn searches(beams: &[u8], length_exponents: &[f32], consensus: &[Consensus])
 pub fn best(
     trained: &Trained,
     tried: &[Search],
-    (data, cache): (&[PathBuf], &Path),
-    progress: &Progress,
+    data: &[PathBuf],
+    cache: &Path,
     say: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<Search> {
     let mut best: Option<(f64, Search)> = None;
     for &search in tried {
-        let found = trained.evaluate(data, Split::Dev, search, cache, progress)?;
+        let found = trained.evaluate(data, Split::Dev, search, cache, &Progress)?;
         let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
         say(&format!("{search}: dev CIDEr {cider:.4}"))?;
         if best.is_none_or(|(other, _)| cider > other) {

@@ -1,6 +1,6 @@
 //! The batches of all stages.
 
-use super::samples::{Entry, Samples, Shown};
+use super::samples::{Entry, Samples, Shown, Views};
 use super::text::{self, Synonyms};
 use crate::net::Images;
 use anyhow::Result;
@@ -123,8 +123,9 @@ impl Batcher<'_> {
             let drawn = entry.caption.unwrap_or_else(|| pick(&sample.captions, random));
             let tokens = &sample.captions[drawn].0;
             if twins.sentences {
-                let (back, words) = (&sample.back_translations, (self.vocabulary, self.max_tokens));
-                other_sentences.push(text::augment(tokens, back, self.synonyms, words, &mut sentence_twins));
+                let twin =
+                    text::Twin { synonyms: self.synonyms, vocabulary: self.vocabulary, max_tokens: self.max_tokens };
+                other_sentences.push(twin.draw(tokens, &sample.back_translations, &mut sentence_twins));
             }
             sentences.push(tokens.clone());
             numbers.push(sample.numbers[drawn]);
@@ -145,9 +146,12 @@ impl Batcher<'_> {
         })
     }
 
-    /// The RSIC batch of `entries`, an image alone with all its captions; some of them augmented where `augmented` says so.
-    pub fn captioning(&self, entries: &[Entry], augmented: bool, random: &mut Random) -> Result<CaptionBatch> {
-        let mut show = |image: usize| if augmented { self.samples.shown(image, random) } else { Shown::Itself };
+    /// The RSIC batch of `entries`, an image alone with all its captions.
+    pub fn captioning(&self, entries: &[Entry], views: Views, random: &mut Random) -> Result<CaptionBatch> {
+        let mut show = |image: usize| match views {
+            Views::All => self.samples.shown(image, random),
+            Views::Original => Shown::Itself,
+        };
         let mut shown: Vec<(Entry, Shown)> = entries.iter().map(|&entry| (entry, show(entry.image))).collect();
         shown.sort_by_key(|&(entry, shown)| self.samples.is_fresh(entry.image, shown));
         let captions: Vec<(i64, &[TokenId], f32)> = shown
@@ -205,7 +209,8 @@ fn pick(captions: &[(Vec<TokenId>, f32)], random: &mut Random) -> usize {
 mod tests {
     use super::*;
     use crate::data::rows::{Rows, Writer};
-    use crate::data::samples::Cached;
+    use crate::data::samples::{Cached, Caches};
+    use crate::net::FeatureShape;
     use cssa::dataset::{Captioned, Dataset, Split};
     use std::collections::BTreeMap;
 
@@ -233,7 +238,8 @@ mod tests {
             views.push(Rows::open(path, IMAGES, 2)?);
         }
         let cached = vec![Cached { features: views, pixels: None }];
-        let samples = Samples::new(&[dataset], cached, ((1, 1), 8), &vocabulary, 8, &BTreeMap::new());
+        let caches = Caches { cached, shape: FeatureShape { cells: 1, channels: 1 }, size: 8 };
+        let samples = Samples::new(&[dataset], caches, &vocabulary, 8, &BTreeMap::new());
         let synonyms = Synonyms::default();
         let (samples, vocabulary, synonyms) = (&samples, &vocabulary, &synonyms);
         let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, device: Device::Cpu };

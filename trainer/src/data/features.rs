@@ -3,15 +3,14 @@
 //! from, so a file with the right name is the right file.
 
 use super::rows::{Rows, Writer};
-use crate::net::BackboneNet;
-use crate::net::augment::{self, Augmentation};
+use crate::net::augment::{self, Augmentation, Orientation};
+use crate::net::{BackboneNet, FeatureShape};
 use crate::progress::{Progress, Stage};
 use anyhow::{Context, Result};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Model;
 use cssa::random::Random;
 use cssa::{files, preprocess};
-use half::f16;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -45,8 +44,7 @@ impl Source<'_> {
 
     /// Output of the frozen layers for `images` in view `view` (0: the image itself), a row `[N, C]` each.
     pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
-        let (cells, channels) = self.backbone.frozen_output();
-        let length = cells * channels * 2;
+        let length = self.backbone.frozen_output().bytes();
         let seed = if view == 0 { 0 } else { self.seed };
         let drawn = if view == 0 { String::new() } else { augment::constants() };
         let layers = format!("{} {:?} {view} {seed} {drawn}", self.backbone.frozen_hash(), self.backbone.precision());
@@ -61,9 +59,8 @@ impl Source<'_> {
                     _ => self.drawn(chunk, view).apply(&batch),
                 };
                 let features = self.backbone.frozen(&self.normalized(&batch));
-                let flat = features.to_kind(Kind::Half).to_device(Device::Cpu).contiguous().view(-1);
-                let flat = Vec::<f16>::try_from(flat)?;
-                writer.push(&flat.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+                let bytes = features.to_kind(Kind::Half).to_device(Device::Cpu).contiguous().view_dtype(Kind::Uint8);
+                writer.push(&Vec::<u8>::try_from(bytes.view(-1))?)
             })?;
             writer.finish()?;
         }
@@ -134,7 +131,7 @@ impl Source<'_> {
             let name = Sha256::digest(image.filename.as_bytes());
             let name = name.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte));
             let mut random = Random::keyed(&[self.seed, name, view as u64]);
-            drawn.draw(augment::names_direction(&image.captions), &mut random);
+            drawn.draw(Orientation::of(&image.captions), &mut random);
         }
         drawn
     }
@@ -145,7 +142,7 @@ impl Source<'_> {
         for image in images {
             hash.update(Sha256::digest(files::read(&image.path, 1 << 30)?));
             hash.update(&image.filename);
-            hash.update([u8::from(augment::names_direction(&image.captions))]);
+            hash.update([u8::from(Orientation::of(&image.captions) == Orientation::Kept)]);
         }
         Ok(cssa::bundle::hexadecimal(&hash.finalize()[..8]))
     }
@@ -158,10 +155,8 @@ fn planar(image: &image::RgbImage, size: u32) -> Vec<u8> {
 }
 
 /// FP16 rows (little-endian) as a tensor `[rows, N, C]` in FP32 on `device`.
-pub fn to_tensor(bytes: &[u8], shape: (usize, usize), device: Device) -> Tensor {
-    let rows = bytes.len() / (shape.0 * shape.1 * 2);
-    let size = [rows, shape.0, shape.1].map(|extent| extent as i64);
-    Tensor::from_data_size(&bytes[..rows * shape.0 * shape.1 * 2], &size, Kind::Half)
-        .to_device(device)
-        .to_kind(Kind::Float)
+pub fn to_tensor(bytes: &[u8], shape: FeatureShape, device: Device) -> Tensor {
+    let rows = bytes.len() / shape.bytes();
+    let size = [rows, shape.cells, shape.channels].map(|extent| extent as i64);
+    Tensor::from_data_size(&bytes[..rows * shape.bytes()], &size, Kind::Half).to_device(device).to_kind(Kind::Float)
 }

@@ -2,8 +2,8 @@
 
 use super::features::to_tensor;
 use super::rows::Rows;
-use crate::net::Images;
-use crate::net::augment::{self, Augmentation};
+use crate::net::augment::{Augmentation, Orientation};
+use crate::net::{FeatureShape, Images};
 use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split, scene_class};
 use cssa::random::Random;
@@ -20,12 +20,8 @@ pub struct Samples {
     pub images: Vec<Sample>,
     /// How many scene classes their names tell.
     pub scenes: usize,
-    /// Of each dataset.
-    cached: Vec<Cached>,
-    /// N and C of cached features.
-    shape: (usize, usize),
-    /// Side of the images in pixels.
-    size: usize,
+    /// What is on disk.
+    caches: Caches,
     /// The same on the device that trains, where there is room.
     resident: Option<Resident>,
 }
@@ -37,6 +33,17 @@ pub struct Cached {
     pub features: Vec<Rows>,
     /// Pixels, to be augmented anew each time.
     pub pixels: Option<Rows>,
+}
+
+/// What is on disk for all datasets.
+#[derive(Debug)]
+pub struct Caches {
+    /// Of each dataset.
+    pub cached: Vec<Cached>,
+    /// Of an image's cached features.
+    pub shape: FeatureShape,
+    /// Side of the images in pixels.
+    pub size: usize,
 }
 
 /// All rows on the device. Tensors may not be looked at from two threads at once, hence the locks.
@@ -70,8 +77,8 @@ pub struct Sample {
     pub references: Vec<String>,
     /// Back-translated captions in words, for the text branch.
     pub back_translations: Vec<String>,
-    /// Whether its captions name directions.
-    pub directed: bool,
+    /// Whether it may be turned.
+    pub orientation: Orientation,
     /// How often an epoch shows it.
     pub repeat: usize,
 }
@@ -105,12 +112,27 @@ pub enum Shown {
     Augmented,
 }
 
+/// Which views of its images a stage sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Views {
+    /// Images as they are.
+    Original,
+    /// Augmented ones, too.
+    All,
+}
+
+impl Views {
+    /// As a recipe says it.
+    pub fn augmented(augment: bool) -> Self {
+        if augment { Self::All } else { Self::Original }
+    }
+}
+
 impl Samples {
-    /// Collects train images. `cached[d]` belongs to dataset `d`; features have the shape `shape`, images `size` pixels.
+    /// Collects train images. `caches.cached[d]` belongs to dataset `d`.
     pub fn new(
         datasets: &[Dataset],
-        cached: Vec<Cached>,
-        (shape, size): ((usize, usize), usize),
+        caches: Caches,
         vocabulary: &Vocabulary,
         max_tokens: usize,
         repeat: &BTreeMap<String, usize>,
@@ -140,12 +162,12 @@ impl Samples {
                     captions,
                     references: image.captions.clone(),
                     back_translations: image.back_translations.clone(),
-                    directed: augment::names_direction(&image.captions),
+                    orientation: Orientation::of(&image.captions),
                     repeat,
                 });
             }
         }
-        Self { images, scenes: scenes.len(), cached, shape, size, resident: None }
+        Self { images, scenes: scenes.len(), caches, resident: None }
     }
 
     /// What one epoch shows, each image or pair as often as its dataset is repeated.
@@ -166,11 +188,11 @@ impl Samples {
 
     /// The same with the rows on `device`, if that is a GPU and they fit: nothing is copied there for each batch then.
     pub fn onto(mut self, device: Device) -> Result<Self> {
-        let rows = || self.cached.iter().flat_map(|cached| cached.features.iter().chain(&cached.pixels));
+        let rows = || self.caches.cached.iter().flat_map(|cached| cached.features.iter().chain(&cached.pixels));
         if !device.is_cuda() || rows().map(Rows::bytes).sum::<usize>() > RESIDENT {
             return Ok(self);
         }
-        let (n, c, size) = (self.shape.0 as i64, self.shape.1 as i64, self.size as i64);
+        let (n, c, size) = (self.caches.shape.cells as i64, self.caches.shape.channels as i64, self.caches.size as i64);
         let begins = |counts: &mut dyn Iterator<Item = usize>| {
             let mut end = 0;
             counts
@@ -180,11 +202,12 @@ impl Samples {
                 })
                 .collect::<Vec<_>>()
         };
-        let views: Vec<&Rows> = self.cached.iter().flat_map(|cached| &cached.features).collect();
+        let views: Vec<&Rows> = self.caches.cached.iter().flat_map(|cached| &cached.features).collect();
         let mut starts = begins(&mut views.iter().map(|rows| rows.count())).into_iter();
-        let starts = self.cached.iter().map(|cached| starts.by_ref().take(cached.features.len()).collect()).collect();
+        let starts =
+            self.caches.cached.iter().map(|cached| starts.by_ref().take(cached.features.len()).collect()).collect();
         let features = upload(&views, (Kind::Half, &[n, c]), device)?.map(|tensor| (Mutex::new(tensor), starts));
-        let pixels: Vec<&Rows> = self.cached.iter().filter_map(|cached| cached.pixels.as_ref()).collect();
+        let pixels: Vec<&Rows> = self.caches.cached.iter().filter_map(|cached| cached.pixels.as_ref()).collect();
         let starts = begins(&mut pixels.iter().map(|rows| rows.count()));
         let pixels =
             upload(&pixels, (Kind::Uint8, &[3, size, size]), device)?.map(|tensor| (Mutex::new(tensor), starts));
@@ -199,7 +222,7 @@ impl Samples {
 
     /// Which cached view an image is shown in; none where it is augmented anew.
     fn view(&self, image: usize, shown: Shown, random: &mut Random) -> Option<usize> {
-        let cached = &self.cached[self.images[image].dataset];
+        let cached = &self.caches.cached[self.images[image].dataset];
         match (shown, cached.features.len()) {
             (_, 0) => None,
             (Shown::Itself, _) => Some(0),
@@ -224,7 +247,7 @@ impl Samples {
                     fresh.push(sample);
                     match shown {
                         Shown::Itself => augmentation.keep(),
-                        Shown::Augmented => augmentation.draw(sample.directed, random),
+                        Shown::Augmented => augmentation.draw(sample.orientation, random),
                     }
                 }
             }
@@ -242,9 +265,9 @@ impl Samples {
         }
         let mut bytes = Vec::new();
         for (sample, view) in rows {
-            self.cached[sample.dataset].features[*view].read(sample.row, &mut bytes)?;
+            self.caches.cached[sample.dataset].features[*view].read(sample.row, &mut bytes)?;
         }
-        Ok(to_tensor(&bytes, self.shape, device))
+        Ok(to_tensor(&bytes, self.caches.shape, device))
     }
 
     /// `[b, 3, s, s]`, U8.
@@ -254,22 +277,22 @@ impl Samples {
         }
         let mut bytes = Vec::new();
         for sample in rows {
-            let cached = self.cached[sample.dataset].pixels.as_ref();
+            let cached = self.caches.cached[sample.dataset].pixels.as_ref();
             cached.context("a dataset without cached pixels")?.read(sample.row, &mut bytes)?;
         }
-        let size = self.size as i64;
+        let size = self.caches.size as i64;
         Ok(Tensor::from_slice(&bytes).view([-1, 3, size, size]).to_device(device))
     }
 
     /// What is cached of a dataset's images in a view.
     pub fn view_rows(&self, dataset: usize, view: usize) -> Option<&Rows> {
-        self.cached.get(dataset)?.features.get(view)
+        self.caches.cached.get(dataset)?.features.get(view)
     }
 
     /// How a stage that augments shows an image this time: all cached views are equally likely, a fresh one as likely as the
     /// image itself.
     pub fn shown(&self, image: usize, random: &mut Random) -> Shown {
-        let views = self.cached[self.images[image].dataset].features.len().max(2);
+        let views = self.caches.cached[self.images[image].dataset].features.len().max(2);
         if random.below(views) == 0 { Shown::Itself } else { Shown::Augmented }
     }
 }

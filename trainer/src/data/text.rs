@@ -73,21 +73,28 @@ impl Synonyms {
     }
 }
 
-/// T_txt of `tokens` (start and end included); `back_translations` are its image's.
-pub fn augment(
-    tokens: &[TokenId],
-    back_translations: &[String],
-    synonyms: &Synonyms,
-    (vocabulary, max_tokens): (&Vocabulary, usize),
-    random: &mut Random,
-) -> Vec<TokenId> {
-    if !back_translations.is_empty() && random.below(2) == 0 {
-        let sentence = &back_translations[random.below(back_translations.len())];
-        if words(sentence).next().is_some() {
-            return super::samples::with_ends(vocabulary.encode(sentence), max_tokens);
+/// T_txt.
+#[derive(Clone, Copy, Debug)]
+pub struct Twin<'a> {
+    /// Words that may stand for one another.
+    pub synonyms: &'a Synonyms,
+    /// All words.
+    pub vocabulary: &'a Vocabulary,
+    /// Longest sentence.
+    pub max_tokens: usize,
+}
+
+impl Twin<'_> {
+    /// T_txt of `tokens` (start and end included); `back_translations` are its image's.
+    pub fn draw(self, tokens: &[TokenId], back_translations: &[String], random: &mut Random) -> Vec<TokenId> {
+        if !back_translations.is_empty() && random.below(2) == 0 {
+            let sentence = &back_translations[random.below(back_translations.len())];
+            if words(sentence).next().is_some() {
+                return super::samples::with_ends(self.vocabulary.encode(sentence), self.max_tokens);
+            }
         }
+        tokens.iter().map(|&token| self.synonyms.replace(token, random)).collect()
     }
-    tokens.iter().map(|&token| synonyms.replace(token, random)).collect()
 }
 
 #[cfg(test)]
@@ -102,9 +109,9 @@ mod tests {
         let (big, large) = (encode("big planes on a road"), encode("large planes on a road"));
         let synonyms = Synonyms::new(&[vec![big[1], large[1]]]);
         assert_eq!(synonyms.words(), 2);
-        let mut random = Random::new(7);
-        let found: BTreeSet<Vec<TokenId>> =
-            (0..20).map(|_| augment(&big, &[], &synonyms, (&vocabulary, 20), &mut random)).collect();
+        let (mut random, twin) =
+            (Random::new(7), Twin { synonyms: &synonyms, vocabulary: &vocabulary, max_tokens: 20 });
+        let found: BTreeSet<Vec<TokenId>> = (0..20).map(|_| twin.draw(&big, &[], &mut random)).collect();
         assert_eq!(found, BTreeSet::from([big, large]));
         assert!(synonyms.digest() != "none" && synonyms.description(Path::new("x"), &vocabulary).contains("big/large"));
     }
@@ -126,7 +133,8 @@ mod tests {
         let mut random = Random::new(7);
         let other = ["c a".to_owned()];
         let synonyms = Synonyms::default();
-        let mut draw = || augment(&tokens, &other, &synonyms, (&vocabulary, 20), &mut random);
+        let twin = Twin { synonyms: &synonyms, vocabulary: &vocabulary, max_tokens: 20 };
+        let mut draw = || twin.draw(&tokens, &other, &mut random);
         assert!((0..20).any(|_| draw()[1..3] == vocabulary.encode("c a")));
     }
 }

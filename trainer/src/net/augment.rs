@@ -29,10 +29,22 @@ pub fn constants() -> String {
 const BILINEAR: i64 = 0;
 const REFLECT: i64 = 2;
 
-/// Whether turning or mirroring the image would make one of its captions untrue.
-pub fn names_direction(captions: &[String]) -> bool {
-    let named = |word: String| word.split('-').any(|part| DIRECTIONS.split(' ').any(|direction| direction == part));
-    captions.iter().flat_map(|caption| cssa::vocabulary::words(caption)).any(named)
+/// Whether an image may be turned and mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// No caption of it says where something is.
+    Free,
+    /// Turned or mirrored, a caption of it would be untrue.
+    Kept,
+}
+
+impl Orientation {
+    /// That of an image with these captions.
+    pub fn of(captions: &[String]) -> Self {
+        let named = |word: String| word.split('-').any(|part| DIRECTIONS.split(' ').any(|direction| direction == part));
+        let directed = captions.iter().flat_map(|caption| cssa::vocabulary::words(caption)).any(named);
+        if directed { Self::Kept } else { Self::Free }
+    }
 }
 
 /// What happens to the images of a batch.
@@ -52,9 +64,10 @@ impl Augmentation {
     }
 
     /// One more image, changed at random.
-    pub fn draw(&mut self, keep_direction: bool, random: &mut Random) {
-        let quarters = if keep_direction { 0 } else { random.below(4) };
-        let mirror = if !keep_direction && random.below(2) == 1 { -1.0 } else { 1.0 };
+    pub fn draw(&mut self, orientation: Orientation, random: &mut Random) {
+        let free = orientation == Orientation::Free;
+        let quarters = if free { random.below(4) } else { 0 };
+        let mirror = if free && random.below(2) == 1 { -1.0 } else { 1.0 };
         let angle = quarters as f32 * std::f32::consts::FRAC_PI_2 + random.range(-TILT, TILT);
         let side = random.range(SMALLEST_CROP, 1.0);
         let (width, height) = (side * random.range(0.95, 1.0), side * random.range(0.95, 1.0));
@@ -118,7 +131,7 @@ mod tests {
     fn draws_are_repeatable_and_within_bounds() {
         let draw = |seed| {
             let mut drawn = Augmentation::default();
-            drawn.draw(false, &mut Random::keyed(&[seed]));
+            drawn.draw(Orientation::Free, &mut Random::keyed(&[seed]));
             drawn
         };
         assert_eq!(draw(1), draw(1));
@@ -132,8 +145,8 @@ mod tests {
     #[test]
     fn directions_in_captions_are_seen() {
         for caption in ["a road on the Left .", "the top-right corner .", "planes parked vertically"] {
-            assert!(names_direction(&[caption.into()]), "{caption}");
+            assert_eq!(Orientation::of(&[caption.into()]), Orientation::Kept, "{caption}");
         }
-        assert!(!names_direction(&["a leftover field .".into()]));
+        assert_eq!(Orientation::of(&["a leftover field .".into()]), Orientation::Free);
     }
 }

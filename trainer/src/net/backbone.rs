@@ -20,10 +20,26 @@ pub struct BackboneNet {
     raw: Vec<(String, Array)>,
     /// How many layers of the plan are frozen.
     frozen: usize,
-    /// Cells and channels of the input.
-    input: (usize, usize),
+    /// What the first layer takes.
+    input: FeatureShape,
     epsilon: f32,
     precision: Precision,
+}
+
+/// The shape of an image's features, `[N, C]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureShape {
+    /// N: cells of the grid.
+    pub cells: usize,
+    /// C: values of a cell.
+    pub channels: usize,
+}
+
+impl FeatureShape {
+    /// Bytes in FP16.
+    pub fn bytes(self) -> usize {
+        self.cells * self.channels * 2
+    }
 }
 
 #[derive(Debug)]
@@ -42,23 +58,25 @@ impl BackboneNet {
         let all = model.backbone.convolutions(model.image_size);
         let convolutions = fold(&all, &raw, epsilon, device)?;
         let plan = model.backbone.plan(model.image_size);
-        let (frozen, input) = (plan.len(), (model.image_size.pow(2), 3));
+        let (frozen, input) = (plan.len(), FeatureShape { cells: model.image_size.pow(2), channels: 3 });
         Ok(Self { plan, convolutions, raw, frozen, input, epsilon, precision: Precision::Float })
     }
 
-    /// A backbone whose output is its input, `shape` cells and channels, for measurements on made-up features.
-    pub fn without_layers(shape: (usize, usize)) -> Self {
+    /// A backbone whose output is its input, for measurements on made-up features.
+    pub fn without_layers(shape: FeatureShape) -> Self {
         let (plan, convolutions, raw) = (Vec::new(), BTreeMap::new(), Vec::new());
         let (input, precision) = (shape, Precision::Float);
         Self { plan, convolutions, raw, frozen: 0, input, epsilon: 0.0, precision }
     }
 
-    /// What arithmetic the convolutions use.
-    pub fn set_precision(&mut self, precision: Precision) {
+    /// The same with convolutions in another arithmetic.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         for folded in self.convolutions.values_mut() {
             folded.operands = [&folded.weight, &folded.bias].map(|tensor| precision.cast(tensor));
         }
+        self
     }
 
     /// What arithmetic the convolutions use.
@@ -90,11 +108,11 @@ impl BackboneNet {
     }
 
     /// Cells and channels of what the frozen layers give.
-    pub fn frozen_output(&self) -> (usize, usize) {
+    pub fn frozen_output(&self) -> FeatureShape {
         if self.frozen == 0 {
             return self.input;
         }
-        let (mut side, mut channels) = (self.input.0.isqrt(), self.input.1);
+        let (mut side, mut channels) = (self.input.cells.isqrt(), self.input.channels);
         for layer in &self.plan[..self.frozen] {
             let through = match layer {
                 Layer::Convolution(convolution) => std::slice::from_ref(convolution),
@@ -109,7 +127,7 @@ impl BackboneNet {
                 channels = c.outputs;
             }
         }
-        (side * side, channels)
+        FeatureShape { cells: side * side, channels }
     }
 
     /// Names the frozen layers and all their weights.

@@ -1,9 +1,8 @@
 //! From images to memory: the backbone's layers, as far as they are not cached, then the DG-former.
 
-use super::{BackboneNet, DgFormer, Mode, Store};
+use super::{BackboneNet, DgFormer, Mode, Parts};
 use crate::net::augment::{self, Augmentation};
 use anyhow::Result;
-use cssa::model::Model;
 use tch::{Kind, Tensor};
 
 /// The images of a batch, as the cache has them: first those whose features are known, then those that are pixels.
@@ -32,7 +31,7 @@ pub struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     /// The encoder of the store behind a backbone.
-    pub fn new(store: &Store, model: &Model, backbone: &'a BackboneNet) -> Result<Self> {
+    pub fn new(Parts { model, store, backbone }: Parts<'a>) -> Result<Self> {
         let normalization = model.backbone.normalization();
         Ok(Self { backbone, former: DgFormer::new(store, model)?, normalization })
     }

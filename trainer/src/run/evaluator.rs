@@ -3,7 +3,7 @@
 use crate::evaluate::Captioner;
 use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
-use crate::net::{BackboneNet, Store};
+use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::trained::Trained;
 use anyhow::{Result, bail};
@@ -44,7 +44,7 @@ impl Evaluator<'_> {
         self.epochs.retain(|known| known.stage != stage || known.epoch < epoch);
         let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
         let strategy = Strategy::new(model, *search, Some(&self.document_frequencies))?;
-        let captioner = Captioner::new(model, (store, backbone), vocabulary, strategy)?;
+        let captioner = Captioner::new(Parts { model, store, backbone }, vocabulary, strategy)?;
         let scores = self.dev.score(&captioner, self.progress)?;
         let (dev_cider, dev_bleu_4) = (scores.as_ref().map(|scores| scores.cider), scores.map(|scores| scores.bleu[3]));
         let best = self.epochs.iter().filter_map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);

@@ -13,11 +13,11 @@ use crate::config::Config;
 use crate::data::batches::Batcher;
 use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
-use crate::data::samples::{Cached, Samples};
+use crate::data::samples::{Cached, Caches, Samples};
 use crate::data::text::Synonyms;
 use crate::held_out::HeldOut;
 use crate::log::Log;
-use crate::net::{BackboneNet, Store};
+use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
@@ -25,7 +25,6 @@ use crate::stages::{mccl, recall, rsic, scst};
 use anyhow::{Result, ensure};
 use cssa::checkpoint::{Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
-use cssa::model::Model;
 use evaluator::Evaluator;
 use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
@@ -49,8 +48,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }
     let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = initial;
-    let mut backbone = BackboneNet::new(&model, backbone_tensors, device)?;
-    backbone.set_precision(config.network.precision);
+    let backbone = BackboneNet::new(&model, backbone_tensors, device)?;
+    let mut backbone = backbone.with_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
@@ -60,8 +59,9 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let seed = config.data.view_seed.unwrap_or(config.seed);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
     let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
-    let (cached, shape) = (cached.collect::<Result<Vec<_>>>()?, (backbone.frozen_output(), model.image_size));
-    let samples = Samples::new(&datasets, cached, shape, &vocabulary, config.data.max_tokens, &config.data.repeat);
+    let cached = cached.collect::<Result<_>>()?;
+    let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
+    let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.onto(device)?;
     ensure!(!samples.images.is_empty(), "the datasets have no train image");
     let dev = match config.data.dev {
@@ -85,10 +85,11 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     if let Some(earlier) = &earlier {
         store.restore(&earlier.tensors)?;
     }
+    let parts = Parts { model: &model, store: &store, backbone: &backbone };
     if config.mccl.epochs > 0 {
-        mccl::run(config, &model, (&store, &backbone), context)?;
+        mccl::run(config, parts, context)?;
         if !state.has("rsic") {
-            recall(config, (&model, &store, &backbone), context, &dev)?;
+            recall(config, parts, context, &dev)?;
         }
     }
     if earlier.is_none() && !state.has("rsic") {
@@ -117,15 +118,12 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     if earlier.is_some() && evaluator.epochs.is_empty() {
         let _ = evaluator.epoch("from", 0, 0.0, 0)?;
     }
-    let net = (&store, &backbone);
-    rsic::run(config, &model, net, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, config.rsic.patience))?;
+    rsic::run(config, parts, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, config.rsic.patience))?;
     if config.scst.epochs > 0 {
         if !state.has("scst") {
             evaluator.restore_best(&model)?;
         }
-        scst::run(config, &model, net, context, |epoch, loss| {
-            evaluator.epoch("scst", epoch, loss, config.scst.patience)
-        })?;
+        scst::run(config, parts, context, |epoch, loss| evaluator.epoch("scst", epoch, loss, config.scst.patience))?;
     }
     Ok(())
 }
@@ -154,13 +152,14 @@ fn inputs(
 /// Says what the first stage has learned, on dev.
 fn recall(
     config: &Config,
-    (model, store, backbone): (&Model, &Store, &BackboneNet),
+    parts: Parts<'_>,
     TrainContext { batcher, log, progress, .. }: TrainContext<'_>,
     dev: &HeldOut<'_>,
 ) -> Result<()> {
-    let net = mccl::Net::new(model, store, backbone)?;
-    for (name, images, rows) in &dev.0 {
-        let found = recall::of(&net, &batcher, (images, rows, backbone.frozen_output()))?;
+    let net = mccl::Net::new(parts)?;
+    for held in &dev.0 {
+        let name = &held.name;
+        let found = recall::of(&net, &batcher, held, parts.backbone.frozen_output())?;
         progress.say(&format!("mccl on {name} dev: {found}"));
         let [[image_1, image_5], [sentence_1, sentence_5]] = [found.image_to_sentence, found.sentence_to_image];
         let values = [
@@ -187,8 +186,7 @@ fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progre
         None
     };
     // The image itself need not go through the frozen layers again and again, where their output is no larger than a few images.
-    let (cells, channels) = source.backbone.frozen_output();
-    let small = cells * channels * 2 <= MAX_KNOWN * 3 * source.model.image_size.pow(2);
+    let small = source.backbone.frozen_output().bytes() <= MAX_KNOWN * 3 * source.model.image_size.pow(2);
     let known = if views == 0 { usize::from(small) } else { views };
     let features = (0..known).map(|view| source.split_features(dataset, Split::Train, view, progress));
     Ok(Cached { features: features.collect::<Result<_>>()?, pixels })

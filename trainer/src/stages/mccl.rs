@@ -6,9 +6,8 @@ use super::epochs::{Epochs, TrainContext};
 use super::optimizer::{Optimizer, Settings};
 use crate::config::Config;
 use crate::data::batches::{MatchBatch, Sentences, Twins};
-use crate::net::{BackboneNet, Encoder, Images, Mode, SentenceEncoder, Store};
+use crate::net::{Encoder, Images, Mode, Parts, SentenceEncoder};
 use anyhow::Result;
-use cssa::model::Model;
 use cssa::parameters;
 use std::ops::ControlFlow;
 use tch::{Kind, Tensor};
@@ -26,14 +25,9 @@ pub struct Net<'a> {
 }
 
 /// Runs the stage; `store` then holds the trained encoder and one-way decoder.
-pub fn run(
-    config: &Config,
-    model: &Model,
-    (store, backbone): (&Store, &BackboneNet),
-    context: TrainContext<'_>,
-) -> Result<()> {
+pub fn run(config: &Config, parts: Parts<'_>, context: TrainContext<'_>) -> Result<()> {
     let settings = &config.mccl;
-    let net = Net::new(model, store, backbone)?;
+    let (net, store) = (Net::new(parts)?, parts.store);
     let epochs = epochs(config);
     let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
     store.set("mccl.log_temperature", &start)?;
@@ -74,9 +68,10 @@ pub fn epochs(config: &Config) -> Epochs {
 
 impl<'a> Net<'a> {
     /// The network of the store.
-    pub fn new(model: &Model, store: &Store, backbone: &'a BackboneNet) -> Result<Self> {
+    pub fn new(parts: Parts<'a>) -> Result<Self> {
+        let Parts { model, store, .. } = parts;
         Ok(Self {
-            encoder: Encoder::new(store, model, backbone)?,
+            encoder: Encoder::new(parts)?,
             sentences: SentenceEncoder::new(store, model)?,
             image_projection: store.get("mccl.image_projection.weight")?,
             log_temperature: store.get("mccl.log_temperature")?,

@@ -5,11 +5,10 @@
 use super::mccl::Net;
 use crate::data::batches::Batcher;
 use crate::data::features::to_tensor;
-use crate::data::rows::Rows;
 use crate::data::samples::with_ends;
-use crate::net::{Images, Mode};
+use crate::held_out::HeldOutImages;
+use crate::net::{FeatureShape, Images, Mode};
 use anyhow::Result;
-use cssa::dataset::Captioned;
 use cssa::vocabulary::TokenId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,11 +43,12 @@ impl fmt::Display for Recall {
     }
 }
 
-/// Recall of a dataset's held-out images, whose frozen features are in `rows`.
-pub fn of(
+/// Recall of a dataset's held-out images, whose features have the shape `shape`.
+pub(crate) fn of(
     net: &Net<'_>,
     batcher: &Batcher<'_>,
-    (images, rows, shape): (&[&Captioned], &Rows, (usize, usize)),
+    HeldOutImages { images, features, .. }: &HeldOutImages<'_>,
+    shape: FeatureShape,
 ) -> Result<Recall> {
     tch::no_grad(|| {
         let mut numbers: BTreeMap<Vec<TokenId>, usize> = BTreeMap::new();
@@ -68,10 +68,10 @@ pub fn of(
         for start in (0..images.len()).step_by(BATCH) {
             let mut values = Vec::new();
             for row in start..images.len().min(start + BATCH) {
-                rows.read(row, &mut values)?;
+                features.read(row, &mut values)?;
             }
-            let features = Images::of_features(to_tensor(&values, shape, batcher.device));
-            embedded.push(net.images(&features, Mode::Evaluate));
+            let batch = Images::of_features(to_tensor(&values, shape, batcher.device));
+            embedded.push(net.images(&batch, Mode::Evaluate));
         }
         let said: Vec<Tensor> =
             sentences.chunks(BATCH).map(|some| net.sentences(&batcher.sentences(some), Mode::Evaluate)).collect();

@@ -4,7 +4,8 @@ use super::epochs::{Epochs, TrainContext};
 use super::optimizer::{Optimizer, Settings};
 use crate::config::Config;
 use crate::data::batches::{CaptionBatch, Captions};
-use crate::net::{BackboneNet, Encoder, Mode, RsicDecoder, Store};
+use crate::data::samples::Views;
+use crate::net::{Encoder, Mode, Parts, RsicDecoder, Store};
 use anyhow::Result;
 use cssa::model::Model;
 use cssa::parameters;
@@ -32,13 +33,12 @@ pub fn start_from_mccl(model: &Model, store: &Store) -> Result<()> {
 /// averaging is on, and says whether to go on.
 pub fn run(
     config: &Config,
-    model: &Model,
-    (store, backbone): (&Store, &BackboneNet),
+    parts: Parts<'_>,
     context: TrainContext<'_>,
     mut finished: impl FnMut(usize, f64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let settings = &config.rsic;
-    let net = Net::new(model, store, backbone)?;
+    let (net, store) = (Net::new(parts)?, parts.store);
     let share = if settings.epochs > 0 { settings.scene_weight } else { 0.0 };
     let scene = SceneHead::new(store, share)?;
     let epochs = Epochs {
@@ -63,10 +63,11 @@ pub fn run(
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let batcher = context.batcher;
+    let views = Views::augmented(settings.augment);
     epochs.run(
         context,
         &mut optimizer,
-        |images, random| batcher.captioning(images, settings.augment, random),
+        |images, random| batcher.captioning(images, views, random),
         |batch: &CaptionBatch, _| {
             let memory = net.encoder.forward(&batch.images, mode);
             let loss = net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode);
@@ -100,8 +101,8 @@ impl SceneHead {
 
 impl<'a> Net<'a> {
     /// The network of the store.
-    pub fn new(model: &Model, store: &Store, backbone: &'a BackboneNet) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(store, model, backbone)?, decoder: RsicDecoder::new(store, model)? })
+    pub fn new(parts: Parts<'a>) -> Result<Self> {
+        Ok(Self { encoder: Encoder::new(parts)?, decoder: RsicDecoder::new(parts.store, parts.model)? })
     }
 
     /// Mean over the words, each weighted as the captions say.

@@ -10,10 +10,9 @@ use super::rewards::Rewards;
 use super::rsic::Net;
 use crate::config::{Config, Scst};
 use crate::data::batches::{CaptionBatch, Captions};
-use crate::data::samples::Unit;
-use crate::net::{BackboneNet, Mode, StepCache, Store};
+use crate::data::samples::{Unit, Views};
+use crate::net::{Mode, Parts, StepCache};
 use anyhow::Result;
-use cssa::model::Model;
 use cssa::parameters;
 use cssa::vocabulary::TokenId;
 use std::ops::ControlFlow;
@@ -25,13 +24,13 @@ const LOOK: usize = 4;
 /// Runs the stage, as [`rsic::run`](super::rsic::run) does.
 pub fn run(
     config: &Config,
-    model: &Model,
-    (store, backbone): (&Store, &BackboneNet),
+    parts: Parts<'_>,
     context: TrainContext<'_>,
     mut finished: impl FnMut(usize, f64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let settings = &config.scst;
-    let net = Net::new(model, store, backbone)?;
+    let Parts { model, store, .. } = parts;
+    let net = Net::new(parts)?;
     let batcher = context.batcher;
     let rewards = Rewards::new(batcher.samples, batcher.vocabulary, settings);
     let epochs = Epochs {
@@ -48,10 +47,11 @@ pub fn run(
     let optimizer =
         Settings { average: settings.average, ..Settings::new(config, settings.schedule, settings.clip, total) };
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
+    let views = Views::augmented(settings.augment);
     epochs.run(
         context,
         &mut optimizer,
-        |images, random| batcher.captioning(images, settings.augment, random),
+        |images, random| batcher.captioning(images, views, random),
         |batch: &CaptionBatch, _| loss(&net, &rewards, batch, settings, model.max_tokens),
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
