@@ -1,0 +1,164 @@
+//! `trainer evaluate`, `trainer caption` and `trainer tune`: what a trained model says.
+
+use super::machine::{Machine, start};
+use anyhow::{Result, ensure};
+use cssa::dataset::Split;
+use cssa::files;
+use cssa::model::{Consensus, Search};
+use cssa_terminal::print;
+use std::path::PathBuf;
+use trainer::device::DeviceChoice;
+use trainer::progress::Progress;
+use trainer::trained::Trained;
+use trainer::{caption as captioning, score, tune};
+
+/// Options of `trainer evaluate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvaluateOptions {
+    /// Folder of the run.
+    #[arg(long)]
+    run: PathBuf,
+    /// Dataset folders.
+    #[arg(long, num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
+    /// train, dev, val or test.
+    #[arg(long, default_value = "test")]
+    split: Split,
+    #[command(flatten)]
+    searching: Searching,
+    /// Also write the captions, {filename: caption}; for a single dataset.
+    #[arg(long)]
+    hypotheses: Option<PathBuf>,
+    /// One JSON object a dataset, with its hypotheses.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// Options of `trainer caption`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CaptionOptions {
+    /// Folder of the run.
+    #[arg(long)]
+    run: PathBuf,
+    /// Images and folders of images.
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    #[command(flatten)]
+    searching: Searching,
+    /// Also the so many best captions of the beam, which is made as wide.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    n_best: Option<u8>,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "auto")]
+    device: DeviceChoice,
+    /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+    #[arg(long, default_value_t = 0)]
+    threads: u8,
+}
+
+/// Options of `trainer tune`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TuneOptions {
+    /// Folder of the run.
+    #[arg(long)]
+    run: PathBuf,
+    /// Dataset folders.
+    #[arg(long, num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
+    /// Beams to try.
+    #[arg(long, num_args = 1.., default_values_t = [3, 5], value_parser = clap::value_parser!(u8).range(1..=16))]
+    beams: Vec<u8>,
+    /// Length exponents to try.
+    #[arg(long, num_args = 1.., default_values_t = [0.0, 0.5, 1.0])]
+    length_exponents: Vec<f32>,
+    /// Consensus decoding to try beside the beams, each with the exponents: BEAM,DRAWS.
+    #[arg(long, num_args = 0.., value_parser = parse_consensus)]
+    consensus: Vec<Consensus>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// How captions are searched: the run's own way where nothing is given.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Searching {
+    /// Width of the beam; its best caption is taken.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "consensus")]
+    beam: Option<u8>,
+    /// Exponent of the length that ranks finished captions.
+    #[arg(long)]
+    length_exponent: Option<f32>,
+    /// Consensus decoding: BEAM,DRAWS (candidates of the beam, captions drawn).
+    #[arg(long, value_parser = parse_consensus)]
+    consensus: Option<Consensus>,
+}
+
+impl Searching {
+    pub(crate) fn over(&self, own: Search) -> Result<Search> {
+        let consensus = if self.beam.is_some() { None } else { self.consensus.or(own.consensus) };
+        let search = Search {
+            beam: self.beam.map_or(own.beam, usize::from),
+            length_exponent: self.length_exponent.unwrap_or(own.length_exponent),
+            consensus,
+        };
+        search.validate()?;
+        Ok(search)
+    }
+}
+
+/// Captions a split and scores it.
+pub(crate) fn evaluate(options: EvaluateOptions) -> Result<()> {
+    let EvaluateOptions { run, data, split, searching, hypotheses, json, machine } = options;
+    let trained = Trained::read(&run, machine.start()?)?;
+    let search = searching.over(trained.search())?;
+    ensure!(hypotheses.is_none() || data.len() == 1, "--hypotheses takes the captions of a single dataset");
+    hypotheses.as_deref().map(files::check_writable).transpose()?;
+    for found in trained.evaluate(&data, split, search, &machine.cache, &Progress)? {
+        if let Some(path) = &hypotheses {
+            files::write(path, serde_json::to_string_pretty(&found.hypotheses)?.as_bytes())?;
+        }
+        if json {
+            print(&serde_json::to_string(&found)?)?;
+        } else {
+            print(&format!("{} ({} images)\n{}", found.dataset, found.images, score::lines(&found.scores)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Captions images.
+pub(crate) fn caption(options: CaptionOptions) -> Result<()> {
+    let CaptionOptions { run, images, searching, n_best, device, threads } = options;
+    let trained = Trained::read(&run, start(device, threads)?)?;
+    let search = searching.over(trained.search())?;
+    captioning::each(&trained, &images, search, n_best.map(usize::from), &mut print)?;
+    Ok(())
+}
+
+/// Chooses how the run is searched.
+pub(crate) fn tune(options: TuneOptions) -> Result<()> {
+    let TuneOptions { run, data, beams, length_exponents, consensus, machine } = options;
+    let tried = tune::searches(&beams, &length_exponents, &consensus);
+    tried.iter().try_for_each(cssa::model::Search::validate)?;
+    let mut trained = Trained::read(&run, machine.start()?)?;
+    ensure!(
+        trained.has_document_frequencies() || tried.iter().all(|search| search.consensus.is_none()),
+        "{} has no document frequencies for consensus: trainer language-model makes them",
+        run.display()
+    );
+    let chosen = tune::best(&trained, &tried, &data, &machine.cache, &mut print)?;
+    trained.choose(&run, chosen)?;
+    print(&format!("chosen: {chosen}"))?;
+    Ok(())
+}
+
+fn parse_consensus(text: &str) -> Result<Consensus, String> {
+    let parsed = text.split_once(',').and_then(|(beam, draws)| {
+        Some(Consensus { beam: beam.trim().parse().ok()?, draws: draws.trim().parse().ok()? })
+    });
+    let consensus = parsed.ok_or_else(|| format!("{text:?} is no consensus, expected BEAM,DRAWS"))?;
+    let search = Search { consensus: Some(consensus), ..Search::default() };
+    search.validate().map_err(|error| error.to_string())?;
+    Ok(consensus)
+}

@@ -1,0 +1,93 @@
+//! `trainer train` and `trainer ablate`.
+
+use super::machine::Machine;
+use anyhow::{Context, Result};
+use cssa_terminal::print;
+use std::path::PathBuf;
+use std::time::Duration;
+use trainer::ablate::{self, Request, Table};
+use trainer::config::Config;
+use trainer::progress::Progress;
+use trainer::run::{self, Places, Start};
+
+/// Options of `trainer train`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrainOptions {
+    #[command(flatten)]
+    training: Training,
+}
+
+/// Options of `trainer ablate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AblateOptions {
+    /// Which table.
+    #[arg(long)]
+    table: Table,
+    /// Only these cells, by name.
+    #[arg(long, value_delimiter = ',')]
+    cells: Vec<String>,
+    /// Seeds a cell, from the recipe's on.
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    #[command(flatten)]
+    training: Training,
+}
+
+/// What a training takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Training {
+    /// Recipe (TOML).
+    #[arg(long)]
+    config: PathBuf,
+    /// Dataset folders: Karpathy JSON, COCO JSON or CSV.
+    #[arg(long, num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
+    /// The backbone's weights (.safetensors, or torchvision's .pth).
+    #[arg(long, required_unless_present = "from", conflicts_with = "from")]
+    backbone_weights: Option<PathBuf>,
+    /// A finished run to start from instead, with its words and all its weights.
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// Folder of the run.
+    #[arg(long)]
+    out: PathBuf,
+    /// Change a field of the recipe, for example rsic.epochs=20; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Folder with WordNet's index.sense (tests/fetch-wordnet.sh), for the text branch's synonyms.
+    #[arg(long, default_value = "target/wordnet")]
+    wordnet: PathBuf,
+    /// Seconds after which a stage saves itself within an epoch.
+    #[arg(long, default_value_t = 300)]
+    save_every: u64,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+impl Training {
+    pub(crate) fn start(self) -> Result<(Config, Places, tch::Device)> {
+        let Self { config, data, backbone_weights, from, out, changes, wordnet, save_every, machine } = self;
+        let config = Config::read_with(&config, &changes)?;
+        let device = machine.start()?;
+        let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
+        let start = start.context("--backbone-weights or --from is needed")?;
+        let save_every = Duration::from_secs(save_every);
+        Ok((config, Places { data, start, out, cache: machine.cache, wordnet, save_every }, device))
+    }
+}
+
+/// Trains all stages.
+pub(crate) fn train(options: TrainOptions) -> Result<()> {
+    let TrainOptions { training } = options;
+    let (config, places, device) = training.start()?;
+    run::train(&config, &places, device, &Progress)?;
+    Ok(())
+}
+
+/// Makes one of the paper's tables.
+pub(crate) fn ablate(options: AblateOptions) -> Result<()> {
+    let AblateOptions { table, cells, seeds, training } = options;
+    let (config, places, device) = training.start()?;
+    print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress)?)?;
+    Ok(())
+}
