@@ -6,6 +6,7 @@
 #   spice      SPICE and METEOR of trainer score equal pycocoevalcap's on published captions (10 minutes; Java, network)
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
+#   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once ablation
+[ $# -gt 0 ] || set -- spice published once flight ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -54,6 +55,15 @@ for part in "$@"; do
         done
       done ;;
     once) rm -rf $out/once && tests/compiled-once.sh --cold $out/once && rm -rf $out/once ;;
+    flight)
+      size() { # MEGABYTES OPTIONS…
+        cargo build --quiet --profile flight -p edge "${@:2}"
+        bytes=$(stat -c %s target/flight/edge)
+        echo "edge ${*:2}: $bytes bytes"
+        [ "$bytes" -le $(($1 * 1000000)) ] || fail "that is more than $1 MB"
+      }
+      size 12 --no-default-features
+      size 25 ;;
     ablation)
       [ -e $out/resnet50_v1.safetensors ] || python3 ../shared/backbones/fetch_resnet50.py $out/resnet50_v1.safetensors
       for table in 4 5 7 9; do
