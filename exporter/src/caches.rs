@@ -1,6 +1,6 @@
 //! The self-attention caches of `decoder.onnx`: grown and reordered here, read by the graph.
 
-use anyhow::{Result, ensure};
+use crate::error::{Result, ensure};
 use cssa::model::Model;
 
 /// The keys and values of every layer's self-attention, `[rows, h, past, d_k]` each.
@@ -89,6 +89,7 @@ impl Caches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use cssa::model::Model;
 
     /// One layer, two heads of width 2: every row's history of tokens can be read off its keys.
@@ -131,6 +132,6 @@ mod tests {
         (0..2).try_for_each(|tensor| caches.grow(tensor, &[0.0; 8]))?;
         assert!(caches.reorder(1, &[0, 2]).is_err_and(|error| error.to_string().contains("not among 2 captions")));
         assert!(caches.reorder(2, &[0, 0]).is_err());
-        caches.reorder(1, &[0, 1])
+        Ok(caches.reorder(1, &[0, 1])?)
     }
 }

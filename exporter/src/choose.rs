@@ -1,14 +1,14 @@
 //! Chooses, by measurement, how ranges are found and which layer groups stay in float.
 
 use crate::calibrate::{self, ActivationObserver, ActivationObservers, Images, Levels, METHODS, Method, Range};
+use crate::error::{Error, Result, unexpected};
 use crate::evaluator::{self, Divergence, Evaluator};
 use crate::graph::{self, Name};
 use crate::quantize::{self, Plan};
 use crate::request::{Graphs, Request, Source};
-use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Calibration, Precision, Target, Validation};
 use cssa::dataset::Dataset;
-use cssa_captioner::{Choice, MISSING, find_library};
+use cssa_captioner::{Choice, find_library};
 use cssa_graph::onnx::ModelProto;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ pub fn choose(
 
 fn best<'a>(tried: &[(f64, Candidate<'a>)]) -> Result<Candidate<'a>> {
     let least = tried.iter().min_by(|a, b| a.0.total_cmp(&b.0));
-    least.map(|(_, candidate)| *candidate).context("no way to quantize")
+    least.map(|(_, candidate)| *candidate).ok_or_else(|| unexpected!("no way to quantize"))
 }
 
 impl FloatModel {
@@ -149,7 +149,7 @@ pub fn observed(graphs: &Graphs, float: &Bundle, images: &[Vec<f32>]) -> Result<
     let open = Bundle { encoder: open(&graphs.encoder)?, decoder: open(&graphs.decoder)?, ..float.clone() };
     let mut channels = quantize::activations(&graphs.encoder)?;
     channels.extend(quantize::activations(&graphs.decoder)?);
-    let library = find_library().context(MISSING)?;
+    let library = find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
     let settings = evaluator::settings(Choice::Ort);
     calibrate::observers(&open, &channels, &library, &settings, images)
 }
@@ -223,7 +223,9 @@ impl QuantizationSearch<'_> {
             if holds(&found) {
                 break found;
             }
-            ensure!(count < ranked.len(), "CIDEr falls by more than {} even with all groups in float", wanted.max_loss);
+            if count >= ranked.len() {
+                return Err(Error::Score { max_loss: wanted.max_loss });
+            }
             (failed, count) = (count, (2 * count).min(ranked.len()));
         };
         while failed + 1 < count {

@@ -5,9 +5,9 @@
 //! memory's keys and values belong to one image, so the beam's queries meet them in one product a head.
 
 use crate::encoder::{add_and_norm, feed_forward};
+use crate::error::Result;
 use crate::graph::{Attribute, Extent, Graph, Name};
 use crate::weights::Weights;
-use anyhow::Result;
 use cssa::model;
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, ModelProto};

@@ -1,7 +1,7 @@
 //! What changed between two bundles, file by file: a tensor is described against the tensor of the same name in the earlier
 //! graph, wherever it lies there.
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::bundle::{self, Change, Delta};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -100,6 +100,7 @@ fn fields(file: &[u8], mut range: Range<usize>) -> Option<Vec<(u64, Range<usize>
 mod tests {
     use super::*;
     use crate::graph::{self, Graph};
+    use anyhow::Result;
     use cssa::bundle::{Contents, Delta, MANIFEST};
 
     fn graph(weight: f32, further: bool) -> Vec<u8> {

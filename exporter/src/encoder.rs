@@ -1,9 +1,9 @@
 //! `encoder.onnx`: image `[1, 3, s, s]` → memory `[N, d]` and, for every decoder layer, the cross-attention keys
 //! `[h, d_k, N]` (transposed already) and values `[h, N, d_k]`.
 
+use crate::error::Result;
 use crate::graph::{Attribute, Extent, Graph, Name};
 use crate::weights::Weights;
-use anyhow::Result;
 use cssa::backbone::{Activation, Convolution, Layer, Shortcut};
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, ModelProto};

@@ -1,7 +1,7 @@
 //! How far a bundle strays from the float model on real images: the divergence of the next word along the float model's
 //! own captions, which is smooth enough to rank by, and the captions themselves with their score.
 
-use anyhow::{Context, Result};
+use crate::error::{Error, Result};
 use cssa::bundle::Bundle;
 use cssa::metrics::{self, Item};
 use cssa::preprocess;
@@ -177,11 +177,11 @@ pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId]) -> Result<Vec<f32>>
 
 /// The bundle's own search on the image that the runtime encoded last.
 pub fn searched(bundle: &Bundle, runtime: &mut dyn Runtime) -> Result<Hypothesis> {
-    bundle.strategy()?.captions(&mut Steps(runtime), 1)?.pop().context("the search gave no caption")
+    bundle.strategy()?.captions(&mut Steps(runtime), 1)?.pop().ok_or(Error::NoCaption)
 }
 
 fn text(bundle: &Bundle, tokens: &[TokenId]) -> Result<String> {
-    bundle.vocabulary.decode(tokens).context("the search gave a token that is no word")
+    bundle.vocabulary.decode(tokens).ok_or(Error::NoWord)
 }
 
 /// KL(softmax(p) ‖ softmax(q)).

@@ -2,17 +2,17 @@
 
 use crate::calibrate::{Images, Selection};
 use crate::choose::{self, Chosen};
+use crate::error::{Error, Result};
 use crate::evaluator::{Evaluator, Sample};
 use crate::request::{Graphs, Request, Source, Validation};
 use crate::weights::Weights;
 use crate::{decoder, encoder, parity, quantize};
-use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::spread;
 use cssa::tolerance::{CLOSE, QUANTIZED};
-use cssa_captioner::{MISSING, find_library};
+use cssa_captioner::find_library;
 use cssa_graph::onnx::ModelProto;
 use std::path::Path;
 
@@ -22,13 +22,12 @@ pub fn export(request: &Request) -> Result<Manifest> {
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
     let int8 = request.precision == Precision::Int8;
-    ensure!(
-        !int8 || request.calibration.is_some(),
-        "--quantize int8 needs --calibration with a dataset or a folder of images"
-    );
+    if int8 && request.calibration.is_none() {
+        return Err(Error::CalibrationMissing);
+    }
     let model = &checkpoint.description.model;
     let golden = Golden::read(&request.checkpoint.join(GOLDEN), model)?;
-    find_library().context(MISSING)?;
+    find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
     let weights = Weights::new(&checkpoint);
     let graphs = Graphs { encoder: encoder::build(&weights)?, decoder: decoder::build(&weights)? };
     let source = Source { checkpoint: &checkpoint, folder: &request.out, groups: graphs.groups()? };
@@ -47,7 +46,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
             source.bundle(&halved, target, |_| Precision::Fp16)?
         }
         Precision::Int8 => {
-            let calibration = request.calibration.as_ref().context("no calibration images")?;
+            let calibration = request.calibration.as_ref().ok_or(Error::CalibrationMissing)?;
             let dev = checkpoint.description.dev;
             let selection = Selection::of(&calibration.folder, calibration.most, dev)?;
             let images = Images::read(selection, model)?;
@@ -108,6 +107,8 @@ pub fn samples(folder: &Path, split: Split, dev: DevRule) -> Result<(String, Vec
     let dataset = Dataset::read(folder, dev)?;
     let sample = |image: &Captioned| Sample { path: image.path.clone(), references: image.captions.clone() };
     let samples: Vec<Sample> = dataset.split(split).map(sample).collect();
-    ensure!(!samples.is_empty(), "{}: has no image of split {}", folder.display(), split.name());
+    if samples.is_empty() {
+        return Err(Error::NoImages { folder: folder.into(), part: format!("split {}", split.name()) });
+    }
     Ok((dataset.name, samples))
 }

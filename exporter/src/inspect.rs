@@ -1,8 +1,8 @@
 //! What a bundle's graphs are made of, group by group, read off the graphs themselves.
 
+use crate::error::{At, Error, Result, unexpected};
 use crate::graph::Name;
 use crate::quantize::group_of;
-use anyhow::{Context, Result};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
 use cssa_graph::onnx::{DataType, Extent, GraphProto, ModelProto, NodeProto, TensorProto};
 use cssa_graph::{dequantized, names};
@@ -61,7 +61,7 @@ pub struct Group {
 pub fn inspect(bundle: &Bundle) -> Result<Inspection> {
     let beam = bundle.manifest.search.beam;
     let graphs = [(ENCODER, &bundle.encoder), (DECODER, &bundle.decoder)];
-    let read = graphs.into_iter().map(|(file, bytes)| graph(file, bytes, beam).context(file));
+    let read = graphs.into_iter().map(|(file, bytes)| graph(file, bytes, beam).at(|| file.into()));
     Ok(Inspection { graphs: read.collect::<Result<_>>()? })
 }
 
@@ -69,7 +69,7 @@ fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
     let proto = ModelProto::decode(bytes)?;
     let shapes = shapes(bytes, beam)?;
     let opset = proto.opset_import.first().map_or(0, |set| set.version);
-    let graph = proto.graph.context("it has no graph")?;
+    let graph = proto.graph.ok_or_else(|| unexpected!("it has no graph"))?;
     let shape = |name: &str| shapes.get(name).cloned().unwrap_or_default();
     let named = |infos: &[cssa_graph::onnx::ValueInfoProto]| {
         infos.iter().map(|info| (info.name.clone(), shape(&info.name))).collect::<Vec<_>>()
@@ -92,8 +92,8 @@ fn graph(file: &str, bytes: &[u8], beam: usize) -> Result<Inspected> {
 fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
     let mut twin = dequantized(ModelProto::decode(bytes)?)?;
     fix_beam(&mut twin, beam);
-    let mut model = tract_onnx::onnx().model_for_read(&mut twin.encode_to_vec().as_slice())?;
-    model.analyse(true)?;
+    let mut model = tract_onnx::onnx().model_for_read(&mut twin.encode_to_vec().as_slice()).map_err(refused)?;
+    model.analyse(true).map_err(refused)?;
     let mut shapes = BTreeMap::new();
     for node in model.nodes() {
         for (slot, output) in node.outputs.iter().enumerate() {
@@ -103,6 +103,11 @@ fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
         }
     }
     Ok(shapes)
+}
+
+/// tract's reasons in one line.
+fn refused(error: TractError) -> Error {
+    Error::Shapes(format!("{error:#}"))
 }
 
 /// Puts a number in the place of the named beam dimension of inputs and outputs.

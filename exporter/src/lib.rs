@@ -6,6 +6,7 @@ pub mod choose;
 pub mod decoder;
 pub mod delta;
 pub mod encoder;
+mod error;
 pub mod evaluator;
 pub mod export;
 pub mod graph;
@@ -19,3 +20,5 @@ pub mod sign;
 pub mod threshold;
 pub mod verification;
 pub mod weights;
+
+pub use error::Error;

@@ -1,11 +1,11 @@
 //! Both graphs of a bundle in ONNX Runtime on the CPU, as any other program would run them.
 
 use crate::caches::Caches;
-use anyhow::{Context, Result, ensure};
+use crate::error::{At, Error, Result, ensure};
 use cssa::bundle::{Bundle, DECODER, ENCODER};
 use cssa::model::Model;
 use cssa::search::Rows;
-use cssa_captioner::{Error, Provider, Runtime, Settings, open_session};
+use cssa_captioner::{Provider, Runtime, Settings, open_session};
 use cssa_graph::names;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, TensorRef};
@@ -31,7 +31,9 @@ pub struct OrtGraphs {
 impl OrtGraphs {
     /// Loads both graphs: the encoder as the settings say, the decoder with one thread of the CPU.
     pub fn open(bundle: &Bundle, library: &Path, settings: &Settings) -> Result<Self> {
-        ensure!(settings.provider == Provider::Cpu, "graphs are observed on the CPU, not with {}", settings.provider);
+        if settings.provider != Provider::Cpu {
+            return Err(Error::NotOnCpu(settings.provider));
+        }
         let one = Settings { threads: 1, ..settings.clone() };
         Ok(Self {
             observer: None,
@@ -53,13 +55,13 @@ impl OrtGraphs {
     fn run_encoder(&mut self, image: &[f32]) -> Result<Vec<f32>> {
         let (layers, size) = (self.model.decoder_layers, self.model.image_size);
         let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
-        let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).context(ENCODER)?;
+        let mut outputs = self.encoder.run(ort::inputs![names::IMAGE => image]).at(|| ENCODER.into())?;
         self.cross.clear();
         for name in (0..layers).flat_map(|layer| [names::cross_key(layer), names::cross_value(layer)]) {
-            let value = outputs.remove(&name).with_context(|| format!("{ENCODER}: has no output {name}"))?;
+            let value = outputs.remove(&name).ok_or_else(|| missing(ENCODER, &name))?;
             self.cross.push((name, value));
         }
-        let memory = outputs.get(names::MEMORY).with_context(|| format!("{ENCODER}: has no output memory"))?;
+        let memory = outputs.get(names::MEMORY).ok_or_else(|| missing(ENCODER, names::MEMORY))?;
         let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
         show(&mut self.observer, &outputs)?;
         drop(outputs);
@@ -86,12 +88,12 @@ impl OrtGraphs {
         for (tensor, (name, _)) in self.own_names.iter().enumerate() {
             inputs.push((name.as_str().into(), TensorRef::from_array_view((shape, self.own.values(tensor)))?.into()));
         }
-        let outputs = self.decoder.run(inputs).context(DECODER)?;
+        let outputs = self.decoder.run(inputs).at(|| DECODER.into())?;
         for (tensor, (_, name)) in self.own_names.iter().enumerate() {
-            let value = outputs.get(name).with_context(|| format!("{DECODER}: has no output {name}"))?;
-            self.own.grow(tensor, value.try_extract_tensor::<f32>()?.1).context(DECODER)?;
+            let value = outputs.get(name).ok_or_else(|| missing(DECODER, name))?;
+            self.own.grow(tensor, value.try_extract_tensor::<f32>()?.1).at(|| DECODER.into())?;
         }
-        let found = outputs.get(names::LOGITS).with_context(|| format!("{DECODER}: has no output logits"))?;
+        let found = outputs.get(names::LOGITS).ok_or_else(|| missing(DECODER, names::LOGITS))?;
         logits.clear();
         logits.extend_from_slice(found.try_extract_tensor::<f32>()?.1);
         ensure!(
@@ -120,9 +122,13 @@ fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result
     Ok(())
 }
 
+fn missing(graph: &'static str, output: &str) -> Error {
+    Error::OutputMissing { graph, output: output.into() }
+}
+
 /// A runtime gives its own crate's errors.
-fn failed(error: anyhow::Error) -> Error {
-    Error::Runtime(format!("{error:#}"))
+fn failed(error: Error) -> cssa_captioner::Error {
+    cssa_captioner::Error::Runtime(error.to_string())
 }
 
 impl Runtime for OrtGraphs {
@@ -135,14 +141,14 @@ impl Runtime for OrtGraphs {
     }
 
     /// There is one place, 0.
-    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>, Error> {
+    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>, cssa_captioner::Error> {
         if place != 0 {
-            return Err(Error::Unexpected("the graphs decode one image at a time".into()));
+            return Err(cssa_captioner::Error::Unexpected("the graphs decode one image at a time".into()));
         }
         self.run_encoder(image).map_err(failed)
     }
 
-    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Error> {
+    fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), cssa_captioner::Error> {
         self.run_decoder(rows, logits).map_err(failed)
     }
 }

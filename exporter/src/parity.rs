@@ -1,13 +1,13 @@
 //! Runs a bundle in every runtime against the checkpoint's golden vectors.
 
+use crate::error::{Error, Result};
 use crate::ort_graphs::OrtGraphs;
-use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Parity};
 use cssa::checkpoint::Golden;
 use cssa::search::Rows;
 use cssa::tolerance::{Difference, Tolerance};
 use cssa::vocabulary::TokenId;
-use cssa_captioner::{Choice, MISSING, Provider, Runtime, Settings, find_library};
+use cssa_captioner::{Choice, Provider, Runtime, Settings, find_library};
 use std::collections::BTreeMap;
 
 /// Compares memory and logits of `bundle` with the golden ones: its graphs in ONNX Runtime (`graphs`), and as it flies, the
@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &str) -> Result<BTreeMap<String, Parity>> {
     let mut found = BTreeMap::new();
     let settings = |choice| Settings { choice, provider: Provider::Cpu, threads: 1, engines: None };
-    let graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings(Choice::Ort))?;
-    let runtimes: [(&str, Box<dyn Runtime>); 3] = [
+    let library = find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
+    let graphs = OrtGraphs::open(bundle, &library, &settings(Choice::Ort))?;
+    let runtimes: [(&'static str, Box<dyn Runtime>); 3] = [
         ("graphs", Box::new(graphs)),
         ("ort", cssa_captioner::open(bundle, &settings(Choice::Ort))?),
         ("tract", cssa_captioner::open(bundle, &settings(Choice::Tract))?),
@@ -27,15 +28,10 @@ pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &st
         let compared = [("memory", memory, &golden.memory), ("logits", logits, &golden.logits)];
         for (tensor, values, expected) in compared {
             let difference = Difference::between(&values, &expected.data);
-            ensure!(
-                difference.within(tolerance),
-                "{name}: {label} {tensor} differs from the checkpoint by {:.2e} (cosine {:.6}), {} allows {:.2e} (cosine {})",
-                difference.relative,
-                difference.cosine,
-                tolerance.name,
-                tolerance.relative,
-                tolerance.cosine
-            );
+            if !difference.within(tolerance) {
+                let (found, allowed) = (difference, tolerance);
+                return Err(Error::Parity { runtime: name, label: label.into(), tensor, found, allowed });
+            }
             let parity = Parity { relative: difference.relative, cosine: difference.cosine };
             found.insert(format!("{name}.{label}.{tensor}"), parity);
         }

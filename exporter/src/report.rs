@@ -1,8 +1,8 @@
 //! The report of `exporter verify` as one HTML page: scores by runtime, the images that lost most, activation ranges.
 
 use crate::calibrate::{Histogram, Range};
+use crate::error::Result;
 use crate::verification::{Case, Verification};
-use anyhow::Result;
 use cssa::page::{embedded, escape};
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
 //! What is to be exported, and what all bundles of one export have in common.
 
+use crate::error::Result;
 use crate::{graph, quantize};
-use anyhow::Result;
 use cssa::bundle::{Bundle, DECODER, ENCODER, Entry, FORMAT, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::Split;

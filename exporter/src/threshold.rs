@@ -1,6 +1,6 @@
 //! The confidence threshold: what a least score keeps and drops, measured on captioned images.
 
-use anyhow::{Context, Result, ensure};
+use crate::error::{At, Error, Result};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::metrics::{self, CiderScorer};
 use cssa::preprocess;
@@ -27,14 +27,16 @@ pub struct Row {
 pub fn measure(captioner: &mut Captioner, data: &Path, split: Split) -> Result<Vec<Row>> {
     let dataset = Dataset::read(data, captioner.dev())?;
     let images: Vec<&Captioned> = dataset.split(split).collect();
-    ensure!(!images.is_empty(), "{}: has no image of the split {}", data.display(), split.name());
+    if images.is_empty() {
+        return Err(Error::NoImages { folder: data.into(), part: format!("the split {}", split.name()) });
+    }
     let tokens = |image: &&Captioned| image.captions.iter().map(|caption| metrics::tokenize(caption)).collect();
     let references: Vec<Vec<Vec<String>>> = images.iter().map(tokens).collect();
     let scorer = CiderScorer::new(&references);
     let mut scored = Vec::with_capacity(images.len());
     for (image, references) in images.iter().zip(&references) {
         let caption = captioner.caption(&preprocess::read(&image.path)?);
-        let caption = caption.with_context(|| format!("{}", image.path.display()))?;
+        let caption = caption.at(|| image.path.display().to_string())?;
         scored.push((caption.score, scorer.score(&metrics::tokenize(&caption.text), references)));
     }
     Ok(rows(scored))

@@ -1,18 +1,18 @@
 //! `exporter verify`: a bundle beside the float model on real images, in every runtime.
 
 use crate::calibrate::{self, Histogram, Range};
+use crate::error::{At, Error, Result};
 use crate::evaluator::{self, Divergence, Evaluator, Prediction, Sample};
 use crate::export::samples;
 use crate::request::{Graphs, Source};
 use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize};
-use anyhow::{Context, Result};
-use cssa::bundle::{Bundle, Precision, Target};
+use cssa::bundle::{Bundle, DECODER, ENCODER, Precision, Target};
 use cssa::checkpoint::Checkpoint;
 use cssa::dataset::Split;
 use cssa::metrics;
 use cssa::spread;
-use cssa_captioner::{Choice, MISSING, find_library};
+use cssa_captioner::{Choice, find_library};
 use cssa_graph::dequantized;
 use cssa_graph::onnx::ModelProto;
 use prost::Message;
@@ -100,7 +100,7 @@ const DRAWN: usize = 32;
 /// Compares a bundle with the float model in ONNX Runtime and tract.
 pub fn verify(request: &Request) -> Result<Verification> {
     let bundle = Bundle::read(&request.bundle)?;
-    find_library().context(MISSING)?;
+    find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
     let (dataset, all) = samples(&request.data, request.split, bundle.manifest.dev)?;
     let chosen: Vec<Sample> = spread(&all, request.images.unwrap_or(all.len()).max(1)).into_iter().cloned().collect();
     let count = chosen.len();
@@ -138,7 +138,9 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
     };
     let checkpoint = Checkpoint::read(run)?;
     let (own, other) = (&bundle.manifest.model, &checkpoint.description.model);
-    anyhow::ensure!(own == other, "{}: its model differs from the bundle's", run.display());
+    if own != other {
+        return Err(Error::OtherModel { run: run.into() });
+    }
     let weights = Weights::new(&checkpoint);
     let graphs = Graphs { encoder: encoder::build(&weights)?, decoder: decoder::build(&weights)? };
     let source = Source { checkpoint: &checkpoint, folder: run, groups: graphs.groups()? };
@@ -150,8 +152,12 @@ fn float_model(bundle: &Bundle, checkpoint: Option<&Path>) -> Result<(Bundle, St
 
 /// The network that the bundle's graphs round.
 fn twin(bundle: &Bundle) -> Result<Bundle> {
-    let twin = |bytes: &[u8]| Ok::<_, anyhow::Error>(graph::bytes(&dequantized(ModelProto::decode(bytes)?)?));
-    Ok(Bundle { encoder: twin(&bundle.encoder)?, decoder: twin(&bundle.decoder)?, ..bundle.clone() })
+    let twin = |bytes: &[u8], file: &str| {
+        let twin = || Ok::<_, Error>(graph::bytes(&dequantized(ModelProto::decode(bytes)?)?));
+        twin().at(|| file.to_owned())
+    };
+    let (encoder, decoder) = (twin(&bundle.encoder, ENCODER)?, twin(&bundle.decoder, DECODER)?);
+    Ok(Bundle { encoder, decoder, ..bundle.clone() })
 }
 
 fn compare(bundle: &Bundle, evaluator: &Evaluator, choice: Choice, float_cider: f64) -> Result<(Compared, Vec<Case>)> {
@@ -161,7 +167,7 @@ fn compare(bundle: &Bundle, evaluator: &Evaluator, choice: Choice, float_cider: 
     for (sample, float) in evaluator.samples().iter().zip(evaluator.float()) {
         let memory = runtime.encode(0, &evaluator::input(bundle, sample)?)?;
         let tokens = evaluator::searched(bundle, runtime.as_mut())?.tokens;
-        captions.push(bundle.vocabulary.decode(&tokens).context("the search gave a token that is no word")?);
+        captions.push(bundle.vocabulary.decode(&tokens).ok_or(Error::NoWord)?);
         let logits = evaluator::follow(runtime.as_mut(), &float.tokens)?;
         let before = sum.cosine;
         sum.add(float, &memory, &logits, bundle.vocabulary.size());
@@ -212,7 +218,7 @@ fn activations(bundle: &Bundle, float: &Bundle, samples: &[Sample]) -> Result<Ve
     let open = Bundle { encoder: open(&float.encoder)?, decoder: open(&float.decoder)?, ..float.clone() };
     let inputs = spread(samples, DRAWN).into_iter().map(|sample| evaluator::input(float, sample));
     let images: Vec<Vec<f32>> = inputs.collect::<Result<_>>()?;
-    let library = find_library().context(MISSING)?;
+    let library = find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
     let settings = evaluator::settings(Choice::Ort);
     let mut observers = calibrate::observers(&open, &channels, &library, &settings, &images)?;
     let with_range =

@@ -1,6 +1,6 @@
 //! A checkpoint's tensors in the forms that the graphs take them.
 
-use anyhow::{Result, anyhow};
+use crate::error::{Error, Result};
 use cssa::backbone::{BatchNorm, Convolution};
 use cssa::checkpoint::Checkpoint;
 use cssa::geometry;
@@ -38,7 +38,7 @@ impl<'a> Weights<'a> {
 
     /// A tensor by name.
     pub fn get(&self, name: &str) -> Result<&'a Array> {
-        self.arrays.get(name).copied().ok_or_else(|| anyhow!("the checkpoint has no tensor {name}"))
+        self.arrays.get(name).copied().ok_or_else(|| Error::TensorMissing(name.into()))
     }
 
     /// The linear layer `name`, transposed, all values times `scale`.
@@ -81,7 +81,7 @@ impl<'a> Weights<'a> {
     /// A convolution with its BatchNorm folded in: weight and bias.
     pub fn folded(&self, layer: &Convolution) -> Result<(Array, Vec<f32>)> {
         let mut folded = self.get(&format!("{BACKBONE}{}.weight", layer.name))?.clone();
-        let norm = |part: &str| Ok::<_, anyhow::Error>(&self.get(&format!("{BACKBONE}{}.{part}", layer.norm))?.data);
+        let norm = |part: &str| Ok::<_, Error>(&self.get(&format!("{BACKBONE}{}.{part}", layer.norm))?.data);
         let [gain, shift, mean, variance] =
             [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
         let bias = BatchNorm { gain, shift, mean, variance }.fold(&mut folded.data, self.model.backbone.epsilon());

@@ -26,7 +26,8 @@ fn quantized(model: &ModelProto, target: Target, float: &[&str]) -> Result<Model
     let range = Range { low: -4.0, high: 6.0 };
     let ranges = quantize::activations(model)?.into_keys().map(|name| (name, range)).collect();
     let float: BTreeSet<String> = float.iter().map(|&group| group.to_owned()).collect();
-    quantize::quantize(model.clone(), &Plan { target, float: &float, ranges: &ranges, means: &BTreeMap::new() })
+    let plan = Plan { target, float: &float, ranges: &ranges, means: &BTreeMap::new() };
+    Ok(quantize::quantize(model.clone(), &plan)?)
 }
 
 fn graph_of(model: &ModelProto) -> Result<&GraphProto> {

@@ -68,12 +68,12 @@ pub enum Error {
     #[error("the decoder gave no caption")]
     NoCaption,
     /// An error and where it came up.
-    #[error("{place}: {source}")]
+    #[error("{place}: {cause}")]
     At {
         /// A file, a node, a graph.
         place: String,
         /// The error.
-        source: Box<Error>,
+        cause: Box<Error>,
     },
 }
 
@@ -106,7 +106,7 @@ pub(crate) trait At<T> {
 
 impl<T, E: Into<Error>> At<T> for std::result::Result<T, E> {
     fn at(self, place: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| Error::At { place: place(), source: Box::new(error.into()) })
+        self.map_err(|error| Error::At { place: place(), cause: Box::new(error.into()) })
     }
 }
 
@@ -127,3 +127,18 @@ macro_rules! ensure {
 }
 
 pub(crate) use {ensure, unexpected};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    /// Programs print an error with its sources: a text that holds another's must not have it as its source, too.
+    #[test]
+    fn a_reason_is_said_once() {
+        let result: Result<(), Error> = Err(unexpected!("it has no graph")).at(|| "decoder.onnx".into());
+        let error = result.err();
+        assert_eq!(error.as_ref().map(ToString::to_string).as_deref(), Some("decoder.onnx: it has no graph"));
+        assert!(error.is_some_and(|error| error.source().is_none()));
+    }
+}

@@ -7,15 +7,16 @@ mod range;
 pub use histogram::Histogram;
 pub use range::{Levels, METHODS, Method, Range};
 
+use crate::error::{Error, Result};
 use crate::graph::Name;
 use crate::ort_graphs::OrtGraphs;
-use anyhow::{Context, Result, ensure};
 use cssa::bundle::Bundle;
 use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
+use cssa::files::{self, FileError};
 use cssa::images::images as images_in;
+use cssa::preprocess;
 use cssa::search;
 use cssa::spread;
-use cssa::{files, preprocess};
 use cssa_captioner::{Runtime, Settings, Steps};
 use cssa_graph::onnx::{ModelProto, ValueInfoProto};
 use sha2::{Digest, Sha256};
@@ -104,17 +105,15 @@ impl Selection {
             let path = |image: &Captioned| image.path.clone();
             (dataset.split(Split::Train).map(path).collect(), dataset.name, Some(Split::Train))
         } else {
-            let absolute = std::path::absolute(folder)?;
+            let absolute = std::path::absolute(folder).map_err(Error::Folder)?;
             let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
             (images_in(&[folder.to_path_buf()])?, name, None)
         };
         let kind = if split.is_some() { "train images" } else { "images" };
-        ensure!(
-            all.len() >= FEWEST_IMAGES,
-            "{}: {} {kind}, expected at least {FEWEST_IMAGES} to calibrate with",
-            folder.display(),
-            all.len()
-        );
+        if all.len() < FEWEST_IMAGES {
+            let (folder, found, expected) = (folder.into(), all.len(), FEWEST_IMAGES);
+            return Err(Error::FewImages { folder, found, kind, expected });
+        }
         Ok(Self { paths: spread(&all, most).into_iter().cloned().collect(), dataset, split })
     }
 }
@@ -148,7 +147,8 @@ impl Images {
         for path in &selection.paths {
             let bytes = files::read(path, 1 << 30)?;
             hash.update(&bytes);
-            let image = preprocess::decode(&bytes).with_context(|| format!("{}: calibration image", path.display()))?;
+            let image = preprocess::decode(&bytes)
+                .map_err(|error| FileError::content(path, format!("calibration image: {error}")))?;
             inputs.push(preprocess::input(&image, model));
         }
         Ok(Self { selection, inputs, sha256: cssa::bundle::hexadecimal(&hash.finalize()) })
@@ -193,7 +193,9 @@ pub fn observers(
     for input in images {
         see(cssa_graph::names::IMAGE, input);
         let memory = runtime.encode(0, input)?;
-        ensure!(memory.iter().all(|x| x.is_finite()), "the encoder gives values that are not finite");
+        if !memory.iter().all(|x| x.is_finite()) {
+            return Err(Error::NotFinite);
+        }
         search::search(&mut Steps(&mut runtime), search)?;
     }
     drop(runtime);
@@ -203,6 +205,7 @@ pub fn observers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     /// A dataset of 40 train images, 10 of val and 10 of test, without pixels.
     fn dataset() -> Result<tempfile::TempDir> {

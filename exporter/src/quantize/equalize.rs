@@ -4,8 +4,8 @@
 //! tensor fits all channels better.
 
 use super::{constant, extents};
+use crate::error::{Error, Result};
 use crate::graph;
-use anyhow::{Context, Result};
 use cssa_graph::onnx::{GraphProto, ModelProto, NodeProto};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ const MAX_FACTOR: f32 = 64.0;
 
 /// The same network with evener channels; `largest` holds the largest magnitude of every channel of activations.
 pub fn equalize(mut model: ModelProto, largest: &BTreeMap<String, Vec<f32>>) -> Result<ModelProto> {
-    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let graph = model.graph.as_mut().ok_or(Error::NoGraph)?;
     for pair in pairs(graph) {
         let Some(channels) = largest.get(&pair.tensor) else { continue };
         let factors = factors(graph, &pair, channels)?;
@@ -105,7 +105,7 @@ fn factors(graph: &GraphProto, pair: &Pair, channels: &[f32]) -> Result<Vec<f32>
 /// Multiplies each value of a constant by a factor for its place.
 fn scale(graph: &mut GraphProto, name: &str, factor: impl Fn(usize) -> f32) -> Result<()> {
     let place = graph.initializer.iter_mut().find(|tensor| tensor.name == name);
-    let tensor = place.with_context(|| format!("tensor {name} is no constant"))?;
+    let tensor = place.ok_or_else(|| Error::NotConstant(name.into()))?;
     let scaled: Vec<f32> =
         graph::values(tensor).into_iter().enumerate().map(|(at, value)| value * factor(at)).collect();
     *tensor = graph::floats(name, &extents(tensor), &scaled);
@@ -116,6 +116,7 @@ fn scale(graph: &mut GraphProto, name: &str, factor: impl Fn(usize) -> f32) -> R
 mod tests {
     use super::*;
     use crate::graph::{Attribute, Extent, Graph};
+    use anyhow::{Context, Result};
     use cssa_graph::onnx::DataType;
 
     /// Conv → Relu → depthwise Conv → Relu → Conv on one pixel, two channels.

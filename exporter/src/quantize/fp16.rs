@@ -1,8 +1,8 @@
 //! FP16 as storage: weights become half-precision constants behind a Cast. A CPU's runtime folds the Cast when it loads the graph
 //! and computes in FP32; for TensorRT, which computes in what the graph says, see [`super::compute_in_fp16`].
 
+use crate::error::{Error, Result};
 use crate::graph::{self, Attribute};
-use anyhow::{Context, Result};
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, ModelProto, TensorProto};
 use half::f16;
@@ -12,7 +12,7 @@ const FEWEST: usize = 64;
 
 /// The graph with its large float constants in FP16.
 pub fn halve(mut model: ModelProto) -> Result<ModelProto> {
-    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let graph = model.graph.as_mut().ok_or(Error::NoGraph)?;
     let mut casts = Vec::new();
     for tensor in &mut graph.initializer {
         if tensor.data_type != DataType::Float as i32 || tensor.raw_data.len() < 4 * FEWEST {

@@ -11,8 +11,8 @@
 //! are not in 8 bits are FP16. A tensor `t` is called `t.half` where it is FP16, constants too.
 
 use super::sort;
+use crate::error::{At, Error, Result};
 use crate::graph::{self, Attribute, Name};
-use anyhow::{Context, Result, ensure};
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use half::f16;
@@ -27,7 +27,7 @@ enum Float {
 
 /// The graph with FP16 where it computes in neither 8 bits nor one of the places that need FP32.
 pub fn compute_in_fp16(mut model: ModelProto) -> Result<ModelProto> {
-    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let graph = model.graph.as_mut().ok_or(Error::NoGraph)?;
     sort(graph)?;
     let kinds = kinds(graph);
     let constants: BTreeMap<Name, TensorProto> = graph
@@ -165,7 +165,7 @@ impl Pass {
             return Ok(());
         };
         for input in &mut node.input {
-            *input = self.read(input, kind).with_context(|| format!("node {}", node.name))?;
+            *input = self.read(input, kind).at(|| format!("node {}", node.name))?;
         }
         for output in &mut node.output {
             self.written.insert(output.clone(), kind);
@@ -200,7 +200,9 @@ impl Pass {
 /// A constant in FP16.
 fn halved(tensor: &TensorProto, name: &str) -> Result<TensorProto> {
     let halves: Vec<f16> = graph::values(tensor).into_iter().map(f16::from_f32).collect();
-    ensure!(halves.iter().all(|half| half.is_finite()), "tensor {} has values beyond what FP16 holds", tensor.name);
+    if !halves.iter().all(|half| half.is_finite()) {
+        return Err(Error::BeyondFp16(tensor.name.clone()));
+    }
     Ok(TensorProto {
         name: name.into(),
         dims: tensor.dims.clone(),
@@ -213,6 +215,7 @@ fn halved(tensor: &TensorProto, name: &str) -> Result<TensorProto> {
 mod tests {
     use super::*;
     use crate::graph::{Extent, Graph};
+    use anyhow::{Context, Result};
 
     fn operator<'a>(model: &'a ModelProto, output: &str) -> Option<&'a NodeProto> {
         model.graph.as_ref()?.node.iter().find(|node| node.output.iter().any(|name| name == output))
@@ -257,7 +260,7 @@ mod tests {
         let graph = model.graph.as_mut().context("graph")?;
         let weight = graph.initializer.iter_mut().find(|tensor| tensor.name == "layer.weight").context("weight")?;
         *weight = graph::floats("layer.weight", &[2, 2], &[1e6, 0.0, 0.0, 0.0]);
-        let said = compute_in_fp16(model).map(drop).map_err(|error| format!("{error:#}"));
+        let said = compute_in_fp16(model).map(drop).map_err(|error| error.to_string());
         assert_eq!(said, Err("node layer: tensor layer.weight has values beyond what FP16 holds".into()));
         Ok(())
     }

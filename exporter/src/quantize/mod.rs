@@ -20,8 +20,8 @@ pub use groups::group_of;
 pub use half_precision::compute_in_fp16;
 
 use crate::calibrate::{Channels, Range};
+use crate::error::{Error, Result, unexpected};
 use crate::graph::{self, Attribute, Name};
-use anyhow::{Context, Result, ensure};
 use cssa::bundle::Target;
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
@@ -85,7 +85,7 @@ pub fn groups(model: &ModelProto) -> Result<Vec<String>> {
 
 /// The INT8 graph; for TensorRT what is not in 8 bits is FP16, see [`compute_in_fp16`].
 pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
-    let graph = model.graph.as_mut().context("the model has no graph")?;
+    let graph = model.graph.as_mut().ok_or(Error::NoGraph)?;
     let mut layers: Vec<Layer> = layers(graph).into_iter().filter(|layer| !plan.float.contains(&layer.group)).collect();
     if plan.target == Target::Tensorrt {
         residual::leave_summands(graph, &mut layers);
@@ -137,7 +137,7 @@ pub fn quantize(mut model: ModelProto, plan: &Plan<'_>) -> Result<ModelProto> {
 }
 
 fn graph_of(model: &ModelProto) -> Result<&GraphProto> {
-    model.graph.as_ref().context("the model has no graph")
+    model.graph.as_ref().ok_or(Error::NoGraph)
 }
 
 fn layers(graph: &GraphProto) -> Vec<Layer> {
@@ -192,7 +192,7 @@ impl Pass<'_> {
         // Max-pooling picks values: with the scale of what it reads it needs no arithmetic.
         let ranged = self.pooled.get(name).filter(|input| self.plan.ranges.contains_key(*input));
         let ranged = ranged.map_or(name, String::as_str);
-        let range = self.plan.ranges.get(ranged).with_context(|| format!("tensor {ranged} has no calibrated range"))?;
+        let range = self.plan.ranges.get(ranged).ok_or_else(|| Error::NoRange(ranged.into()))?;
         let (kind, scale, zero) = match self.plan.target {
             Target::Tensorrt => (DataType::Int8, symmetric_scale(*range), 0),
             Target::Cpu | Target::Tract => {
@@ -235,7 +235,7 @@ impl Pass<'_> {
                 bias[output] -= (f32::from(*integer as i8) * scales[output] - value) * means[channel];
             }
             let tensor = graph.initializer.iter_mut().find(|tensor| tensor.name == **name);
-            *tensor.context("a bias that is gone")? = graph::floats(name, &[bias.len()], bias);
+            *tensor.ok_or_else(|| unexpected!("a bias that is gone"))? = graph::floats(name, &[bias.len()], bias);
         }
         self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
         graph.node[node].input[1] = names::dequantized(&inputs[1]);
@@ -306,7 +306,7 @@ impl Pass<'_> {
 }
 
 fn constant<'a>(graph: &'a GraphProto, name: &str) -> Result<&'a TensorProto> {
-    graph.initializer.iter().find(|tensor| tensor.name == name).with_context(|| format!("tensor {name} is no constant"))
+    graph.initializer.iter().find(|tensor| tensor.name == name).ok_or_else(|| Error::NotConstant(name.into()))
 }
 
 fn extents(tensor: &TensorProto) -> Vec<usize> {
@@ -334,7 +334,9 @@ fn sort(graph: &mut GraphProto) -> Result<()> {
                 blocked.push(node);
             }
         }
-        ensure!(blocked.len() < before, "node {} reads a tensor that nothing writes", blocked[0].name);
+        if blocked.len() == before {
+            return Err(Error::NeverWritten(blocked.swap_remove(0).name));
+        }
         waiting = blocked;
     }
     Ok(())

@@ -1,0 +1,204 @@
+//! Why a run does not become a bundle, or a bundle is not what it should be.
+
+use crate::graph::Name;
+use cssa::files::FileError;
+use cssa::metrics::MetricsError;
+use cssa::search::MissingFrequencies;
+use cssa::tolerance::{Difference, Tolerance};
+use cssa_captioner::Provider;
+use cssa_graph::DequantizeError;
+use minisign::PError;
+use std::path::PathBuf;
+
+/// Why a run does not become a bundle, or a bundle is not what it should be. Every message is whole: what caused an error stands
+/// in its text, behind the place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder that cannot be read or written, or that holds something else than it should.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A folder that has no path from the root.
+    #[error(transparent)]
+    Folder(std::io::Error),
+    /// INT8 is asked for without images that tell the ranges of activations.
+    #[error("--quantize int8 needs --calibration with a dataset or a folder of images")]
+    CalibrationMissing,
+    /// Too few images to calibrate with.
+    #[error("{}: {found} {kind}, expected at least {expected} to calibrate with", folder.display())]
+    FewImages {
+        /// The dataset's folder, or a plain one.
+        folder: PathBuf,
+        /// How many it has.
+        found: usize,
+        /// Which of its images count.
+        kind: &'static str,
+        /// How many it takes.
+        expected: usize,
+    },
+    /// A part of a dataset that has no image.
+    #[error("{}: has no image of {part}", folder.display())]
+    NoImages {
+        /// The dataset's folder.
+        folder: PathBuf,
+        /// The part.
+        part: String,
+    },
+    /// A run that is not the one a bundle was made from.
+    #[error("{}: its model differs from the bundle's", run.display())]
+    OtherModel {
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// A checkpoint lacks a tensor that its model has.
+    #[error("the checkpoint has no tensor {0}")]
+    TensorMissing(String),
+    /// A model file without a graph.
+    #[error("the model has no graph")]
+    NoGraph,
+    /// A weight that is not among the graph's constants.
+    #[error("tensor {0} is no constant")]
+    NotConstant(Name),
+    /// An activation that is to become 8 bits, and whose range nobody measured.
+    #[error("tensor {0} has no calibrated range")]
+    NoRange(Name),
+    /// A node that reads what no node writes, or a circle of nodes.
+    #[error("node {0} reads a tensor that nothing writes")]
+    NeverWritten(Name),
+    /// A constant that FP16 cannot hold.
+    #[error("tensor {0} has values beyond what FP16 holds")]
+    BeyondFp16(Name),
+    /// A file that is no ONNX model.
+    #[error(transparent)]
+    Onnx(#[from] prost::DecodeError),
+    /// A quantized graph whose float network cannot be read off it.
+    #[error(transparent)]
+    Dequantize(#[from] DequantizeError),
+    /// tract refuses a graph, or finds no shapes for its tensors.
+    #[error("{0}")]
+    Shapes(String),
+    /// The captioner: no ONNX Runtime, or a bundle that does not load or gives no caption.
+    #[error(transparent)]
+    Captioner(#[from] cssa_captioner::Error),
+    /// ONNX Runtime refuses an input, or fails in a graph.
+    #[error(transparent)]
+    OnnxRuntime(#[from] ort::Error),
+    /// Inner tensors are seen on the CPU only.
+    #[error("graphs are observed on the CPU, not with {0}")]
+    NotOnCpu(Provider),
+    /// A graph lacks an output of the contract.
+    #[error("{graph}: has no output {output}")]
+    OutputMissing {
+        /// `encoder.onnx` or `decoder.onnx`.
+        graph: &'static str,
+        /// The output.
+        output: Name,
+    },
+    /// The memory has a value that is no number: no range and no caption of it would be true.
+    #[error("the encoder gives values that are not finite")]
+    NotFinite,
+    /// Consensus search is asked for without document frequencies.
+    #[error(transparent)]
+    Frequencies(#[from] MissingFrequencies),
+    /// The search found nothing that is a caption.
+    #[error("the search gave no caption")]
+    NoCaption,
+    /// The search gave a token that the vocabulary lacks.
+    #[error("the search gave a token that is no word")]
+    NoWord,
+    /// Captions that have no score.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A bundle strays from the checkpoint's golden vectors.
+    #[error(
+        "{runtime}: {label} {tensor} differs from the checkpoint by {:.2e} (cosine {:.6}), {} allows {:.2e} (cosine {})",
+        found.relative, found.cosine, allowed.name, allowed.relative, allowed.cosine
+    )]
+    Parity {
+        /// `graphs`, `ort` or `tract`.
+        runtime: &'static str,
+        /// The precision.
+        label: String,
+        /// `memory` or `logits`.
+        tensor: &'static str,
+        /// By how much.
+        found: Difference,
+        /// What is allowed.
+        allowed: Tolerance,
+    },
+    /// The score on the validation set falls too far, whatever stays in float.
+    #[error("CIDEr falls by more than {max_loss} even with all groups in float")]
+    Score {
+        /// The share of the float model's CIDEr-D that may go.
+        max_loss: f64,
+    },
+    /// A file that is no secret key.
+    #[error("{}: is no minisign secret key: {cause}", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// minisign's reason.
+        cause: PError,
+    },
+    /// A secret key that its password, or the lack of one, does not open.
+    #[error("{}: cannot be opened; {} holds the password where it has one: {cause}", path.display(), crate::sign::PASSWORD)]
+    LockedKey {
+        /// The file.
+        path: PathBuf,
+        /// minisign's reason.
+        cause: PError,
+    },
+    /// minisign does not sign.
+    #[error(transparent)]
+    Signature(#[from] PError),
+    /// A manifest that has no form in TOML.
+    #[error(transparent)]
+    Manifest(#[from] toml::ser::Error),
+    /// A report that cannot be put together.
+    #[error(transparent)]
+    Report(#[from] std::fmt::Error),
+    /// A graph, a step or a cache is not as the model has it.
+    #[error("{0}")]
+    Unexpected(String),
+    /// An error and where it came up.
+    #[error("{place}: {cause}")]
+    At {
+        /// A file, a node, an image.
+        place: String,
+        /// The error.
+        cause: Box<Error>,
+    },
+}
+
+/// What this crate's functions give.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says where an error came up.
+pub(crate) trait At<T> {
+    /// The result, its error with the place before it.
+    fn at(self, place: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> At<T> for std::result::Result<T, E> {
+    fn at(self, place: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Error::At { place: place(), cause: Box::new(error.into()) })
+    }
+}
+
+/// [`Error::Unexpected`] from a message.
+macro_rules! unexpected {
+    ($($message:tt)*) => { $crate::error::Error::Unexpected(format!($($message)*)) };
+}
+
+/// Gives [`Error::Unexpected`] back where a condition does not hold.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)*) => {
+        match $condition {
+            true => {}
+            // NaN compares as false: it is refused.
+            false => return Err($crate::error::unexpected!($($message)*)),
+        }
+    };
+}
+
+pub(crate) use {ensure, unexpected};
