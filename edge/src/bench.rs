@@ -1,7 +1,7 @@
 //! `edge bench`: how long a caption takes, what loading takes, how much memory.
 
+use crate::error::{Error, Result};
 use crate::packets;
-use anyhow::{Context, Result};
 use cssa::model::Search;
 use cssa::{preprocess, process};
 use cssa_captioner::{Caption, Captioner, Settings};
@@ -105,7 +105,7 @@ pub fn run(
         decoder: quantiles_of(|caption| caption.decoder),
         caption,
         caption_over_encoder: caption.p50_ms / encoder.p50_ms,
-        peak_rss_mib: process::memory().context("the system does not tell the memory of this process")?.peak_mib,
+        peak_rss_mib: process::memory().ok_or(Error::MemoryUnknown)?.peak_mib,
         packet_bytes: bytes as f64 / captions.len().max(1) as f64,
     })
 }

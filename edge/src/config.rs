@@ -1,7 +1,7 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
 use super::downlink::LinkConfig;
-use anyhow::{Context, Result, ensure};
+use super::error::{Error, Result, ensure};
 use cssa::files;
 use cssa_captioner::{Choice, Provider};
 use cssa_wire::MAX_PRIORITY;
@@ -283,13 +283,13 @@ impl Config {
     /// Reads the file; the error names it and the field.
     pub fn read(path: &Path) -> Result<Self> {
         let config: Self = files::read_toml(path)?;
-        config.validate().with_context(|| format!("{}", path.display()))?;
+        config.validate().map_err(|error| Error::Config { path: path.into(), source: Box::new(error) })?;
         Ok(config)
     }
 
     fn validate(&self) -> Result<()> {
         let share = |name: &str, value: f64, most: f64| {
-            ensure!((0.0..=most).contains(&value), "{name} is {value}, expected 0 to {most}");
+            ensure!((0.0..=most).contains(&value), Error::setting(name, value, format_args!("0 to {most}")));
             Ok(())
         };
         share("tiler.overlap", self.tiler.overlap, 0.9)?;
@@ -299,37 +299,40 @@ impl Config {
         share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6)?;
         share("health.scrub_minutes", self.health.scrub_minutes, 1e6)?;
         let side = self.tiler.side;
-        ensure!(side == 0 || (32..=8192).contains(&side), "tiler.side is {side}, expected 0 or 32 to 8192");
-        ensure!((1..=64).contains(&self.model.threads), "model.threads is {}, expected 1 to 64", self.model.threads);
-        ensure!((1..=16).contains(&self.model.batch), "model.batch is {}, expected 1 to 16", self.model.batch);
-        ensure!(self.queue >= 1, "queue is 0, expected 1 or more");
+        ensure!(side == 0 || (32..=8192).contains(&side), Error::setting("tiler.side", side, "0 or 32 to 8192"));
+        let (threads, batch) = (self.model.threads, self.model.batch);
+        ensure!((1..=64).contains(&threads), Error::setting("model.threads", threads, "1 to 64"));
+        ensure!((1..=16).contains(&batch), Error::setting("model.batch", batch, "1 to 16"));
+        ensure!(self.queue >= 1, Error::setting("queue", self.queue, "1 or more"));
         self.link.validate()?;
         if let Some(contact) = &self.link.contact {
             ensure!(
                 self.link.key.is_some() || contact.passes.is_some(),
-                "link.contact: without a key the ground is never heard, expected one or link.contact.passes"
+                Error::Contradiction {
+                    field: "link.contact",
+                    problem: "without a key the ground is never heard, expected one or link.contact.passes",
+                }
             );
         }
-        ensure!(self.health.heartbeat_seconds >= 1, "health.heartbeat_seconds is 0, expected 1 or more");
+        let heartbeat = self.health.heartbeat_seconds;
+        ensure!(heartbeat >= 1, Error::setting("health.heartbeat_seconds", heartbeat, "1 or more"));
         for (word, &priority) in &self.policy.watch {
-            ensure!(
-                (1..=MAX_PRIORITY).contains(&priority),
-                "policy.watch.{word:?} is {priority}, expected a priority of 1 to {MAX_PRIORITY}"
-            );
+            let (field, expected) =
+                (format_args!("policy.watch.{word:?}"), format_args!("a priority of 1 to {MAX_PRIORITY}"));
+            ensure!((1..=MAX_PRIORITY).contains(&priority), Error::setting(field, priority, expected));
         }
         if let SourceConfig::Pipe { command, .. } = &self.source {
-            ensure!(!command.is_empty(), "source.command is empty, expected a program and its arguments");
+            ensure!(!command.is_empty(), Error::setting("source.command", "empty", "a program and its arguments"));
         }
         if let Some(power) = &self.peripherals.power {
-            ensure!(
-                (1..=3).contains(&power.channel),
-                "peripherals.power.channel is {}, expected 1 to 3",
-                power.channel
-            );
-            ensure!(power.shunt_milliohm > 0.0, "peripherals.power.shunt_milliohm is not above 0");
+            let channel = power.channel;
+            ensure!((1..=3).contains(&channel), Error::setting("peripherals.power.channel", channel, "1 to 3"));
+            let (field, limit) = ("peripherals.power.shunt_milliohm", "above 0");
+            ensure!(power.shunt_milliohm > 0.0, Error::Limit { field, limit });
         }
         if let Some(temperature) = &self.peripherals.temperature {
-            ensure!(temperature.warm < temperature.limit, "peripherals.temperature.warm is not below its limit");
+            let (field, limit) = ("peripherals.temperature.warm", "below its limit");
+            ensure!(temperature.warm < temperature.limit, Error::Limit { field, limit });
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::control::{Control, Faults, TICK};
+use super::error::{Error, Result, chain, ensure};
 use super::health::{self, Clock, Status};
 use super::model::Model;
 use super::outcome::Dropped;
@@ -10,7 +11,6 @@ use super::policy::Policy;
 use super::position::Receiver;
 use super::sources::Frame;
 use super::store::{Caption, Outcome, Store};
-use anyhow::{Result, ensure};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_wire::{Packet, score};
@@ -90,7 +90,7 @@ impl FramePipeline<'_> {
     fn live(&mut self, damage: &Inbox<String>) -> Result<()> {
         health::notify(false);
         self.peripherals.kick();
-        ensure!(!self.link_ended.load(Ordering::Relaxed), "the link's thread failed");
+        ensure!(!self.link_ended.load(Ordering::Relaxed), Error::Thread("the link"));
         if self.clock.jumped() {
             self.faults.record("clock_jumps", "the system's clock was set");
         }
@@ -100,7 +100,7 @@ impl FramePipeline<'_> {
         if self.control.self_test.swap(false, Ordering::Relaxed) {
             match self.model.self_test() {
                 Ok(()) => tracing::info!("self-test passed"),
-                Err(error) => self.reload("self_test_failures", true, &format!("self-test: {error:#}"))?,
+                Err(error) => self.reload("self_test_failures", true, &format!("self-test: {}", chain(&error)))?,
             }
         }
         let beat = Duration::from_secs(self.config.health.heartbeat_seconds);
@@ -108,7 +108,7 @@ impl FramePipeline<'_> {
             self.beat = Some(Instant::now());
             let status = self.status();
             if let Err(error) = status.write(&self.config.state) {
-                self.faults.record("status_errors", format_args!("{error:#}"));
+                self.faults.record("status_errors", chain(&error));
             }
             tracing::info!("{}", serde_json::to_string(&status)?);
         }
@@ -127,7 +127,7 @@ impl FramePipeline<'_> {
                 *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
                 tracing::info!("{}: loaded", self.model.place().display());
             }
-            Err(error) => tracing::error!("{error:#}"),
+            Err(error) => tracing::error!("{}", chain(&error)),
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl FramePipeline<'_> {
     /// Writes the outcome down; while the disk takes nothing, frames wait and signs of life go on.
     pub(super) fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
         while let Err(error) = self.store.settle(frame.key.as_deref(), outcome) {
-            self.faults.record("store_errors", format_args!("{error:#}"));
+            self.faults.record("store_errors", chain(&error));
             if self.stopped() {
                 return;
             }

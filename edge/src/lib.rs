@@ -7,6 +7,7 @@ pub mod bench;
 pub mod config;
 mod control;
 pub mod downlink;
+mod error;
 mod frame_pipeline;
 pub mod health;
 pub mod model;
@@ -22,3 +23,4 @@ pub mod sources;
 pub mod store;
 
 pub use control::{Control, Fault};
+pub use error::{Cause, Error};

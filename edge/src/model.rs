@@ -1,10 +1,10 @@
 //! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is damaged.
 
 use super::config::ModelConfig;
+use super::error::{Error, Result, chain};
 use super::health::golden::Golden;
 use super::health::scrub::Scrubber;
 use super::slots::{Slot, Slots};
-use anyhow::{Context, Result, bail};
 use cssa::bundle::{Bundle, Trusted};
 use cssa_captioner::{Captioner, Settings};
 use std::path::{Path, PathBuf};
@@ -48,12 +48,12 @@ impl Model {
                     return Ok(Self { config, slots, slot, place, trusted, self_test, captioner, scrubber });
                 }
                 Err(error) => {
-                    tracing::warn!("{}: {error:#}", place.display());
+                    tracing::warn!("{}: {}", place.display(), chain(&error));
                     last = Some(error);
                 }
             }
         }
-        Err(last.context("no bundle: name one in model.bundle, or install one with `edge install`")?)
+        Err(last.unwrap_or(Error::NoBundle))
     }
 
     /// Loads again after damage: from the same place where `again` says that its files are whole, else from the other slot.
@@ -68,7 +68,7 @@ impl Model {
             }
         }
         let (Some(slots), Some(slot)) = (&mut self.slots, self.slot) else {
-            bail!("{}: damaged, and there is no other slot", self.place.display())
+            return Err(Error::NoOtherSlot(self.place.clone()));
         };
         let other = slots.fall_back(slot)?;
         let place = slots.path(other);

@@ -1,10 +1,10 @@
 //! The source's thread: reads frames and passes them on, waiting where the captioner is busy, or dropping them where they are live.
 
 use super::control::{Faults, TICK};
+use super::error::{Result, chain};
 use super::outcome::Dropped;
 use super::sources::{Frame, Next, Source};
 use super::store::{Outcome, Store};
-use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -33,14 +33,14 @@ pub(super) fn read(
                     if given.is_multiple_of(TIDY)
                         && let Err(error) = store.forget(|key| source.is_gone(key))
                     {
-                        faults.record("store_errors", format_args!("{error:#}"));
+                        faults.record("store_errors", chain(&error));
                     }
                     if source.is_live() {
                         match frames.try_send(frame) {
                             Ok(()) => {}
                             Err(TrySendError::Full(_)) => {
                                 while let Err(error) = store.settle(None, &Outcome::Dropped(Dropped::Busy)) {
-                                    faults.record("store_errors", format_args!("{error:#}"));
+                                    faults.record("store_errors", chain(&error));
                                     if stop.load(Ordering::Relaxed) {
                                         return Ok(());
                                     }
@@ -57,7 +57,7 @@ pub(super) fn read(
                 Ok(Next::End) => return Ok(()),
                 // What has worked before is expected back.
                 Err(error) if given > 0 => {
-                    faults.record("source_errors", format_args!("{error:#}"));
+                    faults.record("source_errors", chain(&error));
                     std::thread::sleep(Duration::from_secs(1));
                 }
                 Err(error) => return Err(error),

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::control::{Control, Faults, TICK};
 use super::downlink::Downlink;
 use super::downlink::sender::Sender;
+use super::error::{Error, Result, chain};
 use super::frame_pipeline::FramePipeline;
 use super::health::{self, Clock, Status};
 use super::model::Model;
@@ -15,7 +16,6 @@ use super::position::Receiver;
 use super::reader::read;
 use super::sources;
 use super::store::{Outcome, Store};
-use anyhow::Result;
 use cssa::clock;
 use cssa_link::End;
 use std::path::PathBuf;
@@ -110,7 +110,7 @@ pub fn run(
         std::thread::sleep(TICK / 10);
     }
     let read = match reading.is_finished() {
-        true => reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the source's thread failed"))),
+        true => reading.join().unwrap_or_else(|_| Err(Error::Thread("the source"))),
         false => Ok(()),
     };
     sending.join().ok();
@@ -151,7 +151,7 @@ fn scrub(
             }
             let now = scrubber.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Err(problem) = now.scrub_slowly() {
-                found.try_send(format!("{problem:#}")).ok();
+                found.try_send(chain(&problem)).ok();
             }
             last = Instant::now();
         }

@@ -1,8 +1,8 @@
 //! Two bundle slots in the state folder. `edge install` writes the one that is not in use, lets it prove itself, and only then
 //! makes it the one that flies; a power cut at any moment leaves the other as it was.
 
+use super::error::{Cause, Error, Result, ensure};
 use super::health::golden::Golden;
-use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
 use cssa::files;
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl Slots {
     /// Reads the record; none, or one that a power cut damaged, means empty slots.
     pub fn open(state: &Path) -> Result<Self> {
         let folder = state.join("slots");
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        std::fs::create_dir_all(&folder).map_err(Error::folder(&folder, "cannot be created"))?;
         let record = files::read_toml(&folder.join(RECORD)).unwrap_or_default();
         Ok(Self { folder, record })
     }
@@ -104,7 +104,7 @@ impl Slots {
         &mut self,
         place: &Path,
         trusted: Option<&Trusted>,
-        prove: impl FnOnce(&Path) -> Result<Golden>,
+        prove: impl FnOnce(&Path) -> Result<Golden, Cause>,
     ) -> Result<(Slot, u16)> {
         let new = Bundle::read_trusted(place, trusted)?;
         let slot = self.order().first().map_or(Slot::A, |active| active.other());
@@ -113,13 +113,13 @@ impl Slots {
         self.write()?;
         let path = self.path(slot);
         if path.exists() {
-            std::fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+            std::fs::remove_dir_all(&path).map_err(Error::folder(&path, "cannot be removed"))?;
         }
         BundleWriter::create(&path)?.write(&bundle::contents(place)?)?;
         // What lies there now is what was checked: the source may have changed since.
         let written = Bundle::read_trusted(&path, trusted)?;
-        ensure!(written.id == new.id, "{}: changed while it was installed", place.display());
-        let golden = prove(&path).with_context(|| format!("{}: the new bundle failed its test", path.display()))?;
+        ensure!(written.id == new.id, Error::Changed(place.into()));
+        let golden = prove(&path).map_err(|source| Error::Verification { bundle: path, source })?;
         self.set(slot, Some(ValidatedBundle { id: new.id, golden }));
         self.record.active = Some(slot);
         self.write()?;
@@ -132,7 +132,7 @@ impl Slots {
         self.record = files::read_toml(&self.folder.join(RECORD)).unwrap_or_default();
         let other = damaged.other();
         if self.good(other).is_none() {
-            bail!("{}: damaged, and the other slot has no good bundle", self.path(damaged).display());
+            return Err(Error::NoGoodBundle(self.path(damaged)));
         }
         self.set(damaged, None);
         self.record.active = Some(other);
@@ -156,6 +156,8 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::chain;
+    use anyhow::Result;
 
     fn golden(caption: &str) -> Golden {
         Golden { caption: caption.into(), memory: vec![0.5, -0.25], largest: 0.5 }
@@ -167,7 +169,7 @@ mod tests {
         let bundle = fixtures::bundle();
         let mut slots = Slots::open(folder.path())?;
         assert!(slots.order().is_empty());
-        assert!(slots.install(&bundle, None, |_| bail!("no caption")).is_err());
+        assert!(slots.install(&bundle, None, |_| Err("no caption".into())).is_err());
         assert!(Slots::open(folder.path())?.order().is_empty());
         let (first, id) = slots.install(&bundle, None, |path| {
             assert!(Bundle::read(path).is_ok());
@@ -175,8 +177,8 @@ mod tests {
         })?;
         assert_eq!((first, slots.order()), (Slot::A, vec![Slot::A]));
         assert!(slots.fall_back(Slot::A).is_err(), "there is nothing to fall back to");
-        let failed = slots.install(&bundle, None, |_| bail!("no caption"));
-        assert!(failed.is_err_and(|error| format!("{error:#}").contains("failed its test: no caption")));
+        let failed = slots.install(&bundle, None, |_| Err("no caption".into()));
+        assert!(failed.is_err_and(|error| chain(&error).contains("failed its test: no caption")));
         assert_eq!(Slots::open(folder.path())?.order(), [Slot::A]);
         let (second, _) = slots.install(&bundle, None, |_| Ok(golden("a road")))?;
         assert_eq!(second, Slot::B);

@@ -33,7 +33,7 @@ pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
         x = feed_forward(&mut graph, weights, &x, here)?;
     }
     let output = weights.dense(names::DECODER_OUTPUT, 1.0)?;
-    let logits = graph.linear(names::DECODER_OUTPUT, &x, (&output.shape, &output.weight), &output.bias);
+    let logits = graph.linear(names::DECODER_OUTPUT, &x, &output);
     graph.output(names::LOGITS, &logits, &[BEAM, Extent::Fixed(model.vocabulary)]);
     Ok(graph.finish())
 }
@@ -61,12 +61,7 @@ fn self_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usiz
     let (heads, width) = (model.heads, model.head_width());
     let name = names::decoder_layer(layer, "self_attention");
     let all = weights.query_key_value(&name)?;
-    let all = graph.linear(
-        &names::decoder_layer(layer, names::SELF_QUERY_KEY_VALUE),
-        x,
-        (&all.shape, &all.weight),
-        &all.bias,
-    );
+    let all = graph.linear(&names::decoder_layer(layer, names::SELF_QUERY_KEY_VALUE), x, &all);
     let all = graph.reshape(&all, &[-1, 3 * heads as i64, 1, width as i64]);
     let (new_key, new_value) = (names::new_self_key(layer), names::new_self_value(layer));
     let query = format!("{name}.query");
@@ -93,7 +88,7 @@ fn cross_attention(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: usi
         (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
     let name = names::decoder_layer(layer, names::CROSS_QUERY);
     let query = weights.dense(&name, 1.0 / (width as f32).sqrt())?;
-    let query = graph.linear(&name, x, (&query.shape, &query.weight), &query.bias);
+    let query = graph.linear(&name, x, &query);
     let query = graph.reshape(&query, &[-1, h, width]);
     let query = graph.transpose(&query, &[1, 0, 2]);
     let keys = graph.input(&names::cross_key(layer), DataType::Float, &[heads, head, cells]);

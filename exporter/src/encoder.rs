@@ -7,6 +7,7 @@ use crate::weights::Weights;
 use cssa::backbone::{Activation, Convolution, Layer, Shortcut};
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, ModelProto};
+use ndarray::Array3;
 
 /// Writes the encoder.
 pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
@@ -23,7 +24,7 @@ pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
     x = graph.transpose(&x, &[1, 0]);
     let omega = weights.omega()?;
     for layer in 0..model.encoder_layers {
-        let omega = omega.as_ref().map(|omega| omega[layer].as_slice());
+        let omega = omega.as_ref().map(|omega| &omega[layer]);
         x = former_layer(&mut graph, weights, &x, layer, omega)?;
     }
     graph.output(names::MEMORY, &x, &[Extent::Fixed(cells), Extent::Fixed(model.width)]);
@@ -105,14 +106,14 @@ fn former_layer(
     weights: &Weights<'_>,
     x: &str,
     layer: usize,
-    omega: Option<&[f32]>,
+    omega: Option<&Array3<f32>>,
 ) -> Result<Name> {
     let model = weights.model;
     let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
     let here = |part: &str| names::encoder_layer(layer, part);
     let name = here("attention");
     let all = weights.query_key_value(&name)?;
-    let all = graph.linear(&here(names::QUERY_KEY_VALUE), x, (&all.shape, &all.weight), &all.bias);
+    let all = graph.linear(&here(names::QUERY_KEY_VALUE), x, &all);
     let parts = graph.split(&format!("{name}.split"), &all, 3, 1);
     let heads: Vec<Name> = parts.iter().map(|part| graph.reshape(part, &[n, h, width])).collect();
     let queries = graph.transpose(&heads[0], &[1, 0, 2]);
@@ -120,8 +121,7 @@ fn former_layer(
     let values = graph.transpose(&heads[2], &[1, 0, 2]);
     let mut scores = graph.node("MatMul", &[&queries, &keys], &[]);
     if let Some(omega) = omega {
-        let shape = [model.heads, model.cells(), model.cells()];
-        let constant = graph.floats(&names::omega(layer), &shape, omega);
+        let constant = graph.array(&names::omega(layer), omega);
         scores = graph.node("Add", &[&scores, &constant], &[]);
     }
     let attention = graph.softmax(&scores);
@@ -142,7 +142,7 @@ pub(crate) fn add_and_norm(
     norm: &str,
 ) -> Result<Name> {
     let output = weights.dense(layer, 1.0)?;
-    let output = graph.linear(layer, y, (&output.shape, &output.weight), &output.bias);
+    let output = graph.linear(layer, y, &output);
     let sum = graph.node("Add", &[x, &output], &[]);
     let (weight, bias) = (weights.get(&names::weight(norm))?, weights.get(&names::bias(norm))?);
     Ok(graph.layer_norm(norm, &sum, &weight.data, &bias.data))
@@ -157,7 +157,7 @@ pub(crate) fn feed_forward(
 ) -> Result<Name> {
     let name = here(names::FEED_FORWARD_UP);
     let up = weights.dense(&name, 1.0)?;
-    let hidden = graph.linear(&name, x, (&up.shape, &up.weight), &up.bias);
+    let hidden = graph.linear(&name, x, &up);
     let hidden = graph.node("Relu", &[&hidden], &[]);
     add_and_norm(graph, weights, x, &hidden, &here(names::FEED_FORWARD_DOWN), &here(names::FEED_FORWARD_NORM))
 }
@@ -167,7 +167,7 @@ fn cross_keys(graph: &mut Graph, weights: &Weights<'_>, memory: &str, layer: usi
     let (n, h, width) = (model.cells() as i64, model.heads as i64, model.head_width() as i64);
     let name = names::decoder_layer(layer, "cross_attention");
     let both = weights.side_by_side(&[(format!("{name}.key"), 1.0), (format!("{name}.value"), 1.0)])?;
-    let both = graph.linear(&format!("{name}.key_value"), memory, (&both.shape, &both.weight), &both.bias);
+    let both = graph.linear(&format!("{name}.key_value"), memory, &both);
     let parts = graph.split(&format!("{name}.split"), &both, 2, 1);
     let keys = graph.reshape(&parts[0], &[n, h, width]);
     let keys = graph.transpose(&keys, &[1, 2, 0]);

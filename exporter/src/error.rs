@@ -1,6 +1,5 @@
 //! Why a run does not become a bundle, or a bundle is not what it should be.
 
-use crate::graph::Name;
 use cssa::files::FileError;
 use cssa::metrics::MetricsError;
 use cssa::search::MissingFrequencies;
@@ -9,6 +8,9 @@ use cssa_captioner::Provider;
 use cssa_graph::DequantizeError;
 use minisign::PError;
 use std::path::PathBuf;
+
+/// The environment's variable that holds the password of a secret key.
+pub(crate) const PASSWORD: &str = "MINISIGN_PASSWORD";
 
 /// Why a run does not become a bundle, or a bundle is not what it should be. Every message is whole: what caused an error stands
 /// in its text, behind the place.
@@ -58,16 +60,16 @@ pub enum Error {
     NoGraph,
     /// A weight that is not among the graph's constants.
     #[error("tensor {0} is no constant")]
-    NotConstant(Name),
+    NotConstant(String),
     /// An activation that is to become 8 bits, and whose range nobody measured.
     #[error("tensor {0} has no calibrated range")]
-    NoRange(Name),
+    NoRange(String),
     /// A node that reads what no node writes, or a circle of nodes.
     #[error("node {0} reads a tensor that nothing writes")]
-    NeverWritten(Name),
+    NeverWritten(String),
     /// A constant that FP16 cannot hold.
     #[error("tensor {0} has values beyond what FP16 holds")]
-    BeyondFp16(Name),
+    BeyondFp16(String),
     /// A file that is no ONNX model.
     #[error(transparent)]
     Onnx(#[from] prost::DecodeError),
@@ -92,7 +94,7 @@ pub enum Error {
         /// `encoder.onnx` or `decoder.onnx`.
         graph: &'static str,
         /// The output.
-        output: Name,
+        output: String,
     },
     /// The memory has a value that is no number: no range and no caption of it would be true.
     #[error("the encoder gives values that are not finite")]
@@ -141,7 +143,7 @@ pub enum Error {
         cause: PError,
     },
     /// A secret key that its password, or the lack of one, does not open.
-    #[error("{}: cannot be opened; {} holds the password where it has one: {cause}", path.display(), crate::sign::PASSWORD)]
+    #[error("{}: cannot be opened; {} holds the password where it has one: {cause}", path.display(), PASSWORD)]
     LockedKey {
         /// The file.
         path: PathBuf,

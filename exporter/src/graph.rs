@@ -1,11 +1,14 @@
 //! Writes ONNX graphs with [`cssa_graph`]'s messages: one method an operator, each giving the name of its output.
 
+use crate::error::{Result, unexpected};
+use crate::weights::Dense;
 use cssa::model::LAYER_NORM_EPSILON;
 use cssa_graph::names;
 use cssa_graph::onnx::{
     AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
 };
+use ndarray::{Array, ArrayD};
 use prost::Message;
 
 /// The operator set: the lowest that has LayerNormalization.
@@ -85,6 +88,12 @@ impl Graph {
         name.into()
     }
 
+    /// A constant.
+    pub fn array<D: ndarray::Dimension>(&mut self, name: &str, array: &Array<f32, D>) -> Name {
+        self.proto.initializer.push(constant(name, array));
+        name.into()
+    }
+
     /// A constant of 64-bit integers.
     pub fn integers(&mut self, name: &str, data: &[i64]) -> Name {
         self.proto.initializer.push(TensorProto {
@@ -157,9 +166,9 @@ impl Graph {
 
     /// `x: [rows, inputs]` times a constant `[inputs, outputs]`, plus a bias: one Gemm called `name`, which ONNX Runtime
     /// has an integer kernel for (a MatMul and an Add it would merge into a float Gemm before it looks for integers).
-    pub fn linear(&mut self, name: &str, x: &str, weight: (&[usize], &[f32]), bias: &[f32]) -> Name {
-        let constant = self.floats(&names::weight(name), weight.0, weight.1);
-        let bias = self.floats(&names::bias(name), &[bias.len()], bias);
+    pub fn linear(&mut self, name: &str, x: &str, Dense { weight, bias }: &Dense) -> Name {
+        let constant = self.array(&names::weight(name), weight);
+        let bias = self.array(&names::bias(name), bias);
         self.named_node("Gemm", name, &[x, &constant, &bias], &[])
     }
 
@@ -205,6 +214,19 @@ pub fn floats(name: &str, shape: &[usize], data: &[f32]) -> TensorProto {
 #[must_use]
 pub fn values(tensor: &TensorProto) -> Vec<f32> {
     tensor.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// The array of a tensor of 32-bit floats.
+pub fn array(tensor: &TensorProto) -> Result<ArrayD<f32>> {
+    let extents: Vec<usize> = tensor.dims.iter().map(|&extent| extent as usize).collect();
+    let array = ArrayD::from_shape_vec(extents, values(tensor));
+    array.map_err(|error| unexpected!("{}: {error}, expected the values of {:?}", tensor.name, tensor.dims))
+}
+
+/// An array as a tensor of 32-bit floats.
+#[must_use]
+pub fn constant<D: ndarray::Dimension>(name: &str, array: &Array<f32, D>) -> TensorProto {
+    floats(name, array.shape(), &array.iter().copied().collect::<Vec<_>>())
 }
 
 /// The bytes of a model file.

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// Called with the name and the values of an observed tensor.
-pub type Observer = Box<dyn FnMut(&str, &[f32])>;
+pub type Observer = Box<dyn FnMut(&str, &[f32]) -> Result<()>>;
 
 /// Both graphs of a bundle in ONNX Runtime, as any other program would run them: what the exporter calibrates with, and what
 /// the captioner's decoder is held against.
@@ -117,7 +117,7 @@ fn show(observer: &mut Option<Observer>, outputs: &SessionOutputs<'_>) -> Result
     let Some(observer) = observer else { return Ok(()) };
     let own = |name: &str| name == names::MEMORY || name == names::LOGITS || name.starts_with(names::NEW_SELF);
     for (name, value) in outputs.iter().filter(|(name, _)| !own(name)) {
-        observer(name, value.try_extract_tensor::<f32>()?.1);
+        observer(name, value.try_extract_tensor::<f32>()?.1)?;
     }
     Ok(())
 }

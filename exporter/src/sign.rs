@@ -1,13 +1,10 @@
 //! Signs manifests with minisign, so that `edge` can tell whose bundle it loads.
 
-use crate::error::{At, Error, Result};
+use crate::error::{At, Error, PASSWORD, Result};
 use cssa::files;
 use minisign::{PublicKey, SecretKey, SecretKeyBox};
 use std::io::Cursor;
 use std::path::Path;
-
-/// Holds the password of an encrypted secret key.
-pub const PASSWORD: &str = "MINISIGN_PASSWORD";
 
 /// A secret key, ready to sign.
 pub struct Signer(SecretKey);

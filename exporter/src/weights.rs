@@ -1,12 +1,13 @@
 //! A checkpoint's tensors in the forms that the graphs take them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unexpected};
 use cssa::backbone::{BatchNorm, Convolution};
 use cssa::checkpoint::Checkpoint;
 use cssa::geometry;
 use cssa::model::{Decay, Model};
 use cssa::parameters::BACKBONE;
 use cssa::tensors::Array;
+use ndarray::{Array1, Array2, Array3, ArrayRef1, ArrayView2, Axis, aview1, concatenate};
 use std::collections::BTreeMap;
 
 /// The tensors of a checkpoint by name.
@@ -17,15 +18,13 @@ pub struct Weights<'a> {
     pub model: &'a Model,
 }
 
-/// A linear layer as ONNX wants it: `[inputs, outputs]` row-major, and a bias.
+/// A linear layer as ONNX wants it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// `[inputs, outputs]`.
-    pub shape: [usize; 2],
-    /// Row-major.
-    pub weight: Vec<f32>,
+    pub weight: Array2<f32>,
     /// `[outputs]`.
-    pub bias: Vec<f32>,
+    pub bias: Array1<f32>,
 }
 
 impl<'a> Weights<'a> {
@@ -44,31 +43,17 @@ impl<'a> Weights<'a> {
     /// The linear layer `name`, transposed, all values times `scale`.
     pub fn dense(&self, name: &str, scale: f32) -> Result<Dense> {
         let (weight, bias) = (self.get(&format!("{name}.weight"))?, self.get(&format!("{name}.bias"))?);
-        let (outputs, inputs) = (weight.shape[0], weight.shape[1]);
-        let mut transposed = vec![0.0; inputs * outputs];
-        for output in 0..outputs {
-            for input in 0..inputs {
-                transposed[input * outputs + output] = weight.data[output * inputs + input] * scale;
-            }
-        }
-        let bias = bias.data.iter().map(|x| x * scale).collect();
-        Ok(Dense { shape: [inputs, outputs], weight: transposed, bias })
+        let shape = (weight.shape[0], weight.shape[1]);
+        let weight = ArrayView2::from_shape(shape, &weight.data).map_err(|error| unexpected!("{name}: {error}"))?;
+        Ok(Dense { weight: weight.t().mapv(|x| x * scale), bias: bias.data.iter().map(|x| x * scale).collect() })
     }
 
     /// Several layers with the same input as one, outputs side by side.
     pub fn side_by_side(&self, layers: &[(String, f32)]) -> Result<Dense> {
         let parts: Vec<Dense> = layers.iter().map(|(name, scale)| self.dense(name, *scale)).collect::<Result<_>>()?;
-        let inputs = parts[0].shape[0];
-        let outputs = parts.iter().map(|part| part.shape[1]).sum();
-        let mut weight = Vec::with_capacity(inputs * outputs);
-        for input in 0..inputs {
-            for part in &parts {
-                let width = part.shape[1];
-                weight.extend(&part.weight[input * width..(input + 1) * width]);
-            }
-        }
-        let bias = parts.iter().flat_map(|part| part.bias.clone()).collect();
-        Ok(Dense { shape: [inputs, outputs], weight, bias })
+        let weights: Vec<_> = parts.iter().map(|part| part.weight.view()).collect();
+        let weight = concatenate(Axis(1), &weights).map_err(|error| unexpected!("{}: {error}", layers[0].0))?;
+        Ok(Dense { weight, bias: parts.iter().flat_map(|part| part.bias.iter().copied()).collect() })
     }
 
     /// Query, key and value of the attention `name` as one layer. The queries carry the 1 / √d_k of the paper's formula.
@@ -90,33 +75,29 @@ impl<'a> Weights<'a> {
 
     /// Ω^l for every layer of the DG-former, `[h, N, N]` each; `None` where the model has no geometry term. The geometry
     /// of a grid does not depend on the image, so a trained model's Ω is a constant (paper 3.2).
-    pub fn omega(&self) -> Result<Option<Vec<Vec<f32>>>> {
+    pub fn omega(&self) -> Result<Option<Vec<Array3<f32>>>> {
         let model = self.model;
         if model.dgp.decay == Decay::None {
             return Ok(None);
         }
         let (high, low) = (self.dense("encoder.dgp.high", 1.0)?, self.dense("encoder.dgp.low", 1.0)?);
-        let pairs = model.cells() * model.cells();
-        let mut geometry = vec![0.0; model.heads * pairs];
-        for (pair, r) in geometry::relative_positions(model.grid()).chunks_exact(2).enumerate() {
-            for (head, value) in relu_layer(&low, &relu_layer(&high, r)).into_iter().enumerate() {
-                geometry[head * pairs + pair] = value;
-            }
+        let cells = model.cells();
+        let mut geometry = Array3::zeros((model.heads, cells, cells));
+        let positions = geometry::relative_positions(model.grid());
+        let pairs = geometry.lanes_mut(Axis(0)).into_iter();
+        for (mut heads, r) in pairs.zip(positions.chunks_exact(2)) {
+            heads.assign(&relu_layer(&low, &relu_layer(&high, &aview1(r))));
         }
         let s = if model.dgp.decay == Decay::Exponential { self.get("encoder.dgp.s")?.data[0] } else { 0.0 };
         let layers = (0..model.encoder_layers).map(|layer| {
             let decay = geometry::decay(model.dgp.decay, layer, model.encoder_layers, s);
-            geometry.iter().map(|g| g * decay).collect()
+            &geometry * decay
         });
         Ok(Some(layers.collect()))
     }
 }
 
-fn relu_layer(layer: &Dense, x: &[f32]) -> Vec<f32> {
-    let outputs = layer.shape[1];
-    let sum = |output: usize| {
-        let products = x.iter().enumerate().map(|(input, x)| x * layer.weight[input * outputs + output]);
-        (products.sum::<f32>() + layer.bias[output]).max(0.0)
-    };
-    (0..outputs).map(sum).collect()
+fn relu_layer(layer: &Dense, x: &ArrayRef1<f32>) -> Array1<f32> {
+    let outputs = layer.weight.columns().into_iter().zip(&layer.bias);
+    outputs.map(|(weight, bias)| (x.iter().zip(weight).map(|(x, w)| x * w).sum::<f32>() + bias).max(0.0)).collect()
 }

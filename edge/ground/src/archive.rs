@@ -1,7 +1,7 @@
 //! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
 
+use super::error::{Error, Result};
 use super::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
-use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{Caption, MAX_SCORE, Packet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -53,30 +53,30 @@ pub struct Kept {
 impl Archive {
     /// Opens the archive at `path`, or makes a new one; a file that is something else is not touched.
     pub fn open(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let mut database = Connection::open(path).with_context(|| format!("{shown}"))?;
+        let refused = |source| Error::Archive { archive: path.into(), source };
+        let mut database = Connection::open(path).map_err(refused)?;
         database.busy_timeout(std::time::Duration::from_secs(10))?;
-        let application: i32 = database
-            .pragma_query_value(None, "application_id", |row| row.get(0))
-            .with_context(|| format!("{shown}"))?;
+        let application: i32 =
+            database.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(refused)?;
         let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables == 0 {
             let making = database.transaction()?;
             making.pragma_update(None, "application_id", APPLICATION)?;
             making.pragma_update(None, "user_version", VERSION)?;
-            making.execute_batch(SCHEMA).with_context(|| format!("{shown}: cannot be made"))?;
+            making.execute_batch(SCHEMA).map_err(|source| Error::NewArchive { archive: path.into(), source })?;
             making.commit()?;
         } else {
             let ours = "SELECT count(*) FROM sqlite_schema WHERE name IN ('captions', 'undecoded', 'caption_words')";
             let ours: i64 = database.query_row(ours, [], |row| row.get(0))?;
-            ensure!(
-                application == APPLICATION && ours == 3,
-                "{shown}: is no archive of captions, expected a new file or one"
-            );
+            if application != APPLICATION || ours != 3 {
+                return Err(Error::NoArchive(path.into()));
+            }
             let earlier =
                 "SELECT count(*) FROM sqlite_schema WHERE name = 'captions' AND sql LIKE '%sequence, time, caption)%'";
             let as_now: i64 = database.query_row(earlier, [], |row| row.get(0))?;
-            ensure!(as_now == 1, "{shown}: an archive of an earlier version: export it, and begin a new one");
+            if as_now != 1 {
+                return Err(Error::EarlierArchive(path.into()));
+            }
         }
         // Acknowledged is what is on the disk.
         database.pragma_update(None, "journal_mode", "WAL")?;
@@ -87,8 +87,8 @@ impl Archive {
 
     /// Keeps the captions of a packet; those that are there already are counted.
     pub fn keep(&mut self, sender: &str, packet: &Packet) -> Result<Kept> {
-        let path = self.path.display().to_string();
-        let keeping = self.database.transaction().with_context(|| path.clone())?;
+        let refused = |source| Error::Archive { archive: self.path.clone(), source };
+        let keeping = self.database.transaction().map_err(refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
             let (time, received) = (utc(i64::from(caption.time)), utc(i64::from(cssa::clock::now())));
@@ -111,13 +111,16 @@ impl Archive {
                     received,
                 ],
             );
-            if inserted.with_context(|| path.clone())? == 1 {
+            if inserted.map_err(refused)? == 1 {
                 kept.new += 1;
             } else {
                 let count = "UPDATE captions SET times_received = times_received + 1
                      WHERE sender = ?1 AND sequence = ?2 AND time = ?3 AND caption = ?4";
                 let counted = keeping.execute(count, params![sender, sequence, time, text])?;
-                ensure!(counted == 1, "{path}: caption {sequence} of {sender} was neither new nor there");
+                if counted != 1 {
+                    let (archive, sender) = (self.path.clone(), sender.into());
+                    return Err(Error::NotKept { archive, sender, sequence: *sequence });
+                }
                 kept.again += 1;
             }
         }
@@ -129,7 +132,7 @@ impl Archive {
                 last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
             keeping.execute(bounds, params![longitude, latitude])?;
         }
-        keeping.commit().with_context(|| path)?;
+        keeping.commit().map_err(refused)?;
         Ok(kept)
     }
 
@@ -175,7 +178,7 @@ impl Archive {
         let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
         let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map([query], archived)?;
-        rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
+        rows.collect::<rusqlite::Result<_>>().map_err(|source| Error::Archive { archive: self.path.clone(), source })
     }
 
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
@@ -183,7 +186,7 @@ impl Archive {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
         let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
-        rows.collect::<rusqlite::Result<_>>().with_context(|| format!("{}", self.path.display()))
+        rows.collect::<rusqlite::Result<_>>().map_err(|source| Error::Archive { archive: self.path.clone(), source })
     }
 
     /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.
@@ -250,6 +253,7 @@ fn utc(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use cssa_wire::Position;
 
     fn packet(sequences: &[u32], text: &str) -> Packet {

@@ -1,7 +1,7 @@
 //! The archive in forms that everything reads.
 
 use super::archive::Archived;
-use anyhow::Result;
+use super::error::Result;
 use serde_json::{Value, json};
 
 /// GeoJSON (RFC 7946): a feature for each caption, without geometry where its place is not known.
@@ -24,12 +24,13 @@ pub fn csv(captions: &[Archived]) -> Result<Vec<u8>> {
     for caption in captions {
         writer.serialize(caption)?;
     }
-    Ok(writer.into_inner()?)
+    Ok(writer.into_inner().map_err(|failed| csv::Error::from(failed.into_error()))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     fn captions() -> Vec<Archived> {
         let known = Archived {

@@ -1,6 +1,7 @@
 //! On the ground: packets in, captions out, kept in a GeoPackage.
 
 pub mod archive;
+mod error;
 mod export;
 mod geopackage;
 pub mod map;
@@ -8,4 +9,5 @@ pub mod packet_file;
 pub mod receive;
 pub mod uplink;
 
+pub use error::Error;
 pub use export::{csv, geojson};

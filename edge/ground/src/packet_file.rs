@@ -1,7 +1,8 @@
 //! Files of packets, as `edge caption --packets` writes them: COBS frames, one after the other.
 
+use super::error::Result;
 use cssa::bundle::Language;
-use cssa::files::{self, FileError};
+use cssa::files;
 use cssa_wire::{self as wire, Checksum, Packet, WireError};
 use std::path::Path;
 
@@ -24,8 +25,8 @@ pub struct Rejected {
 ///
 /// # Errors
 /// A file that cannot be read, or is larger than 1 GiB.
-pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    files::read(path, MAX_FILE)
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    Ok(files::read(path, MAX_FILE)?)
 }
 
 /// The captions or a reason for each packet of a stream, in order.

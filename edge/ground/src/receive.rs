@@ -1,8 +1,8 @@
 //! Takes packets from a port, keeps their captions, and answers.
 
 use super::archive::{Archive, Kept};
+use super::error::{Error, Result, chain};
 use super::uplink::Uplink;
-use anyhow::{Result, ensure};
 use cssa::bundle::Language;
 use cssa_link::{FrameError, Port};
 use cssa_wire::{self as wire, Checksum, Packet, WireError};
@@ -57,7 +57,8 @@ pub enum ReceiveError {
 }
 
 /// Is told of every packet: who sent it, and what is in it or why nothing is.
-pub type Show<'a> = &'a mut dyn FnMut(&str, &Result<Packet, ReceiveError>) -> Result<()>;
+/// An error of its own, `E`, ends the reception.
+pub type Show<'a, E = Error> = &'a mut dyn FnMut(&str, &Result<Packet, ReceiveError>) -> Result<(), E>;
 
 /// A receiver with the bundles that it knows.
 #[derive(Debug)]
@@ -77,7 +78,9 @@ impl Receiver {
     /// of them. With an uplink it acknowledges what it has kept.
     pub fn new(places: Vec<PathBuf>, archive: Archive, checksum: Checksum, uplink: Option<Uplink>) -> Result<Self> {
         let found = languages(&places)?;
-        ensure!(!found.is_empty(), "no bundle in {places:?}");
+        if found.is_empty() {
+            return Err(Error::NoBundle(places));
+        }
         let (languages, looked) = (BTreeMap::new(), Instant::now());
         let mut receiver =
             Self { places, languages, looked, archive, checksum, uplink, count: ReceiveStatistics::default() };
@@ -143,12 +146,17 @@ impl Receiver {
 
     /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
     /// out) is tried again, and for a minute so is an archive (locked, or on a full disk): what was not kept is not acknowledged.
-    pub fn receive(&mut self, port: &mut dyn Port, stop: &AtomicBool, show: Show<'_>) -> Result<()> {
+    pub fn receive<E: From<Error>>(
+        &mut self,
+        port: &mut dyn Port,
+        stop: &AtomicBool,
+        show: Show<'_, E>,
+    ) -> Result<(), E> {
         let mut worked = false;
         while !stop.load(Ordering::Relaxed) {
             let heard = match port.receive(WAIT) {
                 Ok(heard) => heard,
-                Err(error) if !worked => return Err(error.into()),
+                Err(error) if !worked => return Err(Error::from(error).into()),
                 Err(error) => {
                     self.failed(&error.into(), show)?;
                     continue;
@@ -177,20 +185,20 @@ impl Receiver {
     }
 
     /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.
-    fn take_patiently(
+    fn take_patiently<E: From<Error>>(
         &mut self,
         sender: &str,
         bytes: &[u8],
         stop: &AtomicBool,
-        show: Show<'_>,
-    ) -> Result<Result<Packet, ReceiveError>> {
+        show: Show<'_, E>,
+    ) -> Result<Result<Packet, ReceiveError>, E> {
         let began = Instant::now();
         loop {
             match self.take(sender, bytes) {
                 Err(error) if began.elapsed() < PATIENCE && !stop.load(Ordering::Relaxed) => {
                     self.failed(&error, show)?
                 }
-                taken => return taken,
+                taken => return Ok(taken?),
             }
         }
     }
@@ -205,9 +213,9 @@ impl Receiver {
     }
 
     /// Says what failed, and waits a little.
-    fn failed(&mut self, error: &anyhow::Error, show: Show<'_>) -> Result<()> {
+    fn failed<E>(&mut self, error: &Error, show: Show<'_, E>) -> Result<(), E> {
         self.count.failures += 1;
-        show("edge", &Err(ReceiveError::Failed(format!("{error:#}"))))?;
+        show("edge", &Err(ReceiveError::Failed(chain(error))))?;
         std::thread::sleep(5 * WAIT);
         Ok(())
     }
@@ -225,8 +233,9 @@ fn languages(places: &[PathBuf]) -> Result<Vec<Language>> {
     for place in places {
         for place in bundles(place)? {
             let language = Language::read(&place)?;
-            let other = all.iter().any(|other| other.id == language.id && other.model != language.model);
-            ensure!(!other, "{}: another bundle has its id {:04x}, too", place.display(), language.id);
+            if all.iter().any(|other| other.id == language.id && other.model != language.model) {
+                return Err(Error::SharedId { bundle: place, id: language.id });
+            }
             all.push(language);
         }
     }
@@ -239,9 +248,10 @@ fn bundles(place: &Path) -> Result<Vec<PathBuf>> {
     if is_bundle(place) || !place.is_dir() {
         return Ok(vec![place.into()]);
     }
+    let unlisted = |cause| Error::Folder { folder: place.into(), cause };
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(place)? {
-        let path = entry?.path();
+    for entry in std::fs::read_dir(place).map_err(unlisted)? {
+        let path = entry.map_err(unlisted)?.path();
         if is_bundle(&path) {
             all.push(path);
         }

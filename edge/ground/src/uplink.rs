@@ -1,7 +1,7 @@
 //! What the ground says to a vehicle: what has arrived, and commands.
 
 use super::archive::Archive;
-use anyhow::Result;
+use super::error::Result;
 use cssa_wire::Packet;
 use cssa_wire::command::{Command, Key, SelectiveAck, digest};
 use std::collections::{BTreeMap, VecDeque};
@@ -79,6 +79,7 @@ impl Uplink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use cssa_wire::Caption;
 
     fn packet(numbers: &[(u32, u32)]) -> Packet {

@@ -1,6 +1,6 @@
 //! One direction of a link.
 
-use anyhow::{Result, ensure};
+use super::error::{Error, Result};
 
 /// A sender that is so many seconds ahead of the link loses what it sends: modems hold little.
 const BACKLOG: f64 = 2.0;
@@ -27,21 +27,23 @@ pub struct ChannelSettings {
 impl ChannelSettings {
     /// Names the first value that cannot be.
     pub fn validate(&self) -> Result<()> {
-        ensure!((0.0..=1.0).contains(&self.loss), "loss is {}, expected 0 to 1", self.loss);
-        ensure!((0.0..=0.5).contains(&self.bit_errors), "bit_errors is {}, expected 0 to 0.5", self.bit_errors);
-        for (name, value) in [
-            ("bits_per_second", self.bits_per_second),
-            ("latency_ms", self.latency_ms),
-            ("every_seconds", self.every_seconds),
+        for (name, found, limit, expected) in [
+            ("loss", self.loss, 1.0, "0 to 1"),
+            ("bit_errors", self.bit_errors, 0.5, "0 to 0.5"),
+            ("bits_per_second", self.bits_per_second, 1e12, "0 or more"),
+            ("latency_ms", self.latency_ms, 1e12, "0 or more"),
+            ("every_seconds", self.every_seconds, 1e12, "0 or more"),
         ] {
-            ensure!((0.0..=1e12).contains(&value), "{name} is {value}, expected 0 or more");
+            // No range contains NaN: it is refused.
+            if !(0.0..=limit).contains(&found) {
+                return Err(Error::Setting { name, found, expected });
+            }
         }
-        let passes = self.every_seconds > 0.0;
-        ensure!(
-            !passes || self.pass_seconds > 0.0 && self.pass_seconds <= self.every_seconds,
-            "pass_seconds is {}, expected more than 0 and at most every_seconds",
-            self.pass_seconds
-        );
+        let is_within = self.pass_seconds > 0.0 && self.pass_seconds <= self.every_seconds;
+        if self.every_seconds > 0.0 && !is_within {
+            let expected = "more than 0 and at most every_seconds";
+            return Err(Error::Setting { name: "pass_seconds", found: self.pass_seconds, expected });
+        }
         Ok(())
     }
 

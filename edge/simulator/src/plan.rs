@@ -2,7 +2,7 @@
 //! link are not.
 
 use super::channel::{Channel, ChannelSettings};
-use anyhow::{Context, Result, ensure};
+use super::error::{Error, Result};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa::preprocess;
@@ -98,8 +98,13 @@ pub fn plan(
 ) -> Result<Plan> {
     settings.channel.validate()?;
     settings.link.validate()?;
-    ensure!(settings.interval >= 0.0, "interval is {}, expected 0 or more", settings.interval);
-    ensure!(!sentences.is_empty(), "no captions, expected a sentence a line");
+    // The range does not contain NaN: it is refused.
+    if !(0.0..).contains(&settings.interval) {
+        return Err(Error::Setting { name: "interval", found: settings.interval, expected: "0 or more" });
+    }
+    if sentences.is_empty() {
+        return Err(Error::NoCaptions);
+    }
     let folder = tempfile::tempdir()?;
     let (language, begun) = (Language::read(bundle)?, clock::now());
     let store = Arc::new(Store::open(folder.path(), u64::MAX)?);
@@ -188,7 +193,9 @@ fn count(plan: &mut Plan, receiver: &Receiver, sentences: &[String], settings: &
 /// Pictures for as long as the captions took.
 fn send_pictures(paths: &[PathBuf], side: u32, plan: &Plan, settings: ChannelSettings) -> Result<Pictures> {
     let sizes = paths.iter().map(|path| thumbnail(path, side)).collect::<Result<Vec<usize>>>()?;
-    ensure!(!sizes.is_empty(), "no images to make thumbnails of");
+    if sizes.is_empty() {
+        return Err(Error::NoImages);
+    }
     let (mut channel, mut now, mut pictures) =
         (Channel::new(settings, 0), 0.0, Pictures { side, ..Pictures::default() });
     pictures.bytes = sizes.iter().sum::<usize>() as f64 / sizes.len() as f64;
@@ -219,13 +226,14 @@ fn thumbnail(path: &Path, side: u32) -> Result<usize> {
     let image = image::DynamicImage::ImageRgb8(preprocess::read(path)?).thumbnail(side, side);
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-    image.write_with_encoder(encoder).with_context(|| format!("{}", path.display()))?;
+    image.write_with_encoder(encoder).map_err(|source| Error::Thumbnail { image: path.into(), source })?;
     Ok(bytes.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
     use cssa_link::Framing;
 
     fn settings(framing: Framing) -> PlanSettings {

@@ -1,7 +1,7 @@
 //! A link between two real programs: datagrams from the vehicle to the ground and back, as a channel carries them.
 
 use super::channel::{Channel, ChannelSettings};
-use anyhow::{Context, Result};
+use super::error::{Error, Result};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,9 +36,10 @@ struct Flying {
 /// Listens for the vehicle at `listen` and passes on to the ground at `to`, until `stop`.
 pub fn relay(listen: &str, to: &str, settings: ChannelSettings, stop: &AtomicBool) -> Result<Relayed> {
     settings.validate()?;
-    let vehicle_side = UdpSocket::bind(listen).with_context(|| listen.to_owned())?;
+    let refused = |address: &str, source| Error::Address { address: address.to_owned(), source };
+    let vehicle_side = UdpSocket::bind(listen).map_err(|source| refused(listen, source))?;
     let ground_side = UdpSocket::bind("0.0.0.0:0")?;
-    ground_side.connect(to).with_context(|| to.to_owned())?;
+    ground_side.connect(to).map_err(|source| refused(to, source))?;
     vehicle_side.set_nonblocking(true)?;
     ground_side.set_nonblocking(true)?;
     let (mut down, mut up) = (Channel::new(settings, 0), Channel::new(settings, 1));

@@ -1,6 +1,6 @@
 //! `[link]` of `edge.toml`.
 
-use anyhow::{Context, Result, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa_link::read_key;
 use cssa_link::{Address, Format, Framing};
 use cssa_wire::Checksum;
@@ -120,7 +120,7 @@ impl LinkConfig {
 
     /// Where they go.
     pub fn address(&self) -> Result<Address> {
-        self.to.parse().context("link.to")
+        self.to.parse().map_err(Error::Address)
     }
 
     /// The key, where there is one.
@@ -131,26 +131,28 @@ impl LinkConfig {
     /// Names the first value that cannot be.
     pub fn validate(&self) -> Result<()> {
         let address = self.address()?;
-        ensure!(self.sends >= 1, "link.sends is 0, expected 1 or more");
-        ensure!((1..=64).contains(&self.captions), "link.captions is {}, expected 1 to 64", self.captions);
-        ensure!(self.decimals <= 7, "link.decimals is {}, expected 0 to 7", self.decimals);
-        ensure!(self.apid < 2047, "link.apid is {}, expected 0 to 2046", self.apid);
+        let Self { sends, captions, decimals, apid, resend_seconds, .. } = *self;
+        ensure!(sends >= 1, Error::setting("link.sends", sends, "1 or more"));
+        ensure!((1..=64).contains(&captions), Error::setting("link.captions", captions, "1 to 64"));
+        ensure!(decimals <= 7, Error::setting("link.decimals", decimals, "0 to 7"));
+        ensure!(apid < 2047, Error::setting("link.apid", apid, "0 to 2046"));
         ensure!(
-            (0.05..=1e5).contains(&self.resend_seconds),
-            "link.resend_seconds is {}, expected 0.05 to 100000",
-            self.resend_seconds
+            (0.05..=1e5).contains(&resend_seconds),
+            Error::setting("link.resend_seconds", resend_seconds, "0.05 to 100000")
         );
+        let contradiction = |field, problem| Error::Contradiction { field, problem };
         let file = matches!(address, Address::File(_));
-        ensure!(!file || self.key.is_none(), "link.key: a file takes no acknowledgements, expected none with file:");
+        let problem = "a file takes no acknowledgements, expected none with file:";
+        ensure!(!file || self.key.is_none(), contradiction("link.key", problem));
         let mavlink = matches!(address, Address::Mavlink(_));
-        ensure!(mavlink || !self.statustext, "link.statustext needs a link.to of mavlink:");
-        ensure!(!mavlink || self.framing == Framing::Plain, "link.framing: MAVLink has its own frames, expected plain");
-        if let Some(contact) = &self.contact {
-            ensure!(contact.bytes >= 300, "link.contact.bytes is {}, expected 300 or more", contact.bytes);
+        ensure!(mavlink || !self.statustext, Error::StatusText);
+        let problem = "MAVLink has its own frames, expected plain";
+        ensure!(!mavlink || self.framing == Framing::Plain, contradiction("link.framing", problem));
+        if let Some(ContactConfig { bytes, gap_seconds, .. }) = self.contact {
+            ensure!(bytes >= 300, Error::setting("link.contact.bytes", bytes, "300 or more"));
             ensure!(
-                (1.0..=1e7).contains(&contact.gap_seconds),
-                "link.contact.gap_seconds is {}, expected 1 to 10000000",
-                contact.gap_seconds
+                (1.0..=1e7).contains(&gap_seconds),
+                Error::setting("link.contact.gap_seconds", gap_seconds, "1 to 10000000")
             );
         }
         Ok(())

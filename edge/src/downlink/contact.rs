@@ -1,8 +1,8 @@
 //! Contacts with the ground, and what each may take.
 
 use super::config::ContactConfig;
+use crate::error::{Error, Result, ensure};
 use crate::store::Contact;
-use anyhow::{Context, Result, ensure};
 use chrono::DateTime;
 use cssa::files;
 
@@ -36,7 +36,7 @@ impl Contacts {
         let passes = match config.and_then(|config| config.passes.as_deref()) {
             Some(path) => {
                 let text = files::read_text(path, MAX_FILE)?;
-                Some(passes(&text).with_context(|| format!("{}", path.display()))?)
+                Some(passes(&text).map_err(|error| Error::Config { path: path.into(), source: Box::new(error) })?)
             }
             None => None,
         };
@@ -94,13 +94,13 @@ fn passes(text: &str) -> Result<Vec<(u32, u32)>> {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let place = || format!("line {}: {line:?}, expected two times like 2026-11-24T15:00:00Z", n + 1);
+        let refused = || Error::Pass { line: n + 1, found: line.into() };
         let times: Vec<u32> = line
             .split_whitespace()
             .map(|time| u32::try_from(DateTime::parse_from_rfc3339(time).ok()?.timestamp()).ok())
             .collect::<Option<_>>()
-            .with_context(place)?;
-        ensure!(times.len() == 2 && times[0] < times[1], place());
+            .ok_or_else(refused)?;
+        ensure!(times.len() == 2 && times[0] < times[1], refused());
         all.push((times[0], times[1]));
     }
     Ok(all)
@@ -109,6 +109,8 @@ fn passes(text: &str) -> Result<Vec<(u32, u32)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::chain;
+    use anyhow::Result;
 
     fn config(passes: Option<std::path::PathBuf>) -> ContactConfig {
         ContactConfig { bytes: 100, gap_seconds: 60.0, passes }
@@ -156,7 +158,7 @@ mod tests {
         assert_eq!(again.allowance(0.0, 1200), Allowance::Bytes(100));
         std::fs::write(&path, "1970-01-01T00:10:00Z\n")?;
         let wrong = Contacts::new(Some(&config(Some(path))), None, 0.0, 0);
-        assert!(wrong.is_err_and(|error| format!("{error:#}").contains("passes: line 1")));
+        assert!(wrong.is_err_and(|error| chain(&error).contains("passes: line 1")));
         Ok(())
     }
 }

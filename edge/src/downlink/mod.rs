@@ -7,8 +7,8 @@ pub(crate) mod sender;
 
 pub use config::{ContactConfig, LinkConfig};
 
+use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting};
-use anyhow::Result;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa_wire::Packet;

@@ -2,7 +2,7 @@
 
 use super::{Downlink, Next, Outgoing, Room};
 use crate::control::{Faults, TICK};
-use anyhow::Result;
+use crate::error::{Result, chain};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
@@ -66,7 +66,7 @@ impl Sender {
                 return;
             }
             let Some((kind, error)) = fault else { continue };
-            self.faults.record(kind, format_args!("{error:#}"));
+            self.faults.record(kind, chain(&error));
             // In short steps, so that an end is noticed.
             let until = Instant::now() + if ending { TICK } else { pause };
             while Instant::now() < until && self.ending() == ending {
@@ -104,7 +104,7 @@ impl Sender {
         }
         let (cost, now) = (self.port.cost(packet.bytes.len()), self.now());
         while let Err(error) = self.downlink.sent(packet, cost, now) {
-            self.faults.record("store_errors", format_args!("{error:#}"));
+            self.faults.record("store_errors", chain(&error));
             if self.ending() {
                 return Ok(None);
             }
@@ -154,7 +154,7 @@ impl Sender {
                 command.is_some()
             }
             Err(error) => {
-                self.faults.record("store_errors", format_args!("{error:#}"));
+                self.faults.record("store_errors", chain(&error));
                 false
             }
         }

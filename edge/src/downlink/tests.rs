@@ -1,6 +1,7 @@
 use super::*;
 use crate::outcome::Dropped;
 use crate::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
+use anyhow::Result;
 use cssa::language_model::LanguageModel;
 use cssa_wire::command::digest;
 
@@ -20,7 +21,7 @@ fn queue(store: &Store, priorities: &[u8]) -> Result<()> {
         let caption = Caption { time: UTC, score: 9, priority, position: None, text: "a river and a bridge".into() };
         store.settle(None, &Outcome::Queued(caption))?;
     }
-    store.settle(None, &Outcome::Dropped(Dropped::LowScore))
+    Ok(store.settle(None, &Outcome::Dropped(Dropped::LowScore))?)
 }
 
 fn config() -> LinkConfig {

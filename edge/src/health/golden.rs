@@ -1,7 +1,7 @@
 //! The golden-image self-test: a rendered scene that is part of the program, and what a bundle made of it on this machine when
 //! it proved itself.
 
-use anyhow::{Context, Result, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::preprocess;
 use cssa_captioner::Captioner;
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ pub struct Golden {
 impl Golden {
     /// Captions the golden image.
     pub fn of(captioner: &mut Captioner) -> Result<Self> {
-        let image = preprocess::decode(IMAGE).context("the golden image")?;
+        let image = preprocess::decode(IMAGE).map_err(Error::GoldenImage)?;
         let (caption, memory) = captioner.caption_with_memory(&image)?;
-        ensure!(!caption.text.is_empty(), "the golden image has an empty caption");
+        ensure!(!caption.text.is_empty(), Error::GoldenEmpty);
         let largest = memory.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let memory = memory.iter().step_by((memory.len() / KEPT).max(1)).copied().collect();
         Ok(Self { caption: caption.text, memory, largest })
@@ -41,20 +41,13 @@ impl Golden {
 
     /// Whether the model still sees what it saw when it proved itself.
     pub fn check(&self, now: &Self) -> Result<()> {
-        ensure!(self.memory.len() == now.memory.len(), "the golden image has another memory");
+        ensure!(self.memory.len() == now.memory.len(), Error::GoldenSize);
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let norms = dot(&self.memory, &self.memory).sqrt() * dot(&now.memory, &now.memory).sqrt();
         let cosine = dot(&self.memory, &now.memory) / norms;
-        ensure!(
-            cosine >= LEAST_COSINE,
-            "the golden image's memory has cosine {cosine}, expected {LEAST_COSINE} or more"
-        );
-        ensure!(
-            self.caption == now.caption,
-            "the golden image's caption is {:?}, expected {:?}",
-            now.caption,
-            self.caption
-        );
+        ensure!(cosine >= LEAST_COSINE, Error::GoldenMemory { found: cosine, expected: LEAST_COSINE });
+        let (found, expected) = (now.caption.clone(), self.caption.clone());
+        ensure!(found == expected, Error::GoldenCaption { found, expected });
         Ok(())
     }
 

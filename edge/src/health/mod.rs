@@ -3,7 +3,7 @@
 pub mod golden;
 pub mod scrub;
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::files;
 use serde::Serialize;
 use std::collections::BTreeMap;

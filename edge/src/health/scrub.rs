@@ -1,7 +1,7 @@
 //! Looks through the model's files in the background for bits that flipped: every file against its SHA-256 in the manifest, and
 //! every tensor of a graph against the CRC-32 that it had when it was loaded, so that the damage has a name.
 
-use anyhow::{Context, Result};
+use crate::error::{Error, Result};
 use cssa::bundle::{Bundle, DECODER, ENCODER, MANIFEST, hexadecimal};
 use cssa_graph::onnx::ModelProto;
 use prost::Message;
@@ -67,7 +67,6 @@ impl Scrubber {
 
 impl Scrubbed {
     fn check(&self, rest: Duration) -> Result<()> {
-        let shown = self.path.display();
         if hash(&self.path, rest)? == self.sha256 {
             return Ok(());
         }
@@ -76,17 +75,17 @@ impl Scrubbed {
             self.tensors.iter().filter(differs).map(|(name, _)| name.clone()).collect::<Vec<_>>()
         });
         match damaged.unwrap_or_default() {
-            names if names.is_empty() => anyhow::bail!("{shown}: damaged, its SHA-256 is not the manifest's"),
-            names => anyhow::bail!("{shown}: damaged in {}", names.join(", ")),
+            tensors if tensors.is_empty() => Err(Error::Damaged(self.path.clone())),
+            tensors => Err(Error::DamagedTensors { graph: self.path.clone(), tensors }),
         }
     }
 }
 
 fn hash(path: &Path, rest: Duration) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("{}", path.display()))?;
+    let mut file = File::open(path).map_err(Error::path(path))?;
     let (mut digest, mut piece) = (Sha256::new(), vec![0; PIECE]);
     loop {
-        let read = file.read(&mut piece).with_context(|| format!("{}", path.display()))?;
+        let read = file.read(&mut piece).map_err(Error::path(path))?;
         if read == 0 {
             return Ok(hexadecimal(&digest.finalize()));
         }
@@ -106,6 +105,7 @@ fn tensors(graph: &[u8]) -> Result<BTreeMap<String, u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
 
     #[test]
     fn a_flipped_bit_in_each_file_is_found_and_named() -> Result<()> {

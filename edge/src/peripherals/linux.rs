@@ -3,19 +3,19 @@
 use super::ina3221::Ina3221;
 use super::{LineTrigger, LineWatchdog, PowerMonitor, Trigger, Watchdog};
 use crate::config::{Pin, PowerConfig};
-use anyhow::{Context, Result};
-use linux_embedded_hal::gpio_cdev::{Chip, LineRequestFlags};
+use crate::error::{Error, Result};
+use linux_embedded_hal::gpio_cdev::{self, Chip, LineRequestFlags};
 use linux_embedded_hal::{CdevPin, I2cdev};
 
 /// What the lines are requested as.
 const CONSUMER: &str = "cssa-edge";
 
 fn line(pin: &Pin, direction: LineRequestFlags) -> Result<CdevPin> {
-    let open = || -> Result<CdevPin> {
+    let open = || -> Result<CdevPin, gpio_cdev::Error> {
         let line = Chip::new(&pin.chip)?.get_line(pin.line)?;
-        Ok(CdevPin::new(line.request(direction, 0, CONSUMER)?)?)
+        CdevPin::new(line.request(direction, 0, CONSUMER)?)
     };
-    open().with_context(|| format!("{} line {}", pin.chip.display(), pin.line))
+    open().map_err(|source| Error::Gpio { chip: pin.chip.clone(), line: pin.line, source })
 }
 
 pub(super) fn trigger(pin: &Pin) -> Result<Box<dyn Trigger>> {
@@ -27,6 +27,6 @@ pub(super) fn watchdog(pin: &Pin) -> Result<Box<dyn Watchdog>> {
 }
 
 pub(super) fn power(config: &PowerConfig) -> Result<Box<dyn PowerMonitor>> {
-    let bus = I2cdev::new(&config.bus).with_context(|| format!("{}", config.bus.display()))?;
+    let bus = I2cdev::new(&config.bus).map_err(|source| Error::I2c { bus: config.bus.clone(), source })?;
     Ok(Box::new(Ina3221::new(bus, config.address, config.channel, config.shunt_milliohm)))
 }

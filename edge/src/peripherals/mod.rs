@@ -6,7 +6,7 @@ mod linux;
 pub mod simulated;
 
 use super::config::{PeripheralsConfig, TemperatureConfig};
-use anyhow::{Context, Result};
+use super::error::{Error, Result, chain};
 use embedded_hal::digital::{InputPin, OutputPin};
 use embedded_hal::i2c::I2c;
 use ina3221::Ina3221;
@@ -50,7 +50,7 @@ pub struct LineTrigger<P>(pub P);
 
 impl<P: InputPin + Send> Trigger for LineTrigger<P> {
     fn is_high(&mut self) -> Result<bool> {
-        self.0.is_high().map_err(|error| anyhow::anyhow!("trigger: {error:?}"))
+        self.0.is_high().map_err(|error| no_answer("trigger", &error))
     }
 }
 
@@ -65,7 +65,7 @@ pub struct LineWatchdog<P> {
 impl<P: OutputPin + Send> Watchdog for LineWatchdog<P> {
     fn kick(&mut self) -> Result<()> {
         let next = !self.high;
-        self.pin.set_state(next.into()).map_err(|error| anyhow::anyhow!("watchdog: {error:?}"))?;
+        self.pin.set_state(next.into()).map_err(|error| no_answer("watchdog", &error))?;
         self.high = next;
         Ok(())
     }
@@ -73,8 +73,13 @@ impl<P: OutputPin + Send> Watchdog for LineWatchdog<P> {
 
 impl<B: I2c + Send> PowerMonitor for Ina3221<B> {
     fn watts(&mut self) -> Result<f64> {
-        self.read_watts().map_err(|error| anyhow::anyhow!("power monitor: {error:?}"))
+        self.read_watts().map_err(|error| no_answer("power monitor", &error))
     }
+}
+
+/// The error of a device that does not answer.
+fn no_answer(device: &'static str, error: &dyn std::fmt::Debug) -> Error {
+    Error::Device { device, problem: format!("{error:?}") }
 }
 
 /// A thermal zone and what follows from it.
@@ -101,7 +106,7 @@ impl Peripherals {
     pub fn open(config: &PeripheralsConfig) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
         fn keep<T>(opened: Option<Result<T>>, problems: &mut Vec<String>) -> Option<T> {
-            opened.and_then(|opened| opened.map_err(|error| problems.push(format!("{error:#}"))).ok())
+            opened.and_then(|opened| opened.map_err(|error| problems.push(chain(&error))).ok())
         }
         let trigger = keep(config.trigger.as_ref().map(linux::trigger), &mut problems);
         let watchdog = keep(config.watchdog.as_ref().map(linux::watchdog), &mut problems);
@@ -165,8 +170,11 @@ impl Peripherals {
     pub fn celsius(&mut self) -> Option<f64> {
         let zone = self.temperature.as_ref()?.zone.clone();
         let read = || -> Result<f64> {
-            let text = std::fs::read_to_string(&zone).with_context(|| format!("{}", zone.display()))?;
-            Ok(text.trim().parse::<f64>().with_context(|| format!("{}: {text:?}", zone.display()))? / 1e3)
+            let text = std::fs::read_to_string(&zone).map_err(Error::path(&zone))?;
+            match text.trim().parse::<f64>() {
+                Ok(millidegrees) => Ok(millidegrees / 1e3),
+                Err(source) => Err(Error::Temperature { zone: zone.clone(), found: text, source }),
+            }
         };
         let celsius = read();
         self.last_celsius = self.count(celsius);
@@ -205,6 +213,7 @@ pub fn rest(duty: Duty, worked: Duration) -> Duration {
 mod tests {
     use super::simulated::{Faults, SimulatedBus, SimulatedLine};
     use super::*;
+    use anyhow::Result;
 
     #[test]
     fn errors_of_any_call_are_counted_and_survived() {

@@ -1,7 +1,7 @@
 //! MAVLink from an autopilot: GLOBAL_POSITION_INT has the position, SYSTEM_TIME the time.
 
 use super::{Fix, Receiver};
-use anyhow::{Context, Result};
+use crate::error::{Error, Result};
 use cssa_wire::Position;
 use mavlink::MavConnection;
 use mavlink::dialects::common::MavMessage;
@@ -12,12 +12,13 @@ const UNITS: f64 = 1e7;
 
 /// Reads messages until the connection is gone.
 pub fn read(address: &str, receiver: &Receiver) -> Result<()> {
-    let connection = mavlink::connect::<MavMessage>(address).with_context(|| address.to_owned())?;
+    let gone = |source| Error::Autopilot { address: address.into(), source };
+    let connection = mavlink::connect::<MavMessage>(address).map_err(gone)?;
     let mut clock = None;
     loop {
         match connection.recv() {
             Ok((_, message)) => hear(&message, &mut clock, receiver),
-            Err(mavlink::error::MessageReadError::Io(error)) => return Err(error).context(address.to_owned()),
+            Err(mavlink::error::MessageReadError::Io(error)) => return Err(gone(error)),
             // Damaged on the way, or a message of another dialect.
             Err(_) => {}
         }
@@ -45,6 +46,7 @@ fn hear(message: &MavMessage, clock: &mut Clock, receiver: &Receiver) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use mavlink::dialects::common::{GLOBAL_POSITION_INT_DATA, SYSTEM_TIME_DATA};
     use std::time::Duration;
 

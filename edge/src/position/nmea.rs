@@ -1,7 +1,7 @@
 //! NMEA 0183 from a serial device: RMC sentences have position, date and time.
 
 use super::{Fix, Receiver};
-use anyhow::{Context, Result};
+use crate::error::{Error, Result};
 use cssa_wire::Position;
 use nmea::sentences::RmcData;
 use nmea::sentences::rmc::RmcStatusOfFix;
@@ -19,13 +19,13 @@ pub fn read(device: &Path, baud: u32, receiver: &Receiver) -> Result<()> {
     let name = device.to_string_lossy();
     let input: Box<dyn Read> = match serialport::new(name.as_ref(), baud).timeout(Duration::from_secs(3600)).open() {
         Ok(port) => Box::new(port),
-        Err(_) => Box::new(File::open(device).with_context(|| format!("{name}"))?),
+        Err(_) => Box::new(File::open(device).map_err(Error::path(device))?),
     };
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
     loop {
         line.clear();
-        if input.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut line)? == 0 {
+        if input.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut line).map_err(Error::Stream)? == 0 {
             return Ok(());
         }
         if let Some(fix) = std::str::from_utf8(&line).ok().and_then(|line| sentence(line.trim())) {
@@ -50,6 +50,7 @@ fn time(rmc: &RmcData) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
 
     #[test]
     fn a_sentence_is_checked_and_read() -> Result<()> {

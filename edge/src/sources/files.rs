@@ -3,8 +3,8 @@
 use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
+use crate::error::{Error, Result};
 use crate::position::tags;
-use anyhow::{Context, Result};
 use cssa::files;
 use cssa::preprocess::{self, EXTENSIONS};
 use image::RgbImage;
@@ -51,7 +51,7 @@ impl FolderSource {
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if self.watch && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).with_context(|| format!("{}", self.folder.display())),
+            Err(error) => return Err(Error::path(&self.folder)(error)),
         };
         let mut found = Vec::new();
         let mut unsettled = BTreeMap::new();
@@ -225,6 +225,7 @@ fn key(path: &Path, bytes: u64, changed: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     fn names(source: &mut dyn Source, settled: &dyn Fn(&str) -> bool) -> Result<Vec<(String, bool)>> {
         let mut names = Vec::new();

@@ -13,7 +13,7 @@ pub use self::source::{Frame, Next, Running, Source, end};
 pub use self::tiler::{Tile, tiles};
 
 use super::config::{SourceConfig, TilerConfig};
-use anyhow::Result;
+use super::error::Result;
 
 /// The source that a configuration asks for.
 pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>> {

@@ -2,11 +2,11 @@
 //! `jpegenc ! fdsink`) or binary PPM (`P6`). After damage the reader goes on with the next frame that begins.
 
 use super::source::{Frame, Next, Running, Source, end};
+use crate::error::{Error, Result};
 use crate::position::tags;
-use anyhow::{Context, Result, bail};
 use cssa::preprocess;
 use image::RgbImage;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,11 +46,11 @@ impl PipeSource {
     }
 
     fn start(&mut self) -> Result<()> {
-        let (program, arguments) = self.command.split_first().context("source.command is empty")?;
+        let (program, arguments) = self.command.split_first().ok_or(Error::NoCommand)?;
         let mut started = Command::new(program);
         started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = started.spawn().with_context(|| format!("source.command: {program}"))?;
-        let output = child.stdout.take().context("source.command has no output")?;
+        let mut child = started.spawn().map_err(|source| Error::Command { program: program.clone(), source })?;
+        let output = child.stdout.take().ok_or(Error::NoOutput)?;
         self.output = Some(FrameReader::new(BufReader::with_capacity(1 << 16, output)));
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         Ok(())
@@ -92,8 +92,8 @@ impl Source for PipeSource {
                 match ended {
                     _ if self.restart => Ok(Next::Nothing),
                     Ok(_) if status => Ok(Next::End),
-                    Ok(_) => bail!("source.command {:?} failed", self.command[0]),
-                    Err(error) => Err(error),
+                    Ok(_) => Err(Error::CommandFailed(self.command[0].clone())),
+                    Err(error) => Err(Error::Stream(error)),
                 }
             }
         }
@@ -136,7 +136,7 @@ impl<R: BufRead> FrameReader<R> {
     }
 
     /// The next frame; `None` at the end of the stream.
-    fn next(&mut self) -> Result<Option<Raw>> {
+    fn next(&mut self) -> io::Result<Option<Raw>> {
         if std::mem::take(&mut self.begun) {
             return self.jpeg().map(Some);
         }
@@ -165,7 +165,7 @@ impl<R: BufRead> FrameReader<R> {
     }
 
     /// A JPEG from its third byte on: marker by marker, through the entropy-coded pixels, to its end.
-    fn jpeg(&mut self) -> Result<Raw> {
+    fn jpeg(&mut self) -> io::Result<Raw> {
         let input = &mut self.input;
         let mut bytes = vec![0xFF, 0xD8];
         let cut_off = || Raw::Damaged("a JPEG that is cut off".into());
@@ -214,18 +214,18 @@ impl<R: BufRead> FrameReader<R> {
     }
 }
 
-fn peek(input: &mut impl BufRead) -> Result<Option<u8>> {
+fn peek(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     Ok(input.fill_buf()?.first().copied())
 }
 
-fn byte(input: &mut impl BufRead) -> Result<Option<u8>> {
+fn byte(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     let found = peek(input)?;
     input.consume(usize::from(found.is_some()));
     Ok(found)
 }
 
 /// A PPM from its third byte on.
-fn read_ppm(input: &mut impl BufRead) -> Result<Raw> {
+fn read_ppm(input: &mut impl BufRead) -> io::Result<Raw> {
     let mut numbers = [0usize; 3];
     for number in &mut numbers {
         match ppm_number(input)? {
@@ -253,7 +253,7 @@ fn read_ppm(input: &mut impl BufRead) -> Result<Raw> {
 }
 
 /// A decimal number of a PPM's header and the white space behind it; comments may stand before it.
-fn ppm_number(input: &mut impl BufRead) -> Result<Option<usize>> {
+fn ppm_number(input: &mut impl BufRead) -> io::Result<Option<usize>> {
     let mut number: Option<usize> = None;
     let mut comment = false;
     for _ in 0..1000 {
@@ -275,6 +275,7 @@ fn ppm_number(input: &mut impl BufRead) -> Result<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
     use proptest::prelude::*;
 
     fn jpeg() -> Result<Vec<u8>> {

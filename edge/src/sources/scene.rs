@@ -3,21 +3,48 @@
 use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
+use crate::error::{self, chain};
 use crate::position::geo::Georeference;
-use anyhow::{Context, Result, ensure};
 use cssa::preprocess;
 use image::{DynamicImage, ImageBuffer};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult};
+use tiff::{ColorType, TiffError};
 
 /// Side of a tile where none is configured.
 const SIDE: u32 = 512;
 /// Largest band of rows, in samples.
 const MAX_BAND: u64 = 1 << 29;
+
+/// Why a scene, or a tile of it, has no pixels.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("cannot be opened")]
+    Unopened(#[source] io::Error),
+    #[error("is no TIFF")]
+    NoTiff(#[source] TiffError),
+    #[error(transparent)]
+    Tags(#[from] TiffError),
+    #[error("has the colours {0:?}, expected grey or RGB with 8 or 16 bits")]
+    Colours(ColorType),
+    #[error("is {width} pixels wide, expected at most {MAX_BAND} samples in a row of tiles")]
+    Wide { width: u32 },
+    #[error("piece {index} is damaged")]
+    Damaged { index: u32, source: TiffError },
+    #[error("piece {0} has other values than the file says")]
+    OtherValues(u32),
+    #[error("a piece that is too short")]
+    ShortPiece,
+    #[error("a piece that is too wide")]
+    WidePiece,
+    #[error("a tile with the wrong number of values")]
+    OddTile,
+}
+
+type Result<T, E = Unreadable> = std::result::Result<T, E>;
 
 /// Scenes, one after the other.
 pub struct SceneSource {
@@ -59,7 +86,7 @@ impl SceneSource {
 }
 
 impl Source for SceneSource {
-    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next> {
+    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> error::Result<Next> {
         loop {
             let Some(scene) = &mut self.open else {
                 let Some(path) = self.waiting.pop_front() else { return Ok(Next::End) };
@@ -102,24 +129,27 @@ impl Source for SceneSource {
     }
 }
 
-fn unreadable(name: String, error: &anyhow::Error) -> Frame {
-    Frame { key: Some(name.clone()), pixels: Err(format!("{name}: {error:#}")), name, position: None, time: None }
+fn unreadable(name: String, error: &Unreadable) -> Frame {
+    let pixels = Err(format!("{name}: {}", chain(error)));
+    Frame { key: Some(name.clone()), pixels, name, position: None, time: None }
 }
 
 impl Scene {
     fn open(path: &Path, tiler: TilerConfig) -> Result<Self> {
-        let file = File::open(path).context("cannot be opened")?;
-        let mut decoder = Decoder::new(BufReader::new(file)).context("is no TIFF")?;
+        let file = File::open(path).map_err(Unreadable::Unopened)?;
+        let mut decoder = Decoder::new(BufReader::new(file)).map_err(Unreadable::NoTiff)?;
         let (width, height) = decoder.dimensions()?;
         let (samples, deep) = match decoder.colortype()? {
             ColorType::Gray(bits @ (8 | 16)) => (1, bits == 16),
             ColorType::GrayA(bits @ (8 | 16)) => (2, bits == 16),
             ColorType::RGB(bits @ (8 | 16)) => (3, bits == 16),
             ColorType::RGBA(bits @ (8 | 16)) => (4, bits == 16),
-            other => anyhow::bail!("has the colours {other:?}, expected grey or RGB with 8 or 16 bits"),
+            other => return Err(Unreadable::Colours(other)),
         };
         let most = u64::from(width) * u64::from(tiler.side) * u64::from(samples);
-        ensure!(most <= MAX_BAND, "is {width} pixels wide, expected at most {MAX_BAND} samples in a row of tiles");
+        if most > MAX_BAND {
+            return Err(Unreadable::Wide { width });
+        }
         let georeference = Georeference::read(&mut decoder);
         let tiles = tiles((width, height), tiler.side, tiler.overlap).into_iter().enumerate().collect();
         let name = path.display().to_string();
@@ -138,7 +168,7 @@ impl Scene {
             Values::Words(values) => of_words(tile, samples, rows(values, width * samples, from, take)),
         };
         self.band = Some(band);
-        image.context("a tile with the wrong number of values")
+        image.ok_or(Unreadable::OddTile)
     }
 
     /// Reads the strips or tiles of the file that hold some rows.
@@ -152,14 +182,15 @@ impl Scene {
             for column in 0..across {
                 let index = down * across + column;
                 let (data_width, data_height) = self.decoder.chunk_data_dimensions(index);
-                let chunk = self.decoder.read_chunk(index).with_context(|| format!("piece {index} is damaged"))?;
+                let damaged = |source| Unreadable::Damaged { index, source };
+                let chunk = self.decoder.read_chunk(index).map_err(damaged)?;
                 let at = (column * chunk_width) as usize * self.samples as usize;
                 let line = data_width as usize * self.samples as usize;
                 let shape = Piece { top: down * chunk_height, height: data_height, line, at, stride };
                 match (&mut values, chunk) {
                     (Values::Bytes(into), DecodingResult::U8(from)) => shape.copy(&from, into, first, rows)?,
                     (Values::Words(into), DecodingResult::U16(from)) => shape.copy(&from, into, first, rows)?,
-                    _ => anyhow::bail!("piece {index} has other values than the file says"),
+                    _ => return Err(Unreadable::OtherValues(index)),
                 }
             }
         }
@@ -181,8 +212,8 @@ impl Piece {
         for row in self.top.max(first)..(self.top + self.height).min(first + rows) {
             let source = (row - self.top) as usize * self.line;
             let target = (row - first) as usize * self.stride + self.at;
-            let source = from.get(source..source + self.line).context("a piece that is too short")?;
-            into.get_mut(target..target + self.line).context("a piece that is too wide")?.copy_from_slice(source);
+            let source = from.get(source..source + self.line).ok_or(Unreadable::ShortPiece)?;
+            into.get_mut(target..target + self.line).ok_or(Unreadable::WidePiece)?.copy_from_slice(source);
         }
         Ok(())
     }
@@ -215,6 +246,7 @@ fn of_words(tile: Tile, samples: usize, values: Vec<u16>) -> Option<DynamicImage
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
     use tiff::encoder::{TiffEncoder, colortype};
     use tiff::tags::Tag;
 

@@ -1,6 +1,6 @@
 //! What every source gives: frames, one after the other.
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa_wire::Position;
 use image::RgbImage;
 use std::process::Child;

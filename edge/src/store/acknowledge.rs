@@ -1,7 +1,8 @@
 //! What the ground's commands do to the queue.
 
+use super::database::{Refusal, pack, unpack};
 use super::{COMMANDS, COUNTERS, MISMATCHED, QUEUE, REFUSED, RETIRED, Store, WINDOW, Waiting, add, key_of};
-use anyhow::Result;
+use crate::error::Result;
 use cssa_wire::MAX_PRIORITY;
 use cssa_wire::command::{SelectiveAck, Window, digest};
 use redb::ReadableTable;
@@ -18,15 +19,15 @@ impl Store {
         retired: &BTreeMap<u32, u32>,
         oldest: u64,
     ) -> Result<Option<Vec<(u32, u32)>>> {
-        self.with(|database| {
+        self.file.with(|database| {
             let write = database.begin_write()?;
             let mut gone = None;
             {
                 let (mut windows, mut counters) = (write.open_table(WINDOW)?, write.open_table(COUNTERS)?);
-                let kept = windows.get(())?.map(|bytes| postcard::from_bytes::<Window>(bytes.value())).transpose()?;
+                let kept = windows.get(())?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
                 let mut window = kept.unwrap_or_else(|| Window::after(oldest));
                 if window.take(counter) {
-                    windows.insert((), postcard::to_allocvec(&window)?.as_slice())?;
+                    windows.insert((), pack(&window)?.as_slice())?;
                     let mut queue = write.open_table(QUEUE)?;
                     let mut all = Vec::new();
                     for arrival in arrivals {
@@ -62,13 +63,13 @@ fn waiting_of(
     arrival: &SelectiveAck,
     queue: &redb::Table<'_, (u8, u8, u32), &[u8]>,
     retired: &BTreeMap<u32, u32>,
-) -> Result<Option<Vec<Waiting>>> {
+) -> Result<Option<Vec<Waiting>>, Refusal> {
     let (mut all, mut digests) = (Vec::new(), Vec::new());
     for sequence in arrival.numbers() {
         let mut found = None;
         for less in 0..=MAX_PRIORITY {
             if let Some(bytes) = queue.get((0, less, sequence))? {
-                found = Some(postcard::from_bytes::<Waiting>(bytes.value())?);
+                found = Some(unpack::<Waiting>(bytes.value())?);
             }
         }
         match (found, retired.get(&sequence)) {

@@ -3,15 +3,16 @@
 //! acknowledgement and retires its captions.
 
 mod acknowledge;
+mod database;
 
+use crate::error::{Error, Result};
 use crate::outcome::Dropped;
-use anyhow::{Context, Result};
 use cssa_wire::{self as wire, MAX_PRIORITY, Position};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use database::{Refusal, StoreFile, pack, unpack};
+use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
 /// Waiting captions, the most urgent first: how often it went out, 3 − priority, the sequence number.
 const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::new("queue");
@@ -25,9 +26,6 @@ const WINDOW: TableDefinition<(), &[u8]> = TableDefinition::new("window");
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
 const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
-
-/// Bytes of the file that are kept in memory.
-const CACHE: usize = 4 << 20;
 
 /// Counter of settled frames.
 pub const FRAMES: &str = "frames";
@@ -64,9 +62,8 @@ pub struct Contact {
 /// The store. After an error of the disk it opens its file anew, so that it goes on when there is room again.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
     limit: u64,
-    database: Mutex<Option<Database>>,
+    file: StoreFile,
 }
 
 /// A caption that is to be sent.
@@ -118,9 +115,9 @@ impl Caption {
 impl Store {
     /// Opens or makes the store in `folder`; the queue holds at most `limit` captions.
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-        let store = Self { path: folder.join("store.redb"), limit, database: Mutex::new(None) };
-        store.with(|database| {
+        std::fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
+        let store = Self { limit, file: StoreFile::new(folder.join("store.redb")) };
+        store.file.with(|database| {
             let write = database.begin_write()?;
             write.open_table(QUEUE)?;
             write.open_table(DONE)?;
@@ -133,27 +130,10 @@ impl Store {
         Ok(store)
     }
 
-    /// Runs `action` on the open database; an error closes it, so that the next call opens it again.
-    fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
-        let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match held.take() {
-            Some(database) => database,
-            None => {
-                let opened = Database::builder().set_cache_size(CACHE).create(&self.path);
-                opened.with_context(|| format!("{}", self.path.display()))?
-            }
-        };
-        let result = action(&database).with_context(|| format!("{}", self.path.display()));
-        if result.is_ok() {
-            *held = Some(database);
-        }
-        result
-    }
-
     /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
     /// is with the next queued one, and until then the frame would only be looked at again.
     pub fn settle(&self, key: Option<&str>, outcome: &Outcome) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let mut write = database.begin_write()?;
             if matches!(outcome, Outcome::Dropped(_)) {
                 write.set_durability(Durability::None)?;
@@ -172,7 +152,7 @@ impl Store {
                         numbers.insert((), sequence.wrapping_add(1))?;
                         let mut queue = write.open_table(QUEUE)?;
                         let waiting = Waiting { sequence, tries: 0, sent: 0, caption: caption.clone() };
-                        queue.insert(key_of(&waiting), postcard::to_allocvec(&waiting)?.as_slice())?;
+                        queue.insert(key_of(&waiting), pack(&waiting)?.as_slice())?;
                         add(&mut counters, QUEUED, 1)?;
                         while queue.len()? > self.limit {
                             queue.pop_last()?;
@@ -188,12 +168,12 @@ impl Store {
 
     /// Whether a frame is settled.
     pub fn is_done(&self, key: &str) -> Result<bool> {
-        self.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
+        self.file.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
     }
 
     /// Forgets settled frames that `gone` says can never come again.
     pub fn forget(&self, gone: impl Fn(&str) -> bool) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let write = database.begin_write()?;
             write.open_table(DONE)?.retain(|key, ()| !gone(key))?;
             Ok(write.commit()?)
@@ -202,7 +182,7 @@ impl Store {
 
     /// The most urgent captions of those that are `due`, at most `most`.
     pub fn peek(&self, most: usize, due: impl Fn(u32) -> bool) -> Result<Vec<Waiting>> {
-        self.with(|database| {
+        self.file.with(|database| {
             let queue = database.begin_read()?.open_table(QUEUE)?;
             let mut found = Vec::new();
             for entry in queue.iter()? {
@@ -211,7 +191,7 @@ impl Store {
                     break;
                 }
                 if due(key.value().2) {
-                    found.push(postcard::from_bytes::<Waiting>(waiting.value())?);
+                    found.push(unpack(waiting.value())?);
                 }
             }
             Ok(found)
@@ -221,7 +201,7 @@ impl Store {
     /// Marks captions as tried, on the disk, before anyone sends them, so that whatever happens then, their next packets say that
     /// they may be repeats. Gives those that are still there.
     pub fn mark(&self, packet: Vec<Waiting>) -> Result<Vec<Waiting>> {
-        self.with(|database| {
+        self.file.with(|database| {
             let write = database.begin_write()?;
             let mut marked = Vec::new();
             {
@@ -229,7 +209,7 @@ impl Store {
                 for waiting in packet {
                     let tried = Waiting { tries: waiting.tries.saturating_add(1), ..waiting };
                     if queue.get(key_of(&tried))?.is_some() {
-                        queue.insert(key_of(&tried), postcard::to_allocvec(&tried)?.as_slice())?;
+                        queue.insert(key_of(&tried), pack(&tried)?.as_slice())?;
                         marked.push(tried);
                     }
                 }
@@ -242,7 +222,7 @@ impl Store {
     /// Counts a packet of `bytes` that went out. Where nobody acknowledges, its captions retire when they went out `sends` times, or
     /// wait behind those that went out less often; else (`None`) they wait where they are.
     pub fn sent(&self, packet: &[Waiting], bytes: usize, sends: Option<u8>, contact: Option<&Contact>) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let mut write = database.begin_write()?;
             if sends.is_none() {
                 // With the next one that is marked.
@@ -261,16 +241,15 @@ impl Store {
                     if was_there && again.sent >= sends {
                         add(&mut counters, RETIRED, 1)?;
                     } else if was_there {
-                        queue.insert(key_of(&again), postcard::to_allocvec(&again)?.as_slice())?;
+                        queue.insert(key_of(&again), pack(&again)?.as_slice())?;
                     }
                 }
                 if let Some(contact) = contact {
                     let mut kept = write.open_table(CONTACT)?;
-                    let before =
-                        kept.get(())?.map(|bytes| postcard::from_bytes::<Contact>(bytes.value())).transpose()?;
+                    let before = kept.get(())?.map(|bytes| unpack::<Contact>(bytes.value())).transpose()?;
                     let is_new = before.is_none_or(|before| before.begun != contact.begun);
                     add(&mut counters, CONTACTS, i64::from(is_new))?;
-                    kept.insert((), postcard::to_allocvec(contact)?.as_slice())?;
+                    kept.insert((), pack(contact)?.as_slice())?;
                 }
             }
             Ok(write.commit()?)
@@ -279,7 +258,7 @@ impl Store {
 
     /// Takes a caption out of the queue that no packet of the link holds.
     pub fn give_up(&self, waiting: &Waiting) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let write = database.begin_write()?;
             {
                 let mut counters = write.open_table(COUNTERS)?;
@@ -294,7 +273,7 @@ impl Store {
 
     /// Counts something.
     pub fn count(&self, counter: &str) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let mut write = database.begin_write()?;
             write.set_durability(Durability::None)?;
             add(&mut write.open_table(COUNTERS)?, counter, 1)?;
@@ -304,26 +283,26 @@ impl Store {
 
     /// The contact that was at hand when the program ended.
     pub fn contact(&self) -> Result<Option<Contact>> {
-        self.with(|database| {
+        self.file.with(|database| {
             let kept = database.begin_read()?.open_table(CONTACT)?.get(())?;
-            Ok(kept.map(|bytes| postcard::from_bytes(bytes.value())).transpose()?)
+            kept.map(|bytes| unpack(bytes.value())).transpose()
         })
     }
 
     /// What waits begins anew as never sent: from now on the ground acknowledges.
     pub fn sends_anew(&self) -> Result<()> {
-        self.with(|database| {
+        self.file.with(|database| {
             let write = database.begin_write()?;
             {
                 let mut queue = write.open_table(QUEUE)?;
                 let mut sent = Vec::new();
                 for entry in queue.range((1, 0, 0)..)? {
-                    sent.push(postcard::from_bytes::<Waiting>(entry?.1.value())?);
+                    sent.push(unpack::<Waiting>(entry?.1.value())?);
                 }
                 for waiting in sent {
                     queue.remove(key_of(&waiting))?;
                     let anew = Waiting { sent: 0, ..waiting };
-                    queue.insert(key_of(&anew), postcard::to_allocvec(&anew)?.as_slice())?;
+                    queue.insert(key_of(&anew), pack(&anew)?.as_slice())?;
                 }
             }
             Ok(write.commit()?)
@@ -332,21 +311,21 @@ impl Store {
 
     /// Captions that wait.
     pub fn waiting(&self) -> Result<u64> {
-        self.with(|database| Ok(database.begin_read()?.open_table(QUEUE)?.len()?))
+        self.file.with(|database| Ok(database.begin_read()?.open_table(QUEUE)?.len()?))
     }
 
     /// All counters.
     pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
-        self.with(|database| {
+        self.file.with(|database| {
             let counters = database.begin_read()?.open_table(COUNTERS)?;
             let entries = counters.iter()?.map(|entry| entry.map(|(name, count)| (name.value().into(), count.value())));
-            Ok(entries.collect::<Result<_, _>>()?)
+            Ok(entries.collect::<Result<_, redb::StorageError>>()?)
         })
     }
 
     /// Writes what was settled without waiting for the disk.
     pub fn flush(&self) -> Result<()> {
-        self.with(|database| Ok(database.begin_write()?.commit()?))
+        self.file.with(|database| Ok(database.begin_write()?.commit()?))
     }
 }
 
@@ -354,7 +333,7 @@ fn key_of(waiting: &Waiting) -> (u8, u8, u32) {
     (waiting.sent, MAX_PRIORITY.saturating_sub(waiting.caption.priority), waiting.sequence)
 }
 
-fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result<()> {
+fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result<(), Refusal> {
     let count = counters.get(name)?.map_or(0, |count| count.value());
     counters.insert(name, count.saturating_add_signed(by))?;
     Ok(())

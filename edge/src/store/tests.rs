@@ -1,4 +1,5 @@
 use super::*;
+use anyhow::Result;
 use cssa_wire::command::{SelectiveAck, digest};
 
 fn caption(priority: u8) -> Caption {

@@ -7,7 +7,7 @@ mod range;
 pub use histogram::Histogram;
 pub use range::{Levels, METHODS, Method, Range};
 
-use crate::error::{Error, Result};
+use crate::error::{At, Error, Result, unexpected};
 use crate::graph::Name;
 use crate::ort_graphs::OrtGraphs;
 use cssa::bundle::Bundle;
@@ -19,6 +19,7 @@ use cssa::search;
 use cssa::spread;
 use cssa_captioner::{Runtime, Settings, Steps};
 use cssa_graph::onnx::{ModelProto, ValueInfoProto};
+use ndarray::{ArrayView2, Axis};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,30 +59,24 @@ impl ActivationObserver {
         self.sums.iter().map(|sum| (sum / self.count.max(1) as f64) as f32).collect()
     }
 
-    fn add(&mut self, values: &[f32], channels: Channels) {
+    fn add(&mut self, values: &[f32], channels: Channels) -> Result<()> {
         self.histogram.add(values);
         let (Channels::Blocks(count) | Channels::Columns(count)) = channels;
         self.largest.resize(count, 0.0);
         self.sums.resize(count, 0.0);
         self.count += values.len() / count;
-        let mut see = |channel: usize, values: &mut dyn Iterator<Item = f32>| {
-            let (mut largest, mut sum) = (self.largest[channel], 0f32);
-            for value in values {
-                largest = largest.max(value.abs());
-                sum += value;
-            }
+        let (shape, axis) = match channels {
+            Channels::Blocks(_) => ((count, values.len() / count), Axis(0)),
+            Channels::Columns(_) => ((values.len() / count, count), Axis(1)),
+        };
+        let values = ArrayView2::from_shape(shape, values).map_err(|error| unexpected!("{error}"))?;
+        for (channel, values) in values.axis_iter(axis).enumerate() {
+            let seen = |(largest, sum): (f32, f32), &value: &f32| (largest.max(value.abs()), sum + value);
+            let (largest, sum) = values.iter().fold((self.largest[channel], 0f32), seen);
             self.largest[channel] = largest;
             self.sums[channel] += f64::from(sum);
-        };
-        match channels {
-            Channels::Blocks(_) => {
-                let blocks = values.chunks_exact(values.len() / count).enumerate();
-                blocks.for_each(|(channel, block)| see(channel, &mut block.iter().copied()));
-            }
-            Channels::Columns(_) => {
-                (0..count).for_each(|channel| see(channel, &mut values.iter().skip(channel).step_by(count).copied()));
-            }
         }
+        Ok(())
     }
 }
 
@@ -181,17 +176,19 @@ pub fn observers(
     let observers: Rc<RefCell<ActivationObservers>> = Rc::default();
     let mut runtime = OrtGraphs::open(bundle, library, settings)?;
     let seen = Rc::clone(&observers);
-    let see = move |name: &str, values: &[f32]| {
-        if let Some(channels) = channels.get(name) {
-            seen.borrow_mut().entry(name.to_owned()).or_default().add(values, *channels);
+    let see = move |name: &str, values: &[f32]| match channels.get(name) {
+        Some(channels) => {
+            let mut seen = seen.borrow_mut();
+            seen.entry(name.to_owned()).or_default().add(values, *channels).at(|| name.to_owned())
         }
+        None => Ok(()),
     };
     let see = Rc::new(see);
     let observer = Rc::clone(&see);
     runtime.observe(Box::new(move |name, values| observer(name, values)));
     let search = bundle.strategy()?.settings();
     for input in images {
-        see(cssa_graph::names::IMAGE, input);
+        see(cssa_graph::names::IMAGE, input)?;
         let memory = runtime.encode(0, input)?;
         if !memory.iter().all(|x| x.is_finite()) {
             return Err(Error::NotFinite);

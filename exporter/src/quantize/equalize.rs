@@ -3,10 +3,11 @@
 //! are multiplied by. ReLU and max-pooling let positive factors through, so the network computes the same, and one scale a
 //! tensor fits all channels better.
 
-use super::{constant, extents};
+use super::constant;
 use crate::error::{Error, Result};
 use crate::graph;
 use cssa_graph::onnx::{GraphProto, ModelProto, NodeProto};
+use ndarray::Axis;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Factors stay within this and its inverse.
@@ -19,12 +20,10 @@ pub fn equalize(mut model: ModelProto, largest: &BTreeMap<String, Vec<f32>>) -> 
         let Some(channels) = largest.get(&pair.tensor) else { continue };
         let factors = factors(graph, &pair, channels)?;
         for name in &pair.writer {
-            let inner = constant(graph, name)?.dims.iter().skip(1).product::<i64>() as usize;
-            scale(graph, name, |at| 1.0 / factors[at / inner])?;
+            scale(graph, name, Axis(0), &factors.iter().map(|factor| 1.0 / factor).collect::<Vec<_>>())?;
         }
         for reader in &pair.readers {
-            let channel = reader.channels(graph)?;
-            scale(graph, &reader.weight, |at| factors[channel(at)])?;
+            scale(graph, &reader.weight, reader.inputs(), &factors)?;
         }
     }
     Ok(model)
@@ -44,11 +43,9 @@ struct Reader {
 }
 
 impl Reader {
-    /// From the place of a weight to the channel that it reads.
-    fn channels(&self, graph: &GraphProto) -> Result<impl Fn(usize) -> usize + use<>> {
-        let extents = extents(constant(graph, &self.weight)?);
-        let (inputs, inner, depthwise) = (extents[1], extents[2..].iter().product::<usize>(), self.depthwise);
-        Ok(move |at| if depthwise { at / inner } else { at / inner % inputs })
+    /// The axis of its weight that counts the channels that it reads: a depthwise convolution has one input a group.
+    fn inputs(&self) -> Axis {
+        Axis(usize::from(!self.depthwise))
     }
 }
 
@@ -86,9 +83,9 @@ fn groups(node: &NodeProto) -> i64 {
 fn factors(graph: &GraphProto, pair: &Pair, channels: &[f32]) -> Result<Vec<f32>> {
     let mut weights = vec![0f32; channels.len()];
     for reader in &pair.readers {
-        let channel = reader.channels(graph)?;
-        for (at, value) in graph::values(constant(graph, &reader.weight)?).into_iter().enumerate() {
-            weights[channel(at)] = weights[channel(at)].max(value.abs());
+        let weight = graph::array(constant(graph, &reader.weight)?)?;
+        for (largest, channel) in weights.iter_mut().zip(weight.axis_iter(reader.inputs())) {
+            *largest = channel.fold(*largest, |largest, value| largest.max(value.abs()));
         }
     }
     let factor = |(&a, &w): (&f32, &f32)| {
@@ -102,13 +99,15 @@ fn factors(graph: &GraphProto, pair: &Pair, channels: &[f32]) -> Result<Vec<f32>
     Ok(raw.into_iter().map(|factor| if factor > 0.0 { bounded(factor) } else { 1.0 }).collect())
 }
 
-/// Multiplies each value of a constant by a factor for its place.
-fn scale(graph: &mut GraphProto, name: &str, factor: impl Fn(usize) -> f32) -> Result<()> {
+/// Multiplies a constant by a factor for each index of an axis.
+fn scale(graph: &mut GraphProto, name: &str, axis: Axis, factors: &[f32]) -> Result<()> {
     let place = graph.initializer.iter_mut().find(|tensor| tensor.name == name);
     let tensor = place.ok_or_else(|| Error::NotConstant(name.into()))?;
-    let scaled: Vec<f32> =
-        graph::values(tensor).into_iter().enumerate().map(|(at, value)| value * factor(at)).collect();
-    *tensor = graph::floats(name, &extents(tensor), &scaled);
+    let mut array = graph::array(tensor)?;
+    for (mut channel, factor) in array.axis_iter_mut(axis).zip(factors) {
+        channel *= *factor;
+    }
+    *tensor = graph::constant(name, &array);
     Ok(())
 }
 

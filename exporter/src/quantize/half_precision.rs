@@ -215,7 +215,9 @@ fn halved(tensor: &TensorProto, name: &str) -> Result<TensorProto> {
 mod tests {
     use super::*;
     use crate::graph::{Extent, Graph};
+    use crate::weights::Dense;
     use anyhow::{Context, Result};
+    use ndarray::array;
 
     fn operator<'a>(model: &'a ModelProto, output: &str) -> Option<&'a NodeProto> {
         model.graph.as_ref()?.node.iter().find(|node| node.output.iter().any(|name| name == output))
@@ -226,7 +228,8 @@ mod tests {
         let shape = [Extent::Fixed(1), Extent::Fixed(2)];
         let mut graph = Graph::new("small");
         let x = graph.input("x", DataType::Float, &shape);
-        let y = graph.linear("layer", &x, (&[2, 2], &[1.0, 0.5, 0.25, 2.0]), &[0.0, 1.0]);
+        let layer = Dense { weight: array![[1.0, 0.5], [0.25, 2.0]], bias: array![0.0, 1.0] };
+        let y = graph.linear("layer", &x, &layer);
         let y = graph.softmax(&y);
         let y = graph.named_node("Add", "sum", &[&x, &y], &[]);
         let y = graph.layer_norm("norm", &y, &[1.0, 1.0], &[0.0, 0.0]);

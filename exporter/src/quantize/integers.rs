@@ -1,6 +1,7 @@
 //! Numbers as 8 bits: scales, zero points, and where a weight's channels are.
 
 use crate::calibrate::Range;
+use ndarray::{ArrayD, Axis, Zip};
 
 /// Scale and zero point of a U8 tensor that covers the range and 0.
 pub(super) fn unsigned_scale(range: Range) -> (f32, u8) {
@@ -17,37 +18,33 @@ pub(super) fn symmetric_scale(range: Range) -> f32 {
 /// A bias is kept below this many of its steps: half of what 32 bits hold, the rest is room for the sum it joins.
 pub(super) const MAX_BIAS: f32 = (1u32 << 30) as f32;
 
-/// S8 integers as bytes, and a scale for each index of `axis`, none below `floor` of its index: a channel whose weights
-/// are next to nothing must still leave its bias a scale that 32 bits can count in.
-pub(super) fn signed(
-    values: &[f32],
-    extents: &[usize],
-    axis: usize,
-    floor: impl Fn(usize) -> f32,
-) -> (Vec<u8>, Vec<f32>) {
-    let (channels, inner) = (extents[axis], extents[axis + 1..].iter().product::<usize>());
-    let channel = |n: usize| n / inner % channels;
-    let mut scales = vec![0f32; channels];
-    for (n, value) in values.iter().enumerate() {
-        scales[channel(n)] = scales[channel(n)].max(value.abs());
+/// S8 integers, and a scale for each index of `axis`, none below `floor` of its index: a channel whose weights are next to
+/// nothing must still leave its bias a scale that 32 bits can count in.
+pub(super) fn signed(values: &ArrayD<f32>, axis: Axis, floor: impl Fn(usize) -> f32) -> (ArrayD<i8>, Vec<f32>) {
+    let largest = values.axis_iter(axis).map(|channel| channel.fold(0f32, |largest, value| largest.max(value.abs())));
+    let scales = largest.enumerate().map(|(channel, largest)| (largest / 127.0).max(1e-10).max(floor(channel)));
+    let scales: Vec<f32> = scales.collect();
+    let mut integers = ArrayD::zeros(values.raw_dim());
+    for (mut integers, (values, scale)) in integers.axis_iter_mut(axis).zip(values.axis_iter(axis).zip(&scales)) {
+        Zip::from(&mut integers).and(&values).for_each(|integer, value| {
+            *integer = (value / scale).round().clamp(-127.0, 127.0) as i8;
+        });
     }
-    for (channel, scale) in scales.iter_mut().enumerate() {
-        *scale = (*scale / 127.0).max(1e-10).max(floor(channel));
-    }
-    let integer = |(n, value): (usize, &f32)| (value / scales[channel(n)]).round().clamp(-127.0, 127.0) as i8 as u8;
-    (values.iter().enumerate().map(integer).collect(), scales)
+    (integers, scales)
 }
 
-/// Output and input channel of the `n`th weight: `[outputs, inputs a group, …]` of a convolution with `inputs` input channels
-/// (axis 0), `[inputs, outputs]` of a linear layer (axis 1).
-pub(super) fn place(n: usize, extents: &[usize], axis: usize, inputs: usize) -> (usize, usize) {
-    if axis == 1 {
-        return (n % extents[1], n / extents[1]);
+/// Takes off the biases of a layer what its weights' rounding errors add to its outputs with the mean of every input channel:
+/// `errors` are `[outputs, inputs a group, …]` of a convolution, `[inputs, outputs]` of a linear layer (`axis`: the outputs').
+pub(super) fn correct(bias: &mut [f32], errors: &ArrayD<f32>, axis: Axis, means: &[f32]) {
+    let outputs = bias.len();
+    for (output, (bias, errors)) in bias.iter_mut().zip(errors.axis_iter(axis)).enumerate() {
+        let inputs = errors.len_of(Axis(0));
+        // Groups of input and of output channels lie in the same order.
+        let first = output * (means.len() / inputs) / outputs * inputs;
+        for (errors, mean) in errors.outer_iter().zip(&means[first..]) {
+            errors.iter().for_each(|error| *bias -= error * mean);
+        }
     }
-    let inner: usize = extents[2..].iter().product();
-    let (output, within) = (n / (inner * extents[1]), n / inner % extents[1]);
-    // Groups of input and of output channels lie in the same order.
-    (output, output * (inputs / extents[1]) / extents[0] * extents[1] + within)
 }
 
 #[cfg(test)]
@@ -66,12 +63,12 @@ mod tests {
     proptest! {
         #[test]
         fn weights_come_back_within_half_a_step(values in proptest::collection::vec(-9.0f32..9.0, 24)) {
-            for (extents, axis) in [([4, 6], 0), ([4, 6], 1)] {
-                let (integers, scales) = signed(&values, &extents, axis, |_| 0.0);
-                for (n, value) in values.iter().enumerate() {
-                    let scale = scales[if axis == 0 { n / 6 } else { n % 6 }];
-                    let back = f32::from(integers[n] as i8) * scale;
-                    prop_assert!((back - value).abs() <= scale * 0.5001);
+            let values = ArrayD::from_shape_vec(vec![4, 6], values).expect("24 values");
+            for axis in [0, 1] {
+                let (integers, scales) = signed(&values, Axis(axis), |_| 0.0);
+                for (at, value) in values.indexed_iter() {
+                    let scale = scales[at[axis]];
+                    prop_assert!((f32::from(integers[&at]) * scale - value).abs() <= scale * 0.5001);
                 }
             }
         }

@@ -25,7 +25,8 @@ use crate::graph::{self, Attribute, Name};
 use cssa::bundle::Target;
 use cssa_graph::names;
 use cssa_graph::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
-use integers::{MAX_BIAS, place, signed, symmetric_scale, unsigned_scale};
+use integers::{MAX_BIAS, correct, signed, symmetric_scale, unsigned_scale};
+use ndarray::{ArrayD, Axis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes 8 bits, and how.
@@ -218,8 +219,7 @@ impl Pass<'_> {
         let node = layer.node;
         let inputs = graph.node[node].input.clone();
         let axis = if graph.node[node].op_type == "Conv" { 0 } else { 1 };
-        let weight = constant(graph, &inputs[1])?;
-        let (values, extents) = (graph::values(weight), extents(weight));
+        let values = graph::array(constant(graph, &inputs[1])?)?;
         let mut bias = match inputs.get(2) {
             Some(bias) => Some((bias, graph::values(constant(graph, bias)?))),
             None => None,
@@ -228,16 +228,17 @@ impl Pass<'_> {
             (Some((_, values)), Some(input_scale)) => values[channel].abs() / (input_scale * MAX_BIAS),
             _ => 0.0,
         };
-        let (integers, scales) = signed(&values, &extents, axis, floor);
+        let (integers, scales) = signed(&values, Axis(axis), floor);
         if let (Some((name, bias)), Some(means)) = (&mut bias, self.plan.means.get(&layer.input)) {
-            for (n, (value, integer)) in values.iter().zip(&integers).enumerate() {
-                let (output, channel) = place(n, &extents, axis, means.len());
-                bias[output] -= (f32::from(*integer as i8) * scales[output] - value) * means[channel];
+            let mut errors = integers.mapv(f32::from);
+            for (mut errors, scale) in errors.axis_iter_mut(Axis(axis)).zip(&scales) {
+                errors *= *scale;
             }
+            correct(bias, &(errors - &values), Axis(axis), means);
             let tensor = graph.initializer.iter_mut().find(|tensor| tensor.name == **name);
             *tensor.ok_or_else(|| unexpected!("a bias that is gone"))? = graph::floats(name, &[bias.len()], bias);
         }
-        self.dequantize(&inputs[1], DataType::Int8, &extents, integers, &scales, axis);
+        self.dequantize(&inputs[1], DataType::Int8, values.shape(), raw(&integers), &scales, axis);
         graph.node[node].input[1] = names::dequantized(&inputs[1]);
         if let (Some((bias, values)), Some(input_scale)) = (bias, input_scale) {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
@@ -272,10 +273,9 @@ impl Pass<'_> {
             constant(graph, &name).is_ok().then_some(name)
         });
         for name in names.collect::<BTreeSet<_>>() {
-            let tensor = constant(graph, &name)?;
-            let extents = extents(tensor);
-            let (integers, scales) = signed(&graph::values(tensor), &extents, 0, |_| 0.0);
-            self.dequantize(&name, DataType::Int8, &extents, integers, &scales, 0);
+            let values = graph::array(constant(graph, &name)?)?;
+            let (integers, scales) = signed(&values, Axis(0), |_| 0.0);
+            self.dequantize(&name, DataType::Int8, values.shape(), raw(&integers), &scales, 0);
             for input in graph.node.iter_mut().flat_map(|node| &mut node.input).filter(|input| **input == name) {
                 *input = names::dequantized(&name);
             }
@@ -287,11 +287,10 @@ impl Pass<'_> {
     fn embedding(&mut self, graph: &mut GraphProto) -> Result<()> {
         let Some(at) = graph.node.iter().position(|node| node.name == names::EMBEDDING) else { return Ok(()) };
         let (table, tokens) = (graph.node[at].input[0].clone(), graph.node[at].input[1].clone());
-        let tensor = constant(graph, &table)?;
-        let (values, extents) = (graph::values(tensor), extents(tensor));
-        let (integers, scales) = signed(&values, &extents, 0, |_| 0.0);
+        let values = graph::array(constant(graph, &table)?)?;
+        let (integers, scales) = signed(&values, Axis(0), |_| 0.0);
         let (quantized, scale) = (names::quantized(&table), names::scale(&table));
-        self.initializers.push(bytes(&quantized, DataType::Int8, &extents, integers));
+        self.initializers.push(bytes(&quantized, DataType::Int8, values.shape(), raw(&integers)));
         self.initializers.push(graph::floats(&scale, &[scales.len(), 1], &scales));
         let axis = [("axis", Attribute::Int(0))];
         let float = [("to", Attribute::Int(DataType::Float as i64))];
@@ -311,6 +310,11 @@ fn constant<'a>(graph: &'a GraphProto, name: &str) -> Result<&'a TensorProto> {
 
 fn extents(tensor: &TensorProto) -> Vec<usize> {
     tensor.dims.iter().map(|&extent| extent as usize).collect()
+}
+
+/// Integers as a tensor holds them.
+fn raw(integers: &ArrayD<i8>) -> Vec<u8> {
+    integers.iter().map(|&integer| integer as u8).collect()
 }
 
 fn bytes(name: &str, kind: DataType, extents: &[usize], raw_data: Vec<u8>) -> TensorProto {
@@ -345,12 +349,15 @@ fn sort(graph: &mut GraphProto) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weights::Dense;
+    use ndarray::array;
 
     #[test]
     fn a_dead_channel_keeps_its_bias() -> Result<()> {
         let mut graph = graph::Graph::new("dead");
         let x = graph.input("x", DataType::Float, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
-        let y = graph.linear("layer", &x, (&[2, 2], &[1e-12, 1.0, 0.0, -1.0]), &[1.75, 0.5]);
+        let layer = Dense { weight: array![[1e-12, 1.0], [0.0, -1.0]], bias: array![1.75, 0.5] };
+        let y = graph.linear("layer", &x, &layer);
         graph.output("y", &y, &[graph::Extent::Fixed(1), graph::Extent::Fixed(2)]);
         let ranges = [("x".to_owned(), Range { low: 0.0, high: 6.0 })].into();
         let plan = Plan { target: Target::Cpu, float: &BTreeSet::new(), ranges: &ranges, means: &BTreeMap::new() };

@@ -116,7 +116,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let format = link::Format { framing: options.framing, apid: options.apid, checksum: options.checksum };
     let mut port = options.from.port(End::Ground, format);
     let stop = stop_flag()?;
-    receiver.receive(port.as_mut(), &stop, &mut |sender, taken| {
+    receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
             Ok(packet) if !options.quiet => {
                 for caption in &packet.captions {

@@ -1,7 +1,7 @@
 //! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
 use super::archive::{Archive, Archived};
-use anyhow::{Context, Result};
+use super::error::{Error, Result};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -43,19 +43,21 @@ struct Answer {
     last: i64,
 }
 
-/// Serves the archive at an address until `stop` is done; `ready` is told the address, whose port is a free one where it was 0.
-pub fn serve(
+/// Serves the archive at an address until `stop` is done; `ready` is told the address, whose port is a free one where it was 0: an
+/// error of its own, `E`, is given back and nothing is served.
+pub fn serve<E: From<Error>>(
     archive: Archive,
     listen: SocketAddr,
     stop: impl Future<Output = ()> + Send + 'static,
-    ready: impl FnOnce(SocketAddr) -> Result<()>,
-) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    ready: impl FnOnce(SocketAddr) -> Result<(), E>,
+) -> Result<(), E> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Server)?;
     let map = Arc::new(Map { archive: Mutex::new(archive), is_private: listen.ip().is_loopback() });
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| listen.to_string())?;
-        ready(listener.local_addr()?)?;
-        Ok(axum::serve(listener, router(map)).with_graceful_shutdown(stop).await?)
+        let unheard = |source| Error::Listen { address: listen, source };
+        let listener = tokio::net::TcpListener::bind(listen).await.map_err(unheard)?;
+        ready(listener.local_addr().map_err(Error::Server)?)?;
+        Ok(axum::serve(listener, router(map)).with_graceful_shutdown(stop).await.map_err(Error::Server)?)
     })
 }
 

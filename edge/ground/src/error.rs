@@ -1,0 +1,98 @@
+//! What goes wrong on the ground: with archives and bundles, with the link, and with what is written and shown of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why packets are not received and kept, or their captions not shown or exported. Its text leaves out that of its source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A bundle, a key or another file that cannot be used.
+    #[error(transparent)]
+    File(#[from] cssa::files::FileError),
+    /// A folder of bundles that cannot be listed.
+    #[error("{cause}")]
+    Folder {
+        /// Its path.
+        folder: PathBuf,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// There is no bundle to decode packets with.
+    #[error("no bundle in {0:?}")]
+    NoBundle(Vec<PathBuf>),
+    /// Two bundles have one id: their packets cannot be told apart.
+    #[error("{}: another bundle has its id {id:04x}, too", bundle.display())]
+    SharedId {
+        /// The second of them.
+        bundle: PathBuf,
+        /// The id.
+        id: u16,
+    },
+    /// An archive that cannot be opened, read or written.
+    #[error("{}", archive.display())]
+    Archive {
+        /// Its path.
+        archive: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A new archive whose tables cannot be made.
+    #[error("{}: cannot be made", archive.display())]
+    NewArchive {
+        /// Its path.
+        archive: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A statement that the database of an open archive refuses.
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    /// A database that is something else.
+    #[error("{}: is no archive of captions, expected a new file or one", .0.display())]
+    NoArchive(PathBuf),
+    /// An archive whose tables are those of an earlier version.
+    #[error("{}: an archive of an earlier version: export it, and begin a new one", .0.display())]
+    EarlierArchive(PathBuf),
+    /// An archive that neither takes a caption nor has it.
+    #[error("{}: caption {sequence} of {sender} was neither new nor there", archive.display())]
+    NotKept {
+        /// The archive's path.
+        archive: PathBuf,
+        /// Who sent the caption.
+        sender: String,
+        /// Its number.
+        sequence: u32,
+    },
+    /// A port that does not open or work.
+    #[error(transparent)]
+    Link(#[from] cssa_link::LinkError),
+    /// A command that cannot be packed.
+    #[error(transparent)]
+    Command(#[from] cssa_wire::command::CommandError),
+    /// Captions that cannot be written as CSV.
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    /// An address at which the map cannot be served.
+    #[error("{address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The map's server cannot be started, or fails.
+    #[error(transparent)]
+    Server(io::Error),
+}
+
+/// What this crate's functions give.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with all its sources, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let chain: Vec<String> =
+        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    chain.join(": ")
+}

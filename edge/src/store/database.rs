@@ -1,0 +1,73 @@
+//! The store's file: opened when it is needed and again after an error, and what an entry of it looks like in bytes.
+
+use crate::error::{Error, Result};
+use redb::Database;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of the file that are kept in memory.
+const CACHE: usize = 4 << 20;
+
+/// The file, open where nothing went wrong lately.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    path: PathBuf,
+    database: Mutex<Option<Database>>,
+}
+
+impl StoreFile {
+    /// A file that is not opened yet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, database: Mutex::new(None) }
+    }
+
+    /// Runs `action` on the open database; an error closes it, so that the next call opens it again.
+    pub(super) fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T, Refusal>) -> Result<T> {
+        let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match held.take() {
+            Some(database) => database,
+            None => {
+                let opened = Database::builder().set_cache_size(CACHE).create(&self.path);
+                opened.map_err(|error| self.refused(error.into()))?
+            }
+        };
+        let result = action(&database).map_err(|refusal| self.refused(refusal));
+        if result.is_ok() {
+            *held = Some(database);
+        }
+        result
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        let store = self.path.clone();
+        match refusal {
+            Refusal::Database(source) => Error::Store { store, source: Box::new(source) },
+            Refusal::Entry(source) => Error::Entry { store, source },
+        }
+    }
+}
+
+/// Why the database takes or gives nothing.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Of its own accord.
+    Database(redb::Error),
+    /// Because of what an entry holds.
+    Entry(postcard::Error),
+}
+
+impl<E: Into<redb::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+pub(super) fn pack(entry: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+    postcard::to_allocvec(entry).map_err(Refusal::Entry)
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    postcard::from_bytes(bytes).map_err(Refusal::Entry)
+}
