@@ -84,9 +84,8 @@ impl OrtGraphs {
         for (name, value) in &self.cross {
             inputs.push((name.as_str().into(), value.into()));
         }
-        let shape = self.own.shape();
         for (tensor, (name, _)) in self.own_names.iter().enumerate() {
-            inputs.push((name.as_str().into(), TensorRef::from_array_view((shape, self.own.values(tensor)))?.into()));
+            inputs.push((name.as_str().into(), TensorRef::from_array_view(self.own.values(tensor))?.into()));
         }
         let outputs = self.decoder.run(inputs).at(|| DECODER.into())?;
         for (tensor, (_, name)) in self.own_names.iter().enumerate() {
