@@ -104,6 +104,33 @@ fn every_crate_keeps_to_its_place() -> Result<()> {
     Ok(())
 }
 
+/// A library says what went wrong in types of its own, and takes settings, not command lines: anyhow and clap belong to `main.rs`
+/// and the commands and options beside it.
+#[test]
+fn anyhow_and_clap_stay_in_binaries() -> Result<()> {
+    let mut found = Vec::new();
+    for package in packages()?
+        .into_iter()
+        .filter(|package| !["cssa-terminal", "cross-crate-tests"].contains(&package.name.as_str()))
+    {
+        sources(&package.folder.join("src"), &mut found)?;
+    }
+    for path in found {
+        let shown = path.display().to_string();
+        if ["/main.rs", "/commands", "/options.rs"].iter().any(|binary| shown.contains(binary)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)?;
+        let library = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for one in ["anyhow::", "clap::"] {
+            let uses = library.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(one));
+            let is_tests = shown.ends_with("/tests.rs") || shown.contains("/tests/");
+            assert!(!uses || is_tests, "{shown} uses {one}");
+        }
+    }
+    Ok(())
+}
+
 /// What the graphs' tensors are called stands in one file.
 #[test]
 fn suffixes_of_tensors_are_written_once() -> Result<()> {

@@ -56,13 +56,22 @@ pub struct Quantiles {
     pub p95_ms: f64,
 }
 
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Captions.
+    pub count: usize,
+    /// Images that are captioned together.
+    pub batch: usize,
+}
+
 /// Captions `count` images or a few more, taken from `images` in turn, `batch` at a time, after three or more that are not
 /// counted. Times are those of one image, an equal share of what a batch takes.
 pub fn run(
     mut captioner: Captioner,
-    load: Duration,
+    loading: Duration,
     images: &[PathBuf],
-    (count, batch): (usize, usize),
+    Load { count, batch }: Load,
     settings: &Settings,
 ) -> Result<Report> {
     const WARM_UP: usize = 3;
@@ -79,7 +88,7 @@ pub fn run(
             packets += packets::pack(caption, &captioner.language(), n as u32)?.len();
         }
         if n == 0 {
-            first = load + started.elapsed();
+            first = loading + started.elapsed();
         }
         n += batch;
         if n >= WARM_UP + batch {
@@ -98,7 +107,7 @@ pub fn run(
         search: captioner.search(),
         batch,
         captions: captions.len(),
-        load_ms: load.as_secs_f64() * 1e3,
+        load_ms: loading.as_secs_f64() * 1e3,
         first_caption_ms: first.as_secs_f64() * 1e3,
         preprocessing: quantiles_of(|caption| caption.preprocessing),
         encoder,

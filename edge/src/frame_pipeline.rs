@@ -75,7 +75,7 @@ impl FramePipeline<'_> {
             self.together =
                 (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
             if self.failures >= FAILURES {
-                self.reload("model_failures", true, "the model fails again and again")?;
+                self.reload("model_failures", Model::reload, "the model fails again and again");
             }
             let pause = rest(self.peripherals.duty(), began.elapsed());
             std::thread::sleep(pause);
@@ -88,19 +88,21 @@ impl FramePipeline<'_> {
 
     /// Signs of life, and what came from outside.
     fn live(&mut self, damage: &Inbox<String>) -> Result<()> {
-        health::notify(false);
+        health::notify_alive();
         self.peripherals.kick();
         ensure!(!self.link_ended.load(Ordering::Relaxed), Error::Thread("the link"));
         if self.clock.jumped() {
             self.faults.record("clock_jumps", "the system's clock was set");
         }
         if let Ok(problem) = damage.try_recv() {
-            self.reload("model_damage", false, &problem)?;
+            self.reload("model_damage", Model::fall_back, &problem);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
             match self.model.self_test() {
                 Ok(()) => tracing::info!("self-test passed"),
-                Err(error) => self.reload("self_test_failures", true, &format!("self-test: {}", chain(&error)))?,
+                Err(error) => {
+                    self.reload("self_test_failures", Model::reload, &format!("self-test: {}", chain(&error)));
+                }
             }
         }
         let beat = Duration::from_secs(self.config.health.heartbeat_seconds);
@@ -115,12 +117,11 @@ impl FramePipeline<'_> {
         Ok(())
     }
 
-    /// Loads the model again, from the other slot where its own files are damaged. Without another the one in memory goes on:
-    /// its numbers are guarded, and it is all there is.
-    fn reload(&mut self, fault: &'static str, again: bool, why: &str) -> Result<()> {
+    /// Loads the model anew by `load`. Where that fails the one in memory goes on: its numbers are guarded, and it is all there is.
+    fn reload(&mut self, fault: &'static str, load: fn(&mut Model) -> Result<()>, why: &str) {
         self.faults.record(fault, why);
         self.failures = 0;
-        match self.model.reload(again) {
+        match load(&mut self.model) {
             Ok(()) => {
                 self.faults.record("model_reloads", why);
                 *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
@@ -129,7 +130,6 @@ impl FramePipeline<'_> {
             }
             Err(error) => tracing::error!("{}", chain(&error)),
         }
-        Ok(())
     }
 
     /// The captions of some frames, or why there is none.
@@ -189,7 +189,7 @@ impl FramePipeline<'_> {
         let queued = Caption { time, score: score(caption.score), priority, position, text: caption.text.clone() };
         // As if it went alone: shared packets cost less.
         let language = self.model.captioner.language();
-        let captions = vec![queued.numbered(u32::MAX, false)];
+        let captions = vec![queued.numbered(u32::MAX)];
         let alone = Packet { bundle: language.id, decimals: self.config.link.decimals, captions };
         let bytes = match alone.encode(&language.model, self.config.link.checksum) {
             Ok(packet) => packet.len() * usize::from(self.config.link.sends),
@@ -212,7 +212,7 @@ impl FramePipeline<'_> {
             if self.stopped() {
                 return;
             }
-            health::notify(false);
+            health::notify_alive();
             self.peripherals.kick();
             std::thread::sleep(TICK);
         }

@@ -1,6 +1,6 @@
 //! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is damaged.
 
-use super::config::ModelConfig;
+use super::config::{Config, HealthConfig, ModelConfig};
 use super::error::{Error, Result, chain};
 use super::health::golden::Golden;
 use super::health::scrub::Scrubber;
@@ -26,7 +26,9 @@ pub struct Model {
 impl Model {
     /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What was
     /// tried in vain is logged.
-    pub fn load(config: &ModelConfig, state: &Path, fallback: Option<PathBuf>, self_test: bool) -> Result<Self> {
+    pub fn load(config: &Config, fallback: Option<PathBuf>) -> Result<Self> {
+        let Config { model: config, state, health: HealthConfig { self_test, .. }, .. } = config;
+        let self_test = *self_test;
         let trusted = config.trust.as_deref().map(Trusted::read).transpose()?;
         let loader = Loader { config, trusted: trusted.as_ref(), self_test };
         let slots = Slots::open(state)?;
@@ -56,17 +58,29 @@ impl Model {
         Err(last.unwrap_or(Error::NoBundle))
     }
 
-    /// Loads again after damage: from the same place where `again` says that its files are whole, else from the other slot.
-    pub fn reload(&mut self, again: bool) -> Result<()> {
-        let loader = Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test };
-        let golden = |slots: &Option<Slots>, slot| slots.as_ref()?.good(slot).map(|good| good.golden.clone());
-        if again {
-            let golden = self.slot.and_then(|slot| golden(&self.slots, slot));
-            if let Ok((captioner, scrubber)) = loader.load(&self.place, golden.as_ref()) {
+    fn loader(&self) -> Loader<'_> {
+        Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test }
+    }
+
+    /// Loads again from the same place, or, where that fails, from the other slot.
+    pub fn reload(&mut self) -> Result<()> {
+        let good = self.slots.as_ref().zip(self.slot).and_then(|(slots, slot)| slots.good(slot));
+        let golden = good.map(|good| good.golden.clone());
+        match self.loader().load(&self.place, golden.as_ref()) {
+            Ok((captioner, scrubber)) => {
                 (self.captioner, self.scrubber) = (captioner, scrubber);
-                return Ok(());
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("{}: {}", self.place.display(), chain(&error));
+                self.fall_back()
             }
         }
+    }
+
+    /// Loads from the other slot: the files of this one are damaged.
+    pub fn fall_back(&mut self) -> Result<()> {
+        let loader = Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test };
         let (Some(slots), Some(slot)) = (&mut self.slots, self.slot) else {
             return Err(Error::NoOtherSlot(self.place.clone()));
         };

@@ -43,7 +43,7 @@ pub fn run(
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
-    let model = Model::load(&config.model, &config.state, fallback, config.health.self_test)?;
+    let model = Model::load(config, fallback)?;
     let (peripherals, problems) = match peripherals {
         Some(peripherals) => (peripherals, Vec::new()),
         None => Peripherals::open(&config.peripherals),
@@ -92,7 +92,7 @@ pub fn run(
         energy: (0.0, 0),
         control,
     };
-    health::notify(true);
+    health::notify_ready();
     let flown = pipeline.run(&frames, &damage);
     for frame in frames.try_iter().filter(|frame| frame.key.is_none()) {
         // What nobody will see again is accounted for.
@@ -102,7 +102,7 @@ pub fn run(
     pipeline.store.flush().ok();
     finished.store(true, Ordering::Relaxed);
     if let Some(command) = &command {
-        sources::end(command, true);
+        sources::kill(command);
     }
     // A camera that gives nothing must not keep the program from ending.
     let until = Instant::now() + LAST_FRAME;

@@ -46,7 +46,11 @@ fn export(options: Export) -> Result<()> {
         checkpoint: options.checkpoint.context("--checkpoint is missing")?,
         precision,
         target,
-        calibration: options.calibration.map(|folder| Calibration { folder, most, method: options.ranges }),
+        calibration: options.calibration.map(|folder| Calibration {
+            folder,
+            most,
+            method: options.ranges.map(Into::into),
+        }),
         validation: options.validation.map(|folder| Validation { folder, split, max_loss }),
         out: out.clone(),
         sign: options.sign,

@@ -53,7 +53,7 @@ pub(crate) struct Export {
     pub(crate) calibration_images: u16,
     /// How activation ranges are chosen; left out, by measurement.
     #[arg(long, value_enum)]
-    pub(crate) ranges: Option<Method>,
+    pub(crate) ranges: Option<Ranges>,
     /// Captioned dataset on which the score must hold: layer groups go back into float until it does.
     #[arg(long)]
     pub(crate) validation: Option<PathBuf>,
@@ -161,6 +161,29 @@ pub(crate) enum Target {
     Tensorrt,
     /// tract: S8 weights, float arithmetic.
     Tract,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Ranges {
+    /// All values seen.
+    Minmax,
+    /// All but one value in 100,000 at each end.
+    Percentile,
+    /// The clipping that leaves the distribution's information (Kullback–Leibler divergence, as TensorRT has it).
+    Entropy,
+    /// Least squared error of rounding and clipping together.
+    Mse,
+}
+
+impl From<Ranges> for Method {
+    fn from(ranges: Ranges) -> Self {
+        match ranges {
+            Ranges::Minmax => Self::Minmax,
+            Ranges::Percentile => Self::Percentile,
+            Ranges::Entropy => Self::Entropy,
+            Ranges::Mse => Self::Mse,
+        }
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -6,6 +6,7 @@ use crate::data::batches::{Batcher, Twins};
 use crate::data::rows::{Rows, Writer};
 use crate::data::samples::{Cached, Caches, Entry, Samples, Views};
 use crate::data::text::Synonyms;
+use crate::error::{Error, Result, ensure};
 use crate::evaluate::Captioner;
 use crate::net::{BackboneNet, FeatureShape, Mode, Parts, Store};
 use crate::progress::Progress;
@@ -13,7 +14,6 @@ use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::{Optimizer, Settings};
 use crate::stages::rewards::Rewards;
 use crate::stages::{mccl, rsic, scst};
-use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Search;
 use cssa::parameters;
@@ -128,7 +128,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let model = config.model(vocabulary.size());
     let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4;
     let dataset = made_up(count, &words, &mut random);
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir().map_err(Error::Cache)?;
     let shape = FeatureShape { cells: model.cells(), channels: model.backbone.channels() };
     let mut views = Vec::new();
     for view in 0..2 {
@@ -195,7 +195,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let strategy = Strategy::new(&model, Search::default(), None)?;
     let captioner = Captioner::new(parts, &vocabulary, strategy)?;
     let started = Instant::now();
-    let rows = samples.view_rows(0, 0).context("no features")?;
+    let rows = samples.view_rows(0, 0).ok_or(Error::Broken("no features"))?;
     captioner.captions(rows, count, "made up", &Progress)?;
     let evaluate = count as f64 / started.elapsed().as_secs_f64();
     Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
@@ -241,7 +241,8 @@ fn timed<B: Send>(
         }
         Ok(())
     })?;
-    ensure!(last.sum(Kind::Double).double_value(&[]).is_finite(), "the loss is no number");
+    let finite = last.sum(Kind::Double).double_value(&[]).is_finite();
+    ensure!(finite, Error::Diverged("the loss is no number".into()));
     optimizer.check()?;
     Ok((steps * batch) as f64 / started.elapsed().as_secs_f64())
 }
@@ -274,8 +275,9 @@ fn ask(config: &Config, steps: usize, PeerProgram { python, script }: PeerProgra
         "clip": config.rsic.clip, "bfloat16": config.network.precision == crate::net::Precision::Bfloat16,
     });
     let output = Command::new(python).arg(script).arg(settings.to_string()).output();
-    let output = output.with_context(|| format!("{} does not start", python.display()))?;
+    let output = output.map_err(Error::system(python, "does not start"))?;
     let problem = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
-    ensure!(output.status.success(), "{} failed: {problem}", script.display());
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{} printed something else", script.display()))
+    let refused = |problem: String| Error::Peer { script: script.into(), problem };
+    ensure!(output.status.success(), refused(format!("failed: {problem}")));
+    serde_json::from_slice(&output.stdout).map_err(|error| refused(format!("printed something else: {error}")))
 }

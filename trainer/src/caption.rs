@@ -1,7 +1,7 @@
 //! `trainer caption`: images without references, captioned by a run.
 
+use crate::error::{Error, Result, ensure};
 use crate::trained::Trained;
-use anyhow::{Result, ensure};
 use cssa::images::images;
 use cssa::model::Search;
 use cssa::preprocess;
@@ -35,31 +35,31 @@ impl From<(String, Hypothesis)> for Line {
 }
 
 /// Captions the images and those in folders, in the order of their names; `say` gets one JSON object an image. An image that cannot
-/// be read is an error that names it, after all others have been captioned.
-pub fn each(
+/// be read is an error that names it, after all others have been captioned; an error of `say`'s own, `E`, ends it at once.
+pub fn each<E: From<Error>>(
     trained: &Trained,
     paths: &[PathBuf],
     search: Search,
     n_best: Option<usize>,
-    say: &mut dyn FnMut(&str) -> Result<()>,
-) -> Result<()> {
-    let (images, captioner) = (images(paths)?, trained.captioner(search)?);
+    say: &mut dyn FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let (images, captioner) = (images(paths).map_err(Error::from)?, trained.captioner(search)?);
     let mut failed = Vec::new();
     for path in &images {
         let image = match preprocess::read(path) {
             Ok(image) => image,
             Err(error) => {
-                failed.push(error.to_string());
+                failed.push(error);
                 continue;
             }
         };
         let features = trained.features(&image)?;
         let chosen = captioner.caption(&features)?.into();
-        let list =
-            |best| Ok::<_, anyhow::Error>(captioner.n_best(&features, best)?.into_iter().map(Line::from).collect());
+        let list = |best| Ok::<_, Error>(captioner.n_best(&features, best)?.into_iter().map(Line::from).collect());
         let n_best = n_best.map(list).transpose()?;
-        say(&serde_json::to_string(&Captioned { image: path.display().to_string(), chosen, n_best })?)?;
+        let captioned = Captioned { image: path.display().to_string(), chosen, n_best };
+        say(&serde_json::to_string(&captioned).map_err(Error::from)?)?;
     }
-    ensure!(failed.is_empty(), "{} of {} images could not be read: {}", failed.len(), images.len(), failed.join("; "));
+    ensure!(failed.is_empty(), Error::UnreadableImages { failed, images: images.len() }.into());
     Ok(())
 }

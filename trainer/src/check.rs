@@ -1,6 +1,6 @@
 //! `trainer check-data`: what is wrong with a dataset, before a run finds out.
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::bundle::hexadecimal;
 use cssa::dataset::{DevRule, Listing, Split};
 use cssa::preprocess;

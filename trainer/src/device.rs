@@ -4,13 +4,13 @@
 //! is in the process; where that library lies beside the libtorch in use, the program starts itself once more with it
 //! preloaded (loading it later would need `unsafe`, which the workspace forbids).
 
-use anyhow::{Context, Result, bail};
+use crate::error::{Error, Result};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use tch::{Cuda, Device};
 
 /// What the user asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// CUDA where it is there, else the CPU.
     Auto,
@@ -29,18 +29,18 @@ pub fn join_cuda(choice: DeviceChoice) -> Result<()> {
         return Ok(());
     }
     let Some(library) = find_library() else { return Ok(()) };
-    let program = std::env::current_exe().context("own path is unknown")?;
+    let program = std::env::current_exe().map_err(Error::OwnPath)?;
     let mut preload = library.clone().into_os_string();
     if let Some(others) = std::env::var_os("LD_PRELOAD") {
         preload.push(":");
         preload.push(others);
     }
-    let failed = std::process::Command::new(&program)
+    let source = std::process::Command::new(&program)
         .args(std::env::args_os().skip(1))
         .env("LD_PRELOAD", preload)
         .env(PRELOADED, "1")
         .exec();
-    Err(failed).with_context(|| format!("{} cannot be started again with {}", program.display(), library.display()))
+    Err(Error::Restart { program, library, source })
 }
 
 /// The device that the choice stands for on this machine.
@@ -49,7 +49,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto => Ok(Device::cuda_if_available()),
         DeviceChoice::Cuda if Cuda::is_available() => Ok(Device::Cuda(0)),
-        DeviceChoice::Cuda => bail!("--device cuda: no CUDA device, or no {LIBRARY} on LD_LIBRARY_PATH"),
+        DeviceChoice::Cuda => Err(Error::NoCuda { library: LIBRARY }),
     }
 }
 

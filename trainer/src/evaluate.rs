@@ -2,9 +2,9 @@
 
 use crate::data::features::to_tensor;
 use crate::data::rows::Rows;
+use crate::error::{Error, Result};
 use crate::net::{Encoder, FeatureShape, Images, Keys, Mode, Parts, RsicDecoder, StepCache};
 use crate::progress::Progress;
-use anyhow::{Context, Result};
 use cssa::dataset::Captioned;
 use cssa::metrics::{self, Item, Scores};
 use cssa::search::{self, Hypothesis, Step, Strategy};
@@ -33,7 +33,7 @@ struct TchStep<'a> {
 }
 
 impl Step for TchStep<'_> {
-    type Error = anyhow::Error;
+    type Error = Error;
 
     fn step(&mut self, rows: search::Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {
         let search::Rows { position, images, tokens, parents } = rows;
@@ -98,7 +98,7 @@ impl<'a> Captioner<'a> {
     pub fn caption(&self, features: &Tensor) -> Result<(String, Hypothesis)> {
         let images = Images::of_features(features.shallow_clone());
         let found = self.search(&images, |step, count| self.strategy.captions(step, count))?;
-        let found = found.into_iter().next().context("the search gave no caption")?;
+        let found = found.into_iter().next().ok_or(Error::NoCaption)?;
         Ok(self.named(found))
     }
 

@@ -2,9 +2,9 @@
 
 use crate::data::features::Source;
 use crate::data::rows::Rows;
+use crate::error::{Error, Result, ensure};
 use crate::evaluate::{self, Captioner};
 use crate::progress::Progress;
-use anyhow::{Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split};
 
 /// Held-out images of all datasets.
@@ -42,12 +42,9 @@ impl<'a> HeldOut<'a> {
             let features = source.split_features(dataset, split, 0, progress)?;
             held.push(HeldOutImages { name: dataset.name.clone(), images, features });
         }
-        let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
         ensure!(
             !held.is_empty(),
-            "{}: no image of split {} is there, expected at least one",
-            names.join(", "),
-            split.name()
+            Error::NoImages { datasets: datasets.iter().map(|dataset| dataset.name.clone()).collect(), split }
         );
         Ok(Self(held))
     }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod config;
 pub mod data;
 pub mod device;
+mod error;
 pub mod evaluate;
 mod held_out;
 pub mod log;
@@ -19,3 +20,5 @@ pub mod stages;
 pub mod trained;
 pub mod tune;
 pub mod weights;
+
+pub use error::{Error, StateDictError};

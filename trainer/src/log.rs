@@ -3,8 +3,8 @@
 //! An event file is a sequence of TFRecords: length (u64, little-endian), its masked CRC-32C, the bytes of an `Event`
 //! (`tensorflow/core/util/event.proto`), their masked CRC-32C.
 
-use anyhow::{Context, Result};
-use cssa::files;
+use crate::error::{Error, Result};
+use cssa::files::{self, FileError};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -71,11 +71,11 @@ impl Log {
     /// The log of the run in `folder`; every start of the program has an event file of its own.
     pub fn open(folder: &Path) -> Result<Self> {
         let events = folder.join("events");
-        std::fs::create_dir_all(&events).with_context(|| format!("{} cannot be created", events.display()))?;
+        std::fs::create_dir_all(&events).map_err(Error::system(&events, "cannot be created"))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let path = events.join(format!("events.out.tfevents.{}.{}", now.as_secs(), std::process::id()));
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.with_context(|| format!("{} cannot be written", path.display()))?;
+        let file = file.map_err(Error::system(path, "cannot be written"))?;
         let log = Self { metrics: folder.join("metrics.json"), events: RefCell::new(file) };
         log.write(Event { file_version: Some("brain.Event:2".into()), ..Event::default() })?;
         Ok(log)
@@ -95,7 +95,7 @@ impl Log {
             return Ok(Vec::new());
         }
         let text = files::read_text(&self.metrics, 1 << 24)?;
-        serde_json::from_str(&text).with_context(|| format!("{}", self.metrics.display()))
+        Ok(serde_json::from_str(&text).map_err(|error| FileError::content(&self.metrics, error))?)
     }
 
     /// What a stage reached when it ended.
@@ -122,7 +122,7 @@ impl Log {
 
     fn write(&self, event: Event) -> Result<()> {
         let bytes = record(&event.encode_to_vec());
-        self.events.borrow_mut().write_all(&bytes).context("the event file cannot be written")
+        self.events.borrow_mut().write_all(&bytes).map_err(Error::Events)
     }
 }
 

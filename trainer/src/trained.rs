@@ -3,11 +3,11 @@
 use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
 use crate::data::samples::with_ends;
+use crate::error::{Error, Result, ensure};
 use crate::evaluate::{self, Captioner};
 use crate::held_out::{HeldOut, HeldOutImages};
 use crate::net::{BackboneNet, DgFormer, Mode, Parts, RsicDecoder, Store, to_array};
 use crate::progress::Progress;
-use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
 use cssa::dataset::Split;
 use cssa::model::{Model, Search};
@@ -157,7 +157,7 @@ fn golden(
         tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
     }
     let steps = tokens.iter().map(|tokens| tokens.len() - 1).min().unwrap_or_default();
-    ensure!(steps > 0, "golden vectors need an image that is not for training");
+    ensure!(steps > 0, Error::NoGolden);
     let tokens: Vec<i64> = tokens.iter().flat_map(|tokens| &tokens[..steps]).copied().collect();
     let (n, size, device) = (images.len() as i64, model.image_size as i64, store.device());
     tch::no_grad(|| {

@@ -1,8 +1,8 @@
 //! `trainer tune`: ways to search, compared on dev.
 
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::trained::Trained;
-use anyhow::{Context, Result};
 use cssa::dataset::Split;
 use cssa::model::{Consensus, Search};
 use std::path::{Path, PathBuf};
@@ -17,14 +17,15 @@ pub fn searches(beams: &[u8], length_exponents: &[f32], consensus: &[Consensus])
     plain.chain(wide).flat_map(with).collect()
 }
 
-/// The search with the highest CIDEr on dev, mean over the datasets; says what each gave.
-pub fn best(
+/// The search with the highest CIDEr on dev, mean over the datasets; says what each gave. An error of `say`'s own, `E`, is given
+/// back.
+pub fn best<E: From<Error>>(
     trained: &Trained,
     tried: &[Search],
     data: &[PathBuf],
     cache: &Path,
-    say: &mut dyn FnMut(&str) -> Result<()>,
-) -> Result<Search> {
+    say: &mut dyn FnMut(&str) -> Result<(), E>,
+) -> Result<Search, E> {
     let mut best: Option<(f64, Search)> = None;
     for &search in tried {
         let found = trained.evaluate(data, Split::Dev, search, cache, &Progress)?;
@@ -34,7 +35,7 @@ pub fn best(
             best = Some((cider, search));
         }
     }
-    Ok(best.context("nothing to try: give --beams or --consensus")?.1)
+    Ok(best.ok_or(Error::NothingToTry)?.1)
 }
 
 #[cfg(test)]

@@ -36,8 +36,8 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
     let images = images(&paths)?;
     let started = Instant::now();
     let (captioner, settings) = options.model.open()?;
-    let count = (options.count as usize, usize::from(options.batch));
-    let report = bench::run(captioner, started.elapsed(), &images, count, &settings)?;
+    let load = bench::Load { count: options.count as usize, batch: usize::from(options.batch) };
+    let report = bench::run(captioner, started.elapsed(), &images, load, &settings)?;
     if options.json {
         return print(&serde_json::to_string(&report)?);
     }

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting};
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
-use cssa_wire::Packet;
 use cssa_wire::command::{Command, Key, SelectiveAck};
+use cssa_wire::{self as wire, Packet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -198,7 +198,8 @@ impl Downlink {
     ) -> Result<Option<(Vec<u8>, usize)>> {
         let mut count = waiting.len();
         loop {
-            let captions = waiting[..count].iter().map(|w| w.caption.numbered(w.sequence, w.tries > 0)).collect();
+            let numbered = |w: &Waiting| wire::Caption { repeat: w.tries > 0, ..w.caption.numbered(w.sequence) };
+            let captions = waiting[..count].iter().map(numbered).collect();
             let packet = Packet { bundle: language.id, decimals: self.config.decimals, captions };
             match packet.encode(&language.model, self.config.checksum) {
                 Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {

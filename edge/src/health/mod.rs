@@ -44,10 +44,14 @@ impl Status {
     }
 }
 
-/// Tells systemd that the program is ready, or alive. Without systemd nothing happens.
-pub fn notify(ready: bool) {
-    let state = if ready { sd_notify::NotifyState::Ready } else { sd_notify::NotifyState::Watchdog };
-    let _absent = sd_notify::notify(&[state]);
+/// Tells systemd that the program is ready. Without systemd nothing happens.
+pub fn notify_ready() {
+    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Tells systemd's watchdog that the program is alive. Without systemd nothing happens.
+pub fn notify_alive() {
+    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
 }
 
 /// Sees the system's clock jump: it moved otherwise than the monotonic one.

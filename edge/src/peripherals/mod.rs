@@ -232,13 +232,13 @@ mod tests {
         let energy = all.end_energy();
         assert!(energy.is_some_and(|millijoules| (70.0..400.0).contains(&millijoules)), "{energy:?}");
         assert_eq!(all.errors, 0);
-        faults.fail(true);
+        faults.begin();
         assert!(all.is_triggered(), "a trigger that does not answer stops nothing");
         all.kick();
         all.begin_energy();
         assert_eq!(all.end_energy(), None);
         assert_eq!(all.errors, 3);
-        faults.fail(false);
+        faults.end();
         all.kick();
         assert!(!line.is_high_now());
     }

@@ -10,9 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Faults(Arc<AtomicBool>);
 
 impl Faults {
-    /// From now on every call fails, or none.
-    pub fn fail(&self, failing: bool) {
-        self.0.store(failing, Ordering::Relaxed);
+    /// From now on every call fails.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on no call fails.
+    pub fn end(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 
     fn check(&self) -> Result<(), Fault> {

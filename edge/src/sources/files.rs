@@ -19,12 +19,20 @@ const MAX_IMAGE: u64 = 1 << 30;
 /// A file that has not changed for so long is complete.
 const SETTLING: Duration = Duration::from_secs(2);
 
+/// A folder with images.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Its path.
+    pub path: PathBuf,
+    /// Go on looking for new images; else end when all have been seen.
+    pub watch: bool,
+}
+
 /// Images that appear in a folder, by name. A file counts as complete when it has not changed for two seconds, or between two
 /// looks; files whose names begin with a dot or end in `.part` are not looked at. A folder that is gone is waited for.
 #[derive(Debug)]
 pub struct FolderSource {
-    folder: PathBuf,
-    watch: bool,
+    folder: Folder,
     cutter: Cutter,
     waiting: VecDeque<Candidate>,
     unsettled: BTreeMap<PathBuf, (u64, SystemTime)>,
@@ -41,17 +49,17 @@ struct Candidate {
 impl FolderSource {
     /// A source that has looked at nothing yet.
     #[must_use]
-    pub fn new(folder: &Path, watch: bool, tiler: TilerConfig) -> Self {
+    pub fn new(folder: Folder, tiler: TilerConfig) -> Self {
         let (waiting, unsettled, given) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
-        Self { folder: folder.into(), watch, cutter: Cutter::new(tiler), waiting, unsettled, given }
+        Self { folder, cutter: Cutter::new(tiler), waiting, unsettled, given }
     }
 
     /// Looks for new files.
     fn look(&mut self) -> Result<()> {
-        let entries = match std::fs::read_dir(&self.folder) {
+        let entries = match std::fs::read_dir(&self.folder.path) {
             Ok(entries) => entries,
-            Err(error) if self.watch && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::path(&self.folder)(error)),
+            Err(error) if self.folder.watch && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::path(&self.folder.path)(error)),
         };
         let mut found = Vec::new();
         let mut unsettled = BTreeMap::new();
@@ -66,7 +74,7 @@ impl FolderSource {
             }
             let state = (metadata.len(), changed);
             let old = changed.elapsed().is_ok_and(|age| age >= SETTLING);
-            if old || !self.watch || self.unsettled.get(&path) == Some(&state) {
+            if old || !self.folder.watch || self.unsettled.get(&path) == Some(&state) {
                 found.push(Candidate { path, key });
             } else {
                 unsettled.insert(path, state);
@@ -94,7 +102,7 @@ impl Source for FolderSource {
                 return Ok(Next::Frame(frame));
             }
         }
-        Ok(if self.watch || !self.unsettled.is_empty() { Next::Nothing } else { Next::End })
+        Ok(if self.folder.watch || !self.unsettled.is_empty() { Next::Nothing } else { Next::End })
     }
 
     fn is_gone(&self, key: &str) -> bool {
@@ -244,12 +252,14 @@ mod tests {
         std::fs::write(path("a.jpg"), b"\xff\xd8 cut off")?;
         std::fs::write(path(".hidden.png"), b"")?;
         std::fs::write(path("notes.txt"), b"")?;
-        let mut source = FolderSource::new(folder.path(), true, TilerConfig { side: 300, overlap: 0.0 });
+        let watched = |watch| Folder { path: folder.path().into(), watch };
+        let tiler = TilerConfig { side: 300, overlap: 0.0 };
+        let mut source = FolderSource::new(watched(true), tiler);
         assert!(names(&mut source, &|_| false)?.is_empty(), "new files may still be written");
         let found = names(&mut source, &|_| false)?;
         assert_eq!(found, [("a.jpg".into(), false), ("b.png#0".into(), true), ("b.png#1".into(), true)]);
         assert!(names(&mut source, &|_| false)?.is_empty());
-        let mut second = FolderSource::new(folder.path(), false, TilerConfig { side: 300, overlap: 0.0 });
+        let mut second = FolderSource::new(watched(false), tiler);
         let found = names(&mut second, &|key| key.contains("a.jpg") || key.ends_with("#0"))?;
         assert_eq!(found, [("b.png#1".into(), true)]);
         assert!(matches!(second.next(&|_| true)?, Next::End));

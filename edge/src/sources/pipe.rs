@@ -1,7 +1,7 @@
 //! Frames that a command writes to its standard output, as a GStreamer pipeline of a camera does: JPEG after JPEG (MJPEG,
 //! `jpegenc ! fdsink`) or binary PPM (`P6`). After damage the reader goes on with the next frame that begins.
 
-use super::source::{Frame, Next, Running, Source, end};
+use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
 use crate::position::tags;
 use cssa::preprocess;
@@ -18,12 +18,21 @@ const MAX_SIDE: usize = 16_384;
 /// A command that ended is not started again sooner.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A command that writes frames.
+#[derive(Clone, Debug)]
+pub struct Pipe {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// A frame that comes while the last one is being captioned is dropped.
+    pub live: bool,
+    /// Start the command again when it ends; else end with it.
+    pub restart: bool,
+}
+
 /// A command's frames.
 #[derive(Debug)]
 pub struct PipeSource {
-    command: Vec<String>,
-    live: bool,
-    restart: bool,
+    pipe: Pipe,
     child: Running,
     output: Option<FrameReader<BufReader<ChildStdout>>>,
     started: Option<Instant>,
@@ -33,20 +42,12 @@ pub struct PipeSource {
 impl PipeSource {
     /// A source whose command is not started yet.
     #[must_use]
-    pub fn new(command: &[String], live: bool, restart: bool) -> Self {
-        Self {
-            command: command.to_vec(),
-            live,
-            restart,
-            child: Running::default(),
-            output: None,
-            started: None,
-            frames: 0,
-        }
+    pub fn new(pipe: Pipe) -> Self {
+        Self { pipe, child: Running::default(), output: None, started: None, frames: 0 }
     }
 
     fn start(&mut self) -> Result<()> {
-        let (program, arguments) = self.command.split_first().ok_or(Error::NoCommand)?;
+        let (program, arguments) = self.pipe.command.split_first().ok_or(Error::NoCommand)?;
         let mut started = Command::new(program);
         started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = started.spawn().map_err(|source| Error::Command { program: program.clone(), source })?;
@@ -87,12 +88,18 @@ impl Source for PipeSource {
                 Ok(Next::Frame(Frame { name, key: None, pixels, position, time }))
             }
             ended => {
-                let status = end(&self.child, ended.is_err());
+                let ended_well = match &ended {
+                    Ok(_) => wait(&self.child),
+                    Err(_) => {
+                        kill(&self.child);
+                        false
+                    }
+                };
                 self.output = None;
                 match ended {
-                    _ if self.restart => Ok(Next::Nothing),
-                    Ok(_) if status => Ok(Next::End),
-                    Ok(_) => Err(Error::CommandFailed(self.command[0].clone())),
+                    _ if self.pipe.restart => Ok(Next::Nothing),
+                    Ok(_) if ended_well => Ok(Next::End),
+                    Ok(_) => Err(Error::CommandFailed(self.pipe.command[0].clone())),
                     Err(error) => Err(Error::Stream(error)),
                 }
             }
@@ -100,7 +107,7 @@ impl Source for PipeSource {
     }
 
     fn is_live(&self) -> bool {
-        self.live
+        self.pipe.live
     }
 
     fn command(&self) -> Option<Running> {
@@ -110,7 +117,7 @@ impl Source for PipeSource {
 
 impl Drop for PipeSource {
     fn drop(&mut self) {
-        end(&self.child, true);
+        kill(&self.child);
     }
 }
 
@@ -320,10 +327,11 @@ mod tests {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("a.jpg"), jpeg()?)?;
         let command = ["cat".to_owned(), folder.path().join("a.jpg").display().to_string()];
-        let mut source = PipeSource::new(&command, false, false);
+        let pipe = |live, restart| Pipe { command: command.to_vec(), live, restart };
+        let mut source = PipeSource::new(pipe(false, false));
         assert!(matches!(source.next(&|_| false)?, Next::Frame(Frame { pixels: Ok(_), .. })));
         assert!(matches!(source.next(&|_| false)?, Next::End));
-        let mut source = PipeSource::new(&command, true, true);
+        let mut source = PipeSource::new(pipe(true, true));
         assert!(matches!(source.next(&|_| false)?, Next::Frame(_)));
         let mut frames = 0;
         for _ in 0..60 {
@@ -333,7 +341,11 @@ mod tests {
             }
         }
         assert!(frames >= 1, "the camera came back");
-        assert!(PipeSource::new(&["/no/such/camera".into()], true, true).next(&|_| false).is_err());
+        assert!(
+            PipeSource::new(Pipe { command: vec!["/no/such/camera".into()], live: true, restart: true })
+                .next(&|_| false)
+                .is_err()
+        );
         Ok(())
     }
 

@@ -56,11 +56,16 @@ pub trait Source: Send {
 /// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
 pub type Running = Arc<Mutex<Option<Child>>>;
 
-/// Waits for the command's end, killing it where it shall not go on; gives whether it ended well.
-pub fn end(command: &Running, kill: bool) -> bool {
-    let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() else { return false };
-    if kill {
+/// Waits for the command's end; gives whether it ended well.
+pub(super) fn wait(command: &Running) -> bool {
+    let child = command.lock().unwrap_or_else(PoisonError::into_inner).take();
+    child.is_some_and(|mut child| child.wait().is_ok_and(|status| status.success()))
+}
+
+/// Ends the command.
+pub fn kill(command: &Running) {
+    if let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() {
         child.kill().ok();
+        child.wait().ok();
     }
-    child.wait().is_ok_and(|status| status.success())
 }

@@ -104,11 +104,11 @@ pub enum Outcome {
 }
 
 impl Caption {
-    /// The caption as a packet holds it, under a number.
+    /// The caption as a packet holds it, under a number, sent for the first time.
     #[must_use]
-    pub fn numbered(&self, sequence: u32, repeat: bool) -> wire::Caption {
+    pub fn numbered(&self, sequence: u32) -> wire::Caption {
         let Self { time, score, priority, position, text } = self.clone();
-        wire::Caption { sequence, time, position, score, priority, repeat, text }
+        wire::Caption { sequence, time, position, score, priority, repeat: false, text }
     }
 }
 

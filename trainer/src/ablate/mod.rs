@@ -10,9 +10,9 @@ mod report;
 mod tables;
 
 use crate::config::Config;
+use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
 use crate::run::Places;
-use anyhow::{Result, ensure};
 use compare::Outcomes;
 use cssa::files;
 use tables::Cell;
@@ -46,8 +46,8 @@ pub fn ablate(
     progress: &Progress,
 ) -> Result<String> {
     let Request { table, cells, seeds } = request;
-    ensure!(*seeds >= 1, "--seeds is 0, expected 1 or more");
-    ensure!(*seeds <= 1000, "--seeds is {seeds}, expected at most 1000");
+    ensure!(*seeds >= 1, Error::setting("--seeds", seeds, "1 or more"));
+    ensure!(*seeds <= 1000, Error::setting("--seeds", seeds, "at most 1000"));
     tables::check_units(config)?;
     table.check(config)?;
     let row = |cell| Row { cell, outcomes: Outcomes::new() };

@@ -1,12 +1,12 @@
 //! What is kept of a cell's run: scores, and CIDEr-D of every image, so that runs are compared image by image.
 
 use crate::config::Config;
+use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
 use crate::run::{self, Places};
 use crate::trained::Trained;
-use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Dataset, Split};
-use cssa::files;
+use cssa::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,10 +43,11 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
     if path.exists() {
         run::check(config, places, progress)?;
         let text = files::read_text(&path, 1 << 26)?;
-        let known: Outcome = serde_json::from_str(&text).with_context(|| format!("{}: delete it", path.display()))?;
+        let known: Outcome =
+            serde_json::from_str(&text).map_err(|error| FileError::content(&path, format!("delete it: {error}")))?;
         let same =
             splits.len() == known.datasets.len() && splits.iter().all(|(_, _, name)| known.datasets.contains_key(name));
-        ensure!(same, "{} is of other datasets than --data: name another --out", path.display());
+        ensure!(same, Error::other_run(path, "is of other datasets than --data: name another --out"));
         return Ok(known);
     }
     run::train(config, places, device, progress)?;
@@ -69,7 +70,7 @@ fn run_matches(config: &Config, out: &Path) -> Result<()> {
     let path = out.join("config.toml");
     if path.exists() {
         let same = files::read_text(&path, 1 << 20)? == toml::to_string_pretty(config)?;
-        ensure!(same, "{} differs from --config: name another --out", path.display());
+        ensure!(same, Error::other_run(path, "differs from --config: name another --out"));
     }
     Ok(())
 }
@@ -77,6 +78,7 @@ fn run_matches(config: &Config, out: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     #[test]
     fn the_run_of_another_recipe_is_refused_by_name() -> Result<()> {

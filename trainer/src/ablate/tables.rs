@@ -5,7 +5,7 @@
 //! all of them. Steps follow from the batches: where MCCL's are larger, a cell without it has more steps, not more images.
 
 use crate::config::{Config, Schedule};
-use anyhow::{Result, bail, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::model::Decay;
 
 /// A table of the paper that can be made.
@@ -135,10 +135,7 @@ impl Table {
         let configs: Vec<Config> = cells.iter().map(|cell| cell.config(recipe)).collect();
         for (n, config) in configs.iter().enumerate() {
             if let Some(other) = configs[..n].iter().position(|other| other == config) {
-                let (one, two) = (cells[other].name, cells[n].name);
-                bail!(
-                    "with this recipe the cells {one} and {two} are the same, expected one that has what the table studies"
-                );
+                return Err(Error::SameCells { one: cells[other].name, other: cells[n].name });
             }
         }
         Ok(())
@@ -149,7 +146,8 @@ impl Table {
         let cells = self.cells();
         let known: Vec<&str> = cells.iter().map(|cell| cell.name).collect();
         for name in names {
-            ensure!(known.contains(&name.trim()), "--cells names {name:?}, expected some of {}", known.join(", "));
+            let (found, expected) = (format!("{name:?}"), format!("some of {}", known.join(", ")));
+            ensure!(known.contains(&name.trim()), Error::Unknown { field: "--cells", found, expected });
         }
         Ok(cells
             .into_iter()
@@ -171,8 +169,10 @@ impl Table {
 /// Passes can be compared only where both stages count them alike.
 pub(super) fn check_units(recipe: &Config) -> Result<()> {
     let same = recipe.mccl.unit == recipe.rsic.unit;
-    ensure!(same, "mccl.unit and rsic.unit differ, expected the same: equal budgets are counted in it");
-    ensure!(recipe.mccl.epochs > 0 && recipe.rsic.epochs > 0, "mccl.epochs or rsic.epochs is 0, expected both stages");
+    let (fields, problem) = ("mccl.unit and rsic.unit", "differ, expected the same: equal budgets are counted in it");
+    ensure!(same, Error::Contradiction { fields, problem });
+    let (fields, problem) = ("mccl.epochs or rsic.epochs", "is 0, expected both stages");
+    ensure!(recipe.mccl.epochs > 0 && recipe.rsic.epochs > 0, Error::Contradiction { fields, problem });
     Ok(())
 }
 

@@ -1,12 +1,11 @@
 //! `trainer bench` and `trainer golden`: this trainer beside other programs.
 
-use super::machine::start;
+use super::machine::{DeviceOption, start};
 use anyhow::Result;
 use cssa_terminal::print;
 use std::path::PathBuf;
 use trainer::bench;
 use trainer::config::Config;
-use trainer::device::DeviceChoice;
 use trainer::trained::Trained;
 
 /// Options of `trainer bench`.
@@ -32,7 +31,7 @@ pub(crate) struct BenchOptions {
     json: bool,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceChoice,
+    device: DeviceOption,
     /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
     #[arg(long, default_value_t = 0)]
     threads: u8,
@@ -55,7 +54,7 @@ pub(crate) struct GoldenOptions {
     out: PathBuf,
     /// Where to compute. GPUs convolve in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.
     #[arg(long, value_enum, default_value = "cpu")]
-    device: DeviceChoice,
+    device: DeviceOption,
 }
 
 /// Measures images a second.

@@ -1,13 +1,12 @@
 //! `trainer evaluate`, `trainer caption` and `trainer tune`: what a trained model says.
 
-use super::machine::{Machine, start};
+use super::machine::{DeviceOption, Machine, start};
 use anyhow::{Result, ensure};
 use cssa::dataset::Split;
 use cssa::files;
 use cssa::model::{Consensus, Search};
 use cssa_terminal::print;
 use std::path::PathBuf;
-use trainer::device::DeviceChoice;
 use trainer::progress::Progress;
 use trainer::trained::Trained;
 use trainer::{caption as captioning, score, tune};
@@ -52,7 +51,7 @@ pub(crate) struct CaptionOptions {
     n_best: Option<u8>,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceChoice,
+    device: DeviceOption,
     /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
     #[arg(long, default_value_t = 0)]
     threads: u8,

@@ -63,7 +63,7 @@ pub(crate) struct GalleryOptions {
 pub(crate) fn heatmap(options: HeatmapOptions) -> Result<()> {
     let HeatmapOptions { run, image, word, cell, hypotheses, out } = options;
     files::check_writable(&out)?;
-    let runs = run.iter().map(|run| Trained::read(run, tch::Device::Cpu)).collect::<Result<Vec<_>>>()?;
+    let runs = run.iter().map(|run| Trained::read(run, tch::Device::Cpu)).collect::<Result<Vec<_>, _>>()?;
     let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let caption = match hypotheses {
         Some(path) => {

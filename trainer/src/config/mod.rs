@@ -220,7 +220,8 @@ mod tests {
         let config = Config::read_with(&path, &changes.map(String::from))?;
         assert_eq!((config.rsic.epochs, config.data.repeat["UCM"]), (20, 2));
         assert_eq!(config.network.backbone.to_string(), "efficientnet-lite2");
-        let wrong = Config::read_with(&path, &["rsic.epoch=20".into()]).map_err(|error| format!("{error:#}"));
+        let wrong = Config::read_with(&path, &["rsic.epoch=20".into()])
+            .map_err(|error| format!("{:#}", anyhow::Error::from(error)));
         assert!(
             wrong.as_ref().is_err_and(|error| error.contains("--set rsic.epoch=20") && error.contains("epoch")),
             "{wrong:?}"

@@ -1,7 +1,7 @@
 //! How a recipe is read, changed on the command line, and checked.
 
 use super::Config;
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::files;
 use std::path::Path;
 
@@ -15,29 +15,31 @@ impl Config {
     pub fn read_with(path: &Path, changes: &[String]) -> Result<Self> {
         let mut recipe: toml::Table = files::read_toml(path)?;
         for change in changes {
-            set(&mut recipe, change).with_context(|| format!("--set {change}"))?;
+            set(&mut recipe, change).map_err(|problem| Error::Change { change: change.clone(), problem })?;
         }
-        let changed = || if changes.is_empty() { String::new() } else { format!(" with --set {}", changes.join(" ")) };
-        let config: Self =
-            recipe.try_into().map_err(one_line).with_context(|| format!("{}{}", path.display(), changed()))?;
-        config.validate().with_context(|| format!("{}{}", path.display(), changed()))?;
-        Ok(config)
+        let config = recipe.try_into().map_err(Error::Field).and_then(|config: Self| {
+            config.validate()?;
+            Ok(config)
+        });
+        config.map_err(|error| Error::Recipe { recipe: path.into(), changes: changes.into(), source: Box::new(error) })
     }
 
     pub(super) fn validate(&self) -> Result<()> {
         self.model(4).validate()?;
         self.search.validate()?;
         let (mccl, rsic, scst) = (&self.mccl, &self.rsic, &self.scst);
-        ensure!(self.data.views <= 64, "data.views is {}, expected 0 to 64", self.data.views);
+        ensure!(self.data.views <= 64, Error::setting("data.views", self.data.views, "0 to 64"));
         for (name, &repeat) in &self.data.repeat {
-            ensure!((1..=100).contains(&repeat), "data.repeat.{name} is {repeat}, expected 1 to 100");
+            ensure!(
+                (1..=100).contains(&repeat),
+                Error::setting(format_args!("data.repeat.{name}"), repeat, "1 to 100")
+            );
         }
         ensure!(
             (0.0..0.9).contains(&self.network.dropout),
-            "network.dropout is {}, expected 0 to below 0.9",
-            self.network.dropout
+            Error::setting("network.dropout", self.network.dropout, "0 to below 0.9")
         );
-        ensure!((0.0..=1.0).contains(&mccl.lambda), "mccl.lambda is {}, expected 0 to 1", mccl.lambda);
+        ensure!((0.0..=1.0).contains(&mccl.lambda), Error::setting("mccl.lambda", mccl.lambda, "0 to 1"));
         for (name, value) in [
             ("mccl.clip", mccl.clip),
             ("mccl.schedule", mccl.schedule.height()),
@@ -47,7 +49,7 @@ impl Config {
             ("scst.schedule", scst.schedule.height()),
             ("network.backbone_rate", self.network.backbone_rate),
         ] {
-            ensure!(value.is_finite() && value > 0.0, "{name} is {value}, expected more than 0");
+            ensure!(value.is_finite() && value > 0.0, Error::setting(name, value, "more than 0"));
         }
         for (name, value) in [
             ("rsic.weight_decay", rsic.weight_decay),
@@ -56,7 +58,7 @@ impl Config {
             ("scst.average", scst.average),
             ("scst.cross_entropy", scst.cross_entropy),
         ] {
-            ensure!((0.0..1.0).contains(&value), "{name} is {value}, expected 0 to below 1");
+            ensure!((0.0..1.0).contains(&value), Error::setting(name, value, "0 to below 1"));
         }
         for (name, value) in [
             ("mccl.accumulate", mccl.accumulate),
@@ -64,52 +66,46 @@ impl Config {
             ("scst.accumulate", scst.accumulate),
             ("scst.batch", scst.batch),
         ] {
-            ensure!(value >= 1, "{name} is 0, expected 1 or more");
+            ensure!(value >= 1, Error::setting(name, value, "1 or more"));
         }
-        ensure!((2..=64).contains(&scst.samples), "scst.samples is {}, expected 2 to 64", scst.samples);
+        ensure!((2..=64).contains(&scst.samples), Error::setting("scst.samples", scst.samples, "2 to 64"));
         ensure!(
             scst.invention_price.is_finite() && scst.invention_price >= 0.0,
-            "scst.invention_price is {}, expected 0 or more",
-            scst.invention_price
+            Error::setting("scst.invention_price", scst.invention_price, "0 or more")
         );
-        ensure!(scst.bleu.is_finite() && scst.bleu >= 0.0, "scst.bleu is {}, expected 0 or more", scst.bleu);
+        ensure!(scst.bleu.is_finite() && scst.bleu >= 0.0, Error::setting("scst.bleu", scst.bleu, "0 or more"));
         ensure!(
             mccl.temperature.is_finite() && mccl.temperature > 0.0,
-            "mccl.temperature is {}, expected more than 0",
-            mccl.temperature
+            Error::setting("mccl.temperature", mccl.temperature, "more than 0")
         );
         for (name, value) in [
             ("mccl.gamma_image", mccl.gamma_image),
             ("mccl.gamma_sentence", mccl.gamma_sentence),
             ("rsic.scene_weight", rsic.scene_weight),
         ] {
-            ensure!(value.is_finite() && value >= 0.0, "{name} is {value}, expected 0 or more");
+            ensure!(value.is_finite() && value >= 0.0, Error::setting(name, value, "0 or more"));
         }
-        ensure!(mccl.batch >= 2, "mccl.batch is {}, expected 2 or more: contrast needs negatives", mccl.batch);
-        ensure!(rsic.batch >= 1, "rsic.batch is 0, expected 1 or more");
-        ensure!(rsic.epochs + scst.epochs >= 1, "rsic.epochs and scst.epochs are 0: nothing learns to caption");
+        let negatives = "2 or more: contrast needs negatives";
+        ensure!(mccl.batch >= 2, Error::setting("mccl.batch", mccl.batch, negatives));
+        ensure!(rsic.batch >= 1, Error::setting("rsic.batch", rsic.batch, "1 or more"));
+        let (fields, problem) = ("rsic.epochs and scst.epochs", "are 0: nothing learns to caption");
+        ensure!(rsic.epochs + scst.epochs >= 1, Error::Contradiction { fields, problem });
         Ok(())
     }
 }
 
-/// An error of TOML's as one line.
-fn one_line(error: toml::de::Error) -> anyhow::Error {
-    let text = error.to_string();
-    anyhow!("{}", text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", "))
-}
-
-/// Sets a field, by its path, in a recipe.
-fn set(recipe: &mut toml::Table, change: &str) -> Result<()> {
-    let (path, value) = change.split_once('=').context("expected key=value, for example rsic.epochs=20")?;
+/// Sets a field, by its path, in a recipe, or says why not.
+fn set(recipe: &mut toml::Table, change: &str) -> Result<(), String> {
+    let (path, value) = change.split_once('=').ok_or("expected key=value, for example rsic.epochs=20")?;
     let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
     let parsed = parsed.and_then(|mut table| table.remove("value"));
     let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let mut parts: Vec<&str> = path.trim().split('.').collect();
-    let last = parts.pop().context("no key before =")?;
+    let last = parts.pop().ok_or("no key before =")?;
     let mut table = recipe;
     for part in parts {
         let next = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        table = next.as_table_mut().with_context(|| format!("{part} is no table"))?;
+        table = next.as_table_mut().ok_or_else(|| format!("{part} is no table"))?;
     }
     table.insert(last.to_owned(), value);
     Ok(())
@@ -118,6 +114,7 @@ fn set(recipe: &mut toml::Table, change: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
 
     #[test]
     fn what_a_recipe_cannot_say_is_one_line_that_names_it() -> Result<()> {
@@ -132,7 +129,7 @@ mod tests {
             ("seed.x=1", "recipe.toml"),
         ] {
             let refused = Config::read_with(&path, &[change.to_owned()]).err().context(change)?;
-            let line = format!("{refused:#}");
+            let line = format!("{:#}", anyhow::Error::from(refused));
             assert!(line.contains(expected) && !line.contains('\n'), "{line:?}, expected {expected}");
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::samples::{Entry, Samples, Shown, Views};
 use super::text::{self, Synonyms};
+use crate::error::Result;
 use crate::net::Images;
-use anyhow::Result;
 use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use tch::{Device, Tensor};
@@ -211,6 +211,7 @@ mod tests {
     use crate::data::rows::{Rows, Writer};
     use crate::data::samples::{Cached, Caches};
     use crate::net::FeatureShape;
+    use anyhow::Result;
     use cssa::dataset::{Captioned, Dataset, Split};
     use std::collections::BTreeMap;
 

@@ -3,10 +3,10 @@
 //! from, so a file with the right name is the right file.
 
 use super::rows::{Rows, Writer};
+use crate::error::{Error, Result};
 use crate::net::augment::{self, Augmentation, Orientation};
 use crate::net::{BackboneNet, FeatureShape};
 use crate::progress::{Progress, Stage};
-use anyhow::{Context, Result};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Model;
 use cssa::random::Random;
@@ -116,7 +116,8 @@ impl Source<'_> {
                 })
                 .collect();
             for (n, chunk) in chunks.enumerate() {
-                let pixels = decoders[n % threads].recv().context("a thread that decodes images has ended")??;
+                let pixels = decoders[n % threads].recv();
+                let pixels = pixels.map_err(|_| Error::Broken("a thread that decodes images has ended"))??;
                 then(chunk, &pixels.concat())?;
                 bar.advance(chunk.len());
             }

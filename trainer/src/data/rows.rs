@@ -2,7 +2,7 @@
 //!
 //! An unfinished file keeps its rows under `.part`, and the next run goes on after them.
 
-use anyhow::{Context, Result, ensure};
+use crate::error::{Error, Result, ensure};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -20,19 +20,25 @@ pub struct Rows {
 impl Rows {
     /// Opens a file of `rows` rows of `length` bytes.
     pub fn open(path: PathBuf, rows: usize, length: usize) -> Result<Self> {
-        let file = File::open(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
-        let (found, expected) = (file.metadata()?.len(), (rows * length) as u64);
-        ensure!(found == expected, "{} has {found} bytes, expected {expected}: delete it", path.display());
+        let file = File::open(&path).map_err(Error::system(&path, "cannot be opened"))?;
+        let (found, expected) = (file.metadata().map_err(Error::Cache)?.len(), (rows * length) as u64);
+        if found != expected {
+            return Err(Error::Rows { path, problem: format!("has {found} bytes, expected {expected}: delete it") });
+        }
         Ok(Self { file, path, rows, length })
     }
 
     /// Appends the bytes of row `row`.
     pub fn read(&self, row: usize, into: &mut Vec<u8>) -> Result<()> {
-        ensure!(row < self.rows, "{} has {} rows, not {row}", self.path.display(), self.rows);
+        ensure!(
+            row < self.rows,
+            Error::Rows { path: self.path.clone(), problem: format!("has {} rows, not {row}", self.rows) }
+        );
         let start = into.len();
         into.resize(start + self.length, 0);
         let offset = (row * self.length) as u64;
-        self.file.read_exact_at(&mut into[start..], offset).with_context(|| format!("{}", self.path.display()))
+        let read = self.file.read_exact_at(&mut into[start..], offset);
+        read.map_err(|source| Error::Path { path: self.path.clone(), source })
     }
 
     /// Bytes of a row.
@@ -63,32 +69,33 @@ impl Writer {
     /// Starts, or goes on after the whole rows that are there: gives their number, too.
     pub fn start(path: &Path, length: usize) -> Result<(Self, usize)> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+            std::fs::create_dir_all(folder).map_err(Error::system(folder, "cannot be created"))?;
         }
         let part = path.with_extension("part");
         let opened = OpenOptions::new().create(true).append(true).open(&part);
-        let file = opened.with_context(|| format!("{} cannot be written", part.display()))?;
-        file.try_lock().with_context(|| format!("{} is being written by another run", part.display()))?;
-        let done = file.metadata()?.len() as usize / length;
-        file.set_len((done * length) as u64)?;
+        let file = opened.map_err(Error::system(&part, "cannot be written"))?;
+        file.try_lock().map_err(|source| Error::Locked { path: part.clone(), source })?;
+        let done = file.metadata().map_err(Error::Cache)?.len() as usize / length;
+        file.set_len((done * length) as u64).map_err(Error::Cache)?;
         Ok((Self { file, part, path: path.to_path_buf() }, done))
     }
 
     /// Appends whole rows.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).with_context(|| format!("{} cannot be written", self.part.display()))
+        self.file.write_all(bytes).map_err(Error::system(&self.part, "cannot be written"))
     }
 
     /// Shows the file under its name.
     pub fn finish(self) -> Result<()> {
-        self.file.sync_all()?;
-        std::fs::rename(&self.part, &self.path).with_context(|| format!("{} cannot be written", self.path.display()))
+        self.file.sync_all().map_err(Error::Cache)?;
+        std::fs::rename(&self.part, &self.path).map_err(Error::system(self.path, "cannot be written"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     #[test]
     fn an_interrupted_file_goes_on_after_its_whole_rows() -> Result<()> {

@@ -2,9 +2,9 @@
 
 use super::features::to_tensor;
 use super::rows::Rows;
+use crate::error::{Error, Result, ensure};
 use crate::net::augment::{Augmentation, Orientation};
 use crate::net::{FeatureShape, Images};
-use anyhow::{Context, Result, ensure};
 use cssa::dataset::{Captioned, Dataset, Split, scene_class};
 use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
@@ -240,7 +240,7 @@ impl Samples {
             let sample = &self.images[image];
             match self.view(image, shown, random) {
                 Some(view) => {
-                    ensure!(fresh.is_empty(), "a batch shows known features after pixels");
+                    ensure!(fresh.is_empty(), Error::Broken("a batch shows known features after pixels"));
                     known.push((sample, view));
                 }
                 None => {
@@ -278,7 +278,7 @@ impl Samples {
         let mut bytes = Vec::new();
         for sample in rows {
             let cached = self.caches.cached[sample.dataset].pixels.as_ref();
-            cached.context("a dataset without cached pixels")?.read(sample.row, &mut bytes)?;
+            cached.ok_or(Error::Broken("a dataset without cached pixels"))?.read(sample.row, &mut bytes)?;
         }
         let size = self.caches.size as i64;
         Ok(Tensor::from_slice(&bytes).view([-1, 3, size, size]).to_device(device))

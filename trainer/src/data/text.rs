@@ -2,7 +2,7 @@
 //! synonym replacement. Synonyms are [WordNet's](super::wordnet); where it is not there, there are none.
 
 use super::wordnet;
-use anyhow::Result;
+use crate::error::Result;
 use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary, words};
 use sha2::{Digest, Sha256};

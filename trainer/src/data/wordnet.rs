@@ -8,7 +8,7 @@
 //! have to agree, nor do function words. A plural (`planes`) that is no lemma stands for its singular's sense, and has plurals
 //! for synonyms. Where no tagged text has a word, the order of its senses means nothing: it counts only if it has just one.
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::files;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use std::collections::BTreeMap;
@@ -118,6 +118,7 @@ fn singulars(word: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::Result;
 
     const SENSES: &str = "\
 airplane%1:06:00:: 02694015 1 13

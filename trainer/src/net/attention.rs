@@ -1,7 +1,7 @@
 //! Multi-head attention with an additive term before the softmax: Ω in MGA, the causal mask in the decoders.
 
 use super::{Linear, Store};
-use anyhow::Result;
+use crate::error::Result;
 use tch::{Device, Kind, Tensor};
 
 /// Softmax(φ(x)ᵀ ψ(y) / √d_k + Ω) δ(y), heads concatenated, then W.

@@ -3,8 +3,9 @@
 
 use super::store::{from_array, to_array};
 use super::{Precision, Store};
-use anyhow::{Context, Result, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::backbone::{Activation, BatchNorm, Convolution, Layer, Shortcut};
+use cssa::files::FileError;
 use cssa::model::Model;
 use cssa::parameters;
 use cssa::tensors::Array;
@@ -88,10 +89,9 @@ impl BackboneNet {
     pub fn unfreeze(&mut self, first: &str, store: &mut Store) -> Result<()> {
         let named = |layer: &Layer| convolutions(layer).iter().any(|c| is_part(&c.name, first));
         let found = self.plan.iter().position(named);
-        self.frozen = found
-            .with_context(|| format!("the backbone has no layer {first}, expected for example {}", self.example()))?;
+        self.frozen = found.ok_or_else(|| Error::NoLayer { found: first.into(), example: self.example() })?;
         for layer in self.plan[self.frozen..].iter().flat_map(convolutions) {
-            let folded = self.convolutions.get_mut(&layer.name).context("a layer without weights")?;
+            let folded = self.convolutions.get_mut(&layer.name).ok_or(Error::Broken("a layer without weights"))?;
             let parts = [("weight", &mut folded.weight), ("bias", &mut folded.bias)];
             for ((part, tensor), operand) in parts.into_iter().zip(&mut folded.operands) {
                 let name = format!("{}{}.{part}", parameters::BACKBONE, layer.name);
@@ -159,7 +159,7 @@ impl BackboneNet {
             all.insert(own(format!("{norm}.running_var")), constant(1.0));
         }
         let in_order = self.raw.iter().map(|(name, _)| name);
-        in_order.map(|name| Ok((name.clone(), all.remove(name).context("a tensor twice")?))).collect()
+        in_order.map(|name| Ok((name.clone(), all.remove(name).ok_or(Error::Broken("a tensor twice"))?))).collect()
     }
 
     /// Puts a checkpoint's values into the layers that are trained.
@@ -238,11 +238,11 @@ fn fold(
     let arrays: BTreeMap<&str, &Array> = tensors.iter().map(|(name, array)| (name.as_str(), array)).collect();
     let get = |name: String| {
         let name = format!("{}{name}", parameters::BACKBONE);
-        arrays.get(name.as_str()).copied().with_context(|| format!("tensor {name} is missing"))
+        arrays.get(name.as_str()).copied().ok_or(Error::TensorMissing(name))
     };
     let mut folded = BTreeMap::new();
     for layer in layers {
-        let norm = |part: &str| Ok::<_, anyhow::Error>(&get(format!("{}.{part}", layer.norm))?.data);
+        let norm = |part: &str| Ok::<_, Error>(&get(format!("{}.{part}", layer.norm))?.data);
         let [gain, shift, mean, variance] =
             [norm("weight")?, norm("bias")?, norm("running_mean")?, norm("running_var")?];
         let mut kernel = get(format!("{}.weight", layer.name))?.clone();
@@ -296,6 +296,6 @@ fn convolutions(layer: &Layer) -> Vec<Convolution> {
 pub fn read_weights(model: &Model, path: &std::path::Path) -> Result<Vec<(String, Array)>> {
     let tensors = crate::weights::read(path)?;
     let found = tensors.take(&parameters::backbone(model), parameters::BACKBONE)?;
-    ensure!(!found.is_empty(), "{}: no tensors", path.display());
+    ensure!(!found.is_empty(), FileError::content(path, "no tensors").into());
     Ok(found)
 }

@@ -2,7 +2,7 @@
 //! Add & Norm, Ω^l = G · d(l) added before the softmax.
 
 use super::{Allowed, Attention, FeedForward, LayerNorm, Linear, Mode, Precision, Store, dropout};
-use anyhow::Result;
+use crate::error::Result;
 use cssa::geometry;
 use cssa::model::{Decay, Model};
 use tch::{Kind, Tensor};

@@ -1,8 +1,8 @@
 //! From images to memory: the backbone's layers, as far as they are not cached, then the DG-former.
 
 use super::{BackboneNet, DgFormer, Mode, Parts};
+use crate::error::Result;
 use crate::net::augment::{self, Augmentation};
-use anyhow::Result;
 use tch::{Kind, Tensor};
 
 /// The images of a batch, as the cache has them: first those whose features are known, then those that are pixels.

@@ -2,7 +2,7 @@
 
 use super::precision::Precision;
 use super::store::Store;
-use anyhow::Result;
+use crate::error::Result;
 use cssa::model::LAYER_NORM_EPSILON;
 use tch::{Device, Tensor};
 

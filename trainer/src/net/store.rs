@@ -1,7 +1,7 @@
 //! The trained tensors of a model by name.
 
 use super::precision::Precision;
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::model::Model;
 use cssa::parameters::{self, Init, Parameter};
 use cssa::random::Random;
@@ -74,7 +74,7 @@ impl Store {
 
     /// A tensor of the model; it shares its memory with the store.
     pub fn get(&self, name: &str) -> Result<Tensor> {
-        self.tensors.get(name).map(Tensor::shallow_clone).ok_or_else(|| anyhow!("the model has no tensor {name}"))
+        self.tensors.get(name).map(Tensor::shallow_clone).ok_or_else(|| Error::NoTensor(name.into()))
     }
 
     /// A tensor of the model in the arithmetic of the layers, the same for everybody who asks. In FP32 it is the tensor itself.
@@ -103,17 +103,13 @@ impl Store {
     /// Overwrites a tensor's values.
     pub fn set(&self, name: &str, values: &Tensor) -> Result<()> {
         let mut tensor = self.get(name)?;
-        ensure!(
-            tensor.size() == values.size(),
-            "tensor {name} has shape {:?}, expected {:?}",
-            values.size(),
-            tensor.size()
-        );
+        let (found, expected) = (values.size(), tensor.size());
+        ensure!(found == expected, Error::Shape { tensor: name.into(), found, expected });
         let copied = tch::no_grad(|| {
             tensor.f_copy_(values)?;
             self.asked_operand(name).map_or(Ok(()), |mut operand| operand.f_copy_(values))
         });
-        copied.with_context(|| format!("tensor {name}"))
+        copied.map_err(|source| Error::Tensor { tensor: name.into(), source })
     }
 
     /// Copies of the model's values outside the backbone, on the CPU.

@@ -2,7 +2,7 @@
 
 use super::attention::causal_mask;
 use super::{Allowed, Attention, FeedForward, Keys, LayerNorm, Linear, Mode, Precision, Store, dropout};
-use anyhow::Result;
+use crate::error::Result;
 use cssa::model::{self, Model};
 use tch::{Kind, Tensor};
 

@@ -1,7 +1,7 @@
 //! What the train captions say, counted: for the link and for consensus decoding.
 
 use crate::data::datasets::read_datasets;
-use anyhow::Result;
+use crate::error::Result;
 use cssa::checkpoint::{DESCRIPTION, DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;

@@ -1,13 +1,14 @@
 //! Scores every epoch on dev and keeps the best checkpoint; without dev, the last.
 
+use crate::error::Result;
 use crate::evaluate::Captioner;
 use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::trained::Trained;
-use anyhow::{Result, bail};
 use cssa::checkpoint::{Checkpoint, Description, GOLDEN, WEIGHTS};
+use cssa::files::FileError;
 use cssa::language_model::LanguageModel;
 use cssa::model::Model;
 use cssa::search::{DocumentFrequencies, Strategy};
@@ -79,7 +80,7 @@ impl Evaluator<'_> {
         }
         let best = Checkpoint::read(self.out)?;
         if best.description.model != *model {
-            bail!("{}: its model differs from the run's", self.out.join(WEIGHTS).display());
+            return Err(FileError::content(&self.out.join(WEIGHTS), "its model differs from the run's").into());
         }
         self.store.restore(&best.tensors)?;
         self.backbone.restore(&best.tensors)

@@ -3,9 +3,9 @@
 use super::inputs;
 use super::places::{Places, Start};
 use crate::config::Config;
+use crate::error::{Error, Result, ensure};
 use crate::net::read_weights;
 use crate::progress::Progress;
-use anyhow::{Result, ensure};
 use cssa::checkpoint::{Checkpoint, Provenance};
 use cssa::dataset::{Dataset, Split};
 use cssa::model::Model;
@@ -60,13 +60,14 @@ pub(super) fn initial_state(
             let model = config.model(earlier.vocabulary.size());
             let fits = earlier.description.model == model;
             let differing = differing(&earlier.description.model, &model)?;
-            ensure!(fits, "{}: its model differs from the recipe's, expected the same: {differing}", run.display());
+            ensure!(fits, Error::OtherModel { run: run.clone(), differing });
             let styled = earlier.vocabulary.has_styles();
             ensure!(
                 styled == config.data.styles,
-                "{} has styles: {styled}, data.styles is {}: expected the same",
-                run.display(),
-                config.data.styles
+                Error::other_run(
+                    run,
+                    format!("has styles: {styled}, data.styles is {}: expected the same", config.data.styles)
+                )
             );
             let own = |(name, _): &&(String, _)| name.starts_with(cssa::parameters::BACKBONE);
             let backbone_tensors = earlier.tensors.iter().filter(own).cloned().collect();

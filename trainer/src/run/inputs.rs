@@ -2,7 +2,7 @@
 
 use super::places::{Places, Start};
 use crate::config::Config;
-use anyhow::{Context, Result, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::checkpoint::{Provenance, WEIGHTS};
 use cssa::dataset::Dataset;
 use cssa::files;
@@ -48,30 +48,26 @@ impl Inputs {
 
 /// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
 pub(super) fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
-    std::fs::create_dir_all(&places.out).with_context(|| format!("{} cannot be created", places.out.display()))?;
+    std::fs::create_dir_all(&places.out).map_err(Error::system(&places.out, "cannot be created"))?;
     let path = places.out.join("config.toml");
     if path.exists() {
         let known: Config = files::read_toml(&path)?;
         let same = known.without_epochs() == config.without_epochs();
-        ensure!(same, "{} differs from --config: name another --out for another recipe", path.display());
+        ensure!(same, Error::other_run(path, "differs from --config: name another --out for another recipe"));
         for (stage, before, now, next) in [
             ("mccl", known.mccl.epochs, config.mccl.epochs, Some("rsic")),
             ("rsic", known.rsic.epochs, config.rsic.epochs, Some("scst")),
             ("scst", known.scst.epochs, config.scst.epochs, None),
         ] {
             let begun = next.is_some_and(|next| places.out.join(format!("state/{next}.toml")).exists());
-            ensure!(
-                before == now || !begun,
-                "{}: {stage} had {before} epochs and the next stage has begun, so it cannot have {now} any more",
-                path.display()
-            );
+            ensure!(before == now || !begun, Error::StageOver { recipe: path, stage, before, now });
         }
     }
     let (inputs_path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
     if inputs_path.exists() {
         let same = files::read_text(&inputs_path, 1 << 20)? == text;
         let given = "--data, --backbone-weights, --from or --wordnet";
-        ensure!(same, "{} differs from {given}: name another --out", inputs_path.display());
+        ensure!(same, Error::other_run(inputs_path, format_args!("differs from {given}: name another --out")));
     }
     // Nothing of a run changes that is refused.
     files::write(&path, toml::to_string_pretty(config)?.as_bytes())?;

@@ -15,6 +15,7 @@ use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
 use crate::data::samples::{Cached, Caches, Samples};
 use crate::data::text::Synonyms;
+use crate::error::{Error, Result, ensure};
 use crate::held_out::HeldOut;
 use crate::log::Log;
 use crate::net::{BackboneNet, Parts, Store};
@@ -22,7 +23,6 @@ use crate::progress::Progress;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
-use anyhow::{Result, ensure};
 use cssa::checkpoint::{Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use evaluator::Evaluator;
@@ -63,7 +63,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
     let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.onto(device)?;
-    ensure!(!samples.images.is_empty(), "the datasets have no train image");
+    ensure!(!samples.images.is_empty(), Error::NoTrainImages);
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
         DevRule::Blocks | DevRule::Hash => HeldOut::collect(&source, &datasets, Split::Dev, progress)?,
@@ -71,7 +71,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 
     if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
         let (classes, width) = (samples.scenes as i64, model.width as i64);
-        ensure!(classes > 1, "rsic.scene_weight needs scene classes, and no file name tells two");
+        let (fields, problem) = ("rsic.scene_weight", "needs scene classes, and no file name tells two");
+        ensure!(classes > 1, Error::Contradiction { fields, problem });
         for (part, shape) in [("weight", &[classes, width][..]), ("bias", &[classes])] {
             let zeros = Tensor::zeros(shape, (Kind::Float, device));
             let _ = store.insert(format!("{}scene.{part}", Store::AUXILIARY), &zeros);
@@ -196,7 +197,11 @@ fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progre
 fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
     let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
     for name in config.data.repeat.keys() {
-        ensure!(names.contains(&name.as_str()), "data.repeat names {name}, expected one of {}", names.join(", "));
+        let expected = || format!("one of {}", names.join(", "));
+        ensure!(
+            names.contains(&name.as_str()),
+            Error::Unknown { field: "data.repeat", found: name.clone(), expected: expected() }
+        );
     }
     Ok(())
 }

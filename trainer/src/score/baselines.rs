@@ -3,8 +3,8 @@
 
 use super::is_in;
 use crate::data::features::Source;
+use crate::error::Result;
 use crate::progress::Progress;
-use anyhow::Result;
 use cssa::dataset::{Captioned, Listed, Listing, Split, scene_class};
 use cssa::metrics::{self, CiderScorer, Item};
 use std::collections::{BTreeMap, HashSet};

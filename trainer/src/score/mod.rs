@@ -11,9 +11,9 @@ pub use jars::{JarError, Jars};
 pub use statistics::{ClassRow, Images, Statistics};
 pub use text::lines;
 
-use anyhow::{Context, Result, bail, ensure};
+use crate::error::{Error, Result, ensure};
 use cssa::dataset::{Listed, Listing, Split};
-use cssa::files;
+use cssa::files::{self, FileError};
 use cssa::metrics::{self, Item, Scores};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -91,8 +91,8 @@ pub fn named(scores: &Scores) -> Named {
 /// Reads hypotheses, `{filename: caption}`.
 pub fn read_hypotheses(path: &Path) -> Result<BTreeMap<String, String>> {
     let text = files::read_text(path, 1 << 30)?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{}: expected a JSON object of filename: caption", path.display()))
+    let problem = |error| format!("expected a JSON object of filename: caption: {error}");
+    Ok(serde_json::from_str(&text).map_err(|error| FileError::content(path, problem(error)))?)
 }
 
 /// Whether an image of the file's split belongs to what was asked for; `dev` is counted to `train` here, as in the file.
@@ -103,24 +103,21 @@ fn is_in(entry: &Listed, split: Split) -> bool {
 /// The images of a split with their hypotheses. Every image needs one, every hypothesis an image of the dataset.
 pub fn items(listing: &Listing, split: Split, hypotheses: &BTreeMap<String, String>) -> Result<Vec<Item>> {
     let wanted: Vec<&Listed> = listing.entries.iter().filter(|entry| is_in(entry, split)).collect();
-    ensure!(!wanted.is_empty(), "{}: no image is in split {}", listing.file.display(), split.name());
+    let wrong = |problem: String| Error::from(FileError::content(&listing.file, problem));
+    ensure!(!wanted.is_empty(), wrong(format!("no image is in split {}", split.name())));
     let bare = wanted.iter().find(|entry| entry.captions.iter().all(|caption| caption.trim().is_empty()));
     if let Some(entry) = bare {
-        bail!("{}: image {} has no caption to score against", listing.file.display(), entry.filename);
+        return Err(wrong(format!("image {} has no caption to score against", entry.filename)));
     }
     let missing: Vec<&str> =
         wanted.iter().filter(|entry| !hypotheses.contains_key(&entry.filename)).map(|e| e.filename.as_str()).collect();
-    ensure!(
-        missing.is_empty(),
-        "{} of the {} images of split {} have no hypothesis, the first is {}: expected one for each",
-        missing.len(),
-        wanted.len(),
-        split.name(),
-        missing[0]
-    );
+    if let Some(&first) = missing.first() {
+        let (missing, images, first) = (missing.len(), wanted.len(), first.to_owned());
+        return Err(Error::NoHypothesis { missing, images, split, first });
+    }
     for name in hypotheses.keys() {
         let known = listing.entries.iter().any(|entry| entry.filename == *name);
-        ensure!(known, "hypothesis for {name}, which {} does not have", listing.file.display());
+        ensure!(known, Error::NoSuchImage { image: name.clone(), dataset: listing.file.clone() });
     }
     Ok(wanted
         .into_iter()

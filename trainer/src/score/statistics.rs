@@ -1,7 +1,7 @@
 //! What CIDEr does not tell of captions: how varied and how long they are, and which objects they invent and miss. With 95 %
 //! intervals over the images ([`cssa::metrics::bootstrap`]).
 
-use anyhow::{Context, Result};
+use crate::error::{Error, Result};
 use cssa::dataset::scene_class;
 use cssa::metrics::bootstrap::{Interval, mean_interval, ratio_interval};
 use cssa::metrics::objects::{Faithfulness, ObjectCounts, ObjectGroups};
@@ -97,7 +97,8 @@ impl<'a> Images<'a> {
             ("wrong", ratio(|counts| (usize::from(counts.is_wrong()), 1))),
         ];
         let bounds = |found: Option<Interval>| found.map(|Interval { low, high }| [low, high]);
-        let each = found.into_iter().map(|(name, found)| Ok((name, bounds(found).context("there is no image")?)));
+        let each =
+            found.into_iter().map(|(name, found)| Ok((name, bounds(found).ok_or(Error::Broken("there is no image"))?)));
         each.collect()
     }
 

@@ -1,7 +1,7 @@
 //! A page of images with their references and captions, right and wrong words coloured (paper figures 6 and 8). One file that
 //! needs nothing else: the images are inside it.
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::dataset::Listed;
 use cssa::metrics::{self, Item};
 use cssa::page::{embedded, escape};

@@ -4,9 +4,9 @@
 //! attends to in the DG-former's last layer (position attention), the cell framed. Columns: the image, then with DGP, with DGP
 //! but without decay, without DGP.
 
+use crate::error::{Error, Result, ensure};
 use crate::net::{DgFormer, Geometry, RsicDecoder};
 use crate::trained::Trained;
-use anyhow::{Context, Result, ensure};
 use cssa::preprocess;
 use cssa::vocabulary::TokenId;
 use image::imageops::FilterType;
@@ -46,12 +46,12 @@ const COLUMNS: [Geometry; 3] = [Geometry::Decaying, Geometry::Constant, Geometry
 /// Draws a heatmap. `runs` is one trained model, whose DGP is then reduced, or three: with DGP, trained without decay, trained
 /// without DGP.
 pub fn draw(runs: &[&Trained], request: &Request<'_>) -> Result<Heatmap> {
-    ensure!(runs.len() == 1 || runs.len() == 3, "{} runs, expected 1 or 3", runs.len());
+    ensure!(runs.len() == 1 || runs.len() == 3, Error::Heatmap(format!("{} runs, expected 1 or 3", runs.len())));
     let pixels = preprocess::read(request.image)?;
     let first = runs[0];
     let grid = first.model().grid();
     let (x, y) = request.cell;
-    ensure!(x < grid && y < grid, "cell {x},{y} is outside the grid of {grid} × {grid}");
+    ensure!(x < grid && y < grid, Error::Heatmap(format!("cell {x},{y} is outside the grid of {grid} × {grid}")));
     let caption = match &request.caption {
         Some(caption) => caption.clone(),
         None => first.caption(&pixels)?,
@@ -90,9 +90,9 @@ fn maps(
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let words = run.vocabulary().encode(caption);
     let asked = run.vocabulary().id(request.word);
-    ensure!(asked != TokenId::UNKNOWN, "the model does not know the word {:?}", request.word);
-    let place = words.iter().position(|word| *word == asked);
-    let place = place.with_context(|| format!("the word {:?} is not in the caption {caption:?}", request.word))?;
+    ensure!(asked != TokenId::UNKNOWN, Error::Heatmap(format!("the model does not know the word {:?}", request.word)));
+    let unsaid = || Error::Heatmap(format!("the word {:?} is not in the caption {caption:?}", request.word));
+    let place = words.iter().position(|word| *word == asked).ok_or_else(unsaid)?;
     let read: Vec<i64> =
         std::iter::once(TokenId::START).chain(words).take(place + 1).map(|token| i64::from(token.0)).collect();
     let features = run.features(pixels)?;
@@ -103,7 +103,7 @@ fn maps(
         let attended = decoder.attended(&tokens, &decoder.memory_keys(&memory));
         let (column, row) = request.cell;
         let cell = (row * run.model().grid() + column) as i64;
-        let last = seen.last().context("a DG-former without layers")?;
+        let last = seen.last().ok_or(Error::Broken("a DG-former without layers"))?;
         let values = |tensor: Tensor| Vec::<f32>::try_from(tensor.to_device(tch::Device::Cpu).contiguous());
         Ok((values(attended.get(0).get(place as i64))?, values(last.get(0).get(cell))?))
     })
@@ -112,7 +112,8 @@ fn maps(
 /// The image with attention from blue (least) over green to red (most), smooth between the cells.
 fn overlay(image: &RgbImage, attention: Vec<f32>, grid: usize) -> Result<RgbImage> {
     let (least, most) = attention.iter().fold((f32::MAX, f32::MIN), |(a, b), &x| (a.min(x), b.max(x)));
-    let cells = ImageBuffer::<Luma<f32>, _>::from_raw(grid as u32, grid as u32, attention).context("too few cells")?;
+    let cells = ImageBuffer::<Luma<f32>, _>::from_raw(grid as u32, grid as u32, attention);
+    let cells = cells.ok_or(Error::Broken("too few cells"))?;
     let smooth = image::imageops::resize(&cells, image.width(), image.height(), FilterType::Triangle);
     Ok(RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let heat = heat((smooth.get_pixel(x, y).0[0] - least) / (most - least).max(1e-12));

@@ -5,9 +5,9 @@ use super::optimizer::Optimizer;
 use super::state::State;
 use crate::data::batches::Batcher;
 use crate::data::samples::{Entry, Samples, Unit};
+use crate::error::{Error, Result, ensure};
 use crate::log::Log;
 use crate::progress::Progress;
-use anyhow::Result;
 use cssa::random::Random;
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
@@ -119,10 +119,12 @@ impl Epochs {
                         let sum = pending.drain(..).map(|loss| loss.double_value(&[])).sum::<f64>();
                         position.loss += sum;
                         let mean = position.loss / position.batches as f64;
-                        anyhow::ensure!(
+                        ensure!(
                             mean.is_finite(),
-                            "the loss is {mean} at step {}: lower the learning rate",
-                            position.step
+                            Error::Diverged(format!(
+                                "the loss is {mean} at step {}: lower the learning rate",
+                                position.step
+                            ))
                         );
                         bar.message(format!("loss {mean:.3} rate {rate:.1e}"));
                         log.step(self.stage, position.step, mean, rate, bar.rate())?;

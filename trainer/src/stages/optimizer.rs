@@ -6,9 +6,10 @@
 //! operands in bfloat16 those lie in a flat tensor too, and are made anew once a step.
 
 use crate::config::{Config, Network, Schedule};
+use crate::error::{Error, Result, ensure};
 use crate::net::{Store, from_array, to_array};
 use crate::progress::Progress;
-use anyhow::{Context, Result, bail, ensure};
+use cssa::files::FileError;
 use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
 
@@ -172,7 +173,7 @@ impl Optimizer {
 
     /// One step along the gradients collected; gives the learning rate.
     pub fn apply(&mut self) -> Result<f64> {
-        let gradient = self.gradient.take().context("a step without gradients")?;
+        let gradient = self.gradient.take().ok_or(Error::Broken("a step without gradients"))?;
         self.step += 1;
         let rate = rate(&self.settings, self.settings.before + self.step);
         tch::no_grad(|| self.update(gradient, rate));
@@ -211,7 +212,13 @@ impl Optimizer {
     /// An error where a weight is no number any more.
     pub fn check(&self) -> Result<()> {
         let finite = self.weights.sum(Kind::Double).double_value(&[]).is_finite();
-        ensure!(finite, "the weights are no numbers any more after step {}: lower the learning rate", self.step);
+        ensure!(
+            finite,
+            Error::Diverged(format!(
+                "the weights are no numbers any more after step {}: lower the learning rate",
+                self.step
+            ))
+        );
         Ok(())
     }
 
@@ -248,11 +255,8 @@ impl Optimizer {
                 let mut place = shaped(all, part);
                 let expected: Vec<usize> = place.size().iter().map(|&extent| extent as usize).collect();
                 if array.shape != expected {
-                    bail!(
-                        "{}: tensor {name} has shape {:?}, expected {expected:?}",
-                        tensors.path().display(),
-                        array.shape
-                    );
+                    let problem = format!("tensor {name} has shape {:?}, expected {expected:?}", array.shape);
+                    return Err(FileError::content(tensors.path(), problem).into());
                 }
                 tch::no_grad(|| place.copy_(&from_array(array, all.device())));
             }
@@ -302,6 +306,7 @@ pub fn rate(settings: &Settings, step: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::{Context, Result};
     use tch::Device;
 
     fn settings(schedule: Schedule) -> Settings {

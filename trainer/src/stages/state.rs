@@ -2,8 +2,8 @@
 //! epoch. Random streams are keyed by seed, stage, epoch and batch, and need no state of their own.
 
 use super::optimizer::Optimizer;
-use anyhow::{Context, Result, bail};
-use cssa::files;
+use crate::error::{Error, Result};
+use cssa::files::{self, FileError};
 use cssa::tensors::{self, Tensors};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ impl State {
     pub fn save(&self, stage: &str, position: &Position, optimizer: &Optimizer) -> Result<()> {
         optimizer.check()?;
         let folder = &self.folder;
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        std::fs::create_dir_all(folder).map_err(Error::system(folder, "cannot be created"))?;
         let file = format!("{stage}-{}-{}.safetensors", position.epoch, position.batches);
         let arrays = optimizer.arrays()?;
         tensors::write(&folder.join(&file), arrays.iter().map(|(name, array)| (name.as_str(), array)))?;
@@ -92,7 +92,8 @@ impl State {
         }
         let saved: Saved = files::read_toml(&path)?;
         if saved.tensors.contains('/') {
-            bail!("{}: tensors is {:?}, expected a file beside it", path.display(), saved.tensors);
+            let problem = format!("tensors is {:?}, expected a file beside it", saved.tensors);
+            return Err(FileError::content(&path, problem).into());
         }
         Ok(Some(saved))
     }

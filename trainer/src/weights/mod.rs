@@ -3,7 +3,7 @@
 mod pickle;
 mod pth;
 
-use anyhow::Result;
+use crate::error::Result;
 use cssa::tensors::Tensors;
 use std::path::Path;
 

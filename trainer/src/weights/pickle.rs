@@ -1,8 +1,11 @@
 //! Python's pickle, as far as a `state_dict` needs it (protocols 2 to 4, PEP 307 and 3154). Nothing is ever called: only
 //! dictionaries, tensors and their storages are understood, everything else stays an opaque value.
 
-use anyhow::{Context, Result, bail, ensure};
+use crate::error::{StateDictError, ensure};
 use std::collections::BTreeMap;
+
+/// What the reader of a `state_dict` gives.
+pub(super) type Result<T, E = StateDictError> = std::result::Result<T, E>;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +117,9 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let (Value::Text(name), Value::Text(module)) = (name, module) else { bail!("a global without a name") };
+                let (Value::Text(name), Value::Text(module)) = (name, module) else {
+                    return Err("a global without a name".into());
+                };
                 self.push(Value::Global(format!("{module}.{name}")));
             }
             b't' | b'l' => {
@@ -122,7 +127,7 @@ impl<'a> Machine<'a> {
                 self.push(Value::Sequence(items));
             }
             0x85..=0x87 => {
-                let start = self.stack.len().checked_sub(usize::from(operation - 0x84)).context("a short stack")?;
+                let start = self.stack.len().checked_sub(usize::from(operation - 0x84)).ok_or("a short stack")?;
                 let items = self.stack.split_off(start);
                 self.push(Value::Sequence(items));
             }
@@ -151,23 +156,28 @@ impl<'a> Machine<'a> {
                 self.push(built(called, arguments)?);
             }
             b'b' => drop(self.pop()?),
-            other => bail!("instruction 0x{other:02x} is none that a state_dict needs"),
+            other => {
+                let problem = format!("instruction 0x{other:02x} is none that a state_dict needs");
+                return Err(StateDictError::Malformed(problem));
+            }
         }
         Ok(false)
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(length).context("the pickle is cut off")?;
+        let (head, rest) = self.rest.split_at_checked(length).ok_or("the pickle is cut off")?;
         self.rest = rest;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        Ok(self.take(N)?.try_into()?)
+        let (head, rest) = self.rest.split_first_chunk().ok_or("the pickle is cut off")?;
+        self.rest = rest;
+        Ok(*head)
     }
 
     fn line(&mut self) -> Result<String> {
-        let end = self.rest.iter().position(|&byte| byte == b'\n').context("the pickle is cut off")?;
+        let end = self.rest.iter().position(|&byte| byte == b'\n').ok_or("the pickle is cut off")?;
         let line = std::str::from_utf8(self.take(end)?)?.to_owned();
         self.take(1)?;
         Ok(line)
@@ -184,18 +194,18 @@ impl<'a> Machine<'a> {
     }
 
     fn pop(&mut self) -> Result<Value> {
-        self.stack.pop().context("a short stack")
+        Ok(self.stack.pop().ok_or("a short stack")?)
     }
 
     fn since_mark(&mut self) -> Result<Vec<Value>> {
-        let start = self.marks.pop().context("no mark")?;
-        ensure!(start <= self.stack.len(), "a short stack");
+        let start = self.marks.pop().ok_or("no mark")?;
+        ensure!(start <= self.stack.len(), "a short stack".into());
         Ok(self.stack.split_off(start))
     }
 
     fn remember(&mut self, at: u32) -> Result<()> {
         // A container may be remembered before it is filled; nothing in a state_dict recalls one.
-        let value = match self.stack.last().context("a short stack")? {
+        let value = match self.stack.last().ok_or("a short stack")? {
             Value::Dictionary(_) => Value::Opaque,
             value => value.clone(),
         };
@@ -204,14 +214,14 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, at: u32) -> Result<()> {
-        let value = self.memo.get(&at).context("nothing remembered")?.clone();
+        let value = self.memo.get(&at).ok_or("nothing remembered")?.clone();
         self.push(value);
         Ok(())
     }
 
     fn extend(&mut self, items: Vec<Value>) -> Result<()> {
         let Some(Value::Dictionary(entries)) = self.stack.last_mut() else { return Ok(()) };
-        ensure!(items.len().is_multiple_of(2), "a key without a value");
+        ensure!(items.len().is_multiple_of(2), "a key without a value".into());
         let mut items = items.into_iter();
         while let (Some(key), Some(value)) = (items.next(), items.next()) {
             entries.push((key, value));
@@ -240,14 +250,14 @@ fn long(bytes: &[u8]) -> Value {
 
 /// `('storage', type, key, location, elements, …)`.
 fn storage(identity: Value) -> Result<Value> {
-    let Value::Sequence(parts) = identity else { bail!("a storage that is no tuple") };
+    let Value::Sequence(parts) = identity else { return Err("a storage that is no tuple".into()) };
     match parts.as_slice() {
         [Value::Text(kind), Value::Global(element), Value::Text(key), _, Value::Integer(count), ..]
             if kind == "storage" =>
         {
             Ok(Value::Storage(element.clone(), key.clone(), *count))
         }
-        _ => bail!("a persistent object that is no storage"),
+        _ => Err("a persistent object that is no storage".into()),
     }
 }
 
@@ -259,7 +269,7 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
         "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
             let [Value::Storage(element, key, _), Value::Integer(offset), size, stride, ..] = arguments.as_slice()
             else {
-                bail!("a tensor without storage, offset, size and stride");
+                return Err("a tensor without storage, offset, size and stride".into());
             };
             Ok(Value::Tensor(TensorValue {
                 element: element.clone(),
@@ -269,15 +279,15 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
                 stride: integers(stride)?,
             }))
         }
-        "torch._utils._rebuild_parameter" => arguments.into_iter().next().context("a parameter without a tensor"),
+        "torch._utils._rebuild_parameter" => Ok(arguments.into_iter().next().ok_or("a parameter without a tensor")?),
         _ => Ok(Value::Opaque),
     }
 }
 
 fn integers(value: &Value) -> Result<Vec<i64>> {
-    let Value::Sequence(items) = value else { bail!("a size that is no tuple") };
+    let Value::Sequence(items) = value else { return Err("a size that is no tuple".into()) };
     items
         .iter()
-        .map(|item| if let Value::Integer(n) = item { Ok(*n) } else { bail!("a size that is no integer") })
+        .map(|item| if let Value::Integer(n) = item { Ok(*n) } else { Err("a size that is no integer".into()) })
         .collect()
 }

@@ -1,8 +1,8 @@
 //! `torch.save` of a `state_dict`: a ZIP archive with `data.pkl` and a file a storage (since torch 1.6), or before that five
 //! pickles and the storages in one stream.
 
-use super::pickle::{self, TensorValue, Value};
-use anyhow::{Context, Result, bail, ensure};
+use super::pickle::{self, Result, TensorValue, Value};
+use crate::error::{Error, StateDictError, ensure};
 use cssa::files;
 use cssa::tensors::{Array, Tensors};
 use half::{bf16, f16};
@@ -16,21 +16,25 @@ const ZIP: &[u8] = b"PK";
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 
 /// Reads the floating-point tensors of a `.pth` file.
-pub(super) fn read(path: &Path) -> Result<Tensors> {
+pub(super) fn read(path: &Path) -> Result<Tensors, Error> {
     let bytes = files::read(path, MAX_FILE)?;
     let found = if bytes.starts_with(ZIP) { zipped(&bytes) } else { stream(&bytes) };
-    let arrays = found.with_context(|| format!("{} is not a state_dict that torch.save wrote", path.display()))?;
+    let arrays = found.map_err(|source| Error::StateDict { path: path.into(), source })?;
     Ok(Tensors::new(path, arrays))
 }
 
 fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
     let names: Vec<String> = archive.file_names().map(|name| Ok(name?.into_owned())).collect::<Result<_>>()?;
-    let place = names.into_iter().find(|name| name.ends_with("/data.pkl")).context("it has no data.pkl")?;
+    let place = names.into_iter().find(|name| name.ends_with("/data.pkl")).ok_or("it has no data.pkl")?;
     let folder = place.trim_end_matches("data.pkl").to_owned();
     let mut entry = |name: &str| -> Result<Vec<u8>> {
-        let mut file = archive.by_name(name).with_context(|| format!("it has no {name}"))?;
-        ensure!(file.size() <= bytes.len() as u64, "{name} is larger than the file");
+        let missing = |source| StateDictError::Missing { name: name.into(), source };
+        let mut file = archive.by_name(name).map_err(missing)?;
+        ensure!(
+            file.size() <= bytes.len() as u64,
+            StateDictError::Malformed(format!("{name} is larger than the file"))
+        );
         let mut content = Vec::new();
         Read::by_ref(&mut file).take(bytes.len() as u64).read_to_end(&mut content)?;
         Ok(content)
@@ -54,17 +58,18 @@ fn stream(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
     let (_, rest) = pickle::read(rest)?;
     let (value, rest) = pickle::read(rest)?;
     let (keys, mut rest) = pickle::read(rest)?;
-    let Value::Sequence(keys) = keys else { bail!("it has no list of storages") };
+    let Value::Sequence(keys) = keys else { return Err("it has no list of storages".into()) };
     let elements: BTreeMap<String, String> =
         tensors(&value)?.into_iter().map(|(_, tensor)| (tensor.key.clone(), tensor.element.clone())).collect();
     let mut storages = BTreeMap::new();
     for key in keys {
-        let Value::Text(key) = key else { bail!("a storage without a key") };
-        let (count, after) = rest.split_at_checked(8).context("it is cut off")?;
-        let count = u64::from_le_bytes(count.try_into()?);
-        let element = elements.get(&key).with_context(|| format!("storage {key} belongs to no tensor"))?;
-        let length = usize::try_from(count)?.checked_mul(width(element)?).context("a storage is too large")?;
-        let (content, after) = after.split_at_checked(length).context("it is cut off")?;
+        let Value::Text(key) = key else { return Err("a storage without a key".into()) };
+        let (count, after) = rest.split_first_chunk().ok_or("it is cut off")?;
+        let strayed = || StateDictError::Malformed(format!("storage {key} belongs to no tensor"));
+        let width = width(elements.get(&key).ok_or_else(strayed)?)?;
+        let count = usize::try_from(u64::from_le_bytes(*count)).ok();
+        let length = count.and_then(|count| count.checked_mul(width)).ok_or("a storage is too large")?;
+        let (content, after) = after.split_at_checked(length).ok_or("it is cut off")?;
         storages.insert(key, content.to_vec());
         rest = after;
     }
@@ -73,7 +78,7 @@ fn stream(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
 
 /// The tensors of a `state_dict`, or of one inside a checkpoint.
 fn tensors(value: &Value) -> Result<Vec<(&str, &TensorValue)>> {
-    let Value::Dictionary(entries) = value else { bail!("it is no dictionary") };
+    let Value::Dictionary(entries) = value else { return Err("it is no dictionary".into()) };
     let inside = entries.iter().find(|(key, value)| {
         matches!((key, value), (Value::Text(name), Value::Dictionary(_)) if WRAPPERS.contains(&name.as_str()))
     });
@@ -92,8 +97,10 @@ fn tensors(value: &Value) -> Result<Vec<(&str, &TensorValue)>> {
 fn arrays(value: &Value, storages: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Array>> {
     let mut found = BTreeMap::new();
     for (name, tensor) in tensors(value)? {
-        let storage = storages.get(&tensor.key).with_context(|| format!("tensor {name}: its storage is missing"))?;
-        if let Some(array) = array(tensor, storage).with_context(|| format!("tensor {name}"))? {
+        let storage = storages.get(&tensor.key).ok_or_else(|| "its storage is missing".into());
+        let array = storage.and_then(|storage| array(tensor, storage));
+        let wrong = |source| StateDictError::Tensor { name: name.into(), source: Box::new(source) };
+        if let Some(array) = array.map_err(wrong)? {
             found.insert(name.to_owned(), array);
         }
     }
@@ -106,7 +113,7 @@ fn width(element: &str) -> Result<usize> {
         "HalfStorage" | "BFloat16Storage" | "ShortStorage" => Ok(2),
         "DoubleStorage" | "LongStorage" => Ok(8),
         "ByteStorage" | "CharStorage" | "BoolStorage" => Ok(1),
-        other => bail!("elements of type {other} are not known"),
+        other => Err(StateDictError::Malformed(format!("elements of type {other} are not known"))),
     }
 }
 
@@ -120,10 +127,13 @@ fn array(tensor: &TensorValue, storage: &[u8]) -> Result<Option<Array>> {
         _ => return Ok(None),
     };
     let width = width(&tensor.element)?;
-    ensure!(tensor.size.len() == tensor.stride.len(), "size and stride differ in length");
+    ensure!(tensor.size.len() == tensor.stride.len(), "size and stride differ in length".into());
     let count = tensor.size.iter().try_fold(1i64, |count, &extent| count.checked_mul(extent).filter(|_| extent >= 0));
-    let count = count.context("its size is impossible")?;
-    ensure!(count as usize <= storage.len() / width || count == 0, "its size {:?} exceeds its storage", tensor.size);
+    let count = count.ok_or("its size is impossible")?;
+    ensure!(
+        count as usize <= storage.len() / width || count == 0,
+        StateDictError::Malformed(format!("its size {:?} exceeds its storage", tensor.size))
+    );
     let mut data = Vec::with_capacity(count as usize);
     let mut index = vec![0i64; tensor.size.len()];
     for _ in 0..count {
@@ -131,9 +141,8 @@ fn array(tensor: &TensorValue, storage: &[u8]) -> Result<Option<Array>> {
             .iter()
             .zip(&tensor.stride)
             .try_fold(tensor.offset, |at, (&i, &stride)| i.checked_mul(stride).and_then(|step| at.checked_add(step)));
-        let start =
-            usize::try_from(along.context("its stride is impossible")?)?.checked_mul(width).context("too far")?;
-        let bytes = storage.get(start..start + width).context("it reaches beyond its storage")?;
+        let start = usize::try_from(along.ok_or("its stride is impossible")?)?.checked_mul(width).ok_or("too far")?;
+        let bytes = storage.get(start..start + width).ok_or("it reaches beyond its storage")?;
         data.push(value(bytes));
         for (place, &extent) in index.iter_mut().zip(&tensor.size).rev() {
             *place += 1;
