@@ -68,6 +68,18 @@ fn missing_things_are_named() -> Result<()> {
     Ok(())
 }
 
+/// An option that the chosen way of working does not have is no option that is silently left out.
+#[test]
+fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
+    for option in ["--side", "--share", "--sends", "--contact-bytes", "--longest"] {
+        let output =
+            program("link-sim")?.args(["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", option, "20"]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("--captions"), "{option}: {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_runtime_that_is_not_there_is_an_error() -> Result<()> {
     let output = program("edge")?

@@ -276,6 +276,17 @@ fn refusals(folder: &Path, weights: &Path) -> Result<()> {
     let line = fail("trainer", elsewhere)?;
     assert!(line.contains("inputs.toml differs from --data"), "{line}");
     assert_eq!(std::fs::read(folder.join("run/config.toml"))?, before);
+    // Epochs that are trained cannot be taken back, and two processes cannot train one run.
+    std::fs::write(path("recipe.toml"), RECIPE.replace("epochs = 8", "epochs = 3"))?;
+    let line = fail("trainer", train(folder, "run", weights))?;
+    assert!(line.contains("rsic.epochs is 3, expected at least the 8 that are trained"), "{line}");
+    assert_eq!(std::fs::read(folder.join("run/config.toml"))?, before);
+    std::fs::write(path("recipe.toml"), RECIPE)?;
+    let lock = std::fs::File::create(folder.join("run/state/lock"))?;
+    lock.lock()?;
+    let line = fail("trainer", train(folder, "run", weights))?;
+    assert!(line.contains("run/state/lock is being written by another run"), "{line}");
+    drop(lock);
     std::fs::write(path("recipe.toml"), RECIPE.replace("width = 32", "width = 64"))?;
     let from = [&train(folder, "wider", weights)[..], &["--from".to_owned(), path("run")]].concat();
     let weights_at = from.iter().position(|argument| argument == "--backbone-weights").context("weights")?;

@@ -76,6 +76,9 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     let text = made(Table::Five, ["exp-s1", "log"], 1)?;
     assert!(text.contains("one seed: seeds are not resampled") && text.contains("| log | exp-s1 | "), "{text}");
     assert_eq!(finished("out/runs/dgp-seed4/model.safetensors")?, before);
+    // A later call with fewer seeds and cells forgets nothing.
+    let text = made(Table::Four, ["neither", "dgp"], 1)?;
+    assert!(text.contains("over seeds and images"), "{text}");
     assert!(path("out/runs/log-seed3/outcome.json").is_file() && !path("out/runs/exp-s1-seed3").exists());
     assert!(!path("out/runs/log-seed3/state").exists());
 

@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::run::Places;
 use compare::Outcomes;
 use cssa::files;
+use outcome::Outcome;
 use tables::Cell;
 pub use tables::Table;
 use tch::Device;
@@ -34,6 +35,43 @@ pub struct Request {
 struct Row {
     cell: Cell,
     outcomes: Outcomes,
+}
+
+/// All rows of the table of which runs are finished, these and those of earlier calls: what was asked for last does not make the
+/// table forget the rest.
+fn with_finished(
+    mut rows: Vec<Row>,
+    table: Table,
+    mut recipe: Config,
+    first: u64,
+    outcome: impl Fn(&Config, &Places) -> Result<Outcome>,
+    places: &Places,
+) -> Result<Vec<Row>> {
+    let mut all = Vec::new();
+    for cell in table.chosen(&[])? {
+        let asked = rows.iter().position(|row| row.cell.name == cell.name);
+        let mut row = asked.map_or_else(|| Row { cell, outcomes: Outcomes::new() }, |at| rows.remove(at));
+        for seed in first.. {
+            recipe.seed = seed;
+            let places = of_run(&recipe, &row.cell, places);
+            if !outcome::is_finished(&places) {
+                break;
+            }
+            if !row.outcomes.contains_key(&seed) {
+                row.outcomes.insert(seed, outcome(&row.cell.config(&recipe), &places)?);
+            }
+        }
+        if !row.outcomes.is_empty() {
+            all.push(row);
+        }
+    }
+    Ok(all)
+}
+
+/// Where the run of a cell is.
+fn of_run(recipe: &Config, cell: &Cell, places: &Places) -> Places {
+    let name = format!("{}-seed{}", tables::run_name(recipe, cell), recipe.seed);
+    Places { out: places.out.join("runs").join(name), ..places.clone() }
 }
 
 /// Trains and scores the cells of a table seed by seed, so that an early stop leaves pairs, and writes `table-N.md` and
@@ -58,13 +96,20 @@ pub fn ablate(
     for seed in config.seed..config.seed.saturating_add(*seeds) {
         recipe.seed = seed;
         for row in &mut rows {
-            let name = format!("{}-seed{seed}", tables::run_name(&recipe, &row.cell));
-            progress.say(&format!("{}, seed {seed}: runs/{name}", row.cell.name));
-            let places = Places { out: places.out.join("runs").join(name), ..places.clone() };
+            let places = of_run(&recipe, &row.cell, places);
+            progress.say(&format!("{}, seed {seed}: {}", row.cell.name, places.out.display()));
             let outcome = outcome::outcome(&row.cell.config(&recipe), &places, device, progress)?;
             row.outcomes.insert(seed, outcome);
         }
     }
+    let rows = with_finished(
+        rows,
+        *table,
+        recipe,
+        config.seed,
+        |config, places| outcome::outcome(config, places, device, progress),
+        places,
+    )?;
     let markdown = report::markdown(*table, &rows);
     let path = |extension: &str| places.out.join(format!("table-{}.{extension}", table.number()));
     files::write(&path("md"), markdown.as_bytes())?;

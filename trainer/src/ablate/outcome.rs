@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Device;
 
+/// Where a run's outcome is kept.
+const FILE: &str = "outcome.json";
+
 /// `outcome.json` of one run, by dataset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,9 +34,14 @@ pub(super) struct Scored {
     pub(super) cider: BTreeMap<String, f64>,
 }
 
+/// Whether a run has its outcome.
+pub(super) fn is_finished(places: &Places) -> bool {
+    places.out.join(FILE).is_file()
+}
+
 /// Trains the run of `config` in `places.out` and scores it, or reads what an earlier call found.
 pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<Outcome> {
-    let path = places.out.join("outcome.json");
+    let path = places.out.join(FILE);
     run_matches(config, &places.out)?;
     let mut splits = Vec::new();
     for folder in &places.data {

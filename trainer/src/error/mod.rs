@@ -36,7 +36,7 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
-    /// A file of cached rows that another run is making.
+    /// A file of cached rows, or the state of a run, that another process is writing.
     #[error("{} is being written by another run", path.display())]
     Locked {
         /// Its path.

@@ -3,6 +3,7 @@
 use super::places::{Places, Start};
 use crate::config::Config;
 use crate::error::{Error, Result, ensure};
+use crate::stages::state::State;
 use cssa::checkpoint::{Provenance, WEIGHTS};
 use cssa::dataset::Dataset;
 use cssa::files;
@@ -47,7 +48,7 @@ impl Inputs {
 }
 
 /// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
-pub(super) fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Result<()> {
+pub(super) fn prepare(config: &Config, places: &Places, state: &State, inputs: &Inputs) -> Result<()> {
     std::fs::create_dir_all(&places.out).map_err(Error::system(&places.out, "cannot be created"))?;
     let path = places.out.join("config.toml");
     if path.exists() {
@@ -61,6 +62,9 @@ pub(super) fn prepare(config: &Config, places: &Places, inputs: &Inputs) -> Resu
         ] {
             let begun = next.is_some_and(|next| places.out.join(format!("state/{next}.toml")).exists());
             ensure!(before == now || !begun, Error::StageOver { recipe: path, stage, before, now });
+            let trained = state.epochs(stage)?;
+            let expected = format_args!("at least the {trained} that are trained");
+            ensure!(now >= trained, Error::setting(format_args!("{stage}.epochs"), now, expected));
         }
     }
     let (inputs_path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);

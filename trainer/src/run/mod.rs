@@ -23,12 +23,13 @@ use crate::progress::Progress;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
-use cssa::checkpoint::{Description, FORMAT};
+use cssa::checkpoint::{DESCRIPTION, Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
+use cssa::files;
 use evaluator::Evaluator;
 use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -54,7 +55,10 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
-    prepare(config, places, &inputs)?;
+    let state = State::new(places.out.join("state"), places.save_every);
+    prepare(config, places, &state, &inputs)?;
+    let _lock = state.lock()?;
+    warn_of_search(config, &places.out, progress);
 
     let seed = config.data.view_seed.unwrap_or(config.seed);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
@@ -78,7 +82,6 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
             let _ = store.insert(format!("{}scene.{part}", Store::AUXILIARY), &zeros);
         }
     }
-    let state = State::new(places.out.join("state"), places.save_every);
     let log = Log::open(&places.out)?;
     let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
     let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, device };
@@ -133,7 +136,20 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
     let datasets = read_datasets(&places.data, config.data.dev)?;
     let initial = initial_state(config, places, &datasets, progress)?;
-    prepare(config, places, &inputs(config, places, &datasets, &initial)?.1)
+    let state = State::new(places.out.join("state"), places.save_every);
+    prepare(config, places, &state, &inputs(config, places, &datasets, &initial)?.1)
+}
+
+/// Says that a better checkpoint will be searched as the recipe says, where `trainer tune` chose otherwise.
+fn warn_of_search(config: &Config, out: &Path, progress: &Progress) {
+    // A run that has no checkpoint yet has nothing that was chosen.
+    let Ok(chosen) = files::read_toml::<Description>(&out.join(DESCRIPTION)).map(|known| known.search) else { return };
+    if chosen != config.search {
+        progress.say(&format!(
+            "warning: this run was tuned ({chosen}); a better checkpoint is searched as the recipe says ({}): tune it again then",
+            config.search
+        ));
+    }
 }
 
 /// The synonyms of a run, and what it is started on; synonyms count where MCCL has its text branch.

@@ -16,7 +16,9 @@ use cssa::dataset::{Listed, Listing, Split};
 use cssa::files::{self, FileError};
 use cssa::metrics::{self, Item, Scores};
 use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 /// Scores under the names that the field's tools use: `bleu_1` … `bleu_4`, `rouge_l`, `cider`, `meteor`, `spice`.
@@ -92,7 +94,38 @@ pub fn named(scores: &Scores) -> Named {
 pub fn read_hypotheses(path: &Path) -> Result<BTreeMap<String, String>> {
     let text = files::read_text(path, 1 << 30)?;
     let problem = |error| format!("expected a JSON object of filename: caption: {error}");
-    Ok(serde_json::from_str(&text).map_err(|error| FileError::content(path, problem(error)))?)
+    let Unique(hypotheses) = serde_json::from_str(&text).map_err(|error| FileError::content(path, problem(error)))?;
+    Ok(hypotheses)
+}
+
+/// A map of a file that names no key twice: of two captions of an image nobody knows which one is meant.
+struct Unique(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of captions")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Unique, A::Error> {
+        let mut found = BTreeMap::new();
+        while let Some((name, caption)) = entries.next_entry::<String, String>()? {
+            if found.contains_key(&name) {
+                return Err(de::Error::custom(format_args!("{name} has two captions")));
+            }
+            found.insert(name, caption);
+        }
+        Ok(Unique(found))
+    }
 }
 
 /// Whether an image of the file's split belongs to what was asked for; `dev` is counted to `train` here, as in the file.
@@ -198,4 +231,21 @@ fn retrieved(listing: &Listing, split: Split, retrieval: Option<Retrieval<'_>>) 
         return Ok(Baseline::Absent(format!("image {name} of the dataset is missing")));
     }
     Ok(Baseline::Scores(named(&metrics::score(&train_retrieval(listing, split, retrieval)?)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_with_two_captions_is_refused() -> Result<(), std::io::Error> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("hypotheses.json");
+        std::fs::write(&path, r#"{"a.jpg": "a road", "a.jpg": "a river"}"#)?;
+        let said = read_hypotheses(&path).map_err(|error| error.to_string());
+        assert!(said.is_err_and(|said| said.contains("hypotheses.json") && said.contains("a.jpg has two captions")));
+        std::fs::write(&path, r#"{"a.jpg": "a road", "b.jpg": "a road"}"#)?;
+        assert!(read_hypotheses(&path).is_ok_and(|found| found.len() == 2));
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use cssa::files::{self, FileError};
 use cssa::tensors::{self, Tensors};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,21 @@ impl State {
     /// Whether a stage has saved anything.
     pub fn has(&self, stage: &str) -> bool {
         self.place(stage).is_file()
+    }
+
+    /// Epochs of a stage that are done.
+    pub fn epochs(&self, stage: &str) -> Result<usize> {
+        Ok(self.read(stage)?.map_or(0, |saved| saved.position.epoch))
+    }
+
+    /// Takes the folder for this process: the lock ends with the file that is given.
+    pub fn lock(&self) -> Result<File> {
+        let folder = &self.folder;
+        std::fs::create_dir_all(folder).map_err(Error::system(folder, "cannot be created"))?;
+        let path = folder.join("lock");
+        let file = File::create(&path).map_err(Error::system(&path, "cannot be created"))?;
+        file.try_lock().map_err(|source| Error::Locked { path, source })?;
+        Ok(file)
     }
 
     /// Whether it is time to save again.
