@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod backbone;
+pub mod errors;
 pub mod geometry;
 pub mod language_model;
 pub mod model;

@@ -270,25 +270,9 @@ impl Error {
     }
 }
 
-/// An error with all its sources, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let chain: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    chain.join(": ")
-}
+pub(crate) use cssa::errors::chain;
 
-/// Gives an error back where a condition does not hold.
-macro_rules! ensure {
-    ($condition:expr, $error:expr) => {
-        match $condition {
-            true => {}
-            // NaN compares as false: it is refused.
-            false => return Err($error),
-        }
-    };
-}
-
-pub(crate) use ensure;
+pub(crate) use cssa::ensure;
 
 #[cfg(test)]
 mod tests {

@@ -195,11 +195,7 @@ macro_rules! unexpected {
 /// Gives [`Error::Unexpected`] back where a condition does not hold.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)*) => {
-        match $condition {
-            true => {}
-            // NaN compares as false: it is refused.
-            false => return Err($crate::error::unexpected!($($message)*)),
-        }
+        cssa::ensure!($condition, $crate::error::unexpected!($($message)*))
     };
 }
 

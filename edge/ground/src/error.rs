@@ -90,9 +90,4 @@ pub enum Error {
 /// What this crate's functions give.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error with all its sources, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let chain: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    chain.join(": ")
-}
+pub(crate) use cssa::errors::chain;

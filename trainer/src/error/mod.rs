@@ -344,15 +344,4 @@ fn joined(errors: &[FileError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Gives an error back where a condition does not hold.
-macro_rules! ensure {
-    ($condition:expr, $error:expr) => {
-        match $condition {
-            true => {}
-            // NaN compares as false: it is refused.
-            false => return Err($error),
-        }
-    };
-}
-
-pub(crate) use ensure;
+pub(crate) use cssa::ensure;
