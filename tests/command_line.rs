@@ -68,6 +68,17 @@ fn missing_things_are_named() -> Result<()> {
     Ok(())
 }
 
+/// A reason is said once, whatever the database's own chain of errors repeats.
+#[test]
+fn what_is_no_archive_is_said_once() -> Result<()> {
+    let export = ["export", "--format", "csv", "--out", "/tmp/none.csv", "--archive"];
+    for arguments in [&export[..], &["receive", "--from", "udp:127.0.0.1:0", "--archive"]] {
+        let line = fail("ground", [arguments, &[scene().as_str()]].concat())?;
+        assert!(line.contains(&scene()) && line.matches("not a database").count() == 1, "{line}");
+    }
+    Ok(())
+}
+
 /// An option that the chosen way of working does not have is no option that is silently left out.
 #[test]
 fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
@@ -75,7 +86,10 @@ fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
         let output =
             program("link-sim")?.args(["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", option, "20"]).output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("--captions"), "{option}: {said}");
+        assert!(
+            !output.status.success() && said.contains("cannot be used with") && said.contains("--listen"),
+            "{option}: {said}"
+        );
     }
     Ok(())
 }
@@ -89,6 +103,11 @@ fn a_runtime_that_is_not_there_is_an_error() -> Result<()> {
     assert!(!output.status.success());
     let line = cross_crate_tests::error_line(&output)?;
     assert!(line.contains("/no/libonnxruntime.so"), "{line}");
+    // What is no library: the loader says why, and the path stands once.
+    let output =
+        program("edge")?.args(["caption", "--runtime", "ort", &scene()]).env("ORT_DYLIB_PATH", scene()).output()?;
+    let line = cross_crate_tests::error_line(&output)?;
+    assert!(line.contains("invalid ELF header") && line.matches(&scene()).count() == 1, "{line}");
     let line = fail("edge", ["caption", "--runtime", "ort", "--provider", "cuda", &scene()])?;
     assert!(line.contains("CUDA"), "{line}");
     let line = fail("edge", ["caption", "--runtime", "tract", "--provider", "cuda", &scene()])?;

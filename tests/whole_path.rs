@@ -286,6 +286,8 @@ fn refusals(folder: &Path, weights: &Path) -> Result<()> {
     lock.lock()?;
     let line = fail("trainer", train(folder, "run", weights))?;
     assert!(line.contains("run/state/lock is being written by another run"), "{line}");
+    let line = fail("trainer", ["tune", "--run", &path("run"), "--data", &path("scenes"), "--device", "cpu"])?;
+    assert!(line.contains("run/state/lock is being written by another run"), "{line}");
     drop(lock);
     std::fs::write(path("recipe.toml"), RECIPE.replace("width = 32", "width = 64"))?;
     let from = [&train(folder, "wider", weights)[..], &["--from".to_owned(), path("run")]].concat();

@@ -78,28 +78,39 @@ pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut std::io::BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
-    let folder = parent(path);
+    let target = target(path)?;
     let mut file = tempfile::Builder::new()
         .prefix(".part-")
         .permissions(readable())
-        .tempfile_in(folder)
+        .tempfile_in(parent(&target))
         .map_err(FileError::system(path, "cannot be written"))?;
     let mut buffered = std::io::BufWriter::new(file.as_file_mut());
     let written = content(&mut buffered).and_then(|()| buffered.flush());
     drop(buffered);
     written.map_err(FileError::system(path, "cannot be written"))?;
     file.as_file().sync_all().map_err(FileError::system(path, "cannot be flushed"))?;
-    file.persist(path).map_err(|failed| FileError::system(path, "cannot be written")(failed.error))?;
+    file.persist(&target).map_err(|failed| FileError::system(path, "cannot be written")(failed.error))?;
     Ok(())
 }
 
 /// Whether a file could be written as `path`: better known before long work than after it.
 pub fn check_writable(path: &Path) -> Result<(), FileError> {
-    if path.is_dir() {
-        return Err(FileError::content(path, "is a folder, expected the name of a file"));
-    }
+    let target = target(path)?;
     let unwritable = FileError::system(path, "cannot be written");
-    tempfile::Builder::new().prefix(".part-").tempfile_in(parent(path)).map(drop).map_err(unwritable)
+    tempfile::Builder::new().prefix(".part-").tempfile_in(parent(&target)).map(drop).map_err(unwritable)
+}
+
+/// Where a file that is to be written as `path` really is: behind links. What is there and is no file, a device or a pipe, must
+/// not be replaced by one.
+fn target(path: &Path) -> Result<PathBuf, FileError> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => path.canonicalize().map_err(FileError::system(path, "cannot be opened")),
+        Ok(there) if there.is_dir() => Err(FileError::content(path, "is a folder, expected the name of a file")),
+        Ok(_) => Err(FileError::content(path, "is a device or a pipe, expected the name of a file")),
+        Err(_) if path.is_symlink() => Err(FileError::content(path, "is a link to what is not there, expected a file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.into()),
+        Err(error) => Err(FileError::system(path, "cannot be written")(error)),
+    }
 }
 
 /// A new folder that is filled out of sight and appears under its name only when [`NewFolder::finish`] is called.
@@ -178,6 +189,28 @@ mod tests {
         assert_eq!(read(&path, 10)?, b"old");
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
         assert!(read(&path, 2).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn links_lead_to_files_and_devices_stay_devices() -> Result<(), Box<dyn std::error::Error>> {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        write(&path("file"), b"old")?;
+        symlink("file", path("link"))?;
+        write(&path("link"), b"new")?;
+        assert!(path("link").is_symlink());
+        assert_eq!(read(&path("file"), 10)?, b"new");
+        symlink("nothing", path("dangling"))?;
+        let pipe = std::process::Command::new("mkfifo").arg(path("pipe")).status()?;
+        assert!(pipe.success());
+        for (name, said) in [("dangling", "a link to what is not there"), ("pipe", "a device or a pipe")] {
+            for refused in [write(&path(name), b"x"), check_writable(&path(name))] {
+                assert!(refused.is_err_and(|error| error.to_string().contains(said)), "{name}");
+            }
+        }
+        assert!(std::fs::metadata(path("pipe"))?.file_type().is_fifo() && path("dangling").is_symlink());
         Ok(())
     }
 

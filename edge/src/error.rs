@@ -4,6 +4,7 @@ use linux_embedded_hal::{gpio_cdev, i2cdev};
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 /// Why `edge` does not start, or what fails while it runs. Its text leaves out that of its source.
 #[derive(Debug, thiserror::Error)]
@@ -188,8 +189,13 @@ pub enum Error {
     #[error("source.command has no output")]
     NoOutput,
     /// The source's command ended with an error.
-    #[error("source.command {0:?} failed")]
-    CommandFailed(String),
+    #[error("source.command {program:?} failed: {status}")]
+    CommandFailed {
+        /// Its program.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
     /// An autopilot that is not reached, or is gone.
     #[error("{address}")]
     Autopilot {

@@ -79,6 +79,13 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     // A later call with fewer seeds and cells forgets nothing.
     let text = made(Table::Four, ["neither", "dgp"], 1)?;
     assert!(text.contains("over seeds and images"), "{text}");
+    // Another recipe for this folder is refused before anything is trained.
+    let mut longer = config.clone();
+    longer.rsic.epochs += 1;
+    let cells = vec!["mccl".to_owned()];
+    let refused = ablate(&Request { table: Table::Four, cells, seeds: 1 }, &longer, &places, Device::Cpu, &Progress);
+    let said = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(said.contains("config.toml differs") && !path("out/runs/mccl-seed3").exists(), "{said}");
     assert!(path("out/runs/log-seed3/outcome.json").is_file() && !path("out/runs/exp-s1-seed3").exists());
     assert!(!path("out/runs/log-seed3/state").exists());
 

@@ -92,6 +92,14 @@ fn open_profiled(library: &Path, path: &Path, graph: &[u8], settings: &Settings,
     builder.commit_from_memory(graph).at(|| format!("{}: ONNX Runtime cannot load it", path.display()))
 }
 
+/// Why a library is not loaded. `ort` shows that the loader failed and not why; its debug form has the loader's words, in quotes.
+fn loader_says(library: &Path, error: &(impl std::error::Error + 'static)) -> String {
+    let debug = format!("{error:?}");
+    let said = if debug.starts_with("Dlopen") { debug.split('"').nth(1).map(str::to_owned) } else { None };
+    let said = said.unwrap_or_else(|| error.to_string());
+    said.strip_prefix(&format!("{}: ", library.display())).map_or(said.clone(), str::to_owned)
+}
+
 /// ONNX Runtime allows one environment a process: the first library that was opened stays.
 fn environment(library: &Path) -> Result<Environment> {
     static OPENED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
@@ -103,7 +111,7 @@ fn environment(library: &Path) -> Result<Environment> {
         }
         return Ok(environment.clone());
     }
-    let builder = ort::init_from(library).map_err(|error| refused(error.to_string()))?;
+    let builder = ort::init_from(library).map_err(|error| refused(loader_says(library, &error)))?;
     let environment = builder.build().map_err(|error| refused(error.to_string()))?;
     *opened = Some((library.into(), environment.clone()));
     Ok(environment)

@@ -53,7 +53,7 @@ pub struct Kept {
 impl Archive {
     /// Opens the archive at `path`, or makes a new one; a file that is something else is not touched.
     pub fn open(path: &Path) -> Result<Self> {
-        let refused = |source| Error::Archive { archive: path.into(), source };
+        let refused = |cause| Error::Archive { archive: path.into(), cause };
         let mut database = Connection::open(path).map_err(refused)?;
         database.busy_timeout(std::time::Duration::from_secs(10))?;
         let application: i32 =
@@ -63,7 +63,7 @@ impl Archive {
             let making = database.transaction()?;
             making.pragma_update(None, "application_id", APPLICATION)?;
             making.pragma_update(None, "user_version", VERSION)?;
-            making.execute_batch(SCHEMA).map_err(|source| Error::NewArchive { archive: path.into(), source })?;
+            making.execute_batch(SCHEMA).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
             making.commit()?;
         } else {
             let ours = "SELECT count(*) FROM sqlite_schema WHERE name IN ('captions', 'undecoded', 'caption_words')";
@@ -87,7 +87,7 @@ impl Archive {
 
     /// Keeps the captions of a packet; those that are there already are counted.
     pub fn keep(&mut self, sender: &str, packet: &Packet) -> Result<Kept> {
-        let refused = |source| Error::Archive { archive: self.path.clone(), source };
+        let refused = |cause| Error::Archive { archive: self.path.clone(), cause };
         let keeping = self.database.transaction().map_err(refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
@@ -178,7 +178,7 @@ impl Archive {
         let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
         let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map([query], archived)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|source| Error::Archive { archive: self.path.clone(), source })
+        rows.collect::<rusqlite::Result<_>>().map_err(|cause| Error::Archive { archive: self.path.clone(), cause })
     }
 
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
@@ -186,7 +186,7 @@ impl Archive {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
         let mut asked = self.database.prepare(&sql)?;
         let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|source| Error::Archive { archive: self.path.clone(), source })
+        rows.collect::<rusqlite::Result<_>>().map_err(|cause| Error::Archive { archive: self.path.clone(), cause })
     }
 
     /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.

@@ -31,24 +31,24 @@ pub enum Error {
         id: u16,
     },
     /// An archive that cannot be opened, read or written.
-    #[error("{}", archive.display())]
+    #[error("{}: {cause}", archive.display())]
     Archive {
         /// Its path.
         archive: PathBuf,
-        /// What SQLite says.
-        source: rusqlite::Error,
+        /// What SQLite says; its own source says the same in other words.
+        cause: rusqlite::Error,
     },
     /// A new archive whose tables cannot be made.
-    #[error("{}: cannot be made", archive.display())]
+    #[error("{}: cannot be made: {cause}", archive.display())]
     NewArchive {
         /// Its path.
         archive: PathBuf,
         /// What SQLite says.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
     /// A statement that the database of an open archive refuses.
-    #[error(transparent)]
-    Database(#[from] rusqlite::Error),
+    #[error("{0}")]
+    Database(rusqlite::Error),
     /// A database that is something else.
     #[error("{}: is no archive of captions, expected a new file or one", .0.display())]
     NoArchive(PathBuf),
@@ -85,6 +85,12 @@ pub enum Error {
     /// The map's server cannot be started, or fails.
     #[error(transparent)]
     Server(io::Error),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Database(cause)
+    }
 }
 
 /// What this crate's functions give.

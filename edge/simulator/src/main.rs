@@ -31,34 +31,34 @@ struct Options {
     #[arg(long)]
     captions: Option<PathBuf>,
     /// Plan: images whose thumbnails are sent over the same link for comparison.
-    #[arg(long, requires = "captions", num_args = 1..)]
+    #[arg(long, conflicts_with = "listen", num_args = 1..)]
     images: Vec<PathBuf>,
     /// Plan: longer side of a thumbnail, in pixels.
-    #[arg(long, requires = "captions", default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=4096))]
+    #[arg(long, conflicts_with = "listen", default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=4096))]
     side: u32,
     /// Plan: the bundle that packs the captions; left out, the default bundle.
-    #[arg(long, requires = "captions")]
+    #[arg(long, conflicts_with = "listen")]
     bundle: Option<PathBuf>,
     /// Plan: what packets travel in.
-    #[arg(long, requires = "captions", default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
+    #[arg(long, conflicts_with = "listen", default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
     /// Plan: most captions in a packet.
-    #[arg(long, requires = "captions", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, conflicts_with = "listen", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
     share: u8,
     /// Plan: seconds before a caption that is not acknowledged is sent again.
-    #[arg(long, requires = "captions", default_value_t = 10.0)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 10.0)]
     resend_seconds: f64,
     /// Plan: nobody acknowledges; each caption is sent so often.
-    #[arg(long, requires = "captions", value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, conflicts_with = "listen", value_parser = clap::value_parser!(u8).range(1..))]
     sends: Option<u8>,
     /// Plan: bytes a contact may take.
-    #[arg(long, requires = "captions")]
+    #[arg(long, conflicts_with = "listen")]
     contact_bytes: Option<u32>,
     /// Plan: seconds between two captions; 0: all wait at the beginning.
-    #[arg(long, requires = "captions", default_value_t = 0.0)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 0.0)]
     interval: f64,
     /// Plan: simulated seconds after which it ends.
-    #[arg(long, requires = "captions", default_value_t = 1e7)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 1e7)]
     longest: f64,
     #[command(flatten)]
     channel: ChannelOptions,

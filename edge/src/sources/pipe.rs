@@ -88,18 +88,21 @@ impl Source for PipeSource {
                 Ok(Next::Frame(Frame { name, key: None, pixels, position, time }))
             }
             ended => {
-                let ended_well = match &ended {
+                self.output = None;
+                let status = match ended {
                     Ok(_) => wait(&self.child),
-                    Err(_) => {
+                    Err(error) => {
                         kill(&self.child);
-                        false
+                        Err(error)
                     }
                 };
-                self.output = None;
-                match ended {
+                let program = &self.pipe.command[0];
+                match status {
                     _ if self.pipe.restart => Ok(Next::Nothing),
-                    Ok(_) if ended_well => Ok(Next::End),
-                    Ok(_) => Err(Error::CommandFailed(self.pipe.command[0].clone())),
+                    Ok(Some(status)) if !status.success() => {
+                        Err(Error::CommandFailed { program: program.clone(), status })
+                    }
+                    Ok(_) => Ok(Next::End),
                     Err(error) => Err(Error::Stream(error)),
                 }
             }

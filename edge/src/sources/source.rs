@@ -3,7 +3,8 @@
 use crate::error::Result;
 use cssa_wire::Position;
 use image::RgbImage;
-use std::process::Child;
+use std::io;
+use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One image to caption.
@@ -56,10 +57,10 @@ pub trait Source: Send {
 /// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
 pub type Running = Arc<Mutex<Option<Child>>>;
 
-/// Waits for the command's end; gives whether it ended well.
-pub(super) fn wait(command: &Running) -> bool {
+/// Waits for the command's end; gives how it ended, nothing where it was ended from outside.
+pub(super) fn wait(command: &Running) -> io::Result<Option<ExitStatus>> {
     let child = command.lock().unwrap_or_else(PoisonError::into_inner).take();
-    child.is_some_and(|mut child| child.wait().is_ok_and(|status| status.success()))
+    child.map(|mut child| child.wait()).transpose()
 }
 
 /// Ends the command.

@@ -15,7 +15,6 @@ use crate::progress::Progress;
 use crate::run::Places;
 use compare::Outcomes;
 use cssa::files;
-use outcome::Outcome;
 use tables::Cell;
 pub use tables::Table;
 use tch::Device;
@@ -37,35 +36,26 @@ struct Row {
     outcomes: Outcomes,
 }
 
-/// All rows of the table of which runs are finished, these and those of earlier calls: what was asked for last does not make the
-/// table forget the rest.
-fn with_finished(
-    mut rows: Vec<Row>,
+/// All rows of the table with what earlier calls finished: what is asked for last does not make the table forget the rest.
+fn finished(
     table: Table,
-    mut recipe: Config,
-    first: u64,
-    outcome: impl Fn(&Config, &Places) -> Result<Outcome>,
+    recipe: &Config,
     places: &Places,
+    (device, progress): (Device, &Progress),
 ) -> Result<Vec<Row>> {
-    let mut all = Vec::new();
-    for cell in table.chosen(&[])? {
-        let asked = rows.iter().position(|row| row.cell.name == cell.name);
-        let mut row = asked.map_or_else(|| Row { cell, outcomes: Outcomes::new() }, |at| rows.remove(at));
-        for seed in first.. {
-            recipe.seed = seed;
-            let places = of_run(&recipe, &row.cell, places);
+    let row = |cell: Cell| {
+        let mut outcomes = Outcomes::new();
+        for seed in recipe.seed.. {
+            let recipe = Config { seed, ..recipe.clone() };
+            let places = of_run(&recipe, &cell, places);
             if !outcome::is_finished(&places) {
                 break;
             }
-            if !row.outcomes.contains_key(&seed) {
-                row.outcomes.insert(seed, outcome(&row.cell.config(&recipe), &places)?);
-            }
+            outcomes.insert(seed, outcome::outcome(&cell.config(&recipe), &places, device, progress)?);
         }
-        if !row.outcomes.is_empty() {
-            all.push(row);
-        }
-    }
-    Ok(all)
+        Ok(Row { cell, outcomes })
+    };
+    table.chosen(&[])?.into_iter().map(row).collect()
 }
 
 /// Where the run of a cell is.
@@ -88,28 +78,25 @@ pub fn ablate(
     ensure!(*seeds <= 1000, Error::setting("--seeds", seeds, "at most 1000"));
     tables::check_units(config)?;
     table.check(config)?;
-    let row = |cell| Row { cell, outcomes: Outcomes::new() };
-    let mut rows: Vec<Row> = table.chosen(cells)?.into_iter().map(row).collect();
+    let asked: Vec<&str> = table.chosen(cells)?.iter().map(|cell| cell.name).collect();
     let mut recipe = config.clone();
     // All seeds see the same cached views: they are made once.
     recipe.data.view_seed.get_or_insert(config.seed);
+    // What is finished comes first: a folder of other runs is refused before anything is trained.
+    let mut rows = finished(*table, &recipe, places, (device, progress))?;
     for seed in config.seed..config.seed.saturating_add(*seeds) {
         recipe.seed = seed;
-        for row in &mut rows {
+        for row in rows.iter_mut().filter(|row| asked.contains(&row.cell.name)) {
+            if row.outcomes.contains_key(&seed) {
+                continue;
+            }
             let places = of_run(&recipe, &row.cell, places);
             progress.say(&format!("{}, seed {seed}: {}", row.cell.name, places.out.display()));
             let outcome = outcome::outcome(&row.cell.config(&recipe), &places, device, progress)?;
             row.outcomes.insert(seed, outcome);
         }
     }
-    let rows = with_finished(
-        rows,
-        *table,
-        recipe,
-        config.seed,
-        |config, places| outcome::outcome(config, places, device, progress),
-        places,
-    )?;
+    rows.retain(|row| !row.outcomes.is_empty());
     let markdown = report::markdown(*table, &rows);
     let path = |extension: &str| places.out.join(format!("table-{}.{extension}", table.number()));
     files::write(&path("md"), markdown.as_bytes())?;

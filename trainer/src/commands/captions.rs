@@ -140,6 +140,7 @@ pub(crate) fn tune(options: TuneOptions) -> Result<()> {
     let TuneOptions { run, data, beams, length_exponents, consensus, machine } = options;
     let tried = tune::searches(&beams, &length_exponents, &consensus);
     tried.iter().try_for_each(cssa::model::Search::validate)?;
+    let _lock = trainer::run::lock(&run)?;
     let mut trained = Trained::read(&run, machine.start()?)?;
     ensure!(
         trained.has_document_frequencies() || tried.iter().all(|search| search.consensus.is_none()),

@@ -29,8 +29,10 @@ use cssa::files;
 use evaluator::Evaluator;
 use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved.
@@ -130,6 +132,12 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         scst::run(config, parts, context, |epoch, loss| evaluator.epoch("scst", epoch, loss, config.scst.patience))?;
     }
     Ok(())
+}
+
+/// Keeps others from training a run for as long as the file is there; nothing where it keeps no state.
+pub fn lock(run: &Path) -> Result<Option<File>> {
+    let folder = run.join("state");
+    folder.is_dir().then(|| State::new(folder, Duration::MAX).lock()).transpose()
 }
 
 /// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
