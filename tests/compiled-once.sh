@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "error: $*" >&2; exit 1; }
 log=$(mktemp); trap 'rm -f "$log"' EXIT
+export CARGO_TERM_COLOR=never CARGO_TERM_QUIET=false
 build() { cargo build --release "$@" 2>> "$log" || { tail -n 20 "$log" >&2; fail "cargo build --release $* failed"; }; }
 programs() { for program in edge ground link-sim exporter scenes trainer; do build -p "$program"; done; build; }
 # Lines of dependencies only: those of the checkout end in its path.
