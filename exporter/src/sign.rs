@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct Signer(SecretKey);
 
 impl Signer {
-    /// Reads a secret key as `minisign -G` writes it; one with a password takes it from [`PASSWORD`].
+    /// Reads a secret key as `minisign -G` writes it; one with a password takes it from `MINISIGN_PASSWORD`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::read_text(path, 1 << 16)?;
         let boxed = || SecretKeyBox::from_string(&text).map_err(|cause| Error::NoKey { path: path.into(), cause });
