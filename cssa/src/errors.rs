@@ -6,11 +6,16 @@ use core::error::Error;
 
 /// An error with all its sources, in one line: `edge.toml: link.sends is 0, expected 1 or more`.
 ///
-/// The text of an error leaves out that of its [source](Error::source), here as in every program's last line.
+/// Errors of this project leave out their [source's](Error::source) text. Others' may end with it: it is said once all the same.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let texts = core::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
-    texts.collect::<Vec<_>>().join(": ")
+    let mut texts: Vec<String> = Vec::new();
+    for text in core::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string) {
+        if texts.last().is_none_or(|last| !last.ends_with(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
 }
 
 /// Gives an error back where a condition does not hold. A comparison with NaN does not hold.
@@ -54,7 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_says_every_reason() {
+    fn a_chain_says_every_reason_once() {
         assert_eq!(chain(&Because("edge.toml", Some(&Because("line 3", None)))), "edge.toml: line 3");
+        let tiff = Because("no TIFF: no signature", Some(&Because("no signature", None)));
+        assert_eq!(chain(&tiff), "no TIFF: no signature", "a text that ends with its source's");
     }
 }

@@ -4,6 +4,7 @@ mod commands;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use cssa::errors::chain;
 use std::process::ExitCode;
 use trainer::progress::Progress;
 
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         Action::Golden(options) => done(commands::bench::golden(options)),
     };
     ended.unwrap_or_else(|error| {
-        Progress.say(&format!("error: {error:#}"));
+        Progress.say(&format!("error: {}", chain(&*error)));
         ExitCode::FAILURE
     })
 }

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cssa::errors::chain;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -40,11 +41,12 @@ pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
         Form::Json => logs.json().flatten_event(true).init(),
     }
     let Err(error) = work() else { return ExitCode::SUCCESS };
+    let error = chain(&*error);
     match log.form {
         Form::Lines => {
-            let _gone = writeln!(std::io::stderr(), "error: {error:#}");
+            let _gone = writeln!(std::io::stderr(), "error: {error}");
         }
-        Form::Json => tracing::error!("{error:#}"),
+        Form::Json => tracing::error!("{error}"),
     }
     ExitCode::FAILURE
 }

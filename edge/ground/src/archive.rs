@@ -4,7 +4,7 @@ use super::error::{Error, Result};
 use super::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{Caption, MAX_SCORE, Packet};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -55,33 +55,15 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self> {
         let refused = |cause| Error::Archive { archive: path.into(), cause };
         let mut database = Connection::open(path).map_err(refused)?;
-        database.busy_timeout(std::time::Duration::from_secs(10))?;
-        let application: i32 =
-            database.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(refused)?;
-        let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
-            let making = database.transaction()?;
-            making.pragma_update(None, "application_id", APPLICATION)?;
-            making.pragma_update(None, "user_version", VERSION)?;
-            making.execute_batch(SCHEMA).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
-            making.commit()?;
-        } else {
-            let ours = "SELECT count(*) FROM sqlite_schema WHERE name IN ('captions', 'undecoded', 'caption_words')";
-            let ours: i64 = database.query_row(ours, [], |row| row.get(0))?;
-            if application != APPLICATION || ours != 3 {
-                return Err(Error::NoArchive(path.into()));
+        match Content::of(&database).map_err(refused)? {
+            Content::Nothing => {
+                make(&mut database).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
             }
-            let earlier =
-                "SELECT count(*) FROM sqlite_schema WHERE name = 'captions' AND sql LIKE '%sequence, time, caption)%'";
-            let as_now: i64 = database.query_row(earlier, [], |row| row.get(0))?;
-            if as_now != 1 {
-                return Err(Error::EarlierArchive(path.into()));
-            }
+            Content::Archive => {}
+            Content::Earlier => return Err(Error::EarlierArchive(path.into())),
+            Content::Other => return Err(Error::NoArchive(path.into())),
         }
-        // Acknowledged is what is on the disk.
-        database.pragma_update(None, "journal_mode", "WAL")?;
-        database.pragma_update(None, "synchronous", "FULL")?;
-        database.execute_batch(GROUND)?;
+        configure(&database).map_err(refused)?;
         Ok(Self { database, path: path.into() })
     }
 
@@ -116,7 +98,7 @@ impl Archive {
             } else {
                 let count = "UPDATE captions SET times_received = times_received + 1
                      WHERE sender = ?1 AND sequence = ?2 AND time = ?3 AND caption = ?4";
-                let counted = keeping.execute(count, params![sender, sequence, time, text])?;
+                let counted = keeping.execute(count, params![sender, sequence, time, text]).map_err(refused)?;
                 if counted != 1 {
                     let (archive, sender) = (self.path.clone(), sender.into());
                     return Err(Error::NotKept { archive, sender, sequence: *sequence });
@@ -130,7 +112,7 @@ impl Archive {
                 "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
                 min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
                 last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
-            keeping.execute(bounds, params![longitude, latitude])?;
+            keeping.execute(bounds, params![longitude, latitude]).map_err(refused)?;
         }
         keeping.commit().map_err(refused)?;
         Ok(kept)
@@ -141,33 +123,31 @@ impl Archive {
         let received = utc(i64::from(cssa::clock::now()));
         let insert = "INSERT INTO undecoded (sender, bundle, packet, received) SELECT ?1, ?2, ?3, ?4
              WHERE (SELECT count(*) FROM undecoded) < 100000 ON CONFLICT DO NOTHING";
-        Ok(self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, received])? == 1)
+        let inserted = self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, received]);
+        Ok(inserted.map_err(self.refused())? == 1)
     }
 
     /// The packets of a bundle that could not be decoded when they came, with their senders.
     pub fn undecoded(&self, bundle: u16) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut asked = self.database.prepare("SELECT sender, packet FROM undecoded WHERE bundle = ?1 ORDER BY id")?;
-        let rows = asked.query_map([format!("{bundle:04x}")], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let asked = "SELECT sender, packet FROM undecoded WHERE bundle = ?1 ORDER BY id";
+        self.rows(asked, [format!("{bundle:04x}")], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Forgets a bundle's packets: they have been decoded.
     pub fn forget_undecoded(&mut self, bundle: u16) -> Result<()> {
-        self.database.execute("DELETE FROM undecoded WHERE bundle = ?1", [format!("{bundle:04x}")])?;
-        Ok(())
+        let forgotten = self.database.execute("DELETE FROM undecoded WHERE bundle = ?1", [format!("{bundle:04x}")]);
+        forgotten.map(drop).map_err(self.refused())
     }
 
     /// Bundles whose packets wait to be decoded, in hexadecimal, with how many.
     pub fn missing_bundles(&self) -> Result<Vec<(String, u32)>> {
-        let mut asked =
-            self.database.prepare("SELECT bundle, count(*) FROM undecoded GROUP BY bundle ORDER BY bundle")?;
-        let rows = asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let asked = "SELECT bundle, count(*) FROM undecoded GROUP BY bundle ORDER BY bundle";
+        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The captions by time, only those with all of `words` where there are some.
     pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
-        let (condition, query) = match words {
+        let (condition, query) = match words.filter(|words| !words.trim().is_empty()) {
             // Each word in quotes: what an operator of the search would be is a word, too.
             Some(words) => (
                 "JOIN caption_words w ON w.rowid = c.fid WHERE caption_words MATCH ?1",
@@ -176,36 +156,28 @@ impl Archive {
             None => ("WHERE ?1 = ?1", String::new()),
         };
         let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
-        let mut asked = self.database.prepare(&sql)?;
-        let rows = asked.query_map([query], archived)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|cause| Error::Archive { archive: self.path.clone(), cause })
+        self.rows(&sql, [query], archived)
     }
 
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
     pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
-        let mut asked = self.database.prepare(&sql)?;
-        let rows = asked.query_map(params![after, most], |row| Ok((row.get(9)?, archived(row)?)))?;
-        rows.collect::<rusqlite::Result<_>>().map_err(|cause| Error::Archive { archive: self.path.clone(), cause })
+        self.rows(&sql, params![after, most], |row| Ok((row.get(9)?, archived(row)?)))
     }
 
     /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.
     pub fn gaps(&self, sender: &str) -> Result<Vec<(u32, u32)>> {
-        let mut asked = self.database.prepare(
-            "SELECT previous + 1, sequence - 1 FROM
+        let asked = "SELECT previous + 1, sequence - 1 FROM
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
               FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1))
-             WHERE sequence > previous + 1",
-        )?;
-        let rows = asked.query_map([sender], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+             WHERE sequence > previous + 1";
+        self.rows(asked, [sender], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The first counter of a command that never was.
     pub(super) fn counter(&self) -> Result<u64> {
-        let kept = self
-            .database
-            .query_row("SELECT max(reserved) FROM ground_counter", [], |row| row.get::<_, Option<i64>>(0))?;
+        let asked = "SELECT max(reserved) FROM ground_counter";
+        let kept = self.database.query_row(asked, [], |row| row.get::<_, Option<i64>>(0)).map_err(self.refused())?;
         Ok(kept.unwrap_or(0) as u64)
     }
 
@@ -213,23 +185,80 @@ impl Archive {
     pub(super) fn reserve_counters(&mut self, reserved: u64) -> Result<()> {
         let keep =
             "INSERT INTO ground_counter (id, reserved) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET reserved = ?1";
-        self.database.execute(keep, [reserved as i64])?;
-        Ok(())
+        self.database.execute(keep, [reserved as i64]).map(drop).map_err(self.refused())
     }
 
     /// Everybody who sent something that was decoded.
     pub fn senders(&self) -> Result<Vec<String>> {
-        let mut asked = self.database.prepare("SELECT DISTINCT sender FROM captions ORDER BY sender")?;
-        let rows = asked.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.rows("SELECT DISTINCT sender FROM captions ORDER BY sender", [], |row| row.get(0))
     }
 
     /// How often a caption came.
     pub fn times_received(&self, sender: &str, sequence: u32) -> Result<u32> {
         let asked = "SELECT times_received FROM captions WHERE sender = ?1 AND sequence = ?2";
-        let found = self.database.query_row(asked, params![sender, sequence], |row| row.get(0)).optional()?;
-        Ok(found.unwrap_or(0))
+        let found = self.database.query_row(asked, params![sender, sequence], |row| row.get(0)).optional();
+        Ok(found.map_err(self.refused())?.unwrap_or(0))
     }
+
+    /// What a query finds.
+    fn rows<T>(
+        &self,
+        query: &str,
+        parameters: impl Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let found =
+            || -> rusqlite::Result<Vec<T>> { self.database.prepare(query)?.query_map(parameters, row)?.collect() };
+        found().map_err(self.refused())
+    }
+
+    /// The database's error with the archive's name.
+    fn refused(&self) -> impl Fn(rusqlite::Error) -> Error {
+        let archive = self.path.clone();
+        move |cause| Error::Archive { archive: archive.clone(), cause }
+    }
+}
+
+/// What a database is.
+enum Content {
+    Nothing,
+    Archive,
+    /// An archive of an earlier version.
+    Earlier,
+    Other,
+}
+
+impl Content {
+    fn of(database: &Connection) -> rusqlite::Result<Self> {
+        database.busy_timeout(std::time::Duration::from_secs(10))?;
+        let count = |tables: &str| -> rusqlite::Result<i64> {
+            database.query_row(&format!("SELECT count(*) FROM sqlite_schema WHERE {tables}"), [], |row| row.get(0))
+        };
+        let application: i32 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if count("1")? == 0 {
+            return Ok(Self::Nothing);
+        }
+        if application != APPLICATION || count("name IN ('captions', 'undecoded', 'caption_words')")? != 3 {
+            return Ok(Self::Other);
+        }
+        let as_now = count("name = 'captions' AND sql LIKE '%sequence, time, caption)%'")? == 1;
+        Ok(if as_now { Self::Archive } else { Self::Earlier })
+    }
+}
+
+fn make(database: &mut Connection) -> rusqlite::Result<()> {
+    let making = database.transaction()?;
+    making.pragma_update(None, "application_id", APPLICATION)?;
+    making.pragma_update(None, "user_version", VERSION)?;
+    making.execute_batch(SCHEMA)?;
+    making.commit()
+}
+
+fn configure(database: &Connection) -> rusqlite::Result<()> {
+    // Acknowledged is what is on the disk.
+    database.pragma_update(None, "journal_mode", "WAL")?;
+    database.pragma_update(None, "synchronous", "FULL")?;
+    database.execute_batch(GROUND)
 }
 
 fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
@@ -286,6 +315,7 @@ mod tests {
         assert_eq!(archive.senders()?, ["satellite", "uav"]);
         let found = |words: &str| archive.captions(Some(words)).map(|found| found.len());
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
+        assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));
         let first = &archive.captions(Some("bridge"))?[0];
         assert_eq!((first.time.as_str(), first.latitude, first.score), ("2025-11-23T20:00:00Z", Some(48.25), 1.0));
         assert!(archive.keep_undecoded("uav", 7, b"packet")? && !archive.keep_undecoded("uav", 7, b"packet")?);

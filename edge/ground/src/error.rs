@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] cssa::files::FileError),
     /// A folder of bundles that cannot be listed.
-    #[error("{cause}")]
+    #[error("{}: {cause}", folder.display())]
     Folder {
         /// Its path.
         folder: PathBuf,
@@ -46,9 +46,6 @@ pub enum Error {
         /// What SQLite says.
         cause: rusqlite::Error,
     },
-    /// A statement that the database of an open archive refuses.
-    #[error("{0}")]
-    Database(rusqlite::Error),
     /// A database that is something else.
     #[error("{}: is no archive of captions, expected a new file or one", .0.display())]
     NoArchive(PathBuf),
@@ -85,12 +82,6 @@ pub enum Error {
     /// The map's server cannot be started, or fails.
     #[error(transparent)]
     Server(io::Error),
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(cause: rusqlite::Error) -> Self {
-        Self::Database(cause)
-    }
 }
 
 /// What this crate's functions give.

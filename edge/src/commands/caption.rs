@@ -2,6 +2,7 @@
 
 use super::model::ModelOptions;
 use anyhow::{Context, Result, ensure};
+use cssa::errors::chain;
 use cssa::images::images;
 use cssa::{files, preprocess};
 use cssa_terminal::print;
@@ -57,7 +58,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
             match read.and_then(|image| captioner.caption(&image).with_context(|| format!("{}", path.display()))) {
                 Ok(caption) => caption,
                 Err(error) => {
-                    tracing::error!("error: {error:#}");
+                    tracing::error!("error: {}", chain(&*error));
                     failures += 1;
                     continue;
                 }

@@ -288,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_tiff_is_said_once() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("scene.tif");
+        std::fs::write(&path, b"\xff\xd8 a JPEG by its first bytes")?;
+        let mut source = SceneSource::new(&[path], TilerConfig { side: 100, overlap: 0.0 });
+        let Next::Frame(Frame { pixels: Err(said), .. }) = source.next(&|_| false)? else {
+            anyhow::bail!("expected a frame without pixels");
+        };
+        assert!(said.contains("scene.tif") && said.matches("signature not found").count() == 1, "{said}");
+        Ok(())
+    }
+
+    #[test]
     fn a_cut_off_scene_gives_what_it_has() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("scene.tif");
