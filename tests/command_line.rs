@@ -82,6 +82,12 @@ fn what_is_no_archive_is_said_once() -> Result<()> {
 /// An option that the chosen way of working does not have is no option that is silently left out.
 #[test]
 fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
+    // And the other way round.
+    let others = [&["--to", "127.0.0.1:1"][..], &["--listen", "127.0.0.1:0"], &["--pass-seconds", "5"]];
+    for other in others {
+        let output = program("link-sim")?.args(["--captions", "README.md"]).args(other).output()?;
+        assert_eq!(output.status.code(), Some(2), "{other:?}");
+    }
     for option in ["--side", "--share", "--sends", "--contact-bytes", "--longest"] {
         let output =
             program("link-sim")?.args(["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", option, "20"]).output()?;

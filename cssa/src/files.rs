@@ -33,8 +33,15 @@ impl FileError {
     }
 
     fn system(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |cause| Self::System { path: path.into(), action, cause }
+        move |cause| Self::System { path: path.into(), action, cause: plain(cause) }
     }
+}
+
+/// The system's own answer: `tempfile` adds the hidden name that nobody asked for.
+fn plain(error: std::io::Error) -> std::io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    let code = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>()?.raw_os_error());
+    code.map_or(error, std::io::Error::from_raw_os_error)
 }
 
 /// Reads a file of at most `limit` bytes.
@@ -103,6 +110,9 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
 /// Where a file that is to be written as `path` really is: behind links. What is there and is no file, a device or a pipe, must
 /// not be replaced by one.
 fn target(path: &Path) -> Result<PathBuf, FileError> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(FileError::content(path, "names a folder, expected the name of a file"));
+    }
     match std::fs::metadata(path) {
         Ok(there) if there.is_file() => path.canonicalize().map_err(FileError::system(path, "cannot be opened")),
         Ok(there) if there.is_dir() => Err(FileError::content(path, "is a folder, expected the name of a file")),
@@ -124,6 +134,9 @@ pub struct NewFolder {
 impl NewFolder {
     /// Starts a folder that is to appear as `path`, where nothing but an empty folder may be yet.
     pub fn create(path: &Path) -> Result<Self, FileError> {
+        if path.is_symlink() {
+            return Err(FileError::content(path, "is a link, expected a new or empty folder"));
+        }
         if path.exists() {
             let empty = std::fs::read_dir(path).map(|mut entries| entries.next().is_none());
             if !empty.map_err(FileError::system(path, "is not a folder"))? {
@@ -205,7 +218,17 @@ mod tests {
         symlink("nothing", path("dangling"))?;
         let pipe = std::process::Command::new("mkfifo").arg(path("pipe")).status()?;
         assert!(pipe.success());
-        for (name, said) in [("dangling", "a link to what is not there"), ("pipe", "a device or a pipe")] {
+        symlink(".", path("folder"))?;
+        assert!(NewFolder::create(&path("folder")).is_err_and(|error| error.to_string().contains("is a link")));
+        let hidden = write(&path("no/file"), b"x");
+        assert!(hidden.is_err_and(|error| !error.to_string().contains(".part-")));
+        let refused = [
+            ("dangling", "a link to what is not there"),
+            ("pipe", "a device or a pipe"),
+            ("new/", "names a folder"),
+            ("folder", "is a folder"),
+        ];
+        for (name, said) in refused {
             for refused in [write(&path(name), b"x"), check_writable(&path(name))] {
                 assert!(refused.is_err_and(|error| error.to_string().contains(said)), "{name}");
             }

@@ -55,8 +55,12 @@ pub(super) fn read(
                 }
                 Ok(Next::Nothing) => std::thread::sleep(TICK),
                 Ok(Next::End) => return Ok(()),
+                Ok(Next::Failed(error)) => {
+                    faults.record("source_errors", chain(&error));
+                    std::thread::sleep(TICK);
+                }
                 // What has worked before is expected back.
-                Err(error) if given > 0 => {
+                Err(error) if given > 0 && !source.ends_with_an_error() => {
                     faults.record("source_errors", chain(&error));
                     std::thread::sleep(Duration::from_secs(1));
                 }

@@ -97,7 +97,8 @@ fn loader_says(library: &Path, error: &(impl std::error::Error + 'static)) -> St
     let debug = format!("{error:?}");
     let said = if debug.starts_with("Dlopen") { debug.split('"').nth(1).map(str::to_owned) } else { None };
     let said = said.unwrap_or_else(|| error.to_string());
-    said.strip_prefix(&format!("{}: ", library.display())).map_or(said.clone(), str::to_owned)
+    // Its path stands before it already.
+    said.strip_prefix(&library.display().to_string()).unwrap_or(&said).trim_start_matches([':', ' ']).to_owned()
 }
 
 /// ONNX Runtime allows one environment a process: the first library that was opened stays.

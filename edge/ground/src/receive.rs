@@ -215,7 +215,7 @@ impl Receiver {
     /// Says what failed, and waits a little.
     fn failed<E>(&mut self, error: &Error, show: Show<'_, E>) -> Result<(), E> {
         self.count.failures += 1;
-        show("edge", &Err(ReceiveError::Failed(chain(error))))?;
+        show("ground", &Err(ReceiveError::Failed(chain(error))))?;
         std::thread::sleep(5 * WAIT);
         Ok(())
     }

@@ -25,7 +25,7 @@ struct Options {
     #[arg(long, requires = "to", conflicts_with = "captions")]
     listen: Option<String>,
     /// Relay: the address at which the ground listens.
-    #[arg(long, requires = "listen")]
+    #[arg(long, requires = "listen", conflicts_with = "captions")]
     to: Option<String>,
     /// Plan: the captions to send, one a line.
     #[arg(long)]
@@ -83,7 +83,7 @@ struct ChannelOptions {
     #[arg(long, default_value_t = 0.0)]
     every_seconds: f64,
     /// Seconds that a pass lasts.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, requires = "every_seconds")]
     pass_seconds: f64,
     /// The same seed gives the same losses.
     #[arg(long, default_value_t = 1)]

@@ -67,7 +67,7 @@ impl Source for PipeSource {
             let again = self.started.replace(Instant::now()).is_some();
             match self.start() {
                 // What worked once may work again: a camera that is gone comes back.
-                Err(_) if again => return Ok(Next::Nothing),
+                Err(error) if again => return Ok(Next::Failed(error)),
                 started => started?,
             }
         }
@@ -97,16 +97,25 @@ impl Source for PipeSource {
                     }
                 };
                 let program = &self.pipe.command[0];
-                match status {
-                    _ if self.pipe.restart => Ok(Next::Nothing),
+                let failed = match status {
                     Ok(Some(status)) if !status.success() => {
-                        Err(Error::CommandFailed { program: program.clone(), status })
+                        Some(Error::CommandFailed { program: program.clone(), status })
                     }
-                    Ok(_) => Ok(Next::End),
-                    Err(error) => Err(Error::Stream(error)),
+                    Ok(_) => None,
+                    Err(error) => Some(Error::Stream(error)),
+                };
+                match (failed, self.pipe.restart) {
+                    (Some(error), true) => Ok(Next::Failed(error)),
+                    (Some(error), false) => Err(error),
+                    (None, true) => Ok(Next::Nothing),
+                    (None, false) => Ok(Next::End),
                 }
             }
         }
+    }
+
+    fn ends_with_an_error(&self) -> bool {
+        !self.pipe.restart
     }
 
     fn is_live(&self) -> bool {
@@ -334,6 +343,18 @@ mod tests {
         let mut source = PipeSource::new(pipe(false, false));
         assert!(matches!(source.next(&|_| false)?, Next::Frame(Frame { pixels: Ok(_), .. })));
         assert!(matches!(source.next(&|_| false)?, Next::End));
+        // A failure is an end where the command is not started again, and said where it is.
+        for (restart, script) in [(false, "exit 3"), (true, "exit 3"), (true, "kill -9 $$")] {
+            let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+            let mut source = PipeSource::new(Pipe { command, live: false, restart });
+            assert_eq!(source.ends_with_an_error(), !restart);
+            let said = match source.next(&|_| false) {
+                Err(error) if !restart => error,
+                Ok(Next::Failed(error)) if restart => error,
+                other => anyhow::bail!("{script}: {other:?}"),
+            };
+            assert!(said.to_string().contains("\"sh\" failed: "), "{said}");
+        }
         let mut source = PipeSource::new(pipe(true, true));
         assert!(matches!(source.next(&|_| false)?, Next::Frame(_)));
         let mut frames = 0;

@@ -1,6 +1,6 @@
 //! What every source gives: frames, one after the other.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use cssa_wire::Position;
 use image::RgbImage;
 use std::io;
@@ -29,6 +29,8 @@ pub enum Next {
     Frame(Frame),
     /// Nothing at the moment: ask again in a while.
     Nothing,
+    /// Nothing at the moment, since something failed that is tried again.
+    Failed(Error),
     /// Nothing any more.
     End,
 }
@@ -37,6 +39,11 @@ pub enum Next {
 pub trait Source: Send {
     /// The next frame. `settled` says of a key whether its frame needs no second look.
     fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next>;
+
+    /// Whether an error is its end, also after frames have come.
+    fn ends_with_an_error(&self) -> bool {
+        false
+    }
 
     /// Whether frames come when they come, and are lost where nobody takes them.
     fn is_live(&self) -> bool {

@@ -82,6 +82,11 @@ pub fn ablate(
     let mut recipe = config.clone();
     // All seeds see the same cached views: they are made once.
     recipe.data.view_seed.get_or_insert(config.seed);
+    let path = |extension: &str| places.out.join(format!("table-{}.{extension}", table.number()));
+    ["md", "csv"]
+        .iter()
+        .filter(|_| places.out.is_dir())
+        .try_for_each(|extension| files::check_writable(&path(extension)))?;
     // What is finished comes first: a folder of other runs is refused before anything is trained.
     let mut rows = finished(*table, &recipe, places, (device, progress))?;
     for seed in config.seed..config.seed.saturating_add(*seeds) {
@@ -98,7 +103,6 @@ pub fn ablate(
     }
     rows.retain(|row| !row.outcomes.is_empty());
     let markdown = report::markdown(*table, &rows);
-    let path = |extension: &str| places.out.join(format!("table-{}.{extension}", table.number()));
     files::write(&path("md"), markdown.as_bytes())?;
     files::write(&path("csv"), report::csv(*table, &rows).as_bytes())?;
     Ok(markdown)

@@ -74,7 +74,7 @@ impl Writer {
         let part = path.with_extension("part");
         let opened = OpenOptions::new().create(true).append(true).open(&part);
         let file = opened.map_err(Error::system(&part, "cannot be written"))?;
-        file.try_lock().map_err(|source| Error::Locked { path: part.clone(), source })?;
+        file.try_lock().map_err(Error::lock(&part))?;
         let done = file.metadata().map_err(Error::Cache)?.len() as usize / length;
         file.set_len((done * length) as u64).map_err(Error::Cache)?;
         Ok((Self { file, part, path: path.to_path_buf() }, done))

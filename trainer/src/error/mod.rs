@@ -37,13 +37,8 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of cached rows, or the state of a run, that another process is writing.
-    #[error("{} is being written by another run", path.display())]
-    Locked {
-        /// Its path.
-        path: PathBuf,
-        /// What the operating system says.
-        source: TryLockError,
-    },
+    #[error("{} is being written by another run", .0.display())]
+    Locked(PathBuf),
     /// A cached or temporary file that the operating system does not look at, cut or keep.
     #[error(transparent)]
     Cache(io::Error),
@@ -321,6 +316,14 @@ impl Error {
     /// An [`Error::System`] from the operating system's answer.
     pub(crate) fn system(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { path: path.into(), action, source }
+    }
+
+    /// Why a file is not locked: another process has it, or the operating system does not.
+    pub(crate) fn lock(path: impl Into<PathBuf>) -> impl FnOnce(TryLockError) -> Self {
+        move |error| match error {
+            TryLockError::WouldBlock => Self::Locked(path.into()),
+            TryLockError::Error(source) => Self::system(path, "cannot be locked")(source),
+        }
     }
 
     /// An [`Error::OtherRun`] from anything that can be shown.

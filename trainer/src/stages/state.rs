@@ -62,7 +62,7 @@ impl State {
         std::fs::create_dir_all(folder).map_err(Error::system(folder, "cannot be created"))?;
         let path = folder.join("lock");
         let file = File::create(&path).map_err(Error::system(&path, "cannot be created"))?;
-        file.try_lock().map_err(|source| Error::Locked { path, source })?;
+        file.try_lock().map_err(Error::lock(path))?;
         Ok(file)
     }
 

@@ -1,7 +1,7 @@
 //! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
 use super::archive::{Archive, Archived};
-use super::error::{Error, Result};
+use super::error::{Error, Result, chain};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -111,7 +111,10 @@ async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
 
 async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Result<Json<Answer>, StatusCode> {
     let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(|error| {
+        tracing::error!("{}", chain(&error));
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
     let last = found.last().map_or(asked.after, |(row, _)| *row);
     Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last }))
 }
