@@ -39,9 +39,10 @@ impl FileError {
 
 /// The system's own answer: `tempfile` adds the hidden name that nobody asked for.
 fn plain(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    let code = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>()?.raw_os_error());
-    code.map_or(error, std::io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((answer, hidden)) if hidden.contains(".part-") => std::io::Error::new(error.kind(), answer),
+        _ => error,
+    }
 }
 
 /// Reads a file of at most `limit` bytes.
