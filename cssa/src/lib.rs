@@ -17,6 +17,7 @@ pub mod random;
 pub mod search;
 mod spread;
 pub mod tf_idf;
+pub mod trust;
 mod varint;
 pub mod vector_math;
 pub mod vocabulary;
