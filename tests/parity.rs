@@ -31,7 +31,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
     let float = |bytes: &[u8]| Ok::<_, anyhow::Error>(dequantized(ModelProto::decode(bytes)?)?.encode_to_vec());
     let twin = Bundle { decoder: float(&bundle.decoder)?, ..bundle.clone() };
     for (name, bundle, tolerance) in [("INT8", &bundle, QUANTIZED), ("floats", &twin, CLOSE)] {
-        let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, engines: None };
+        let settings = Settings { choice: Choice::Ort, provider: Provider::Cpu, threads: 1, ..Settings::default() };
         let mut graphs = OrtGraphs::open(bundle, &find_library().context(MISSING)?, &settings)?;
         let mut onboard = cssa_captioner::open(bundle, &settings)?;
         let images = inputs(bundle)?;

@@ -46,7 +46,7 @@ fn the_decoders_steps_allocate_nothing() -> Result<()> {
 #[test]
 fn a_caption_keeps_nothing() -> Result<()> {
     let bundle = Bundle::read(&fixtures::bundle())?;
-    let settings = Settings { choice: Choice::Auto, provider: Provider::Cpu, threads: 1, engines: None };
+    let settings = Settings { choice: Choice::Auto, provider: Provider::Cpu, threads: 1, ..Settings::default() };
     let mut captioner = Captioner::open(&bundle, &settings)?;
     let image = preprocess::read(&fixtures::scenes().join("images/scene_00000.jpg"))?;
     let mut captioned = || -> Result<allocation_counter::AllocationInfo> {

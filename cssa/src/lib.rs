@@ -12,6 +12,7 @@ pub mod errors;
 pub mod geometry;
 pub mod language_model;
 pub mod model;
+pub mod objects;
 pub mod parameters;
 pub mod random;
 pub mod search;

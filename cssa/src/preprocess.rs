@@ -132,6 +132,12 @@ impl Preprocessor {
         &self.input
     }
 
+    /// The square that the last input was made of.
+    #[must_use]
+    pub fn square(&self) -> &RgbImage {
+        &self.square
+    }
+
     /// In floats: rounding between the two directions would show in one value of five.
     fn resize(&mut self, image: &RgbImage, size: u32) -> &RgbImage {
         let Self { resizer, values, scaled, square, .. } = self;

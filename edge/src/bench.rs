@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::packets;
 use cssa::model::Search;
 use cssa::{preprocess, process};
-use cssa_captioner::{Caption, Captioner, Settings};
+use cssa_captioner::{Caption, Captioner, Looks, Settings};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub struct Report {
     pub search: Search,
     /// Images captioned together.
     pub batch: usize,
+    /// Turned and mirrored views of each that were captioned.
+    pub looks: Looks,
     /// Captions measured.
     pub captions: usize,
     /// From the program's first look at the bundle to a loaded model.
@@ -37,6 +39,8 @@ pub struct Report {
     pub encoder: Quantiles,
     /// Beam search.
     pub decoder: Quantiles,
+    /// Image check, familiarity, confidence.
+    pub judgement: Quantiles,
     /// Decoding the file to caption, everything.
     pub caption: Quantiles,
     /// Median of a whole caption over the median of its encoder.
@@ -82,9 +86,10 @@ pub fn run(
         let started = Instant::now();
         let read = |k: usize| preprocess::read(&images[(n + k) % images.len()]);
         let pixels = (0..batch).map(read).collect::<Result<Vec<_>, _>>()?;
-        let found = captioner.caption_batch(&pixels.iter().collect::<Vec<_>>())?;
+        let sights = captioner.sights(&pixels.iter().collect::<Vec<_>>())?;
+        let found = sights.iter().map(|sight| captioner.look_again(sight)).collect::<Result<Vec<_>, _>>()?;
         let mut packets = 0;
-        for (caption, _) in &found {
+        for caption in &found {
             packets += packets::pack(caption, &captioner.language(), n as u32)?.len();
         }
         if n == 0 {
@@ -94,7 +99,7 @@ pub fn run(
         if n >= WARM_UP + batch {
             whole.push(started.elapsed() / batch as u32);
             bytes += packets;
-            captions.extend(found.into_iter().map(|(caption, _)| caption));
+            captions.extend(found);
         }
     }
     let quantiles_of = |part: fn(&Caption) -> Duration| quantiles(captions.iter().map(part).collect());
@@ -106,12 +111,14 @@ pub fn run(
         kernel: captioner.kernel(),
         search: captioner.search(),
         batch,
+        looks: settings.looks,
         captions: captions.len(),
         load_ms: loading.as_secs_f64() * 1e3,
         first_caption_ms: first.as_secs_f64() * 1e3,
         preprocessing: quantiles_of(|caption| caption.preprocessing),
         encoder,
         decoder: quantiles_of(|caption| caption.decoder),
+        judgement: quantiles_of(|caption| caption.judgement),
         caption,
         caption_over_encoder: caption.p50_ms / encoder.p50_ms,
         peak_rss_mib: process::memory().ok_or(Error::MemoryUnknown)?.peak_mib,

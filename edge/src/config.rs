@@ -3,7 +3,7 @@
 use super::downlink::LinkConfig;
 use super::error::{Error, Result, ensure};
 use cssa::files;
-use cssa_captioner::{Choice, Provider};
+use cssa_captioner::{Choice, Looks, Provider};
 use cssa_wire::MAX_PRIORITY;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -67,6 +67,9 @@ pub struct ModelConfig {
     pub batch: usize,
     /// The best caption of a beam of this width; searched as the bundle says where it is not given.
     pub beam: Option<u8>,
+    /// How many of a frame's turned and mirrored views are captioned, 1, 2, 4 or 8, before its caption is sent: only what the policy
+    /// would send is looked at again.
+    pub looks: Looks,
 }
 
 /// Where frames come from.
@@ -148,8 +151,13 @@ fn nmea_baud() -> u32 {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// Captions with a lower score are dropped; `exporter threshold` finds it on a dataset. A watch-word's caption is not.
-    pub least_score: f32,
+    /// Captions with a lower confidence are dropped, 0 to 1; `exporter trust` shows what it keeps. A watch-word's caption is not.
+    pub least_confidence: f32,
+    /// What becomes of captions of images that are outside of what the model knows.
+    pub outside: Outside,
+    /// Refused: `least_confidence` has taken its place.
+    #[serde(rename = "least_score", deserialize_with = "replaced")]
+    pub(crate) replaced: (),
     /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
     pub novelty_metres: f64,
     /// After this long a place may say the same again.
@@ -160,6 +168,24 @@ pub struct PolicyConfig {
     pub bytes_per_hour: u32,
     /// Share of the bytes that is kept for captions with a watch-word.
     pub reserve: f64,
+}
+
+/// What becomes of captions of images that are outside of what the model knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outside {
+    /// They are dropped.
+    Drop,
+    /// They are sent with the reason, and their words raise no priority.
+    #[default]
+    Flag,
+    /// They are sent like any other.
+    Send,
+}
+
+fn replaced<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    let problem = "least_score is no more: a score says nothing of the truth. Give least_confidence, 0 to 1";
+    Err(serde::de::Error::custom(problem))
 }
 
 /// The machine's own devices; what is left out is not there.
@@ -250,6 +276,7 @@ impl Default for ModelConfig {
             threads: 2,
             batch: 4,
             beam: None,
+            looks: Looks::Four,
         }
     }
 }
@@ -263,7 +290,9 @@ impl Default for TilerConfig {
 impl Default for PolicyConfig {
     fn default() -> Self {
         Self {
-            least_score: 0.0,
+            least_confidence: 0.0,
+            outside: Outside::Flag,
+            replaced: (),
             novelty_metres: 0.0,
             novelty_minutes: 30.0,
             watch: BTreeMap::new(),
@@ -293,7 +322,7 @@ impl Config {
             Ok(())
         };
         share("tiler.overlap", self.tiler.overlap, 0.9)?;
-        share("policy.least_score", f64::from(self.policy.least_score), 1.0)?;
+        share("policy.least_confidence", f64::from(self.policy.least_confidence), 1.0)?;
         share("policy.reserve", self.policy.reserve, 1.0)?;
         share("policy.novelty_metres", self.policy.novelty_metres, 1e6)?;
         share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6)?;

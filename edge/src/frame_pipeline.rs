@@ -13,6 +13,7 @@ use super::sources::Frame;
 use super::store::{Caption, Outcome, Store};
 use cssa::bundle::Language;
 use cssa::clock;
+use cssa_captioner::Sight;
 use cssa_wire::{Packet, score};
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -133,19 +134,18 @@ impl FramePipeline<'_> {
     }
 
     /// The captions of some frames, or why there is none.
-    fn caption(&mut self, batch: &[Frame]) -> Vec<Result<cssa_captioner::Caption, Dropped>> {
+    fn caption(&mut self, batch: &[Frame]) -> Vec<Result<Sight, Dropped>> {
         let refused: Vec<Option<Dropped>> = batch.iter().map(|frame| self.refuse(frame)).collect();
         let wanted = || batch.iter().zip(&refused).filter(|(_, refused)| refused.is_none()).map(|(frame, _)| frame);
         let pixels: Vec<&RgbImage> = wanted().filter_map(|frame| frame.pixels.as_ref().ok()).collect();
         self.peripherals.begin_energy();
         let captioner = &mut self.model.captioner;
-        let captions: Vec<Result<cssa_captioner::Caption, cssa_captioner::Error>> =
-            match captioner.caption_batch(&pixels) {
-                Ok(captions) => captions.into_iter().map(|(caption, _)| Ok(caption)).collect(),
-                Err(error) if pixels.len() == 1 => vec![Err(error)],
-                // One of them is to blame: only it is lost.
-                Err(_) => pixels.iter().map(|pixels| captioner.caption(pixels)).collect(),
-            };
+        let captions: Vec<Result<Sight, cssa_captioner::Error>> = match captioner.sights(&pixels) {
+            Ok(sights) => sights.into_iter().map(Ok).collect(),
+            Err(error) if pixels.len() == 1 => vec![Err(error)],
+            // One of them is to blame: only it is lost.
+            Err(_) => pixels.iter().map(|pixels| captioner.sight(pixels)).collect(),
+        };
         if let (Some(millijoules), false) = (self.peripherals.end_energy(), pixels.is_empty()) {
             self.energy = (self.energy.0 + millijoules, self.energy.1 + pixels.len() as u64);
         }
@@ -177,15 +177,38 @@ impl FramePipeline<'_> {
         (self.peripherals.duty() == Duty::Stop).then_some(Dropped::TooHot)
     }
 
+    /// Further looks at a frame, with the energy that they take.
+    fn look_again(&mut self, sight: &Sight) -> Result<cssa_captioner::Caption, cssa_captioner::Error> {
+        self.peripherals.begin_energy();
+        let caption = self.model.captioner.look_again(sight);
+        if let Some(millijoules) = self.peripherals.end_energy() {
+            self.energy.0 += millijoules;
+        }
+        caption
+    }
+
     /// Decides on a captioned frame.
-    fn decide(&mut self, frame: &Frame, caption: &cssa_captioner::Caption) -> Outcome {
+    fn decide(&mut self, frame: &Frame, sight: &Sight) -> Outcome {
         let fix = self.receiver.fix();
         let position = frame.position.or(fix.map(|fix| fix.position));
         let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(clock::now);
-        let (now, priority) = (Instant::now(), self.policy.priority(&caption.text));
-        if let Err(reason) = self.policy.admit(&caption.text, caption.score, position, priority, now) {
+        let now = Instant::now();
+        // Only what would be sent is worth further looks; they may say otherwise, and then it is judged anew.
+        if let Err(reason) = self.policy.admit(&sight.caption, position, now) {
             return Outcome::Dropped(reason);
         }
+        let caption = match self.look_again(sight) {
+            Ok(caption) => caption,
+            Err(error) => {
+                self.failures += 1;
+                tracing::warn!("{}: {error}", frame.name);
+                return Outcome::Dropped(Dropped::Model);
+            }
+        };
+        let priority = match self.policy.admit(&caption, position, now) {
+            Ok(priority) => priority,
+            Err(reason) => return Outcome::Dropped(reason),
+        };
         let queued = Caption { time, score: score(caption.score), priority, position, text: caption.text.clone() };
         // As if it went alone: shared packets cost less.
         let language = self.model.captioner.language();

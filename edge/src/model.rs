@@ -125,6 +125,7 @@ impl Loader<'_> {
             provider: self.config.provider,
             threads: self.config.threads,
             engines: self.config.engines.clone(),
+            looks: self.config.looks,
         };
         let mut captioner = Captioner::open(&bundle, &settings)?;
         let scrubber = Scrubber::new(&bundle)?;

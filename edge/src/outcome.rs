@@ -11,8 +11,10 @@ pub enum Dropped {
     Busy,
     /// The model failed or its numbers left their range.
     Model,
-    /// The score is below the threshold.
-    LowScore,
+    /// The confidence is below the threshold.
+    LowConfidence,
+    /// The image is outside of what the model knows.
+    Outside,
     /// The place said the same before.
     NotNovel,
     /// The hour's bytes are spent.
@@ -29,11 +31,12 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unreadable,
         Self::Busy,
         Self::Model,
-        Self::LowScore,
+        Self::LowConfidence,
+        Self::Outside,
         Self::NotNovel,
         Self::OverBudget,
         Self::QueueFull,
@@ -49,7 +52,8 @@ impl Dropped {
             Self::Unreadable => "dropped_unreadable",
             Self::Busy => "dropped_busy",
             Self::Model => "dropped_model",
-            Self::LowScore => "dropped_low_score",
+            Self::LowConfidence => "dropped_low_confidence",
+            Self::Outside => "dropped_outside",
             Self::NotNovel => "dropped_not_novel",
             Self::OverBudget => "dropped_over_budget",
             Self::QueueFull => "dropped_queue_full",

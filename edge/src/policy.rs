@@ -1,7 +1,9 @@
 //! What is worth sending: sure enough, new for its place, within the byte budget. Watch-words decide on the priority.
 
-use super::config::PolicyConfig;
+use super::config::{Outside, PolicyConfig};
 use super::outcome::Dropped;
+use cssa::trust::{Confidence, Reason};
+use cssa_captioner::Caption;
 use cssa_wire::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -52,28 +54,34 @@ impl Policy {
         self.config.watch.iter().filter(|(word, _)| has(word)).map(|(_, &priority)| priority).max().unwrap_or(0)
     }
 
-    /// Whether a caption is to be sent, before it has a packet.
-    pub fn admit(
-        &self,
-        caption: &str,
-        score: f32,
-        position: Option<Position>,
-        priority: u8,
-        now: Instant,
-    ) -> Result<(), Dropped> {
-        if score < self.config.least_score && priority == 0 {
-            return Err(Dropped::LowScore);
+    /// The priority that a caption is sent with, or why it is not, before it has a packet. What an image outside seems to show
+    /// raises no priority.
+    pub fn admit(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
+        let outside = self.outside(caption);
+        if outside.is_some() && self.config.outside == Outside::Drop {
+            return Err(Dropped::Outside);
+        }
+        let priority = if outside.is_some() { 0 } else { self.priority(&caption.text) };
+        let confidence = caption.confidence.map_or(0.0, Confidence::value);
+        if confidence < self.config.least_confidence && priority == 0 {
+            return Err(Dropped::LowConfidence);
         }
         if self.config.novelty_metres <= 0.0 {
-            return Ok(());
+            return Ok(priority);
         }
         let lasts = Duration::from_secs_f64(self.config.novelty_minutes * 60.0);
         match self.places.get(&self.cell(position)) {
-            Some(said) if said.caption == caption && now.saturating_duration_since(said.at) < lasts => {
+            Some(said) if said.caption == caption.text && now.saturating_duration_since(said.at) < lasts => {
                 Err(Dropped::NotNovel)
             }
-            _ => Ok(()),
+            _ => Ok(priority),
         }
+    }
+
+    /// The reason with which a caption is sent, where it is flagged.
+    #[must_use]
+    pub fn outside(&self, caption: &Caption) -> Option<Reason> {
+        if self.config.outside == Outside::Send { None } else { caption.outside() }
     }
 
     /// Takes a packet's bytes from the budget.

@@ -1,16 +1,16 @@
 //! What `exporter`'s commands do with their options.
 
-use crate::options::{Action, Delta, Export, Inspect, Pack, Quantize, Target, Threshold, Verify};
+use crate::options::{Action, Calibrate, Delta, Export, Inspect, Pack, Quantize, Target, Trust, Verify};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{self, Bundle, BundleWriter, MANIFEST, Precision, SIGNATURE};
 use cssa::files;
-use cssa_captioner::{Captioner, Settings};
 use cssa_terminal::print;
 use exporter::export;
 use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
 use exporter::verification::{self, Compared};
-use exporter::{inspect, report, threshold};
+use exporter::{inspect, report, trust};
+use std::path::PathBuf;
 
 /// Does what was asked for.
 pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
@@ -25,7 +25,8 @@ pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
         Some(Action::Verify(options)) => verify(options),
         Some(Action::Pack(options)) => pack(&options),
         Some(Action::Delta(options)) => delta(&options),
-        Some(Action::Threshold(options)) => threshold(&options),
+        Some(Action::Calibrate(options)) => calibrate(&options),
+        Some(Action::Trust(options)) => measure_trust(&options),
     }
 }
 
@@ -50,6 +51,11 @@ fn export(options: Export) -> Result<()> {
             folder,
             most,
             method: options.ranges.map(Into::into),
+        }),
+        trust: (!options.trust.is_empty()).then(|| trust::Request {
+            data: options.trust,
+            splits: options.trust_split,
+            objects: options.objects,
         }),
         validation: options.validation.map(|folder| Validation { folder, split, max_loss }),
         out: out.clone(),
@@ -110,20 +116,48 @@ fn delta(options: &Delta) -> Result<()> {
     Ok(())
 }
 
-/// Prints what each threshold of the score would keep and drop.
-fn threshold(options: &Threshold) -> Result<()> {
-    let settings = Settings { threads: usize::from(options.threads), ..Settings::default() };
-    let mut captioner = Captioner::open(&Bundle::read(&options.bundle)?, &settings)?;
-    let rows = threshold::measure(&mut captioner, &options.data, options.split)?;
-    print("policy.least_score   kept   CIDEr of the kept   CIDEr of the dropped")?;
-    for row in rows {
-        print(&format!(
-            "{:18.4} {:5.1} % {:19.3} {:>22}",
-            row.least_score,
-            row.kept * 100.0,
-            row.kept_cider,
-            if row.dropped_cider.is_nan() { "-".into() } else { format!("{:.3}", row.dropped_cider) }
-        ))?;
+/// Fits a bundle's statistics and writes it with them.
+fn calibrate(options: &Calibrate) -> Result<()> {
+    let writer = BundleWriter::create(&options.out)?;
+    let mut bundle = Bundle::read(&options.bundle)?;
+    let mut contents = bundle::contents(&options.bundle)?;
+    let (data, splits, objects) = (options.data.clone(), options.split.clone(), options.objects.clone());
+    let fitted = trust::fit(&bundle, &trust::Request { data, splits, objects })?;
+    trust::add_to(&mut bundle, fitted)?;
+    contents.extend(trust::files(&bundle)?);
+    let manifest = toml::to_string_pretty(&bundle.manifest)?.into_bytes();
+    contents.remove(SIGNATURE);
+    if let Some(key) = &options.sign {
+        contents.insert(SIGNATURE.into(), Signer::read(key)?.sign(&manifest)?);
     }
+    contents.insert(MANIFEST.into(), manifest);
+    writer.write(&contents)?;
+    let fitted = bundle.manifest.trust.as_ref().map_or(0.0, |trust| trust.outside);
+    tracing::info!("{}: bundle {:04x}, {:.1} % of the images are outside", options.out.display(), bundle.id, fitted * 100.0);
     Ok(())
+}
+
+/// Prints what confidence and familiarity are worth.
+fn measure_trust(options: &Trust) -> Result<()> {
+    if let Some(report) = &options.report {
+        files::check_writable(report)?;
+    }
+    let bundle = Bundle::read(&bundle::named_or_default(options.bundle.as_deref())?)?;
+    let references = trust::captioned(&bundle, &options.data, options.split)?;
+    let say = |paths: &[PathBuf]| trust::said(&bundle, paths, options.looks, usize::from(options.threads));
+    let stated = match &options.lines {
+        Some(path) => trust::read_lines(path)?,
+        None => say(&references.iter().map(|image| image.path.clone()).collect::<Vec<_>>())?,
+    };
+    let mut outside = Vec::new();
+    for folder in &options.outside {
+        outside.push((folder.display().to_string(), say(&trust::folder(folder)?)?));
+    }
+    let groups = bundle.trust.as_ref().map(|trust| trust.groups.clone()).unwrap_or_default();
+    let (report, measured) = trust::measure(stated, &references, &groups, &outside)?;
+    if let Some(path) = &options.report {
+        let title = format!("Trust in bundle {:04x}, {} looks, {}", bundle.id, options.looks, options.split.name());
+        files::write(path, trust::page(&title, &report, &measured)?.as_bytes())?;
+    }
+    if options.json { print(&serde_json::to_string(&report)?) } else { print(report.to_string().trim_end()) }
 }

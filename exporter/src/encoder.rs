@@ -1,5 +1,6 @@
-//! `encoder.onnx`: image `[1, 3, s, s]` → memory `[N, d]` and, for every decoder layer, the cross-attention keys
-//! `[h, d_k, N]` (transposed already) and values `[h, N, d_k]`.
+//! `encoder.onnx`: images `[B, 3, s, s]` → memory `[B, N, d]` and, for every decoder layer, the cross-attention keys
+//! `[B, h, d_k, N]` (transposed already) and values `[B, h, N, d_k]`. B is chosen when the graph runs. Linear layers see the cells of all
+//! images as rows `[B·N, …]`.
 
 use crate::error::Result;
 use crate::graph::{Attribute, Extent, Graph, Name};
@@ -9,25 +10,32 @@ use cssa_graph::names;
 use cssa_graph::onnx::{DataType, ModelProto};
 use ndarray::Array3;
 
+/// Images at once.
+const BATCH: Extent = Extent::Named(names::BATCH);
+/// What is left: the batch, or its rows.
+const REST: i64 = -1;
+
 /// Writes the encoder.
 pub fn build(weights: &Weights<'_>) -> Result<ModelProto> {
     let model = weights.model;
     let mut graph = Graph::new("encoder");
     let size = Extent::Fixed(model.image_size);
-    let mut x = graph.input(names::IMAGE, DataType::Float, &[Extent::Fixed(1), Extent::Fixed(3), size, size]);
+    let mut x = graph.input(names::IMAGE, DataType::Float, &[BATCH, Extent::Fixed(3), size, size]);
     for layer in model.backbone.plan(model.image_size) {
         x = backbone_layer(&mut graph, weights, &x, &layer)?;
     }
     let cells = model.cells();
     x = projection(&mut graph, weights, &x)?;
-    x = graph.reshape(&x, &[model.width as i64, cells as i64]);
-    x = graph.transpose(&x, &[1, 0]);
+    x = graph.reshape(&x, &[REST, model.width as i64, cells as i64]);
+    x = graph.transpose(&x, &[0, 2, 1]);
+    x = graph.reshape(&x, &[REST, model.width as i64]);
     let omega = weights.omega()?;
     for layer in 0..model.encoder_layers {
         let omega = omega.as_ref().map(|omega| &omega[layer]);
         x = former_layer(&mut graph, weights, &x, layer, omega)?;
     }
-    graph.output(names::MEMORY, &x, &[Extent::Fixed(cells), Extent::Fixed(model.width)]);
+    let memory = graph.reshape(&x, &[REST, cells as i64, model.width as i64]);
+    graph.output(names::MEMORY, &memory, &[BATCH, Extent::Fixed(cells), Extent::Fixed(model.width)]);
     for layer in 0..model.decoder_layers {
         cross_keys(&mut graph, weights, &x, layer)?;
     }
@@ -78,7 +86,7 @@ fn convolution(graph: &mut Graph, weights: &Weights<'_>, x: &str, layer: &Convol
     Ok(activate(graph, output, layer.activation))
 }
 
-/// The linear layer between backbone and DG-former, as the 1×1 convolution that it is on a feature map `[1, C, g, g]`: in
+/// The linear layer between backbone and DG-former, as the 1×1 convolution that it is on a feature map `[B, C, g, g]`: in
 /// this form ONNX Runtime computes it in integers.
 fn projection(graph: &mut Graph, weights: &Weights<'_>, features: &str) -> Result<Name> {
     const NAME: &str = names::ENCODER_INPUT;
@@ -100,7 +108,7 @@ fn activate(graph: &mut Graph, x: Name, activation: Activation) -> Name {
     }
 }
 
-/// MGA and feed-forward network, each with Add & Norm; `x: [N, d]`.
+/// MGA and feed-forward network, each with Add & Norm; `x: [B·N, d]`.
 fn former_layer(
     graph: &mut Graph,
     weights: &Weights<'_>,
@@ -115,10 +123,10 @@ fn former_layer(
     let all = weights.query_key_value(&name)?;
     let all = graph.linear(&here(names::QUERY_KEY_VALUE), x, &all);
     let parts = graph.split(&format!("{name}.split"), &all, 3, 1);
-    let heads: Vec<Name> = parts.iter().map(|part| graph.reshape(part, &[n, h, width])).collect();
-    let queries = graph.transpose(&heads[0], &[1, 0, 2]);
-    let keys = graph.transpose(&heads[1], &[1, 2, 0]);
-    let values = graph.transpose(&heads[2], &[1, 0, 2]);
+    let heads: Vec<Name> = parts.iter().map(|part| graph.reshape(part, &[REST, n, h, width])).collect();
+    let queries = graph.transpose(&heads[0], &[0, 2, 1, 3]);
+    let keys = graph.transpose(&heads[1], &[0, 2, 3, 1]);
+    let values = graph.transpose(&heads[2], &[0, 2, 1, 3]);
     let mut scores = graph.node("MatMul", &[&queries, &keys], &[]);
     if let Some(omega) = omega {
         let constant = graph.array(&names::omega(layer), omega);
@@ -126,8 +134,8 @@ fn former_layer(
     }
     let attention = graph.softmax(&scores);
     let attended = graph.node("MatMul", &[&attention, &values], &[]);
-    let attended = graph.transpose(&attended, &[1, 0, 2]);
-    let attended = graph.reshape(&attended, &[n, model.width as i64]);
+    let attended = graph.transpose(&attended, &[0, 2, 1, 3]);
+    let attended = graph.reshape(&attended, &[REST, model.width as i64]);
     let x = add_and_norm(graph, weights, x, &attended, &format!("{name}.output"), &here(names::ATTENTION_NORM))?;
     feed_forward(graph, weights, &x, here)
 }
@@ -169,12 +177,12 @@ fn cross_keys(graph: &mut Graph, weights: &Weights<'_>, memory: &str, layer: usi
     let both = weights.side_by_side(&[(format!("{name}.key"), 1.0), (format!("{name}.value"), 1.0)])?;
     let both = graph.linear(&format!("{name}.key_value"), memory, &both);
     let parts = graph.split(&format!("{name}.split"), &both, 2, 1);
-    let keys = graph.reshape(&parts[0], &[n, h, width]);
-    let keys = graph.transpose(&keys, &[1, 2, 0]);
-    let values = graph.reshape(&parts[1], &[n, h, width]);
-    let values = graph.transpose(&values, &[1, 0, 2]);
+    let keys = graph.reshape(&parts[0], &[REST, n, h, width]);
+    let keys = graph.transpose(&keys, &[0, 2, 3, 1]);
+    let values = graph.reshape(&parts[1], &[REST, n, h, width]);
+    let values = graph.transpose(&values, &[0, 2, 1, 3]);
     let (h, width, n) = (Extent::Fixed(model.heads), Extent::Fixed(model.head_width()), Extent::Fixed(model.cells()));
-    graph.output(&names::cross_key(layer), &keys, &[h, width, n]);
-    graph.output(&names::cross_value(layer), &values, &[h, n, width]);
+    graph.output(&names::cross_key(layer), &keys, &[BATCH, h, width, n]);
+    graph.output(&names::cross_value(layer), &values, &[BATCH, h, n, width]);
     Ok(())
 }

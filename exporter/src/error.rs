@@ -99,6 +99,42 @@ pub enum Error {
     /// The memory has a value that is no number: no range and no caption of it would be true.
     #[error("the encoder gives values that are not finite")]
     NotFinite,
+    /// Confidence is to be fitted on images that the model has learned by heart.
+    #[error("confidence cannot be fitted on train, which the model has seen: expected dev, val or test")]
+    FittedOnTrain,
+    /// Statistics that cannot be fitted: fewer images than dimensions, or all alike.
+    #[error("{0}: the images are too few or too much alike to fit it")]
+    NotFitted(&'static str),
+    /// Too few train images to compare others with.
+    #[error("{found} train images, expected {expected} or more to compare images with")]
+    FewNeighbours {
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        expected: usize,
+    },
+    /// Statistics of familiarity that are none.
+    #[error(transparent)]
+    Familiarity(#[from] cssa::trust::FamiliarityError),
+    /// Tensors that cannot be written.
+    #[error(transparent)]
+    Tensors(#[from] safetensors::SafeTensorError),
+    /// A bundle whose captions have no confidence.
+    #[error("{}: has no statistics: `exporter calibrate` adds them", .0.display())]
+    NotCalibrated(PathBuf),
+    /// No caption is of an image of the datasets.
+    #[error("no caption is of an image of the datasets' part: captions are joined with references by the images' paths")]
+    NoStated,
+    /// A line that is not what `edge caption --json` prints.
+    #[error("{}: line {line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// Consensus search is asked for without document frequencies.
     #[error(transparent)]
     Frequencies(#[from] MissingFrequencies),

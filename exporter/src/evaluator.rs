@@ -60,7 +60,7 @@ const THREADS: usize = 2;
 /// How a bundle is loaded to be judged.
 #[must_use]
 pub fn settings(choice: Choice) -> Settings {
-    Settings { choice, provider: Provider::Cpu, threads: THREADS, engines: None }
+    Settings { choice, provider: Provider::Cpu, threads: THREADS, ..Settings::default() }
 }
 
 impl Evaluator {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::evaluator::{Evaluator, Sample};
 use crate::request::{Graphs, Request, Source, Validation};
 use crate::weights::Weights;
-use crate::{decoder, encoder, parity, quantize};
+use crate::{decoder, encoder, parity, quantize, trust};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
@@ -70,8 +70,13 @@ pub fn export(request: &Request) -> Result<Manifest> {
         parity.extend(parity::verify(&bundle, &golden, tolerance, label)?);
     }
     bundle.manifest.parity = parity;
+    if let Some(request) = &request.trust {
+        let fitted = trust::fit(&bundle, request)?;
+        trust::add_to(&mut bundle, fitted)?;
+    }
     let manifest = bundle.manifest.clone();
     let text = toml::to_string_pretty(&manifest)?;
+    let trusted = trust::files(&bundle)?;
     let mut files: Contents = [
         (MANIFEST.to_owned(), text.clone().into_bytes()),
         (ENCODER.to_owned(), bundle.encoder),
@@ -83,6 +88,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
     if let Some(frequencies) = &bundle.document_frequencies {
         files.insert(DOCUMENT_FREQUENCIES.to_owned(), frequencies.to_bytes());
     }
+    files.extend(trusted);
     if let Some(signer) = &signer {
         files.insert(cssa::bundle::SIGNATURE.to_owned(), signer.sign(text.as_bytes())?);
     }

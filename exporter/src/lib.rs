@@ -17,7 +17,7 @@ pub mod quantize;
 pub mod report;
 pub mod request;
 pub mod sign;
-pub mod threshold;
+pub mod trust;
 pub mod verification;
 pub mod weights;
 

@@ -2,7 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cssa::dataset::Split;
-use cssa_terminal::LogOptions;
+use cssa_captioner::Looks;
+use cssa_terminal::{LogOptions, one_of};
 use exporter::request::Method;
 use std::path::PathBuf;
 
@@ -28,8 +29,10 @@ pub(crate) enum Action {
     Pack(Pack),
     /// Write what changed since an earlier bundle, for a thin uplink; `edge update` applies it.
     Delta(Delta),
-    /// Measure what thresholds of the score (policy.least_score of the vehicle) keep and drop.
-    Threshold(Threshold),
+    /// Fit confidence, familiarity and the image check of a bundle on captioned images, and write the bundle with them.
+    Calibrate(Calibrate),
+    /// Measure what confidence and familiarity are worth on images that nothing was fitted on.
+    Trust(Trust),
 }
 
 /// Options of exporting.
@@ -63,6 +66,15 @@ pub(crate) struct Export {
     /// Share of the float model's CIDEr that may go, as `0.5%` or `0.005`.
     #[arg(long, default_value = "0.5%", value_parser = share)]
     pub(crate) max_loss: f64,
+    /// Captioned datasets on which confidence and familiarity are fitted; without, captions have none.
+    #[arg(long, num_args = 1..)]
+    pub(crate) trust: Vec<PathBuf>,
+    /// Their parts on which confidence is fitted, none that the model has trained on.
+    #[arg(long, value_delimiter = ',', default_value = "dev")]
+    pub(crate) trust_split: Vec<Split>,
+    /// A table of object groups, a line a group, instead of the built-in one.
+    #[arg(long)]
+    pub(crate) objects: Option<PathBuf>,
     /// The bundle: a new or empty folder, or a file that ends in .cssa.
     #[arg(long, required = true)]
     pub(crate) out: Option<PathBuf>,
@@ -129,18 +141,55 @@ pub(crate) struct Delta {
 }
 
 #[derive(Args)]
-pub(crate) struct Threshold {
+pub(crate) struct Calibrate {
     /// The bundle.
     pub(crate) bundle: PathBuf,
-    /// Dataset with images and captions.
+    /// Captioned datasets: their train images are what others are compared with.
+    #[arg(long, required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Their parts on which confidence is fitted, none that the model has trained on.
+    #[arg(long, value_delimiter = ',', default_value = "dev")]
+    pub(crate) split: Vec<Split>,
+    /// A table of object groups, a line a group, instead of the built-in one.
     #[arg(long)]
-    pub(crate) data: PathBuf,
-    /// Its part: train, dev, val or test.
-    #[arg(long, default_value = "dev")]
+    pub(crate) objects: Option<PathBuf>,
+    /// The bundle with statistics: a new or empty folder, or a file that ends in .cssa.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// minisign secret key to sign the manifest with.
+    #[arg(long)]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// The bundle; left out, the default bundle.
+    #[arg(long)]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Captioned datasets.
+    #[arg(long, required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Their part: dev, val or test.
+    #[arg(long, default_value = "test")]
     pub(crate) split: Split,
+    /// Folders of images that are outside of what the model knows.
+    #[arg(long, num_args = 1..)]
+    pub(crate) outside: Vec<PathBuf>,
+    /// What `edge caption --json` printed for the datasets' images, instead of captioning them again.
+    #[arg(long, conflicts_with = "outside")]
+    pub(crate) lines: Option<PathBuf>,
+    /// How many of an image's turned and mirrored views are captioned.
+    #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
+    pub(crate) looks: Looks,
     /// Threads.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,
+    /// An HTML page with the worst mistakes.
+    #[arg(long)]
+    pub(crate) report: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use cssa::search::Rows;
 use cssa_captioner::{Provider, Runtime, Settings, open_session};
 use cssa_graph::names;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::{DynValue, TensorRef};
+use ort::value::{DynValue, Tensor, TensorRef};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -59,7 +59,7 @@ impl OrtGraphs {
         self.cross.clear();
         for name in (0..layers).flat_map(|layer| [names::cross_key(layer), names::cross_value(layer)]) {
             let value = outputs.remove(&name).ok_or_else(|| missing(ENCODER, &name))?;
-            self.cross.push((name, value));
+            self.cross.push((name, of_one_image(&value)?));
         }
         let memory = outputs.get(names::MEMORY).ok_or_else(|| missing(ENCODER, names::MEMORY))?;
         let memory = memory.try_extract_tensor::<f32>()?.1.to_vec();
@@ -102,6 +102,13 @@ impl OrtGraphs {
         );
         show(&mut self.observer, &outputs)
     }
+}
+
+/// Keys or values as the decoder takes them: without the batch, which is 1.
+fn of_one_image(value: &DynValue) -> Result<DynValue> {
+    let (shape, values) = value.try_extract_tensor::<f32>()?;
+    let shape: Vec<i64> = shape.iter().copied().skip(1).collect();
+    Ok(Tensor::from_array((shape, values.to_vec()))?.into_dyn())
 }
 
 /// Names of every layer's keys and values and of what they grow by.

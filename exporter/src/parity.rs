@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// `{runtime}.{label}.{tensor}`; a difference beyond `tolerance` is an error that names it.
 pub fn verify(bundle: &Bundle, golden: &Golden, tolerance: Tolerance, label: &str) -> Result<BTreeMap<String, Parity>> {
     let mut found = BTreeMap::new();
-    let settings = |choice| Settings { choice, provider: Provider::Cpu, threads: 1, engines: None };
+    let settings = |choice| Settings { choice, provider: Provider::Cpu, threads: 1, ..Settings::default() };
     let library = find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
     let graphs = OrtGraphs::open(bundle, &library, &settings(Choice::Ort))?;
     let runtimes: [(&'static str, Box<dyn Runtime>); 3] = [

@@ -24,6 +24,8 @@ pub struct Request {
     pub calibration: Option<Calibration>,
     /// What must hold its score.
     pub validation: Option<Validation>,
+    /// What confidence and familiarity are fitted on; captions have none without.
+    pub trust: Option<crate::trust::Request>,
     /// The bundle, a new or empty folder, or a file that ends in `.cssa`.
     pub out: PathBuf,
     /// The minisign secret key to sign the manifest with.
@@ -91,7 +93,7 @@ impl Source<'_> {
         let (encoder, decoder) = (graph::bytes(&graphs.encoder), graph::bytes(&graphs.decoder));
         let (words, language) = (checkpoint.vocabulary.text(), checkpoint.language_model.to_bytes());
         let search = checkpoint.description.search;
-        let document_frequencies = checkpoint.document_frequencies.clone().filter(|_| search.consensus.is_some());
+        let document_frequencies = checkpoint.document_frequencies.clone();
         let frequencies = document_frequencies.as_ref().map(|frequencies| frequencies.to_bytes());
         let mut files = vec![
             (ENCODER, encoder.as_slice()),
@@ -110,6 +112,7 @@ impl Source<'_> {
             files: files.iter().map(|(name, bytes)| ((*name).to_owned(), Entry::of(bytes))).collect(),
             calibration: None,
             validation: None,
+            trust: None,
             parity: BTreeMap::new(),
             provenance: checkpoint.description.provenance.clone(),
         };
@@ -122,6 +125,7 @@ impl Source<'_> {
             id,
             language_model,
             document_frequencies,
+            trust: None,
             encoder,
             decoder,
         })

@@ -1,9 +1,11 @@
 //! What the graphs' inputs, outputs, nodes and constants are called. A node with one output is called as that output; a constant
 //! of a layer is called after it, with [`weight`] or [`bias`]; what a pass over the graph adds has a suffix.
 
-/// Encoder input, `[1, 3, s, s]`.
+/// Encoder input, `[B, 3, s, s]`.
 pub const IMAGE: &str = "image";
-/// Encoder output, `[N, d]`.
+/// The dimension that is chosen when the encoder runs: images at once.
+pub const BATCH: &str = "batch";
+/// Encoder output, `[B, N, d]`.
 pub const MEMORY: &str = "memory";
 /// Decoder input, `[beam]`: the newest token of each caption.
 pub const TOKENS: &str = "tokens";
@@ -78,13 +80,13 @@ pub fn bias(layer: &str) -> String {
     format!("{layer}.bias")
 }
 
-/// Encoder output and decoder input, `[h, d_k, N]`.
+/// Encoder output, `[B, h, d_k, N]`, and, of one image, decoder input, `[h, d_k, N]`.
 #[must_use]
 pub fn cross_key(layer: usize) -> String {
     format!("cross_key.{layer}")
 }
 
-/// Encoder output and decoder input, `[h, N, d_k]`.
+/// Encoder output, `[B, h, N, d_k]`, and, of one image, decoder input, `[h, N, d_k]`.
 #[must_use]
 pub fn cross_value(layer: usize) -> String {
     format!("cross_value.{layer}")

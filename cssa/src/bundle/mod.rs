@@ -7,12 +7,14 @@ mod delta;
 mod names;
 mod signature;
 mod storage;
+mod trust;
 
 pub use default::{checkout, named_or_default};
 pub use delta::{Change, Delta};
-pub use names::{DECODER, ENCODER, FORMAT, MANIFEST};
+pub use names::{BATCHED, DECODER, ENCODER, FORMAT, MANIFEST};
 pub use signature::{SIGNATURE, Trusted};
 pub use storage::{BundleWriter, Contents, EXTENSION};
+pub use trust::{OBJECT_GROUPS, TRUST, Trust, TrustManifest};
 
 use crate::checkpoint::{DOCUMENT_FREQUENCIES, LANGUAGE_MODEL, Provenance, VOCABULARY};
 use crate::dataset::DevRule;
@@ -21,7 +23,7 @@ use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
 use crate::search::{DocumentFrequencies, MissingFrequencies, Strategy};
 use crate::vocabulary::Vocabulary;
-use names::MAX_FILE;
+use names::{MAX_FILE, OLDEST_FORMAT};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -55,6 +57,9 @@ pub struct Manifest {
     /// What the bundle scored on a validation set when it was made; absent where none was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
+    /// How confidence and familiarity are computed; absent where they were not fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustManifest>,
     /// How far each runtime strays from the checkpoint on the golden vectors: `{runtime}.{precision}.{tensor}`.
     pub parity: BTreeMap<String, Parity>,
     /// Where the weights come from.
@@ -163,8 +168,10 @@ pub struct Bundle {
     pub id: u16,
     /// What its captions are packed with.
     pub language_model: LanguageModel,
-    /// What consensus decoding compares captions by; there where its search is one.
+    /// What consensus decoding and the choice among looks compare captions by; there where one of them is.
     pub document_frequencies: Option<Arc<DocumentFrequencies>>,
+    /// What confidence, familiarity and the choice among looks take; absent where they were not fitted.
+    pub trust: Option<Arc<Trust>>,
     /// Bytes of `encoder.onnx`.
     pub encoder: Vec<u8>,
     /// Bytes of `decoder.onnx`.
@@ -199,8 +206,9 @@ impl Manifest {
     /// Reads and checks a manifest's text; `path` is what errors name.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
         let manifest: Self = files::parse_toml(path, text)?;
-        if manifest.format != FORMAT {
-            return Err(FileError::content(path, format!("format is {}, expected {FORMAT}", manifest.format)));
+        if !(OLDEST_FORMAT..=FORMAT).contains(&manifest.format) {
+            let problem = format!("format is {}, expected {OLDEST_FORMAT} to {FORMAT}", manifest.format);
+            return Err(FileError::content(path, problem));
         }
         if let Some(name) = manifest.files.keys().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
             return Err(FileError::content(path, format!("file {name:?}, expected plain file names")));
@@ -266,16 +274,25 @@ impl Bundle {
         let text = String::from_utf8(manifest.file(&mut reader, VOCABULARY)?)
             .map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
         let language = Language::of(&manifest, &mut reader)?;
-        let document_frequencies = match manifest.search.consensus {
-            Some(_) => {
-                let bytes = manifest.file(&mut reader, DOCUMENT_FREQUENCIES)?;
-                let place = reader.place(DOCUMENT_FREQUENCIES);
-                Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
+        let document_frequencies = if manifest.files.contains_key(DOCUMENT_FREQUENCIES) || manifest.search.consensus.is_some() {
+            let bytes = manifest.file(&mut reader, DOCUMENT_FREQUENCIES)?;
+            let place = reader.place(DOCUMENT_FREQUENCIES);
+            Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
+        } else {
+            None
+        };
+        let trust = match &manifest.trust {
+            Some(trust) => {
+                let (bytes, groups) = (manifest.file(&mut reader, TRUST)?, manifest.file(&mut reader, OBJECT_GROUPS)?);
+                let (place, groups_place) = (reader.place(TRUST), reader.place(OBJECT_GROUPS));
+                let (statistics, groups) = ((place.as_path(), bytes.as_slice()), (groups_place.as_path(), groups));
+                Some(Arc::new(Trust::read(trust, &manifest.model, statistics, groups)?))
             }
             None => None,
         };
         Ok(Self {
             document_frequencies,
+            trust,
             encoder: manifest.file(&mut reader, ENCODER)?,
             decoder: manifest.file(&mut reader, DECODER)?,
             folder: path.into(),

@@ -6,7 +6,11 @@ pub const MANIFEST: &str = "manifest.toml";
 pub const ENCODER: &str = "encoder.onnx";
 /// Name of the decoder's graph.
 pub const DECODER: &str = "decoder.onnx";
-/// Version of the layout that this code reads and writes.
-pub const FORMAT: u32 = 2;
+/// Version of the layout that this code writes.
+pub const FORMAT: u32 = 3;
+/// The first version whose encoder takes a batch of images, and which may hold what confidence and familiarity need.
+pub const BATCHED: u32 = 3;
+/// The oldest version that is still read.
+pub(super) const OLDEST_FORMAT: u32 = 2;
 /// Most bytes of a file.
 pub(super) const MAX_FILE: u64 = 1 << 30;

@@ -1,74 +1,16 @@
-//! Which objects a caption names, by groups of words that mean the same one: the base of faithfulness.
+//! How far captions are faithful to what references say, by groups of words that mean the same object ([`crate::objects`]).
 //!
-//! A group is *said* when one of its words is among the caption's lower-cased tokens of letters alone. A caption *invents* a
-//! group that no reference says and *misses* one that at least three references say; it is *wrong* when it invents one.
+//! A caption *invents* a group that it says and no reference does and *misses* one that at least three references say; it is
+//! *wrong* when it invents one.
 
 use super::Item;
-use std::collections::{BTreeMap, HashMap};
+pub use crate::objects::ObjectGroups;
+use std::collections::BTreeMap;
 
-/// The groups that captions of remote-sensing images need, a line a group, `#` before comments.
-const GROUPS: &str = include_str!("object_groups.txt");
 /// From this many references on, an object is surely there.
 const AGREED: usize = 3;
 
-/// Groups of words, each naming one kind of object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectGroups {
-    names: Vec<String>,
-    group_of: HashMap<String, usize>,
-}
-
-impl Default for ObjectGroups {
-    fn default() -> Self {
-        Self::parse(GROUPS)
-    }
-}
-
 impl ObjectGroups {
-    /// From text: a line a group, its words separated by spaces; what follows `#` is a comment. A word of two groups
-    /// belongs to the first.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let (mut names, mut group_of) = (Vec::new(), HashMap::new());
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-        for line in lines.filter(|line| !line.trim().is_empty()) {
-            for word in line.split_whitespace() {
-                group_of.entry(word.to_lowercase()).or_insert(names.len());
-            }
-            names.push(line.split_whitespace().next().unwrap_or_default().to_lowercase());
-        }
-        Self { names, group_of }
-    }
-
-    /// How many groups there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.names.len()
-    }
-
-    /// The first word of a group.
-    #[must_use]
-    pub fn name(&self, group: usize) -> &str {
-        &self.names[group]
-    }
-
-    /// The group of a lower-case word.
-    #[must_use]
-    pub fn group(&self, word: &str) -> Option<usize> {
-        self.group_of.get(word).copied()
-    }
-
-    /// The groups that a caption says, each once, in ascending order.
-    #[must_use]
-    pub fn said(&self, caption: &str) -> Vec<usize> {
-        let lower = caption.to_lowercase();
-        let words = lower.split(|c: char| !c.is_ascii_lowercase());
-        let mut said: Vec<usize> = words.filter_map(|word| self.group(word)).collect();
-        said.sort_unstable();
-        said.dedup();
-        said
-    }
-
     /// The groups that `caption` says and none of `references` does.
     #[must_use]
     pub fn invented(&self, caption: &str, references: &[String]) -> Vec<usize> {

@@ -12,14 +12,15 @@ use crate::tf_idf::TfIdf;
 use crate::vocabulary::TokenId;
 use alloc::vec::Vec;
 
-/// Searches a caption for each of `images` images: `settings` are the beam's, but for its width, which is `consensus.beam`.
+/// Searches a caption for each of `images` images: `settings` are the beam's, but for its width, which is `consensus.beam`. Behind
+/// it stand the other candidates.
 pub fn consensus_all<S: Step>(
     step: &mut S,
     images: usize,
     settings: Settings,
     consensus: Consensus,
     frequencies: &DocumentFrequencies,
-) -> Result<Vec<Hypothesis>, S::Error> {
+) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
     let settings = Settings { beam: consensus.beam, ..settings };
     let lists = n_best_all(step, images, settings, consensus.beam)?;
     let drawn = draw_all(step, images, consensus.draws, settings.longest)?;
@@ -35,7 +36,11 @@ pub fn consensus_all<S: Step>(
             weigh_by_probability(&mut candidates);
         }
         let best = choose(&candidates, frequencies);
-        if candidates.is_empty() { Hypothesis::NOTHING } else { candidates.swap_remove(best).0 }
+        let mut list: Vec<Hypothesis> = candidates.into_iter().map(|(hypothesis, _)| hypothesis).collect();
+        if best < list.len() {
+            list[..=best].rotate_right(1);
+        }
+        list
     };
     Ok(lists.into_iter().zip(drawn).map(choose_one).collect())
 }
@@ -50,23 +55,29 @@ fn weigh_by_probability(candidates: &mut [(Hypothesis, f64)]) {
 /// The number of the candidate with the highest expected CIDEr-D over all candidates with their weights; the first of equals.
 #[must_use]
 pub fn choose(candidates: &[(Hypothesis, f64)], frequencies: &DocumentFrequencies) -> usize {
-    let words = |tokens: &[TokenId]| tokens.iter().map(|token| u32::from(token.0)).collect::<Vec<u32>>();
-    let vectors: Vec<TfIdf> = candidates
-        .iter()
-        .map(|(hypothesis, _)| TfIdf::new(&words(&hypothesis.tokens), |ngram| frequencies.idf(ngram)))
-        .collect();
-    let expected = |vector: &TfIdf| {
-        let evidence = vectors.iter().zip(candidates).filter(|(_, (_, weight))| *weight > 0.0);
-        evidence.map(|(other, (_, weight))| weight * vector.similarity(other)).sum::<f64>()
-    };
+    let borrowed: Vec<(&Hypothesis, f64)> = candidates.iter().map(|(hypothesis, weight)| (hypothesis, *weight)).collect();
     let mut best = (0, f64::NEG_INFINITY);
-    for (number, vector) in vectors.iter().enumerate() {
-        let found = expected(vector);
+    for (number, found) in expected(&borrowed, frequencies).into_iter().enumerate() {
         if found > best.1 {
             best = (number, found);
         }
     }
     best.0
+}
+
+/// Σ_e w_e CIDEr-D(c, e) / 10 of every candidate c over all candidates e with their weights.
+#[must_use]
+pub fn expected(candidates: &[(&Hypothesis, f64)], frequencies: &DocumentFrequencies) -> Vec<f64> {
+    let words = |tokens: &[TokenId]| tokens.iter().map(|token| u32::from(token.0)).collect::<Vec<u32>>();
+    let vectors: Vec<TfIdf> = candidates
+        .iter()
+        .map(|(hypothesis, _)| TfIdf::new(&words(&hypothesis.tokens), |ngram| frequencies.idf(ngram)))
+        .collect();
+    let over_all = |vector: &TfIdf| {
+        let evidence = vectors.iter().zip(candidates).filter(|(_, (_, weight))| *weight > 0.0);
+        evidence.map(|(other, (_, weight))| weight * vector.similarity(other)).sum::<f64>()
+    };
+    vectors.iter().map(over_all).collect()
 }
 
 #[cfg(test)]
@@ -75,7 +86,8 @@ mod tests {
     use super::*;
 
     fn hypothesis(tokens: &[u16]) -> Hypothesis {
-        Hypothesis { tokens: tokens.iter().map(|&token| TokenId(token)).collect(), log_probability: -1.0 }
+        let tokens = tokens.iter().map(|&token| TokenId(token)).collect();
+        Hypothesis { tokens, log_probability: -1.0, token_log_probabilities: Vec::new() }
     }
 
     /// Words 3 to 20, each in a document of its own, word 3 in all.
@@ -107,9 +119,10 @@ mod tests {
         let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0 };
         let wide = Consensus { beam: 3, draws: 0 };
         let Ok(found) = consensus_all(&mut chain(), 1, settings, wide, &frequencies());
-        assert_eq!(found[0].tokens, [TokenId(4), TokenId(5)]);
+        assert_eq!(found[0][0].tokens, [TokenId(4), TokenId(5)]);
+        assert!(found[0].len() > 1 && found[0][1..].iter().all(|other| other.tokens != found[0][0].tokens));
         let Ok(found) = consensus_all(&mut chain(), 1, settings, Consensus { beam: 3, draws: 32 }, &frequencies());
-        assert!(found[0].log_probability.is_finite());
+        assert!(found[0][0].log_probability.is_finite());
     }
 
     #[test]
@@ -118,6 +131,6 @@ mod tests {
         silent.transitions = [[0.0; 6]; 6];
         let settings = Settings { beam: 3, longest: 4, length_exponent: 0.0 };
         let Ok(found) = consensus_all(&mut silent, 1, settings, Consensus { beam: 3, draws: 0 }, &frequencies());
-        assert!(found[0].tokens.is_empty() && found[0].score() == 0.0);
+        assert!(found[0].iter().all(|found| found.tokens.is_empty() && found.score() == 0.0));
     }
 }

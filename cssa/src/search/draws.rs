@@ -22,6 +22,7 @@ struct Branch {
     image: usize,
     tokens: Vec<TokenId>,
     log_probability: f32,
+    token_log_probabilities: Vec<f32>,
     row: usize,
     draws: Vec<u32>,
 }
@@ -35,7 +36,14 @@ pub fn draw_all<S: Step>(
 ) -> Result<Vec<Vec<Drawn>>, S::Error> {
     let mut drawn: Vec<Vec<Drawn>> = alloc::vec![Vec::new(); images];
     let all: Vec<u32> = (0..draws as u32).collect();
-    let start = |image| Branch { image, tokens: Vec::new(), log_probability: 0.0, row: image, draws: all.clone() };
+    let start = |image| Branch {
+        image,
+        tokens: Vec::new(),
+        log_probability: 0.0,
+        token_log_probabilities: Vec::new(),
+        row: image,
+        draws: all.clone(),
+    };
     let mut live: Vec<Branch> = if draws == 0 { Vec::new() } else { (0..images).map(start).collect() };
     let mut logits = Vec::new();
     for position in 0..=longest {
@@ -81,15 +89,17 @@ impl Branch {
             }
         }
         for (token, draws) in chosen {
-            let log_probability =
-                self.log_probability + logits.get(token.index()).map_or(f32::NEG_INFINITY, |x| x - full);
+            let token_log_probability = logits.get(token.index()).map_or(f32::NEG_INFINITY, |x| x - full);
+            let log_probability = self.log_probability + token_log_probability;
             let mut tokens = self.tokens.clone();
+            let mut token_log_probabilities = self.token_log_probabilities.clone();
+            token_log_probabilities.push(token_log_probability);
             if token == TokenId::END {
-                drawn[self.image]
-                    .push(Drawn { hypothesis: Hypothesis { tokens, log_probability }, count: draws.len() });
+                let hypothesis = Hypothesis { tokens, log_probability, token_log_probabilities };
+                drawn[self.image].push(Drawn { hypothesis, count: draws.len() });
             } else {
                 tokens.push(token);
-                next.push(Self { image: self.image, tokens, log_probability, row, draws });
+                next.push(Self { image: self.image, tokens, log_probability, token_log_probabilities, row, draws });
             }
         }
     }

@@ -58,11 +58,14 @@ pub struct Hypothesis {
     pub tokens: Vec<TokenId>,
     /// log p of all its tokens, the end included.
     pub log_probability: f32,
+    /// log p of each token after those before it, the end last.
+    pub token_log_probabilities: Vec<f32>,
 }
 
 impl Hypothesis {
     /// What there is where nothing is possible.
-    const NOTHING: Self = Self { tokens: Vec::new(), log_probability: f32::NEG_INFINITY };
+    const NOTHING: Self =
+        Self { tokens: Vec::new(), log_probability: f32::NEG_INFINITY, token_log_probabilities: Vec::new() };
 
     /// Geometric mean of the tokens' probabilities, 0 to 1: how sure the model is of the caption.
     #[must_use]
@@ -70,7 +73,9 @@ impl Hypothesis {
         libm::expf(self.log_probability / (self.tokens.len() + 1) as f32)
     }
 
-    fn rank(&self, exponent: f32) -> f32 {
+    /// What finished captions are ranked by, log p / length^α.
+    #[must_use]
+    pub fn rank(&self, exponent: f32) -> f32 {
         self.log_probability / libm::powf((self.tokens.len() + 1) as f32, exponent)
     }
 }
@@ -78,6 +83,7 @@ impl Hypothesis {
 struct Live {
     tokens: Vec<TokenId>,
     log_probability: f32,
+    token_log_probabilities: Vec<f32>,
     /// Its row in the last step.
     row: usize,
 }
@@ -86,7 +92,10 @@ struct Candidate {
     /// Among the live captions.
     parent: usize,
     token: TokenId,
+    /// Of the caption with the token.
     log_probability: f32,
+    /// Of the token alone.
+    token_log_probability: f32,
 }
 
 /// The captions of one image.
@@ -94,8 +103,10 @@ struct Beam {
     live: Vec<Live>,
     /// The best that have ended, best first.
     finished: Vec<Hypothesis>,
-    /// How many of them are wanted.
+    /// How many of them must be sure before the search ends.
     best: usize,
+    /// How many of them are kept.
+    kept: usize,
 }
 
 /// Searches the best caption of one image.
@@ -122,8 +133,27 @@ pub fn n_best_all<S: Step>(
     settings: Settings,
     best: usize,
 ) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
+    beams(step, images, settings, || Beam::new(best, best))
+}
+
+/// Searches the best caption of each of `images` images; behind it stand the others that the beam had finished by then, best
+/// first, which costs nothing more.
+pub fn finished_all<S: Step>(
+    step: &mut S,
+    images: usize,
+    settings: Settings,
+) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
+    beams(step, images, settings, || Beam::new(1, settings.beam))
+}
+
+fn beams<S: Step>(
+    step: &mut S,
+    images: usize,
+    settings: Settings,
+    beam: impl FnMut() -> Beam,
+) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
     let settings = Settings { beam: settings.beam.max(1), ..settings };
-    let mut beams: Vec<Beam> = core::iter::repeat_with(|| Beam::new(best)).take(images).collect();
+    let mut beams: Vec<Beam> = core::iter::repeat_with(beam).take(images).collect();
     let (mut numbers, mut tokens, mut parents, mut logits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for position in 0..=settings.longest {
         numbers.clear();
@@ -150,9 +180,9 @@ pub fn n_best_all<S: Step>(
 }
 
 impl Beam {
-    fn new(best: usize) -> Self {
-        let live = alloc::vec![Live { tokens: Vec::new(), log_probability: 0.0, row: 0 }];
-        Self { live, finished: Vec::new(), best: best.max(1) }
+    fn new(best: usize, kept: usize) -> Self {
+        let live = Live { tokens: Vec::new(), log_probability: 0.0, token_log_probabilities: Vec::new(), row: 0 };
+        Self { live: alloc::vec![live], finished: Vec::new(), best: best.max(1), kept: kept.max(1) }
     }
 
     /// Goes on by one token; no caption stays alive once none can become one of the best.
@@ -161,11 +191,14 @@ impl Beam {
         for candidate in best_candidates(logits, vocabulary, &self.live, settings.beam, last) {
             let parent = &self.live[candidate.parent];
             let (mut tokens, log_probability) = (parent.tokens.clone(), candidate.log_probability);
+            let mut token_log_probabilities = parent.token_log_probabilities.clone();
+            token_log_probabilities.push(candidate.token_log_probability);
             if candidate.token == TokenId::END {
-                self.finish(Hypothesis { tokens, log_probability }, settings.length_exponent);
+                let ended = Hypothesis { tokens, log_probability, token_log_probabilities };
+                self.finish(ended, settings.length_exponent);
             } else if next.len() < settings.beam {
                 tokens.push(candidate.token);
-                next.push(Live { tokens, log_probability, row: parent.row });
+                next.push(Live { tokens, log_probability, token_log_probabilities, row: parent.row });
             }
         }
         self.live = next;
@@ -179,7 +212,7 @@ impl Beam {
         let rank = hypothesis.rank(exponent);
         let place = self.finished.partition_point(|other| other.rank(exponent) > rank);
         self.finished.insert(place, hypothesis);
-        self.finished.truncate(self.best);
+        self.finished.truncate(self.kept);
     }
 }
 
@@ -198,7 +231,8 @@ fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], beam: usize
         for (id, &logit) in row.iter().enumerate() {
             let token = TokenId(id as u16);
             let forbidden = token == TokenId::UNKNOWN || token == TokenId::START || (last && token != TokenId::END);
-            let log_probability = caption.log_probability + (logit - normalizer);
+            let token_log_probability = logit - normalizer;
+            let log_probability = caption.log_probability + token_log_probability;
             if forbidden || !log_probability.is_finite() {
                 continue;
             }
@@ -206,7 +240,7 @@ fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], beam: usize
                 continue;
             }
             let place = best.partition_point(|other| other.log_probability >= log_probability);
-            best.insert(place, Candidate { parent, token, log_probability });
+            best.insert(place, Candidate { parent, token, log_probability, token_log_probability });
             best.truncate(keep);
         }
     }
@@ -266,6 +300,11 @@ pub(crate) mod tests {
         let Ok(found) = search(&mut chain(), Settings { beam: 3, ..settings });
         assert_eq!(found.tokens, [TokenId(4), TokenId(5)]);
         assert!((found.log_probability - libm::logf(0.4 * 0.95)).abs() < 1e-5);
+        let expected = [0.4f32, 1.0, 0.95];
+        assert_eq!(found.token_log_probabilities.len(), 3);
+        assert!(
+            found.token_log_probabilities.iter().zip(expected).all(|(found, p)| (found - libm::logf(p)).abs() < 1e-5)
+        );
         assert!((found.score() - libm::powf(0.38, 1.0 / 3.0)).abs() < 1e-5);
     }
 
@@ -320,6 +359,8 @@ pub(crate) mod tests {
         let Ok(best) = search(&mut chain(), settings);
         assert_eq!(lists[0][0], best);
         assert!(lists[0][1..].iter().all(|other| other.tokens != best.tokens));
+        let Ok(finished) = finished_all(&mut chain(), 1, settings);
+        assert!(finished[0][0] == best && finished[0].len() <= 3);
     }
 
     #[test]

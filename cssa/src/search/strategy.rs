@@ -1,6 +1,6 @@
 //! The one way from a model's settings to its captions.
 
-use super::{DocumentFrequencies, Hypothesis, Settings, Step, consensus_all, search_all};
+use super::{DocumentFrequencies, Hypothesis, Settings, Step, consensus_all, finished_all};
 use crate::model::{Consensus, Model, Search};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -40,9 +40,15 @@ impl Strategy {
 
     /// A caption for each of `images` images.
     pub fn captions<S: Step>(&self, step: &mut S, images: usize) -> Result<Vec<Hypothesis>, S::Error> {
+        let first = |list: Vec<Hypothesis>| list.into_iter().next().unwrap_or(Hypothesis::NOTHING);
+        Ok(self.candidates(step, images)?.into_iter().map(first).collect())
+    }
+
+    /// For each of `images` images its caption and, behind it, what else the search found on the way.
+    pub fn candidates<S: Step>(&self, step: &mut S, images: usize) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
         match &self.consensus {
             Some((consensus, frequencies)) => consensus_all(step, images, self.settings, *consensus, frequencies),
-            None => search_all(step, images, self.settings),
+            None => finished_all(step, images, self.settings),
         }
     }
 }

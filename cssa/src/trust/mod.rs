@@ -1,4 +1,20 @@
 //! How far a caption can be believed: its calibrated confidence, and why an image may be none that the model knows.
+//!
+//! Of a picture [`image_check`] looks at the pixels, [`familiarity`] at the mean memory, and [`neighbours`] at the train images that
+//! are like it. [`evidence`] joins that with what the search found and chooses among several looks' captions; [`calibration`] makes a
+//! probability of it.
+
+pub mod calibration;
+pub mod evidence;
+pub mod familiarity;
+pub mod image_check;
+pub mod neighbours;
+
+pub use calibration::Calibration;
+pub use evidence::{Evidence, ObjectWords};
+pub use familiarity::{Familiarity, FamiliarityError};
+pub use image_check::{ImageLimits, ImageStatistics};
+pub use neighbours::{Neighbourhood, Neighbours};
 
 use alloc::string::String;
 use core::fmt;

@@ -1,7 +1,9 @@
-//! From an image to a caption: preprocessing, encoder, search.
+//! From an image to a caption: preprocessing, encoder, search, and how far the caption can be believed.
 
 use crate::error::{Error, Result, unexpected};
+use crate::judgement::Judgement;
 use crate::load;
+use crate::looks::{self, Looks};
 use crate::runtime::{Runtime, Steps};
 use crate::settings::Settings;
 use cssa::bundle::{Bundle, Language};
@@ -9,6 +11,7 @@ use cssa::dataset::DevRule;
 use cssa::model::{Model, Search};
 use cssa::preprocess::Preprocessor;
 use cssa::search::{Hypothesis, Strategy};
+use cssa::trust::{Confidence, ImageStatistics, Reason};
 use cssa::vocabulary::{TokenId, Vocabulary};
 use image::RgbImage;
 use std::sync::Arc;
@@ -23,6 +26,8 @@ pub struct Captioner {
     dev: DevRule,
     search: Search,
     strategy: Strategy,
+    looks: Looks,
+    judgement: Option<Judgement>,
     limit: f32,
     preprocessor: Preprocessor,
 }
@@ -37,14 +42,47 @@ pub struct Caption {
     pub tokens: Vec<TokenId>,
     /// The words.
     pub text: String,
-    /// Geometric mean of the tokens' probabilities, 0 to 1.
+    /// Geometric mean of the tokens' probabilities, 0 to 1: how the search ranks, and no measure of truth.
     pub score: f32,
+    /// Probability that it names nothing that is not there; `None` where the bundle has no statistics for this.
+    pub confidence: Option<Confidence>,
+    /// The share of dev images that are less like the train images than this one, 0 to 1; `None` without statistics.
+    pub familiarity: Option<f32>,
+    /// Why the image is outside of what the model knows, the plainest reason first; empty where it is not.
+    pub reasons: Vec<Reason>,
+    /// How many turned and mirrored images were looked at for it.
+    pub looks: Looks,
     /// Time for scaling and normalizing the pixels.
     pub preprocessing: Duration,
     /// Time in the encoder.
     pub encoder: Duration,
     /// Time in the search, an equal share of it where images share steps.
     pub decoder: Duration,
+    /// Time for the image check, familiarity and confidence.
+    pub judgement: Duration,
+}
+
+impl Caption {
+    /// The plainest reason why the image is outside; `None` where it is not.
+    #[must_use]
+    pub fn outside(&self) -> Option<Reason> {
+        self.reasons.first().copied()
+    }
+}
+
+/// An image seen once, as it is: its caption, and what further looks start from.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The caption of this one look.
+    pub caption: Caption,
+    /// The memory, `[N, d]`.
+    pub memory: Vec<f32>,
+    /// What the pixels show.
+    pub statistics: ImageStatistics,
+    /// What the search found, best first.
+    pub candidates: Vec<Hypothesis>,
+    /// Normalized, `[3, s, s]`.
+    input: Vec<f32>,
 }
 
 /// The runtime and, where there is one, the share of its provider.
@@ -71,6 +109,8 @@ impl Captioner {
             dev: bundle.manifest.dev,
             search: bundle.manifest.search,
             strategy,
+            looks: settings.looks,
+            judgement: Judgement::of(bundle),
             limit: MAX_ACTIVATION,
             preprocessor: Preprocessor::default(),
         })
@@ -118,53 +158,137 @@ impl Captioner {
         self.dev
     }
 
+    /// Whether its captions have a confidence.
+    #[must_use]
+    pub fn is_calibrated(&self) -> bool {
+        self.judgement.is_some()
+    }
+
     /// From now on a memory with a value beyond `limit` is an error: the activation range guard.
     pub fn set_activation_limit(&mut self, limit: f32) {
         self.limit = limit;
     }
 
-    /// Captions an image of any size.
+    /// Captions an image of any size, with as many looks as the settings say.
     pub fn caption(&mut self, image: &RgbImage) -> Result<Caption> {
-        Ok(self.caption_with_memory(image)?.0)
+        let sight = self.sight(image)?;
+        self.look_again(&sight)
     }
 
-    /// Captions an image of any size; gives the memory, `[N, d]`, too.
-    pub fn caption_with_memory(&mut self, image: &RgbImage) -> Result<(Caption, Vec<f32>)> {
-        self.caption_batch(&[image])?.pop().ok_or(Error::NoCaption)
+    /// Looks at one image once.
+    pub fn sight(&mut self, image: &RgbImage) -> Result<Sight> {
+        self.sights(&[image])?.pop().ok_or(Error::NoCaption)
     }
 
-    /// Captions several images, whose searches share the decoder's steps; gives their memories, too. A memory that is not
-    /// finite or leaves its range is an error: something is broken, and no caption of it would be true.
-    pub fn caption_batch(&mut self, images: &[&RgbImage]) -> Result<Vec<(Caption, Vec<f32>)>> {
+    /// Looks at several images once each, whose searches share the decoder's steps. A memory that is not finite or leaves its range
+    /// is an error: something is broken, and no caption of it would be true.
+    pub fn sights(&mut self, images: &[&RgbImage]) -> Result<Vec<Sight>> {
         let mut seen = Vec::with_capacity(images.len());
         for (place, image) in images.iter().enumerate() {
             let started = Instant::now();
             let (size, normalization) = (self.model.image_size as u32, self.model.backbone.normalization());
-            let input = self.preprocessor.input(image, size, normalization);
+            let input = self.preprocessor.input(image, size, normalization).to_vec();
             let prepared = Instant::now();
-            let memory = self.runtime.encode(place, input)?;
-            let inside = |value: &f32| value.abs() <= self.limit;
-            if let Some(&value) = memory.iter().find(|value| !inside(value)) {
-                return Err(Error::Activation { value, limit: self.limit });
-            }
-            seen.push((memory, prepared - started, prepared.elapsed()));
+            let memory = self.encode(place, &input)?;
+            let encoded = Instant::now();
+            let statistics = ImageStatistics::of(self.preprocessor.square().as_raw(), self.model.image_size);
+            seen.push((memory, input, statistics, prepared - started, encoded - prepared, encoded.elapsed()));
         }
-        let encoded = Instant::now();
-        let found = self.strategy.captions(&mut Steps(self.runtime.as_mut()), images.len())?;
-        let decoder = encoded.elapsed() / images.len().max(1) as u32;
-        let caption = |(hypothesis, (memory, preprocessing, encoder)): (Hypothesis, _)| {
-            if !hypothesis.log_probability.is_finite() {
-                return Err(Error::NoCaption);
-            }
-            let score = hypothesis.score();
-            let tokens = hypothesis.tokens;
-            let text = self
-                .vocabulary
-                .decode(&tokens)
-                .ok_or_else(|| unexpected!("the search gave a token that is no word"))?;
-            Ok((Caption { tokens, text, score, preprocessing, encoder, decoder }, memory))
+        let started = Instant::now();
+        let found = self.strategy.candidates(&mut Steps(self.runtime.as_mut()), images.len())?;
+        let decoder = started.elapsed() / images.len().max(1) as u32;
+        let sight = |(candidates, (memory, input, statistics, preprocessing, encoder, checking))| {
+            let empty = Caption {
+                tokens: Vec::new(),
+                text: String::new(),
+                score: 0.0,
+                confidence: None,
+                familiarity: None,
+                reasons: Vec::new(),
+                looks: Looks::One,
+                preprocessing,
+                encoder,
+                decoder,
+                judgement: checking,
+            };
+            let mut sight = Sight { caption: empty, memory, statistics, candidates, input };
+            let looks = std::slice::from_ref(&sight.candidates);
+            let caption = self.judged(&sight, looks)?;
+            sight.caption = caption;
+            Ok(sight)
         };
-        found.into_iter().zip(seen).map(caption).collect()
+        found.into_iter().zip(seen).map(sight).collect()
+    }
+
+    /// The image once more, turned and mirrored, as often as the settings say: the caption that the looks agree on. Without statistics in
+    /// the bundle nothing could tell it, and the first look stays.
+    pub fn look_again(&mut self, sight: &Sight) -> Result<Caption> {
+        if self.looks == Looks::One || self.judgement.is_none() {
+            return Ok(sight.caption.clone());
+        }
+        let (looks, encoder, decoder) = self.views(sight, self.looks)?;
+        let mut caption = self.judged(sight, &looks)?;
+        caption.looks = self.looks;
+        caption.encoder += encoder;
+        caption.decoder += decoder;
+        Ok(caption)
+    }
+
+    /// What the search finds in each of `looks` views of an image, the first as it is: what [`Captioner::look_again`] judges by.
+    pub fn candidates(&mut self, sight: &Sight, looks: Looks) -> Result<Vec<Vec<Hypothesis>>> {
+        Ok(self.views(sight, looks)?.0)
+    }
+
+    fn views(&mut self, sight: &Sight, looks: Looks) -> Result<(Vec<Vec<Hypothesis>>, Duration, Duration)> {
+        let more = looks.count() - 1;
+        let mut lists = vec![sight.candidates.clone()];
+        if more == 0 {
+            return Ok((lists, Duration::ZERO, Duration::ZERO));
+        }
+        let started = Instant::now();
+        let mut views = Vec::with_capacity(more * sight.input.len());
+        for number in 1..=more {
+            looks::append(&mut views, &sight.input, self.model.image_size, number);
+        }
+        self.encode(0, &views)?;
+        let encoded = Instant::now();
+        lists.append(&mut self.strategy.candidates(&mut Steps(self.runtime.as_mut()), more)?);
+        Ok((lists, encoded - started, encoded.elapsed()))
+    }
+
+    fn encode(&mut self, place: usize, images: &[f32]) -> Result<Vec<f32>> {
+        let memory = self.runtime.encode(place, images)?;
+        let inside = |value: &f32| value.abs() <= self.limit;
+        match memory.iter().find(|value| !inside(value)) {
+            Some(&value) => Err(Error::Activation { value, limit: self.limit }),
+            None => Ok(memory),
+        }
+    }
+
+    /// The caption that the looks agree on, and how far it can be believed; times are those of the first look and of judging.
+    fn judged(&self, sight: &Sight, looks: &[Vec<Hypothesis>]) -> Result<Caption> {
+        let started = Instant::now();
+        let best = || looks.iter().filter_map(|list| list.first()).max_by(|a, b| a.score().total_cmp(&b.score()));
+        let (chosen, confidence, familiarity, reasons) = match &self.judgement {
+            Some(judgement) => {
+                let found = judgement.judge(&sight.memory, sight.statistics, looks);
+                (found.chosen.or_else(best), found.confidence, Some(found.familiarity), found.reasons)
+            }
+            None => (best(), None, None, Vec::new()),
+        };
+        let chosen = chosen.filter(|chosen| chosen.log_probability.is_finite()).ok_or(Error::NoCaption)?;
+        let text = self.vocabulary.decode(&chosen.tokens);
+        let text = text.ok_or_else(|| unexpected!("the search gave a token that is no word"))?;
+        Ok(Caption {
+            tokens: chosen.tokens.clone(),
+            text,
+            score: chosen.score(),
+            confidence,
+            familiarity,
+            reasons,
+            judgement: sight.caption.judgement + started.elapsed(),
+            ..sight.caption.clone()
+        })
     }
 }
 

@@ -18,18 +18,23 @@
 mod captioner;
 mod decoder;
 mod error;
+mod judgement;
 mod load;
+mod looks;
 mod onnxruntime;
 mod placement;
 mod runtime;
 mod settings;
 #[cfg(feature = "tract")]
 mod tract;
+mod unknown_name;
 
-pub use captioner::{Caption, Captioner, at_work};
+pub use captioner::{Caption, Captioner, Sight, at_work};
 pub use decoder::Decoder;
 pub use error::{Error, MISSING};
 pub use load::open;
+pub use looks::Looks;
 pub use onnxruntime::{find_library, open_session};
 pub use runtime::{Part, Runtime, Steps};
-pub use settings::{Choice, Provider, Settings, UnknownName};
+pub use settings::{Choice, Provider, Settings};
+pub use unknown_name::UnknownName;

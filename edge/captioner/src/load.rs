@@ -27,9 +27,11 @@ impl Runtime for Loaded {
         self.decoder.kernel()
     }
 
-    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>> {
+    fn encode(&mut self, place: usize, images: &[f32]) -> Result<Vec<f32>> {
         let Self { encoder, decoder } = self;
-        encoder.encode(image, &mut |layer, part, values| decoder.set_cross_attention(place, layer, part, values))
+        let mut seen =
+            |image, layer, part, values: &[f32]| decoder.set_cross_attention(place + image, layer, part, values);
+        encoder.encode(images, &mut seen)
     }
 
     fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::error::{At, Error, Result, unexpected};
 use crate::placement::{Placement, Work};
 use crate::runtime::{CrossAttention, Encoder, Part};
 use crate::settings::{Provider, Settings};
-use cssa::bundle::{Bundle, ENCODER};
+use cssa::bundle::{BATCHED, Bundle, ENCODER};
 use cssa::model::Model;
 use cssa_graph::names;
 use ort::environment::Environment;
@@ -134,6 +134,8 @@ pub(crate) struct OrtEncoder {
     model: Model,
     provider: Provider,
     share: Option<f64>,
+    /// Images that the graph takes at once: any number, or one in bundles of format 2.
+    batch: usize,
 }
 
 impl OrtEncoder {
@@ -143,7 +145,8 @@ impl OrtEncoder {
         let profile = if settings.provider == Provider::Cpu { Profile::None } else { Profile::Kept };
         let session = open_profiled(library, &path, &bundle.encoder, settings, profile)?;
         let model = bundle.manifest.model.clone();
-        let mut encoder = Self { session, model, provider: settings.provider, share: None };
+        let batch = if bundle.manifest.format < BATCHED { 1 } else { usize::MAX };
+        let mut encoder = Self { session, model, provider: settings.provider, share: None, batch };
         if settings.provider != Provider::Cpu {
             let asked = provider_name(settings.provider);
             let placement = encoder.placement(asked)?;
@@ -164,10 +167,35 @@ impl OrtEncoder {
         Placement::read(&profile?, asked, &Work::of(&self.model))
     }
 
-    fn run(&mut self, image: &[f32]) -> Result<SessionOutputs<'_>> {
+    fn run(&mut self, images: &[f32]) -> Result<SessionOutputs<'_>> {
         let size = self.model.image_size;
-        let image = TensorRef::from_array_view(([1, 3, size, size], image))?;
-        self.session.run(ort::inputs![names::IMAGE => image]).at(|| ENCODER.into())
+        let count = images.len() / (3 * size * size);
+        let images = TensorRef::from_array_view(([count, 3, size, size], images))?;
+        self.session.run(ort::inputs![names::IMAGE => images]).at(|| ENCODER.into())
+    }
+
+    /// Runs once on `count` images, the first of them the batch's image `first`.
+    fn encode_some(
+        &mut self,
+        images: &[f32],
+        (first, count): (usize, usize),
+        seen: &mut CrossAttention<'_>,
+    ) -> Result<Vec<f32>> {
+        let layers = self.model.decoder_layers;
+        let outputs = self.run(images)?;
+        let values = |name: &str| {
+            let value = outputs.get(name).ok_or_else(|| unexpected!("{ENCODER}: has no output {name}"))?;
+            Ok::<_, Error>(value.try_extract_tensor::<f32>()?.1)
+        };
+        for layer in 0..layers {
+            for (part, name) in [(Part::Keys, names::cross_key(layer)), (Part::Values, names::cross_value(layer))] {
+                let values = values(&name)?;
+                for (image, values) in values.chunks_exact((values.len() / count).max(1)).enumerate() {
+                    seen(first + image, layer, part, values)?;
+                }
+            }
+        }
+        Ok(values(names::MEMORY)?.to_vec())
     }
 }
 
@@ -180,18 +208,14 @@ impl Encoder for OrtEncoder {
         self.share
     }
 
-    fn encode(&mut self, image: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>> {
-        let layers = self.model.decoder_layers;
-        let outputs = self.run(image)?;
-        let values = |name: &str| {
-            let value = outputs.get(name).ok_or_else(|| unexpected!("{ENCODER}: has no output {name}"))?;
-            Ok::<_, Error>(value.try_extract_tensor::<f32>()?.1)
-        };
-        for layer in 0..layers {
-            seen(layer, Part::Keys, values(&names::cross_key(layer))?)?;
-            seen(layer, Part::Values, values(&names::cross_value(layer))?)?;
+    fn encode(&mut self, images: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>> {
+        let one = 3 * self.model.image_size * self.model.image_size;
+        let batch = self.batch.min(images.len() / one).max(1);
+        let mut memories = Vec::new();
+        for (run, images) in images.chunks_exact(batch * one).enumerate() {
+            memories.append(&mut self.encode_some(images, (run * batch, batch), seen)?);
         }
-        Ok(values(names::MEMORY)?.to_vec())
+        Ok(memories)
     }
 }
 
@@ -214,7 +238,8 @@ mod tests {
         let bundle = Bundle::read(&fixtures::bundle())?;
         let settings = Settings { threads: 1, ..Settings::default() };
         let session = open_profiled(&library, Path::new(ENCODER), &bundle.encoder, &settings, Profile::Kept)?;
-        let mut encoder = OrtEncoder { session, model: bundle.manifest.model, provider: Provider::Cpu, share: None };
+        let (model, provider) = (bundle.manifest.model, Provider::Cpu);
+        let mut encoder = OrtEncoder { session, model, provider, share: None, batch: 1 };
         let placement = encoder.placement("TensorrtExecutionProvider")?;
         assert_eq!(placement.share, 0.0);
         let (found, total) = (placement.others(), Work::of(&encoder.model).total);

@@ -17,9 +17,9 @@ pub trait Runtime {
     /// The instructions that the decoder multiplies with, or what else runs it.
     fn kernel(&self) -> &'static str;
 
-    /// Runs the encoder on a normalized image `[3, s, s]`, which the steps know by its place; new captions start. Gives the
-    /// memory, `[N, d]`.
-    fn encode(&mut self, place: usize, image: &[f32]) -> Result<Vec<f32>>;
+    /// Runs the encoder on normalized images `[B, 3, s, s]`, B of one or more, which the steps know by their places from `place`
+    /// on; new captions start. Gives the memories, `[B, N, d]`.
+    fn encode(&mut self, place: usize, images: &[f32]) -> Result<Vec<f32>>;
 
     /// One step of the decoder, as [`Step::step`] has it.
     fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<()>;
@@ -34,8 +34,8 @@ pub enum Part {
     Values,
 }
 
-/// Takes a layer's cross-attention keys or values.
-pub(crate) type CrossAttention<'a> = dyn FnMut(usize, Part, &[f32]) -> Result<()> + 'a;
+/// Takes cross-attention keys or values of an image of the batch, by its number, and a layer.
+pub(crate) type CrossAttention<'a> = dyn FnMut(usize, usize, Part, &[f32]) -> Result<()> + 'a;
 
 /// What runs `encoder.onnx`.
 pub(crate) trait Encoder {
@@ -47,8 +47,9 @@ pub(crate) trait Encoder {
         None
     }
 
-    /// Runs on a normalized image `[3, s, s]`; shows every layer's keys and values to `seen`. Gives the memory, `[N, d]`.
-    fn encode(&mut self, image: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>>;
+    /// Runs on normalized images `[B, 3, s, s]`; shows the keys and values of every image and layer to `seen`. Gives the memories,
+    /// `[B, N, d]`.
+    fn encode(&mut self, images: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>>;
 }
 
 /// A runtime as beam search sees it.

@@ -1,5 +1,7 @@
 //! How a bundle is run.
 
+use crate::looks::Looks;
+use crate::unknown_name::UnknownName;
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -29,16 +31,6 @@ pub enum Provider {
     Cuda,
     /// TensorRT, with CUDA for what it cannot run, or an error.
     Tensorrt,
-}
-
-/// A name that stands for none of the values.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?}, expected one of {expected:?}")]
-pub struct UnknownName {
-    /// The name.
-    pub found: String,
-    /// Those that there are.
-    pub expected: &'static [&'static str],
 }
 
 macro_rules! names {
@@ -82,10 +74,12 @@ pub struct Settings {
     pub threads: usize,
     /// Folder in which TensorRT keeps its engines from one start to the next.
     pub engines: Option<PathBuf>,
+    /// How many of an image's turned and mirrored views are captioned.
+    pub looks: Looks,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { choice: Choice::default(), provider: Provider::default(), threads: 2, engines: None }
+        Self { choice: Choice::default(), provider: Provider::default(), threads: 2, engines: None, looks: Looks::One }
     }
 }

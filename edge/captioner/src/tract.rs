@@ -34,9 +34,11 @@ impl TractEncoder {
             let float = dequantized(ModelProto::decode(bundle.encoder.as_slice())?)?;
             let graph = float.graph.as_ref().ok_or_else(|| unexpected!("it has no graph"))?;
             let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
+            let model = bundle.manifest.model.clone();
+            let one = f32::fact([1, 3, model.image_size, model.image_size]);
             let plan = tract_onnx::onnx().model_for_read(&mut float.encode_to_vec().as_slice());
-            let plan = plan.and_then(|model| model.into_optimized()?.into_runnable()).map_err(tract_error)?;
-            Ok::<_, Error>(Self { plan, outputs, model: bundle.manifest.model.clone() })
+            let plan = plan.and_then(|graph| graph.with_input_fact(0, one.into())?.into_optimized()?.into_runnable());
+            Ok::<_, Error>(Self { plan: plan.map_err(tract_error)?, outputs, model })
         };
         load().at(|| format!("{}: tract cannot load it", bundle.folder.join(ENCODER).display()))
     }
@@ -47,7 +49,23 @@ impl Encoder for TractEncoder {
         "tract".into()
     }
 
-    fn encode(&mut self, image: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>> {
+    /// One image after the other: the plan is optimized for one.
+    fn encode(&mut self, images: &[f32], seen: &mut CrossAttention<'_>) -> Result<Vec<f32>> {
+        let one = 3 * self.model.image_size * self.model.image_size;
+        let mut memories = Vec::new();
+        for (number, image) in images.chunks_exact(one).enumerate() {
+            memories.extend(self.encode_one(image, &mut |layer, part, values| seen(number, layer, part, values))?);
+        }
+        Ok(memories)
+    }
+}
+
+impl TractEncoder {
+    fn encode_one(
+        &mut self,
+        image: &[f32],
+        seen: &mut dyn FnMut(usize, Part, &[f32]) -> Result<()>,
+    ) -> Result<Vec<f32>> {
         let size = self.model.image_size;
         let image = Tensor::from_shape(&[1, 3, size, size], image).map_err(tract_error)?.into_tvalue();
         let outputs = self.plan.run(tvec!(image)).map_err(tract_error).at(|| ENCODER.into())?;

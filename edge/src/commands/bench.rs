@@ -43,13 +43,14 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
     }
     let row = |name: &str, times: bench::Quantiles| format!("{name:14} {:8.1} {:8.1}", times.p50_ms, times.p95_ms);
     print(&format!(
-        "{} · {} threads · decoder {} · {} · batch {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
+        "{} · {} threads · decoder {} · {} · batch {} · looks {} · {} captions\n{:14} {:>8} {:>8}\n{}\n{}\n{}\n{}\n{}\nload {:.0} ms · first caption {:.0} ms · a caption \
          {:.2} × its encoder · peak memory {:.0} MiB · {:.1} bytes a packet",
         cssa_captioner::at_work(&report.runtime, report.share),
         report.threads,
         report.kernel,
         report.search,
         report.batch,
+        report.looks,
         report.captions,
         "ms",
         "p50",
@@ -57,6 +58,7 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
         row("preprocessing", report.preprocessing),
         row("encoder", report.encoder),
         row("decoder", report.decoder),
+        row("judgement", report.judgement),
         row("caption", report.caption),
         report.load_ms,
         report.first_caption_ms,

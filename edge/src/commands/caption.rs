@@ -4,7 +4,9 @@ use super::model::ModelOptions;
 use anyhow::{Context, Result, ensure};
 use cssa::errors::chain;
 use cssa::images::images;
+use cssa::trust::{Confidence, Reason};
 use cssa::{files, preprocess};
+use cssa_captioner::Looks;
 use cssa_terminal::print;
 use edge::packets;
 use serde::Serialize;
@@ -33,6 +35,15 @@ struct Line<'a> {
     image: String,
     caption: &'a str,
     score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<Confidence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    familiarity: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<&'a [Reason]>,
+    looks: Looks,
     packet_hex: String,
     packet_bytes: usize,
     latency_ms: f64,
@@ -72,6 +83,11 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
                 image: path.display().to_string(),
                 caption: &caption.text,
                 score: caption.score,
+                confidence: caption.confidence,
+                familiarity: caption.familiarity,
+                outside: caption.familiarity.is_some().then(|| caption.outside().is_some()),
+                reasons: caption.familiarity.is_some().then_some(caption.reasons.as_slice()),
+                looks: caption.looks,
                 packet_hex: cssa::bundle::hexadecimal(&packet),
                 packet_bytes: packet.len(),
                 latency_ms,

@@ -1,8 +1,8 @@
 //! The options of all commands that load a model.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cssa::bundle::{Bundle, Trusted, named_or_default};
-use cssa_captioner::{Captioner, Choice, Provider, Settings};
+use cssa_captioner::{Captioner, Choice, Looks, Provider, Settings};
 use cssa_terminal::one_of;
 use std::path::PathBuf;
 
@@ -27,6 +27,9 @@ pub(crate) struct ModelOptions {
     /// The best caption of a beam of this width; searched as the bundle says where it is not given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     beam: Option<u8>,
+    /// How many of an image's turned and mirrored views are captioned: more are slower and surer.
+    #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
+    looks: Looks,
 }
 
 impl ModelOptions {
@@ -42,7 +45,15 @@ impl ModelOptions {
             provider: self.provider,
             threads: usize::from(self.threads),
             engines: None,
+            looks: self.looks,
         };
+        let without = self.looks > Looks::One && bundle.trust.is_none();
+        ensure!(
+            !without,
+            "--looks {}: {} has no statistics to judge looks by (`exporter calibrate` adds them), expected --looks 1",
+            self.looks,
+            bundle.folder.display()
+        );
         Ok((Captioner::open(&bundle, &settings)?, settings))
     }
 }

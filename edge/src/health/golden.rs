@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result, ensure};
 use cssa::preprocess;
-use cssa_captioner::Captioner;
+use cssa_captioner::{Captioner, Sight};
 use serde::{Deserialize, Serialize};
 
 /// A rendered scene: a parking lot beside a road.
@@ -32,7 +32,7 @@ impl Golden {
     /// Captions the golden image.
     pub fn of(captioner: &mut Captioner) -> Result<Self> {
         let image = preprocess::decode(IMAGE).map_err(Error::GoldenImage)?;
-        let (caption, memory) = captioner.caption_with_memory(&image)?;
+        let Sight { caption, memory, .. } = captioner.sight(&image)?;
         ensure!(!caption.text.is_empty(), Error::GoldenEmpty);
         let largest = memory.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let memory = memory.iter().step_by((memory.len() / KEPT).max(1)).copied().collect();

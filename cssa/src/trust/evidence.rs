@@ -1,0 +1,152 @@
+//! What the looks at a picture found, by objects: evidence for each object, and the choice of the caption.
+
+use super::calibration::{Calibration, ObjectEvidence, Surroundings, logistic};
+use super::{Confidence, Neighbourhood};
+use crate::objects::ObjectGroups;
+use crate::search::{DocumentFrequencies, Hypothesis, consensus};
+use crate::vocabulary::{TokenId, Vocabulary};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// λ in 65,536ths: an object that is there with a higher probability speaks for a caption that names it, any other against it.
+/// 0.65, chosen on RSICD's and UCM's val.
+const LAMBDA: i64 = 42_598;
+/// What agreement with the other captions, an expected CIDEr-D over 10, counts for beside an object.
+const CONSENSUS: f64 = 0.2;
+
+/// The object group of every word of a vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectWords(Vec<Option<u16>>);
+
+impl ObjectWords {
+    /// Of a vocabulary's words.
+    #[must_use]
+    pub fn new(vocabulary: &Vocabulary, groups: &ObjectGroups) -> Self {
+        let group = |id: usize| {
+            let word = vocabulary.word(TokenId(id as u16))?;
+            groups.group(word).and_then(|group| u16::try_from(group).ok())
+        };
+        Self((0..vocabulary.size()).map(group).collect())
+    }
+
+    /// The objects that a hypothesis names, in order, each with the highest log p of its words.
+    #[must_use]
+    pub fn named(&self, hypothesis: &Hypothesis) -> BTreeMap<usize, f32> {
+        let mut named = BTreeMap::new();
+        for (token, &log_probability) in hypothesis.tokens.iter().zip(&hypothesis.token_log_probabilities) {
+            if let Some(Some(group)) = self.0.get(token.index()) {
+                let best: &mut f32 = named.entry(usize::from(*group)).or_insert(f32::NEG_INFINITY);
+                *best = best.max(log_probability);
+            }
+        }
+        named
+    }
+}
+
+/// The evidence of some looks at one picture.
+#[derive(Debug)]
+pub struct Evidence<'l, 'a> {
+    looks: &'l [Vec<Hypothesis>],
+    words: &'a ObjectWords,
+    neighbourhood: &'a Neighbourhood,
+    /// Mahalanobis distance, in 256ths.
+    distance: i32,
+    mass: BTreeMap<usize, f32>,
+}
+
+impl<'l, 'a> Evidence<'l, 'a> {
+    /// Of what each look's search found, best first.
+    #[must_use]
+    pub fn new(
+        looks: &'l [Vec<Hypothesis>],
+        words: &'a ObjectWords,
+        neighbourhood: &'a Neighbourhood,
+        distance: f32,
+    ) -> Self {
+        let mut mass = BTreeMap::new();
+        for list in looks {
+            for (hypothesis, share) in list.iter().zip(shares(list)) {
+                for group in words.named(hypothesis).into_keys() {
+                    *mass.entry(group).or_default() += share / looks.len() as f32;
+                }
+            }
+        }
+        let distance = libm::roundf(distance.clamp(0.0, 8.0) * super::calibration::UNITS) as i32;
+        Self { looks, words, neighbourhood, distance, mass }
+    }
+
+    /// What speaks for each object that a hypothesis names.
+    #[must_use]
+    pub fn objects(&self, hypothesis: &Hypothesis) -> Vec<(usize, ObjectEvidence)> {
+        let count = |counts: &[u8], group: usize| counts.get(group).copied().unwrap_or_default();
+        let evidence = |(group, token): (usize, f32)| {
+            let mass = self.mass.get(&group).copied().unwrap_or_default();
+            let (near, far) = (count(&self.neighbourhood.near, group), count(&self.neighbourhood.far, group));
+            (group, ObjectEvidence { token, mass, near, far })
+        };
+        self.words.named(hypothesis).into_iter().map(evidence).collect()
+    }
+
+    /// What tells of every caption of the picture.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings {
+        let Neighbourhood { nearest, mean, .. } = *self.neighbourhood;
+        Surroundings { nearest, mean, distance: self.distance }
+    }
+
+    fn logits(&self, hypothesis: &Hypothesis, calibration: &Calibration) -> Vec<i32> {
+        self.objects(hypothesis).iter().map(|(_, evidence)| calibration.object(evidence)).collect()
+    }
+
+    /// The probability that a hypothesis invents nothing.
+    #[must_use]
+    pub fn confidence(&self, hypothesis: &Hypothesis, calibration: &Calibration) -> Confidence {
+        calibration.confidence(&self.logits(hypothesis, calibration), self.surroundings())
+    }
+
+    /// The caption to say. Of one look that is its own best; of several the one whose objects are surest and that agrees best with
+    /// the others: Σ (p − λ) over its objects + [`CONSENSUS`] · expected CIDEr-D / 10. `None` where no look found any.
+    #[must_use]
+    pub fn choose(&self, calibration: &Calibration, frequencies: Option<&DocumentFrequencies>) -> Option<&'l Hypothesis> {
+        if let [only] = self.looks {
+            return only.first();
+        }
+        let mut candidates: Vec<(&'l Hypothesis, f64)> = Vec::new();
+        for list in self.looks {
+            for (hypothesis, share) in list.iter().zip(shares(list)) {
+                match candidates.iter_mut().find(|(known, _)| known.tokens == hypothesis.tokens) {
+                    Some((known, weight)) => {
+                        *weight += f64::from(share);
+                        if known.log_probability < hypothesis.log_probability {
+                            *known = hypothesis;
+                        }
+                    }
+                    None => candidates.push((hypothesis, f64::from(share))),
+                }
+            }
+        }
+        let looks = self.looks.len() as f64;
+        let agreement = match frequencies {
+            Some(frequencies) => consensus::expected(&candidates, frequencies),
+            None => alloc::vec![0.0; candidates.len()],
+        };
+        let mut best: Option<(f64, &'l Hypothesis)> = None;
+        for (&(hypothesis, _), agreement) in candidates.iter().zip(agreement) {
+            let logits = self.logits(hypothesis, calibration);
+            let sure: i64 = logits.iter().map(|&logit| i64::from(logistic(logit)) - LAMBDA).sum();
+            let merit = sure as f64 / 65_536.0 + CONSENSUS * agreement / looks;
+            if best.is_none_or(|(highest, _)| merit > highest) {
+                best = Some((merit, hypothesis));
+            }
+        }
+        best.map(|(_, hypothesis)| hypothesis)
+    }
+}
+
+/// Each hypothesis' share of the list's probability.
+fn shares(list: &[Hypothesis]) -> Vec<f32> {
+    let highest = list.iter().map(|one| one.log_probability).fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = list.iter().map(|one| libm::expf(one.log_probability - highest)).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.into_iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 }).collect()
+}

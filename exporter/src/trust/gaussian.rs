@@ -1,0 +1,48 @@
+//! The train images' mean memories as a Gaussian.
+
+use crate::error::{Error, Result};
+use nalgebra::DMatrix;
+
+/// A share of the mean variance that is added to each: directions in which nothing varies would be infinitely far otherwise.
+const SHRINKAGE: f64 = 1e-4;
+
+/// Mean `[d]` and the lower triangular whitening `[d, d]` of vectors `[n, d]`.
+pub(super) fn gaussian(vectors: &[Vec<f32>]) -> Result<(Vec<f32>, Vec<f32>)> {
+    let (count, width) = (vectors.len(), vectors.first().map_or(0, Vec::len));
+    let mean: Vec<f64> = (0..width)
+        .map(|n| vectors.iter().map(|vector| f64::from(vector[n])).sum::<f64>() / count.max(1) as f64)
+        .collect();
+    let centred = DMatrix::from_fn(count, width, |row, column| f64::from(vectors[row][column]) - mean[column]);
+    let mut covariance = centred.tr_mul(&centred) / (count.saturating_sub(1)).max(1) as f64;
+    let floor = SHRINKAGE * covariance.trace() / width.max(1) as f64;
+    for n in 0..width {
+        covariance[(n, n)] += floor;
+    }
+    let lower = covariance.cholesky().ok_or(Error::NotFitted("familiarity"))?.l();
+    let whitening = lower.solve_lower_triangular(&DMatrix::identity(width, width)).ok_or(Error::NotFitted("familiarity"))?;
+    let rows = (0..width).flat_map(|row| (0..width).map(move |column| (row, column)));
+    Ok((mean.into_iter().map(|value| value as f32).collect(), rows.map(|at| whitening[at] as f32).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa::trust::Familiarity;
+
+    #[test]
+    fn whitened_vectors_have_unit_variance_in_every_direction() -> Result<()> {
+        let mut random = cssa::random::Random::new(3);
+        let vectors: Vec<Vec<f32>> = (0..4000)
+            .map(|_| {
+                let (a, b) = (random.range(-1.0, 1.0), random.range(-1.0, 1.0));
+                vec![5.0 + 3.0 * a, 3.0 * a + 0.1 * b]
+            })
+            .collect();
+        let (mean, whitening) = gaussian(&vectors)?;
+        let familiarity = Familiarity::new(mean, whitening, vec![1.0], 1.0).map_err(|_| Error::NotFinite)?;
+        let whitened: Vec<Vec<f32>> = vectors.iter().map(|vector| familiarity.whitened(vector)).collect();
+        let product = |a: usize, b: usize| whitened.iter().map(|v| v[a] * v[b]).sum::<f32>() / whitened.len() as f32;
+        assert!((product(0, 0) - 1.0).abs() < 0.02 && (product(1, 1) - 1.0).abs() < 0.05 && product(0, 1).abs() < 0.02);
+        Ok(())
+    }
+}
