@@ -133,7 +133,12 @@ fn calibrate(options: &Calibrate) -> Result<()> {
     contents.insert(MANIFEST.into(), manifest);
     writer.write(&contents)?;
     let fitted = bundle.manifest.trust.as_ref().map_or(0.0, |trust| trust.outside);
-    tracing::info!("{}: bundle {:04x}, {:.1} % of the images are outside", options.out.display(), bundle.id, fitted * 100.0);
+    tracing::info!(
+        "{}: bundle {:04x}, {:.1} % of the images are outside",
+        options.out.display(),
+        bundle.id,
+        fitted * 100.0
+    );
     Ok(())
 }
 

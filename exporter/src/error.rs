@@ -123,7 +123,9 @@ pub enum Error {
     #[error("{}: has no statistics: `exporter calibrate` adds them", .0.display())]
     NotCalibrated(PathBuf),
     /// No caption is of an image of the datasets.
-    #[error("no caption is of an image of the datasets' part: captions are joined with references by the images' paths")]
+    #[error(
+        "no caption is of an image of the datasets' part: captions are joined with references by the images' paths"
+    )]
     NoStated,
     /// A line that is not what `edge caption --json` prints.
     #[error("{}: line {line}: {problem}", path.display())]

@@ -274,13 +274,14 @@ impl Bundle {
         let text = String::from_utf8(manifest.file(&mut reader, VOCABULARY)?)
             .map_err(|_| FileError::content(&place, "is not UTF-8 text"))?;
         let language = Language::of(&manifest, &mut reader)?;
-        let document_frequencies = if manifest.files.contains_key(DOCUMENT_FREQUENCIES) || manifest.search.consensus.is_some() {
-            let bytes = manifest.file(&mut reader, DOCUMENT_FREQUENCIES)?;
-            let place = reader.place(DOCUMENT_FREQUENCIES);
-            Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
-        } else {
-            None
-        };
+        let document_frequencies =
+            if manifest.files.contains_key(DOCUMENT_FREQUENCIES) || manifest.search.consensus.is_some() {
+                let bytes = manifest.file(&mut reader, DOCUMENT_FREQUENCIES)?;
+                let place = reader.place(DOCUMENT_FREQUENCIES);
+                Some(Arc::new(crate::checkpoint::parse_document_frequencies(&place, &bytes, &manifest.model)?))
+            } else {
+                None
+            };
         let trust = match &manifest.trust {
             Some(trust) => {
                 let (bytes, groups) = (manifest.file(&mut reader, TRUST)?, manifest.file(&mut reader, OBJECT_GROUPS)?);

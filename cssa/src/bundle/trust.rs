@@ -58,7 +58,8 @@ impl Trust {
     pub fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
         let width = self.familiarity.mean().len();
         let float = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let parts = [float(self.familiarity.mean()), float(self.familiarity.whitening()), float(self.familiarity.distances())];
+        let parts =
+            [float(self.familiarity.mean()), float(self.familiarity.whitening()), float(self.familiarity.distances())];
         let vectors: Vec<u8> = self.neighbours.vectors().iter().map(|&value| value as u8).collect();
         let images = vectors.len() / width.max(1);
         let objects = self.neighbours.objects();
@@ -81,7 +82,8 @@ impl Trust {
         (groups_path, groups): (&Path, Vec<u8>),
     ) -> Result<Self, FileError> {
         let wrong = |problem: String| FileError::content(path, problem);
-        let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(format!("is not a safetensors file: {error}")))?;
+        let file =
+            SafeTensors::deserialize(bytes).map_err(|error| wrong(format!("is not a safetensors file: {error}")))?;
         let tensor = |name: &str, dtype: Dtype| {
             let found = file.tensor(name).map_err(|_| wrong(format!("tensor {name} is missing")))?;
             if found.dtype() != dtype {
@@ -99,12 +101,14 @@ impl Trust {
         }
         let familiarity = Familiarity::new(mean, floats("whitening")?, floats("distances")?, manifest.distance)
             .map_err(|error| wrong(error.to_string()))?;
-        let groups_text = String::from_utf8(groups).map_err(|_| FileError::content(groups_path, "is not UTF-8 text"))?;
+        let groups_text =
+            String::from_utf8(groups).map_err(|_| FileError::content(groups_path, "is not UTF-8 text"))?;
         let parsed = ObjectGroups::parse(&groups_text);
         let vectors = tensor("neighbours", Dtype::I8)?.data().iter().map(|&byte| byte as i8).collect();
         let objects = tensor("objects", Dtype::U8)?.data().to_vec();
-        let neighbours = Neighbours::new(model.width, vectors, parsed.count(), objects)
-            .ok_or_else(|| wrong(format!("neighbours and objects do not fit a width of {} and {} groups", model.width, parsed.count())))?;
+        let neighbours = Neighbours::new(model.width, vectors, parsed.count(), objects).ok_or_else(|| {
+            wrong(format!("neighbours and objects do not fit a width of {} and {} groups", model.width, parsed.count()))
+        })?;
         Ok(Self { manifest: manifest.clone(), familiarity, neighbours, groups: parsed, groups_text })
     }
 }

@@ -55,7 +55,8 @@ fn weigh_by_probability(candidates: &mut [(Hypothesis, f64)]) {
 /// The number of the candidate with the highest expected CIDEr-D over all candidates with their weights; the first of equals.
 #[must_use]
 pub fn choose(candidates: &[(Hypothesis, f64)], frequencies: &DocumentFrequencies) -> usize {
-    let borrowed: Vec<(&Hypothesis, f64)> = candidates.iter().map(|(hypothesis, weight)| (hypothesis, *weight)).collect();
+    let borrowed: Vec<(&Hypothesis, f64)> =
+        candidates.iter().map(|(hypothesis, weight)| (hypothesis, *weight)).collect();
     let mut best = (0, f64::NEG_INFINITY);
     for (number, found) in expected(&borrowed, frequencies).into_iter().enumerate() {
         if found > best.1 {

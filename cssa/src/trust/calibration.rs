@@ -112,7 +112,8 @@ impl Calibration {
 /// Bias + Σ weight · input, in 256ths.
 fn weighted(weights: &[i32], inputs: &[i32]) -> i32 {
     let bias = weights.first().map_or(0, |&bias| i64::from(bias) * UNITS as i64);
-    let sum: i64 = weights.iter().skip(1).zip(inputs).map(|(&weight, &input)| i64::from(weight) * i64::from(input)).sum();
+    let sum: i64 =
+        weights.iter().skip(1).zip(inputs).map(|(&weight, &input)| i64::from(weight) * i64::from(input)).sum();
     ((bias + sum) / ONE).clamp(-(1 << 20), 1 << 20) as i32
 }
 
@@ -143,8 +144,12 @@ mod tests {
         let evidence = |near| ObjectEvidence { token: -0.5, mass: 0.8, near, far: 4 * near };
         let logits = [0, 3, 7, 10].map(|near| calibration().object(&evidence(near)));
         assert!(logits.is_sorted() && logits[0] < 0 && logits[3] > 0);
-        let confident = |objects: &[i32]| calibration().confidence(objects, Surroundings { distance: 256, ..Surroundings::default() });
-        assert!(confident(&[900, 900]) > confident(&[900, 100]) && confident(&[900, 100]) > confident(&[100, 100, 100]));
+        let confident = |objects: &[i32]| {
+            calibration().confidence(objects, Surroundings { distance: 256, ..Surroundings::default() })
+        };
+        assert!(
+            confident(&[900, 900]) > confident(&[900, 100]) && confident(&[900, 100]) > confident(&[100, 100, 100])
+        );
         assert!(confident(&[]) > confident(&[600]), "a caption without objects invents none");
     }
 
@@ -159,7 +164,10 @@ mod tests {
         assert_eq!([0, 256, -256, 1 << 20].map(logistic), [32_768, 47_911, 17_625, 65_536]);
         // ln logistic(0) = −.6931, twice.
         assert_eq!(Calibration::caption_inputs(&[0, 0, 2000], Surroundings::default()), [-359, 0, 0, 768, 0, 0, 0]);
-        assert_eq!(Calibration::caption_inputs(&[300], Surroundings { nearest: 1, mean: 2, distance: 9999 })[1..], [300, 996, 256, 1, 2, 2048]);
+        assert_eq!(
+            Calibration::caption_inputs(&[300], Surroundings { nearest: 1, mean: 2, distance: 9999 })[1..],
+            [300, 996, 256, 1, 2, 2048]
+        );
         // 1/2 + 2 ln 1/2 = −226/256.
         assert_eq!(calibration().confidence(&[0, 0], Surroundings::default()).thousandths(), 293);
     }

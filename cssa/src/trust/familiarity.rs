@@ -26,12 +26,7 @@ pub struct FamiliarityError {
 
 impl Familiarity {
     /// From its parts; every number must be finite, the distances ascending and at least one.
-    pub fn new(
-        mean: Vec<f32>,
-        whitening: Vec<f32>,
-        distances: Vec<f32>,
-        limit: f32,
-    ) -> Result<Self, FamiliarityError> {
+    pub fn new(mean: Vec<f32>, whitening: Vec<f32>, distances: Vec<f32>, limit: f32) -> Result<Self, FamiliarityError> {
         let wrong = |problem| Err(FamiliarityError { problem });
         if whitening.len() != mean.len() * mean.len() || mean.is_empty() {
             return wrong("the whitening is not as wide and as high as the mean is long");

@@ -173,7 +173,8 @@ mod tests {
 
     /// A picture of its grey levels.
     fn picture(level: impl Fn(usize, usize) -> f32) -> ImageStatistics {
-        let pixels: Vec<u8> = (0..SIDE * SIDE).flat_map(|n| [level(n % SIDE, n / SIDE).clamp(0.0, 255.0) as u8; 3]).collect();
+        let pixels: Vec<u8> =
+            (0..SIDE * SIDE).flat_map(|n| [level(n % SIDE, n / SIDE).clamp(0.0, 255.0) as u8; 3]).collect();
         ImageStatistics::of(&pixels, SIDE)
     }
 
@@ -194,9 +195,8 @@ mod tests {
     }
 
     fn limits() -> ImageLimits {
-        let scenes: Vec<ImageStatistics> = (0..8)
-            .map(|n| picture(|x, y| 0.6 * blurred(x + n, y, (1, 1)) + 0.4 * blurred(x, y + n, (2, 2))))
-            .collect();
+        let scenes: Vec<ImageStatistics> =
+            (0..8).map(|n| picture(|x, y| 0.6 * blurred(x + n, y, (1, 1)) + 0.4 * blurred(x, y + n, (2, 2)))).collect();
         ImageLimits::of(&scenes, 5).unwrap_or_else(|| unreachable!("there are scenes"))
     }
 
@@ -216,8 +216,9 @@ mod tests {
 
     #[test]
     fn limits_leave_the_asked_share_outside() {
-        let images: Vec<ImageStatistics> =
-            (0..1000).map(|n| ImageStatistics { white: n, contrast: n, clipped: n, ..ImageStatistics::default() }).collect();
+        let images: Vec<ImageStatistics> = (0..1000)
+            .map(|n| ImageStatistics { white: n, contrast: n, clipped: n, ..ImageStatistics::default() })
+            .collect();
         let limits = ImageLimits::of(&images, 5);
         assert_eq!(limits.map(|limits| (limits.white, limits.contrast, limits.clipped)), Some((5, 5, 994)));
         assert_eq!(ImageLimits::of(&[], 5), None);

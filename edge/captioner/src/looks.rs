@@ -131,7 +131,10 @@ mod tests {
     fn numbers_of_looks_are_powers_of_two() {
         assert_eq!(Looks::ALL.map(Looks::count), [1, 2, 4, 8]);
         assert_eq!("4".parse::<Looks>(), Ok(Looks::Four));
-        assert_eq!("3".parse::<Looks>().map_err(|error| error.to_string()), Err(r#""3", expected one of ["1", "2", "4", "8"]"#.into()));
+        assert_eq!(
+            "3".parse::<Looks>().map_err(|error| error.to_string()),
+            Err(r#""3", expected one of ["1", "2", "4", "8"]"#.into())
+        );
         assert_eq!((Looks::try_from(8), u8::from(Looks::Two)), (Ok(Looks::Eight), 2));
     }
 }

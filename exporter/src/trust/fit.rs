@@ -112,7 +112,8 @@ pub fn add_to(bundle: &mut Bundle, trust: Trust) -> Result<()> {
 /// The files of a bundle's statistics; none where it has none.
 pub fn files(bundle: &Bundle) -> Result<Contents> {
     let Some(trust) = &bundle.trust else { return Ok(Contents::new()) };
-    Ok([(TRUST.to_owned(), trust.to_bytes()?), (OBJECT_GROUPS.to_owned(), trust.groups_text.clone().into_bytes())].into())
+    Ok([(TRUST.to_owned(), trust.to_bytes()?), (OBJECT_GROUPS.to_owned(), trust.groups_text.clone().into_bytes())]
+        .into())
 }
 
 fn neighbours(

@@ -1,7 +1,8 @@
 //! The train images' mean memories as a Gaussian.
 
+use super::cholesky;
 use crate::error::{Error, Result};
-use nalgebra::DMatrix;
+use ndarray::Array2;
 
 /// A share of the mean variance that is added to each: directions in which nothing varies would be infinitely far otherwise.
 const SHRINKAGE: f64 = 1e-4;
@@ -12,16 +13,15 @@ pub(super) fn gaussian(vectors: &[Vec<f32>]) -> Result<(Vec<f32>, Vec<f32>)> {
     let mean: Vec<f64> = (0..width)
         .map(|n| vectors.iter().map(|vector| f64::from(vector[n])).sum::<f64>() / count.max(1) as f64)
         .collect();
-    let centred = DMatrix::from_fn(count, width, |row, column| f64::from(vectors[row][column]) - mean[column]);
-    let mut covariance = centred.tr_mul(&centred) / (count.saturating_sub(1)).max(1) as f64;
-    let floor = SHRINKAGE * covariance.trace() / width.max(1) as f64;
+    let centred = Array2::from_shape_fn((count, width), |(row, column)| f64::from(vectors[row][column]) - mean[column]);
+    let mut covariance = centred.t().dot(&centred) / (count.saturating_sub(1)).max(1) as f64;
+    let floor = SHRINKAGE * covariance.diag().sum() / width.max(1) as f64;
     for n in 0..width {
         covariance[(n, n)] += floor;
     }
-    let lower = covariance.cholesky().ok_or(Error::NotFitted("familiarity"))?.l();
-    let whitening = lower.solve_lower_triangular(&DMatrix::identity(width, width)).ok_or(Error::NotFitted("familiarity"))?;
-    let rows = (0..width).flat_map(|row| (0..width).map(move |column| (row, column)));
-    Ok((mean.into_iter().map(|value| value as f32).collect(), rows.map(|at| whitening[at] as f32).collect()))
+    let whitening = cholesky::inverse(&cholesky::lower(&covariance).ok_or(Error::NotFitted("familiarity"))?);
+    let mean = mean.into_iter().map(|value| value as f32).collect();
+    Ok((mean, whitening.iter().map(|&value| value as f32).collect()))
 }
 
 #[cfg(test)]

@@ -132,8 +132,14 @@ pub fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) ->
 pub fn read_lines(path: &Path) -> Result<Vec<Stated>> {
     let text = files::read_text(path, 1 << 30)?;
     let line = |(n, line): (usize, &str)| {
-        let problem = |error: serde_json::Error| format!("{error}, expected what `edge caption --json` prints of a calibrated bundle");
-        serde_json::from_str(line).map_err(|error| Error::Line { path: path.into(), line: n + 1, problem: problem(error) })
+        let problem = |error: serde_json::Error| {
+            format!("{error}, expected what `edge caption --json` prints of a calibrated bundle")
+        };
+        serde_json::from_str(line).map_err(|error| Error::Line {
+            path: path.into(),
+            line: n + 1,
+            problem: problem(error),
+        })
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
 }
@@ -174,9 +180,8 @@ pub fn measure(
     let faithfulness = Faithfulness::of(&counts);
     let pairs: Vec<(f64, bool)> =
         measured.iter().map(|one| (one.stated.confidence, !one.invented.is_empty())).collect();
-    let share = |is: &dyn Fn(&Measured) -> bool| {
-        measured.iter().filter(|one| is(one)).count() as f64 / measured.len() as f64
-    };
+    let share =
+        |is: &dyn Fn(&Measured) -> bool| measured.iter().filter(|one| is(one)).count() as f64 / measured.len() as f64;
     let believed = |one: &Measured| one.stated.reasons.is_empty() && one.stated.confidence >= BELIEVED;
     let bins = bins(&pairs);
     let mut familiarities: Vec<f64> = measured.iter().map(|one| one.stated.familiarity).collect();
@@ -206,17 +211,37 @@ impl fmt::Display for Report {
         let Self { images, cider, distinct, ece, auroc, aurc, .. } = self;
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let (wrong, missed, risk) = (percent(self.wrong), percent(self.missed), self.risk.map(percent));
-        writeln!(f, "{images} images: CIDEr {cider:.3}, {distinct} distinct captions, {wrong} wrong, {missed} of the objects missed")?;
-        writeln!(f, "confidence: ECE {ece:.3}, AUROC {auroc:.3}, AURC {aurc:.3}; wrong {} of all, {} of the surest 80 %, {} of the surest half", risk[0], risk[1], risk[2])?;
-        writeln!(f, "believed (not outside, confidence 0.5 or more): {}; believed and wrong: {}; flagged as outside: {}", percent(self.believed), percent(self.believed_and_wrong), percent(self.flagged))?;
+        writeln!(
+            f,
+            "{images} images: CIDEr {cider:.3}, {distinct} distinct captions, {wrong} wrong, {missed} of the objects missed"
+        )?;
+        writeln!(
+            f,
+            "confidence: ECE {ece:.3}, AUROC {auroc:.3}, AURC {aurc:.3}; wrong {} of all, {} of the surest 80 %, {} of the surest half",
+            risk[0], risk[1], risk[2]
+        )?;
+        writeln!(
+            f,
+            "believed (not outside, confidence 0.5 or more): {}; believed and wrong: {}; flagged as outside: {}",
+            percent(self.believed),
+            percent(self.believed_and_wrong),
+            percent(self.flagged)
+        )?;
         writeln!(f, "{:>12} {:>12} {:>8}", "confidence", "captions", "right")?;
         for bin in self.bins.iter().filter(|bin| bin.captions > 0) {
             writeln!(f, "{:12.3} {:12} {:8.3}", bin.confidence, bin.captions, bin.right)?;
         }
         for folder in &self.outside {
-            let reasons: Vec<String> = folder.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            let reasons: Vec<String> =
+                folder.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             let (flagged, caught) = (percent(folder.flagged), percent(folder.caught));
-            writeln!(f, "{}: {} images, {flagged} flagged ({}), {caught} less familiar than all but 5 % of the domain", folder.name, folder.images, reasons.join(", "))?;
+            writeln!(
+                f,
+                "{}: {} images, {flagged} flagged ({}), {caught} less familiar than all but 5 % of the domain",
+                folder.name,
+                folder.images,
+                reasons.join(", ")
+            )?;
         }
         Ok(())
     }
@@ -324,7 +349,11 @@ mod tests {
             familiarity,
             reasons: reasons.to_vec(),
         };
-        let found = outside_folder("fog", &[stated(0.0, &[Reason::Foggy, Reason::Unfamiliar]), stated(0.01, &[]), stated(0.9, &[Reason::Dark])], 0.05);
+        let found = outside_folder(
+            "fog",
+            &[stated(0.0, &[Reason::Foggy, Reason::Unfamiliar]), stated(0.01, &[]), stated(0.9, &[Reason::Dark])],
+            0.05,
+        );
         assert!((found.flagged - 2.0 / 3.0).abs() < 1e-12 && (found.caught - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(found.reasons, [(Reason::Foggy, 1), (Reason::Dark, 1)].into());
     }

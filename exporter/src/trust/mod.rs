@@ -3,6 +3,7 @@
 //! [`fit`] makes the statistics that [`cssa::trust`] computes with; [`measure`] shows what they are worth on images that they have not
 //! seen.
 
+mod cholesky;
 mod fit;
 mod gaussian;
 mod measure;

@@ -47,9 +47,15 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
     if !report.outside.is_empty() {
         page.push_str("<h2>Outside</h2>\n<table><tr><th>folder</th><th>images</th><th>flagged</th><th>less familiar than all but 5 %</th><th>reasons</th></tr>\n");
         for folder in &report.outside {
-            let reasons: Vec<String> = folder.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            let reasons: Vec<String> =
+                folder.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             let (name, flagged, caught) = (escape(&folder.name), percent(folder.flagged), percent(folder.caught));
-            writeln!(page, "<tr><td>{name}</td><td>{}</td><td>{flagged}</td><td>{caught}</td><td>{}</td></tr>", folder.images, reasons.join(", "))?;
+            writeln!(
+                page,
+                "<tr><td>{name}</td><td>{}</td><td>{flagged}</td><td>{caught}</td><td>{}</td></tr>",
+                folder.images,
+                reasons.join(", ")
+            )?;
         }
         page.push_str("</table>\n");
     }
@@ -86,7 +92,10 @@ fn diagram(page: &mut String, report: &Report) -> Result<()> {
     for bin in report.bins.iter().filter(|bin| bin.captions > 0) {
         let (x, y) = (bin.confidence * DIAGRAM, (1.0 - bin.right) * DIAGRAM);
         let radius = 3.0 + 20.0 * (bin.captions as f64 / report.images as f64).sqrt();
-        writeln!(page, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"#2a6fb0\" fill-opacity=\".55\"/>")?;
+        writeln!(
+            page,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"#2a6fb0\" fill-opacity=\".55\"/>"
+        )?;
     }
     page.push_str("</svg>\n<table><tr><th>captions</th><th>confidence</th><th>right</th></tr>\n");
     for bin in report.bins.iter().filter(|bin| bin.captions > 0) {

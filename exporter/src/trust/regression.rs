@@ -1,7 +1,8 @@
 //! Logistic regression by Newton's method, with a ridge on standardized inputs.
 
+use super::cholesky;
 use crate::error::{Error, Result};
-use nalgebra::{DMatrix, DVector};
+use ndarray::{Array1, Array2, Axis};
 
 /// Newton's steps: it converges in ten.
 const STEPS: usize = 30;
@@ -17,17 +18,18 @@ pub(super) fn logistic<const N: usize>(rows: &[([f64; N], bool)]) -> Result<Vec<
         if variance > 1e-12 { variance.sqrt() } else { 1.0 }
     });
     let input = |row: &[f64; N]| {
-        DVector::from_iterator(N + 1, std::iter::once(1.0).chain((0..N).map(|n| (row[n] - mean[n]) / spread[n])))
+        std::iter::once(1.0).chain((0..N).map(|n| (row[n] - mean[n]) / spread[n])).collect::<Array1<f64>>()
     };
-    let mut weights = DVector::<f64>::zeros(N + 1);
+    let mut weights = Array1::<f64>::zeros(N + 1);
     for _ in 0..STEPS {
-        let mut gradient = DVector::<f64>::zeros(N + 1);
-        let mut hessian = DMatrix::<f64>::zeros(N + 1, N + 1);
+        let mut gradient = Array1::<f64>::zeros(N + 1);
+        let mut hessian = Array2::<f64>::zeros((N + 1, N + 1));
         for (row, label) in rows {
             let x = input(row);
             let p = 1.0 / (1.0 + (-weights.dot(&x)).exp());
-            gradient.axpy(f64::from(u8::from(*label)) - p, &x, 1.0);
-            hessian.ger(p * (1.0 - p), &x, &x, 1.0);
+            gradient.scaled_add(f64::from(u8::from(*label)) - p, &x);
+            let outer = x.view().insert_axis(Axis(1)).dot(&x.view().insert_axis(Axis(0)));
+            hessian.scaled_add(p * (1.0 - p), &outer);
         }
         for n in 0..=N {
             // The bias is pulled only as far as keeps it finite where all labels are alike.
@@ -35,9 +37,9 @@ pub(super) fn logistic<const N: usize>(rows: &[([f64; N], bool)]) -> Result<Vec<
             gradient[n] -= ridge * weights[n];
             hessian[(n, n)] += ridge;
         }
-        let step = hessian.cholesky().ok_or(Error::NotFitted("confidence"))?.solve(&gradient);
+        let step = cholesky::solve(&cholesky::lower(&hessian).ok_or(Error::NotFitted("confidence"))?, &gradient);
         weights += &step;
-        if step.norm() < 1e-9 {
+        if step.dot(&step) < 1e-18 {
             break;
         }
     }
@@ -62,7 +64,10 @@ mod tests {
             })
             .collect();
         let found = logistic(&rows)?;
-        assert!((found[0] - 0.5).abs() < 0.2 && (found[1] - 2.0).abs() < 0.2 && (found[2] + 1.0).abs() < 0.1, "{found:?}");
+        assert!(
+            (found[0] - 0.5).abs() < 0.2 && (found[1] - 2.0).abs() < 0.2 && (found[2] + 1.0).abs() < 0.1,
+            "{found:?}"
+        );
         let alike: Vec<([f64; 2], bool)> = rows.iter().map(|(row, _)| (*row, true)).collect();
         assert!(logistic(&alike)?.iter().all(|weight| weight.is_finite()));
         Ok(())
