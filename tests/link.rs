@@ -26,7 +26,7 @@ fn queue(state: &Path, count: u32) -> Result<()> {
         let priority = u8::from(n % 50 == 0);
         store.settle(
             None,
-            &Outcome::Queued(Caption { time: 1_763_928_000 + n, score: 20, priority, position, text: text(n) }),
+            &Outcome::Queued(Caption { time: 1_763_928_000 + n, priority, position, text: text(n), ..Caption::default() }),
         )?;
     }
     Ok(())
