@@ -161,10 +161,7 @@ fn a_changed_bundle_is_refused_by_name() -> Result<()> {
 fn packets_of_another_bundle_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
-    let caption = cssa_wire::Caption {
-        text: "a road".into(),
-        ..cssa_wire::Caption::default()
-    };
+    let caption = cssa_wire::Caption { text: "a road".into(), ..cssa_wire::Caption::default() };
     let captions = vec![caption];
     let packet = cssa_wire::CaptionPacket { vehicle: 0, bundle: 0, decimals: 5, captions };
     let mut stream = Vec::new();

@@ -105,8 +105,11 @@ fn captions_take_a_few_bytes() -> Result<()> {
         text: text.clone(),
     };
     let captions: Vec<Caption> = hypotheses.values().enumerate().map(caption).collect();
-    let packet = |captions: &[Caption]| {
-        CaptionPacket { vehicle: 12, bundle: language.id, decimals: 5, captions: captions.to_vec() }
+    let packet = |captions: &[Caption]| CaptionPacket {
+        vehicle: 12,
+        bundle: language.id,
+        decimals: 5,
+        captions: captions.to_vec(),
     };
     let mean = |total: usize| total as f64 / captions.len() as f64;
     let texts =
@@ -122,7 +125,10 @@ fn captions_take_a_few_bytes() -> Result<()> {
         let alone = mean(captions.chunks(1).map(bytes).sum::<Result<usize>>()?);
         let shared = mean(captions.chunks(10).map(bytes).sum::<Result<usize>>()?);
         eprintln!("{name}: {texts:.2} bytes of text, {alone:.2} a caption alone, {shared:.2} when ten share a packet");
-        assert!(texts <= 2.5 && alone <= most_alone && shared <= most_shared, "{texts:.2} {alone:.2} {shared:.2} bytes");
+        assert!(
+            texts <= 2.5 && alone <= most_alone && shared <= most_shared,
+            "{texts:.2} {alone:.2} {shared:.2} bytes"
+        );
     }
     // The best of several rounds: other programs may be at work.
     let (mut encoding, mut decoding) = (f64::MAX, f64::MAX);

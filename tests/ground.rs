@@ -168,9 +168,8 @@ fn ten_million_damaged_packets() -> Result<()> {
         (state >> 11) as usize % below
     };
     let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
-    let decode = |bytes: &[u8]| {
-        CaptionPacket::decode(bytes, language.id, &language.model, Verification::Off, Checksum::Crc32)
-    };
+    let decode =
+        |bytes: &[u8]| CaptionPacket::decode(bytes, language.id, &language.model, Verification::Off, Checksum::Crc32);
     let (mut bytes, mut accepted, mut other) = (Vec::new(), 0, 0);
     for n in 0..10_000_000 {
         let original = &whole[n % whole.len()];
@@ -237,11 +236,18 @@ fn a_ground_with_a_key_takes_what_has_its_code() -> Result<()> {
         ("c.gpkg", &[], (6, 0)),
     ] {
         let (count, said) = receive(archive, more)?;
-        assert_eq!((count["captions"].as_u64(), count["refused"].as_u64()), (Some(expected.0), Some(expected.1)), "{said}");
+        assert_eq!(
+            (count["captions"].as_u64(), count["refused"].as_u64()),
+            (Some(expected.0), Some(expected.1)),
+            "{said}"
+        );
         assert!(said.contains("report 3: 40 frames outside since 2025-11-23T20:00:00Z: dark"), "{said}");
         assert_eq!((&count["messages"], Archive::open(&path(archive))?.reports(9)?.len()), (&1.into(), 1));
     }
-    let refused = cross_crate_tests::fail("ground", ["receive", "--from", &from, "--archive", "/tmp/x", "--key", &key, "--self-test"]);
+    let refused = cross_crate_tests::fail(
+        "ground",
+        ["receive", "--from", &from, "--archive", "/tmp/x", "--key", &key, "--self-test"],
+    );
     assert!(refused?.contains("a file takes no commands"));
     Ok(())
 }

@@ -22,13 +22,18 @@ fn packet(first: u32, texts: &[&str]) -> CaptionPacket {
         sequence: first + n as u32,
         time: 1_763_928_000 + 3600 * (first + n as u32),
         position: Position::new(48.2 + 0.01 * f64::from(first) + 0.01 * n as f64, 16.37 + 0.02 * n as f64),
-        confidence: Confidence::from_thousandths(323 + 226 * (n as u16 % 4)),
+        confidence: Confidence::from_thousandths(322 + 226 * (n as u16 % 4)),
         outside: (n == 3).then_some(Reason::Foggy),
         priority: 1,
         repeat: false,
         text: (*text).into(),
     };
-    CaptionPacket { vehicle: 12, bundle: 0xbeef, decimals: 5, captions: texts.iter().enumerate().map(caption).collect() }
+    CaptionPacket {
+        vehicle: 12,
+        bundle: 0xbeef,
+        decimals: 5,
+        captions: texts.iter().enumerate().map(caption).collect(),
+    }
 }
 
 fn counts(page: &mut Page, expected: &str) -> Result<()> {
@@ -74,7 +79,9 @@ fn look(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -
     page.click(place[0], place[1])?;
     page.wait_for("!document.getElementById('details').hidden")?;
     let details = page.text("document.getElementById('details').innerText")?;
-    for expected in ["a bridge over a river", "2025-11-23 21:00:00 UTC", "0.55", "48.21000, 16.39000", "uav", "12", "beef"] {
+    for expected in
+        ["a bridge over a river", "2025-11-23 21:00:00 UTC", "0.55", "48.21000, 16.39000", "uav", "12", "beef"]
+    {
         assert!(details.contains(expected), "{expected} is not in {details}");
     }
     page.fill("words", "")?;

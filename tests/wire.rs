@@ -6,8 +6,8 @@ use cssa::language_model::LanguageModel;
 use cssa::trust::{Confidence, Reason};
 use cssa_wire::version2::PacketV2;
 use cssa_wire::{
-    Answer, Ask, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, Housekeeping, Key, PicturePart,
-    Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
+    Answer, Ask, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, Housekeeping, Key,
+    PicturePart, Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -105,9 +105,12 @@ fn packets_down_still_mean_the_same() -> Result<()> {
                     decimals: number(given, "decimals")?,
                     captions: captions(given)?,
                 };
-                assert_eq!(hexadecimal(&packet.encode(&model, key.as_ref(), vector.checksum)?), vector.bytes, "{given}");
-                let decoded =
-                    CaptionPacket::decode(&bytes, packet.bundle, &model, Verification::Off, vector.checksum)?;
+                assert_eq!(
+                    hexadecimal(&packet.encode(&model, key.as_ref(), vector.checksum)?),
+                    vector.bytes,
+                    "{given}"
+                );
+                let decoded = CaptionPacket::decode(&bytes, packet.bundle, &model, Verification::Off, vector.checksum)?;
                 let captions = packet.captions.into_iter().map(|caption| caption.rounded(packet.decimals)).collect();
                 assert_eq!(decoded, CaptionPacket { captions, ..packet });
                 // The message is what stands between the header and the rest.

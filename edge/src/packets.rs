@@ -27,8 +27,11 @@ pub fn queued(made: &Caption, time: u32, position: Option<Position>, priority: u
 /// A caption that is too long for any packet.
 pub fn pack(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
     let captions = vec![queued(made, clock::now(), None, 0).numbered(sequence)];
-    CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions }
-        .encode(&language.model, None, Checksum::Crc32)
+    CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions }.encode(
+        &language.model,
+        None,
+        Checksum::Crc32,
+    )
 }
 
 /// Bytes of the packet of a caption that goes alone over a link.

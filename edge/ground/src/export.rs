@@ -94,7 +94,10 @@ mod tests {
         assert!(json["features"][0]["properties"].get("confidence").is_none(), "absent where there is none");
         let csv = String::from_utf8(csv(&captions())?)?;
         let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines[0], "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude");
+        assert_eq!(
+            lines[0],
+            "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude"
+        );
         assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
         assert_eq!(lines[2], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5");
         Ok(())

@@ -1,7 +1,9 @@
 //! What a packet brought: captions, or a message of another kind.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use cssa_wire::{Answer, CaptionPacket, CommandResult, Down, DownPacket, Housekeeping, PicturePart, Report, UNSUPPORTED};
+use cssa_wire::{
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, Housekeeping, PicturePart, Report, UNSUPPORTED,
+};
 use serde_json::{Value, json};
 use std::fmt;
 

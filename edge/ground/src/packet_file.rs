@@ -1,9 +1,9 @@
 //! Files of packets, as `edge caption --packets` writes them: COBS frames, one after the other.
 
 use super::error::Result;
+use crate::message::{Message, Taken};
 use cssa::bundle::Language;
 use cssa::files;
-use crate::message::{Message, Taken};
 use cssa_wire::version2::PacketV2;
 use cssa_wire::{self as wire, CaptionPacket, Checksum, DownPacket, Verification, Version, WireError};
 use std::path::Path;

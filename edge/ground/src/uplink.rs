@@ -112,12 +112,8 @@ mod tests {
     }
 
     fn packet(numbers: &[(u32, u32)]) -> CaptionPacket {
-        let caption = |&(sequence, time): &(u32, u32)| Caption {
-            sequence,
-            time,
-            text: "a river".into(),
-            ..Caption::default()
-        };
+        let caption =
+            |&(sequence, time): &(u32, u32)| Caption { sequence, time, text: "a river".into(), ..Caption::default() };
         CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: numbers.iter().map(caption).collect() }
     }
 

@@ -12,7 +12,8 @@ use crate::store::{REFUSED, Store, Waiting};
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa_wire::{
-    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up, UpPacket,
+    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up,
+    UpPacket,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -62,7 +62,8 @@ mod tests {
             {
                 let mut queue = write.open_table(EARLIER_QUEUE)?;
                 for (sequence, priority) in [(4, 0), (5, 2)] {
-                    let caption = EarlierCaption { time: 7, score: 31, priority, position: None, text: "a river".into() };
+                    let caption =
+                        EarlierCaption { time: 7, score: 31, priority, position: None, text: "a river".into() };
                     let waiting = EarlierWaiting { sequence, tries: 1, sent: 0, caption };
                     queue.insert((0, 3 - priority, sequence), postcard::to_allocvec(&waiting)?.as_slice())?;
                 }

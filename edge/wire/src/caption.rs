@@ -56,13 +56,10 @@ mod tests {
         for step in 0..=MAX_STEP {
             assert_eq!(step_of(of_step(step)), step);
         }
-        assert_eq!([0, 16, 500, 984, 1000].map(|n| Confidence::from_thousandths(n).map(step_of)), [
-            Some(0),
-            Some(0),
-            Some(16),
-            Some(31),
-            Some(31)
-        ]);
+        assert_eq!(
+            [0, 16, 500, 984, 1000].map(|n| Confidence::from_thousandths(n).map(step_of)),
+            [Some(0), Some(0), Some(16), Some(31), Some(31)]
+        );
         assert_eq!([0, 16, 31].map(|step| of_step(step).thousandths()), [0, 516, 1000]);
     }
 }

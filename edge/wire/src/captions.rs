@@ -27,12 +27,7 @@ pub struct CaptionPacket {
 
 impl CaptionPacket {
     /// The packet's bytes, by the language model of its bundle, with a code of authentication where there is a key.
-    pub fn encode(
-        &self,
-        model: &LanguageModel,
-        key: Option<&Key>,
-        checksum: Checksum,
-    ) -> Result<Vec<u8>, WireError> {
+    pub fn encode(&self, model: &LanguageModel, key: Option<&Key>, checksum: Checksum) -> Result<Vec<u8>, WireError> {
         let message = message::encode(model, self.decimals, &self.captions)?;
         let body = Down::Captions(&message);
         DownPacket { vehicle: self.vehicle, bundle: self.bundle, body }.encode(key, checksum)

@@ -119,7 +119,10 @@ mod tests {
         assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (1, "smeared", 40));
         assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00Z"));
         let messages = archive.messages(9)?;
-        assert_eq!(messages.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>(), ["answer", "housekeeping"]);
+        assert_eq!(
+            messages.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>(),
+            ["answer", "housekeeping"]
+        );
         assert!(messages[1].content.contains("\"waiting\":9"), "{}", messages[1].content);
         Ok(())
     }

@@ -43,7 +43,8 @@ mod tests {
         let (_, rest) = rest.split_once("UNIQUE (sender, sequence, time, caption));").context("UNIQUE")?;
         let database = Connection::open(&path)?;
         database.pragma_update(None, "application_id", crate::geopackage::APPLICATION)?;
-        database.execute_batch(&format!("{}{EARLIER}{rest}", start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")))?;
+        database
+            .execute_batch(&format!("{}{EARLIER}{rest}", start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")))?;
         database.execute_batch(
             "INSERT INTO captions (sender, sequence, time, caption, score, priority, bundle, received)
              VALUES ('uav', 3, '2025-11-23T20:00:00Z', 'a bridge over a river', .75, 1, 'beef', '2025-11-23T20:00:01Z');",
@@ -54,10 +55,15 @@ mod tests {
             let caption = Caption { sequence: 4, text: "a river".into(), ..Caption::default() };
             archive.keep("uav", &CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: vec![caption] })?;
             let found = archive.captions(Some("river"))?;
-            assert_eq!(found.iter().map(|found| (found.sequence, found.vehicle)).collect::<Vec<_>>(), [(4, 12), (3, 0)]);
+            assert_eq!(
+                found.iter().map(|found| (found.sequence, found.vehicle)).collect::<Vec<_>>(),
+                [(4, 12), (3, 0)]
+            );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
         }
-        let kept: f64 = Connection::open(&path)?.query_row("SELECT score FROM captions WHERE sequence = 3", [], |row| row.get(0))?;
+        let kept: f64 =
+            Connection::open(&path)?
+                .query_row("SELECT score FROM captions WHERE sequence = 3", [], |row| row.get(0))?;
         assert_eq!(kept, 0.75);
         Ok(())
     }

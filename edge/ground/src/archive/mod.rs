@@ -15,7 +15,8 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// The columns of [`Archived`], in its order.
-const FIELDS: &str = "c.sender, c.vehicle, c.sequence, c.time, c.caption, c.confidence, c.outside, c.priority, c.bundle,
+const FIELDS: &str =
+    "c.sender, c.vehicle, c.sequence, c.time, c.caption, c.confidence, c.outside, c.priority, c.bundle,
      c.latitude, c.longitude";
 
 /// An open archive.

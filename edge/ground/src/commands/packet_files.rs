@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Language, named_or_default};
+use cssa::trust::{Confidence, Reason};
 use cssa::{clock, files};
 use cssa_terminal::print;
-use cssa::trust::{Confidence, Reason};
 use cssa_wire::{self as wire, CaptionPacket, Checksum, DEFAULT_DECIMALS};
 use ground::{Message, Taken, packet_file};
 use serde::Serialize;
@@ -137,12 +137,8 @@ pub(crate) fn encode(options: &EncodeOptions) -> Result<()> {
     for (n, line) in text.lines().enumerate() {
         let place = || format!("{}: line {}", options.file.display(), n + 1);
         let payload = wire::payload(line, &language.model).with_context(place)?;
-        let caption = wire::Caption {
-            sequence: n as u32,
-            time: clock::now(),
-            text: line.into(),
-            ..wire::Caption::default()
-        };
+        let caption =
+            wire::Caption { sequence: n as u32, time: clock::now(), text: line.into(), ..wire::Caption::default() };
         let captions = vec![caption];
         let packet = CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions };
         let packet = packet.encode(&language.model, None, Checksum::Crc32).with_context(place)?;

@@ -37,7 +37,10 @@ fn results_have_their_numbers() {
 fn reasons_have_their_numbers() {
     let numbers = Reason::ALL.map(|reason| Report::of_run(0, reason, 0, 1)).map(|report| bytes(&report)[1]);
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(Reason::ALL.map(Reason::name).join(" "), "unfamiliar blank dark overexposed defocused smeared noisy foggy");
+    assert_eq!(
+        Reason::ALL.map(Reason::name).join(" "),
+        "unfamiliar blank dark overexposed defocused smeared noisy foggy"
+    );
 }
 
 #[test]
