@@ -71,7 +71,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
         "{count}"
     );
     assert!(count["damaged"].as_u64() >= Some(3), "{count}");
-    assert!(told.contains("pass.bin: 20 to 24 are missing"), "{told}");
+    assert!(told.contains("pass.bin: 20 to 24 of vehicle 12 are missing"), "{told}");
     assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
     let (again, _) = receive(&path("pass.bin"), &archive)?;
     assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");

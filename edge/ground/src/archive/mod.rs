@@ -180,13 +180,13 @@ impl Archive {
         self.rows(&sql, params![after, most], |row| Ok((row.get(11)?, archived(row)?)))
     }
 
-    /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.
-    pub fn gaps(&self, sender: &str) -> Result<Vec<(u32, u32)>> {
+    /// The numbers of a vehicle's captions that are missing between the first and the last that came from a sender, as ranges.
+    pub fn gaps(&self, sender: &str, vehicle: u16) -> Result<Vec<(u32, u32)>> {
         let asked = "SELECT previous + 1, sequence - 1 FROM
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
-              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1))
+              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1 AND vehicle = ?2))
              WHERE sequence > previous + 1";
-        self.rows(asked, [sender], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.rows(asked, params![sender, vehicle], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The first counter of a station that never was.
@@ -203,9 +203,10 @@ impl Archive {
         self.database.execute(keep, params![station, reserved]).map(drop).map_err(self.refused())
     }
 
-    /// Everybody who sent something that was decoded.
-    pub fn senders(&self) -> Result<Vec<String>> {
-        self.rows("SELECT DISTINCT sender FROM captions ORDER BY sender", [], |row| row.get(0))
+    /// Everybody who sent captions that were decoded, with the vehicles whose they are.
+    pub fn senders(&self) -> Result<Vec<(String, u16)>> {
+        let asked = "SELECT DISTINCT sender, vehicle FROM captions ORDER BY sender, vehicle";
+        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// How often a caption came.
@@ -329,10 +330,10 @@ mod tests {
         // Another vehicle's, perhaps: the number alone says nothing.
         assert_eq!(archive.keep("uav", &packet(&[4], "a playground"))?, Kept { new: 1, again: 0 });
         assert_eq!(archive.keep("satellite", &packet(&[4], "a river"))?, Kept { new: 1, again: 0 });
-        assert_eq!((archive.gaps("uav")?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
+        assert_eq!((archive.gaps("uav", 12)?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
         drop(archive);
         let mut archive = Archive::open(&path)?;
-        assert_eq!(archive.senders()?, ["satellite", "uav"]);
+        assert_eq!(archive.senders()?, [("satellite".to_owned(), 12), ("uav".to_owned(), 12)]);
         let found = |words: &str| archive.captions(Some(words)).map(|found| found.len());
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
         assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));

@@ -139,9 +139,10 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         }
         Ok(())
     })?;
-    for sender in receiver.archive().senders()? {
-        for (first, last) in receiver.archive().gaps(&sender)? {
-            tracing::warn!("{sender}: {first} to {last} are missing");
+    for (sender, vehicle) in receiver.archive().senders()? {
+        let of = if vehicle > 0 { format!(" of vehicle {vehicle}") } else { String::new() };
+        for (first, last) in receiver.archive().gaps(&sender, vehicle)? {
+            tracing::warn!("{sender}: {first} to {last}{of} are missing");
         }
     }
     for (bundle, packets) in receiver.archive().missing_bundles()? {
