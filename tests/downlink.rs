@@ -47,7 +47,7 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
         bytes += length;
     }
     let mean = bytes as f64 / sent.len() as f64;
-    assert!(mean <= 26.0, "{mean} bytes a packet");
+    assert!(mean <= 22.0, "{mean} bytes a packet");
     Ok(())
 }
 
