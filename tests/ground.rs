@@ -102,6 +102,12 @@ fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
     assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
     assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(ReceiveError::Bundle(other.id)));
     assert_eq!(late.archive().missing_bundles()?.len(), 1);
+    // What waits was taken when nobody asked for a key.
+    let path = folder.join("keyed.gpkg");
+    Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
+    let keyed = Reception { authentication: Authentication::Required(Key::new([1; 32])), ..reception() };
+    let late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, keyed, None)?;
+    assert_eq!((late.count.captions, late.count.refused), (2, 0));
     Ok(())
 }
 

@@ -121,9 +121,11 @@ impl Receiver {
             if self.languages.insert(id, language).is_some() {
                 continue;
             }
+            // What waits was taken when it came, by what was asked of it then.
+            let waited = Reception { authentication: Authentication::Off, ..self.reception };
             for (sender, packet) in self.archive.undecoded(id)? {
                 // One that is no packet after all is counted as damaged.
-                let _counted = self.take(&sender, &packet)?;
+                let _counted = self.take_by(&waited, &sender, &packet)?;
             }
             self.archive.forget_undecoded(id)?;
         }
@@ -132,7 +134,12 @@ impl Receiver {
 
     /// Takes the bytes of a packet. An error is one of the archive; a packet that is damaged or not authentic is counted.
     pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
-        let opened = match self.reception.open(bytes) {
+        let reception = self.reception.clone();
+        self.take_by(&reception, sender, bytes)
+    }
+
+    fn take_by(&mut self, reception: &Reception, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
+        let opened = match reception.open(bytes) {
             Ok(opened) => opened,
             Err(error @ (WireError::Mac | WireError::NoMac)) => {
                 self.count.refused += 1;
@@ -161,7 +168,7 @@ impl Receiver {
             self.count.packets += 1;
             return Ok(Err(ReceiveError::Bundle(bundle)));
         };
-        let decoded = opened.captions(bytes, language, self.reception.checksum);
+        let decoded = opened.captions(bytes, language, reception.checksum);
         match &decoded {
             Ok(packet) => {
                 let Kept { new, again } = self.archive.keep(sender, packet)?;
