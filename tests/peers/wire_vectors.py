@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes packets by the specification in edge/wire, in Python and with nothing of the Rust code: the golden vectors. Postcard's
-varints, the arithmetic coder, HMAC's use and both checksums are made here a second time.
+varints, the arithmetic coder, HMAC and both checksums are made here a second time.
 
 usage: wire_vectors.py down fixtures/wire/language-model.bin > fixtures/wire/packets.txt
        wire_vectors.py up > fixtures/wire/uplink.txt"""
-import hashlib, hmac, json, struct, sys, zlib
+import hashlib, json, struct, sys
 
 START, END, UNKNOWN, ORDER, PARTS = 0, 1, None, 4, 16
 LETTERS = dict(zip(b"etaoinshrdlcumwfgypbvkjxqz",
@@ -197,6 +197,16 @@ def option(value, write):
     return b"\0" if value is None else b"\1" + write(value)
 
 
+def crc32(content):
+    """CRC-32/ISO-HDLC."""
+    register = 0xffffffff
+    for byte in content:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xedb88320 if register & 1 else 0)
+    return register ^ 0xffffffff
+
+
 def crc16(content):
     """CRC-16/IBM-3740."""
     register = 0xffff
@@ -208,11 +218,14 @@ def crc16(content):
 
 
 def closed(content, checksum):
-    return content + (struct.pack("<I", zlib.crc32(content)) if checksum == 32 else struct.pack("<H", crc16(content)))
+    return content + (struct.pack("<I", crc32(content)) if checksum == 32 else struct.pack("<H", crc16(content)))
 
 
 def code(key, content, length):
-    return hmac.new(bytes.fromhex(key), content, hashlib.sha256).digest()[:length]
+    """HMAC-SHA-256 (RFC 2104), its first bytes."""
+    block = bytes.fromhex(key).ljust(64, b"\0")
+    hashed = lambda pad, rest: hashlib.sha256(bytes(byte ^ pad for byte in block) + rest).digest()
+    return hashed(0x5c, hashed(0x36, content))[:length]
 
 
 def down_body(model, case):
@@ -250,7 +263,7 @@ def acknowledged(captions):
                 runs += [number - expected, 0]
             runs[-1] += 1
             expected = number + 1
-            digest += zlib.crc32(struct.pack("<II", number, time) + words.encode())
+            digest += crc32(struct.pack("<II", number, time) + words.encode())
         out += varint(few[0][0]) + varint(len(runs)) + varints(*runs) + varint(digest % 2**32)
     return out
 
