@@ -7,7 +7,7 @@
 //! | 0 and more | the captions, as the message of version 3 with `uniform 32` in place of a caption's confidence and *outside*: the score of its caption × 31, rounded |
 //! | 4 or 2 | checksum |
 //!
-//! A score is the mean probability that the model gave the words: nothing that was calibrated, and no confidence.
+//! A score is the geometric mean of the probabilities that the model gave the words: nothing that was calibrated, and no confidence.
 
 use crate::caption::Caption;
 use crate::captions::CaptionPacket;
