@@ -12,3 +12,4 @@ mod packages;
 mod parity;
 mod quantization;
 mod whole_path;
+mod wire;

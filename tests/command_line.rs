@@ -161,19 +161,11 @@ fn a_changed_bundle_is_refused_by_name() -> Result<()> {
 fn packets_of_another_bundle_are_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
-    let caption = cssa_wire::Caption {
-        sequence: 0,
-        time: 0,
-        position: None,
-        score: 16,
-        priority: 0,
-        repeat: false,
-        text: "a road".into(),
-    };
+    let caption = cssa_wire::Caption { text: "a road".into(), ..cssa_wire::Caption::default() };
     let captions = vec![caption];
-    let packet = cssa_wire::Packet { bundle: 0, decimals: 5, captions };
+    let packet = cssa_wire::CaptionPacket { vehicle: 0, bundle: 0, decimals: 5, captions };
     let mut stream = Vec::new();
-    cssa_wire::push_frame(&mut stream, &packet.encode(&language.model, cssa_wire::Checksum::Crc32)?);
+    cssa_wire::push_frame(&mut stream, &packet.encode(&language.model, None, cssa_wire::Checksum::Crc32)?);
     let path = folder.path().join("packets");
     std::fs::write(&path, stream)?;
     let output = program("ground")?.arg("decode").arg(&path).output()?;

@@ -40,8 +40,7 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
     for (n, (sent, received)) in sent.iter().zip(&received).enumerate() {
         assert_eq!(sent["caption"], received["caption"]);
         assert_eq!(received["sequence"], n);
-        let (score, arrived) = (sent["score"].as_f64(), received["score"].as_f64());
-        assert!((score.context("score")? - arrived.context("score")?).abs() <= 0.5 / 31.0 + 1e-6);
+        assert!(received.get("score").is_none() && received.get("outside").is_none(), "{received}");
         let length = sent["packet_bytes"].as_u64().context("packet_bytes")?;
         assert_eq!(sent["packet_hex"].as_str().context("packet_hex")?.len() as u64, 2 * length);
         assert!(sent["caption"].as_str().is_some_and(|caption| caption.split(' ').count() >= 3));
@@ -85,10 +84,12 @@ fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
     Ok(())
 }
 
-/// Captions of the default bundle with time, place and score: what they take alone, and when ten share a packet.
+/// Captions of the default bundle with time, place, confidence and vehicle, closed by a CRC-32: what they take alone, and when ten
+/// share a packet, without a key and with one.
 #[test]
 fn captions_take_a_few_bytes() -> Result<()> {
-    use cssa_wire::{Caption, Checksum, Packet, Position, payload};
+    use cssa::trust::Confidence;
+    use cssa_wire::{Caption, CaptionPacket, Checksum, KEY, Key, Position, Verification, payload};
     let language = cssa::bundle::Language::read(&fixtures::bundle())?;
     let results = cross_crate_tests::root().join("fixtures/results/onboard-rsicd/hypotheses.json");
     let hypotheses: std::collections::BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(results)?)?;
@@ -97,38 +98,50 @@ fn captions_take_a_few_bytes() -> Result<()> {
         time: 1_763_928_000 + 11 * n as u32,
         // A flight line with tiles 150 m apart, at 1.1 m.
         position: Position::new(48.2 + 0.00135 * n as f64, 16.37 + 0.00011 * (n % 13) as f64),
-        score: (20 + n % 12) as u8,
+        confidence: Confidence::from_thousandths(650 + 30 * (n % 12) as u16),
+        outside: None,
         priority: u8::from(n % 40 == 0),
         repeat: n % 30 == 0,
         text: text.clone(),
     };
     let captions: Vec<Caption> = hypotheses.values().enumerate().map(caption).collect();
-    let bytes = |captions: &[Caption]| -> Result<usize> {
-        Ok(Packet { bundle: language.id, decimals: 5, captions: captions.to_vec() }
-            .encode(&language.model, Checksum::Crc32)?
-            .len())
+    let packet = |captions: &[Caption]| CaptionPacket {
+        vehicle: 12,
+        bundle: language.id,
+        decimals: 5,
+        captions: captions.to_vec(),
     };
     let mean = |total: usize| total as f64 / captions.len() as f64;
     let texts =
         captions.iter().map(|caption| Ok(payload(&caption.text, &language.model)?.len())).sum::<Result<usize>>()?;
-    let alone = captions.iter().map(|caption| bytes(std::slice::from_ref(caption))).sum::<Result<usize>>()?;
-    let shared = captions.chunks(10).map(bytes).sum::<Result<usize>>()?;
-    let [texts, alone, shared] = [texts, alone, shared].map(mean);
-    assert!(texts <= 2.5 && alone <= 24.0 && shared <= 10.0, "{texts:.2} {alone:.2} {shared:.2} bytes");
-    eprintln!("{texts:.2} bytes of text, {alone:.2} a caption alone, {shared:.2} when ten share a packet");
+    let texts = mean(texts);
+    // The design's targets are 8.5 and 9 bytes shared. Alone they were 25 and 30: what stands around the message takes four bytes more
+    // than in version 2, whose captions took 22.6 alone.
+    let key = Key::new([7; KEY]);
+    for (name, key, most_alone, most_shared) in [("no key", None, 27.0, 8.5), ("a key", Some(&key), 31.0, 9.0)] {
+        let bytes = |captions: &[Caption]| -> Result<usize> {
+            Ok(packet(captions).encode(&language.model, key, Checksum::Crc32)?.len())
+        };
+        let alone = mean(captions.chunks(1).map(bytes).sum::<Result<usize>>()?);
+        let shared = mean(captions.chunks(10).map(bytes).sum::<Result<usize>>()?);
+        eprintln!("{name}: {texts:.2} bytes of text, {alone:.2} a caption alone, {shared:.2} when ten share a packet");
+        assert!(
+            texts <= 2.5 && alone <= most_alone && shared <= most_shared,
+            "{texts:.2} {alone:.2} {shared:.2} bytes"
+        );
+    }
     // The best of several rounds: other programs may be at work.
     let (mut encoding, mut decoding) = (f64::MAX, f64::MAX);
     for _ in 0..5 {
         let mut packets = Vec::new();
         let began = std::time::Instant::now();
         for caption in &captions {
-            let packet = Packet { bundle: language.id, decimals: 5, captions: vec![caption.clone()] };
-            packets.push(packet.encode(&language.model, Checksum::Crc32)?);
+            packets.push(packet(std::slice::from_ref(caption)).encode(&language.model, None, Checksum::Crc32)?);
         }
         encoding = encoding.min(began.elapsed().as_secs_f64());
         let began = std::time::Instant::now();
         for packet in &packets {
-            Packet::decode(packet, language.id, &language.model, Checksum::Crc32)?;
+            CaptionPacket::decode(packet, language.id, &language.model, Verification::Off, Checksum::Crc32)?;
         }
         decoding = decoding.min(began.elapsed().as_secs_f64());
     }

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use cssa_wire::{Caption, Checksum, Packet, frames};
+use cssa_wire::{Caption, CaptionPacket, Checksum, Verification, frames};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -63,7 +63,10 @@ fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
     let language = Language::read(&fixtures::bundle())?;
     let (bytes, mut captions, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
     for frame in frames(&bytes) {
-        match frame.packet.and_then(|bytes| Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32)) {
+        let decode = |bytes: Vec<u8>| {
+            CaptionPacket::decode(&bytes, language.id, &language.model, Verification::Off, Checksum::Crc32)
+        };
+        match frame.packet.and_then(decode) {
             Ok(packet) => {
                 for caption in packet.captions {
                     assert!(
@@ -296,7 +299,9 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
         ("", source, "file:/tmp/x", "/no/such/folder"),
         ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT, serial:DEVICE:BAUD or mavlink:KIND:ADDRESS"),
         ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 4: unknown variant `telepathy`"),
-        ("[policy]\nleast_score = 2.0", source, "file:/tmp/x", "policy.least_score is 2, expected 0 to 1"),
+        ("[policy]\nleast_confidence = 2.0", source, "file:/tmp/x", "policy.least_confidence is 2, expected 0 to 1"),
+        ("[policy]\nleast_score = 0.5", source, "file:/tmp/x", "Give least_confidence, 0 to 1"),
+        ("[model]\nlooks = 3", source, "file:/tmp/x", "expected one of"),
         ("[policy]\nwatch = { ship = 9 }", source, "file:/tmp/x", "expected a priority of 1 to 3"),
         ("[model]\nbundle = \"/no/bundle\"", source, "file:/tmp/x", "/no/bundle/manifest.toml"),
         ("[tyler]\nside = 3", source, "file:/tmp/x", "unknown field `tyler`"),

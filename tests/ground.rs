@@ -5,22 +5,33 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
-use cssa_wire::{Caption, Checksum, Packet, Position, push_frame};
+use cssa::trust::{Confidence, Reason};
+use cssa_wire::{Caption, CaptionPacket, Checksum, Down, DownPacket, Key, Position, Report, Verification, push_frame};
+use ground::archive::Archive;
+use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8>> {
+fn captions(language: &Language, sequences: std::ops::Range<u32>) -> Result<CaptionPacket> {
     let caption = |sequence| Caption {
         sequence,
         time: 1_763_928_000 + sequence,
         position: Position::new(48.2 + f64::from(sequence) * 1e-3, 16.37),
-        score: 20,
-        priority: 0,
-        repeat: false,
+        confidence: Confidence::from_thousandths(645),
+        outside: (sequence == 26).then_some(Reason::Foggy),
         text: format!("a bridge over river number {sequence}"),
+        ..Caption::default()
     };
-    let packet = Packet { bundle: language.id, decimals: 5, captions: sequences.map(caption).collect() };
-    Ok(packet.encode(&language.model, Checksum::Crc32)?)
+    let captions = sequences.map(caption).collect();
+    Ok(CaptionPacket { vehicle: 12, bundle: language.id, decimals: 5, captions })
+}
+
+fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8>> {
+    Ok(captions(language, sequences)?.encode(&language.model, None, Checksum::Crc32)?)
+}
+
+fn reception() -> Reception {
+    Reception { checksum: Checksum::Crc32, authentication: Authentication::Off }
 }
 
 fn receive(stream: &Path, archive: &Path) -> Result<(serde_json::Value, String)> {
@@ -60,7 +71,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
         "{count}"
     );
     assert!(count["damaged"].as_u64() >= Some(3), "{count}");
-    assert!(told.contains("pass.bin: 20 to 24 are missing"), "{told}");
+    assert!(told.contains("pass.bin: 20 to 24 of vehicle 12 are missing"), "{told}");
     assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
     let (again, _) = receive(&path("pass.bin"), &archive)?;
     assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");
@@ -75,21 +86,28 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     let json: serde_json::Value = serde_json::from_str(&export("geojson", "all.json", &[])?)?;
     assert_eq!(json["features"].as_array().map(Vec::len), Some(26));
     assert_eq!(json["features"][3]["geometry"]["coordinates"], serde_json::json!([16.37, 48.203]));
+    let properties = |n: usize| &json["features"][n]["properties"];
+    assert_eq!((&properties(3)["vehicle"], &properties(3)["confidence"]), (&12.into(), &0.645.into()));
+    assert!(properties(3).get("outside").is_none() && properties(21)["outside"] == "foggy", "{}", properties(21));
     assert_eq!(export("csv", "some.csv", &["--words", "number 17"])?.lines().count(), 2);
     by_gdal(&archive)
 }
 
 /// A packet that came before its bundle is decoded once the bundle is named.
 fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
-    use ground::archive::Archive;
-    use ground::receive::{ReceiveError, Receiver};
     let path = folder.join("early.gpkg");
     let language = Language::read(&fixtures::bundle())?;
     Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
-    let mut late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, Checksum::Crc32, None)?;
+    let mut late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception(), None)?;
     assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
     assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(ReceiveError::Bundle(other.id)));
     assert_eq!(late.archive().missing_bundles()?.len(), 1);
+    // What waits was taken when nobody asked for a key.
+    let path = folder.join("keyed.gpkg");
+    Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
+    let keyed = Reception { authentication: Authentication::Required(Key::new([1; 32])), ..reception() };
+    let late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, keyed, None)?;
+    assert_eq!((late.count.captions, late.count.refused), (2, 0));
     Ok(())
 }
 
@@ -156,6 +174,8 @@ fn ten_million_damaged_packets() -> Result<()> {
         (state >> 11) as usize % below
     };
     let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let decode =
+        |bytes: &[u8]| CaptionPacket::decode(bytes, language.id, &language.model, Verification::Off, Checksum::Crc32);
     let (mut bytes, mut accepted, mut other) = (Vec::new(), 0, 0);
     for n in 0..10_000_000 {
         let original = &whole[n % whole.len()];
@@ -174,15 +194,75 @@ fn ten_million_damaged_packets() -> Result<()> {
         if bytes == *original {
             continue;
         }
-        accepted += usize::from(Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32).is_ok());
+        accepted += usize::from(decode(&bytes).is_ok());
         if n % 100 == 0 && bytes.len() > 8 {
             let end = bytes.len() - 4;
             let sum = checksum.checksum(&bytes[..end]).to_le_bytes();
             bytes[end..].copy_from_slice(&sum);
-            other += usize::from(Packet::decode(&bytes, language.id, &language.model, Checksum::Crc32).is_ok());
+            other += usize::from(decode(&bytes).is_ok());
         }
     }
     assert_eq!(accepted, 0, "a damaged packet was taken");
     eprintln!("of 100,000 damaged packets with a right checksum {other} are packets");
     Ok(())
+}
+
+/// With a key only what has its code is kept, unless told otherwise; version 2 has none. Reports arrive beside captions.
+#[test]
+fn a_ground_with_a_key_takes_what_has_its_code() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let language = Language::read(&fixtures::bundle())?;
+    succeed("ground", ["key".as_ref(), path("key").as_os_str()])?;
+    let key = Key::from_hexadecimal(&std::fs::read_to_string(path("key"))?).context("a key")?;
+    let sealed = |sequences, key: Option<&Key>| -> Result<Vec<u8>> {
+        Ok(captions(&language, sequences)?.encode(&language.model, key, Checksum::Crc32)?)
+    };
+    let report = Down::Report(Report::of_run(3, Reason::Dark, 1_763_928_000, 40));
+    let report = DownPacket { vehicle: 12, bundle: language.id, body: report }.encode(Some(&key), Checksum::Crc32)?;
+    let mut stream = Vec::new();
+    let other = Key::new([1; 32]);
+    let all = [sealed(0..4, Some(&key))?, sealed(4..5, None)?, sealed(5..6, Some(&other))?, report];
+    all.iter().for_each(|packet| push_frame(&mut stream, packet));
+    push_frame(&mut stream, &version_2()?);
+    std::fs::write(path("pass.bin"), &stream)?;
+    let from = format!("file:{}", path("pass.bin").display());
+    let receive = |archive: &str, more: &[&str]| -> Result<(serde_json::Value, String)> {
+        let mut ground = program("ground")?;
+        ground.args(["receive", "--from", &from, "--archive"]).arg(path(archive)).args(more);
+        let output = ground.output()?;
+        let (said, told) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        ensure!(output.status.success(), "{told}");
+        Ok((serde_json::from_str(said.lines().last().context("nothing was said")?)?, said + &told))
+    };
+    let key = path("key").display().to_string();
+    for (archive, more, expected) in [
+        ("a.gpkg", &["--key", &key][..], (4, 3)),
+        ("b.gpkg", &["--key", &key, "--accept-unauthenticated"], (5, 1)),
+        ("c.gpkg", &[], (6, 0)),
+    ] {
+        let (count, said) = receive(archive, more)?;
+        assert_eq!(
+            (count["captions"].as_u64(), count["refused"].as_u64()),
+            (Some(expected.0), Some(expected.1)),
+            "{said}"
+        );
+        assert!(said.contains("report 3: 40 frames outside since 2025-11-23T20:00:00Z: dark"), "{said}");
+        assert_eq!((&count["messages"], Archive::open(&path(archive))?.reports(9)?.len()), (&1.into(), 1));
+    }
+    let refused = cross_crate_tests::fail(
+        "ground",
+        ["receive", "--from", &from, "--archive", "/tmp/x", "--key", &key, "--self-test"],
+    );
+    assert!(refused?.contains("a file takes no commands"));
+    Ok(())
+}
+
+/// A packet of version 2, of a bundle that is not here.
+fn version_2() -> Result<Vec<u8>> {
+    let text = std::fs::read_to_string(fixtures::wire().join("packets-version-2.txt"))?;
+    let line = text.lines().find(|line| line.starts_with('{')).context("a packet")?;
+    let vector: serde_json::Value = serde_json::from_str(line)?;
+    let digits = vector["bytes"].as_str().context("bytes")?.as_bytes().chunks_exact(2);
+    digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
 }

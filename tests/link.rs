@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
-use cssa_wire::Position;
+use cssa_wire::{
+    Ask, Checksum, CommandResult, Down, DownPacket, Key, Position, SelectiveAck, Up, UpPacket, Verification, digest,
+};
 use edge::store::{Caption, Outcome, RETIRED, Store};
 use ground::archive::Archive;
 use std::collections::BTreeSet;
@@ -26,7 +28,13 @@ fn queue(state: &Path, count: u32) -> Result<()> {
         let priority = u8::from(n % 50 == 0);
         store.settle(
             None,
-            &Outcome::Queued(Caption { time: 1_763_928_000 + n, score: 20, priority, position, text: text(n) }),
+            &Outcome::Queued(Caption {
+                time: 1_763_928_000 + n,
+                priority,
+                position,
+                text: text(n),
+                ..Caption::default()
+            }),
         )?;
     }
     Ok(())
@@ -113,9 +121,9 @@ fn ten_thousand_captions_arrive_through_anything() -> Result<()> {
     Ok(())
 }
 
-/// Without the key nothing retires, whatever the ground says.
+/// Without the key nothing retires: a ground with another one takes nothing, and has nothing to say.
 #[test]
-fn a_ground_with_another_key_is_not_obeyed() -> Result<()> {
+fn a_ground_with_another_key_takes_nothing() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
     queue(&folder.path().join("state"), 20)?;
@@ -132,10 +140,59 @@ fn a_ground_with_another_key_is_not_obeyed() -> Result<()> {
     std::thread::sleep(Duration::from_millis(500));
     let status: serde_json::Value = serde_json::from_str(&succeed("edge", ["run", "--config", &config])?)?;
     signal(&receiving, "-TERM")?;
-    ended(&mut receiving)?;
+    let count: serde_json::Value =
+        serde_json::from_str(ended(&mut receiving)?.lines().last().context("nothing said")?)?;
     assert_eq!(status["waiting"], 20, "{status}");
-    assert!(status["counters"]["commands_refused"].as_u64() > Some(2), "{status}");
+    assert!(count["refused"].as_u64() > Some(2), "{count}");
+    assert_eq!(
+        (&count["captions"], &count["answers"], &count["damaged"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{count}"
+    );
     assert!(status["counters"].get(RETIRED).is_none_or(|count| count == 0), "{status}");
+    Ok(())
+}
+
+/// What the vehicle does not do yet has an answer, under the key and with the vehicle's number; acknowledgements end it.
+#[test]
+fn a_request_is_answered() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    queue(&folder.path().join("state"), 1)?;
+    succeed("ground", ["key", &path("key")])?;
+    let key = Key::from_hexadecimal(&std::fs::read_to_string(path("key"))?).context("a key")?;
+    let ground = UdpSocket::bind("127.0.0.1:0")?;
+    ground.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let link = format!(
+        "to = \"udp:{}\"\nkey = {:?}\nvehicle = 300\nresend_seconds = 0.5\n",
+        ground.local_addr()?,
+        path("key")
+    );
+    let config = configure(folder.path(), &link)?.display().to_string();
+    let mut vehicle = spawn("edge", &["run", "--config", &config])?;
+    let checksum = Checksum::Crc32;
+    let up = |counter, body| UpPacket { vehicle: 300, station: 9, counter, body }.encode(&key, checksum);
+    let (mut buffer, mut answers) = ([0; 4096], Vec::new());
+    while answers.is_empty() {
+        let (length, from) = ground.recv_from(&mut buffer)?;
+        let packet = DownPacket::decode(&buffer[..length], Verification::Required(&key), checksum)?;
+        assert_eq!(packet.vehicle, 300);
+        match packet.body {
+            // Each with the same number: only the first is taken.
+            Down::Captions(_) => {
+                ground.send_to(&up(1, Up::Ask(Ask { ask: 1, caption: 0, pixels: 128, crop: None }))?, from)?;
+            }
+            Down::Answer(answer) => {
+                answers.push((answer.station, answer.counter, answer.result));
+                let arrived = SelectiveAck::of([(0, digest(0, 1_763_928_000, &text(0)))]);
+                ground.send_to(&up(2, Up::acknowledge(arrived))?, from)?;
+            }
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+    assert_eq!(answers, [(9, 1, CommandResult::NotKept)]);
+    let status: serde_json::Value = serde_json::from_str(&ended(&mut vehicle)?)?;
+    assert_eq!((&status["waiting"], &status["counters"][RETIRED]), (&0.into(), &1.into()), "{status}");
     Ok(())
 }
 

@@ -5,7 +5,9 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::chromium::{self, Page};
 use cross_crate_tests::{program, signal};
-use cssa_wire::{Caption, Packet, Position};
+use cssa::trust::{Confidence, Reason};
+use cssa_wire::{Caption, CaptionPacket, Down, DownPacket, Position, Report};
+use ground::Message;
 use ground::archive::Archive;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,17 +17,23 @@ use std::process::Stdio;
 /// A caption that would be a program if it were markup.
 const HOSTILE: &str = "<img src=x onerror=window.hacked=1> a </script><script>window.hacked=1</script> bridge";
 
-fn packet(first: u32, texts: &[&str]) -> Packet {
+fn packet(first: u32, texts: &[&str]) -> CaptionPacket {
     let caption = |(n, text): (usize, &&str)| Caption {
         sequence: first + n as u32,
         time: 1_763_928_000 + 3600 * (first + n as u32),
         position: Position::new(48.2 + 0.01 * f64::from(first) + 0.01 * n as f64, 16.37 + 0.02 * n as f64),
-        score: 10 + 7 * (n as u8 % 4),
+        confidence: Confidence::from_thousandths(322 + 226 * (n as u16 % 4)),
+        outside: (n == 3).then_some(Reason::Foggy),
         priority: 1,
         repeat: false,
         text: (*text).into(),
     };
-    Packet { bundle: 0xbeef, decimals: 5, captions: texts.iter().enumerate().map(caption).collect() }
+    CaptionPacket {
+        vehicle: 12,
+        bundle: 0xbeef,
+        decimals: 5,
+        captions: texts.iter().enumerate().map(caption).collect(),
+    }
 }
 
 fn counts(page: &mut Page, expected: &str) -> Result<()> {
@@ -45,6 +53,9 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
         "uav",
         &packet(0, &["an airport with many planes", "a bridge over a river", HOSTILE, "a dense forest ."]),
     )?;
+    let report = Report::of_run(0, Reason::Unfamiliar, 1_763_928_000, 40);
+    let report = DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) };
+    archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report")?;
     let mut map = program("ground")?;
     map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
     let mut map = map.spawn()?;
@@ -68,13 +79,15 @@ fn look(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -
     page.click(place[0], place[1])?;
     page.wait_for("!document.getElementById('details').hidden")?;
     let details = page.text("document.getElementById('details').innerText")?;
-    for expected in ["a bridge over a river", "2025-11-23 21:00:00 UTC", "0.55", "48.21000, 16.39000", "uav", "beef"] {
+    for expected in
+        ["a bridge over a river", "2025-11-23 21:00:00 UTC", "0.55", "48.21000, 16.39000", "uav", "12", "beef"]
+    {
         assert!(details.contains(expected), "{expected} is not in {details}");
     }
     page.fill("words", "")?;
-    page.fill("score", "0.7")?;
+    page.fill("confidence", "0.7")?;
     counts(page, "2 of 4 captions")?;
-    page.fill("score", "0")?;
+    page.fill("confidence", "0")?;
     page.fill("from", "2025-11-23T20:30:00")?;
     page.fill("to", "2025-11-23T22:30:00")?;
     counts(page, "2 of 4 captions")?;
@@ -85,6 +98,12 @@ fn look(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -
     counts(page, "5 of 5 captions")?;
     let shown = page.text("document.getElementById('list').innerText")?;
     assert!(shown.contains(HOSTILE), "{shown}");
+    // One that is outside of what the model knows is grey, and says why.
+    let grey = "document.querySelector('#list button.outside').innerText";
+    let outside = page.text(grey)?;
+    assert!(outside.contains("a dense forest") && outside.contains("foggy"), "{outside}");
+    let reports = page.text("document.getElementById('reports').innerText")?;
+    assert!(reports.contains("40 frames outside: unfamiliar"), "{reports}");
     page.wait_for("window.hacked === undefined && document.querySelectorAll('img').length === 0")?;
     page.wait_for("performance.getEntriesByType('resource').every((entry) => entry.name.startsWith(location.origin))")
 }

@@ -6,15 +6,15 @@ use super::error::{Error, Result, chain, ensure};
 use super::health::{self, Clock, Status};
 use super::model::Model;
 use super::outcome::Dropped;
+use super::packets;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
 use super::position::Receiver;
 use super::sources::Frame;
-use super::store::{Caption, Outcome, Store};
+use super::store::{Outcome, Store};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_captioner::Sight;
-use cssa_wire::{Packet, score};
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,13 +209,10 @@ impl FramePipeline<'_> {
             Ok(priority) => priority,
             Err(reason) => return Outcome::Dropped(reason),
         };
-        let queued = Caption { time, score: score(caption.score), priority, position, text: caption.text.clone() };
+        let queued = packets::queued(&caption, self.policy.outside(&caption), time, position, priority);
         // As if it went alone: shared packets cost less.
-        let language = self.model.captioner.language();
-        let captions = vec![queued.numbered(u32::MAX)];
-        let alone = Packet { bundle: language.id, decimals: self.config.link.decimals, captions };
-        let bytes = match alone.encode(&language.model, self.config.link.checksum) {
-            Ok(packet) => packet.len() * usize::from(self.config.link.sends),
+        let bytes = match packets::size_alone(&queued, &self.model.captioner.language(), &self.config.link) {
+            Ok(bytes) => bytes * usize::from(self.config.link.sends),
             Err(error) => {
                 tracing::warn!("{}: {error}", frame.name);
                 return Outcome::Dropped(Dropped::Model);

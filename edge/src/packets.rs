@@ -1,24 +1,89 @@
-//! A caption that was made now as a packet of its own.
+//! Captions and reports as packets.
 
+use crate::downlink::LinkConfig;
+use crate::store;
 use cssa::bundle::Language;
 use cssa::clock;
+use cssa::trust::Reason;
 use cssa_captioner::Caption;
-use cssa_wire::{Checksum, DEFAULT_DECIMALS, Packet, WireError, score};
+use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, Down, DownPacket, KEY, Key, Position, Report, WireError};
 
-/// The packet of a caption that was made now.
+/// A caption for the queue: made of an image of `time` at `position`, with the reason that it is flagged with and its priority.
+#[must_use]
+pub fn queued(
+    made: &Caption,
+    outside: Option<Reason>,
+    time: u32,
+    position: Option<Position>,
+    priority: u8,
+) -> store::Caption {
+    let confidence = made.confidence;
+    store::Caption { time, confidence, outside, priority, position, text: made.text.clone() }
+}
+
+/// The packet of a caption that was made now, without a key.
 ///
 /// # Errors
 /// A caption that is too long for any packet.
 pub fn pack(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
-    let caption = cssa_wire::Caption {
-        sequence,
-        time: clock::now(),
-        position: None,
-        score: score(made.score),
-        priority: 0,
-        repeat: false,
-        text: made.text.clone(),
-    };
-    Packet { bundle: language.id, decimals: DEFAULT_DECIMALS, captions: vec![caption] }
-        .encode(&language.model, Checksum::Crc32)
+    let captions = vec![queued(made, made.outside(), clock::now(), None, 0).numbered(sequence)];
+    CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions }.encode(
+        &language.model,
+        None,
+        Checksum::Crc32,
+    )
+}
+
+/// Bytes of the packet of a caption that goes alone over a link.
+///
+/// # Errors
+/// A caption that is too long for any packet.
+pub fn size_alone(caption: &store::Caption, language: &Language, link: &LinkConfig) -> Result<usize, WireError> {
+    // Every key's code has the same length.
+    let key = link.key.is_some().then(|| Key::new([0; KEY]));
+    let captions = vec![caption.numbered(u32::MAX)];
+    let packet = CaptionPacket { vehicle: link.vehicle, bundle: language.id, decimals: link.decimals, captions };
+    Ok(packet.encode(&language.model, key.as_ref(), link.checksum)?.len())
+}
+
+/// The packet of a report for a link.
+///
+/// # Errors
+/// A report without frames.
+pub fn pack_report(
+    report: Report,
+    language: &Language,
+    link: &LinkConfig,
+    key: Option<&Key>,
+) -> Result<Vec<u8>, WireError> {
+    DownPacket { vehicle: link.vehicle, bundle: language.id, body: Down::Report(report) }.encode(key, link.checksum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa::language_model::LanguageModel;
+    use cssa_wire::Verification;
+
+    #[test]
+    fn a_report_says_who_sent_it() -> Result<(), WireError> {
+        let language = Language { id: 0xbeef, model: LanguageModel::build(["a river"].map(String::from)) };
+        let link = LinkConfig { vehicle: 12, ..LinkConfig::new("file:/tmp/x") };
+        let (report, key) = (Report::of_run(1, Reason::Foggy, 1_763_928_000, 40), Key::new([3; KEY]));
+        let bytes = pack_report(report, &language, &link, Some(&key))?;
+        let read = DownPacket::decode(&bytes, Verification::Required(&key), link.checksum)?;
+        assert_eq!(read, DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) });
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_makes_a_lone_caption_four_bytes_longer() -> Result<(), WireError> {
+        let language = Language { id: 0xbeef, model: LanguageModel::build(["a river"].map(String::from)) };
+        let caption = store::Caption { text: "a river".into(), ..store::Caption::default() };
+        let plain = LinkConfig::new("udp:127.0.0.1:1");
+        let keyed = LinkConfig { key: Some("key".into()), ..plain.clone() };
+        let size = |link| size_alone(&caption, &language, link);
+        assert_eq!(size(&keyed)?, size(&plain)? + 4);
+        Ok(())
+    }
 }

@@ -131,9 +131,11 @@ mod tests {
 
     fn config() -> PolicyConfig {
         PolicyConfig {
-            least_score: 0.5,
+            least_confidence: 0.5,
             novelty_metres: 100.0,
             novelty_minutes: 10.0,
+            outside: Outside::Flag,
+            replaced: (),
             watch: [("airplane".into(), 3), ("storage tank".into(), 2)].into(),
             bytes_per_hour: 3600,
             reserve: 0.5,
@@ -147,6 +149,11 @@ mod tests {
         assert_eq!(priorities.map(|caption| policy.priority(caption)), [3, 2, 0, 0]);
     }
 
+    fn caption(text: &str, confidence: f32) -> Caption {
+        let confidence = Confidence::try_from(confidence).ok();
+        Caption { text: text.into(), confidence, ..Caption::default() }
+    }
+
     #[test]
     fn a_place_says_the_same_once() {
         let now = Instant::now();
@@ -154,14 +161,35 @@ mod tests {
         let (here, near, far) =
             (Position::new(48.20001, 16.3), Position::new(48.20011, 16.30005), Position::new(48.21, 16.3));
         let later = now + Duration::from_secs(601);
-        assert_eq!(policy.admit("a river", 0.4, here, 0, now), Err(Dropped::LowScore));
-        assert_eq!(policy.admit("a river", 0.4, here, 1, now), Ok(()));
+        assert_eq!(policy.admit(&caption("a river", 0.4), here, now), Err(Dropped::LowConfidence));
+        assert_eq!(policy.admit(&caption("an airplane", 0.4), here, now), Ok(3));
         policy.queued("a river", here, now);
-        assert_eq!(policy.admit("a river", 0.9, near, 0, now), Err(Dropped::NotNovel));
-        assert_eq!(policy.admit("a bridge", 0.9, near, 0, now), Ok(()));
-        assert_eq!(policy.admit("a river", 0.9, far, 0, now), Ok(()));
-        assert_eq!(policy.admit("a river", 0.9, None, 0, now), Ok(()));
-        assert_eq!(policy.admit("a river", 0.9, near, 0, later), Ok(()));
+        assert_eq!(policy.admit(&caption("a river", 0.9), near, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit(&caption("a bridge", 0.9), near, now), Ok(0));
+        assert_eq!(policy.admit(&caption("a river", 0.9), far, now), Ok(0));
+        assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Ok(0));
+        assert_eq!(policy.admit(&caption("a river", 0.9), near, later), Ok(0));
+    }
+
+    #[test]
+    fn what_is_outside_is_dropped_flagged_or_sent_and_raises_no_priority() {
+        let now = Instant::now();
+        let policy = |outside| Policy::new(&PolicyConfig { outside, ..config() }, now);
+        let fog = |confidence| Caption { reasons: vec![Reason::Foggy], ..caption("an airplane", confidence) };
+        assert_eq!(policy(Outside::Drop).admit(&fog(0.9), None, now), Err(Dropped::Outside));
+        let flagging = policy(Outside::Flag);
+        assert_eq!((flagging.admit(&fog(0.9), None, now), flagging.outside(&fog(0.9))), (Ok(0), Some(Reason::Foggy)));
+        assert_eq!(
+            flagging.admit(&fog(0.4), None, now),
+            Err(Dropped::LowConfidence),
+            "the watch-word does not save it"
+        );
+        let sending = policy(Outside::Send);
+        assert_eq!((sending.admit(&fog(0.4), None, now), sending.outside(&fog(0.4))), (Ok(3), None));
+        let unknown = Caption { confidence: None, ..caption("a river", 0.9) };
+        assert_eq!(flagging.admit(&unknown, None, now), Err(Dropped::LowConfidence), "none is never certainty");
+        let careless = Policy::new(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
+        assert_eq!(careless.admit(&unknown, None, now), Ok(0));
     }
 
     #[test]

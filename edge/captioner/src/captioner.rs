@@ -36,7 +36,7 @@ pub struct Captioner {
 const MAX_ACTIVATION: f32 = 1e3;
 
 /// A caption and what it took.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Caption {
     /// The words as ids.
     pub tokens: Vec<TokenId>,
@@ -198,19 +198,7 @@ impl Captioner {
         let found = self.strategy.candidates(&mut Steps(self.runtime.as_mut()), images.len())?;
         let decoder = started.elapsed() / images.len().max(1) as u32;
         let sight = |(candidates, (memory, input, statistics, preprocessing, encoder, checking))| {
-            let empty = Caption {
-                tokens: Vec::new(),
-                text: String::new(),
-                score: 0.0,
-                confidence: None,
-                familiarity: None,
-                reasons: Vec::new(),
-                looks: Looks::One,
-                preprocessing,
-                encoder,
-                decoder,
-                judgement: checking,
-            };
+            let empty = Caption { preprocessing, encoder, decoder, judgement: checking, ..Caption::default() };
             let mut sight = Sight { caption: empty, memory, statistics, candidates, input };
             let looks = std::slice::from_ref(&sight.candidates);
             let caption = self.judged(&sight, looks)?;

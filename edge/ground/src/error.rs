@@ -65,9 +65,12 @@ pub enum Error {
     /// A port that does not open or work.
     #[error(transparent)]
     Link(#[from] cssa_link::LinkError),
-    /// A command that cannot be packed.
+    /// Something that cannot be packed for a vehicle.
     #[error(transparent)]
-    Command(#[from] cssa_wire::command::CommandError),
+    Packet(#[from] cssa_wire::WireError),
+    /// A station that has used all its numbers.
+    #[error("station {0} has no number left, which a vehicle would take: name another one with --station")]
+    StationSpent(u8),
     /// Captions that cannot be written as CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),

@@ -2,6 +2,7 @@
 
 use super::archive::Archived;
 use super::error::Result;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// GeoJSON (RFC 7946): a feature for each caption, without geometry where its place is not known.
@@ -18,11 +19,45 @@ pub fn geojson(captions: &[Archived]) -> Value {
     json!({"type": "FeatureCollection", "features": captions.iter().map(feature).collect::<Vec<_>>()})
 }
 
+/// A line of CSV, which has all its fields whatever is known.
+#[derive(Serialize)]
+struct Line<'a> {
+    sender: &'a str,
+    vehicle: u16,
+    sequence: u32,
+    time: &'a str,
+    caption: &'a str,
+    confidence: Option<f64>,
+    outside: Option<&'a str>,
+    priority: u8,
+    bundle: &'a str,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+}
+
+impl<'a> From<&'a Archived> for Line<'a> {
+    fn from(caption: &'a Archived) -> Self {
+        Self {
+            sender: &caption.sender,
+            vehicle: caption.vehicle,
+            sequence: caption.sequence,
+            time: &caption.time,
+            caption: &caption.caption,
+            confidence: caption.confidence,
+            outside: caption.outside.as_deref(),
+            priority: caption.priority,
+            bundle: &caption.bundle,
+            latitude: caption.latitude,
+            longitude: caption.longitude,
+        }
+    }
+}
+
 /// CSV (RFC 4180) with a header line.
 pub fn csv(captions: &[Archived]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for caption in captions {
-        writer.serialize(caption)?;
+        writer.serialize(Line::from(caption))?;
     }
     Ok(writer.into_inner().map_err(|failed| csv::Error::from(failed.into_error()))?)
 }
@@ -35,16 +70,19 @@ mod tests {
     fn captions() -> Vec<Archived> {
         let known = Archived {
             sender: "uav".into(),
+            vehicle: 12,
             sequence: 3,
             time: "2025-11-23T20:00:00Z".into(),
             caption: "a \"bridge\", wide".into(),
-            score: 0.5,
+            confidence: Some(0.5),
+            outside: Some("foggy".into()),
             priority: 1,
             bundle: "beef".into(),
             latitude: Some(48.25),
             longitude: Some(-16.5),
         };
-        vec![Archived { latitude: None, longitude: None, sequence: 2, ..known.clone() }, known]
+        let unknown = Archived { latitude: None, longitude: None, confidence: None, outside: None, ..known.clone() };
+        vec![unknown, known]
     }
 
     #[test]
@@ -52,10 +90,16 @@ mod tests {
         let json = geojson(&captions());
         assert_eq!(json["features"][1]["geometry"]["coordinates"], json!([-16.5, 48.25]));
         assert!(json["features"][0]["geometry"].is_null());
+        assert_eq!(json["features"][1]["properties"]["outside"], "foggy");
+        assert!(json["features"][0]["properties"].get("confidence").is_none(), "absent where there is none");
         let csv = String::from_utf8(csv(&captions())?)?;
         let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines[0], "sender,sequence,time,caption,score,priority,bundle,latitude,longitude");
-        assert_eq!(lines[2], "uav,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",0.5,1,beef,48.25,-16.5");
+        assert_eq!(
+            lines[0],
+            "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude"
+        );
+        assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
+        assert_eq!(lines[2], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5");
         Ok(())
     }
 }

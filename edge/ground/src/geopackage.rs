@@ -25,8 +25,8 @@ CREATE TABLE gpkg_geometry_columns (
   z TINYINT NOT NULL, m TINYINT NOT NULL, PRIMARY KEY (table_name, column_name),
   FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
 CREATE TABLE captions (
-  fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, sequence INTEGER NOT NULL,
-  time DATETIME NOT NULL, caption TEXT NOT NULL, score DOUBLE NOT NULL, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
+  fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, vehicle INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL,
+  time DATETIME NOT NULL, caption TEXT NOT NULL, confidence DOUBLE, outside TEXT, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
   latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
   UNIQUE (sender, sequence, time, caption));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
@@ -41,9 +41,17 @@ CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
   INSERT INTO caption_words(caption_words, rowid, caption) VALUES ('delete', old.fid, old.caption); END;
 "#;
 
-/// What the ground itself remembers.
-pub(super) const GROUND: &str =
-    "CREATE TABLE IF NOT EXISTS ground_counter (id INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);";
+/// What the ground itself remembers, and what came beside captions; archives of earlier programs get these tables, too.
+pub(super) const GROUND: &str = "
+CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS reports (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  reason TEXT NOT NULL, since DATETIME NOT NULL, frames INTEGER NOT NULL, received DATETIME NOT NULL,
+  UNIQUE (sender, vehicle, sequence, reason, since, frames));
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
+  kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL, UNIQUE (sender, packet));
+";
 
 /// A point as a GeoPackage geometry: header without an envelope, then well-known binary, all little-endian.
 pub(super) fn point(latitude: f64, longitude: f64) -> Vec<u8> {

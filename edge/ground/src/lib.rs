@@ -5,9 +5,11 @@ mod error;
 mod export;
 mod geopackage;
 pub mod map;
+mod message;
 pub mod packet_file;
 pub mod receive;
 pub mod uplink;
 
 pub use error::Error;
 pub use export::{csv, geojson};
+pub use message::{Message, Taken};

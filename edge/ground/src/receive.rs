@@ -2,10 +2,12 @@
 
 use super::archive::{Archive, Kept};
 use super::error::{Error, Result, chain};
+use super::message::{Message, Taken};
 use super::uplink::Uplink;
 use cssa::bundle::Language;
 use cssa_link::{FrameError, Port};
-use cssa_wire::{self as wire, Checksum, Packet, WireError};
+use cssa_wire::version2::{self, PacketV2};
+use cssa_wire::{self as wire, CaptionPacket, Checksum, DownPacket, Key, Verification, Version, WireError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +29,12 @@ pub struct ReceiveStatistics {
     pub captions: u64,
     /// Captions that were there already.
     pub again: u64,
+    /// Reports, answers, statuses and parts of pictures.
+    pub messages: u64,
     /// Packets of a bundle that is not here, kept for later.
     pub undecoded: u64,
+    /// Packets whose code of authentication is wrong, or is missing where a key asks for one.
+    pub refused: u64,
     /// Damaged packets, and what is none.
     pub damaged: u64,
     /// Frames that are missing, where the link counts them.
@@ -39,7 +45,27 @@ pub struct ReceiveStatistics {
     pub failures: u64,
 }
 
-/// Why something that came gave no captions.
+/// What is asked of packets' codes of authentication. What version 2 sent has none.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// Nothing: there is no key.
+    Off,
+    /// They are there and right.
+    Required(Key),
+    /// They are right where they are there.
+    WherePresent(Key),
+}
+
+/// Which packets a receiver takes.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// Their checksum.
+    pub checksum: Checksum,
+    /// Their code of authentication.
+    pub authentication: Authentication,
+}
+
+/// Why something that came was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiveError {
     /// No frame, or a broken one.
@@ -58,7 +84,7 @@ pub enum ReceiveError {
 
 /// Is told of every packet: who sent it, and what is in it or why nothing is.
 /// An error of its own, `E`, ends the reception.
-pub type Show<'a, E = Error> = &'a mut dyn FnMut(&str, &Result<Packet, ReceiveError>) -> Result<(), E>;
+pub type Show<'a, E = Error> = &'a mut dyn FnMut(&str, &Result<Taken, ReceiveError>) -> Result<(), E>;
 
 /// A receiver with the bundles that it knows.
 #[derive(Debug)]
@@ -67,7 +93,7 @@ pub struct Receiver {
     languages: BTreeMap<u16, Language>,
     looked: Instant,
     archive: Archive,
-    checksum: Checksum,
+    reception: Reception,
     uplink: Option<Uplink>,
     /// What came.
     pub count: ReceiveStatistics,
@@ -76,14 +102,14 @@ pub struct Receiver {
 impl Receiver {
     /// A receiver with the bundles at `places` (bundles, or folders of bundles), that first decodes what waited in the archive for one
     /// of them. With an uplink it acknowledges what it has kept.
-    pub fn new(places: Vec<PathBuf>, archive: Archive, checksum: Checksum, uplink: Option<Uplink>) -> Result<Self> {
+    pub fn new(places: Vec<PathBuf>, archive: Archive, reception: Reception, uplink: Option<Uplink>) -> Result<Self> {
         let found = languages(&places)?;
         if found.is_empty() {
             return Err(Error::NoBundle(places));
         }
         let (languages, looked) = (BTreeMap::new(), Instant::now());
         let mut receiver =
-            Self { places, languages, looked, archive, checksum, uplink, count: ReceiveStatistics::default() };
+            Self { places, languages, looked, archive, reception, uplink, count: ReceiveStatistics::default() };
         receiver.learn(found)?;
         Ok(receiver)
     }
@@ -95,24 +121,41 @@ impl Receiver {
             if self.languages.insert(id, language).is_some() {
                 continue;
             }
+            // What waits was taken when it came, by what was asked of it then.
+            let waited = Reception { authentication: Authentication::Off, ..self.reception };
             for (sender, packet) in self.archive.undecoded(id)? {
                 // One that is no packet after all is counted as damaged.
-                let _counted = self.take(&sender, &packet)?;
+                let _counted = self.take_by(&waited, &sender, &packet)?;
             }
             self.archive.forget_undecoded(id)?;
         }
         Ok(())
     }
 
-    /// Takes the bytes of a packet. An error is one of the archive; a damaged packet is counted.
-    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Packet, ReceiveError>> {
-        let bundle = match wire::bundle_of(bytes, self.checksum) {
-            Ok(bundle) => bundle,
+    /// Takes the bytes of a packet. An error is one of the archive; a packet that is damaged or not authentic is counted.
+    pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
+        let reception = self.reception.clone();
+        self.take_by(&reception, sender, bytes)
+    }
+
+    fn take_by(&mut self, reception: &Reception, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
+        let opened = match reception.open(bytes) {
+            Ok(opened) => opened,
+            Err(error @ (WireError::Mac | WireError::NoMac)) => {
+                self.count.refused += 1;
+                return Ok(Err(error.into()));
+            }
             Err(error) => {
                 self.count.damaged += 1;
                 return Ok(Err(error.into()));
             }
         };
+        if let Some(message) = opened.message() {
+            self.count.messages += u64::from(self.archive.keep_message(sender, &message, bytes)?);
+            self.count.packets += 1;
+            return Ok(Ok(Taken::Message(message)));
+        }
+        let bundle = opened.bundle();
         if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             // A bundle that is still being copied is looked at again later.
@@ -125,7 +168,7 @@ impl Receiver {
             self.count.packets += 1;
             return Ok(Err(ReceiveError::Bundle(bundle)));
         };
-        let decoded = Packet::decode(bytes, bundle, &language.model, self.checksum);
+        let decoded = opened.captions(bytes, language, reception.checksum);
         match &decoded {
             Ok(packet) => {
                 let Kept { new, again } = self.archive.keep(sender, packet)?;
@@ -135,11 +178,11 @@ impl Receiver {
             Err(_) => self.count.damaged += 1,
         }
         self.count.packets += 1;
-        Ok(decoded.map_err(ReceiveError::from))
+        Ok(decoded.map(Taken::Captions).map_err(ReceiveError::from))
     }
 
     /// What to send back for a packet whose captions have been kept.
-    pub fn answers(&mut self, sender: &str, packet: &Packet) -> Result<Vec<Vec<u8>>> {
+    pub fn answers(&mut self, sender: &str, packet: &CaptionPacket) -> Result<Vec<Vec<u8>>> {
         let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
         uplink.answers(sender, packet, &mut self.archive)
     }
@@ -191,7 +234,7 @@ impl Receiver {
         bytes: &[u8],
         stop: &AtomicBool,
         show: Show<'_, E>,
-    ) -> Result<Result<Packet, ReceiveError>, E> {
+    ) -> Result<Result<Taken, ReceiveError>, E> {
         let began = Instant::now();
         loop {
             match self.take(sender, bytes) {
@@ -203,8 +246,8 @@ impl Receiver {
         }
     }
 
-    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Packet, ReceiveError>) -> Result<()> {
-        let Ok(packet) = taken else { return Ok(()) };
+    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Taken, ReceiveError>) -> Result<()> {
+        let Ok(Taken::Captions(packet)) = taken else { return Ok(()) };
         for answer in self.answers(to, packet)? {
             // One that does not go out is as one that is lost on the way: the packet will come again.
             self.count.answers += u64::from(port.send(&answer).is_ok());
@@ -224,6 +267,59 @@ impl Receiver {
     #[must_use]
     pub fn archive(&self) -> &Archive {
         &self.archive
+    }
+}
+
+/// A packet whose checksum, version and code of authentication are right.
+enum Opened<'a> {
+    Two { bundle: u16 },
+    Three(DownPacket<'a>),
+}
+
+impl Reception {
+    fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, WireError> {
+        if wire::version_of(bytes, self.checksum)? == Version::Three {
+            return Ok(Opened::Three(DownPacket::decode(bytes, self.authentication.verification(), self.checksum)?));
+        }
+        match self.authentication {
+            Authentication::Required(_) => Err(WireError::NoMac),
+            Authentication::Off | Authentication::WherePresent(_) => {
+                Ok(Opened::Two { bundle: version2::bundle_of(bytes, self.checksum)? })
+            }
+        }
+    }
+}
+
+impl Authentication {
+    fn verification(&self) -> Verification<'_> {
+        match self {
+            Self::Off => Verification::Off,
+            Self::Required(key) => Verification::Required(key),
+            Self::WherePresent(key) => Verification::WherePresent(key),
+        }
+    }
+}
+
+impl Opened<'_> {
+    fn bundle(&self) -> u16 {
+        match self {
+            Self::Two { bundle } => *bundle,
+            Self::Three(packet) => packet.bundle,
+        }
+    }
+
+    fn message(&self) -> Option<Message> {
+        match self {
+            Self::Two { .. } => None,
+            Self::Three(packet) => Message::of(packet),
+        }
+    }
+
+    fn captions(&self, bytes: &[u8], language: &Language, checksum: Checksum) -> Result<CaptionPacket, WireError> {
+        match self {
+            Self::Two { bundle } => Ok(PacketV2::decode(bytes, *bundle, &language.model, checksum)?.into()),
+            Self::Three(packet) => CaptionPacket::of(packet, &language.model),
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the ground says to a vehicle: what has arrived, and commands.
 
 use super::archive::Archive;
-use super::error::Result;
-use cssa_wire::Packet;
-use cssa_wire::command::{Command, Key, SelectiveAck, digest};
+use super::error::{Error, Result};
+use cssa_wire::{CaptionPacket, Checksum, Command, Key, SelectiveAck, Up, UpPacket, digest};
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// What arrived within this time is acknowledged again, in case an acknowledgement was lost.
 const RECENT: Duration = Duration::from_secs(60);
@@ -13,16 +12,28 @@ const RECENT: Duration = Duration::from_secs(60);
 const MAX_PACKETS: usize = 8;
 const MAX_SENDERS: usize = 256;
 /// Counters that are set aside at once, so that not every acknowledgement has to be written down.
-const RESERVE: u64 = 10_000;
+const RESERVE: u32 = 100;
+
+/// Who speaks to vehicles: stations count by themselves, and a vehicle takes each number once.
+#[derive(Clone, Debug)]
+pub struct Station {
+    /// Its number.
+    pub number: u8,
+    /// The key that it shares with its vehicles.
+    pub key: Key,
+    /// Checksum of packets.
+    pub checksum: Checksum,
+}
 
 /// The way up to the vehicles that have one key.
 #[derive(Debug)]
 pub struct Uplink {
-    key: Key,
-    /// The next command's counter, and the first one that is not set aside.
-    counter: u64,
-    reserved: u64,
-    recent: BTreeMap<String, VecDeque<Arrived>>,
+    station: Station,
+    /// The next packet's counter, and the first one that is not set aside.
+    counter: u32,
+    reserved: u32,
+    /// What came lately, by sender and vehicle.
+    recent: BTreeMap<(String, u16), VecDeque<Arrived>>,
     commands: Vec<Command>,
 }
 
@@ -36,16 +47,22 @@ struct Arrived {
 impl Uplink {
     /// An uplink whose first answer has `commands` beside the acknowledgement; they go out once.
     #[must_use]
-    pub fn new(key: Key, commands: Vec<Command>) -> Self {
-        Self { key, counter: 0, reserved: 0, recent: BTreeMap::new(), commands }
+    pub fn new(station: Station, commands: Vec<Command>) -> Self {
+        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), commands }
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it.
-    pub(super) fn answers(&mut self, sender: &str, packet: &Packet, archive: &mut Archive) -> Result<Vec<Vec<u8>>> {
-        if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(sender) {
+    pub(super) fn answers(
+        &mut self,
+        sender: &str,
+        packet: &CaptionPacket,
+        archive: &mut Archive,
+    ) -> Result<Vec<Vec<u8>>> {
+        let from = (sender.to_owned(), packet.vehicle);
+        if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
             self.recent.clear();
         }
-        let recent = self.recent.entry(sender.to_owned()).or_default();
+        let recent = self.recent.entry(from).or_default();
         recent.retain(|old| old.at.elapsed() < RECENT);
         recent.truncate(MAX_PACKETS - 1);
         let digests = packet.captions.iter().map(|c| (c.sequence, digest(c.sequence, c.time, &c.text)));
@@ -54,24 +71,32 @@ impl Uplink {
         recent.retain(|old| old.captions != arrived.captions);
         recent.push_front(arrived);
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
-        let mut answers = vec![Command::acknowledge(all)];
-        answers.append(&mut self.commands);
-        answers.into_iter().map(|command| Ok(command.seal(self.count(archive)?, &self.key)?)).collect()
+        let mut answers = vec![Up::acknowledge(all)];
+        answers.extend(self.commands.drain(..).map(Up::Command));
+        let mut packets = Vec::new();
+        for body in answers {
+            let (vehicle, station, counter) = (packet.vehicle, self.station.number, self.count(archive)?);
+            let up = UpPacket { vehicle, station, counter, body };
+            packets.push(up.encode(&self.station.key, self.station.checksum)?);
+        }
+        Ok(packets)
     }
 
-    /// A counter that never was: the clock's milliseconds, or more.
-    fn count(&mut self, archive: &mut Archive) -> Result<u64> {
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
+    /// goes on where its clock is. The vehicle's own clock has no part in it.
+    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
+        let spent = || Error::StationSpent(self.station.number);
         if self.reserved == 0 {
-            self.counter = archive.counter()?;
+            self.counter = archive.counter(self.station.number)?;
         }
-        self.counter = self.counter.max(clock);
-        if self.counter >= self.reserved {
-            self.reserved = self.counter + RESERVE;
-            archive.reserve_counters(self.reserved)?;
+        let counter = self.counter.max(cssa::clock::now());
+        let next = counter.checked_add(1).ok_or_else(spent)?;
+        if counter >= self.reserved {
+            let reserved = counter.saturating_add(RESERVE);
+            archive.reserve_counters(self.station.number, reserved)?;
+            self.reserved = reserved;
         }
-        let counter = self.counter;
-        self.counter += 1;
+        self.counter = next;
         Ok(counter)
     }
 }
@@ -82,37 +107,33 @@ mod tests {
     use anyhow::Result;
     use cssa_wire::Caption;
 
-    fn packet(numbers: &[(u32, u32)]) -> Packet {
-        let caption = |&(sequence, time): &(u32, u32)| Caption {
-            sequence,
-            time,
-            position: None,
-            score: 3,
-            priority: 0,
-            repeat: false,
-            text: "a river".into(),
-        };
-        Packet { bundle: 1, decimals: 5, captions: numbers.iter().map(caption).collect() }
+    fn station(number: u8) -> Station {
+        Station { number, key: Key::new([9; 32]), checksum: Checksum::Crc32 }
+    }
+
+    fn packet(numbers: &[(u32, u32)]) -> CaptionPacket {
+        let caption =
+            |&(sequence, time): &(u32, u32)| Caption { sequence, time, text: "a river".into(), ..Caption::default() };
+        CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: numbers.iter().map(caption).collect() }
     }
 
     #[test]
     fn what_arrived_is_acknowledged_again_and_counters_never_repeat() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("captions.gpkg");
-        let key = Key::new([9; 32]);
-        let opened = |answers: &[Vec<u8>]| -> Result<(Vec<u64>, Vec<u32>)> {
-            let all = answers.iter().map(|bytes| Ok(Command::open(bytes, &key)?)).collect::<Result<Vec<_>>>()?;
-            let numbers = |command: &Command| match command {
-                Command::Acknowledge(arrivals) => arrivals.iter().flat_map(SelectiveAck::numbers).collect(),
-                Command::SelfTest => Vec::new(),
-            };
-            let all: Vec<(u64, Vec<u32>)> = all.iter().map(|(counter, command)| (*counter, numbers(command))).collect();
-            Ok(all
-                .into_iter()
-                .fold((vec![], vec![]), |sum, (n, more)| ([sum.0, vec![n]].concat(), [sum.1, more].concat())))
+        let opened = |answers: &[Vec<u8>]| -> Result<(Vec<u32>, Vec<u32>)> {
+            let (mut counters, mut numbers) = (Vec::new(), Vec::new());
+            for bytes in answers {
+                let packet = UpPacket::decode(bytes, 12, &station(1).key, Checksum::Crc32)?;
+                counters.push(packet.counter);
+                if let Up::Acknowledge(arrivals) = &packet.body {
+                    numbers.extend(arrivals.iter().flat_map(SelectiveAck::numbers));
+                }
+            }
+            Ok((counters, numbers))
         };
         let mut archive = Archive::open(&path)?;
-        let mut uplink = Uplink::new(key.clone(), vec![Command::SelfTest]);
+        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
         let first = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
         let second = opened(&uplink.answers("uav", &packet(&[(9, 103)]), &mut archive)?)?;
         let again = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
@@ -121,7 +142,7 @@ mod tests {
         let other = opened(&uplink.answers("other", &packet(&[(1, 1)]), &mut archive)?)?;
         assert_eq!(other.1, [1]);
         drop((archive, uplink));
-        let (mut archive, mut uplink) = (Archive::open(&path)?, Uplink::new(key.clone(), vec![]));
+        let (mut archive, mut uplink) = (Archive::open(&path)?, Uplink::new(station(1), vec![]));
         let late = opened(&uplink.answers("uav", &packet(&[(6, 1)]), &mut archive)?)?;
         let all = [first.0, second.0, again.0, other.0, late.0].concat();
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");

@@ -4,7 +4,7 @@ use crate::codeblock::{self, Coding};
 use crate::error::LinkError;
 use crate::found::{Direction, Found, FrameError};
 use crate::space_packet::{self, Scanner};
-use cssa_wire::{self as wire, Checksum, MAX_PACKET, command};
+use cssa_wire::{self as wire, Checksum, MAX_PACKET, MAX_UP};
 use serde::Deserialize;
 
 /// What packets travel in.
@@ -45,7 +45,7 @@ pub struct Format {
     pub framing: Framing,
     /// Application process identifier of space packets, 0 to 2046.
     pub apid: u16,
-    /// Checksum of packets with captions.
+    /// Checksum of packets.
     pub checksum: Checksum,
 }
 
@@ -76,11 +76,11 @@ impl Format {
         }
     }
 
-    /// Whether bytes are a packet or command; what a scanner goes by.
+    /// Whether bytes are a packet, of this version or an earlier one; what a scanner goes by.
     fn is_packet(&self, direction: Direction, bytes: &[u8]) -> bool {
         match direction {
-            Direction::Down => wire::bundle_of(bytes, self.checksum).is_ok(),
-            Direction::Up => command::is_command(bytes),
+            Direction::Down => wire::version_of(bytes, self.checksum).is_ok(),
+            Direction::Up => wire::is_up(bytes, self.checksum),
         }
     }
 }
@@ -189,7 +189,7 @@ impl Deframer {
             Framing::Ccsds => {
                 let largest = match direction {
                     Direction::Down => MAX_PACKET,
-                    Direction::Up => command::MAX_COMMAND,
+                    Direction::Up => MAX_UP,
                 };
                 self.scanner.scan(&self.buffer, ended, largest, &is_packet, &mut found)
             }

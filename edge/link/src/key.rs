@@ -1,7 +1,7 @@
 //! The file with the key that a vehicle shares with its ground.
 
 use crate::error::LinkError;
-use cssa_wire::command::{KEY, Key};
+use cssa_wire::{KEY, Key};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;

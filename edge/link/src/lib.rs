@@ -19,11 +19,13 @@
 //!
 //! ```
 //! use cssa_link::{Deframer, Direction, Format, Framer, Framing};
+//! use cssa_wire::{Command, Key, Up, UpPacket};
 //!
 //! let format = Format { framing: Framing::Ccsds, ..Format::default() };
-//! let command = cssa_wire::command::Command::SelfTest.seal(1, &cssa_wire::command::Key::new([7; 32]))?;
-//! let stream = Framer::new(format, Direction::Up).stream(&command);
-//! assert_eq!(Deframer::new(format, Direction::Up).push(&stream), [Ok(command)]);
+//! let command = UpPacket { vehicle: 12, station: 1, counter: 1, body: Up::Command(Command::SelfTest) };
+//! let packet = command.encode(&Key::new([7; 32]), format.checksum)?;
+//! let stream = Framer::new(format, Direction::Up).stream(&packet);
+//! assert_eq!(Deframer::new(format, Direction::Up).push(&stream), [Ok(packet)]);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 

@@ -2,8 +2,7 @@
 
 use super::*;
 use anyhow::{Context, Result, bail};
-use cssa_wire::Checksum;
-use cssa_wire::command::{Command, Key, SelectiveAck};
+use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -15,8 +14,9 @@ fn format(framing: Framing) -> Format {
 
 /// A command: it needs no language model, and frames treat it as they treat captions.
 fn command(number: u32) -> Result<Vec<u8>> {
-    let all = Command::acknowledge(SelectiveAck::of([(number, 1), (number + 9, 2)]));
-    Ok(all.seal(u64::from(number), &Key::new([1; 32]))?)
+    let body = Up::acknowledge(SelectiveAck::of([(number, 1), (number + 9, 2)]));
+    let packet = UpPacket { vehicle: 0, station: 1, counter: number, body };
+    Ok(packet.encode(&Key::new([1; 32]), Checksum::Crc32)?)
 }
 
 fn good(found: &[Found]) -> Vec<Vec<u8>> {

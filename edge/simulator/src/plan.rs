@@ -6,14 +6,15 @@ use super::error::{Error, Result};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa::preprocess;
+use cssa::trust::Confidence;
 use cssa_link::{Deframer, Direction, Framer};
-use cssa_wire::command::Key;
-use cssa_wire::{Position, score};
+use cssa_wire::{Key, Position};
 use edge::downlink::{Downlink, LinkConfig, Next, Room};
 use edge::store::{AGAIN, Caption, Outcome, Store};
+use ground::Taken;
 use ground::archive::Archive;
-use ground::receive::Receiver;
-use ground::uplink::Uplink;
+use ground::receive::{Authentication, Receiver, Reception};
+use ground::uplink::{Station, Uplink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,9 +110,12 @@ pub fn plan(
     let (language, begun) = (Language::read(bundle)?, clock::now());
     let store = Arc::new(Store::open(folder.path(), u64::MAX)?);
     let key = settings.acknowledged.then(|| Key::new([0; 32]));
-    let uplink = key.clone().map(|key| Uplink::new(key, Vec::new()));
+    let checksum = settings.link.checksum;
+    let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, key, checksum }, Vec::new()));
+    let authentication = key.clone().map_or(Authentication::Off, Authentication::Required);
+    let reception = Reception { checksum, authentication };
     let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-    let mut receiver = Receiver::new(vec![bundle.into()], archive, settings.link.checksum, uplink)?;
+    let mut receiver = Receiver::new(vec![bundle.into()], archive, reception, uplink)?;
     let mut downlink = Downlink::with_key(Arc::clone(&store), &settings.link, key, 0.0, begun)?;
     let format = settings.link.format();
     let (mut frame_down, mut read_down) =
@@ -135,7 +139,7 @@ pub fn plan(
                     downlink.receive(&bytes, now, begun + now as u32)?;
                     continue;
                 }
-                let Ok(packet) = receiver.take("vehicle", &bytes)? else { continue };
+                let Ok(Taken::Captions(packet)) = receiver.take("vehicle", &bytes)? else { continue };
                 plan.seconds = now;
                 for answer in receiver.answers("vehicle", &packet)? {
                     let answer = frame_up.datagram(&answer);
@@ -174,7 +178,9 @@ pub fn plan(
 /// A caption of a flight line, one every second.
 fn caption(n: usize, text: &str, begun: u32) -> Caption {
     let position = Position::new(48.2 + 0.00135 * (n % 500) as f64, 16.37 + 0.002 * (n / 500 % 50) as f64);
-    Caption { time: begun + n as u32, score: score(0.8), priority: 0, position, text: text.into() }
+    // A confidence, as those that fly will have.
+    let confidence = Confidence::from_thousandths(800);
+    Caption { time: begun + n as u32, confidence, outside: None, priority: 0, position, text: text.into() }
 }
 
 fn count(plan: &mut Plan, receiver: &Receiver, sentences: &[String], settings: &PlanSettings) -> Result<()> {

@@ -3,9 +3,7 @@
 use crate::error::{Error, Result, ensure};
 use cssa_link::read_key;
 use cssa_link::{Address, Format, Framing};
-use cssa_wire::Checksum;
-use cssa_wire::DEFAULT_DECIMALS;
-use cssa_wire::command::Key;
+use cssa_wire::{Checksum, DEFAULT_DECIMALS, Key};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -22,11 +20,14 @@ pub struct LinkConfig {
     /// Application process identifier of space packets.
     #[serde(default = "apid")]
     pub apid: u16,
+    /// The vehicle's number, 1 to 65535, which every packet names; 0: none is given. What comes up is for this number.
+    #[serde(default)]
+    pub vehicle: u16,
     /// Bits of a packet's checksum, 32 or 16: where the link checks by itself, 16 do.
     #[serde(default)]
     pub checksum: Checksum,
-    /// The key that this vehicle shares with its ground (`ground key` makes one). With it captions are sent until the ground
-    /// acknowledges them, and commands are obeyed; without, there is no way up.
+    /// The key that this vehicle shares with its ground (`ground key` makes one). With it packets carry a code of authentication,
+    /// captions are sent until the ground acknowledges them, and commands are obeyed; without, there is no way up.
     #[serde(default)]
     pub key: Option<PathBuf>,
     /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times
@@ -100,6 +101,7 @@ impl LinkConfig {
             to: to.into(),
             framing: Framing::Plain,
             apid: apid(),
+            vehicle: 0,
             checksum: Checksum::Crc32,
             key: None,
             resend_seconds: resend_seconds(),

@@ -11,8 +11,10 @@ use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting};
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
-use cssa_wire::command::{Command, Key, SelectiveAck};
-use cssa_wire::{self as wire, Packet};
+use cssa_wire::{
+    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up,
+    UpPacket,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,8 +26,6 @@ const MAX_RETIRED: usize = 4096;
 const MAX_DOUBLINGS: u32 = 4;
 /// When nothing is heard for so many times the wait before a resend, the ground is taken for gone.
 const SILENCE: f64 = 3.0;
-/// A ground whose clock is behind the vehicle's by so many milliseconds is still obeyed by a new store.
-const BEHIND: u64 = 3_600_000;
 
 /// The downlink of one vehicle.
 #[derive(Debug)]
@@ -146,19 +146,17 @@ impl Downlink {
         Ok(())
     }
 
-    /// Something came from the ground. Obeys it once, if it is authentic; gives the command where that is for others to do.
-    pub fn receive(&mut self, bytes: &[u8], now: f64, utc: u32) -> Result<Option<Command>> {
+    /// Something came from the ground. Takes it once, if it is authentic and for this vehicle: captions that arrived are retired here,
+    /// and what it says is given for others to do the rest.
+    pub fn receive(&mut self, bytes: &[u8], now: f64, utc: u32) -> Result<Option<UpPacket>> {
         let Some(key) = &self.key else { return Ok(None) };
-        let Ok((counter, command)) = Command::open(bytes, key) else {
+        let Ok(packet) = UpPacket::decode(bytes, self.config.vehicle, key, self.config.checksum) else {
             self.store.count(REFUSED)?;
             return Ok(None);
         };
-        let arrivals: &[SelectiveAck] = match &command {
-            Command::Acknowledge(arrivals) => arrivals,
-            Command::SelfTest => &[],
-        };
-        let oldest = (u64::from(utc) * 1000).saturating_sub(BEHIND);
-        let Some(gone) = self.store.apply_acknowledgement(counter, arrivals, &self.retired, oldest)? else {
+        let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = &packet.body { arrivals } else { &[] };
+        let number = (packet.station, packet.counter);
+        let Some(gone) = self.store.apply_acknowledgement(number, arrivals, &self.retired)? else {
             return Ok(None);
         };
         if self.is_silent(now) {
@@ -174,7 +172,32 @@ impl Downlink {
         }
         self.heard = Some(now);
         self.contacts.heard(now, utc);
-        Ok(Some(command))
+        Ok(Some(packet))
+    }
+
+    /// The answer to what came from the ground, where this program does not do it: a picture is not kept, a command is unsupported.
+    /// Nothing where the contact has no room for it.
+    pub fn answer(
+        &mut self,
+        packet: &UpPacket,
+        now: f64,
+        utc: u32,
+        language: &Language,
+        room: Room<'_>,
+    ) -> Result<Option<Outgoing>> {
+        let result = match &packet.body {
+            Up::Acknowledge(_) | Up::Command(Command::SelfTest) => return Ok(None),
+            Up::Ask(_) => CommandResult::NotKept,
+            Up::Command(_) => CommandResult::Refused(UNSUPPORTED),
+        };
+        let answer = Answer { station: packet.station, counter: packet.counter, result, value: &[] };
+        let down = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: Down::Answer(answer) };
+        let bytes = down.encode(self.key.as_ref(), self.config.checksum)?;
+        let left = match self.contacts.allowance(now, utc) {
+            Allowance::Free | Allowance::Probe => usize::MAX,
+            Allowance::Bytes(left) => left,
+        };
+        Ok(((room.cost)(bytes.len()) <= left).then(|| Outgoing { bytes, captions: Vec::new() }))
     }
 
     /// Whether captions wait for an acknowledgement.
@@ -200,8 +223,9 @@ impl Downlink {
         loop {
             let numbered = |w: &Waiting| wire::Caption { repeat: w.tries > 0, ..w.caption.numbered(w.sequence) };
             let captions = waiting[..count].iter().map(numbered).collect();
-            let packet = Packet { bundle: language.id, decimals: self.config.decimals, captions };
-            match packet.encode(&language.model, self.config.checksum) {
+            let LinkConfig { vehicle, decimals, checksum, .. } = self.config;
+            let packet = CaptionPacket { vehicle, bundle: language.id, decimals, captions };
+            match packet.encode(&language.model, self.key.as_ref(), checksum) {
                 Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {
                     return Ok(Some((bytes, count)));
                 }

@@ -6,7 +6,7 @@ use crate::error::{Result, chain};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
-use cssa_wire::command::Command;
+use cssa_wire::{Command, Up, UpPacket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,13 +80,16 @@ impl Sender {
         self.finished.load(Ordering::Relaxed)
     }
 
+    fn language(&self) -> Arc<Language> {
+        Arc::clone(&self.language.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn now(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
     fn next(&mut self) -> Result<Next> {
-        let language = Arc::clone(&self.language.lock().unwrap_or_else(PoisonError::into_inner));
-        let now = self.now();
+        let (language, now) = (self.language(), self.now());
         let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
         self.downlink.next(now, clock::now(), &language, room)
     }
@@ -146,17 +149,30 @@ impl Sender {
     }
 
     fn take(&mut self, bytes: &[u8]) -> bool {
-        match self.downlink.receive(bytes, self.now(), clock::now()) {
-            Ok(command) => {
-                if command == Some(Command::SelfTest) {
-                    self.self_test.store(true, Ordering::Relaxed);
-                }
-                command.is_some()
-            }
+        let packet = match self.downlink.receive(bytes, self.now(), clock::now()) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return false,
             Err(error) => {
                 self.faults.record("store_errors", chain(&error));
-                false
+                return false;
             }
+        };
+        if packet.body == Up::Command(Command::SelfTest) {
+            self.self_test.store(true, Ordering::Relaxed);
         }
+        // An answer that does not go out is lost, as one may be on the way: whoever asked asks again.
+        if let Err(error) = self.answer(&packet) {
+            self.faults.record("link_errors", chain(&error));
+        }
+        true
+    }
+
+    fn answer(&mut self, packet: &UpPacket) -> Result<()> {
+        let (language, now) = (self.language(), self.now());
+        let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
+        if let Some(answer) = self.downlink.answer(packet, now, clock::now(), &language, room)? {
+            self.send(&answer)?;
+        }
+        Ok(())
     }
 }

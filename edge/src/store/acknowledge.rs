@@ -1,33 +1,32 @@
 //! What the ground's commands do to the queue.
 
 use super::database::{Refusal, pack, unpack};
-use super::{COMMANDS, COUNTERS, MISMATCHED, QUEUE, REFUSED, RETIRED, Store, WINDOW, Waiting, add, key_of};
+use super::entry::{QUEUE, Waiting, key_of};
+use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add};
 use crate::error::Result;
-use cssa_wire::MAX_PRIORITY;
-use cssa_wire::command::{SelectiveAck, Window, digest};
+use cssa_wire::{MAX_PRIORITY, SelectiveAck, Window, digest};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 
 impl Store {
-    /// Takes a command by its counter, once. A new one retires the captions that arrived, where they are what was sent (`retired` has
-    /// the digests of those that are gone already); gives the numbers and digests of those that it retired, or nothing where the
-    /// counter has been. A store that has taken none takes those after `oldest`.
+    /// Takes a station's packet by its counter, once. A new one retires the captions that arrived, where they are what was sent
+    /// (`retired` has the digests of those that are gone already); gives the numbers and digests of those that it retired, or nothing
+    /// where the counter has been. What a lost store had taken is taken again.
     pub fn apply_acknowledgement(
         &self,
-        counter: u64,
+        (station, counter): (u8, u32),
         arrivals: &[SelectiveAck],
         retired: &BTreeMap<u32, u32>,
-        oldest: u64,
     ) -> Result<Option<Vec<(u32, u32)>>> {
         self.file.with(|database| {
             let write = database.begin_write()?;
             let mut gone = None;
             {
-                let (mut windows, mut counters) = (write.open_table(WINDOW)?, write.open_table(COUNTERS)?);
-                let kept = windows.get(())?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
-                let mut window = kept.unwrap_or_else(|| Window::after(oldest));
+                let (mut windows, mut counters) = (write.open_table(WINDOWS)?, write.open_table(COUNTERS)?);
+                let kept = windows.get(station)?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
+                let mut window = kept.unwrap_or_default();
                 if window.take(counter) {
-                    windows.insert((), pack(&window)?.as_slice())?;
+                    windows.insert(station, pack(&window)?.as_slice())?;
                     let mut queue = write.open_table(QUEUE)?;
                     let mut all = Vec::new();
                     for arrival in arrivals {

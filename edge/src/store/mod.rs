@@ -4,24 +4,26 @@
 
 mod acknowledge;
 mod database;
+mod earlier;
+mod entry;
+
+pub use entry::{Caption, Waiting};
 
 use crate::error::{Error, Result};
 use crate::outcome::Dropped;
-use cssa_wire::{self as wire, MAX_PRIORITY, Position};
 use database::{Refusal, StoreFile, pack, unpack};
+use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Waiting captions, the most urgent first: how often it went out, 3 − priority, the sequence number.
-const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::new("queue");
 /// Frames that are settled.
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
-/// Which of the ground's commands have been.
-const WINDOW: TableDefinition<(), &[u8]> = TableDefinition::new("window");
+/// Which packets of the ground's stations have been, by station.
+const WINDOWS: TableDefinition<u8, &[u8]> = TableDefinition::new("windows");
 /// The contact at hand.
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
@@ -66,34 +68,6 @@ pub struct Store {
     file: StoreFile,
 }
 
-/// A caption that is to be sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Caption {
-    /// Seconds since 1970.
-    pub time: u32,
-    /// 0 to [`wire::MAX_SCORE`].
-    pub score: u8,
-    /// 0 to 3.
-    pub priority: u8,
-    /// Where.
-    pub position: Option<Position>,
-    /// The words.
-    pub text: String,
-}
-
-/// A caption in the queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Its number.
-    pub sequence: u32,
-    /// How often it was taken for the link.
-    pub tries: u8,
-    /// How often the link took it.
-    pub sent: u8,
-    /// The caption.
-    pub caption: Caption,
-}
-
 /// What became of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -101,15 +75,6 @@ pub enum Outcome {
     Queued(Caption),
     /// Nothing.
     Dropped(Dropped),
-}
-
-impl Caption {
-    /// The caption as a packet holds it, under a number, sent for the first time.
-    #[must_use]
-    pub fn numbered(&self, sequence: u32) -> wire::Caption {
-        let Self { time, score, priority, position, text } = self.clone();
-        wire::Caption { sequence, time, position, score, priority, repeat: false, text }
-    }
 }
 
 impl Store {
@@ -123,8 +88,9 @@ impl Store {
             write.open_table(DONE)?;
             write.open_table(COUNTERS)?;
             write.open_table(SEQUENCE)?;
-            write.open_table(WINDOW)?;
+            write.open_table(WINDOWS)?;
             write.open_table(CONTACT)?;
+            earlier::adopt(&write)?;
             Ok(write.commit()?)
         })?;
         Ok(store)
@@ -327,10 +293,6 @@ impl Store {
     pub fn flush(&self) -> Result<()> {
         self.file.with(|database| Ok(database.begin_write()?.commit()?))
     }
-}
-
-fn key_of(waiting: &Waiting) -> (u8, u8, u32) {
-    (waiting.sent, MAX_PRIORITY.saturating_sub(waiting.caption.priority), waiting.sequence)
 }
 
 fn add(counters: &mut redb::Table<'_, &str, u64>, name: &str, by: i64) -> Result<(), Refusal> {

@@ -1,9 +1,9 @@
 use super::*;
 use anyhow::Result;
-use cssa_wire::command::{SelectiveAck, digest};
+use cssa_wire::{SelectiveAck, digest};
 
 fn caption(priority: u8) -> Caption {
-    Caption { time: 1, score: 20, priority, position: None, text: "a river".into() }
+    Caption { time: 1, priority, text: "a river".into(), ..Caption::default() }
 }
 
 #[test]
@@ -13,14 +13,17 @@ fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
     for (key, priority) in [("a", 0), ("b", 2), ("c", 0), ("d", 3), ("e", 0)] {
         store.settle(Some(key), &Outcome::Queued(caption(priority)))?;
     }
-    store.settle(None, &Outcome::Dropped(Dropped::LowScore))?;
+    store.settle(None, &Outcome::Dropped(Dropped::LowConfidence))?;
     store.flush()?;
     drop(store);
     let store = Store::open(folder.path(), 3)?;
     assert!(store.is_done("a")? && !store.is_done("f")?);
     let counters = store.counters()?;
     let count = |name: &str| counters.get(name).copied().unwrap_or(0);
-    assert_eq!((count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_score")), (6, 3, 2, 1));
+    assert_eq!(
+        (count(FRAMES), count(QUEUED), count("dropped_queue_full"), count("dropped_low_confidence")),
+        (6, 3, 2, 1)
+    );
     let all = |taken: &[Waiting]| taken.iter().map(|waiting| (waiting.sequence, waiting.tries)).collect::<Vec<_>>();
     let take = |store: &Store, most| store.mark(store.peek(most, |_| true)?);
     assert_eq!(all(&take(&store, 1)?), [(3, 1)]);
@@ -54,10 +57,9 @@ fn the_ground_retires_captions_once() -> Result<()> {
     let arrived = |numbers: &[u32], text: &str| SelectiveAck::of(numbers.iter().map(|&n| (n, digest(n, 1, text))));
     let none = BTreeMap::new();
     let obey =
-        |counter, numbers: &[u32]| store.apply_acknowledgement(counter, &arrived(numbers, "a river"), &none, 1000);
-    assert_eq!(obey(999, &[0])?, None, "older than the store");
+        |counter, numbers: &[u32]| store.apply_acknowledgement((1, counter), &arrived(numbers, "a river"), &none);
     assert_eq!(
-        store.apply_acknowledgement(1000 + 1, &arrived(&[0, 1], "a bridge"), &none, 1000)?,
+        store.apply_acknowledgement((1, 1001), &arrived(&[0, 1], "a bridge"), &none)?,
         Some(vec![]),
         "other words"
     );
@@ -67,17 +69,18 @@ fn the_ground_retires_captions_once() -> Result<()> {
     assert_eq!(obey(1003, &[3])?, None, "a replay");
     assert_eq!(obey(1004, &[0, 3])?, Some(vec![]), "one is not known any more");
     let twice = [arrived(&[0, 3], "a river"), arrived(&[3], "a river")].concat();
-    let both = store.apply_acknowledgement(1005, &twice, &gone, 1000)?;
+    let both = store.apply_acknowledgement((1, 1005), &twice, &gone)?;
     assert!(
         both.is_some_and(|gone| gone.iter().all(|gone| gone.0 == 3)),
         "one is known to be gone, one is named twice"
     );
     drop(store);
     let store = Store::open(folder.path(), 100)?;
-    assert_eq!(store.apply_acknowledgement(1003, &[], &none, 0)?, None, "a replay after a start");
+    assert_eq!(store.apply_acknowledgement((1, 1003), &[], &none)?, None, "a replay after a start");
+    assert_eq!(store.apply_acknowledgement((2, 1003), &[], &none)?, Some(vec![]), "another station counts by itself");
     assert_eq!(store.waiting()?, 1);
     let counters = store.counters()?;
-    assert_eq!((counters[RETIRED], counters[COMMANDS], counters[REFUSED], counters[MISMATCHED]), (3, 5, 3, 3));
+    assert_eq!((counters[RETIRED], counters[COMMANDS], counters[REFUSED], counters[MISMATCHED]), (3, 6, 2, 3));
     store.give_up(&store.peek(1, |_| true)?[0])?;
     assert_eq!((store.waiting()?, store.counters()?["dropped_too_long"]), (0, 1));
     assert!(store.contact()?.is_none());

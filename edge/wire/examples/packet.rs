@@ -3,7 +3,8 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
 
 use cssa::language_model::LanguageModel;
-use cssa_wire::{Caption, Checksum, DEFAULT_DECIMALS, Packet, Position, score};
+use cssa::trust::Confidence;
+use cssa_wire::{Caption, CaptionPacket, Checksum, DEFAULT_DECIMALS, Position, Verification};
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -13,16 +14,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         sequence: n as u32,
         time: 1_795_824_000 + n as u32,
         position: Position::new(48.20849, 16.37208),
-        score: score(0.9),
-        priority: 0,
-        repeat: false,
+        confidence: Confidence::from_thousandths(900),
         text,
+        ..Caption::default()
     };
     let captions: Vec<Caption> = std::env::args().skip(1).enumerate().map(caption).collect();
-    let packet = Packet { bundle: 0xbeef, decimals: DEFAULT_DECIMALS, captions };
-    let bytes = packet.encode(&model, Checksum::Crc32)?;
+    let packet = CaptionPacket { vehicle: 12, bundle: 0xbeef, decimals: DEFAULT_DECIMALS, captions };
+    let bytes = packet.encode(&model, None, Checksum::Crc32)?;
     println!("{} captions in {} bytes: {bytes:02x?}", packet.captions.len(), bytes.len());
-    for caption in Packet::decode(&bytes, 0xbeef, &model, Checksum::Crc32)?.captions {
+    for caption in CaptionPacket::decode(&bytes, 0xbeef, &model, Verification::Off, Checksum::Crc32)?.captions {
         println!("{} {:?} {}", caption.sequence, caption.position.map(Position::degrees), caption.text);
     }
     Ok(())

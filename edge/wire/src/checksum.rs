@@ -1,7 +1,7 @@
 //! The checksum at a packet's end, sized to the link.
 
 use crate::error::WireError;
-use crate::limits::WIRE_VERSION;
+use crate::limits::SHORT_CHECKSUM;
 use alloc::vec::Vec;
 use crc::{CRC_16_IBM_3740, CRC_32_ISO_HDLC, Crc};
 
@@ -30,11 +30,11 @@ impl Checksum {
         }
     }
 
-    /// The first byte of packets that have it.
-    pub(crate) fn version(self) -> u8 {
+    /// The first byte of packets of a version that have it.
+    pub(crate) fn mark(self, version: u8) -> u8 {
         match self {
-            Self::Crc32 => WIRE_VERSION,
-            Self::Crc16 => WIRE_VERSION | 0x80,
+            Self::Crc32 => version,
+            Self::Crc16 => version | SHORT_CHECKSUM,
         }
     }
 

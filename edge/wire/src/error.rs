@@ -1,13 +1,13 @@
-//! Why captions cannot be packed or a packet not be read.
+//! Why something cannot be packed, or what came not be taken.
 
-use crate::limits::{MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, WIRE_VERSION};
+use crate::limits::{MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_UP, WIRE_VERSION};
 
-/// Why captions cannot be packed or a packet not be read.
+/// Why something cannot be packed, or what came not be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
     /// Shorter than the shortest or longer than the longest packet.
-    #[error("{found} bytes, expected a header and a checksum, and no more than {MAX_PACKET}")]
+    #[error("{found} bytes, expected a header and a checksum, and no more than {MAX_PACKET} down and {MAX_UP} up")]
     Length {
         /// Bytes.
         found: usize,
@@ -20,11 +20,19 @@ pub enum WireError {
         /// What its bytes give.
         expected: u32,
     },
-    /// Made by another version of this program.
-    #[error("wire version {found}, expected {WIRE_VERSION}")]
+    /// Made by another version of this program, or for the other direction.
+    #[error("first byte {found}, expected a packet of wire version {WIRE_VERSION} in this direction")]
     Version {
         /// The packet's first byte.
         found: u8,
+    },
+    /// For another vehicle.
+    #[error("for vehicle {found}, this is vehicle {expected}")]
+    Vehicle {
+        /// The packet's.
+        found: u16,
+        /// The receiver's.
+        expected: u16,
     },
     /// Made with another bundle.
     #[error("made with bundle {found:04x}, this is bundle {expected:04x}: name the right one")]
@@ -34,9 +42,18 @@ pub enum WireError {
         /// The reader's.
         expected: u16,
     },
-    /// The checksum is right but the message is not.
-    #[error("malformed message")]
+    /// The code of authentication is wrong: another key, or somebody else's packet.
+    #[error("the packet's code of authentication is wrong: another key, or not from whom it says")]
+    Mac,
+    /// There is no code of authentication where one is expected.
+    #[error("the packet has no code of authentication: give its sender the key, or take packets without one")]
+    NoMac,
+    /// The checksum is right but the content is not.
+    #[error("malformed content")]
     Malformed,
+    /// Something else than captions.
+    #[error("the packet holds no captions")]
+    NoCaptions,
     /// More words than a caption may have.
     #[error("{found} words, expected at most {MAX_CAPTION}")]
     Words {
@@ -52,14 +69,27 @@ pub enum WireError {
         /// Captions found.
         found: usize,
     },
-    /// A score, priority or number of decimals that is too high.
-    #[error("{field} {found}, expected at most {most}")]
+    /// A field that is out of its bounds.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Which.
         field: &'static str,
         /// Its value.
-        found: u8,
-        /// The highest.
-        most: u8,
+        found: u32,
+        /// What it may be.
+        expected: &'static str,
     },
+}
+
+/// Refuses a field that is not what it may be.
+pub(crate) fn bounded(
+    field: &'static str,
+    found: impl TryInto<u32>,
+    expected: &'static str,
+    is_right: bool,
+) -> Result<(), WireError> {
+    if is_right {
+        return Ok(());
+    }
+    Err(WireError::Field { field, found: found.try_into().unwrap_or(u32::MAX), expected })
 }

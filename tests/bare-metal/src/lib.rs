@@ -54,7 +54,9 @@ pub unsafe extern "C" fn captions_in_packet(
     let (bytes, model) =
         unsafe { (core::slice::from_raw_parts(bytes, length), core::slice::from_raw_parts(model, model_length)) };
     let Ok(model) = cssa::language_model::LanguageModel::from_bytes(model) else { return -1 };
-    cssa_wire::Packet::decode(bytes, bundle, &model, cssa_wire::Checksum::Crc32).map_or(-1, |packet| packet.captions.len() as i32)
+    let (verification, checksum) = (cssa_wire::Verification::Off, cssa_wire::Checksum::Crc32);
+    cssa_wire::CaptionPacket::decode(bytes, bundle, &model, verification, checksum)
+        .map_or(-1, |packet| packet.captions.len() as i32)
 }
 
 /// Words in a caption searched without a model.

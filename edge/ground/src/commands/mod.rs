@@ -7,12 +7,11 @@ use cssa::bundle::named_or_default;
 use cssa::files;
 use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
-use cssa_wire::command::Command;
-use cssa_wire::{self as wire, Checksum};
+use cssa_wire::{self as wire, CaptionPacket, Checksum, Command};
 use ground::archive::Archive;
-use ground::receive::Receiver;
-use ground::uplink::Uplink;
-use ground::{csv, geojson};
+use ground::receive::{Authentication, Receiver, Reception};
+use ground::uplink::{Station, Uplink};
+use ground::{Taken, csv, geojson};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -33,9 +32,15 @@ pub(crate) struct ReceiveOptions {
     /// Bits of the packets' checksum, 32 or 16.
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
-    /// The key that the vehicle has: acknowledge what arrived.
+    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// With --key: also take packets without a code of authentication, as vehicles without the key and earlier programs send them.
+    #[arg(long, requires = "key")]
+    accept_unauthenticated: bool,
+    /// The number of this station: stations that share vehicles have different ones.
+    #[arg(long, default_value_t = 1, requires = "key", value_parser = clap::value_parser!(u8).range(1..))]
+    station: u8,
     /// Ask the vehicle for a self-test, with the first acknowledgement.
     #[arg(long, requires = "key")]
     self_test: bool,
@@ -104,41 +109,57 @@ enum Format {
 pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     if let Address::File(path) = &options.from {
         ensure!(path.is_file(), "{}: no such file", path.display());
-        ensure!(options.key.is_none(), "--key: a file takes no acknowledgements");
+        ensure!(!options.self_test, "--self-test: a file takes no commands");
     }
     let mavlink = matches!(options.from, Address::Mavlink(_));
     ensure!(!mavlink || options.framing == Framing::Plain, "--framing: MAVLink has its own frames, expected plain");
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
+    let (checksum, number) = (options.checksum, options.station);
     let key = options.key.as_deref().map(read_key).transpose()?;
-    let uplink = key.map(|key| Uplink::new(key, commands));
-    let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, options.checksum, uplink)?;
-    let format = link::Format { framing: options.framing, apid: options.apid, checksum: options.checksum };
+    let authentication = match key.clone() {
+        None => Authentication::Off,
+        Some(key) if options.accept_unauthenticated => Authentication::WherePresent(key),
+        Some(key) => Authentication::Required(key),
+    };
+    // A file is not answered.
+    let key = key.filter(|_| !matches!(options.from, Address::File(_)));
+    let uplink = key.map(|key| Uplink::new(Station { number, key, checksum }, commands));
+    let reception = Reception { checksum, authentication };
+    let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
+    let format = link::Format { framing: options.framing, apid: options.apid, checksum };
     let mut port = options.from.port(End::Ground, format);
     let stop = stop_flag()?;
     receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
-            Ok(packet) if !options.quiet => {
-                for caption in &packet.captions {
-                    let place = caption.position.map(wire::Position::degrees);
-                    let place = place.map_or(String::new(), |(north, east)| format!(" at {north:.5}, {east:.5}"));
-                    print(&format!("{sender} {}{place}: {}", caption.sequence, printable(&caption.text)))?;
-                }
-            }
+            Ok(Taken::Captions(packet)) if !options.quiet => show(sender, packet)?,
+            Ok(Taken::Message(message)) if !options.quiet => print(&format!("{sender} {message}"))?,
             Ok(_) => {}
             Err(lost) => tracing::warn!("{sender}: {lost}"),
         }
         Ok(())
     })?;
-    for sender in receiver.archive().senders()? {
-        for (first, last) in receiver.archive().gaps(&sender)? {
-            tracing::warn!("{sender}: {first} to {last} are missing");
+    for (sender, vehicle) in receiver.archive().senders()? {
+        let of = if vehicle > 0 { format!(" of vehicle {vehicle}") } else { String::new() };
+        for (first, last) in receiver.archive().gaps(&sender, vehicle)? {
+            tracing::warn!("{sender}: {first} to {last}{of} are missing");
         }
     }
     for (bundle, packets) in receiver.archive().missing_bundles()? {
         tracing::warn!("{packets} packets wait for bundle {bundle}: name it with --bundle");
     }
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Prints a line a caption.
+fn show(sender: &str, packet: &CaptionPacket) -> Result<()> {
+    for caption in &packet.captions {
+        let place = caption.position.map(wire::Position::degrees);
+        let place = place.map_or(String::new(), |(north, east)| format!(" at {north:.5}, {east:.5}"));
+        let outside = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
+        print(&format!("{sender} {}{place}{outside}: {}", caption.sequence, printable(&caption.text)))?;
+    }
+    Ok(())
 }
 
 /// Text as a terminal may have it: a spelled word holds any character, and a packet may be anybody's.

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Language, named_or_default};
+use cssa::trust::{Confidence, Reason};
 use cssa::{clock, files};
 use cssa_terminal::print;
-use cssa_wire::{self as wire, Checksum, DEFAULT_DECIMALS, MAX_SCORE, Packet};
-use ground::packet_file;
+use cssa_wire::{self as wire, CaptionPacket, Checksum, DEFAULT_DECIMALS};
+use ground::{Message, Taken, packet_file};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -37,13 +38,26 @@ pub(crate) struct EncodeOptions {
 struct Decoded<'a> {
     sequence: u32,
     time: u32,
+    vehicle: u16,
     bundle: String,
-    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<Reason>,
     priority: u8,
     repeat: bool,
     latitude: Option<f64>,
     longitude: Option<f64>,
     caption: &'a str,
+}
+
+/// A packet without captions, as `--json` prints it.
+#[derive(Serialize)]
+struct DecodedMessage<'a> {
+    kind: &'a str,
+    vehicle: u16,
+    bundle: String,
+    content: &'a serde_json::Value,
 }
 
 /// A packed sentence, as `ground encode` prints it.
@@ -55,7 +69,7 @@ struct Encoded<'a> {
     packet_hex: String,
 }
 
-/// Prints every packet's captions; damaged packets are reported, the others are decoded, and the command fails at the end.
+/// Prints every packet's captions, or what else it says; damaged packets are reported, the others are decoded, and the command fails at the end.
 pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
     let language = Language::read(&named_or_default(options.bundle.as_deref())?)?;
     let stream = packet_file::read(&options.file)?;
@@ -70,28 +84,45 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
                 continue;
             }
         };
-        for caption in packet.captions {
-            if !options.json {
-                print(&caption.text)?;
-                continue;
+        match packet {
+            Taken::Captions(packet) if options.json => show_captions(&packet)?,
+            Taken::Captions(packet) => packet.captions.iter().try_for_each(|caption| print(&caption.text))?,
+            Taken::Message(Message { kind, vehicle, bundle, content, .. }) if options.json => {
+                let bundle = format!("{bundle:04x}");
+                print(&serde_json::to_string(&DecodedMessage { kind, vehicle, bundle, content: &content })?)?;
             }
-            let place = caption.position.map(wire::Position::degrees);
-            print(&serde_json::to_string(&Decoded {
-                sequence: caption.sequence,
-                time: caption.time,
-                bundle: format!("{:04x}", packet.bundle),
-                score: f32::from(caption.score) / f32::from(MAX_SCORE),
-                priority: caption.priority,
-                repeat: caption.repeat,
-                latitude: place.map(|place| place.0),
-                longitude: place.map(|place| place.1),
-                caption: &caption.text,
-            })?)?;
+            Taken::Message(message) => print(&message.to_string())?,
         }
     }
     ensure!(total > 0, "{}: holds no packet, expected what edge caption --packets writes", options.file.display());
     ensure!(failures == 0, "{}: {failures} of {total} packets could not be decoded", options.file.display());
     Ok(())
+}
+
+/// Prints a JSON object a caption.
+fn show_captions(packet: &CaptionPacket) -> Result<()> {
+    for caption in &packet.captions {
+        let place = caption.position.map(wire::Position::degrees);
+        print(&serde_json::to_string(&Decoded {
+            sequence: caption.sequence,
+            time: caption.time,
+            vehicle: packet.vehicle,
+            bundle: format!("{:04x}", packet.bundle),
+            confidence: caption.confidence.map(thousandths),
+            outside: caption.outside,
+            priority: caption.priority,
+            repeat: caption.repeat,
+            latitude: place.map(|place| place.0),
+            longitude: place.map(|place| place.1),
+            caption: &caption.text,
+        })?)?;
+    }
+    Ok(())
+}
+
+/// 0 to 1, with three decimals.
+fn thousandths(confidence: Confidence) -> f64 {
+    f64::from(confidence.thousandths()) / 1000.0
 }
 
 /// Packs sentences and prints a JSON object for each.
@@ -106,17 +137,11 @@ pub(crate) fn encode(options: &EncodeOptions) -> Result<()> {
     for (n, line) in text.lines().enumerate() {
         let place = || format!("{}: line {}", options.file.display(), n + 1);
         let payload = wire::payload(line, &language.model).with_context(place)?;
-        let caption = wire::Caption {
-            sequence: n as u32,
-            time: clock::now(),
-            position: None,
-            score: MAX_SCORE,
-            priority: 0,
-            repeat: false,
-            text: line.into(),
-        };
-        let packet = Packet { bundle: language.id, decimals: DEFAULT_DECIMALS, captions: vec![caption] };
-        let packet = packet.encode(&language.model, Checksum::Crc32).with_context(place)?;
+        let caption =
+            wire::Caption { sequence: n as u32, time: clock::now(), text: line.into(), ..wire::Caption::default() };
+        let captions = vec![caption];
+        let packet = CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions };
+        let packet = packet.encode(&language.model, None, Checksum::Crc32).with_context(place)?;
         print(&serde_json::to_string(&Encoded {
             text: line,
             payload_bytes: payload.len(),

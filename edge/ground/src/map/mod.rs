@@ -1,6 +1,6 @@
 //! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
-use super::archive::{Archive, Archived};
+use super::archive::{Archive, Archived, ArchivedReport};
 use super::error::{Error, Result, chain};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -20,6 +20,8 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// Captions in an answer; the page asks again until there are none.
 const MAX_CAPTIONS: u32 = 2000;
+/// Reports in an answer, the newest.
+const MAX_REPORTS: u32 = 20;
 
 struct Map {
     archive: Mutex<Archive>,
@@ -41,6 +43,8 @@ struct Answer {
     captions: Vec<Archived>,
     /// The last one's row.
     last: i64,
+    /// Runs of frames outside, the newest first.
+    reports: Vec<ArchivedReport>,
 }
 
 /// Serves the archive at an address until `stop` is done; `ready` is told the address, whose port is a free one where it was 0: an
@@ -111,12 +115,14 @@ async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
 
 async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Result<Json<Answer>, StatusCode> {
     let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(|error| {
+    let failed = |error: Error| {
         tracing::error!("{}", chain(&error));
         StatusCode::INTERNAL_SERVER_ERROR
-    })?;
+    };
+    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(failed)?;
+    let reports = archive.reports(MAX_REPORTS).map_err(failed)?;
     let last = found.last().map_or(asked.after, |(row, _)| *row);
-    Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last }))
+    Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports }))
 }
 
 #[cfg(test)]

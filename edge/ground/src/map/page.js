@@ -59,14 +59,20 @@ function drawNow() {
     if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
     context.beginPath();
     context.arc(x, y, isChosen.has(caption) ? 8 : 4 + caption.priority, 0, 2 * Math.PI);
-    // From red (unsure) to green (sure), and violet for what matters most.
-    context.fillStyle = caption.priority > 1 ? "hsl(285 70% 55%)" : `hsl(${Math.round(120 * caption.score)} 70% 42%)`;
-    context.globalAlpha = 0.85;
+    context.fillStyle = colour(caption);
+    context.globalAlpha = caption.outside ? 0.5 : 0.85;
     context.fill();
     context.globalAlpha = 1;
     if (isChosen.has(caption)) { context.lineWidth = 2; context.strokeStyle = ink; context.stroke(); }
   }
   scaleBar(width, height, ink);
+}
+
+// Grey where the words mean nothing, violet for what matters most, from red (unsure) to green (sure), blue where nobody knows.
+function colour(caption) {
+  if (caption.outside) return "hsl(0 0% 50%)";
+  if (caption.priority > 1) return "hsl(285 70% 55%)";
+  return caption.confidence === undefined ? "hsl(210 60% 50%)" : `hsl(${Math.round(120 * caption.confidence)} 70% 42%)`;
 }
 
 function graticule(width, height, faint, ink) {
@@ -103,6 +109,9 @@ function element(tag, text) {
   return made;
 }
 
+// What is known of how far a caption can be believed.
+const trust = (caption) => [caption.confidence?.toFixed(2), caption.outside].filter((known) => known !== undefined);
+
 const readable = (time) => time.replace("T", " ").replace("Z", " UTC");
 
 function choose(found, move) {
@@ -111,9 +120,10 @@ function choose(found, move) {
   details.hidden = found.length === 0;
   details.replaceChildren();
   for (const caption of found) {
-    const rows = [["time", readable(caption.time)], ["score", caption.score.toFixed(2)], ["priority", caption.priority],
+    const rows = [["time", readable(caption.time)], ["confidence", caption.confidence?.toFixed(2) ?? "not known"],
+      ...(caption.outside ? [["outside", caption.outside]] : []), ["priority", caption.priority],
       ["place", caption.latitude === null ? "unknown" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
-      ["sender", caption.sender], ["number", caption.sequence], ["bundle", caption.bundle]];
+      ["sender", caption.sender], ["vehicle", caption.vehicle || "not given"], ["number", caption.sequence], ["bundle", caption.bundle]];
     const table = element("dl");
     for (const [name, value] of rows) table.append(element("dt", name), element("dd", String(value)));
     details.append(element("h2", caption.caption), table);
@@ -129,23 +139,32 @@ function filter() {
   const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
   // The fields are in UTC, as all times of captions.
   const time = (id) => (byId(id).value ? Date.parse(`${byId(id).value}Z`) : NaN);
-  const [from, to, least] = [time("from"), time("to"), Number(byId("score").value)];
+  const [from, to, least] = [time("from"), time("to"), Number(byId("confidence").value)];
   byId("least").textContent = least.toFixed(2);
   shown = captions.filter((caption) =>
-    words.every((word) => caption.words.has(word)) && caption.score >= least - 1e-9 &&
+    words.every((word) => caption.words.has(word)) && (caption.confidence ?? 0) >= least - 1e-9 &&
     !(caption.at < from) && !(caption.at > to));
   byId("count").textContent = `${shown.length} of ${captions.length} captions`;
   const newest = shown.slice(-MOST_LISTED).reverse();
   byId("list").replaceChildren(...newest.map((caption) => {
     const button = element("button", caption.caption), item = element("li");
     button.type = "button";
-    button.append(element("small", `${readable(caption.time)} · ${caption.score.toFixed(2)} · ${caption.sender}`));
+    button.append(element("small", [readable(caption.time), ...trust(caption), caption.sender].join(" · ")));
+    if (caption.outside) button.className = "outside";
     button.addEventListener("click", () => choose([caption], true));
     item.append(button);
     return item;
   }));
   const left = new Set(shown);
   if (chosen.some((caption) => !left.has(caption))) choose(chosen.filter((caption) => left.has(caption)), false);
+}
+
+function showReports(reports) {
+  byId("reports").replaceChildren(...reports.map((report) => {
+    const item = element("li", `${report.frames} frames outside: ${report.reason}`);
+    item.append(element("small", [`since ${readable(report.since)}`, report.sender].join(" · ")));
+    return item;
+  }));
 }
 
 function pick(x, y) {
@@ -209,7 +228,8 @@ async function update() {
     for (;;) {
       const answer = await fetch(`captions?after=${last}`);
       if (!answer.ok) throw new Error(`${answer.status}`);
-      const { captions: fresh, last: newLast } = await answer.json();
+      const { captions: fresh, last: newLast, reports } = await answer.json();
+      showReports(reports);
       if (fresh.length === 0) break;
       for (const caption of fresh) {
         caption.at = Date.parse(caption.time);

@@ -1,15 +1,23 @@
 //! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
 
-use super::error::{Error, Result};
-use super::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
-use chrono::{DateTime, SecondsFormat, Utc};
-use cssa_wire::{Caption, MAX_SCORE, Packet};
+mod messages;
+mod migration;
+
+pub use messages::{ArchivedMessage, ArchivedReport};
+
+use crate::error::{Error, Result};
+use crate::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
+use crate::message::utc;
+use cssa::trust::Reason;
+use cssa_wire::{Caption, CaptionPacket};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// The columns of [`Archived`], in its order.
-const FIELDS: &str = "c.sender, c.sequence, c.time, c.caption, c.score, c.priority, c.bundle, c.latitude, c.longitude";
+const FIELDS: &str =
+    "c.sender, c.vehicle, c.sequence, c.time, c.caption, c.confidence, c.outside, c.priority, c.bundle,
+     c.latitude, c.longitude";
 
 /// An open archive.
 #[derive(Debug)]
@@ -23,14 +31,20 @@ pub struct Archive {
 pub struct Archived {
     /// Where its packet came from.
     pub sender: String,
+    /// Who sent it; 0: not given.
+    pub vehicle: u16,
     /// Its number.
     pub sequence: u32,
     /// When the image was taken, UTC, as RFC 3339 has it.
     pub time: String,
     /// Its words.
     pub caption: String,
-    /// 0 to 1.
-    pub score: f64,
+    /// Probability that it names nothing that is not there, 0 to 1; absent where its bundle has no statistics for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// The name of the reason why its image is none that the model knows; absent where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
     /// 0 to 3.
     pub priority: u8,
     /// The bundle that made it, in hexadecimal.
@@ -59,7 +73,7 @@ impl Archive {
             Content::Nothing => {
                 make(&mut database).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
             }
-            Content::Archive => {}
+            Content::Archive => migration::migrate(&mut database).map_err(refused)?,
             Content::Earlier => return Err(Error::EarlierArchive(path.into())),
             Content::Other => return Err(Error::NoArchive(path.into())),
         }
@@ -68,29 +82,31 @@ impl Archive {
     }
 
     /// Keeps the captions of a packet; those that are there already are counted.
-    pub fn keep(&mut self, sender: &str, packet: &Packet) -> Result<Kept> {
+    pub fn keep(&mut self, sender: &str, packet: &CaptionPacket) -> Result<Kept> {
         let refused = |cause| Error::Archive { archive: self.path.clone(), cause };
         let keeping = self.database.transaction().map_err(refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
-            let (time, received) = (utc(i64::from(caption.time)), utc(i64::from(cssa::clock::now())));
+            let time = utc(caption.time);
             let place = caption.position.map(cssa_wire::Position::degrees);
-            let Caption { sequence, score, priority, text, .. } = caption;
+            let Caption { sequence, confidence, outside, priority, text, .. } = caption;
             let inserted = keeping.execute(
-                "INSERT INTO captions (geom, sender, sequence, time, caption, score, priority, bundle, latitude, longitude, received)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+                "INSERT INTO captions (geom, sender, vehicle, sequence, time, caption, confidence, outside, priority, bundle, latitude,
+                 longitude, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
                 params![
                     place.map(|(latitude, longitude)| point(latitude, longitude)),
                     sender,
+                    packet.vehicle,
                     sequence,
                     time,
                     text,
-                    f64::from(*score) / f64::from(MAX_SCORE),
+                    confidence.map(|confidence| f64::from(confidence.thousandths()) / 1000.0),
+                    outside.map(Reason::name),
                     priority,
                     format!("{:04x}", packet.bundle),
                     place.map(|place| place.0),
                     place.map(|place| place.1),
-                    received,
+                    now(),
                 ],
             );
             if inserted.map_err(refused)? == 1 {
@@ -120,10 +136,9 @@ impl Archive {
 
     /// Keeps a packet whose bundle is not here, for later, while there are fewer than 100,000 of them. Gives whether it is new.
     pub fn keep_undecoded(&mut self, sender: &str, bundle: u16, packet: &[u8]) -> Result<bool> {
-        let received = utc(i64::from(cssa::clock::now()));
         let insert = "INSERT INTO undecoded (sender, bundle, packet, received) SELECT ?1, ?2, ?3, ?4
              WHERE (SELECT count(*) FROM undecoded) < 100000 ON CONFLICT DO NOTHING";
-        let inserted = self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, received]);
+        let inserted = self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, now()]);
         Ok(inserted.map_err(self.refused())? == 1)
     }
 
@@ -162,35 +177,36 @@ impl Archive {
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
     pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
-        self.rows(&sql, params![after, most], |row| Ok((row.get(9)?, archived(row)?)))
+        self.rows(&sql, params![after, most], |row| Ok((row.get(11)?, archived(row)?)))
     }
 
-    /// The numbers of a sender's captions that are missing between the first and the last that came, as ranges.
-    pub fn gaps(&self, sender: &str) -> Result<Vec<(u32, u32)>> {
+    /// The numbers of a vehicle's captions that are missing between the first and the last that came from a sender, as ranges.
+    pub fn gaps(&self, sender: &str, vehicle: u16) -> Result<Vec<(u32, u32)>> {
         let asked = "SELECT previous + 1, sequence - 1 FROM
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
-              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1))
+              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1 AND vehicle = ?2))
              WHERE sequence > previous + 1";
-        self.rows(asked, [sender], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.rows(asked, params![sender, vehicle], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// The first counter of a command that never was.
-    pub(super) fn counter(&self) -> Result<u64> {
-        let asked = "SELECT max(reserved) FROM ground_counter";
-        let kept = self.database.query_row(asked, [], |row| row.get::<_, Option<i64>>(0)).map_err(self.refused())?;
-        Ok(kept.unwrap_or(0) as u64)
+    /// The first counter of a station that never was.
+    pub(super) fn counter(&self, station: u8) -> Result<u32> {
+        let asked = "SELECT max(reserved) FROM ground_stations WHERE station = ?1";
+        let kept = self.database.query_row(asked, [station], |row| row.get::<_, Option<u32>>(0));
+        Ok(kept.map_err(self.refused())?.unwrap_or(0))
     }
 
-    /// Counters below `reserved` may have been.
-    pub(super) fn reserve_counters(&mut self, reserved: u64) -> Result<()> {
-        let keep =
-            "INSERT INTO ground_counter (id, reserved) VALUES (0, ?1) ON CONFLICT (id) DO UPDATE SET reserved = ?1";
-        self.database.execute(keep, [reserved as i64]).map(drop).map_err(self.refused())
+    /// Counters of a station below `reserved` may have been.
+    pub(super) fn reserve_counters(&mut self, station: u8, reserved: u32) -> Result<()> {
+        let keep = "INSERT INTO ground_stations (station, reserved) VALUES (?1, ?2)
+             ON CONFLICT (station) DO UPDATE SET reserved = ?2";
+        self.database.execute(keep, params![station, reserved]).map(drop).map_err(self.refused())
     }
 
-    /// Everybody who sent something that was decoded.
-    pub fn senders(&self) -> Result<Vec<String>> {
-        self.rows("SELECT DISTINCT sender FROM captions ORDER BY sender", [], |row| row.get(0))
+    /// Everybody who sent captions that were decoded, with the vehicles whose they are.
+    pub fn senders(&self) -> Result<Vec<(String, u16)>> {
+        let asked = "SELECT DISTINCT sender, vehicle FROM captions ORDER BY sender, vehicle";
+        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// How often a caption came.
@@ -264,38 +280,43 @@ fn configure(database: &Connection) -> rusqlite::Result<()> {
 fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
     Ok(Archived {
         sender: row.get(0)?,
-        sequence: row.get(1)?,
-        time: row.get(2)?,
-        caption: row.get(3)?,
-        score: row.get(4)?,
-        priority: row.get(5)?,
-        bundle: row.get(6)?,
-        latitude: row.get(7)?,
-        longitude: row.get(8)?,
+        vehicle: row.get(1)?,
+        sequence: row.get(2)?,
+        time: row.get(3)?,
+        caption: row.get(4)?,
+        confidence: row.get(5)?,
+        outside: row.get(6)?,
+        priority: row.get(7)?,
+        bundle: row.get(8)?,
+        latitude: row.get(9)?,
+        longitude: row.get(10)?,
     })
 }
 
-fn utc(seconds: i64) -> String {
-    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
+/// When this is.
+fn now() -> String {
+    utc(cssa::clock::now())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Result;
+    use cssa::trust::Confidence;
     use cssa_wire::Position;
 
-    fn packet(sequences: &[u32], text: &str) -> Packet {
+    fn packet(sequences: &[u32], text: &str) -> CaptionPacket {
         let caption = |&sequence: &u32| Caption {
             sequence,
             time: 1_763_928_000,
             position: Position::new(48.25, 16.5),
-            score: 31,
+            confidence: Confidence::from_thousandths(903),
+            outside: (sequence == 7).then_some(Reason::Foggy),
             priority: 1,
             repeat: false,
             text: text.into(),
         };
-        Packet { bundle: 0xbeef, decimals: 5, captions: sequences.iter().map(caption).collect() }
+        CaptionPacket { vehicle: 12, bundle: 0xbeef, decimals: 5, captions: sequences.iter().map(caption).collect() }
     }
 
     #[test]
@@ -309,15 +330,17 @@ mod tests {
         // Another vehicle's, perhaps: the number alone says nothing.
         assert_eq!(archive.keep("uav", &packet(&[4], "a playground"))?, Kept { new: 1, again: 0 });
         assert_eq!(archive.keep("satellite", &packet(&[4], "a river"))?, Kept { new: 1, again: 0 });
-        assert_eq!((archive.gaps("uav")?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
+        assert_eq!((archive.gaps("uav", 12)?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
         drop(archive);
         let mut archive = Archive::open(&path)?;
-        assert_eq!(archive.senders()?, ["satellite", "uav"]);
+        assert_eq!(archive.senders()?, [("satellite".to_owned(), 12), ("uav".to_owned(), 12)]);
         let found = |words: &str| archive.captions(Some(words)).map(|found| found.len());
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
         assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));
         let first = &archive.captions(Some("bridge"))?[0];
-        assert_eq!((first.time.as_str(), first.latitude, first.score), ("2025-11-23T20:00:00Z", Some(48.25), 1.0));
+        assert_eq!((first.time.as_str(), first.latitude), ("2025-11-23T20:00:00Z", Some(48.25)));
+        assert_eq!((first.vehicle, first.confidence, &first.outside), (12, Some(0.903), &None));
+        assert_eq!(archive.captions(Some("airport"))?[0].outside.as_deref(), Some("foggy"));
         assert!(archive.keep_undecoded("uav", 7, b"packet")? && !archive.keep_undecoded("uav", 7, b"packet")?);
         assert_eq!(archive.missing_bundles()?, [("0007".to_owned(), 1)]);
         assert_eq!(archive.undecoded(7)?, [("uav".to_owned(), b"packet".to_vec())]);

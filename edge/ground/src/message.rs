@@ -1,0 +1,119 @@
+//! What a packet brought: captions, or a message of another kind.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use cssa_wire::{
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, Housekeeping, PicturePart, Report, UNSUPPORTED,
+};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// A packet that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// Captions.
+    Captions(CaptionPacket),
+    /// Anything else.
+    Message(Message),
+}
+
+/// A packet without captions. Its text is a line for a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// Who sent it; 0: not given.
+    pub vehicle: u16,
+    /// The bundle at work.
+    pub bundle: u16,
+    /// `housekeeping`, `picture_part`, `answer` or `report`.
+    pub kind: &'static str,
+    /// What it says.
+    pub content: Value,
+    /// The report that it is, where it is one.
+    pub report: Option<Report>,
+    said: String,
+}
+
+impl Message {
+    /// The message of a packet; nothing where it holds captions.
+    #[must_use]
+    pub fn of(packet: &DownPacket<'_>) -> Option<Self> {
+        let (kind, content, said) = match packet.body {
+            Down::Captions(_) => return None,
+            Down::Housekeeping(housekeeping) => ("housekeeping", json!(housekeeping), state(&housekeeping)),
+            Down::PicturePart(part) => picture_part(&part),
+            Down::Answer(answer) => ("answer", json!(answer), outcome(&answer)),
+            Down::Report(report) => run(&report),
+        };
+        let report = if let Down::Report(report) = packet.body { Some(report) } else { None };
+        Some(Self { vehicle: packet.vehicle, bundle: packet.bundle, kind, content, report, said })
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.said)
+    }
+}
+
+fn state(found: &Housekeeping) -> String {
+    let Housekeeping { sequence, uptime, frames, queued, waiting, fault, .. } = found;
+    format!("status {sequence}: up {uptime} s, {frames} frames, {queued} queued, {waiting} waiting, last fault {fault}")
+}
+
+fn picture_part(found: &PicturePart<'_>) -> (&'static str, Value, String) {
+    let PicturePart { ask, part, parts, crc, bytes } = *found;
+    let content = json!({"ask": ask, "part": part, "parts": parts, "crc": crc, "bytes": bytes.len()});
+    ("picture_part", content, format!("picture {ask}: part {} of {parts}, {} bytes", part + 1, bytes.len()))
+}
+
+fn outcome(found: &Answer<'_>) -> String {
+    let Answer { station, counter, result, .. } = *found;
+    let result = match result {
+        CommandResult::Done => "done".to_owned(),
+        CommandResult::Refused(UNSUPPORTED) => "refused: this program does not do that".to_owned(),
+        CommandResult::Refused(reason) => format!("refused for reason {reason}"),
+        CommandResult::NotKept => "not kept".to_owned(),
+    };
+    format!("answer to number {counter} of station {station}: {result}")
+}
+
+fn run(found: &Report) -> (&'static str, Value, String) {
+    let Report { sequence, since, frames, .. } = *found;
+    let (reason, since) = (reason_of(found), utc(since));
+    let said = format!("report {sequence}: {frames} frames outside since {since}: {reason}");
+    ("report", json!({"sequence": sequence, "reason": reason, "since": since, "frames": frames}), said)
+}
+
+/// The name of a report's reason; every report that was taken has one.
+pub(crate) fn reason_of(report: &Report) -> &'static str {
+    report.outside().map_or("unknown", cssa::trust::Reason::name)
+}
+
+/// A time as RFC 3339 has it.
+pub(crate) fn utc(seconds: u32) -> String {
+    DateTime::<Utc>::from_timestamp(i64::from(seconds), 0)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa::trust::Reason;
+
+    #[test]
+    fn every_message_says_what_it_is() {
+        let of = |body| Message::of(&DownPacket { vehicle: 3, bundle: 0xbeef, body });
+        let said = |body| of(body).map(|message| message.to_string()).unwrap_or_default();
+        assert_eq!(of(Down::Captions(&[])), None);
+        let report = of(Down::Report(Report::of_run(4, Reason::Foggy, 1_763_928_000, 17)));
+        let report = report.map(|message| (message.content.to_string(), message.to_string())).unwrap_or_default();
+        assert_eq!(report.0, r#"{"frames":17,"reason":"foggy","sequence":4,"since":"2025-11-23T20:00:00Z"}"#);
+        assert_eq!(report.1, "report 4: 17 frames outside since 2025-11-23T20:00:00Z: foggy");
+        let answer = |result| said(Down::Answer(Answer { station: 1, counter: 9, result, value: &[] }));
+        assert_eq!(answer(CommandResult::NotKept), "answer to number 9 of station 1: not kept");
+        assert!(answer(CommandResult::Refused(7)).ends_with("refused for reason 7"));
+        let part = PicturePart { ask: 1, part: 0, parts: 2, crc: None, bytes: &[1, 2] };
+        assert_eq!(said(Down::PicturePart(part)), "picture 1: part 1 of 2, 2 bytes");
+        assert!(said(Down::Housekeeping(Housekeeping::default())).starts_with("status 0: up 0 s, 0 frames"));
+    }
+}
