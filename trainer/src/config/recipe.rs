@@ -35,6 +35,11 @@ impl Config {
                 Error::setting(format_args!("data.repeat.{name}"), repeat, "1 to 100")
             );
         }
+        for (name, replay) in &self.data.replay {
+            for (field, count) in [("images", replay.images), ("per_epoch", replay.per_epoch)] {
+                ensure!(count >= 1, Error::setting(format_args!("data.replay.{name}.{field}"), count, "1 or more"));
+            }
+        }
         ensure!(
             (0.0..0.9).contains(&self.network.dropout),
             Error::setting("network.dropout", self.network.dropout, "0 to below 0.9")
@@ -55,6 +60,8 @@ impl Config {
             ("rsic.weight_decay", rsic.weight_decay),
             ("rsic.average", rsic.average),
             ("rsic.label_smoothing", rsic.label_smoothing),
+            ("rsic.keep", rsic.keep),
+            ("rsic.pull", rsic.pull),
             ("scst.average", scst.average),
             ("scst.cross_entropy", scst.cross_entropy),
         ] {

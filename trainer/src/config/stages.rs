@@ -83,6 +83,12 @@ pub struct Rsic {
     pub weight_decay: f64,
     /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
     pub average: f64,
+    /// Share of the weights that the stage began with in those that are scored and kept, the rest being the trained ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub keep: f64,
+    /// L2.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pull: f64,
     /// Batches a step.
     pub accumulate: usize,
     /// Share of each target that goes to all words alike.
@@ -128,6 +134,10 @@ pub struct Scst {
     pub cross_entropy: f64,
 }
 
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 impl Default for Mccl {
     fn default() -> Self {
         Self {
@@ -158,6 +168,8 @@ impl Default for Rsic {
             clip: 5.0,
             weight_decay: 0.0,
             average: 0.0,
+            keep: 0.0,
+            pull: 0.0,
             accumulate: 1,
             label_smoothing: 0.0,
             patience: 0,

@@ -30,6 +30,8 @@ pub struct Optimizer {
     first: Tensor,
     second: Tensor,
     average: Option<Tensor>,
+    /// The weights that the stage began with, where some of them are kept.
+    start: Option<Tensor>,
     gradient: Option<Tensor>,
     rate_factors: Tensor,
     decayed: Tensor,
@@ -69,6 +71,10 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Share that the averaged weights keep.
     pub average: f64,
+    /// Share of the first weights in those that [`Optimizer::with_average`] shows.
+    pub keep: f64,
+    /// Pull.
+    pub pull: f64,
     /// Factor of the learning rate for the backbone's tensors.
     pub backbone_rate: f64,
 }
@@ -77,7 +83,8 @@ impl Settings {
     /// A schedule of `total` steps of its own, without weight decay and averaging.
     pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
         let Network { width, backbone_rate, .. } = config.network;
-        Self { schedule, before: 0, total, width, clip, weight_decay: 0.0, average: 0.0, backbone_rate }
+        let (weight_decay, average, keep) = (0.0, 0.0, 0.0);
+        Self { schedule, before: 0, total, width, clip, weight_decay, average, keep, pull: 0.0, backbone_rate }
     }
 }
 
@@ -133,6 +140,7 @@ impl Optimizer {
             let decayed = constants(&|part| if part.tensor.dim() > 1 { settings.weight_decay } else { 0.0 });
             let (first, second) = (weights.zeros_like(), weights.zeros_like());
             let average = (settings.average > 0.0).then(|| weights.copy());
+            let start = (settings.keep > 0.0 || settings.pull > 0.0).then(|| weights.copy());
             Self {
                 step: 0,
                 settings,
@@ -142,6 +150,7 @@ impl Optimizer {
                 first,
                 second,
                 average,
+                start,
                 gradient: None,
                 rate_factors,
                 decayed,
@@ -192,6 +201,9 @@ impl Optimizer {
         if self.settings.weight_decay > 0.0 {
             let _ = direction.addcmul_(&self.decayed, &self.weights);
         }
+        if let (Some(start), true) = (&self.start, self.settings.pull > 0.0) {
+            let _ = direction.g_add_(&((&self.weights - start) * self.settings.pull));
+        }
         let _ = self.weights.addcmul_(&self.rate_factors, &direction.g_mul_scalar_(-rate));
         self.renew_operands();
         if let Some(average) = &mut self.average {
@@ -222,12 +234,21 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Runs `then` with the averaged weights in place, where averaging is on; the trained ones come back afterwards.
+    /// Runs `then` with the weights in place that are worth keeping: averaged where averaging is on, and mixed with the first ones
+    /// where some of these are kept. The trained ones come back afterwards.
     pub fn with_average<T>(&mut self, then: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(average) = &self.average else { return then() };
+        if self.average.is_none() && self.start.is_none() {
+            return then();
+        }
         let own = self.weights.copy();
         let mut weights = self.weights.shallow_clone();
-        tch::no_grad(|| weights.copy_(average));
+        tch::no_grad(|| {
+            let trained = self.average.as_ref().unwrap_or(&own);
+            match &self.start {
+                Some(start) => weights.copy_(&trained.lerp(start, self.settings.keep)),
+                None => weights.copy_(trained),
+            }
+        });
         self.renew_operands();
         let result = then();
         tch::no_grad(|| weights.copy_(&own));
@@ -235,7 +256,8 @@ impl Optimizer {
         result
     }
 
-    /// All that [`Optimizer::restore`] needs, by name: `weights.`, `first.`, `second.` and `average.` before each tensor's.
+    /// All that [`Optimizer::restore`] needs, by name: `weights.`, `first.`, `second.`, `average.` and `start.` before each
+    /// tensor's.
     pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
         let mut arrays = Vec::new();
         for (kind, all) in self.kinds() {
@@ -268,7 +290,8 @@ impl Optimizer {
 
     fn kinds(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let kinds = [("weights", &self.weights), ("first", &self.first), ("second", &self.second)];
-        kinds.into_iter().chain(self.average.as_ref().map(|average| ("average", average)))
+        let others = [("average", &self.average), ("start", &self.start)];
+        kinds.into_iter().chain(others.into_iter().filter_map(|(kind, all)| Some((kind, all.as_ref()?))))
     }
 }
 
@@ -318,6 +341,8 @@ mod tests {
             clip: 1.0,
             weight_decay: 0.0,
             average: 0.0,
+            keep: 0.0,
+            pull: 0.0,
             backbone_rate: 1.0,
         }
     }
