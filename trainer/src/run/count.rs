@@ -80,3 +80,43 @@ fn captions<'a>(datasets: impl IntoIterator<Item = &'a Dataset>) -> impl Iterato
     let images = datasets.into_iter().flat_map(|dataset| dataset.split(Split::Train));
     images.flat_map(|image| image.captions.iter().map(|caption| caption.to_lowercase()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Result;
+
+    fn dataset(name: &str, caption: &str) -> Dataset {
+        let image = |n: usize| Captioned {
+            filename: format!("{n}.png"),
+            path: format!("{n}.png").into(),
+            split: Split::Train,
+            captions: vec![caption.into()],
+            back_translations: Vec::new(),
+        };
+        Dataset { name: name.into(), images: (0..4).map(image).collect(), missing: 0 }
+    }
+
+    /// What a run has counted is counted once, whether its data are there, some of them or none.
+    #[test]
+    fn counts_go_on_where_a_run_has_counted() -> Result<()> {
+        let [one, other, new] =
+            [("one", "a road"), ("other", "a river near a road"), ("new", "a canal")].map(|(n, c)| dataset(n, c));
+        let mut run = Checkpoint::read(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/run")))?;
+        run.description.provenance.datasets = vec!["one".into(), "other".into()];
+        let vocabulary = run.vocabulary.clone();
+        let known = Counts::new(&[one.clone(), other.clone()], &vocabulary);
+        run.language_model = known.language_model;
+        run.document_frequencies = Some(known.document_frequencies.into());
+        let all = Counts::new(&[new.clone(), one.clone(), other.clone()], &vocabulary);
+        for old in [vec![], vec![one.clone()], vec![one, other]] {
+            let replayed: Vec<&str> = old.iter().map(|dataset| dataset.name.as_str()).collect();
+            let datasets = [vec![new.clone()], old.clone()].concat();
+            let counts = Counts::extended(&run, &replayed, &datasets, &vocabulary);
+            assert_eq!(counts.document_frequencies, all.document_frequencies, "{replayed:?}");
+            let words = ["road", "river", "canal"].map(|word| counts.language_model.id(word));
+            assert!(words.iter().all(|&word| word != cssa::language_model::UNKNOWN), "{replayed:?}");
+        }
+        Ok(())
+    }
+}

@@ -5,10 +5,9 @@
 //! flat tensors, however many layers there are, and nothing waits for the device. Where layers take their tensors as
 //! operands in bfloat16 those lie in a flat tensor too, and are made anew once a step.
 
-use crate::config::{Config, Network, Schedule};
+use super::schedule::{Settings, rate};
 use crate::error::{Error, Result, ensure};
 use crate::net::{Store, from_array, to_array};
-use crate::progress::Progress;
 use cssa::files::FileError;
 use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
@@ -51,55 +50,6 @@ impl Part {
     /// The tensor that gets the gradient.
     fn used(&self) -> &Tensor {
         self.operand.as_ref().unwrap_or(&self.tensor)
-    }
-}
-
-/// Constants of an optimizer.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Learning rate.
-    pub schedule: Schedule,
-    /// Steps that the schedule has done before this stage.
-    pub before: usize,
-    /// Steps of the whole schedule.
-    pub total: usize,
-    /// d, for Noam.
-    pub width: usize,
-    /// Largest norm of all gradients together.
-    pub clip: f64,
-    /// Decoupled decay of matrices.
-    pub weight_decay: f64,
-    /// Share that the averaged weights keep.
-    pub average: f64,
-    /// Share of the first weights in those that [`Optimizer::with_average`] shows.
-    pub keep: f64,
-    /// Pull.
-    pub pull: f64,
-    /// Factor of the learning rate for the backbone's tensors.
-    pub backbone_rate: f64,
-}
-
-impl Settings {
-    /// A schedule of `total` steps of its own, without weight decay and averaging.
-    pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
-        let Network { width, backbone_rate, .. } = config.network;
-        let (weight_decay, average, keep) = (0.0, 0.0, 0.0);
-        Self { schedule, before: 0, total, width, clip, weight_decay, average, keep, pull: 0.0, backbone_rate }
-    }
-}
-
-impl Settings {
-    /// Says so where the schedule never leaves its warm-up.
-    pub fn warn(&self, stage: &str, progress: &Progress) {
-        let (Schedule::Noam { warmup, .. } | Schedule::Cosine { warmup, .. }) = self.schedule;
-        if self.total > 0 && warmup > self.total {
-            progress.say(&format!(
-                "warning: {stage} warms up over {warmup} steps and has {}: its rate ends at {:.1e} of a peak of {:.1e}",
-                self.total,
-                rate(self, self.total),
-                rate(self, warmup)
-            ));
-        }
     }
 }
 
@@ -310,25 +260,10 @@ fn shaped(flat: &Tensor, part: &Part) -> Tensor {
     if part.tensor.dim() == 4 { view.permute([0, 3, 1, 2]) } else { view }
 }
 
-/// The learning rate of step `step` of the schedule, counted from 1.
-pub fn rate(settings: &Settings, step: usize) -> f64 {
-    let n = step as f64;
-    match settings.schedule {
-        Schedule::Noam { factor, warmup } => {
-            let warmup = warmup.max(1) as f64;
-            factor * (settings.width as f64).powf(-0.5) * n.powf(-0.5).min(n * warmup.powf(-1.5))
-        }
-        Schedule::Cosine { peak, warmup } if step <= warmup => peak * n / warmup.max(1) as f64,
-        Schedule::Cosine { peak, warmup } => {
-            let done = (step - warmup) as f64 / settings.total.saturating_sub(warmup).max(1) as f64;
-            peak * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Schedule};
     use anyhow::{Context, Result};
     use tch::Device;
 
@@ -345,21 +280,6 @@ mod tests {
             pull: 0.0,
             backbone_rate: 1.0,
         }
-    }
-
-    #[test]
-    fn noam_peaks_at_its_warmup() {
-        let s = settings(Schedule::Noam { factor: 1.0, warmup: 20_000 });
-        let peak = rate(&s, 20_000);
-        assert!((peak - 512f64.powf(-0.5) * 20_000f64.powf(-0.5)).abs() < 1e-12);
-        assert!(rate(&s, 19_000) < peak && rate(&s, 21_000) < peak);
-    }
-
-    #[test]
-    fn cosine_rises_and_falls_to_zero() {
-        let s = settings(Schedule::Cosine { peak: 2.0, warmup: 10 });
-        assert_eq!((rate(&s, 5), rate(&s, 10)), (1.0, 2.0));
-        assert!((rate(&s, 60) - 1.0).abs() < 1e-12 && rate(&s, 110).abs() < 1e-12);
     }
 
     fn store() -> Store {
@@ -399,6 +319,24 @@ mod tests {
         let average = optimizer.with_average(|| Ok(store.get("decoder.output.weight")?.copy()))?;
         let keep = 1.0 / 11.0;
         assert!((average - (&weight * keep + &expected * (1.0 - keep))).abs().max().double_value(&[]) < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn a_share_of_the_first_weights_is_kept() -> Result<()> {
+        let store = store();
+        let first = store.get("decoder.output.weight")?.copy();
+        let settings = Settings { keep: 0.75, ..settings(Schedule::Cosine { peak: 1e-1, warmup: 1 }) };
+        let mut optimizer = Optimizer::new(&store, settings, |_| true);
+        for _ in 0..3 {
+            optimizer.backward(&loss(&store)?);
+            optimizer.apply()?;
+        }
+        let trained = store.get("decoder.output.weight")?.copy();
+        let shown = optimizer.with_average(|| Ok(store.get("decoder.output.weight")?.copy()))?;
+        assert!((shown - (&first * 0.75 + &trained * 0.25)).abs().max().double_value(&[]) < 1e-6);
+        assert_eq!(store.get("decoder.output.weight")?, trained);
+        assert!(optimizer.arrays()?.iter().any(|(name, _)| name == "start.decoder.output.weight"));
         Ok(())
     }
 
