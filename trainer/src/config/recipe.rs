@@ -60,8 +60,6 @@ impl Config {
             ("rsic.weight_decay", rsic.weight_decay),
             ("rsic.average", rsic.average),
             ("rsic.label_smoothing", rsic.label_smoothing),
-            ("rsic.keep", rsic.keep),
-            ("rsic.pull", rsic.pull),
             ("scst.average", scst.average),
             ("scst.cross_entropy", scst.cross_entropy),
         ] {
@@ -88,6 +86,7 @@ impl Config {
         for (name, value) in [
             ("mccl.gamma_image", mccl.gamma_image),
             ("mccl.gamma_sentence", mccl.gamma_sentence),
+            ("rsic.pull", rsic.pull),
             ("rsic.scene_weight", rsic.scene_weight),
         ] {
             ensure!(value.is_finite() && value >= 0.0, Error::setting(name, value, "0 or more"));

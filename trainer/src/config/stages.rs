@@ -83,10 +83,8 @@ pub struct Rsic {
     pub weight_decay: f64,
     /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
     pub average: f64,
-    /// Share of the weights that the stage began with in those that are scored and kept, the rest being the trained ones.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub keep: f64,
-    /// L2.
+    /// Decoupled pull of all weights toward those that the stage began with (L2-SP; Li et al. 2018): without it they are as free as
+    /// the gradients take them; 100 holds each about a hundredth from where it was. 0 turns it off.
     #[serde(skip_serializing_if = "is_zero")]
     pub pull: f64,
     /// Batches a step.
@@ -168,7 +166,6 @@ impl Default for Rsic {
             clip: 5.0,
             weight_decay: 0.0,
             average: 0.0,
-            keep: 0.0,
             pull: 0.0,
             accumulate: 1,
             label_smoothing: 0.0,

@@ -29,7 +29,7 @@ pub struct Optimizer {
     first: Tensor,
     second: Tensor,
     average: Option<Tensor>,
-    /// The weights that the stage began with, where some of them are kept.
+    /// The weights that the stage began with, where they pull.
     start: Option<Tensor>,
     gradient: Option<Tensor>,
     rate_factors: Tensor,
@@ -90,7 +90,7 @@ impl Optimizer {
             let decayed = constants(&|part| if part.tensor.dim() > 1 { settings.weight_decay } else { 0.0 });
             let (first, second) = (weights.zeros_like(), weights.zeros_like());
             let average = (settings.average > 0.0).then(|| weights.copy());
-            let start = (settings.keep > 0.0 || settings.pull > 0.0).then(|| weights.copy());
+            let start = (settings.pull > 0.0).then(|| weights.copy());
             Self {
                 step: 0,
                 settings,
@@ -151,7 +151,7 @@ impl Optimizer {
         if self.settings.weight_decay > 0.0 {
             let _ = direction.addcmul_(&self.decayed, &self.weights);
         }
-        if let (Some(start), true) = (&self.start, self.settings.pull > 0.0) {
+        if let Some(start) = &self.start {
             let _ = direction.g_add_(&((&self.weights - start) * self.settings.pull));
         }
         let _ = self.weights.addcmul_(&self.rate_factors, &direction.g_mul_scalar_(-rate));
@@ -184,21 +184,12 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Runs `then` with the weights in place that are worth keeping: averaged where averaging is on, and mixed with the first ones
-    /// where some of these are kept. The trained ones come back afterwards.
+    /// Runs `then` with the averaged weights in place, where averaging is on; the trained ones come back afterwards.
     pub fn with_average<T>(&mut self, then: impl FnOnce() -> Result<T>) -> Result<T> {
-        if self.average.is_none() && self.start.is_none() {
-            return then();
-        }
+        let Some(average) = &self.average else { return then() };
         let own = self.weights.copy();
         let mut weights = self.weights.shallow_clone();
-        tch::no_grad(|| {
-            let trained = self.average.as_ref().unwrap_or(&own);
-            match &self.start {
-                Some(start) => weights.copy_(&trained.lerp(start, self.settings.keep)),
-                None => weights.copy_(trained),
-            }
-        });
+        tch::no_grad(|| weights.copy_(average));
         self.renew_operands();
         let result = then();
         tch::no_grad(|| weights.copy_(&own));
@@ -276,7 +267,6 @@ mod tests {
             clip: 1.0,
             weight_decay: 0.0,
             average: 0.0,
-            keep: 0.0,
             pull: 0.0,
             backbone_rate: 1.0,
         }
@@ -323,20 +313,21 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_first_weights_is_kept() -> Result<()> {
-        let store = store();
-        let first = store.get("decoder.output.weight")?.copy();
-        let settings = Settings { keep: 0.75, ..settings(Schedule::Cosine { peak: 1e-1, warmup: 1 }) };
-        let mut optimizer = Optimizer::new(&store, settings, |_| true);
-        for _ in 0..3 {
-            optimizer.backward(&loss(&store)?);
-            optimizer.apply()?;
-        }
-        let trained = store.get("decoder.output.weight")?.copy();
-        let shown = optimizer.with_average(|| Ok(store.get("decoder.output.weight")?.copy()))?;
-        assert!((shown - (&first * 0.75 + &trained * 0.25)).abs().max().double_value(&[]) < 1e-6);
-        assert_eq!(store.get("decoder.output.weight")?, trained);
-        assert!(optimizer.arrays()?.iter().any(|(name, _)| name == "start.decoder.output.weight"));
+    fn weights_are_pulled_to_where_they_began() -> Result<()> {
+        let drift = |pull: f64| -> Result<f64> {
+            let store = store();
+            let first = store.get("decoder.output.weight")?.copy();
+            let schedule = Schedule::Cosine { peak: 1e-3, warmup: 1 };
+            let mut optimizer = Optimizer::new(&store, Settings { pull, ..settings(schedule) }, |_| true);
+            for _ in 0..60 {
+                optimizer.backward(&loss(&store)?);
+                optimizer.apply()?;
+            }
+            assert_eq!(optimizer.arrays()?.iter().any(|(name, _)| name.starts_with("start.")), pull > 0.0);
+            Ok((store.get("decoder.output.weight")? - first).abs().max().double_value(&[]))
+        };
+        let (free, pulled) = (drift(0.0)?, drift(100.0)?);
+        assert!(free > 0.02 && pulled < 0.012 && pulled > 0.002, "{free} {pulled}");
         Ok(())
     }
 

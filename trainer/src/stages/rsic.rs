@@ -58,7 +58,6 @@ pub fn run(
         before,
         weight_decay: settings.weight_decay,
         average: settings.average,
-        keep: settings.keep,
         pull: settings.pull,
         ..Settings::new(config, settings.schedule, settings.clip, before + epochs.steps(samples))
     };

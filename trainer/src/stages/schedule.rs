@@ -20,9 +20,7 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Share that the averaged weights keep.
     pub average: f64,
-    /// Share of the first weights in those that [`Optimizer::with_average`] shows.
-    pub keep: f64,
-    /// Pull.
+    /// Decoupled pull toward the first weights.
     pub pull: f64,
     /// Factor of the learning rate for the backbone's tensors.
     pub backbone_rate: f64,
@@ -32,8 +30,8 @@ impl Settings {
     /// A schedule of `total` steps of its own, without weight decay and averaging.
     pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
         let Network { width, backbone_rate, .. } = config.network;
-        let (weight_decay, average, keep) = (0.0, 0.0, 0.0);
-        Self { schedule, before: 0, total, width, clip, weight_decay, average, keep, pull: 0.0, backbone_rate }
+        let (weight_decay, average, pull) = (0.0, 0.0, 0.0);
+        Self { schedule, before: 0, total, width, clip, weight_decay, average, pull, backbone_rate }
     }
 }
 
