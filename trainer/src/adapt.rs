@@ -6,8 +6,15 @@
 //!
 //! What keeps what the run knew: where its old data are at hand, some of their images are shown again beside the new ones (rehearsal).
 //! Where they are not, all weights are pulled toward the run's (L2-SP; Li et al. 2018). On half of the drone's images, measured on the
-//! other half and on UCM-Captions test, that gave a higher CIDEr on both than mixing trained weights with the run's (WiSE-FT; Wortsman et
-//! al. 2022): README has the figures.
+//! other half, on UCM-Captions test and on RSICD val (CIDEr; the default run before has 0.072, 3.363 and 2.874):
+//!
+//! | without old data | drone | UCM | RSICD |
+//! |---|---|---|---|
+//! | nothing keeps it | 0.455 | 1.160 | 0.444 |
+//! | a pull of 40 | 0.388 | 2.638 | 0.926 |
+//! | a pull of 80 | 0.325 | 2.927 | 1.517 |
+//! | a fifth of the run's weights mixed in (WiSE-FT; Wortsman et al. 2022) | 0.398 | 2.230 | 1.156 |
+//! | three tenths mixed in | 0.263 | 2.641 | |
 
 use crate::config::{Config, Data, Mccl, Network, Replay, Rsic, Schedule};
 use crate::data::datasets::read_datasets;
@@ -27,7 +34,7 @@ use tch::Device;
 const POOL: usize = 4;
 
 /// How much the run's weights pull where no old data are shown.
-const PULL: f64 = 40.0;
+const PULL: f64 = 60.0;
 
 /// What is adapted to what.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Two-stage CSSA training and evaluation with libtorch (paper 3.4): the only crate that links it.
+//! Two-stage CSSA training, adaptation and evaluation with libtorch (paper 3.4): the only crate that links it.
 
 pub mod ablate;
 pub mod adapt;
