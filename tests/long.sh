@@ -7,7 +7,7 @@
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
-#   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (25 minutes)
+#   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
 cd "$(dirname "$0")/.."
