@@ -97,6 +97,15 @@ impl Vocabulary {
         Self::index(words)
     }
 
+    /// The same with the words and styles of `other` that it lacks after its own, in their order: no id changes.
+    #[must_use]
+    pub fn extended(&self, other: &Self) -> Self {
+        let new = other.words.iter().filter(|word| !self.ids.contains_key(*word));
+        let mut words: Vec<String> = self.words.iter().chain(new).cloned().collect();
+        words.truncate(MAX_SIZE);
+        Self::index(words)
+    }
+
     /// Whether there is a style.
     #[must_use]
     pub fn has_styles(&self) -> bool {
@@ -219,6 +228,15 @@ mod tests {
         assert_eq!(vocabulary.decode(&[TokenId(3), TokenId(4)]).as_deref(), Some("b a"));
         assert_eq!(vocabulary.decode(&[TokenId::END]), None);
         assert_eq!(vocabulary.decode(&[TokenId(5)]), None);
+    }
+
+    #[test]
+    fn an_extended_vocabulary_keeps_its_ids() {
+        let known = Vocabulary::build(["a b b"], 1).with_styles(["old"]);
+        let extended = known.extended(&Vocabulary::build(["d a c c"], 1).with_styles(["new", "old"]));
+        assert_eq!(extended.text(), known.text() + "<style:new>\nc\nd\n");
+        assert_eq!(extended.encode("b a"), known.encode("b a"));
+        assert_eq!(Vocabulary::parse(&extended.text()), Ok(extended));
     }
 
     #[test]

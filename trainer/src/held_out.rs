@@ -25,12 +25,13 @@ pub(crate) struct HeldOutImages<'a> {
 impl<'a> HeldOut<'a> {
     pub(crate) fn collect(
         source: &Source<'_>,
-        datasets: &'a [Dataset],
+        datasets: impl IntoIterator<Item = &'a Dataset>,
         split: Split,
         progress: &Progress,
     ) -> Result<Self> {
+        let datasets: Vec<&Dataset> = datasets.into_iter().collect();
         let mut held = Vec::new();
-        for dataset in datasets {
+        for dataset in &datasets {
             if dataset.missing > 0 {
                 progress.say(&format!("warning: {} lacks {} images of its description", dataset.name, dataset.missing));
             }

@@ -1,6 +1,7 @@
-//! Two-stage CSSA training and evaluation with libtorch (paper 3.4): the only crate that links it.
+//! Two-stage CSSA training, adaptation and evaluation with libtorch (paper 3.4): the only crate that links it.
 
 pub mod ablate;
+pub mod adapt;
 pub mod bench;
 pub mod caption;
 pub mod check;

@@ -20,6 +20,9 @@ struct Command {
 enum Action {
     /// Train all stages; started again with the same command, it goes on where it was stopped.
     Train(commands::training::TrainOptions),
+    /// Teach a finished run images and captions of your own, in minutes and without a recipe: new words, new scenes, and it keeps
+    /// what it knew.
+    Adapt(commands::adapt::AdaptOptions),
     /// Caption a split with a trained model and score it.
     Evaluate(commands::captions::EvaluateOptions),
     /// Caption images with a trained model: one JSON object an image, with the probability of its caption.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     let ended = match Command::parse().action {
         Action::Train(options) => done(commands::training::train(options)),
+        Action::Adapt(options) => done(commands::adapt::adapt(options)),
         Action::Evaluate(options) => done(commands::captions::evaluate(options)),
         Action::Caption(options) => done(commands::captions::caption(options)),
         Action::Tune(options) => done(commands::captions::tune(options)),

@@ -1,7 +1,7 @@
 //! Counting.
 
 use super::{END, FIRST_WORD, LanguageModel, Node, ORDER, PARTS, START};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -17,26 +17,58 @@ impl LanguageModel {
     /// The model of captions; words are what stands between spaces, a full stop at the end belongs to none.
     #[must_use]
     pub fn build(captions: impl IntoIterator<Item = String>) -> Self {
+        let nothing = Self { words: Vec::new(), ids: BTreeMap::new(), discounts: [[0; 3]; ORDER], nodes: Vec::new() };
+        nothing.extended(captions)
+    }
+
+    /// The model of the captions that it counts already and of more; its words keep their ids.
+    ///
+    /// The counts of up to three words are those of all captions together. Of four words, the model does not know any more what
+    /// followed three words that its captions had once: this count of one is lost, and where these four words come again, they
+    /// count as new ones.
+    #[must_use]
+    pub fn extended(&self, captions: impl IntoIterator<Item = String>) -> Self {
         let captions: Vec<String> = captions.into_iter().collect();
-        let words: Vec<Vec<&str>> = captions
+        let captions: Vec<Vec<&str>> = captions
             .iter()
             .map(|caption| plain(caption).split(' ').filter(|word| !word.is_empty()).collect())
             .collect();
-        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        for word in words.iter().flatten().filter(|word| word.len() <= usize::from(u8::MAX)) {
-            *seen.entry(word).or_default() += 1;
+        let mut new: BTreeMap<&str, usize> = BTreeMap::new();
+        let fits = |word: &&&str| word.len() <= usize::from(u8::MAX) && !self.ids.contains_key(**word);
+        for word in captions.iter().flatten().filter(fits) {
+            *new.entry(word).or_default() += 1;
         }
-        let mut ranked: Vec<(&str, usize)> = seen.into_iter().collect();
+        let mut ranked: Vec<(&str, usize)> = new.into_iter().collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        ranked.truncate(MAX_WORDS);
-        let words_by_id: Vec<String> = ranked.iter().map(|(word, _)| String::from(*word)).collect();
-        let ids = index(&words_by_id);
-        let counts = count(words.iter().map(|caption| {
-            caption.iter().map(|word| ids.get(*word).copied().unwrap_or(super::UNKNOWN)).collect::<Vec<u16>>()
-        }));
+        let ranked = ranked.iter().map(|(word, _)| String::from(*word));
+        let words: Vec<String> = self.words.iter().cloned().chain(ranked).take(MAX_WORDS).collect();
+        let ids = index(&words);
+        let known = self.counts();
+        let counts = count(
+            &known,
+            captions.iter().map(|caption| {
+                caption.iter().map(|word| ids.get(*word).copied().unwrap_or(super::UNKNOWN)).collect::<Vec<u16>>()
+            }),
+        );
         let discounts = core::array::from_fn(|order| discounts(&counts[order]));
         let nodes = tree(&counts);
-        Self { words: words_by_id, ids, discounts, nodes }
+        Self { words, ids, discounts, nodes }
+    }
+
+    /// The counts of the tree by length.
+    fn counts(&self) -> [Counts; ORDER] {
+        let mut counts: [Counts; ORDER] = core::array::from_fn(|_| Counts::new());
+        let mut left: Vec<(Vec<u16>, &Node)> = self.nodes.first().map(|root| (Vec::new(), root)).into_iter().collect();
+        while let Some((before, node)) = left.pop() {
+            for child in self.children(node) {
+                let gram = [before.as_slice(), &[child.word]].concat();
+                if child.count > 0 {
+                    counts[before.len()].insert(gram.clone(), child.count);
+                }
+                left.push((gram, child));
+            }
+        }
+        counts
     }
 }
 
@@ -50,31 +82,38 @@ pub(super) fn index(words: &[String]) -> BTreeMap<String, u16> {
     words.iter().zip(FIRST_WORD..).map(|(word, id)| (word.clone(), id)).collect()
 }
 
-/// Kneser–Ney's counts of n-grams of 1 to [`ORDER`] words; none of them has an unknown word.
-fn count(captions: impl Iterator<Item = Vec<u16>>) -> [Counts; ORDER] {
-    let mut counts: [Counts; ORDER] = core::array::from_fn(|_| Counts::new());
+/// Kneser–Ney's counts of n-grams of 1 to [`ORDER`] words, those of `captions` added to `known`; none of them has an unknown word.
+fn count(known: &[Counts; ORDER], captions: impl Iterator<Item = Vec<u16>>) -> [Counts; ORDER] {
+    let mut counts = known.clone();
+    let mut found: BTreeSet<Vec<u16>> = BTreeSet::new();
     for caption in captions {
         let mut padded = alloc::vec![START; ORDER - 1];
         padded.extend(caption);
         padded.push(END);
         for gram in padded.windows(ORDER) {
             *counts[ORDER - 1].entry(gram.into()).or_default() += 1;
+            found.insert(gram.into());
         }
     }
     for order in (0..ORDER - 1).rev() {
-        let longer: Vec<Vec<u16>> = counts[order + 1].keys().map(|gram| gram[1..].to_vec()).collect();
-        for gram in longer {
-            *counts[order].entry(gram).or_default() += 1;
+        for gram in found.iter().filter(|gram| !known[order + 1].contains_key(*gram)) {
+            *counts[order].entry(gram[1..].to_vec()).or_default() += 1;
         }
+        found = found.iter().map(|gram| gram[1..].to_vec()).collect();
     }
-    let known = |gram: &Vec<u16>| !gram.contains(&super::UNKNOWN);
     let mut seen: BTreeMap<Vec<u16>, u32> = BTreeMap::new();
     for (gram, count) in &counts[ORDER - 1] {
         *seen.entry(gram[..ORDER - 1].to_vec()).or_default() += count;
     }
+    // What followed a context that was seen once was not kept, but the context was.
+    let kept: BTreeSet<&[u16]> = known[ORDER - 1].keys().map(|gram| &gram[..ORDER - 1]).collect();
+    for context in known[ALWAYS_KEPT].keys().filter(|context| !kept.contains(context.as_slice())) {
+        *seen.entry(context.clone()).or_default() += 1;
+    }
     for (order, counts) in counts.iter_mut().enumerate() {
         counts.retain(|gram, _| {
-            known(gram) && (order <= ALWAYS_KEPT || seen.get(&gram[..order]).is_none_or(|&count| count > 1))
+            let is_kept = order <= ALWAYS_KEPT || seen.get(&gram[..order]).is_none_or(|&count| count > 1);
+            is_kept && !gram.contains(&super::UNKNOWN)
         });
     }
     counts
@@ -120,4 +159,47 @@ fn tree(counts: &[Counts; ORDER]) -> Vec<Node> {
         level = next;
     }
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::small;
+    use super::*;
+
+    /// What may follow, and how likely, in every context of a text: by words.
+    fn followers(model: &LanguageModel, text: &[&str]) -> Vec<Vec<(String, u32)>> {
+        let name = |word: u16| model.word(word).map_or_else(|| alloc::format!("{word}"), String::from);
+        let mut found = Vec::new();
+        for caption in text {
+            let mut before = alloc::vec![START; ORDER - 1];
+            for word in caption.split(' ') {
+                for context in model.contexts(&before) {
+                    let named = context.followers().map(|follower| (name(follower.word), follower.weight));
+                    let mut all: Vec<(String, u32)> = named.collect();
+                    all.sort();
+                    found.push(all);
+                }
+                before.push(model.id(word));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn more_captions_are_counted_on() {
+        let (old, new) = (["a big bridge", "a big river", "the river and a bridge"], ["a solar panel", "a big panel"]);
+        let text: Vec<&str> = old.into_iter().chain(new).collect();
+        // Each twice: no context is seen once, and nothing is lost.
+        let twice =
+            |captions: &[&str]| captions.iter().chain(captions).map(|&caption| caption.into()).collect::<Vec<String>>();
+        let (together, extended) =
+            (LanguageModel::build(twice(&text)), LanguageModel::build(twice(&old)).extended(twice(&new)));
+        assert_eq!(followers(&extended, &text), followers(&together, &text));
+        assert_eq!(extended.id("river"), LanguageModel::build(twice(&old)).id("river"));
+    }
+
+    #[test]
+    fn nothing_more_changes_nothing() {
+        assert_eq!(small().extended([]), small());
+    }
 }

@@ -41,7 +41,14 @@ impl DocumentFrequencies {
     /// Counts over images, each with its captions without start and end.
     #[must_use]
     pub fn count(images: impl IntoIterator<Item = Vec<Vec<TokenId>>>) -> Self {
-        let (mut counts, mut all): (BTreeMap<Ngram, u32>, u32) = (BTreeMap::new(), 0);
+        Self { images: 0, counts: Vec::new() }.extended(images)
+    }
+
+    /// The same with more images. What a single image had before is not known any more and counts from these alone.
+    #[must_use]
+    pub fn extended(&self, images: impl IntoIterator<Item = Vec<Vec<TokenId>>>) -> Self {
+        let mut counts: BTreeMap<Ngram, u32> = self.counts.iter().copied().collect();
+        let mut all = self.images;
         for captions in images {
             all += 1;
             let mut distinct = BTreeSet::new();
@@ -173,6 +180,18 @@ mod tests {
             assert!((found.idf(ngram(words)) - (3.0 / images).ln()).abs() < 1e-12, "{words:?}");
         }
         assert!(found.fits(7) && !found.fits(6));
+    }
+
+    #[test]
+    fn more_images_are_counted_on() {
+        let more = || [alloc::vec![caption(&[3, 4])], alloc::vec![caption(&[8, 9])], alloc::vec![caption(&[8])]];
+        let found = three_images().extended(more());
+        let ngram = |words: &[u32]| words.iter().fold(0, |all: Ngram, &word| (all << 32) | (Ngram::from(word) + 1));
+        // 9 was in one image before, which is not kept.
+        for (words, images) in [(&[3][..], 4.0_f64), (&[3, 4], 3.0), (&[8], 2.0), (&[9], 1.0)] {
+            assert!((found.idf(ngram(words)) - (6.0 / images).ln()).abs() < 1e-12, "{words:?}");
+        }
+        assert_eq!(DocumentFrequencies::count([]).extended(more()), DocumentFrequencies::count(more()));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `trainer check-data` and `trainer language-model`: what is in datasets.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cssa::dataset::{DevRule, Listing};
+use cssa::files::{self, FileError};
+use cssa::metrics::objects::ObjectGroups;
 use cssa_terminal::print;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use trainer::progress::Progress;
 use trainer::{check, run};
@@ -14,6 +16,10 @@ pub(crate) struct CheckDataOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
+    /// Your own table of objects instead of the built-in one (cssa/src/metrics/object_groups.txt): a line a kind of object, with the
+    /// words that name it, for example "shed sheds"; what follows # is a comment.
+    #[arg(long, value_name = "FILE")]
+    objects: Option<PathBuf>,
     /// One JSON object a dataset.
     #[arg(long)]
     json: bool,
@@ -32,17 +38,26 @@ pub(crate) struct LanguageModelOptions {
 
 /// Reports what is wrong with datasets; fails where something is.
 pub(crate) fn check_data(options: CheckDataOptions) -> Result<ExitCode> {
-    let CheckDataOptions { data, json } = options;
+    let CheckDataOptions { data, objects, json } = options;
+    let groups = objects.as_deref().map_or_else(|| Ok(ObjectGroups::default()), read_groups)?;
     let mut clean = true;
     for folder in &data {
         let bar = Progress
             .stage(format!("checking {}", folder.display()), Listing::read(folder, DevRule::default())?.entries.len());
-        let found = check::check(folder, |images| bar.advance(images))?;
+        let found = check::check(folder, &groups, |images| bar.advance(images))?;
         drop(bar);
         clean &= found.is_clean();
         print(&if json { serde_json::to_string(&found)? } else { found.text() })?;
     }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads a table of object groups.
+fn read_groups(path: &Path) -> Result<ObjectGroups> {
+    let groups = ObjectGroups::parse(&files::read_text(path, 1 << 20)?);
+    let expected = "has no object group, expected a line a kind of object with the words that name it";
+    ensure!(groups.count() > 0, FileError::content(path, expected));
+    Ok(groups)
 }
 
 /// Counts the train captions' n-grams for a run.

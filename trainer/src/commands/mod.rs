@@ -1,5 +1,6 @@
 //! What each command takes and does.
 
+pub(crate) mod adapt;
 pub(crate) mod bench;
 pub(crate) mod captions;
 pub(crate) mod data;

@@ -95,6 +95,24 @@ pub struct Data {
     pub styles: bool,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
+    /// Datasets that a run started from has learned already, by name: some of their images are shown again, so that they are not
+    /// forgotten. They take no part in choosing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replay: BTreeMap<String, Replay>,
+    /// Whether a run started from learns the words of these datasets that it lacks and counts their captions on; else its words
+    /// stay as they are, and the captions of these datasets alone are counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extend: bool,
+}
+
+/// How a dataset is shown again. Its images are shown as they are: one view is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// How many of its train images are used, spread evenly over its description.
+    pub images: usize,
+    /// How many of these an epoch shows, drawn anew each time.
+    pub per_epoch: usize,
 }
 
 impl Default for Config {
@@ -133,6 +151,26 @@ impl Default for Network {
     }
 }
 
+impl Network {
+    /// The network of a model that is there; what a model does not say is the default's.
+    pub fn of(model: &Model) -> Self {
+        Self {
+            backbone: model.backbone,
+            image_size: model.image_size,
+            width: model.width,
+            heads: model.heads,
+            feed_forward: model.feed_forward,
+            encoder_layers: model.encoder_layers,
+            decoder_layers: model.decoder_layers,
+            dgp_hidden: model.dgp.hidden,
+            decay: model.dgp.decay,
+            initial_s: model.dgp.initial_s,
+            contrast_width: model.contrast_width,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Data {
     fn default() -> Self {
         Self {
@@ -143,6 +181,8 @@ impl Default for Data {
             dev: DevRule::Blocks,
             styles: false,
             repeat: BTreeMap::new(),
+            replay: BTreeMap::new(),
+            extend: false,
         }
     }
 }

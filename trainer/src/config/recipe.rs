@@ -35,6 +35,11 @@ impl Config {
                 Error::setting(format_args!("data.repeat.{name}"), repeat, "1 to 100")
             );
         }
+        for (name, replay) in &self.data.replay {
+            for (field, count) in [("images", replay.images), ("per_epoch", replay.per_epoch)] {
+                ensure!(count >= 1, Error::setting(format_args!("data.replay.{name}.{field}"), count, "1 or more"));
+            }
+        }
         ensure!(
             (0.0..0.9).contains(&self.network.dropout),
             Error::setting("network.dropout", self.network.dropout, "0 to below 0.9")
@@ -81,6 +86,7 @@ impl Config {
         for (name, value) in [
             ("mccl.gamma_image", mccl.gamma_image),
             ("mccl.gamma_sentence", mccl.gamma_sentence),
+            ("rsic.pull", rsic.pull),
             ("rsic.scene_weight", rsic.scene_weight),
         ] {
             ensure!(value.is_finite() && value >= 0.0, Error::setting(name, value, "0 or more"));

@@ -83,6 +83,10 @@ pub struct Rsic {
     pub weight_decay: f64,
     /// Share of each step that the averaged weights keep of the past; 0 turns averaging off.
     pub average: f64,
+    /// Decoupled pull of all weights toward those that the stage began with (L2-SP; Li et al. 2018): without it they are as free as
+    /// the gradients take them; 100 holds each about a hundredth from where it was. 0 turns it off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pull: f64,
     /// Batches a step.
     pub accumulate: usize,
     /// Share of each target that goes to all words alike.
@@ -128,6 +132,10 @@ pub struct Scst {
     pub cross_entropy: f64,
 }
 
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 impl Default for Mccl {
     fn default() -> Self {
         Self {
@@ -158,6 +166,7 @@ impl Default for Rsic {
             clip: 5.0,
             weight_decay: 0.0,
             average: 0.0,
+            pull: 0.0,
             accumulate: 1,
             label_smoothing: 0.0,
             patience: 0,

@@ -209,11 +209,38 @@ fn pick(captions: &[(Vec<TokenId>, f32)], random: &mut Random) -> usize {
 mod tests {
     use super::*;
     use crate::data::rows::{Rows, Writer};
-    use crate::data::samples::{Cached, Caches};
+    use crate::data::samples::{Cached, Caches, Unit};
     use crate::net::FeatureShape;
     use anyhow::Result;
     use cssa::dataset::{Captioned, Dataset, Split};
     use std::collections::BTreeMap;
+
+    #[test]
+    fn an_epoch_draws_from_a_dataset_anew() {
+        let vocabulary = Vocabulary::build(["a b"], 1);
+        let dataset = |name: &str| {
+            let image = |n: usize| Captioned {
+                filename: format!("{n}.png"),
+                path: format!("{n}.png").into(),
+                split: Split::Train,
+                captions: vec!["a b".into()],
+                back_translations: Vec::new(),
+            };
+            Dataset { name: name.into(), images: (0..8).map(image).collect(), missing: 0 }
+        };
+        let caches = Caches { cached: Vec::new(), shape: FeatureShape { cells: 1, channels: 1 }, size: 8 };
+        let samples = Samples::new(&["own", "old"].map(dataset), caches, &vocabulary, 8, &BTreeMap::new());
+        assert_eq!(samples.epoch(Unit::Images, &mut Random::new(1)).len(), 16);
+        let samples = samples.with_drawn(BTreeMap::from([(1, 3)]));
+        let drawn = |seed| {
+            let mut shown: Vec<usize> =
+                samples.epoch(Unit::Images, &mut Random::new(seed)).iter().map(|entry| entry.image).collect();
+            shown.sort_unstable();
+            assert_eq!((&shown[..8], shown.len()), (&[0, 1, 2, 3, 4, 5, 6, 7][..], 11));
+            shown[8..].to_vec()
+        };
+        assert!((2..8).any(|seed| drawn(seed) != drawn(1)));
+    }
 
     #[test]
     fn images_and_sentences_are_the_same_with_twins_and_without() -> Result<()> {

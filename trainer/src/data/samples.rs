@@ -24,6 +24,8 @@ pub struct Samples {
     caches: Caches,
     /// The same on the device that trains, where there is room.
     resident: Option<Resident>,
+    /// How many entries of a dataset an epoch shows, drawn anew each time; all where it is not named.
+    drawn: BTreeMap<usize, usize>,
 }
 
 /// What is on disk for the images of a dataset.
@@ -167,11 +169,31 @@ impl Samples {
                 });
             }
         }
-        Self { images, scenes: scenes.len(), caches, resident: None }
+        Self { images, scenes: scenes.len(), caches, resident: None, drawn: BTreeMap::new() }
     }
 
-    /// What one epoch shows, each image or pair as often as its dataset is repeated.
-    pub fn epoch(&self, unit: Unit) -> Vec<Entry> {
+    /// The same with epochs that show only so many images or pairs of some datasets, by their place among all.
+    #[must_use]
+    pub fn with_drawn(self, drawn: BTreeMap<usize, usize>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// What one epoch shows, each image or pair as often as its dataset is repeated, or drawn from its dataset.
+    pub fn epoch(&self, unit: Unit, random: &mut Random) -> Vec<Entry> {
+        let entries = self.entries(unit);
+        let is_drawn = |entry: &Entry| self.drawn.contains_key(&self.images[entry.image].dataset);
+        let (drawn, mut shown): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_drawn);
+        for (dataset, &count) in &self.drawn {
+            let own = drawn.iter().filter(|entry| self.images[entry.image].dataset == *dataset);
+            let mut own: Vec<Entry> = own.copied().collect();
+            random.shuffle(&mut own);
+            shown.extend(own.into_iter().take(count));
+        }
+        shown
+    }
+
+    /// All images or pairs, each as often as its dataset is repeated.
+    fn entries(&self, unit: Unit) -> Vec<Entry> {
         let shown = |(image, sample): (usize, &Sample)| {
             let entries: Vec<Entry> = match unit {
                 Unit::Images => vec![Entry { image, caption: None }],

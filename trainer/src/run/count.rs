@@ -2,12 +2,12 @@
 
 use crate::data::datasets::read_datasets;
 use crate::error::Result;
-use cssa::checkpoint::{DESCRIPTION, DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
+use cssa::checkpoint::{Checkpoint, DESCRIPTION, DOCUMENT_FREQUENCIES, Description, LANGUAGE_MODEL};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
 use cssa::language_model::LanguageModel;
 use cssa::search::DocumentFrequencies;
-use cssa::vocabulary::Vocabulary;
+use cssa::vocabulary::{TokenId, Vocabulary};
 use std::path::{Path, PathBuf};
 
 /// Counts the train captions of the datasets in `folders` and writes the n-gram model and the document frequencies of a run.
@@ -17,9 +17,9 @@ pub fn count_captions(run: &Path, folders: &[PathBuf]) -> Result<Vec<(PathBuf, u
     let description = if run.join(DESCRIPTION).exists() { Some(Description::read(run)?) } else { None };
     let dev = description.as_ref().map_or(DevRule::Hash, |description| description.dev);
     let datasets = read_datasets(folders, dev)?;
-    let mut counted = vec![(run.join(LANGUAGE_MODEL), language_model(&datasets).to_bytes())];
+    let mut counted = vec![(run.join(LANGUAGE_MODEL), LanguageModel::build(captions(&datasets)).to_bytes())];
     if let Some(description) = description {
-        let frequencies = document_frequencies(&datasets, &description.vocabulary(run)?);
+        let frequencies = DocumentFrequencies::count(images(&datasets, &description.vocabulary(run)?));
         counted.push((run.join(DOCUMENT_FREQUENCIES), frequencies.to_bytes()));
     }
     let write = |(path, bytes): (PathBuf, Vec<u8>)| {
@@ -29,14 +29,94 @@ pub fn count_captions(run: &Path, folders: &[PathBuf]) -> Result<Vec<(PathBuf, u
     counted.into_iter().map(write).collect()
 }
 
-/// In how many train images' captions each n-gram occurs.
-pub(super) fn document_frequencies(datasets: &[Dataset], vocabulary: &Vocabulary) -> DocumentFrequencies {
-    let captions = |image: &Captioned| image.captions.iter().map(|caption| vocabulary.encode(caption)).collect();
-    DocumentFrequencies::count(datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).map(captions))
+/// What the train captions say, counted.
+pub(super) struct Counts {
+    /// The n-gram model that packs captions on the link.
+    pub(super) language_model: LanguageModel,
+    /// In how many train images' captions each n-gram occurs.
+    pub(super) document_frequencies: DocumentFrequencies,
 }
 
-/// The n-gram model that packs captions on the link.
-pub(super) fn language_model(datasets: &[Dataset]) -> LanguageModel {
-    let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
-    LanguageModel::build(images.flat_map(|image| image.captions.iter().map(|caption| caption.to_lowercase())))
+impl Counts {
+    /// Counts all datasets.
+    pub(super) fn new(datasets: &[Dataset], vocabulary: &Vocabulary) -> Self {
+        Self {
+            language_model: LanguageModel::build(captions(datasets)),
+            document_frequencies: DocumentFrequencies::count(images(datasets, vocabulary)),
+        }
+    }
+
+    /// Counts on where `run` has counted, whose words are the first of `vocabulary`: what it has counted is not counted again,
+    /// and where all of it is there, all is counted anew. Of a run without document frequencies there is nothing to go on from.
+    pub(super) fn extended(run: &Checkpoint, replayed: &[&str], datasets: &[Dataset], vocabulary: &Vocabulary) -> Self {
+        let known = &run.description.provenance.datasets;
+        let is_there = |name: &String| datasets.iter().any(|dataset| dataset.name == *name);
+        if known.iter().all(is_there) {
+            return Self::new(datasets, vocabulary);
+        }
+        let is_old = |dataset: &&Dataset| replayed.contains(&dataset.name.as_str()) && known.contains(&dataset.name);
+        let new = || datasets.iter().filter(move |dataset| !is_old(dataset));
+        Self {
+            language_model: run.language_model.extended(captions(new())),
+            document_frequencies: match &run.document_frequencies {
+                Some(frequencies) => frequencies.extended(images(new(), vocabulary)),
+                None => DocumentFrequencies::count(images(datasets, vocabulary)),
+            },
+        }
+    }
+}
+
+/// The train captions of each image as tokens.
+fn images<'a>(
+    datasets: impl IntoIterator<Item = &'a Dataset>,
+    vocabulary: &'a Vocabulary,
+) -> impl Iterator<Item = Vec<Vec<TokenId>>> {
+    let captions = |image: &Captioned| image.captions.iter().map(|caption| vocabulary.encode(caption)).collect();
+    datasets.into_iter().flat_map(|dataset| dataset.split(Split::Train)).map(captions)
+}
+
+/// The train captions as the link sends them.
+fn captions<'a>(datasets: impl IntoIterator<Item = &'a Dataset>) -> impl Iterator<Item = String> {
+    let images = datasets.into_iter().flat_map(|dataset| dataset.split(Split::Train));
+    images.flat_map(|image| image.captions.iter().map(|caption| caption.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Result;
+
+    fn dataset(name: &str, caption: &str) -> Dataset {
+        let image = |n: usize| Captioned {
+            filename: format!("{n}.png"),
+            path: format!("{n}.png").into(),
+            split: Split::Train,
+            captions: vec![caption.into()],
+            back_translations: Vec::new(),
+        };
+        Dataset { name: name.into(), images: (0..4).map(image).collect(), missing: 0 }
+    }
+
+    /// What a run has counted is counted once, whether its data are there, some of them or none.
+    #[test]
+    fn counts_go_on_where_a_run_has_counted() -> Result<()> {
+        let [one, other, new] =
+            [("one", "a road"), ("other", "a river near a road"), ("new", "a canal")].map(|(n, c)| dataset(n, c));
+        let mut run = Checkpoint::read(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/run")))?;
+        run.description.provenance.datasets = vec!["one".into(), "other".into()];
+        let vocabulary = run.vocabulary.clone();
+        let known = Counts::new(&[one.clone(), other.clone()], &vocabulary);
+        run.language_model = known.language_model;
+        run.document_frequencies = Some(known.document_frequencies.into());
+        let all = Counts::new(&[new.clone(), one.clone(), other.clone()], &vocabulary);
+        for old in [vec![], vec![one.clone()], vec![one, other]] {
+            let replayed: Vec<&str> = old.iter().map(|dataset| dataset.name.as_str()).collect();
+            let datasets = [vec![new.clone()], old.clone()].concat();
+            let counts = Counts::extended(&run, &replayed, &datasets, &vocabulary);
+            assert_eq!(counts.document_frequencies, all.document_frequencies, "{replayed:?}");
+            let words = ["road", "river", "canal"].map(|word| counts.language_model.id(word));
+            assert!(words.iter().all(|&word| word != cssa::language_model::UNKNOWN), "{replayed:?}");
+        }
+        Ok(())
+    }
 }

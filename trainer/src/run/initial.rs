@@ -1,5 +1,6 @@
 //! Vocabulary, model and weights that a run begins with.
 
+use super::extend::extended;
 use super::inputs;
 use super::places::{Places, Start};
 use crate::config::Config;
@@ -36,10 +37,9 @@ pub(super) fn initial_state(
     };
     match &places.start {
         Start::Backbone(weights) => {
-            let mut vocabulary = build_vocabulary(datasets, config.data.minimum_count);
-            if config.data.styles {
-                vocabulary = vocabulary.with_styles(datasets.iter().map(|dataset| dataset.name.as_str()));
-            }
+            let (fields, problem) = ("data.extend and data.replay", "need a run to start from, expected --from");
+            ensure!(!config.data.extend && config.data.replay.is_empty(), Error::Contradiction { fields, problem });
+            let vocabulary = build_vocabulary(config, datasets);
             let model = config.model(vocabulary.size());
             model.validate()?;
             let backbone_tensors = read_weights(&model, weights)?;
@@ -47,9 +47,14 @@ pub(super) fn initial_state(
             Ok(InitialState { vocabulary, model, backbone_tensors, earlier: None, provenance })
         }
         Start::Run(run) => {
-            let earlier = Checkpoint::read(run)?;
+            let mut earlier = Checkpoint::read(run)?;
+            if config.data.extend {
+                earlier = with_words_of(earlier, config, datasets, run, progress);
+            }
             progress.say(&unknown_words(datasets, &earlier.vocabulary, run));
-            if earlier.description.dev != config.data.dev {
+            let known = &earlier.description.provenance.datasets;
+            let any_known = datasets.iter().any(|dataset| known.contains(&dataset.name));
+            if earlier.description.dev != config.data.dev && any_known {
                 progress.say(&format!(
                     "warning: {} has dev {}, the recipe {}: its scores on dev may be of images that it has trained on",
                     run.display(),
@@ -118,7 +123,28 @@ fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> S
     )
 }
 
-fn build_vocabulary(datasets: &[Dataset], minimum: usize) -> Vocabulary {
-    let images = datasets.iter().flat_map(|dataset| dataset.split(Split::Train));
-    Vocabulary::build(images.flat_map(|image| &image.captions).map(String::as_str), minimum)
+/// A run with the words of the datasets that are not replayed.
+fn with_words_of(
+    run: Checkpoint,
+    config: &Config,
+    datasets: &[Dataset],
+    folder: &Path,
+    progress: &Progress,
+) -> Checkpoint {
+    let before = run.vocabulary.size();
+    let run = extended(run, &build_vocabulary(config, datasets));
+    let text = run.vocabulary.text();
+    let new: Vec<&str> = text.lines().skip(before).collect();
+    let examples =
+        if new.is_empty() { String::new() } else { format!(": {}, …", new[..new.len().min(5)].join(", ")) };
+    progress.say(&format!("{} is to learn {} new words{examples}", folder.display(), new.len()));
+    run
+}
+
+/// The words of the train captions, but for datasets that are replayed.
+fn build_vocabulary(config: &Config, datasets: &[Dataset]) -> Vocabulary {
+    let own = || datasets.iter().filter(|dataset| !config.data.replay.contains_key(&dataset.name));
+    let captions = own().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
+    let vocabulary = Vocabulary::build(captions.map(String::as_str), config.data.minimum_count);
+    if config.data.styles { vocabulary.with_styles(own().map(|dataset| dataset.name.as_str())) } else { vocabulary }
 }

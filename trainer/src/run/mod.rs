@@ -2,6 +2,7 @@
 
 mod count;
 mod evaluator;
+mod extend;
 mod initial;
 mod inputs;
 mod places;
@@ -17,40 +18,48 @@ use crate::data::samples::{Cached, Caches, Samples};
 use crate::data::text::Synonyms;
 use crate::error::{Error, Result, ensure};
 use crate::held_out::HeldOut;
-use crate::log::Log;
+use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
+use count::Counts;
 use cssa::checkpoint::{DESCRIPTION, Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
 use evaluator::Evaluator;
 use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
-/// Trains all stages; started again after a stop, it goes on where its state was last saved.
-pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<()> {
-    let datasets = read_datasets(&places.data, config.data.dev)?;
+/// Trains all stages; started again after a stop, it goes on where its state was last saved. Gives the epochs that were scored.
+pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<Vec<Epoch>> {
+    let mut datasets = read_datasets(&places.data, config.data.dev)?;
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
         let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
-    check_repeat(config, &datasets)?;
+    check_names(config, &datasets)?;
     let initial = initial_state(config, places, &datasets, progress)?;
     let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
     if inputs.synonyms_sha256.is_some() {
         progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }
     let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = initial;
+    let replayed: Vec<&str> = config.data.replay.keys().map(String::as_str).collect();
+    let counts = match &earlier {
+        Some(run) if config.data.extend => Counts::extended(run, &replayed, &datasets, &vocabulary),
+        _ => Counts::new(&datasets, &vocabulary),
+    };
+    datasets.iter_mut().for_each(|dataset| thin(config, dataset));
     let backbone = BackboneNet::new(&model, backbone_tensors, device)?;
     let mut backbone = backbone.with_precision(config.network.precision);
     let mut store = Store::new(&model, config.seed as i64, device).with_precision(config.network.precision);
@@ -64,15 +73,19 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
 
     let seed = config.data.view_seed.unwrap_or(config.seed);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
-    let cached = datasets.iter().map(|dataset| cache(&source, dataset, config.data.views, progress));
+    let is_own = |dataset: &&Dataset| !replayed.contains(&dataset.name.as_str());
+    let views = |dataset| if is_own(&dataset) { config.data.views } else { 1 };
+    let cached = datasets.iter().map(|dataset| cache(&source, dataset, views(dataset), progress));
     let cached = cached.collect::<Result<_>>()?;
     let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
     let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
-    let samples = samples.onto(device)?;
+    let samples = samples.with_drawn(drawn(config, &datasets)).onto(device)?;
     ensure!(!samples.images.is_empty(), Error::NoTrainImages);
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
-        DevRule::Blocks | DevRule::Hash => HeldOut::collect(&source, &datasets, Split::Dev, progress)?,
+        DevRule::Blocks | DevRule::Hash => {
+            HeldOut::collect(&source, datasets.iter().filter(is_own), Split::Dev, progress)?
+        }
     };
 
     if config.rsic.scene_weight > 0.0 && config.rsic.epochs > 0 {
@@ -111,8 +124,8 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
             search: config.search,
         },
         vocabulary,
-        language_model: count::language_model(&datasets),
-        document_frequencies: Arc::new(count::document_frequencies(&datasets, vocabulary)),
+        language_model: counts.language_model,
+        document_frequencies: Arc::new(counts.document_frequencies),
         store: &store,
         backbone: &backbone,
         golden: golden_images(&datasets),
@@ -131,7 +144,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         }
         scst::run(config, parts, context, |epoch, loss| evaluator.epoch("scst", epoch, loss, config.scst.patience))?;
     }
-    Ok(())
+    Ok(evaluator.epochs)
 }
 
 /// Keeps others from training a run for as long as the file is there; nothing where it keeps no state.
@@ -217,17 +230,36 @@ fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progre
     Ok(Cached { features: features.collect::<Result<_>>()?, pixels })
 }
 
-/// `data.repeat` must name datasets that are there.
-fn check_repeat(config: &Config, datasets: &[Dataset]) -> Result<()> {
+/// `data.repeat` and `data.replay` must name datasets that are there.
+fn check_names(config: &Config, datasets: &[Dataset]) -> Result<()> {
     let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
-    for name in config.data.repeat.keys() {
+    let repeat = config.data.repeat.keys().map(|name| ("data.repeat", name));
+    for (field, name) in repeat.chain(config.data.replay.keys().map(|name| ("data.replay", name))) {
         let expected = || format!("one of {}", names.join(", "));
-        ensure!(
-            names.contains(&name.as_str()),
-            Error::Unknown { field: "data.repeat", found: name.clone(), expected: expected() }
-        );
+        ensure!(names.contains(&name.as_str()), Error::Unknown { field, found: name.clone(), expected: expected() });
     }
     Ok(())
+}
+
+/// Leaves of a dataset that is replayed only the train images that are used.
+fn thin(config: &Config, dataset: &mut Dataset) {
+    let Some(replay) = config.data.replay.get(&dataset.name) else { return };
+    let (all, mut n) = (dataset.split(Split::Train).count(), 0);
+    let wanted = replay.images.min(all);
+    dataset.images.retain(|image| {
+        if image.split != Split::Train {
+            return true;
+        }
+        n += 1;
+        // Image n of 1 to `all` is the one in which a share of wanted / all completes the next whole one.
+        n * wanted / all > (n - 1) * wanted / all
+    });
+}
+
+/// How many images or pairs of each dataset an epoch shows that is replayed.
+fn drawn(config: &Config, datasets: &[Dataset]) -> BTreeMap<usize, usize> {
+    let count = |(n, dataset): (usize, &Dataset)| Some((n, config.data.replay.get(&dataset.name)?.per_epoch));
+    datasets.iter().enumerate().filter_map(count).collect()
 }
 
 /// The first held-out image of each of the first two datasets, with a caption.

@@ -61,7 +61,8 @@ impl Epochs {
 
     /// Steps of the whole stage.
     pub fn steps(&self, samples: &Samples) -> usize {
-        self.batches(samples.epoch(self.unit).len()).div_ceil(self.accumulate) * self.epochs
+        let entries = samples.epoch(self.unit, &mut Random::new(self.seed)).len();
+        self.batches(entries).div_ceil(self.accumulate) * self.epochs
     }
 
     /// Goes on from where the state says the stage stands. `make` prepares a batch in another thread; `loss` may draw random
@@ -78,8 +79,9 @@ impl Epochs {
         let mut position = state.resume(self.stage, optimizer)?;
         while position.epoch < self.epochs && !position.ended {
             let epoch = position.epoch as u64;
-            let mut order = batcher.samples.epoch(self.unit);
-            Random::keyed(&[self.seed, self.stream, epoch]).shuffle(&mut order);
+            let mut random = Random::keyed(&[self.seed, self.stream, epoch]);
+            let mut order = batcher.samples.epoch(self.unit, &mut random);
+            random.shuffle(&mut order);
             let count = self.batches(order.len());
             let batches: Vec<&[Entry]> = order.chunks(self.batch.min(order.len()).max(1)).take(count).collect();
             let name = format!("{} epoch {}/{}", self.stage, epoch + 1, self.epochs);

@@ -3,7 +3,8 @@
 //! L_mccl = L_cl(f, T) + γi · L_cl(f, f′) + γs · L_cl(T, T′)
 
 use super::epochs::{Epochs, TrainContext};
-use super::optimizer::{Optimizer, Settings};
+use super::optimizer::Optimizer;
+use super::schedule::Settings;
 use crate::config::Config;
 use crate::data::batches::{MatchBatch, Sentences, Twins};
 use crate::error::Result;

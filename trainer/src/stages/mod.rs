@@ -6,5 +6,6 @@ pub mod optimizer;
 pub mod recall;
 pub mod rewards;
 pub mod rsic;
+pub mod schedule;
 pub mod scst;
 pub mod state;

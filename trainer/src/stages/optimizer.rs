@@ -5,10 +5,9 @@
 //! flat tensors, however many layers there are, and nothing waits for the device. Where layers take their tensors as
 //! operands in bfloat16 those lie in a flat tensor too, and are made anew once a step.
 
-use crate::config::{Config, Network, Schedule};
+use super::schedule::{Settings, rate};
 use crate::error::{Error, Result, ensure};
 use crate::net::{Store, from_array, to_array};
-use crate::progress::Progress;
 use cssa::files::FileError;
 use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
@@ -30,6 +29,8 @@ pub struct Optimizer {
     first: Tensor,
     second: Tensor,
     average: Option<Tensor>,
+    /// The weights that the stage began with, where they pull.
+    start: Option<Tensor>,
     gradient: Option<Tensor>,
     rate_factors: Tensor,
     decayed: Tensor,
@@ -49,50 +50,6 @@ impl Part {
     /// The tensor that gets the gradient.
     fn used(&self) -> &Tensor {
         self.operand.as_ref().unwrap_or(&self.tensor)
-    }
-}
-
-/// Constants of an optimizer.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Learning rate.
-    pub schedule: Schedule,
-    /// Steps that the schedule has done before this stage.
-    pub before: usize,
-    /// Steps of the whole schedule.
-    pub total: usize,
-    /// d, for Noam.
-    pub width: usize,
-    /// Largest norm of all gradients together.
-    pub clip: f64,
-    /// Decoupled decay of matrices.
-    pub weight_decay: f64,
-    /// Share that the averaged weights keep.
-    pub average: f64,
-    /// Factor of the learning rate for the backbone's tensors.
-    pub backbone_rate: f64,
-}
-
-impl Settings {
-    /// A schedule of `total` steps of its own, without weight decay and averaging.
-    pub fn new(config: &Config, schedule: Schedule, clip: f64, total: usize) -> Self {
-        let Network { width, backbone_rate, .. } = config.network;
-        Self { schedule, before: 0, total, width, clip, weight_decay: 0.0, average: 0.0, backbone_rate }
-    }
-}
-
-impl Settings {
-    /// Says so where the schedule never leaves its warm-up.
-    pub fn warn(&self, stage: &str, progress: &Progress) {
-        let (Schedule::Noam { warmup, .. } | Schedule::Cosine { warmup, .. }) = self.schedule;
-        if self.total > 0 && warmup > self.total {
-            progress.say(&format!(
-                "warning: {stage} warms up over {warmup} steps and has {}: its rate ends at {:.1e} of a peak of {:.1e}",
-                self.total,
-                rate(self, self.total),
-                rate(self, warmup)
-            ));
-        }
     }
 }
 
@@ -133,6 +90,7 @@ impl Optimizer {
             let decayed = constants(&|part| if part.tensor.dim() > 1 { settings.weight_decay } else { 0.0 });
             let (first, second) = (weights.zeros_like(), weights.zeros_like());
             let average = (settings.average > 0.0).then(|| weights.copy());
+            let start = (settings.pull > 0.0).then(|| weights.copy());
             Self {
                 step: 0,
                 settings,
@@ -142,6 +100,7 @@ impl Optimizer {
                 first,
                 second,
                 average,
+                start,
                 gradient: None,
                 rate_factors,
                 decayed,
@@ -192,6 +151,9 @@ impl Optimizer {
         if self.settings.weight_decay > 0.0 {
             let _ = direction.addcmul_(&self.decayed, &self.weights);
         }
+        if let Some(start) = &self.start {
+            let _ = direction.g_add_(&((&self.weights - start) * self.settings.pull));
+        }
         let _ = self.weights.addcmul_(&self.rate_factors, &direction.g_mul_scalar_(-rate));
         self.renew_operands();
         if let Some(average) = &mut self.average {
@@ -235,7 +197,8 @@ impl Optimizer {
         result
     }
 
-    /// All that [`Optimizer::restore`] needs, by name: `weights.`, `first.`, `second.` and `average.` before each tensor's.
+    /// All that [`Optimizer::restore`] needs, by name: `weights.`, `first.`, `second.`, `average.` and `start.` before each
+    /// tensor's.
     pub fn arrays(&self) -> Result<Vec<(String, Array)>> {
         let mut arrays = Vec::new();
         for (kind, all) in self.kinds() {
@@ -268,7 +231,8 @@ impl Optimizer {
 
     fn kinds(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let kinds = [("weights", &self.weights), ("first", &self.first), ("second", &self.second)];
-        kinds.into_iter().chain(self.average.as_ref().map(|average| ("average", average)))
+        let others = [("average", &self.average), ("start", &self.start)];
+        kinds.into_iter().chain(others.into_iter().filter_map(|(kind, all)| Some((kind, all.as_ref()?))))
     }
 }
 
@@ -287,25 +251,10 @@ fn shaped(flat: &Tensor, part: &Part) -> Tensor {
     if part.tensor.dim() == 4 { view.permute([0, 3, 1, 2]) } else { view }
 }
 
-/// The learning rate of step `step` of the schedule, counted from 1.
-pub fn rate(settings: &Settings, step: usize) -> f64 {
-    let n = step as f64;
-    match settings.schedule {
-        Schedule::Noam { factor, warmup } => {
-            let warmup = warmup.max(1) as f64;
-            factor * (settings.width as f64).powf(-0.5) * n.powf(-0.5).min(n * warmup.powf(-1.5))
-        }
-        Schedule::Cosine { peak, warmup } if step <= warmup => peak * n / warmup.max(1) as f64,
-        Schedule::Cosine { peak, warmup } => {
-            let done = (step - warmup) as f64 / settings.total.saturating_sub(warmup).max(1) as f64;
-            peak * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Schedule};
     use anyhow::{Context, Result};
     use tch::Device;
 
@@ -318,23 +267,9 @@ mod tests {
             clip: 1.0,
             weight_decay: 0.0,
             average: 0.0,
+            pull: 0.0,
             backbone_rate: 1.0,
         }
-    }
-
-    #[test]
-    fn noam_peaks_at_its_warmup() {
-        let s = settings(Schedule::Noam { factor: 1.0, warmup: 20_000 });
-        let peak = rate(&s, 20_000);
-        assert!((peak - 512f64.powf(-0.5) * 20_000f64.powf(-0.5)).abs() < 1e-12);
-        assert!(rate(&s, 19_000) < peak && rate(&s, 21_000) < peak);
-    }
-
-    #[test]
-    fn cosine_rises_and_falls_to_zero() {
-        let s = settings(Schedule::Cosine { peak: 2.0, warmup: 10 });
-        assert_eq!((rate(&s, 5), rate(&s, 10)), (1.0, 2.0));
-        assert!((rate(&s, 60) - 1.0).abs() < 1e-12 && rate(&s, 110).abs() < 1e-12);
     }
 
     fn store() -> Store {
@@ -374,6 +309,25 @@ mod tests {
         let average = optimizer.with_average(|| Ok(store.get("decoder.output.weight")?.copy()))?;
         let keep = 1.0 / 11.0;
         assert!((average - (&weight * keep + &expected * (1.0 - keep))).abs().max().double_value(&[]) < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn weights_are_pulled_to_where_they_began() -> Result<()> {
+        let drift = |pull: f64| -> Result<f64> {
+            let store = store();
+            let first = store.get("decoder.output.weight")?.copy();
+            let schedule = Schedule::Cosine { peak: 1e-3, warmup: 1 };
+            let mut optimizer = Optimizer::new(&store, Settings { pull, ..settings(schedule) }, |_| true);
+            for _ in 0..60 {
+                optimizer.backward(&loss(&store)?);
+                optimizer.apply()?;
+            }
+            assert_eq!(optimizer.arrays()?.iter().any(|(name, _)| name.starts_with("start.")), pull > 0.0);
+            Ok((store.get("decoder.output.weight")? - first).abs().max().double_value(&[]))
+        };
+        let (free, pulled) = (drift(0.0)?, drift(100.0)?);
+        assert!(free > 0.02 && pulled < 0.012 && pulled > 0.002, "{free} {pulled}");
         Ok(())
     }
 

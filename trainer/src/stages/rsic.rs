@@ -1,7 +1,8 @@
 //! RSIC (paper 3.4.2): word-by-word cross-entropy, L_cap = −Σ_t log p(s_t | I, s_0 … s_{t−1}).
 
 use super::epochs::{Epochs, TrainContext};
-use super::optimizer::{Optimizer, Settings};
+use super::optimizer::Optimizer;
+use super::schedule::Settings;
 use crate::config::Config;
 use crate::data::batches::{CaptionBatch, Captions};
 use crate::data::samples::Views;
@@ -57,6 +58,7 @@ pub fn run(
         before,
         weight_decay: settings.weight_decay,
         average: settings.average,
+        pull: settings.pull,
         ..Settings::new(config, settings.schedule, settings.clip, before + epochs.steps(samples))
     };
     optimizer.warn("rsic", context.progress);

@@ -5,9 +5,10 @@
 //! wants one: the reward alone draws all captions together.
 
 use super::epochs::{Epochs, TrainContext};
-use super::optimizer::{Optimizer, Settings};
+use super::optimizer::Optimizer;
 use super::rewards::Rewards;
 use super::rsic::Net;
+use super::schedule::Settings;
 use crate::config::{Config, Scst};
 use crate::data::batches::{CaptionBatch, Captions};
 use crate::data::samples::{Unit, Views};

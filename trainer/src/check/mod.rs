@@ -1,8 +1,13 @@
 //! `trainer check-data`: what is wrong with a dataset, before a run finds out.
 
+mod ungrouped;
+
+pub use ungrouped::{WordCount, ungrouped};
+
 use crate::error::Result;
 use cssa::bundle::hexadecimal;
 use cssa::dataset::{DevRule, Listing, Split};
+use cssa::metrics::objects::ObjectGroups;
 use cssa::preprocess;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -32,6 +37,8 @@ pub struct Findings {
     pub leaks: Vec<Vec<Place>>,
     /// Images with the same pixels in one split.
     pub duplicates: Vec<Vec<Place>>,
+    /// Words that seem to name objects and are in no object group: invented and missed objects are not counted of these.
+    pub ungrouped: Vec<WordCount>,
 }
 
 /// An image and its split.
@@ -44,7 +51,7 @@ pub struct Place {
 }
 
 impl Findings {
-    /// Whether training or scores would suffer. Duplicates within a split do no harm.
+    /// Whether training or scores would suffer. Duplicates within a split and words without an object group do no harm.
     pub fn is_clean(&self) -> bool {
         self.missing.is_empty()
             && self.damaged.is_empty()
@@ -74,12 +81,17 @@ impl Findings {
         };
         lines.extend(self.leaks.iter().map(|places| format!("same pixels in different splits: {}", group(places))));
         lines.extend(self.duplicates.iter().map(|places| format!("same pixels: {}", group(places))));
+        if !self.ungrouped.is_empty() {
+            let each = self.ungrouped.iter().map(|WordCount { word, captions }| format!("{word} {captions}"));
+            let each: Vec<String> = each.collect();
+            lines.push(format!("words in no object group, with the captions that say them: {}", each.join(", ")));
+        }
         lines.join("\n")
     }
 }
 
-/// Reads the description and every image of a dataset.
-pub fn check(folder: &Path, mut done: impl FnMut(usize)) -> Result<Findings> {
+/// Reads the description and every image of a dataset, and looks for words that `groups` lacks.
+pub fn check(folder: &Path, groups: &ObjectGroups, mut done: impl FnMut(usize)) -> Result<Findings> {
     let Listing { name, entries, .. } = Listing::read(folder, DevRule::default())?;
     let mut findings = Findings {
         dataset: name,
@@ -92,6 +104,7 @@ pub fn check(folder: &Path, mut done: impl FnMut(usize)) -> Result<Findings> {
         repeated: Vec::new(),
         leaks: Vec::new(),
         duplicates: Vec::new(),
+        ungrouped: ungrouped(entries.iter().flat_map(|entry| &entry.captions).map(String::as_str), groups),
     };
     let mut distinct = std::collections::BTreeSet::new();
     let mut names = std::collections::BTreeSet::new();

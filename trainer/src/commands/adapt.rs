@@ -1,0 +1,55 @@
+//! `trainer adapt`.
+
+use super::machine::Machine;
+use anyhow::Result;
+use cssa_terminal::print;
+use std::path::PathBuf;
+use trainer::adapt::{self, Adapted, Request};
+use trainer::progress::Progress;
+
+/// Options of `trainer adapt`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdaptOptions {
+    /// The finished run to start from: a folder with model.toml, model.safetensors, vocabulary.txt and language-model.bin, for
+    /// example fixtures/run, that of the default bundle. It stays as it is.
+    #[arg(long, value_name = "RUN")]
+    bundle_run: PathBuf,
+    /// Your images with captions, a few hundred or more: dataset folders (Karpathy JSON, COCO JSON or a CSV with the header
+    /// path,caption,split, where split is train). A tenth is set apart to choose on.
+    #[arg(long, num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
+    /// Folder of the new run, new or empty. exporter --checkpoint takes it as any other run.
+    #[arg(long)]
+    out: PathBuf,
+    /// Datasets that RUN was trained on, where you have them: some of their images are shown beside yours, so that RUN
+    /// forgets less.
+    #[arg(long, num_args = 1.., value_name = "DATASET")]
+    replay: Vec<PathBuf>,
+    /// Share of --replay's images among those shown.
+    #[arg(long, default_value_t = 0.5)]
+    replay_share: f64,
+    /// Passes over your images; the one that captions best the tenth set apart is kept, or RUN as it was.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
+    /// Words that RUN does not know are learned where your captions say them at least so often.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    minimum_count: u16,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// Adapts a run to data of one's own.
+pub(crate) fn adapt(options: AdaptOptions) -> Result<()> {
+    let AdaptOptions { bundle_run: run, data: own, out, replay, replay_share, epochs, minimum_count, machine } =
+        options;
+    let device = machine.start()?;
+    let (epochs, minimum_count) = (usize::from(epochs), usize::from(minimum_count));
+    let request = Request { run, own, replay, replay_share, epochs, minimum_count, out, cache: machine.cache };
+    let Adapted { before, after, epoch } = adapt::adapt(&request, device, &Progress)?;
+    let (run, out) = (request.run.display(), request.out.display());
+    print(&match epoch {
+        0 => format!("no epoch captions dev better than {run} does (CIDEr {before:.3}): {out} has its weights"),
+        _ => format!("{out}: epoch {epoch} of {epochs}, CIDEr on dev {after:.3}, {before:.3} before"),
+    })?;
+    Ok(())
+}
