@@ -88,6 +88,9 @@ fn verify(options: Verify) -> Result<()> {
         "runtime", "CIDEr", "change", "same caption", "cosine", "least", "logit error", "nats"
     ))?;
     print(&format!("{:8} {:8.4}", "float", verification.float_cider))?;
+    if let Some([float, bundle]) = verification.calibration_error {
+        tracing::info!("calibration error of the confidence: {bundle:.3}, in the float model {float:.3}");
+    }
     for (name, compared) in &verification.runtimes {
         let Compared { cosine, least_cosine, logit_error, divergence, agreement, cider, change } = compared;
         let (change, agreement) = (change * 100.0, agreement * 100.0);

@@ -122,6 +122,18 @@ pub enum Error {
     /// A bundle whose captions have no confidence.
     #[error("{}: has no statistics: `exporter calibrate` adds them", .0.display())]
     NotCalibrated(PathBuf),
+    /// Quantization has moved the confidence away from the truth.
+    #[error(
+        "the confidence of the bundle's graphs is off by {found:.3} (ECE), the float model's by {float:.3}, expected at most {most:.3}: quantize less, or fit it anew with `exporter calibrate`"
+    )]
+    CalibrationBroken {
+        /// Of the bundle's graphs.
+        found: f64,
+        /// Of the float model.
+        float: f64,
+        /// What is allowed.
+        most: f64,
+    },
     /// No caption is of an image of the datasets.
     #[error(
         "no caption is of an image of the datasets' part: captions are joined with references by the images' paths"

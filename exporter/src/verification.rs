@@ -6,7 +6,7 @@ use crate::evaluator::{self, Divergence, Evaluator, Prediction, Sample};
 use crate::export::samples;
 use crate::request::{Graphs, Source};
 use crate::weights::Weights;
-use crate::{decoder, encoder, graph, quantize};
+use crate::{decoder, encoder, graph, quantize, trust};
 use cssa::bundle::{Bundle, DECODER, ENCODER, Precision, Target};
 use cssa::checkpoint::Checkpoint;
 use cssa::dataset::Split;
@@ -19,6 +19,7 @@ use prost::Message;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -50,6 +51,9 @@ pub struct Verification {
     pub images: usize,
     /// CIDEr-D of the float model in ONNX Runtime.
     pub float_cider: f64,
+    /// Expected calibration error of the confidence, where the bundle has one: in the float model and in the bundle's graphs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration_error: Option<[f64; 2]>,
     /// By runtime.
     pub runtimes: BTreeMap<&'static str, Compared>,
     /// The images, the one that lost most first.
@@ -94,10 +98,15 @@ pub struct Case {
     pub cosine: f64,
 }
 
+/// How much further from the truth the confidence of the bundle's graphs may be than the float model's.
+const MAX_CALIBRATION_LOSS: f64 = 0.02;
 /// Images whose activations are drawn.
 const DRAWN: usize = 32;
 
 /// Compares a bundle with the float model in ONNX Runtime and tract.
+///
+/// # Errors
+/// Also where the bundle's graphs break the calibration of its confidence.
 pub fn verify(request: &Request) -> Result<Verification> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
@@ -117,6 +126,7 @@ pub fn verify(request: &Request) -> Result<Verification> {
             cases = found;
         }
     }
+    let calibration_error = calibration_error(&bundle, &float, evaluator.samples())?;
     cases.sort_by(|a, b| (a.cider.1 - a.cider.0).total_cmp(&(b.cider.1 - b.cider.0)));
     Ok(Verification {
         bundle: format!("{:04x}", bundle.id),
@@ -125,10 +135,23 @@ pub fn verify(request: &Request) -> Result<Verification> {
         split: request.split.name(),
         images: count,
         float_cider,
+        calibration_error,
         runtimes,
         cases,
         activations: activations(&bundle, &twin(&bundle)?, evaluator.samples())?,
     })
+}
+
+/// The calibration error in the float model and in the bundle's graphs, by the bundle's statistics.
+fn calibration_error(bundle: &Bundle, float: &Bundle, samples: &[Sample]) -> Result<Option<[f64; 2]>> {
+    let Some(trust) = &bundle.trust else { return Ok(None) };
+    let float = Bundle { trust: Some(Arc::clone(trust)), ..float.clone() };
+    let error = |bundle| trust::calibration_error(bundle, samples);
+    let (float, found) = (error(&float)?, error(bundle)?);
+    if found > float + MAX_CALIBRATION_LOSS {
+        return Err(Error::CalibrationBroken { found, float, most: float + MAX_CALIBRATION_LOSS });
+    }
+    Ok(Some([float, found]))
 }
 
 /// The float model and what it is called.

@@ -10,17 +10,17 @@ use cssa::dataset::{Captioned, Split};
 use cssa::objects::{GROUPS, ObjectGroups};
 use cssa::search::DocumentFrequencies;
 use cssa::trust::calibration::{CAPTION_INPUTS, Calibration, OBJECT_INPUTS, UNITS};
-use cssa::trust::{Evidence, Familiarity, ImageLimits, Neighbourhood, Neighbours, ObjectWords};
+use cssa::trust::{Evidence, Familiarity, ImageLimits, ImageStatistics, Neighbourhood, Neighbours, ObjectWords};
 use cssa_captioner::{Captioner, Looks, Settings};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Train images that are kept as neighbours, of each dataset.
-const MOST_NEIGHBOURS: usize = 8192;
-/// Images that each statistic of the pixels leaves outside, in thousandths.
+const MOST_NEIGHBOURS: usize = 4096;
+/// Images of each dataset that each statistic of the pixels leaves outside, in thousandths.
 const OUTSIDE_BY_PIXELS: usize = 4;
-/// Share of the images that familiarity leaves outside.
+/// Share of the images of each dataset that familiarity leaves outside at most.
 const OUTSIDE_BY_FAMILIARITY: f64 = 0.02;
 /// Parts into which images are dealt, so that none is judged by a regression that has seen it.
 const FOLDS: usize = 8;
@@ -68,11 +68,8 @@ pub fn fit(bundle: &Bundle, request: &Request) -> Result<Trust> {
         .zip(&distances)
         .map(|(whitened, &distance)| (neighbours.around(&Neighbours::vector(whitened), None), distance))
         .collect();
+    let (distance, image) = limits(&held_out, &observed, &distances).ok_or(Error::NotFitted("the image check"))?;
     distances.sort_by(f32::total_cmp);
-    let place = ((distances.len() as f64 * (1.0 - OUTSIDE_BY_FAMILIARITY)) as usize).min(distances.len() - 1);
-    let distance = distances[place];
-    let statistics: Vec<_> = observed.iter().map(|one| one.statistics).collect();
-    let image = ImageLimits::of(&statistics, OUTSIDE_BY_PIXELS).ok_or(Error::NotFitted("the image check"))?;
     let familiarity = Familiarity::new(mean, whitening, distances, distance)?;
     let is_outside = |(one, (_, distance)): (&Observation, &(Neighbourhood, f32))| {
         familiarity.is_outside(*distance) || !image.reasons(&one.statistics).is_empty()
@@ -95,6 +92,23 @@ pub fn fit(bundle: &Bundle, request: &Request) -> Result<Trust> {
         calibration,
     };
     Ok(Trust { manifest, familiarity, neighbours, groups, groups_text })
+}
+
+/// The distance and what pixels show, beyond which few images of any dataset are: a small dataset counts as much as a large one.
+fn limits(held_out: &[Captioned], observed: &[Observation], distances: &[f32]) -> Option<(f32, ImageLimits)> {
+    let mut datasets: BTreeMap<Option<&Path>, Vec<usize>> = BTreeMap::new();
+    for (number, image) in held_out.iter().enumerate() {
+        datasets.entry(image.path.parent()).or_default().push(number);
+    }
+    let of_one = |images: &Vec<usize>| {
+        let mut own: Vec<f32> = images.iter().map(|&number| distances[number]).collect();
+        own.sort_by(f32::total_cmp);
+        let place = (own.len() as f64 * (1.0 - OUTSIDE_BY_FAMILIARITY)) as usize;
+        let statistics: Vec<ImageStatistics> = images.iter().map(|&number| observed[number].statistics).collect();
+        Some((own.get(place).or(own.last()).copied()?, ImageLimits::of(&statistics, OUTSIDE_BY_PIXELS)?))
+    };
+    let loosest = |a: (f32, ImageLimits), b: (f32, ImageLimits)| (a.0.max(b.0), a.1.loosest(b.1));
+    datasets.values().filter_map(of_one).reduce(loosest)
 }
 
 /// Puts statistics into a bundle in memory, their files among the manifest's.

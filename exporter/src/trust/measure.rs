@@ -2,6 +2,7 @@
 
 use super::observation;
 use crate::error::{At, Error, Result};
+use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
 use cssa::dataset::{Captioned, Split};
 use cssa::images::images;
@@ -142,6 +143,18 @@ pub fn read_lines(path: &Path) -> Result<Vec<Stated>> {
         })
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
+}
+
+/// Expected calibration error of a bundle's confidence on some images, with one look.
+pub fn calibration_error(bundle: &Bundle, samples: &[Sample]) -> Result<f64> {
+    let groups = bundle.trust.as_ref().map(|trust| trust.groups.clone()).unwrap_or_default();
+    let paths: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
+    let stated = said(bundle, &paths, Looks::One, 2)?;
+    let pairs = stated
+        .iter()
+        .zip(samples)
+        .map(|(stated, sample)| (stated.confidence, !groups.invented(&stated.caption, &sample.references).is_empty()));
+    Ok(ece(&bins(&pairs.collect::<Vec<_>>())))
 }
 
 /// The images of some parts of datasets, by their path.

@@ -12,5 +12,7 @@ mod page;
 mod regression;
 
 pub use fit::{Request, add_to, files, fit};
-pub use measure::{Measured, OutsideFolder, Report, Stated, captioned, folder, measure, read_lines, said};
+pub use measure::{
+    Measured, OutsideFolder, Report, Stated, calibration_error, captioned, folder, measure, read_lines, said,
+};
 pub use page::page;
