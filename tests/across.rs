@@ -11,5 +11,6 @@ mod map;
 mod packages;
 mod parity;
 mod quantization;
+mod trust;
 mod whole_path;
 mod wire;

@@ -109,11 +109,11 @@ for part in "$@"; do
     adapt)
       export OMP_NUM_THREADS=1
       drone_halves $out/drone
-      rm -rf $out/adapt-before && cp --recursive fixtures/run $out/adapt-before
+      rm -rf $out/adapt-before && cp --recursive fixtures/run-without-drones $out/adapt-before
       for kind in alone replay; do
         rm -rf $out/adapt-$kind
         SECONDS=0
-        $trainer adapt --bundle-run fixtures/run --data $out/drone/own --out $out/adapt-$kind --device cpu --threads 1 \
+        $trainer adapt --bundle-run fixtures/run-without-drones --data $out/drone/own --out $out/adapt-$kind --device cpu --threads 1 \
           $([ $kind = alone ] || echo --replay $data/ucm $data/rsicd)
         echo "adapt $kind: $SECONDS s"
       done

@@ -20,7 +20,7 @@ fn root() -> PathBuf {
 /// The options as they are where nobody gives any, but for few epochs.
 fn request(own: &Path, out: &Path) -> Request {
     Request {
-        run: root().join("fixtures/run"),
+        run: root().join("fixtures/run-without-drones"),
         own: vec![own.into()],
         replay: Vec::new(),
         replay_share: 0.5,

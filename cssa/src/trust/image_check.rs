@@ -44,7 +44,10 @@ const ROWS: usize = 4;
 const FLOOR: u64 = 13;
 
 impl ImageStatistics {
+    /// Inlined, so that a caller can have it compiled for the CPU at hand.
+    ///
     /// Of a square picture with sides of `side` pixels, RGB with 8 bits, row by row; nothing of one that is smaller than 16 pixels.
+    #[inline(always)]
     #[must_use]
     pub fn of(pixels: &[u8], side: usize) -> Self {
         if side < 16 || pixels.len() != 3 * side * side {
@@ -88,6 +91,7 @@ fn luma(&[red, green, blue]: &[u8; 3]) -> u8 {
     ((77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue)) >> 8) as u8
 }
 
+#[inline(always)]
 /// Mean |difference| of pixels that are `scale` steps apart, in 256ths of a level.
 fn difference(luma: &[u8], side: usize, (down, right, _): (usize, isize, u64), scale: usize) -> u64 {
     let (down, right) = (down * scale, right * scale as isize);

@@ -1,7 +1,7 @@
 //! From an image to a caption: preprocessing, encoder, search, and how far the caption can be believed.
 
 use crate::error::{Error, Result, unexpected};
-use crate::judgement::Judgement;
+use crate::judgement::{self, Judgement};
 use crate::load;
 use crate::looks::{self, Looks};
 use crate::runtime::{Runtime, Steps};
@@ -191,7 +191,7 @@ impl Captioner {
             let prepared = Instant::now();
             let memory = self.encode(place, &input)?;
             let encoded = Instant::now();
-            let statistics = ImageStatistics::of(self.preprocessor.square().as_raw(), self.model.image_size);
+            let statistics = judgement::statistics(self.preprocessor.square());
             seen.push((memory, input, statistics, prepared - started, encoded - prepared, encoded.elapsed()));
         }
         let started = Instant::now();

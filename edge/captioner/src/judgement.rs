@@ -3,7 +3,43 @@
 use cssa::bundle::{Bundle, Trust};
 use cssa::search::{DocumentFrequencies, Hypothesis};
 use cssa::trust::{Confidence, Evidence, Familiarity, ImageStatistics, Neighbours, ObjectWords, Reason};
+use cssa_kernel::{Dispatch, Kernel, Work};
+use image::RgbImage;
 use std::sync::Arc;
+
+/// A picture's products with all neighbours, compiled for the CPU at hand.
+struct Products<'a> {
+    neighbours: &'a Neighbours,
+    vector: &'a [i8],
+    products: &'a mut Vec<i32>,
+}
+
+impl Work for Products<'_> {
+    #[inline(always)]
+    fn with<K: Kernel>(self, _: K) {
+        self.neighbours.products(self.vector, self.products);
+    }
+}
+
+/// What a picture's pixels show, compiled for the CPU at hand.
+struct Statistics<'a> {
+    square: &'a RgbImage,
+    found: &'a mut ImageStatistics,
+}
+
+impl Work for Statistics<'_> {
+    #[inline(always)]
+    fn with<K: Kernel>(self, _: K) {
+        *self.found = ImageStatistics::of(self.square.as_raw(), self.square.width() as usize);
+    }
+}
+
+/// What the pixels of a square picture show.
+pub(crate) fn statistics(square: &RgbImage) -> ImageStatistics {
+    let mut found = ImageStatistics::default();
+    Dispatch::of_this_cpu().run(Statistics { square, found: &mut found });
+    found
+}
 
 /// The statistics of a bundle, made ready.
 pub(crate) struct Judgement {
@@ -52,7 +88,14 @@ impl Judgement {
         let Some(calibration) = trust.calibration(looks.len()) else {
             return Judged { chosen: None, confidence: None, familiarity, reasons };
         };
-        let neighbourhood = trust.neighbours.around(&Neighbours::vector(&whitened), None);
+        let mut products = Vec::new();
+        let vector = Neighbours::vector(&whitened);
+        Dispatch::of_this_cpu().run(Products {
+            neighbours: &trust.neighbours,
+            vector: &vector,
+            products: &mut products,
+        });
+        let neighbourhood = trust.neighbours.with_products(&products);
         let evidence = Evidence::new(looks, &self.words, &neighbourhood, distance);
         let chosen = evidence.choose(calibration, self.frequencies.as_deref());
         let confidence = chosen.map(|chosen| evidence.confidence(chosen, calibration));

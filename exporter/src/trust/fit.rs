@@ -21,7 +21,7 @@ const MOST_NEIGHBOURS: usize = 4096;
 /// Images of each dataset that each statistic of the pixels leaves outside, in thousandths.
 const OUTSIDE_BY_PIXELS: usize = 4;
 /// Share of the images of each dataset that familiarity leaves outside at most.
-const OUTSIDE_BY_FAMILIARITY: f64 = 0.02;
+const OUTSIDE_BY_FAMILIARITY: f64 = 0.03;
 /// Parts into which images are dealt, so that none is judged by a regression that has seen it.
 const FOLDS: usize = 8;
 
@@ -66,7 +66,7 @@ pub fn fit(bundle: &Bundle, request: &Request) -> Result<Trust> {
     let surrounded: Vec<(Neighbourhood, f32)> = whitened
         .iter()
         .zip(&distances)
-        .map(|(whitened, &distance)| (neighbours.around(&Neighbours::vector(whitened), None), distance))
+        .map(|(whitened, &distance)| (neighbours.around(&Neighbours::vector(whitened)), distance))
         .collect();
     let (distance, image) = limits(&held_out, &observed, &distances).ok_or(Error::NotFitted("the image check"))?;
     distances.sort_by(f32::total_cmp);
