@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 /// 0.6, chosen on RSICD's and UCM's val.
 const LAMBDA: i64 = 39_322;
 /// What agreement with the other captions, an expected CIDEr-D over 10, counts for beside an object.
-const CONSENSUS: f64 = 0.15;
+const CONSENSUS: f64 = 0.1;
 
 /// The object group of every word of a vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
