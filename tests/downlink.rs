@@ -40,7 +40,10 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
     for (n, (sent, received)) in sent.iter().zip(&received).enumerate() {
         assert_eq!(sent["caption"], received["caption"]);
         assert_eq!(received["sequence"], n);
-        assert!(received.get("score").is_none() && received.get("outside").is_none(), "{received}");
+        assert!(received.get("score").is_none(), "{received}");
+        assert_eq!(sent["reasons"].get(0), received.get("outside"), "{received}");
+        let confidence = |line: &serde_json::Value| line["confidence"].as_f64().context("confidence");
+        assert!((confidence(sent)? - confidence(received)?).abs() <= 0.5 / 31.0 + 1e-3, "{received}");
         let length = sent["packet_bytes"].as_u64().context("packet_bytes")?;
         assert_eq!(sent["packet_hex"].as_str().context("packet_hex")?.len() as u64, 2 * length);
         assert!(sent["caption"].as_str().is_some_and(|caption| caption.split(' ').count() >= 3));

@@ -106,7 +106,7 @@ fn a_soak_accounts_for_every_frame() -> Result<()> {
     // The link is down until its folder is there.
     let out = folder.path().join("link/packets.bin");
     let source = format!("kind = \"list\"\npath = {:?}", folder.path().join("list.txt"));
-    let more = "[health]\nheartbeat_seconds = 1\nscrub_minutes = 0.02\n[model]\nthreads = 1";
+    let more = "[health]\nheartbeat_seconds = 1\nscrub_minutes = 0.02\n[model]\nthreads = 1\nlooks = 1";
     let config = configure(folder.path(), &source, &format!("file:{}", out.display()), more)?;
     for kill in 0..6 {
         let mut running = start(&config)?;

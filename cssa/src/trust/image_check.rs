@@ -226,9 +226,13 @@ mod tests {
         assert_eq!(reasons(&|x, y| 4.0 + 2.0 * noise(x, y))[0], Reason::Dark);
         assert_eq!(reasons(&|x, y| 100.0 + 4.0 * scene(x, y))[0], Reason::Overexposed);
         assert_eq!(reasons(&|x, y| 150.0 + 0.35 * scene(x, y))[0], Reason::Foggy);
-        assert_eq!(reasons(&|x, y| 0.6 * scene(x, y) + 70.0 * noise(x, y)), [Reason::Noisy]);
-        assert!(reasons(&|x, y| blurred(x, y, (9, 9))).contains(&Reason::Defocused));
-        assert!(reasons(&|x, y| blurred(x, y, (1, 21))).contains(&Reason::Smeared));
+        assert_eq!(reasons(&|x, y| 25.0 + 0.6 * scene(x, y) + 70.0 * noise(x, y)), [Reason::Noisy]);
+        // Nothing finer than waves of 60 pixels.
+        let defocused = reasons(&|x, y| 120.0 + 90.0 * libm::sinf(x as f32 / 9.0) * libm::sinf(y as f32 / 9.0));
+        assert!(defocused.contains(&Reason::Defocused), "{defocused:?}");
+        // Streaks: every column one level.
+        let smeared = reasons(&|x, _| scene(x, 0));
+        assert!(smeared.contains(&Reason::Smeared), "{smeared:?}");
     }
 
     #[test]
