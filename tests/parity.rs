@@ -121,6 +121,6 @@ fn the_default_bundle_sees_what_its_run_sees() -> Result<()> {
     assert!(verification.images >= 6);
     let (ort, tract) = (verification.runtimes["ort"], verification.runtimes["tract"]);
     assert!(ort.least_cosine > 0.995 && ort.divergence < 0.01, "{ort:?}");
-    assert!(tract.least_cosine > 0.999 && tract.divergence < 0.001, "{tract:?}");
+    assert!(tract.least_cosine > 0.999 && tract.divergence < 0.002, "{tract:?}");
     Ok(())
 }
