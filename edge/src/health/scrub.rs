@@ -110,7 +110,16 @@ mod tests {
     #[test]
     fn a_flipped_bit_in_each_file_is_found_and_named() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let names = ["encoder.onnx", "decoder.onnx", "vocabulary.txt", "language-model.bin", "manifest.toml"];
+        let names = [
+            "encoder.onnx",
+            "decoder.onnx",
+            "vocabulary.txt",
+            "language-model.bin",
+            "document-frequencies.bin",
+            "trust.safetensors",
+            "object-groups.txt",
+            "manifest.toml",
+        ];
         for name in names {
             std::fs::copy(fixtures::bundle().join(name), folder.path().join(name))?;
         }

@@ -35,7 +35,7 @@ mod tests {
         let vectors: Vec<Vec<f32>> = (0..4000)
             .map(|_| {
                 let (a, b) = (random.range(-1.0, 1.0), random.range(-1.0, 1.0));
-                vec![5.0 + 3.0 * a, 3.0 * a + 0.1 * b]
+                vec![5.0 + 3.0 * a, 3.0 * a + 2.0 * b]
             })
             .collect();
         let (mean, whitening) = gaussian(&vectors)?;

@@ -59,7 +59,7 @@ mod tests {
         let mut random = cssa::random::Random::new(5);
         let rows: Vec<([f64; 2], bool)> = (0..20_000)
             .map(|_| {
-                let (x, y) = (f64::from(random.range(-2.0, 2.0)), f64::from(random.range(-30.0, 30.0)));
+                let (x, y) = (f64::from(random.range(-2.0, 2.0)), f64::from(random.range(-4.0, 4.0)));
                 ([x, y], f64::from(random.unit()) < law(x, y))
             })
             .collect();
