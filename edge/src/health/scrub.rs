@@ -115,7 +115,6 @@ mod tests {
             "decoder.onnx",
             "vocabulary.txt",
             "language-model.bin",
-            "document-frequencies.bin",
             "trust.safetensors",
             "object-groups.txt",
             "manifest.toml",
