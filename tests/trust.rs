@@ -1,5 +1,7 @@
 //! Confidence and familiarity from fitting to the numbers that are printed, on real images.
 
+#![allow(clippy::print_stderr, reason = "says what is skipped")]
+
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{json_lines, succeed};
 use serde_json::{Value, json};

@@ -156,8 +156,8 @@ pub struct PolicyConfig {
     /// What becomes of captions of images that are outside of what the model knows.
     pub outside: Outside,
     /// Refused: `least_confidence` has taken its place.
-    #[serde(rename = "least_score", deserialize_with = "replaced")]
-    pub(crate) replaced: (),
+    #[serde(rename = "least_score")]
+    pub replaced: Replaced,
     /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
     pub novelty_metres: f64,
     /// After this long a place may say the same again.
@@ -183,9 +183,15 @@ pub enum Outside {
     Send,
 }
 
-fn replaced<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error> {
-    let problem = "least_score is no more: a score says nothing of the truth. Give least_confidence, 0 to 1";
-    Err(serde::de::Error::custom(problem))
+/// A key that is no more: whoever gives it is told so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced;
+
+impl<'de> Deserialize<'de> for Replaced {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        let problem = "least_score is no more: a score says nothing of the truth. Give least_confidence, 0 to 1";
+        Err(serde::de::Error::custom(problem))
+    }
 }
 
 /// The machine's own devices; what is left out is not there.
@@ -292,7 +298,7 @@ impl Default for PolicyConfig {
         Self {
             least_confidence: 0.0,
             outside: Outside::Flag,
-            replaced: (),
+            replaced: Replaced,
             novelty_metres: 0.0,
             novelty_minutes: 30.0,
             watch: BTreeMap::new(),

@@ -128,6 +128,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Replaced;
 
     fn config() -> PolicyConfig {
         PolicyConfig {
@@ -135,7 +136,7 @@ mod tests {
             novelty_metres: 100.0,
             novelty_minutes: 10.0,
             outside: Outside::Flag,
-            replaced: (),
+            replaced: Replaced,
             watch: [("airplane".into(), 3), ("storage tank".into(), 2)].into(),
             bytes_per_hour: 3600,
             reserve: 0.5,

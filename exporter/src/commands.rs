@@ -52,7 +52,7 @@ fn export(options: Export) -> Result<()> {
             most,
             method: options.ranges.map(Into::into),
         }),
-        trust: (!options.trust.is_empty()).then(|| trust::Request {
+        trust: (!options.trust.is_empty()).then_some(trust::Request {
             data: options.trust,
             splits: options.trust_split,
             objects: options.objects,

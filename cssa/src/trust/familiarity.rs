@@ -96,7 +96,7 @@ impl Familiarity {
     /// Whether an image at this distance is outside; so is one whose distance is no number.
     #[must_use]
     pub fn is_outside(&self, distance: f32) -> bool {
-        !(distance <= self.limit)
+        distance.is_nan() || distance > self.limit
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 
 type Plan = Arc<TypedRunnableModel>;
+/// Takes a layer's cross-attention keys or values of one image.
+type OneImage<'a> = dyn FnMut(usize, Part, &[f32]) -> Result<()> + 'a;
 
 /// `encoder.onnx` in tract.
 pub(crate) struct TractEncoder {
@@ -61,11 +63,7 @@ impl Encoder for TractEncoder {
 }
 
 impl TractEncoder {
-    fn encode_one(
-        &mut self,
-        image: &[f32],
-        seen: &mut dyn FnMut(usize, Part, &[f32]) -> Result<()>,
-    ) -> Result<Vec<f32>> {
+    fn encode_one(&mut self, image: &[f32], seen: &mut OneImage<'_>) -> Result<Vec<f32>> {
         let size = self.model.image_size;
         let image = Tensor::from_shape(&[1, 3, size, size], image).map_err(tract_error)?.into_tvalue();
         let outputs = self.plan.run(tvec!(image)).map_err(tract_error).at(|| ENCODER.into())?;

@@ -13,7 +13,7 @@ pub(super) fn lower(matrix: &Array2<f64>) -> Option<Array2<f64>> {
             lower[(row, column)] = if row == column { left.sqrt() } else { left / lower[(column, column)] };
         }
         // NaN, too: the square root of a negative number.
-        if !(lower[(row, row)] > 0.0) {
+        if lower[(row, row)].is_nan() || lower[(row, row)] <= 0.0 {
             return None;
         }
     }
