@@ -1,6 +1,6 @@
 //! Confidence and familiarity from fitting to the numbers that are printed, on real images.
 
-#![allow(clippy::print_stderr, reason = "says what is skipped")]
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{json_lines, succeed};

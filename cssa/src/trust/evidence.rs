@@ -105,7 +105,7 @@ impl<'l, 'a> Evidence<'l, 'a> {
     }
 
     /// The caption to say. Of one look that is its own best; of several the one whose objects are surest and that agrees best with
-    /// the others: Σ (p − λ) over its objects + [`CONSENSUS`] · expected CIDEr-D / 10. `None` where no look found any.
+    /// the others: Σ (p − λ) over its objects + a tenth of the expected CIDEr-D / 10. `None` where no look found any.
     #[must_use]
     pub fn choose(
         &self,
