@@ -62,7 +62,7 @@ cargo clippy --release --workspace --all-targets -- --deny warnings
 
 step aarch64
 built=0
-CARGO_TERM_QUIET=true PROFILE=release edge/deploy/build-aarch64.sh $([ $install = yes ] || echo --no-install) || built=$?
+CARGO_TERM_QUIET=true PROFILE=release edge/deploy/build-aarch64.sh --without-tract $([ $install = yes ] || echo --no-install) || built=$?
 case $built in
   0 | 3) [ $built = 0 ] || echo "skipped: the compiler for aarch64 is not here" ;;
   *) exit "$built" ;;

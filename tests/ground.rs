@@ -145,7 +145,7 @@ fn what_is_sent_by_udp_arrives() -> Result<()> {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let config = folder.path().join("edge.toml");
     let text = format!(
-        "state = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\nwatch = false\n[link]\nto = \"udp:{free}\"\n",
+        "state = {:?}\n[policy]\noutside = \"send\"\n[source]\nkind = \"folder\"\npath = {:?}\nwatch = false\n[link]\nto = \"udp:{free}\"\n",
         folder.path().join("state"),
         fixtures::scenes().join("images"),
     );

@@ -6,6 +6,7 @@
 #   spice      SPICE and METEOR of trainer score equal pycocoevalcap's on published captions (10 minutes; Java, network)
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
+#   aarch64    the program for aarch64, with tract, says under qemu what this machine's says (15 minutes; the compiler and qemu for aarch64)
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
@@ -17,7 +18,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once flight adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 flight adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -97,6 +98,9 @@ for part in "$@"; do
         done
       done ;;
     once) rm -rf $out/once && tests/compiled-once.sh --cold $out/once && rm -rf $out/once ;;
+    aarch64)
+      PROFILE=release edge/deploy/build-aarch64.sh --no-install
+      cargo test --release --workspace --test across the_aarch64_program ;;
     flight)
       size() { # MEGABYTES OPTIONS…
         cargo build --quiet --profile flight -p edge "${@:2}"
@@ -144,7 +148,7 @@ for part in "$@"; do
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, flight, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, flight, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"

@@ -92,6 +92,9 @@ pub enum Error {
     /// No bundle is named, and there is none in the slots.
     #[error("no bundle: name one in model.bundle, or install one with `edge install`")]
     NoBundle,
+    /// A threshold for captions that have nothing to be compared with it.
+    #[error("policy.least_confidence: {} has no statistics for confidence, so that no caption would be sent: `exporter calibrate` adds them, or leave the threshold out", .0.display())]
+    NoConfidence(PathBuf),
     /// A damaged bundle that lies in no slot: nothing takes its place.
     #[error("{}: damaged, and there is no other slot", .0.display())]
     NoOtherSlot(PathBuf),

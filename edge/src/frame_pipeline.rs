@@ -1,11 +1,12 @@
 //! What captions frames and decides on them.
 
-use super::config::Config;
+use super::config::{Config, Outside};
 use super::control::{Control, Faults, TICK};
 use super::error::{Error, Result, chain, ensure};
 use super::health::{self, Clock, Status};
 use super::model::Model;
-use super::outcome::Dropped;
+use super::outcome::{Dropped, outside_counter};
+use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
@@ -36,6 +37,7 @@ pub(super) struct FramePipeline<'a> {
     /// What the link's thread packs with.
     pub(super) language: Arc<Mutex<Arc<Language>>>,
     pub(super) policy: Policy,
+    pub(super) outside: OutsideRuns,
     pub(super) receiver: Receiver,
     pub(super) peripherals: Peripherals,
     pub(super) faults: Faults,
@@ -151,10 +153,7 @@ impl FramePipeline<'_> {
         }
         let mut captions = wanted().zip(captions);
         let mut next = || match captions.next() {
-            Some((_, Ok(caption))) => {
-                self.failures = 0;
-                Ok(caption)
-            }
+            Some((_, Ok(sight))) => Ok(sight),
             Some((frame, Err(error))) => {
                 self.failures += 1;
                 tracing::warn!("{}: {error}", frame.name);
@@ -187,18 +186,59 @@ impl FramePipeline<'_> {
         caption
     }
 
+    /// Counts an image outside by its reason; why its caption is not sent, where a report of a run of such frames takes its place.
+    fn outside(&mut self, sight: &Sight, time: u32) -> Option<Dropped> {
+        if let Some(reason) = sight.caption.outside()
+            && let Err(error) = self.store.count(outside_counter(reason))
+        {
+            self.faults.record("store_errors", chain(&error));
+        }
+        if self.config.policy.outside != Outside::Flag {
+            return None;
+        }
+        let (over, said) = self.outside.next(sight.caption.outside(), time);
+        over.iter().for_each(|run| self.report(run));
+        match said {
+            Said::Caption => return None,
+            Said::Report(run) => self.report(&run),
+            Said::Nothing => {}
+        }
+        Some(Dropped::OutsideRun)
+    }
+
+    /// No more frames come: what there is to say of the run at hand.
+    pub(super) fn end_outside_run(&mut self) {
+        let over = self.outside.over();
+        over.iter().for_each(|run| self.report(run));
+    }
+
+    /// Queues a report of a run; one that the disk does not take is lost, and so says the fault.
+    fn report(&self, run: &Run) {
+        if let Err(error) = self.store.report(run) {
+            self.faults.record("store_errors", chain(&error));
+        }
+    }
+
     /// Decides on a captioned frame.
     fn decide(&mut self, frame: &Frame, sight: &Sight) -> Outcome {
         let fix = self.receiver.fix();
         let position = frame.position.or(fix.map(|fix| fix.position));
         let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(clock::now);
         let now = Instant::now();
+        if let Some(dropped) = self.outside(sight, time) {
+            self.failures = 0;
+            return Outcome::Dropped(dropped);
+        }
         // Only what would be sent is worth further looks; they may say otherwise, and then it is judged anew.
         if let Err(reason) = self.policy.admit(&sight.caption, position, now) {
+            self.failures = 0;
             return Outcome::Dropped(reason);
         }
         let caption = match self.look_again(sight) {
-            Ok(caption) => caption,
+            Ok(caption) => {
+                self.failures = 0;
+                caption
+            }
             Err(error) => {
                 self.failures += 1;
                 tracing::warn!("{}: {error}", frame.name);

@@ -12,6 +12,7 @@ mod frame_pipeline;
 pub mod health;
 pub mod model;
 pub mod outcome;
+pub mod outside_run;
 pub mod packets;
 pub mod peripherals;
 pub mod policy;

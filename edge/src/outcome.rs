@@ -1,5 +1,6 @@
 //! What became of a frame: exactly one of these, counted.
 
+use cssa::trust::Reason;
 use std::fmt;
 
 /// Why a frame gave no caption for the link.
@@ -15,6 +16,8 @@ pub enum Dropped {
     LowConfidence,
     /// The image is outside of what the model knows.
     Outside,
+    /// The image is outside, in a run of such frames that is reported as one.
+    OutsideRun,
     /// The place said the same before.
     NotNovel,
     /// The hour's bytes are spent.
@@ -31,12 +34,13 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreadable,
         Self::Busy,
         Self::Model,
         Self::LowConfidence,
         Self::Outside,
+        Self::OutsideRun,
         Self::NotNovel,
         Self::OverBudget,
         Self::QueueFull,
@@ -54,6 +58,7 @@ impl Dropped {
             Self::Model => "dropped_model",
             Self::LowConfidence => "dropped_low_confidence",
             Self::Outside => "dropped_outside",
+            Self::OutsideRun => "dropped_outside_run",
             Self::NotNovel => "dropped_not_novel",
             Self::OverBudget => "dropped_over_budget",
             Self::QueueFull => "dropped_queue_full",
@@ -67,5 +72,20 @@ impl Dropped {
 impl fmt::Display for Dropped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+/// The name of the counter of images that are outside for a reason, whatever became of their captions.
+#[must_use]
+pub fn outside_counter(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unfamiliar => "outside_unfamiliar",
+        Reason::Blank => "outside_blank",
+        Reason::Dark => "outside_dark",
+        Reason::Overexposed => "outside_overexposed",
+        Reason::Defocused => "outside_defocused",
+        Reason::Smeared => "outside_smeared",
+        Reason::Noisy => "outside_noisy",
+        Reason::Foggy => "outside_foggy",
     }
 }

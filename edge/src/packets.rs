@@ -1,4 +1,4 @@
-//! Captions and reports as packets.
+//! Captions as packets.
 
 use crate::downlink::LinkConfig;
 use crate::store;
@@ -6,7 +6,7 @@ use cssa::bundle::Language;
 use cssa::clock;
 use cssa::trust::Reason;
 use cssa_captioner::Caption;
-use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, Down, DownPacket, KEY, Key, Position, Report, WireError};
+use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, KEY, Key, Position, WireError};
 
 /// A caption for the queue: made of an image of `time` at `position`, with the reason that it is flagged with and its priority.
 #[must_use]
@@ -46,35 +46,10 @@ pub fn size_alone(caption: &store::Caption, language: &Language, link: &LinkConf
     Ok(packet.encode(&language.model, key.as_ref(), link.checksum)?.len())
 }
 
-/// The packet of a report for a link.
-///
-/// # Errors
-/// A report without frames.
-pub fn pack_report(
-    report: Report,
-    language: &Language,
-    link: &LinkConfig,
-    key: Option<&Key>,
-) -> Result<Vec<u8>, WireError> {
-    DownPacket { vehicle: link.vehicle, bundle: language.id, body: Down::Report(report) }.encode(key, link.checksum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use cssa::language_model::LanguageModel;
-    use cssa_wire::Verification;
-
-    #[test]
-    fn a_report_says_who_sent_it() -> Result<(), WireError> {
-        let language = Language { id: 0xbeef, model: LanguageModel::build(["a river"].map(String::from)) };
-        let link = LinkConfig { vehicle: 12, ..LinkConfig::new("file:/tmp/x") };
-        let (report, key) = (Report::of_run(1, Reason::Foggy, 1_763_928_000, 40), Key::new([3; KEY]));
-        let bytes = pack_report(report, &language, &link, Some(&key))?;
-        let read = DownPacket::decode(&bytes, Verification::Required(&key), link.checksum)?;
-        assert_eq!(read, DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) });
-        Ok(())
-    }
 
     #[test]
     fn a_key_makes_a_lone_caption_four_bytes_longer() -> Result<(), WireError> {

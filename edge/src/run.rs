@@ -5,11 +5,12 @@ use super::config::Config;
 use super::control::{Control, Faults, TICK};
 use super::downlink::Downlink;
 use super::downlink::sender::Sender;
-use super::error::{Error, Result, chain};
+use super::error::{Error, Result, chain, ensure};
 use super::frame_pipeline::FramePipeline;
 use super::health::{self, Clock, Status};
 use super::model::Model;
 use super::outcome::Dropped;
+use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
 use super::policy::Policy;
 use super::position::Receiver;
@@ -44,6 +45,10 @@ pub fn run(
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
     let model = Model::load(config, fallback)?;
+    ensure!(
+        config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated(),
+        Error::NoConfidence(model.place().into())
+    );
     let (peripherals, problems) = match peripherals {
         Some(peripherals) => (peripherals, Vec::new()),
         None => Peripherals::open(&config.peripherals),
@@ -80,6 +85,7 @@ pub fn run(
         scrubber,
         language,
         policy: Policy::new(&config.policy, Instant::now()),
+        outside: OutsideRuns::default(),
         receiver: Receiver::start(&config.position),
         peripherals,
         faults,
@@ -99,6 +105,7 @@ pub fn run(
         pipeline.record_outcome(&frame, &Outcome::Dropped(Dropped::Busy));
     }
     drop(frames);
+    pipeline.end_outside_run();
     pipeline.store.flush().ok();
     finished.store(true, Ordering::Relaxed);
     if let Some(command) = &command {

@@ -5,7 +5,7 @@
 //! the first candidate. The recipe is `config.toml` of the new run.
 //!
 //! What keeps what the run knew: where its old data are at hand, some of their images are shown again beside the new ones (rehearsal).
-//! Where they are not, all weights are pulled toward the run's (L2-SP; Li et al. 2018). From the default run on half of the drone's images,
+//! Where they are not, all weights are pulled toward the run's (L2-SP; Li et al. 2018). From `fixtures/run-without-drones` on half of the drone's images,
 //! CIDEr on the other half, on UCM-Captions test and on RSICD val (before: 0.072, 3.363 and 2.874), one seed, weights of the last epoch:
 //!
 //! | without old data | drone | UCM | RSICD |

@@ -94,7 +94,8 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
                 runtime: &active,
             })?)?;
         } else {
-            print(&format!("{}: {}", path.display(), caption.text))?;
+            let outside = caption.outside().map_or(String::new(), |reason| format!(" ({reason})"));
+            print(&format!("{}: {}{outside}", path.display(), caption.text))?;
         }
     }
     if let Some(path) = &options.packets {

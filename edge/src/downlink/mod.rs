@@ -12,8 +12,8 @@ use crate::store::{REFUSED, Store, Waiting};
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa_wire::{
-    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up,
-    UpPacket,
+    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, Report, SelectiveAck,
+    UNSUPPORTED, Up, UpPacket,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Its captions.
     pub captions: Vec<Waiting>,
+    /// The report that it is instead, where it is one.
+    pub report: Option<Report>,
 }
 
 /// What there is to do.
@@ -118,6 +120,12 @@ impl Downlink {
             let due = |sequence| self.in_flight.get(&sequence).is_none_or(|in_flight| now >= self.due(in_flight));
             self.store.peek(most.min(WINDOW.saturating_sub(on_their_way)), due)?
         };
+        // While nobody answers, the most urgent caption asks for an answer; a report only where there is none.
+        if (waiting.is_empty() || !probes)
+            && let Some(report) = self.report(language, room, left)?
+        {
+            return Ok(Next::Send(report));
+        }
         if waiting.is_empty() {
             return self.wait(now);
         }
@@ -127,12 +135,15 @@ impl Downlink {
             // Some were displaced or acknowledged meanwhile.
             return Ok(Next::Wait(0.0));
         }
-        Ok(Next::Send(Outgoing { bytes, captions }))
+        Ok(Next::Send(Outgoing { bytes, captions, report: None }))
     }
 
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
         let sends = self.key.is_none().then_some(self.config.sends);
+        if let Some(report) = &packet.report {
+            self.store.reported(report)?;
+        }
         // After an error this is called again: what is remembered changes when all of it does.
         self.store.sent(&packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
         self.contacts.at_hand = self.contacts.after(cost);
@@ -197,7 +208,17 @@ impl Downlink {
             Allowance::Free | Allowance::Probe => usize::MAX,
             Allowance::Bytes(left) => left,
         };
-        Ok(((room.cost)(bytes.len()) <= left).then(|| Outgoing { bytes, captions: Vec::new() }))
+        Ok(((room.cost)(bytes.len()) <= left).then(|| Outgoing { bytes, captions: Vec::new(), report: None }))
+    }
+
+    /// The oldest report that was not sent yet, before any caption: it says that captions are missing. Nobody acknowledges it; when its run
+    /// is over another one follows.
+    fn report(&self, language: &Language, room: Room<'_>, left: usize) -> Result<Option<Outgoing>> {
+        let Some(report) = self.store.next_report()? else { return Ok(None) };
+        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: Down::Report(report) };
+        let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
+        let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
+        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), report: Some(report) }))
     }
 
     /// Whether captions wait for an acknowledgement.

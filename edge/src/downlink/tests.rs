@@ -1,8 +1,10 @@
 use super::*;
 use crate::outcome::Dropped;
+use crate::outside_run::OutsideRuns;
 use crate::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
 use anyhow::Result;
 use cssa::language_model::LanguageModel;
+use cssa::trust::Reason;
 use cssa_wire::{Ask, Verification, digest};
 
 const UTC: u32 = 1_763_928_000;
@@ -81,6 +83,35 @@ fn captions_are_sent_until_they_are_acknowledged() -> Result<()> {
     assert_eq!(downlink.next(42.0, UTC, &language(), room(217))?, Next::Empty);
     let counters = store.counters()?;
     assert_eq!((counters[RETIRED], counters[REFUSED], counters[AGAIN]), (5, 2, 3));
+    Ok(())
+}
+
+/// A report goes before captions, once, under the key; while nobody answers a caption goes first, and a report where there is none.
+#[test]
+fn a_run_of_frames_outside_is_reported() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let dark = |store: &Store| {
+        let mut runs = OutsideRuns::default();
+        (0..7).for_each(|second| _ = runs.next(Some(Reason::Dark), UTC + second));
+        runs.over().iter().try_for_each(|run| store.report(run))
+    };
+    dark(&store)?;
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
+    let next = |downlink: &mut Downlink, now: f64| -> Result<Option<Report>> {
+        let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else { return Ok(None) };
+        let read = DownPacket::decode(&packet.bytes, Verification::Required(&key()), config().checksum)?;
+        downlink.sent(&packet, packet.bytes.len(), now)?;
+        Ok(if let Down::Report(report) = read.body { Some(report) } else { None })
+    };
+    let found = next(&mut downlink, 0.0)?.map(|report| (report.outside(), report.since, report.frames));
+    assert_eq!(found, Some((Some(Reason::Dark), UTC, 7)), "nothing else asks for an answer");
+    assert_eq!(next(&mut downlink, 20.0)?, None, "it was sent");
+    queue(&store, &[0])?;
+    dark(&store)?;
+    assert_eq!(send(&mut downlink, 30.0)?, [[(0, false)]], "the caption asks for an answer");
+    assert!(acknowledge(&mut downlink, 1, &[], 31.0)?);
+    assert!(next(&mut downlink, 31.0)?.is_some(), "then the report comes first");
     Ok(())
 }
 

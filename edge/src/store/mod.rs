@@ -6,6 +6,7 @@ mod acknowledge;
 mod database;
 mod earlier;
 mod entry;
+mod reports;
 
 pub use entry::{Caption, Waiting};
 
@@ -14,6 +15,7 @@ use crate::outcome::Dropped;
 use database::{Refusal, StoreFile, pack, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use reports::{REPORT_SEQUENCE, REPORTS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,6 +92,8 @@ impl Store {
             write.open_table(SEQUENCE)?;
             write.open_table(WINDOWS)?;
             write.open_table(CONTACT)?;
+            write.open_table(REPORTS)?;
+            write.open_table(REPORT_SEQUENCE)?;
             earlier::adopt(&write)?;
             Ok(write.commit()?)
         })?;

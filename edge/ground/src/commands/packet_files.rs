@@ -86,7 +86,7 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
         };
         match packet {
             Taken::Captions(packet) if options.json => show_captions(&packet)?,
-            Taken::Captions(packet) => packet.captions.iter().try_for_each(|caption| print(&caption.text))?,
+            Taken::Captions(packet) => packet.captions.iter().try_for_each(|caption| print(&said(caption)))?,
             Taken::Message(Message { kind, vehicle, bundle, content, .. }) if options.json => {
                 let bundle = format!("{bundle:04x}");
                 print(&serde_json::to_string(&DecodedMessage { kind, vehicle, bundle, content: &content })?)?;
@@ -97,6 +97,12 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
     ensure!(total > 0, "{}: holds no packet, expected what edge caption --packets writes", options.file.display());
     ensure!(failures == 0, "{}: {failures} of {total} packets could not be decoded", options.file.display());
     Ok(())
+}
+
+/// A caption's words, and why they are not to be believed where its image is none that the model knows.
+fn said(caption: &wire::Caption) -> String {
+    let outside = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
+    format!("{}{outside}", caption.text)
 }
 
 /// Prints a JSON object a caption.
