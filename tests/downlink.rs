@@ -69,10 +69,17 @@ fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
     let errors = String::from_utf8(output.stderr)?;
     assert!(errors.contains(&format!("packet 2 at byte {second}")), "{errors}");
     let text = String::from_utf8(output.stdout)?;
-    // Rendered scenes are nothing that the model knows, and every line says so.
-    let said = |n: usize| Some(format!("{} ({})", sent[n]["caption"].as_str()?, sent[n]["reasons"][0].as_str()?));
+    // A line says why its image is none that the model knows.
+    let said = |n: usize| {
+        let caption = sent[n]["caption"].as_str()?;
+        Some(match sent[n]["reasons"][0].as_str() {
+            Some(reason) => format!("{caption} ({reason})"),
+            None => caption.to_owned(),
+        })
+    };
     let expected: Vec<String> = [0, 2, 3].into_iter().filter_map(said).collect();
     assert_eq!(expected.len(), 3);
+    assert!(expected.iter().any(|line| line.ends_with("(unfamiliar)")), "{expected:?}");
     assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     Ok(())
 }

@@ -150,7 +150,7 @@ fn a_camera_gone_dark_is_a_report_and_not_a_hundred_captions() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let dark = folder.path().join("dark.png");
     image::RgbImage::from_fn(256, 256, |x, y| image::Rgb([((x * 7 + y * 13) % 3) as u8; 3])).save(&dark)?;
-    let seen = ["ucm/images/1.jpg", "ucm/images/401.jpg"].map(|name| data.join(name).display().to_string());
+    let seen = ["ucm/images/301.jpg", "ucm/images/501.jpg"].map(|name| data.join(name).display().to_string());
     let dark = dark.display().to_string();
     let list: Vec<&str> = std::iter::once(seen[0].as_str())
         .chain(std::iter::repeat_n(dark.as_str(), 20))
@@ -343,7 +343,7 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
     for (more, source, link, expected) in [
         ("", source, "file:/tmp/x", "/no/such/folder"),
         ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT, serial:DEVICE:BAUD or mavlink:KIND:ADDRESS"),
-        ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 4: unknown variant `telepathy`"),
+        ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 6: unknown variant `telepathy`"),
         ("[policy]\nleast_confidence = 2.0", source, "file:/tmp/x", "policy.least_confidence is 2, expected 0 to 1"),
         ("[policy]\nleast_score = 0.5", source, "file:/tmp/x", "Give least_confidence, 0 to 1"),
         ("[model]\nlooks = 3", source, "file:/tmp/x", "expected one of"),

@@ -15,7 +15,6 @@ use crate::outcome::Dropped;
 use database::{Refusal, StoreFile, pack, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
-use reports::{REPORT_SEQUENCE, REPORTS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +29,10 @@ const WINDOWS: TableDefinition<u8, &[u8]> = TableDefinition::new("windows");
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
 const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
+/// Reports that were not sent yet, by when their run began and its number.
+const REPORTS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("reports");
+/// The next report's number.
+const REPORT_SEQUENCE: TableDefinition<(), u16> = TableDefinition::new("report_sequence");
 
 /// Counter of settled frames.
 pub const FRAMES: &str = "frames";

@@ -1,16 +1,12 @@
 //! Reports of runs of frames outside that wait for the link: one a run, the newest state of it.
 
-use super::Store;
 use super::database::{pack, unpack};
+use super::{REPORT_SEQUENCE, REPORTS, Store};
 use crate::error::Result;
 use crate::outside_run::Run;
 use cssa_wire::Report;
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-/// Reports that were not sent yet, by when their run began and its number.
-pub(super) const REPORTS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("reports");
-/// The next report's number.
-pub(super) const REPORT_SEQUENCE: TableDefinition<(), u16> = TableDefinition::new("report_sequence");
 /// Runs that wait at most; then the oldest go.
 const MAX_REPORTS: u64 = 64;
 
