@@ -29,7 +29,7 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
             eprintln!(
                 "skipped: ../shared/data is not here, so the run has 12 rendered scenes instead of 200 real images"
             );
-            images.extend(cssa::images::images(&[fixtures::scenes()])?);
+            images.extend(cssa_image::images(&[fixtures::scenes()])?);
         }
     }
     let sent = captions(&images, &packets)?;
@@ -58,7 +58,7 @@ fn every_caption_comes_back_to_the_letter() -> Result<()> {
 fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let packets = folder.path().join("packets.bin");
-    let images = cssa::images::images(&[fixtures::scenes()])?;
+    let images = cssa_image::images(&[fixtures::scenes()])?;
     let sent = captions(&images[..4], &packets)?;
     let mut bytes = std::fs::read(&packets)?;
     let second = bytes.iter().position(|&byte| byte == 0).context("no packet")? + 1;
@@ -87,7 +87,7 @@ fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
 #[test]
 fn sixteen_bits_say_the_same_as_eight() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let scene = cssa::preprocess::read(&fixtures::scenes().join("images/scene_00001.jpg"))?;
+    let scene = cssa_image::read(&fixtures::scenes().join("images/scene_00001.jpg"))?;
     let eight = image::DynamicImage::ImageRgb8(scene);
     eight.save(folder.path().join("a.png"))?;
     image::DynamicImage::ImageRgb16(eight.to_rgb16()).save(folder.path().join("b.tiff"))?;

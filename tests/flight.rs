@@ -87,7 +87,7 @@ fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
 
 /// Images of all kinds: rendered scenes, a cut-off one, one that is none, one whose header promises far too much.
 fn images(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut images = cssa::images::images(&[fixtures::scenes()])?;
+    let mut images = cssa_image::images(&[fixtures::scenes()])?;
     let whole = std::fs::read(&images[0])?;
     let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\x0f\0\0\0\x0f\0\0\x08\x02\0\0\0".to_vec();
     huge.extend([0; 32]);
@@ -316,7 +316,7 @@ fn a_full_disk_is_waited_for() -> Result<()> {
 }
 
 fn full_disk(folder: &Path, small: &Path) -> Result<()> {
-    let images = cssa::images::images(&[fixtures::scenes()])?;
+    let images = cssa_image::images(&[fixtures::scenes()])?;
     let list: Vec<String> = (0..600).map(|n| images[n % images.len()].display().to_string()).collect();
     std::fs::write(folder.join("list.txt"), list.join("\n"))?;
     let source = format!("kind = \"list\"\npath = {:?}", folder.join("list.txt"));

@@ -63,7 +63,7 @@ fn edge_decodes_as_the_graph_says() -> Result<()> {
 fn inputs(bundle: &Bundle) -> Result<Vec<Vec<f32>>> {
     let model = &bundle.manifest.model;
     let input = |n: usize| {
-        let image = preprocess::read(&fixtures::scenes().join(format!("images/scene_{n:05}.jpg")))?;
+        let image = cssa_image::read(&fixtures::scenes().join(format!("images/scene_{n:05}.jpg")))?;
         Ok(preprocess::input(&image, model))
     };
     (0..3).map(input).collect()

@@ -3,7 +3,6 @@
 use allocation_counter::measure;
 use anyhow::{Context, Result};
 use cssa::bundle::Bundle;
-use cssa::preprocess;
 use cssa::search::Rows;
 use cssa::vocabulary::TokenId;
 use cssa_captioner::Captioner;
@@ -48,7 +47,7 @@ fn a_caption_keeps_nothing() -> Result<()> {
     let bundle = Bundle::read(&fixtures::bundle())?;
     let settings = Settings { choice: Choice::Auto, provider: Provider::Cpu, threads: 1, ..Settings::default() };
     let mut captioner = Captioner::open(&bundle, &settings)?;
-    let image = preprocess::read(&fixtures::scenes().join("images/scene_00000.jpg"))?;
+    let image = cssa_image::read(&fixtures::scenes().join("images/scene_00000.jpg"))?;
     let mut captioned = || -> Result<allocation_counter::AllocationInfo> {
         let mut text = None;
         let taken = measure(|| text = captioner.caption(&image).ok().map(|caption| caption.text.len()));

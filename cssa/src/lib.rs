@@ -34,8 +34,6 @@ pub mod dataset;
 #[cfg(feature = "std")]
 pub mod files;
 #[cfg(feature = "std")]
-pub mod images;
-#[cfg(feature = "std")]
 pub mod metrics;
 #[cfg(feature = "std")]
 pub mod page;

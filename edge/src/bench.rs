@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::packets;
 use cssa::model::Search;
-use cssa::{preprocess, process};
+use cssa::process;
 use cssa_captioner::{Caption, Captioner, Looks, Settings};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ pub fn run(
     let (mut bytes, mut first, mut n) = (0, Duration::ZERO, 0);
     while captions.len() < count {
         let started = Instant::now();
-        let read = |k: usize| preprocess::read(&images[(n + k) % images.len()]);
+        let read = |k: usize| cssa_image::read(&images[(n + k) % images.len()]);
         let pixels = (0..batch).map(read).collect::<Result<Vec<_>, _>>()?;
         let sights = captioner.sights(&pixels.iter().collect::<Vec<_>>())?;
         let found = sights.iter().map(|sight| captioner.look_again(sight)).collect::<Result<Vec<_>, _>>()?;

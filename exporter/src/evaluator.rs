@@ -162,7 +162,7 @@ pub fn captions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Result<V
 
 /// The image as the network takes it.
 pub fn input(bundle: &Bundle, sample: &Sample) -> Result<Vec<f32>> {
-    Ok(preprocess::input(&preprocess::read(&sample.path)?, &bundle.manifest.model))
+    Ok(preprocess::input(&cssa_image::read(&sample.path)?, &bundle.manifest.model))
 }
 
 /// Logits of the next word along a caption, the start first, for the image that the runtime encoded last.

@@ -3,7 +3,8 @@
 use crate::calibrate::{Histogram, Range};
 use crate::error::Result;
 use crate::verification::{Case, Verification};
-use cssa::page::{embedded, escape};
+use cssa::page::escape;
+use cssa_image::embedded;
 use std::fmt::Write;
 
 /// Images shown.

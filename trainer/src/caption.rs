@@ -2,10 +2,9 @@
 
 use crate::error::{Error, Result, ensure};
 use crate::trained::Trained;
-use cssa::images::images;
 use cssa::model::Search;
-use cssa::preprocess;
 use cssa::search::Hypothesis;
+use cssa_image::images;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -46,7 +45,7 @@ pub fn each<E: From<Error>>(
     let (images, captioner) = (images(paths).map_err(Error::from)?, trained.captioner(search)?);
     let mut failed = Vec::new();
     for path in &images {
-        let image = match preprocess::read(path) {
+        let image = match cssa_image::read(path) {
             Ok(image) => image,
             Err(error) => {
                 failed.push(error);

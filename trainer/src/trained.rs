@@ -152,7 +152,7 @@ fn golden(
     let mut pixels = Vec::new();
     let mut tokens: Vec<Vec<i64>> = Vec::new();
     for (path, caption) in images {
-        pixels.extend(preprocess::input(&preprocess::read(path)?, model));
+        pixels.extend(preprocess::input(&cssa_image::read(path)?, model));
         let words = vocabulary.encode(caption);
         tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
     }

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut captioner = Captioner::open(&bundle, &Settings::default())?;
     println!("{}", captioner.at_work());
     for path in std::env::args().skip(1) {
-        let caption = captioner.caption(&cssa::preprocess::read(Path::new(&path))?)?;
+        let caption = captioner.caption(&cssa_image::read(Path::new(&path))?)?;
         println!(
             "{path}: {} (score {:.2}, {:.1} ms)",
             caption.text,

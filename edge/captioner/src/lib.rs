@@ -9,7 +9,7 @@
 //!
 //! let bundle = Bundle::read(&fixtures::bundle())?;
 //! let mut captioner = Captioner::open(&bundle, &Settings::default())?;
-//! let image = cssa::preprocess::read(&fixtures::scenes().join("images/scene_00000.jpg"))?;
+//! let image = cssa_image::read(&fixtures::scenes().join("images/scene_00000.jpg"))?;
 //! let caption = captioner.caption(&image)?;
 //! assert!(!caption.text.is_empty() && (0.0..=1.0).contains(&caption.score));
 //! # Ok::<_, Box<dyn std::error::Error>>(())

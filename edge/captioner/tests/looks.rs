@@ -1,7 +1,6 @@
 //! Second looks and trust with the default bundle.
 
 use cssa::bundle::Bundle;
-use cssa::preprocess;
 use cssa::trust::Reason;
 use cssa_captioner::{Captioner, Choice, Looks, Settings, find_library};
 use image::{Rgb, RgbImage};
@@ -10,7 +9,7 @@ use std::error::Error;
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 fn scene(number: usize) -> Result<RgbImage> {
-    Ok(preprocess::read(&fixtures::scenes().join(format!("images/scene_{number:05}.jpg")))?)
+    Ok(cssa_image::read(&fixtures::scenes().join(format!("images/scene_{number:05}.jpg")))?)
 }
 
 fn settings(choice: Choice, looks: Looks) -> Settings {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use cssa::bundle::named_or_default;
 use cssa::files;
-use cssa::images::images;
+use cssa_image::images;
 use cssa_link::Framing;
 use cssa_terminal::{LogOptions, one_of, print, stop_flag};
 use edge::downlink::{ContactConfig, LinkConfig};

@@ -5,7 +5,6 @@ use super::channel::{Channel, ChannelSettings};
 use super::error::{Error, Result};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa::preprocess;
 use cssa::trust::Confidence;
 use cssa_link::{Deframer, Direction, Framer};
 use cssa_wire::{Key, Position};
@@ -229,7 +228,7 @@ fn send_pictures(paths: &[PathBuf], side: u32, plan: &Plan, settings: ChannelSet
 /// Bytes of an image's thumbnail as a JPEG of quality 50.
 fn thumbnail(path: &Path, side: u32) -> Result<usize> {
     const QUALITY: u8 = 50;
-    let image = image::DynamicImage::ImageRgb8(preprocess::read(path)?).thumbnail(side, side);
+    let image = image::DynamicImage::ImageRgb8(cssa_image::read(path)?).thumbnail(side, side);
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     image.write_with_encoder(encoder).map_err(|source| Error::Thumbnail { image: path.into(), source })?;
@@ -276,7 +275,7 @@ mod tests {
     #[test]
     fn pictures_take_far_more() -> Result<()> {
         let sentences: Vec<String> = (0..500).map(|n| format!("a bridge over river {n} .")).collect();
-        let images = cssa::images::images(&[fixtures::scenes()])?;
+        let images = cssa_image::images(&[fixtures::scenes()])?;
         let found = plan(&sentences, &fixtures::bundle(), Some((&images, 96)), &settings(Framing::Plain))?;
         let pictures = found.pictures.context("pictures")?;
         assert!(pictures.bytes > 500.0 && pictures.captions_for_each > 10.0, "{found:?}");

@@ -3,7 +3,7 @@
 use super::model::ModelOptions;
 use anyhow::{Context, Result};
 use cssa::bundle::checkout;
-use cssa::images::images;
+use cssa_image::images;
 use cssa_terminal::print;
 use edge::bench;
 use std::path::PathBuf;

@@ -3,10 +3,10 @@
 use super::model::ModelOptions;
 use anyhow::{Context, Result, ensure};
 use cssa::errors::chain;
-use cssa::images::images;
+use cssa::files;
 use cssa::trust::{Confidence, Reason};
-use cssa::{files, preprocess};
 use cssa_captioner::Looks;
+use cssa_image::images;
 use cssa_terminal::print;
 use edge::packets;
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
     for path in &images {
         let started = Instant::now();
-        let read = preprocess::read(path).map_err(anyhow::Error::from);
+        let read = cssa_image::read(path).map_err(anyhow::Error::from);
         let caption =
             match read.and_then(|image| captioner.caption(&image).with_context(|| format!("{}", path.display()))) {
                 Ok(caption) => caption,

@@ -2,7 +2,6 @@
 //! it proved itself.
 
 use crate::error::{Error, Result, ensure};
-use cssa::preprocess;
 use cssa_captioner::{Captioner, Sight};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +30,7 @@ pub struct Golden {
 impl Golden {
     /// Captions the golden image.
     pub fn of(captioner: &mut Captioner) -> Result<Self> {
-        let image = preprocess::decode(IMAGE).map_err(Error::GoldenImage)?;
+        let image = cssa_image::decode(IMAGE).map_err(Error::GoldenImage)?;
         let Sight { caption, memory, .. } = captioner.sight(&image)?;
         ensure!(!caption.text.is_empty(), Error::GoldenEmpty);
         let largest = memory.iter().fold(0f32, |largest, value| largest.max(value.abs()));

@@ -1,11 +1,10 @@
-//! Where and when: from the image's own tags, from NMEA 0183, from MAVLink.
+//! Where and when, beside what an image says of itself: NMEA 0183 and MAVLink.
 
-pub mod geo;
 pub mod mavlink;
 pub mod nmea;
-pub mod tags;
 
 use super::config::PositionConfig;
+use cssa_image::Place;
 use cssa_wire::Position;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +13,11 @@ use std::time::{Duration, Instant};
 const FRESH: Duration = Duration::from_secs(5);
 /// A receiver that is gone is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// A place as packets have it.
+pub(super) fn position(place: Place) -> Option<Position> {
+    Position::new(place.latitude, place.longitude)
+}
 
 /// The last fix of a receiver, written by its thread.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,10 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::error::{Error, Result};
-use crate::position::tags;
+use crate::position::position;
 use cssa::files;
-use cssa::preprocess::{self, EXTENSIONS};
+use cssa_image::EXTENSIONS;
+use cssa_image::tags;
 use image::RgbImage;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -171,7 +172,7 @@ impl Cutter {
         }
         let name = path.display().to_string();
         let read = files::read(path, MAX_IMAGE).map_err(|error| error.to_string());
-        let decoded = read.and_then(|bytes| match preprocess::decode(&bytes) {
+        let decoded = read.and_then(|bytes| match cssa_image::decode(&bytes) {
             Ok(pixels) => Ok((pixels, tags::read(&bytes))),
             Err(error) => Err(format!("{name}: {error}")),
         });
@@ -210,7 +211,7 @@ impl Cutter {
                 std::mem::take(&mut cut.pixels)
             };
             let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
-            let (position, time) = (cut.tags.position(middle), cut.tags.time);
+            let (position, time) = (cut.tags.place(middle).and_then(position), cut.tags.time);
             return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time });
         }
         self.image = None;

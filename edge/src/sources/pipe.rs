@@ -3,8 +3,8 @@
 
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
-use crate::position::tags;
-use cssa::preprocess;
+use crate::position::position;
+use cssa_image::tags;
 use image::RgbImage;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{ChildStdout, Command, Stdio};
@@ -78,13 +78,13 @@ impl Source for PipeSource {
                 let name = format!("frame {}", self.frames);
                 let (pixels, tags) = match pixels {
                     Raw::Jpeg(bytes) => {
-                        let decoded = preprocess::decode(&bytes).map_err(|error| format!("{name}: {error}"));
+                        let decoded = cssa_image::decode(&bytes).map_err(|error| format!("{name}: {error}"));
                         (decoded, tags::read(&bytes))
                     }
                     Raw::Pixels(pixels) => (Ok(pixels), tags::Tags::default()),
                     Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
                 };
-                let (position, time) = (tags.position((0.0, 0.0)), tags.time);
+                let (position, time) = (tags.place((0.0, 0.0)).and_then(position), tags.time);
                 Ok(Next::Frame(Frame { name, key: None, pixels, position, time }))
             }
             ended => {

@@ -4,8 +4,8 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::error::{self, chain};
-use crate::position::geo::Georeference;
-use cssa::preprocess;
+use crate::position::position;
+use cssa_image::georeference::Georeference;
 use image::{DynamicImage, ImageBuffer};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -110,11 +110,11 @@ impl Source for SceneSource {
                         f64::from(tile.x) + f64::from(tile.width) / 2.0,
                         f64::from(tile.y) + f64::from(tile.height) / 2.0,
                     );
-                    let position = scene.georeference.as_ref().and_then(|place| place.position(middle));
+                    let position = scene.georeference.as_ref().and_then(|tags| tags.place(middle)).and_then(position);
                     return Ok(Next::Frame(Frame {
                         key: Some(name.clone()),
                         name,
-                        pixels: Ok(preprocess::to_rgb8(pixels)),
+                        pixels: Ok(cssa_image::to_rgb8(pixels)),
                         position,
                         time: None,
                     }));

@@ -13,12 +13,12 @@ use crate::ort_graphs::OrtGraphs;
 use cssa::bundle::Bundle;
 use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
 use cssa::files::{self, FileError};
-use cssa::images::images as images_in;
 use cssa::preprocess;
 use cssa::search;
 use cssa::spread;
 use cssa_captioner::{Runtime, Settings, Steps};
 use cssa_graph::onnx::{ModelProto, ValueInfoProto};
+use cssa_image::images as images_in;
 use ndarray::{ArrayView2, Axis};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -142,7 +142,7 @@ impl Images {
         for path in &selection.paths {
             let bytes = files::read(path, 1 << 30)?;
             hash.update(&bytes);
-            let image = preprocess::decode(&bytes)
+            let image = cssa_image::decode(&bytes)
                 .map_err(|error| FileError::content(path, format!("calibration image: {error}")))?;
             inputs.push(preprocess::input(&image, model));
         }

@@ -5,13 +5,13 @@ use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
 use cssa::dataset::{Captioned, Split};
-use cssa::images::images;
+use cssa::files;
 use cssa::metrics::objects::{Faithfulness, ObjectCounts};
 use cssa::metrics::{Item, score};
 use cssa::objects::ObjectGroups;
 use cssa::trust::Reason;
-use cssa::{files, preprocess};
 use cssa_captioner::{Captioner, Looks, Settings};
+use cssa_image::images;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -116,7 +116,7 @@ pub fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) ->
     }
     let mut captioner = Captioner::open(bundle, &Settings { looks, threads, ..Settings::default() })?;
     let state = |path: &PathBuf| {
-        let caption = captioner.caption(&preprocess::read(path)?).at(|| path.display().to_string())?;
+        let caption = captioner.caption(&cssa_image::read(path)?).at(|| path.display().to_string())?;
         let not_calibrated = || Error::NotCalibrated(bundle.folder.clone());
         Ok(Stated {
             image: path.clone(),

@@ -4,7 +4,6 @@ use crate::error::{At, Error, Result};
 use cssa::bundle::Bundle;
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::objects::ObjectGroups;
-use cssa::preprocess;
 use cssa::search::Hypothesis;
 use cssa::spread;
 use cssa::trust::{Familiarity, ImageStatistics};
@@ -55,7 +54,7 @@ pub(super) fn images(
 
 /// Looks at an image once.
 pub(super) fn mean_memory(captioner: &mut Captioner, path: &Path, width: usize) -> Result<Vec<f32>> {
-    let sight = captioner.sight(&preprocess::read(path)?).at(|| path.display().to_string())?;
+    let sight = captioner.sight(&cssa_image::read(path)?).at(|| path.display().to_string())?;
     Ok(Familiarity::mean_memory(&sight.memory, width))
 }
 
@@ -67,7 +66,7 @@ pub(super) fn observe(
     width: usize,
 ) -> Result<Observation> {
     let place = || image.path.display().to_string();
-    let sight = captioner.sight(&preprocess::read(&image.path)?).at(place)?;
+    let sight = captioner.sight(&cssa_image::read(&image.path)?).at(place)?;
     let looks = captioner.candidates(&sight, Looks::Eight).at(place)?;
     Ok(Observation {
         mean_memory: Familiarity::mean_memory(&sight.memory, width),

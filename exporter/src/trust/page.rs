@@ -3,7 +3,8 @@
 
 use super::measure::{Measured, Report};
 use crate::error::Result;
-use cssa::page::{embedded, escape};
+use cssa::page::escape;
+use cssa_image::embedded;
 use std::fmt::Write;
 
 /// Mistakes shown.

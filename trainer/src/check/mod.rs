@@ -8,7 +8,6 @@ use crate::error::Result;
 use cssa::bundle::hexadecimal;
 use cssa::dataset::{DevRule, Listing, Split};
 use cssa::metrics::objects::ObjectGroups;
-use cssa::preprocess;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -121,7 +120,7 @@ pub fn check(folder: &Path, groups: &ObjectGroups, mut done: impl FnMut(usize)) 
         } else if !entry.path.is_file() {
             findings.missing.push(entry.filename.clone());
         } else {
-            match preprocess::read(&entry.path) {
+            match cssa_image::read(&entry.path) {
                 Ok(image) => {
                     let mut hash = Sha256::new();
                     hash.update(image.width().to_le_bytes());

@@ -106,7 +106,7 @@ impl Source<'_> {
                     scope.spawn(move || {
                         for chunk in own {
                             let pixels: Result<Vec<Vec<u8>>> =
-                                chunk.iter().map(|image| Ok(planar(&preprocess::read(&image.path)?, size))).collect();
+                                chunk.iter().map(|image| Ok(planar(&cssa_image::read(&image.path)?, size))).collect();
                             if sender.send(pixels).is_err() {
                                 return;
                             }

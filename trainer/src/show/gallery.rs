@@ -4,7 +4,8 @@
 use crate::error::Result;
 use cssa::dataset::Listed;
 use cssa::metrics::{self, Item};
-use cssa::page::{embedded, escape};
+use cssa::page::escape;
+use cssa_image::embedded;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

@@ -47,7 +47,7 @@ const COLUMNS: [Geometry; 3] = [Geometry::Decaying, Geometry::Constant, Geometry
 /// without DGP.
 pub fn draw(runs: &[&Trained], request: &Request<'_>) -> Result<Heatmap> {
     ensure!(runs.len() == 1 || runs.len() == 3, Error::Heatmap(format!("{} runs, expected 1 or 3", runs.len())));
-    let pixels = preprocess::read(request.image)?;
+    let pixels = cssa_image::read(request.image)?;
     let first = runs[0];
     let grid = first.model().grid();
     let (x, y) = request.cell;

@@ -1,6 +1,6 @@
 //! GeoTIFF 1.1 georeferencing: from a pixel to degrees, for geographic, UTM and Web Mercator coordinates.
 
-use cssa_wire::Position;
+use crate::Place;
 use proj4rs::Proj;
 use proj4rs::transform::transform;
 use std::io::{Read, Seek};
@@ -64,17 +64,17 @@ impl Georeference {
 
     /// The place of a point of the image, in pixels from its upper left corner.
     #[must_use]
-    pub fn position(&self, (column, row): (f64, f64)) -> Option<Position> {
+    pub fn place(&self, (column, row): (f64, f64)) -> Option<Place> {
         let [a, b, c, d, e, f] = self.affine;
         let (x, y) = (a * column + b * row + c, d * column + e * row + f);
         match &self.system {
-            System::Geographic => Position::new(y, x),
+            System::Geographic => Place::new(y, x),
             System::Projected(definition) => {
                 let from = Proj::from_proj_string(definition).ok()?;
                 let to = Proj::from_proj_string("+proj=longlat +datum=WGS84 +no_defs").ok()?;
                 let mut point = (x, y, 0.0);
                 transform(&from, &to, &mut point).ok()?;
-                Position::new(point.1.to_degrees(), point.0.to_degrees())
+                Place::new(point.1.to_degrees(), point.0.to_degrees())
             }
         }
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn place(system: System, affine: [f64; 6], at: (f64, f64)) -> Option<(f64, f64)> {
-        Georeference { affine, system }.position(at).map(Position::degrees)
+        Georeference { affine, system }.place(at).map(|place| (place.latitude, place.longitude))
     }
 
     #[test]

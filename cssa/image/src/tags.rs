@@ -1,7 +1,7 @@
 //! Position and time from an image's own tags: Exif GPS and dates of JPEG, PNG and TIFF, and GeoTIFF.
 
-use super::geo::Georeference;
-use cssa_wire::Position;
+use crate::Place;
+use crate::georeference::Georeference;
 use exif::{Exif, In, Tag, Value};
 use std::io::Cursor;
 use tiff::decoder::Decoder;
@@ -10,7 +10,7 @@ use tiff::decoder::Decoder;
 #[derive(Clone, Debug, Default)]
 pub struct Tags {
     /// Where the camera was.
-    camera: Option<Position>,
+    camera: Option<Place>,
     /// How the pixels lie on the earth.
     georeference: Option<Georeference>,
     /// When the image was taken, in seconds since 1970; the camera's clock counts as UTC where it does not say more.
@@ -20,8 +20,8 @@ pub struct Tags {
 impl Tags {
     /// The place of a point of the image, in pixels: by its georeference, else the camera's.
     #[must_use]
-    pub fn position(&self, point: (f64, f64)) -> Option<Position> {
-        self.georeference.as_ref().and_then(|georeference| georeference.position(point)).or(self.camera)
+    pub fn place(&self, point: (f64, f64)) -> Option<Place> {
+        self.georeference.as_ref().and_then(|georeference| georeference.place(point)).or(self.camera)
     }
 }
 
@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> Tags {
     tags
 }
 
-fn camera(exif: &Exif) -> Option<Position> {
+fn camera(exif: &Exif) -> Option<Place> {
     let degrees = |place: Tag, side: Tag, negative: u8| {
         let value = rationals(exif, place)?;
         let degrees = value.iter().zip([1.0, 60.0, 3600.0]).map(|(part, unit)| part / unit).sum::<f64>();
@@ -50,7 +50,7 @@ fn camera(exif: &Exif) -> Option<Position> {
         Some(if is_negative { -degrees } else { degrees })
     };
     let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, b'S')?;
-    Position::new(latitude, degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, b'W')?)
+    Place::new(latitude, degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, b'W')?)
 }
 
 fn rationals(exif: &Exif, tag: Tag) -> Option<Vec<f64>> {
@@ -126,7 +126,7 @@ mod tests {
             field(Tag::DateTimeOriginal, text("2025:11:23 21:00:00")),
         ];
         let tags = read(&jpeg_with(&place)?);
-        assert_eq!(tags.position((0.0, 0.0)), Position::new(-33.86, 151.21));
+        assert_eq!(tags.place((0.0, 0.0)), Place::new(-33.86, 151.21));
         assert_eq!(tags.time, Some(1_763_931_600));
         let mut with_zone = place.to_vec();
         with_zone.push(field(Tag::OffsetTimeOriginal, text("+01:00")));
@@ -134,8 +134,8 @@ mod tests {
         let gps = [field(Tag::GPSDateStamp, text("2025:11:23")), field(Tag::GPSTimeStamp, three([20, 0, 0]))];
         assert_eq!(read(&jpeg_with(&gps)?).time, Some(1_763_928_000));
         let zeros = [field(Tag::GPSLatitudeRef, text("S")), field(Tag::GPSLatitude, three([99, 0, 0]))];
-        assert_eq!(read(&jpeg_with(&zeros)?).position((0.0, 0.0)), None);
-        assert!(read(b"II*\0garbage").position((0.0, 0.0)).is_none());
+        assert_eq!(read(&jpeg_with(&zeros)?).place((0.0, 0.0)), None);
+        assert!(read(b"II*\0garbage").place((0.0, 0.0)).is_none());
         read(&[]).time.is_none().then_some(()).context("a time from nothing")
     }
 }

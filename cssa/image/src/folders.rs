@@ -1,8 +1,10 @@
 //! Where images come from: files and folders.
 
-use crate::files::FileError;
-use crate::preprocess::EXTENSIONS;
+use cssa::files::FileError;
 use std::path::{Path, PathBuf};
+
+/// File name endings that are taken for images when a folder is read.
+pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
 
 /// The image files that `paths` stand for, in the order given; a folder stands for all images in it and below, by name.
 ///
