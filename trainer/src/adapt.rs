@@ -2,7 +2,8 @@
 //!
 //! It is `trainer train --from RUN` with a recipe that follows from the run and the data: the run's network with its backbone frozen,
 //! captioning alone, the words of the data that the run lacks, and epochs chosen on the data's dev, of which the run as it was is
-//! the first candidate. The recipe is `config.toml` of the new run.
+//! the first candidate. The recipe is `config.toml` of the new run. Dev is cut out of train by the run's own rule, of new and old data
+//! alike: a run has one rule, and by another one dev would be of images that it was trained on. Data may name their dev themselves.
 //!
 //! What keeps what the run knew: where its old data are at hand, some of their images are shown again beside the new ones (rehearsal).
 //! Where they are not, all weights are pulled toward the run's (L2-SP; Li et al. 2018). From `fixtures/run-without-drones` on half of the drone's images,
@@ -30,7 +31,7 @@ use crate::progress::Progress;
 use crate::run::{self, Places, Start};
 use cssa::checkpoint::{DESCRIPTION, Description};
 use cssa::dataset::{Dataset, DevRule, Split};
-use cssa::files::FileError;
+use cssa::files::{FileError, NewFolder};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,15 +75,15 @@ pub struct Adapted {
     pub epoch: usize,
 }
 
-/// Adapts a run; `request.out` is then a run as `trainer train` makes it.
+/// Adapts a run; `request.out` is then a run as `trainer train` makes it, and is not there before it is whole.
 pub fn adapt(request: &Request, device: Device, progress: &Progress) -> Result<Adapted> {
     let description = check_run(&request.run)?;
-    check_out(&request.out)?;
+    let out = NewFolder::create(&request.out)?;
     let config = recipe(request, &description)?;
     let places = Places {
         data: request.own.iter().chain(&request.replay).cloned().collect(),
         start: Start::Run(request.run.clone()),
-        out: request.out.clone(),
+        out: out.path().to_path_buf(),
         cache: request.cache.clone(),
         wordnet: PathBuf::new(),
         save_every: Duration::MAX,
@@ -91,13 +92,14 @@ pub fn adapt(request: &Request, device: Device, progress: &Progress) -> Result<A
     let start = epochs.first().ok_or(Error::Broken("a run without epochs"))?;
     let best = epochs.iter().rfind(|epoch| epoch.chosen).unwrap_or(start);
     let cider = |cider: Option<f64>| cider.ok_or(Error::Broken("an epoch without a score on dev"));
-    Ok(Adapted { before: cider(start.dev_cider)?, after: cider(best.dev_cider)?, epoch: best.epoch })
+    let adapted = Adapted { before: cider(start.dev_cider)?, after: cider(best.dev_cider)?, epoch: best.epoch };
+    out.finish()?;
+    Ok(adapted)
 }
 
 /// The recipe that a run and the data ask for.
 fn recipe(request: &Request, description: &Description) -> Result<Config> {
-    let Description { model, search, .. } = description;
-    let dev = DevRule::Blocks;
+    let &Description { dev, ref model, ref search, .. } = description;
     let own = read_datasets(&request.own, dev)?;
     let train = own.iter().map(|dataset| dataset.split(Split::Train).count()).sum::<usize>();
     for split in [Split::Train, Split::Dev] {
@@ -162,15 +164,8 @@ fn replay(datasets: &[Dataset], shown: usize) -> Result<BTreeMap<String, Replay>
 fn check_run(run: &Path) -> Result<Description> {
     let problem = "is no run: it has no model.toml, expected a folder that trainer train or trainer adapt wrote";
     ensure!(run.join(DESCRIPTION).is_file(), FileError::content(run, problem).into());
-    Ok(Description::read(run)?)
-}
-
-/// A new run's folder holds nothing yet.
-fn check_out(out: &Path) -> Result<()> {
-    if out.exists() {
-        let empty = std::fs::read_dir(out).map(|mut entries| entries.next().is_none());
-        let empty = empty.map_err(Error::system(out, "is no folder that can be read"))?;
-        ensure!(empty, FileError::content(out, "is not empty, expected a new or empty folder for the new run").into());
-    }
-    Ok(())
+    let description = Description::read(run)?;
+    let problem = "has no dev, on which epochs are chosen: it was trained on all its images, expected a run with dev blocks or hash";
+    ensure!(description.dev != DevRule::None, FileError::content(run, problem).into());
+    Ok(description)
 }

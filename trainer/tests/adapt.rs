@@ -91,7 +91,7 @@ fn a_run_learns_to_caption_a_drones_flights() -> Result<()> {
     assert_eq!(new.language_model.id("river"), old.language_model.id("river"), "counts go on where they were");
     let found = &new.description.provenance;
     assert!(found.datasets.contains(&"drone".into()) && found.datasets.contains(&"UCM".into()), "{found:?}");
-    assert_eq!((new.description.dev, new.description.search), (DevRule::Blocks, old.description.search));
+    assert_eq!((new.description.dev, new.description.search), (old.description.dev, old.description.search));
     Golden::read(&request.out.join(GOLDEN), &new.description.model)?;
     for name in [DOCUMENT_FREQUENCIES, "metrics.json", "config.toml", "inputs.toml"] {
         assert!(request.out.join(name).is_file(), "{name}");
@@ -99,9 +99,10 @@ fn a_run_learns_to_caption_a_drones_flights() -> Result<()> {
     Ok(())
 }
 
-/// Old data that the run has counted are shown again and not counted again; they take no part in choosing.
+/// The default run's dev is by hash, and so is that of every run that comes from it: by blocks, an exporter would fit confidence on images
+/// that the run was trained on. Old data that the run has counted are shown again and not counted again; they take no part in choosing.
 #[test]
-fn old_data_are_shown_again() -> Result<()> {
+fn the_runs_dev_stays_dev_and_old_data_are_shown_again() -> Result<()> {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
@@ -113,9 +114,15 @@ fn old_data_are_shown_again() -> Result<()> {
     adapt(&request, Device::Cpu, &Progress)?;
     let config = trainer::config::Config::read(&path("run/config.toml"))?;
     let shown = config.data.replay["scenes"];
-    let own = Listing::read(&path("own"), DevRule::Blocks)?;
+    let dev = |rule| -> Result<Vec<String>> {
+        let entries = Listing::read(&path("own"), rule)?.entries.into_iter();
+        Ok(entries.filter(|image| image.split == Split::Dev).map(|image| image.filename).collect())
+    };
+    assert!(!dev(DevRule::Hash)?.is_empty() && dev(DevRule::Hash)? != dev(DevRule::Blocks)?);
+    assert_eq!((Checkpoint::read(&path("run"))?.description.dev, config.data.dev), (DevRule::Hash, DevRule::Hash));
+    let own = Listing::read(&path("own"), DevRule::Hash)?;
     let train = own.entries.iter().filter(|image| image.split == Split::Train).count();
-    assert_eq!((shown.per_epoch, shown.images, config.rsic.pull), (train, train.max(8), 0.0));
+    assert_eq!((shown.per_epoch, shown.images, config.rsic.pull), (train, train, 0.0));
     let (old, new) = (Checkpoint::read(&request.run)?, Checkpoint::read(&path("run"))?);
     let captions = own.entries.iter().filter(|image| image.split == Split::Train).flat_map(|image| &image.captions);
     let expected = old.language_model.extended(captions.map(|caption| caption.to_lowercase()));
@@ -141,11 +148,14 @@ fn what_cannot_be_adapted_is_refused_before_any_work() -> Result<()> {
     write("lonely/data.csv", "path,caption,split\na_1.jpg,a road,train\n")?;
     write("lonely/a_1.jpg", "")?;
     write("bare/notes.txt", "")?;
+    let description = std::fs::read_to_string(root().join("fixtures/run/model.toml"))?;
+    write("refit/model.toml", &description.replace("dev = \"hash\"", "dev = \"none\""))?;
     let usual = || request(&scenes, &path("out"));
     let cases = [
         (Request { run: path("bare"), ..usual() }, "bare: is no run: it has no model.toml, expected"),
         (Request { run: path("nowhere"), ..usual() }, "nowhere: is no run"),
-        (Request { out: path("full"), ..usual() }, "full: is not empty, expected a new or empty folder"),
+        (Request { run: path("refit"), ..usual() }, "refit: has no dev, on which epochs are chosen"),
+        (Request { out: path("full"), ..usual() }, "full: is there already, expected a new or empty folder"),
         (Request { own: vec![path("bare")], ..usual() }, "bare: has no dataset*.json"),
         (Request { own: vec![path("silent")], ..usual() }, "data.csv: image a_1.jpg has no caption"),
         (Request { own: vec![path("tested")], ..usual() }, "tested: no image of split train"),
@@ -161,6 +171,18 @@ fn what_cannot_be_adapted_is_refused_before_any_work() -> Result<()> {
         let refused = adapt(&request, Device::Cpu, &Progress).err().with_context(|| format!("{expected}: taken"))?;
         assert!(refused.to_string().contains(expected), "{refused} / {expected}");
         assert!(!path("out").exists(), "{expected}: something was written");
+    }
+    // Stopped while it works, here by an image that is none, it leaves nothing, and the same command is taken again.
+    write("spoiled/data.csv", "path,caption,split\na_1.jpg,a road,train\na_2.jpg,a road,dev\n")?;
+    write("spoiled/a_1.jpg", "")?;
+    write("spoiled/a_2.jpg", "")?;
+    for _ in 0..2 {
+        let stopped = adapt(&Request { own: vec![path("spoiled")], ..usual() }, Device::Cpu, &Progress);
+        assert!(stopped.is_err_and(|error| error.to_string().contains("a_1.jpg")));
+        let left =
+            std::fs::read_dir(folder.path())?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()));
+        let left: Vec<String> = left.collect::<Result<_>>()?;
+        assert!(!left.iter().any(|name| name == "out" || name.starts_with(".part-")), "{left:?}");
     }
     Ok(())
 }

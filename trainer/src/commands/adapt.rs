@@ -15,10 +15,11 @@ pub(crate) struct AdaptOptions {
     #[arg(long, value_name = "RUN")]
     bundle_run: PathBuf,
     /// Your images with captions, a few hundred or more: dataset folders (Karpathy JSON, COCO JSON or a CSV with the header
-    /// path,caption,split, where split is train). A tenth is set apart to choose on.
+    /// path,caption,split). Of those whose split is train some are set apart to choose on, by the rule that RUN was trained by:
+    /// blocks a tenth, hash a twentieth; or name them yourself, with dev as their split.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// Folder of the new run, new or empty. exporter --checkpoint takes it as any other run.
+    /// Folder of the new run, new or empty; it appears when the run is whole. exporter --checkpoint takes it as any other run.
     #[arg(long)]
     out: PathBuf,
     /// Datasets that RUN was trained on, where you have them: some of their images are shown beside yours, so that RUN
@@ -28,7 +29,7 @@ pub(crate) struct AdaptOptions {
     /// Share of --replay's images among those shown.
     #[arg(long, default_value_t = 0.5)]
     replay_share: f64,
-    /// Passes over your images; the one that captions best the tenth set apart is kept, or RUN as it was.
+    /// Passes over your images; the one that captions best those set apart is kept, or RUN as it was.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
     /// Words that RUN does not know are learned where your captions say them at least so often.
