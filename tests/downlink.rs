@@ -69,18 +69,18 @@ fn a_damaged_packet_is_named_and_the_others_are_decoded() -> Result<()> {
     let errors = String::from_utf8(output.stderr)?;
     assert!(errors.contains(&format!("packet 2 at byte {second}")), "{errors}");
     let text = String::from_utf8(output.stdout)?;
-    // A line says why its image is none that the model knows.
-    let said = |n: usize| {
-        let caption = sent[n]["caption"].as_str()?;
-        Some(match sent[n]["reasons"][0].as_str() {
-            Some(reason) => format!("{caption} ({reason})"),
-            None => caption.to_owned(),
-        })
-    };
-    let expected: Vec<String> = [0, 2, 3].into_iter().filter_map(said).collect();
-    assert_eq!(expected.len(), 3);
-    assert!(expected.iter().any(|line| line.ends_with("(unfamiliar)")), "{expected:?}");
-    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    // A line says how sure it is, and why its image is none that the model knows.
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    for (line, sent) in lines.iter().zip([0, 2, 3].map(|n: usize| &sent[n])) {
+        let (caption, trust) = line.trim_end_matches(')').rsplit_once(" (").context("no confidence")?;
+        assert_eq!(Some(caption), sent["caption"].as_str());
+        let (confidence, reason) = trust.split_once(", ").unwrap_or((trust, ""));
+        let sure = sent["confidence"].as_f64().context("confidence")?;
+        assert!((confidence.parse::<f64>()? - sure).abs() <= 0.5 / 31.0 + 0.006, "{line}: {sure}");
+        assert_eq!((!reason.is_empty()).then_some(reason), sent["reasons"][0].as_str(), "{line}");
+    }
+    assert!(lines.iter().any(|line| line.ends_with(", unfamiliar)")), "{lines:?}");
     Ok(())
 }
 

@@ -15,7 +15,8 @@ use super::sources::Frame;
 use super::store::{Outcome, Store};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_captioner::Sight;
+use cssa_captioner::{Caption, Sight};
+use cssa_wire::Position;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,6 +130,7 @@ impl FramePipeline<'_> {
                 self.faults.record("model_reloads", why);
                 *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
                 *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
+                self.warn_unjudged();
                 tracing::info!("{}: loaded", self.model.place().display());
             }
             Err(error) => tracing::error!("{}", chain(&error)),
@@ -212,10 +214,33 @@ impl FramePipeline<'_> {
         over.iter().for_each(|run| self.report(run));
     }
 
-    /// Queues a report of a run; one that the disk does not take is lost, and so says the fault.
-    fn report(&self, run: &Run) {
+    /// Queues a report of a run, which the budget has to bear; one that the disk does not take is lost, and so says the fault.
+    fn report(&mut self, run: &Run) {
+        let sends = usize::from(self.config.link.sends);
+        if let Ok(bytes) = packets::report_size(run, &self.model.captioner.language(), &self.config.link) {
+            self.policy.spend_anyway(bytes * sends, Instant::now());
+        }
         if let Err(error) = self.store.report(run) {
             self.faults.record("store_errors", chain(&error));
+        }
+    }
+
+    /// The priority that a caption is sent with, or why it is not.
+    fn admit(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
+        if self.model.captioner.is_calibrated() {
+            self.policy.admit(caption, position, now)
+        } else {
+            self.policy.admit_unjudged(caption, position, now)
+        }
+    }
+
+    /// Says that captions go out unjudged, where the policy asks for confidence and the bundle at work has no statistics: words that
+    /// might be wrong are worth more than a vehicle that falls silent.
+    pub(super) fn warn_unjudged(&self) {
+        if self.config.policy.least_confidence > 0.0 && !self.model.captioner.is_calibrated() {
+            let place = self.model.place().display();
+            let problem = format!("{place} has no statistics: policy.least_confidence holds nothing back");
+            self.faults.record("no_confidence", problem);
         }
     }
 
@@ -230,7 +255,7 @@ impl FramePipeline<'_> {
             return Outcome::Dropped(dropped);
         }
         // Only what would be sent is worth further looks; they may say otherwise, and then it is judged anew.
-        if let Err(reason) = self.policy.admit(&sight.caption, position, now) {
+        if let Err(reason) = self.admit(&sight.caption, position, now) {
             self.failures = 0;
             return Outcome::Dropped(reason);
         }
@@ -245,7 +270,7 @@ impl FramePipeline<'_> {
                 return Outcome::Dropped(Dropped::Model);
             }
         };
-        let priority = match self.policy.admit(&caption, position, now) {
+        let priority = match self.admit(&caption, position, now) {
             Ok(priority) => priority,
             Err(reason) => return Outcome::Dropped(reason),
         };
@@ -261,7 +286,7 @@ impl FramePipeline<'_> {
         if let Err(reason) = self.policy.spend(bytes, priority, now) {
             return Outcome::Dropped(reason);
         }
-        self.policy.queued(&caption.text, position, now);
+        self.policy.queued(&caption, priority, position, now);
         Outcome::Queued(queued)
     }
 

@@ -101,6 +101,12 @@ impl Model {
         }
     }
 
+    /// Whether the bundle lies in a slot.
+    #[must_use]
+    pub fn is_of_a_slot(&self) -> bool {
+        self.slot.is_some()
+    }
+
     /// Where the bundle lies.
     #[must_use]
     pub fn place(&self) -> &Path {

@@ -1,12 +1,13 @@
 //! Captions as packets.
 
 use crate::downlink::LinkConfig;
+use crate::outside_run::Run;
 use crate::store;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa::trust::Reason;
 use cssa_captioner::Caption;
-use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, KEY, Key, Position, WireError};
+use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, Down, DownPacket, KEY, Key, Position, Report, WireError};
 
 /// A caption for the queue: made of an image of `time` at `position`, with the reason that it is flagged with and its priority.
 #[must_use]
@@ -44,6 +45,17 @@ pub fn size_alone(caption: &store::Caption, language: &Language, link: &LinkConf
     let captions = vec![caption.numbered(u32::MAX)];
     let packet = CaptionPacket { vehicle: link.vehicle, bundle: language.id, decimals: link.decimals, captions };
     Ok(packet.encode(&language.model, key.as_ref(), link.checksum)?.len())
+}
+
+/// Bytes of the packet of a report.
+///
+/// # Errors
+/// A reason that packets do not have: none.
+pub fn report_size(run: &Run, language: &Language, link: &LinkConfig) -> Result<usize, WireError> {
+    let key = link.key.is_some().then(|| Key::new([0; KEY]));
+    let body = Down::Report(Report::of_run(u16::MAX, run.reason(), run.since, run.frames));
+    let packet = DownPacket { vehicle: link.vehicle, bundle: language.id, body };
+    Ok(packet.encode(key.as_ref(), link.checksum)?.len())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::config::{Outside, PolicyConfig};
 use super::outcome::Dropped;
 use cssa::trust::{Confidence, Reason};
 use cssa_captioner::Caption;
-use cssa_wire::Position;
+use cssa_wire::{MAX_PRIORITY, Position};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,17 @@ pub struct Policy {
 /// A square of the earth's surface, or nowhere known.
 type Cell = Option<(i32, i32)>;
 
+/// A caption that was said, and how far it can be believed.
 #[derive(Debug)]
 struct Said {
     caption: String,
     at: Instant,
+    priority: u8,
+    is_believed: bool,
 }
+
+/// From this confidence on a caption is taken for true.
+const BELIEVED: f32 = 0.5;
 
 /// Bytes that may still be queued; it fills steadily up to an hour's worth.
 #[derive(Debug)]
@@ -54,28 +60,57 @@ impl Policy {
         self.config.watch.iter().filter(|(word, _)| has(word)).map(|(_, &priority)| priority).max().unwrap_or(0)
     }
 
-    /// The priority that a caption is sent with, or why it is not, before it has a packet. What an image outside seems to show
-    /// raises no priority.
+    /// The priority that a caption is sent with, or why it is not, before it has a packet: what a bundle with statistics says.
     pub fn admit(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
-        let outside = self.outside(caption);
-        if outside.is_some() && self.config.outside == Outside::Drop {
-            return Err(Dropped::Outside);
-        }
-        let priority = if outside.is_some() { 0 } else { self.priority(&caption.text) };
+        let priority = self.urgency(caption)?;
         let confidence = caption.confidence.map_or(0.0, Confidence::value);
         if confidence < self.config.least_confidence && priority == 0 {
             return Err(Dropped::LowConfidence);
         }
+        self.novelty(caption, priority, position, now)
+    }
+
+    /// As [`Policy::admit`], for a bundle without statistics: confidence cannot be asked for.
+    pub fn admit_unjudged(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
+        self.novelty(caption, self.urgency(caption)?, position, now)
+    }
+
+    /// What an image outside seems to show raises no priority.
+    fn urgency(&self, caption: &Caption) -> Result<u8, Dropped> {
+        let outside = self.outside(caption);
+        if outside.is_some() && self.config.outside == Outside::Drop {
+            return Err(Dropped::Outside);
+        }
+        Ok(if outside.is_some() { 0 } else { self.priority(&caption.text) })
+    }
+
+    /// The same words at the same place are nothing new, but where they are more urgent now, or to be believed and were not.
+    fn novelty(
+        &self,
+        caption: &Caption,
+        priority: u8,
+        position: Option<Position>,
+        now: Instant,
+    ) -> Result<u8, Dropped> {
         if self.config.novelty_metres <= 0.0 {
             return Ok(priority);
         }
         let lasts = Duration::from_secs_f64(self.config.novelty_minutes * 60.0);
         match self.places.get(&self.cell(position)) {
-            Some(said) if said.caption == caption.text && now.saturating_duration_since(said.at) < lasts => {
+            Some(said)
+                if said.caption == caption.text
+                    && now.saturating_duration_since(said.at) < lasts
+                    && priority <= said.priority
+                    && (said.is_believed || !self.is_believed(caption)) =>
+            {
                 Err(Dropped::NotNovel)
             }
             _ => Ok(priority),
         }
+    }
+
+    fn is_believed(&self, caption: &Caption) -> bool {
+        self.outside(caption).is_none() && caption.confidence.is_some_and(|confidence| confidence.value() >= BELIEVED)
     }
 
     /// The reason with which a caption is sent, where it is flagged.
@@ -99,13 +134,23 @@ impl Policy {
         Ok(())
     }
 
+    /// Takes bytes from the budget that are sent whatever is left of it.
+    pub fn spend_anyway(&mut self, bytes: usize, now: Instant) {
+        if self.spend(bytes, MAX_PRIORITY, now).is_err()
+            && let Some(bucket) = &mut self.bucket
+        {
+            bucket.bytes = 0.0;
+        }
+    }
+
     /// Remembers what a place said.
-    pub fn queued(&mut self, caption: &str, position: Option<Position>, now: Instant) {
+    pub fn queued(&mut self, caption: &Caption, priority: u8, position: Option<Position>, now: Instant) {
         if self.config.novelty_metres <= 0.0 {
             return;
         }
         let cell = self.cell(position);
-        if self.places.insert(cell, Said { caption: caption.into(), at: now }).is_none() {
+        let said = Said { caption: caption.text.clone(), at: now, priority, is_believed: self.is_believed(caption) };
+        if self.places.insert(cell, said).is_none() {
             self.order.push_back(cell);
             if self.order.len() > MAX_PLACES
                 && let Some(oldest) = self.order.pop_front()
@@ -164,12 +209,28 @@ mod tests {
         let later = now + Duration::from_secs(601);
         assert_eq!(policy.admit(&caption("a river", 0.4), here, now), Err(Dropped::LowConfidence));
         assert_eq!(policy.admit(&caption("an airplane", 0.4), here, now), Ok(3));
-        policy.queued("a river", here, now);
+        policy.queued(&caption("a river", 0.9), 0, here, now);
         assert_eq!(policy.admit(&caption("a river", 0.9), near, now), Err(Dropped::NotNovel));
         assert_eq!(policy.admit(&caption("a bridge", 0.9), near, now), Ok(0));
         assert_eq!(policy.admit(&caption("a river", 0.9), far, now), Ok(0));
         assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Ok(0));
         assert_eq!(policy.admit(&caption("a river", 0.9), near, later), Ok(0));
+    }
+
+    /// The white frame before it said so, too: nobody believes that.
+    #[test]
+    fn what_nobody_believes_hides_nothing() {
+        let now = Instant::now();
+        let mut policy = Policy::new(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
+        let flagged = Caption { reasons: vec![Reason::Overexposed], ..caption("an airplane", 0.9) };
+        policy.queued(&flagged, 0, None, now);
+        assert_eq!(policy.admit(&flagged, None, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit(&caption("an airplane", 0.9), None, now), Ok(3));
+        policy.queued(&caption("a river", 0.3), 0, None, now);
+        assert_eq!(policy.admit(&caption("a river", 0.4), None, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit(&caption("a river", 0.8), None, now), Ok(0));
+        policy.queued(&caption("a river", 0.8), 0, None, now);
+        assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Err(Dropped::NotNovel));
     }
 
     #[test]
@@ -189,6 +250,7 @@ mod tests {
         assert_eq!((sending.admit(&fog(0.4), None, now), sending.outside(&fog(0.4))), (Ok(3), None));
         let unknown = Caption { confidence: None, ..caption("a river", 0.9) };
         assert_eq!(flagging.admit(&unknown, None, now), Err(Dropped::LowConfidence), "none is never certainty");
+        assert_eq!(flagging.admit_unjudged(&unknown, None, now), Ok(0));
         let careless = Policy::new(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
         assert_eq!(careless.admit(&unknown, None, now), Ok(0));
     }
@@ -209,7 +271,7 @@ mod tests {
         let now = Instant::now();
         let mut policy = Policy::new(&config(), now);
         for n in 0..MAX_PLACES + 50 {
-            policy.queued("a river", Position::new(-80.0 + n as f64 * 0.01, 0.0), now);
+            policy.queued(&caption("a river", 0.9), 0, Position::new(-80.0 + n as f64 * 0.01, 0.0), now);
         }
         assert_eq!((policy.places.len(), policy.order.len()), (MAX_PLACES, MAX_PLACES));
     }

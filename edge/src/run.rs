@@ -45,8 +45,9 @@ pub fn run(
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
     let model = Model::load(config, fallback)?;
+    // A slot that took over for another flies on without; what was configured so is a mistake.
     ensure!(
-        config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated(),
+        config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated() || model.is_of_a_slot(),
         Error::NoConfidence(model.place().into())
     );
     let (peripherals, problems) = match peripherals {
@@ -98,6 +99,7 @@ pub fn run(
         energy: (0.0, 0),
         control,
     };
+    pipeline.warn_unjudged();
     health::notify_ready();
     let flown = pipeline.run(&frames, &damage);
     for frame in frames.try_iter().filter(|frame| frame.key.is_none()) {

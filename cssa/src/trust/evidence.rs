@@ -3,7 +3,7 @@
 use super::calibration::{Calibration, ObjectEvidence, Surroundings, logistic};
 use super::{Confidence, Neighbourhood};
 use crate::objects::ObjectGroups;
-use crate::search::{DocumentFrequencies, Hypothesis, consensus};
+use crate::search::Hypothesis;
 use crate::vocabulary::{TokenId, Vocabulary};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 /// λ in 65,536ths: an object that is there with a higher probability speaks for a caption that names it, any other against it.
 /// 0.6, chosen on RSICD's and UCM's val.
 const LAMBDA: i64 = 39_322;
-/// What agreement with the other captions, an expected CIDEr-D over 10, counts for beside an object.
-const CONSENSUS: f64 = 0.1;
+/// In 65,536ths: what is less than a ten-thousandth better than what the picture as it is says is no better.
+const EQUAL: i64 = 6;
 
 /// The object group of every word of a vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,46 +104,39 @@ impl<'l, 'a> Evidence<'l, 'a> {
         calibration.confidence(&self.logits(hypothesis, calibration), self.surroundings())
     }
 
-    /// The caption to say. Of one look that is its own best; of several the one whose objects are surest and that agrees best with
-    /// the others: Σ (p − λ) over its objects + a tenth of the expected CIDEr-D / 10. `None` where no look found any.
+    /// The caption to say. Of one look that is its own best; of several the one whose objects are surest, by Σ (p − λ) over its objects;
+    /// of equals the first look's best, which the model finds likeliest for the picture as it is. `None` where no look found any.
     #[must_use]
-    pub fn choose(
-        &self,
-        calibration: &Calibration,
-        frequencies: Option<&DocumentFrequencies>,
-    ) -> Option<&'l Hypothesis> {
+    pub fn choose(&self, calibration: &Calibration) -> Option<&'l Hypothesis> {
         if let [only] = self.looks {
             return only.first();
         }
-        let mut candidates: Vec<(&'l Hypothesis, f64)> = Vec::new();
-        for list in self.looks {
-            for (hypothesis, share) in list.iter().zip(shares(list)) {
-                match candidates.iter_mut().find(|(known, _)| known.tokens == hypothesis.tokens) {
-                    Some((known, weight)) => {
-                        *weight += f64::from(share);
-                        if known.log_probability < hypothesis.log_probability {
-                            *known = hypothesis;
-                        }
-                    }
-                    None => candidates.push((hypothesis, f64::from(share))),
-                }
-            }
-        }
-        let looks = self.looks.len() as f64;
-        let agreement = match frequencies {
-            Some(frequencies) => consensus::expected(&candidates, frequencies),
-            None => alloc::vec![0.0; candidates.len()],
+        let merit = |hypothesis: &Hypothesis| -> i64 {
+            self.logits(hypothesis, calibration).iter().map(|&logit| i64::from(logistic(logit)) - LAMBDA).sum()
         };
-        let mut best: Option<(f64, &'l Hypothesis)> = None;
-        for (&(hypothesis, _), agreement) in candidates.iter().zip(agreement) {
-            let logits = self.logits(hypothesis, calibration);
-            let sure: i64 = logits.iter().map(|&logit| i64::from(logistic(logit)) - LAMBDA).sum();
-            let merit = sure as f64 / 65_536.0 + CONSENSUS * agreement / looks;
-            if best.is_none_or(|(highest, _)| merit > highest) {
-                best = Some((merit, hypothesis));
+        let candidates = self.candidates();
+        let (own, others) = candidates.split_first()?;
+        let (mut highest, mut best) = (merit(own) + EQUAL, *own);
+        for hypothesis in others {
+            let merit = merit(hypothesis);
+            if merit > highest {
+                (highest, best) = (merit, *hypothesis);
             }
         }
-        best.map(|(_, hypothesis)| hypothesis)
+        Some(best)
+    }
+
+    /// The captions that the looks found, in their order; of the same words those of the likeliest.
+    fn candidates(&self) -> Vec<&'l Hypothesis> {
+        let mut candidates: Vec<&'l Hypothesis> = Vec::new();
+        for hypothesis in self.looks.iter().flatten() {
+            match candidates.iter_mut().find(|known| known.tokens == hypothesis.tokens) {
+                Some(known) if known.log_probability < hypothesis.log_probability => *known = hypothesis,
+                Some(_) => {}
+                None => candidates.push(hypothesis),
+            }
+        }
+        candidates
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far a caption can be believed, from the bundle's statistics: [`cssa::trust`] with a model's words and memory.
 
 use cssa::bundle::{Bundle, Trust};
-use cssa::search::{DocumentFrequencies, Hypothesis};
+use cssa::search::Hypothesis;
 use cssa::trust::{Confidence, Evidence, Familiarity, ImageStatistics, Neighbours, ObjectWords, Reason};
 use cssa_kernel::{Dispatch, Kernel, Work};
 use image::RgbImage;
@@ -45,7 +45,6 @@ pub(crate) fn statistics(square: &RgbImage) -> ImageStatistics {
 pub(crate) struct Judgement {
     trust: Arc<Trust>,
     words: ObjectWords,
-    frequencies: Option<Arc<DocumentFrequencies>>,
     width: usize,
 }
 
@@ -66,8 +65,7 @@ impl Judgement {
     pub(crate) fn of(bundle: &Bundle) -> Option<Self> {
         let trust = Arc::clone(bundle.trust.as_ref()?);
         let words = ObjectWords::new(&bundle.vocabulary, &trust.groups);
-        let frequencies = bundle.document_frequencies.clone();
-        Some(Self { trust, words, frequencies, width: bundle.manifest.model.width })
+        Some(Self { trust, words, width: bundle.manifest.model.width })
     }
 
     /// Judges a picture by the memory and the pixels of its first look and by what all looks found.
@@ -97,7 +95,7 @@ impl Judgement {
         });
         let neighbourhood = trust.neighbours.with_products(&products);
         let evidence = Evidence::new(looks, &self.words, &neighbourhood, distance);
-        let chosen = evidence.choose(calibration, self.frequencies.as_deref());
+        let chosen = evidence.choose(calibration);
         let confidence = chosen.map(|chosen| evidence.confidence(chosen, calibration));
         Judged { chosen, confidence, familiarity, reasons }
     }

@@ -181,10 +181,10 @@ impl Receiver {
         Ok(decoded.map(Taken::Captions).map_err(ReceiveError::from))
     }
 
-    /// What to send back for a packet whose captions have been kept.
-    pub fn answers(&mut self, sender: &str, packet: &CaptionPacket) -> Result<Vec<Vec<u8>>> {
+    /// What to send back for a packet that has been kept.
+    pub fn answers(&mut self, sender: &str, taken: &Taken) -> Result<Vec<Vec<u8>>> {
         let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
-        uplink.answers(sender, packet, &mut self.archive)
+        uplink.answers(sender, taken, &mut self.archive)
     }
 
     /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
@@ -247,8 +247,8 @@ impl Receiver {
     }
 
     fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Taken, ReceiveError>) -> Result<()> {
-        let Ok(Taken::Captions(packet)) = taken else { return Ok(()) };
-        for answer in self.answers(to, packet)? {
+        let Ok(taken) = taken else { return Ok(()) };
+        for answer in self.answers(to, taken)? {
             // One that does not go out is as one that is lost on the way: the packet will come again.
             self.count.answers += u64::from(port.send(&answer).is_ok());
         }

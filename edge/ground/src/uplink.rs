@@ -2,7 +2,8 @@
 
 use super::archive::Archive;
 use super::error::{Error, Result};
-use cssa_wire::{CaptionPacket, Checksum, Command, Key, SelectiveAck, Up, UpPacket, digest};
+use super::message::Taken;
+use cssa_wire::{Checksum, Command, Key, SelectiveAck, Up, UpPacket, digest};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -51,31 +52,34 @@ impl Uplink {
         Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), commands }
     }
 
-    /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it.
-    pub(super) fn answers(
-        &mut self,
-        sender: &str,
-        packet: &CaptionPacket,
-        archive: &mut Archive,
-    ) -> Result<Vec<Vec<u8>>> {
-        let from = (sender.to_owned(), packet.vehicle);
+    /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
+    /// has no captions, and its acknowledgement says that somebody listens.
+    pub(super) fn answers(&mut self, sender: &str, taken: &Taken, archive: &mut Archive) -> Result<Vec<Vec<u8>>> {
+        let (vehicle, captions) = match taken {
+            Taken::Captions(packet) => (packet.vehicle, packet.captions.as_slice()),
+            Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
+            Taken::Message(_) => return Ok(Vec::new()),
+        };
+        let from = (sender.to_owned(), vehicle);
         if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
             self.recent.clear();
         }
         let recent = self.recent.entry(from).or_default();
         recent.retain(|old| old.at.elapsed() < RECENT);
         recent.truncate(MAX_PACKETS - 1);
-        let digests = packet.captions.iter().map(|c| (c.sequence, digest(c.sequence, c.time, &c.text)));
+        let digests = captions.iter().map(|c| (c.sequence, digest(c.sequence, c.time, &c.text)));
         let arrived = Arrived { at: Instant::now(), captions: SelectiveAck::of(digests) };
         // One that came before is not named twice.
         recent.retain(|old| old.captions != arrived.captions);
-        recent.push_front(arrived);
+        if !arrived.captions.is_empty() {
+            recent.push_front(arrived);
+        }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let mut answers = vec![Up::acknowledge(all)];
         answers.extend(self.commands.drain(..).map(Up::Command));
         let mut packets = Vec::new();
         for body in answers {
-            let (vehicle, station, counter) = (packet.vehicle, self.station.number, self.count(archive)?);
+            let (station, counter) = (self.station.number, self.count(archive)?);
             let up = UpPacket { vehicle, station, counter, body };
             packets.push(up.encode(&self.station.key, self.station.checksum)?);
         }
@@ -104,17 +108,43 @@ impl Uplink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
     use anyhow::Result;
-    use cssa_wire::Caption;
+    use cssa::trust::Reason;
+    use cssa_wire::{Answer, Caption, CaptionPacket, CommandResult, Down, DownPacket, Report};
 
     fn station(number: u8) -> Station {
         Station { number, key: Key::new([9; 32]), checksum: Checksum::Crc32 }
     }
 
-    fn packet(numbers: &[(u32, u32)]) -> CaptionPacket {
+    fn packet(numbers: &[(u32, u32)]) -> Taken {
         let caption =
             |&(sequence, time): &(u32, u32)| Caption { sequence, time, text: "a river".into(), ..Caption::default() };
-        CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: numbers.iter().map(caption).collect() }
+        let captions = numbers.iter().map(caption).collect();
+        Taken::Captions(CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions })
+    }
+
+    #[test]
+    fn a_report_is_answered_and_an_answer_is_not() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let mut uplink = Uplink::new(station(1), Vec::new());
+        let mut numbers = |body| -> Result<Vec<Vec<u32>>> {
+            let Some(message) = Message::of(&DownPacket { vehicle: 12, bundle: 1, body }) else {
+                return Ok(Vec::new());
+            };
+            let mut said = Vec::new();
+            for bytes in uplink.answers("uav", &Taken::Message(message), &mut archive)? {
+                let packet = UpPacket::decode(&bytes, 12, &station(1).key, Checksum::Crc32)?;
+                let Up::Acknowledge(arrivals) = &packet.body else { anyhow::bail!("{packet:?}") };
+                said.push(arrivals.iter().flat_map(SelectiveAck::numbers).collect());
+            }
+            Ok(said)
+        };
+        assert_eq!(numbers(Down::Report(Report::of_run(4, Reason::Dark, 1_763_928_000, 17)))?, [Vec::<u32>::new()]);
+        let answer = Answer { station: 1, counter: 9, result: CommandResult::NotKept, value: &[] };
+        assert!(numbers(Down::Answer(answer))?.is_empty(), "two programs do not talk for ever");
+        Ok(())
     }
 
     #[test]

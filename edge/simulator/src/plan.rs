@@ -10,7 +10,6 @@ use cssa_link::{Deframer, Direction, Framer};
 use cssa_wire::{Key, Position};
 use edge::downlink::{Downlink, LinkConfig, Next, Room};
 use edge::store::{AGAIN, Caption, Outcome, Store};
-use ground::Taken;
 use ground::archive::Archive;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -138,9 +137,9 @@ pub fn plan(
                     downlink.receive(&bytes, now, begun + now as u32)?;
                     continue;
                 }
-                let Ok(Taken::Captions(packet)) = receiver.take("vehicle", &bytes)? else { continue };
+                let Ok(taken) = receiver.take("vehicle", &bytes)? else { continue };
                 plan.seconds = now;
-                for answer in receiver.answers("vehicle", &packet)? {
+                for answer in receiver.answers("vehicle", &taken)? {
                     let answer = frame_up.datagram(&answer);
                     plan.bytes_up += answer.len() as u64;
                     let carried = up.carry(&answer, now);

@@ -8,12 +8,12 @@ pub(crate) mod sender;
 pub use config::{ContactConfig, LinkConfig};
 
 use crate::error::Result;
-use crate::store::{REFUSED, Store, Waiting};
+use crate::store::{REFUSED, Store, Waiting, WaitingReport};
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa_wire::{
-    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, Report, SelectiveAck,
-    UNSUPPORTED, Up, UpPacket,
+    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up,
+    UpPacket,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ const WINDOW: usize = 1024;
 const MAX_RETIRED: usize = 4096;
 /// Resends wait up to 2^4 times as long as the first.
 const MAX_DOUBLINGS: u32 = 4;
+/// How often a report goes out while somebody listens, where there is a key: nobody acknowledges it.
+const REPORT_SENDS: u8 = 3;
 /// When nothing is heard for so many times the wait before a resend, the ground is taken for gone.
 const SILENCE: f64 = 3.0;
 
@@ -36,6 +38,8 @@ pub struct Downlink {
     contacts: Contacts,
     /// Captions that were sent and not acknowledged, by number.
     in_flight: BTreeMap<u32, InFlight>,
+    /// Reports that were sent and wait to be sent again, by their run.
+    reported: BTreeMap<(u32, u32), InFlight>,
     /// Digests of captions that were acknowledged lately, by number.
     retired: BTreeMap<u32, u32>,
     /// When the ground was heard last.
@@ -44,7 +48,7 @@ pub struct Downlink {
     sent: Option<f64>,
 }
 
-/// When a caption went out last, and how often.
+/// When a caption or report went out last, and how often.
 #[derive(Clone, Copy, Debug)]
 struct InFlight {
     at: f64,
@@ -58,8 +62,23 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Its captions.
     pub captions: Vec<Waiting>,
-    /// The report that it is instead, where it is one.
-    pub report: Option<Report>,
+    /// The report that it is instead, where it is one, and whether it goes out for the first time.
+    pub report: Option<(WaitingReport, bool)>,
+}
+
+impl Outgoing {
+    /// What it says for the first time, as lines for whoever reads no packets, with their priorities.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, u8)> {
+        let said = |waiting: &Waiting| {
+            let caption = &waiting.caption;
+            let outside = caption.outside.map_or(String::new(), |reason| format!("({reason}) "));
+            (format!("{outside}{}", caption.text), caption.priority)
+        };
+        let captions = self.captions.iter().filter(|waiting| waiting.tries <= 1).map(said);
+        let reports = self.report.iter().filter(|(_, is_new)| *is_new).map(|(report, _)| (report.line(), 1));
+        captions.chain(reports).collect()
+    }
 }
 
 /// What there is to do.
@@ -95,8 +114,8 @@ impl Downlink {
         if key.is_some() {
             store.sends_anew()?;
         }
-        let (in_flight, retired) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { store, config: config.clone(), key, contacts, in_flight, retired, heard: None, sent: None })
+        let (in_flight, reported, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { store, config: config.clone(), key, contacts, in_flight, reported, retired, heard: None, sent: None })
     }
 
     /// What to do now.
@@ -112,7 +131,7 @@ impl Downlink {
             // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
             let again = self.sent.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
             if again > 0.0 {
-                return if self.store.waiting()? == 0 { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
+                return if self.is_empty()? { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
             }
             self.store.peek(1, |_| true)?
         } else {
@@ -122,7 +141,7 @@ impl Downlink {
         };
         // While nobody answers, the most urgent caption asks for an answer; a report only where there is none.
         if (waiting.is_empty() || !probes)
-            && let Some(report) = self.report(language, room, left)?
+            && let Some(report) = self.report(now, language, room, left)?
         {
             return Ok(Next::Send(report));
         }
@@ -141,8 +160,8 @@ impl Downlink {
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
         let sends = self.key.is_none().then_some(self.config.sends);
-        if let Some(report) = &packet.report {
-            self.store.reported(report)?;
+        if let Some((report, _)) = &packet.report {
+            self.reported(report, now)?;
         }
         // After an error this is called again: what is remembered changes when all of it does.
         self.store.sent(&packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
@@ -173,6 +192,7 @@ impl Downlink {
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
             self.in_flight.clear();
+            self.reported.clear();
         }
         for (sequence, digest) in gone {
             self.in_flight.remove(&sequence);
@@ -211,14 +231,33 @@ impl Downlink {
         Ok(((room.cost)(bytes.len()) <= left).then(|| Outgoing { bytes, captions: Vec::new(), report: None }))
     }
 
-    /// The oldest report that was not sent yet, before any caption: it says that captions are missing. Nobody acknowledges it; when its run
-    /// is over another one follows.
-    fn report(&self, language: &Language, room: Room<'_>, left: usize) -> Result<Option<Outgoing>> {
-        let Some(report) = self.store.next_report()? else { return Ok(None) };
-        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: Down::Report(report) };
+    /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.
+    fn report(&self, now: f64, language: &Language, room: Room<'_>, left: usize) -> Result<Option<Outgoing>> {
+        let due = |run| self.reported.get(&run).is_none_or(|sent| now >= self.due(sent));
+        let Some(next) = self.store.next_report(due)? else { return Ok(None) };
+        let body = Down::Report(next.0.report);
+        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
         let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
         let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
-        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), report: Some(report) }))
+        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), report: Some(next) }))
+    }
+
+    /// A report went out. Where nobody listens it is none that arrived, however often it went.
+    fn reported(&mut self, report: &WaitingReport, now: f64) -> Result<()> {
+        if self.key.is_none() {
+            self.store.reported(report, self.config.sends)?;
+        } else if !self.is_silent(now) && self.store.reported(report, REPORT_SENDS)? {
+            self.reported.remove(&report.run);
+        } else {
+            let times = self.reported.get(&report.run).map_or(0, |sent| sent.times);
+            self.reported.insert(report.run, InFlight { at: now, times: times + 1 });
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.store.waiting()? == 0 && self.store.waiting_reports()? == 0)
     }
 
     /// Whether captions wait for an acknowledgement.
@@ -267,9 +306,13 @@ impl Downlink {
         if self.store.waiting()? == 0 {
             // Displaced ones are never acknowledged.
             self.in_flight.clear();
-            return Ok(Next::Empty);
+            if self.store.waiting_reports()? == 0 {
+                self.reported.clear();
+                return Ok(Next::Empty);
+            }
         }
-        let next = self.in_flight.values().map(|in_flight| self.due(in_flight) - now).filter(|&left| left > 0.0);
+        let on_their_way = self.in_flight.values().chain(self.reported.values());
+        let next = on_their_way.map(|in_flight| self.due(in_flight) - now).filter(|&left| left > 0.0);
         Ok(Next::Wait(next.fold(1.0, f64::min)))
     }
 

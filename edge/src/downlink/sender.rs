@@ -99,8 +99,8 @@ impl Sender {
     fn send(&mut self, packet: &Outgoing) -> Result<Option<Duration>> {
         self.port.send(&packet.bytes)?;
         if self.downlink.config.statustext {
-            for waiting in packet.captions.iter().filter(|waiting| waiting.tries <= 1) {
-                if let Err(error) = self.port.show(&waiting.caption.text, waiting.caption.priority) {
+            for (line, priority) in packet.lines() {
+                if let Err(error) = self.port.show(&line, priority) {
                     self.faults.record("statustext_errors", error);
                 }
             }

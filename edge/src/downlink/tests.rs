@@ -86,32 +86,64 @@ fn captions_are_sent_until_they_are_acknowledged() -> Result<()> {
     Ok(())
 }
 
-/// A report goes before captions, once, under the key; while nobody answers a caption goes first, and a report where there is none.
+fn dark(store: &Store, since: u32) -> Result<()> {
+    let mut runs = OutsideRuns::default();
+    (0..7).for_each(|second| _ = runs.next(Some(Reason::Dark), since + second));
+    Ok(runs.over().iter().try_for_each(|run| store.report(run))?)
+}
+
+/// Sends one packet; its report's number, where it is one.
+fn report(downlink: &mut Downlink, now: f64) -> Result<Option<u16>> {
+    let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else { return Ok(None) };
+    let key = key();
+    let verification = if downlink.key.is_some() { Verification::Required(&key) } else { Verification::Off };
+    let read = DownPacket::decode(&packet.bytes, verification, config().checksum)?;
+    downlink.sent(&packet, packet.bytes.len(), now)?;
+    let Down::Report(report) = read.body else { return Ok(None) };
+    assert_eq!((report.outside(), report.frames), (Some(Reason::Dark), 7));
+    Ok(Some(report.sequence))
+}
+
+/// A report goes before captions, under the key, again and again until it went out three times to somebody who listens. While nobody
+/// answers a caption goes first, and a report where there is none.
 #[test]
-fn a_run_of_frames_outside_is_reported() -> Result<()> {
+fn a_run_of_frames_outside_is_reported_to_somebody_who_listens() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
-    let dark = |store: &Store| {
-        let mut runs = OutsideRuns::default();
-        (0..7).for_each(|second| _ = runs.next(Some(Reason::Dark), UTC + second));
-        runs.over().iter().try_for_each(|run| store.report(run))
-    };
-    dark(&store)?;
+    dark(&store, UTC)?;
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
-    let next = |downlink: &mut Downlink, now: f64| -> Result<Option<Report>> {
-        let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else { return Ok(None) };
-        let read = DownPacket::decode(&packet.bytes, Verification::Required(&key()), config().checksum)?;
-        downlink.sent(&packet, packet.bytes.len(), now)?;
-        Ok(if let Down::Report(report) = read.body { Some(report) } else { None })
-    };
-    let found = next(&mut downlink, 0.0)?.map(|report| (report.outside(), report.since, report.frames));
-    assert_eq!(found, Some((Some(Reason::Dark), UTC, 7)), "nothing else asks for an answer");
-    assert_eq!(next(&mut downlink, 20.0)?, None, "it was sent");
+    assert_eq!(report(&mut downlink, 0.0)?, Some(0), "nothing else asks for an answer");
+    for (now, expected) in [(9.0, None), (10.0, Some(0)), (29.0, None), (30.0, Some(0)), (1000.0, Some(0))] {
+        assert_eq!(report(&mut downlink, now)?, expected, "at {now} nobody has answered");
+    }
+    drop(downlink);
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
     queue(&store, &[0])?;
-    dark(&store)?;
-    assert_eq!(send(&mut downlink, 30.0)?, [[(0, false)]], "the caption asks for an answer");
-    assert!(acknowledge(&mut downlink, 1, &[], 31.0)?);
-    assert!(next(&mut downlink, 31.0)?.is_some(), "then the report comes first");
+    dark(&store, UTC + 100)?;
+    assert_eq!(send(&mut downlink, 0.0)?, [[(0, false)]], "the caption asks for an answer");
+    assert!(acknowledge(&mut downlink, 1, &[], 1.0)?);
+    assert_eq!(
+        [1.0; 2].map(|now| report(&mut downlink, now).ok().flatten()),
+        [Some(0), Some(1)],
+        "then reports come first"
+    );
+    assert!(acknowledge(&mut downlink, 2, &[0], 2.0)?);
+    let later: Vec<Option<u16>> = [11.0, 11.0, 11.0, 30.0, 31.0, 31.0, 31.0]
+        .iter()
+        .map(|&now| report(&mut downlink, now).ok().flatten())
+        .collect();
+    assert_eq!(later, [Some(0), Some(1), None, None, Some(0), Some(1), None]);
+    assert_eq!((store.waiting_reports()?, downlink.next(99.0, UTC, &language(), room(217))?), (0, Next::Empty));
+    Ok(())
+}
+
+#[test]
+fn without_an_uplink_a_report_is_sent_as_often_as_a_caption() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    dark(&store, UTC)?;
+    let mut downlink = Downlink::with_key(store, &LinkConfig { sends: 2, ..config() }, None, 0.0, UTC)?;
+    assert_eq!([0.0; 3].map(|now| report(&mut downlink, now).ok().flatten()), [Some(0), Some(0), None]);
     Ok(())
 }
 

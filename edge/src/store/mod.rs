@@ -9,6 +9,7 @@ mod entry;
 mod reports;
 
 pub use entry::{Caption, Waiting};
+pub use reports::WaitingReport;
 
 use crate::error::{Error, Result};
 use crate::outcome::Dropped;

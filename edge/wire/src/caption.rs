@@ -41,10 +41,12 @@ pub(crate) fn step_of(confidence: Confidence) -> u8 {
     ((u32::from(confidence.thousandths()) * u32::from(MAX_STEP) + 500) / 1000) as u8
 }
 
-/// The confidence of a step of 1/31, in whole thousandths.
+/// The confidence of a step of 1/31, in whole thousandths. The highest step begins at 0.984 and is no certainty: it is the middle of its
+/// half, 0.992.
 pub(crate) fn of_step(step: u8) -> Confidence {
+    const HIGHEST: u16 = 992;
     let (step, most) = (u16::from(step.min(MAX_STEP)), u16::from(MAX_STEP));
-    Confidence::from_thousandths((step * 1000 + most / 2) / most).unwrap_or(Confidence::MAX)
+    Confidence::from_thousandths(((step * 1000 + most / 2) / most).min(HIGHEST)).unwrap_or(Confidence::MAX)
 }
 
 #[cfg(test)]
@@ -60,6 +62,6 @@ mod tests {
             [0, 16, 500, 984, 1000].map(|n| Confidence::from_thousandths(n).map(step_of)),
             [Some(0), Some(0), Some(16), Some(31), Some(31)]
         );
-        assert_eq!([0, 16, 31].map(|step| of_step(step).thousandths()), [0, 516, 1000]);
+        assert_eq!([0, 16, 31].map(|step| of_step(step).thousandths()), [0, 516, 992]);
     }
 }

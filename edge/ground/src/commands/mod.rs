@@ -133,7 +133,9 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
             Ok(Taken::Captions(packet)) if !options.quiet => show(sender, packet)?,
-            Ok(Taken::Message(message)) if !options.quiet => print(&format!("{sender} {message}"))?,
+            Ok(Taken::Message(message)) if !options.quiet => {
+                print(&format!("{sender}{} {}", of_vehicle(message.vehicle), printable(&message.to_string())))?;
+            }
             Ok(_) => {}
             Err(lost) => tracing::warn!("{sender}: {lost}"),
         }
@@ -156,10 +158,22 @@ fn show(sender: &str, packet: &CaptionPacket) -> Result<()> {
     for caption in &packet.captions {
         let place = caption.position.map(wire::Position::degrees);
         let place = place.map_or(String::new(), |(north, east)| format!(" at {north:.5}, {east:.5}"));
-        let outside = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
-        print(&format!("{sender} {}{place}{outside}: {}", caption.sequence, printable(&caption.text)))?;
+        let (vehicle, text) = (of_vehicle(packet.vehicle), printable(&caption.text));
+        print(&format!("{sender}{vehicle} {}{place}{}: {text}", caption.sequence, trust(caption)))?;
     }
     Ok(())
+}
+
+/// A vehicle that has a number.
+fn of_vehicle(vehicle: u16) -> String {
+    if vehicle > 0 { format!(" vehicle {vehicle}") } else { String::new() }
+}
+
+/// How far a caption can be believed, " (0.52, dark)": its confidence, and why its image is none that the model knows.
+fn trust(caption: &wire::Caption) -> String {
+    let confidence = caption.confidence.map(|confidence| format!("{:.2}", confidence.value()));
+    let said: Vec<String> = confidence.into_iter().chain(caption.outside.map(|reason| reason.to_string())).collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
 /// Text as a terminal may have it: a spelled word holds any character, and a packet may be anybody's.

@@ -1,5 +1,6 @@
 //! `ground decode` and `ground encode`: files of packets, and sentences as packets.
 
+use super::{printable, trust};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Language, named_or_default};
 use cssa::trust::{Confidence, Reason};
@@ -91,7 +92,7 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
                 let bundle = format!("{bundle:04x}");
                 print(&serde_json::to_string(&DecodedMessage { kind, vehicle, bundle, content: &content })?)?;
             }
-            Taken::Message(message) => print(&message.to_string())?,
+            Taken::Message(message) => print(&printable(&message.to_string()))?,
         }
     }
     ensure!(total > 0, "{}: holds no packet, expected what edge caption --packets writes", options.file.display());
@@ -99,10 +100,9 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
     Ok(())
 }
 
-/// A caption's words, and why they are not to be believed where its image is none that the model knows.
+/// A caption's words, and how far they can be believed.
 fn said(caption: &wire::Caption) -> String {
-    let outside = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
-    format!("{}{outside}", caption.text)
+    format!("{}{}", printable(&caption.text), trust(caption))
 }
 
 /// Prints a JSON object a caption.
