@@ -50,6 +50,11 @@ impl ObjectGroups {
         &self.names[group]
     }
 
+    /// Every word of the groups.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.group_of.keys().map(String::as_str)
+    }
+
     /// The group of a lower-case word.
     #[must_use]
     pub fn group(&self, word: &str) -> Option<usize> {

@@ -213,6 +213,9 @@ impl Manifest {
         if let Some(name) = manifest.files.keys().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
             return Err(FileError::content(path, format!("file {name:?}, expected plain file names")));
         }
+        if let Some(trust) = &manifest.trust {
+            trust.validate(manifest.format).map_err(|problem| FileError::content(path, problem))?;
+        }
         manifest.model.validate().map_err(|error| FileError::content(path, error))?;
         manifest.search.validate().map_err(|error| FileError::content(path, error))?;
         Ok(manifest)

@@ -177,7 +177,13 @@ mod tests {
         let odd = ObjectEvidence { token: f32::NAN, mass: f32::INFINITY, near: 255, far: 255 };
         assert_eq!(odd.inputs(), [-768, 996, 996, 996]);
         let extreme = Calibration { object: [i32::MAX; 5], caption: [i32::MIN; 8] };
-        assert!(extreme.object(&odd) != 0);
-        assert!(extreme.confidence(&[i32::MAX; 40], Surroundings::default()) <= Confidence::MAX);
+        assert_eq!(extreme.object(&odd), 1 << 20);
+        let confidence = |caption: [i32; CAPTION_INPUTS + 1]| {
+            Calibration { caption, object: extreme.object }.confidence(&[i32::MAX; 40], Surroundings::default())
+        };
+        // Σ ln p is below 0, all else that is weighed above; alone, each drives the confidence to its end and not beyond.
+        assert_eq!(confidence([i32::MIN; 8]).thousandths(), 0);
+        assert_eq!(confidence([i32::MAX; 8]), Confidence::MAX);
+        assert_eq!(confidence([0, i32::MIN, 0, 0, 0, 0, 0, 0]), Confidence::MAX);
     }
 }

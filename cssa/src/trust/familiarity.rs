@@ -25,17 +25,34 @@ pub struct FamiliarityError {
 }
 
 impl Familiarity {
-    /// From its parts; every number must be finite, the distances ascending and at least one.
+    /// From its parts: a whitening that is lower triangular with more than 0 on its diagonal, so that every direction counts, and
+    /// distances of 0 or more, ascending and at least one; every number finite.
     pub fn new(mean: Vec<f32>, whitening: Vec<f32>, distances: Vec<f32>, limit: f32) -> Result<Self, FamiliarityError> {
         let wrong = |problem| Err(FamiliarityError { problem });
         if whitening.len() != mean.len() * mean.len() || mean.is_empty() {
             return wrong("the whitening is not as wide and as high as the mean is long");
         }
-        if !mean.iter().chain(&whitening).chain(&distances).chain([&limit]).all(|value| value.is_finite()) {
-            return wrong("a number is not finite");
+        let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        for (values, problem) in [
+            (&mean, "the mean has a number that is not finite"),
+            (&whitening, "the whitening has a number that is not finite"),
+            (&distances, "the distances have a number that is not finite"),
+            (&alloc::vec![limit], "the limit is not finite"),
+        ] {
+            if !is_finite(values) {
+                return wrong(problem);
+            }
         }
-        if distances.is_empty() || !distances.is_sorted() {
-            return wrong("the distances are none or not in order");
+        for (row, values) in whitening.chunks_exact(mean.len()).enumerate() {
+            if values[row] <= 0.0 {
+                return wrong("the whitening has no more than 0 on its diagonal");
+            }
+            if values[row + 1..].iter().any(|&value| value != 0.0) {
+                return wrong("the whitening is not lower triangular");
+            }
+        }
+        if distances.is_empty() || !distances.is_sorted() || distances[0] < 0.0 {
+            return wrong("the distances are none, below 0 or not ascending");
         }
         Ok(Self { mean, whitening, distances, limit })
     }
@@ -127,5 +144,9 @@ mod tests {
         assert!(new(&[0.0], &[1.0, 1.0], &[1.0]).is_err() && new(&[], &[], &[1.0]).is_err());
         assert!(new(&[f32::NAN], &[1.0], &[1.0]).is_err());
         assert!(new(&[0.0], &[1.0], &[]).is_err() && new(&[0.0], &[1.0], &[2.0, 1.0]).is_err());
+        assert!(new(&[0.0], &[0.0], &[1.0]).is_err(), "nothing is far from anything");
+        assert!(new(&[0.0; 2], &[1.0, 0.0, 2.0, 1.0], &[1.0]).is_ok());
+        assert!(new(&[0.0; 2], &[1.0, 2.0, 0.0, 1.0], &[1.0]).is_err(), "it is transposed");
+        assert!(new(&[0.0], &[1.0], &[-1.0, 1.0]).is_err());
     }
 }

@@ -126,6 +126,12 @@ pub struct ImageLimits {
 }
 
 impl ImageLimits {
+    /// Fails with the key of a limit that no picture can be on either side of, and the most that it may be.
+    pub(crate) fn validate(&self) -> Result<(), (&'static str, u16, u16)> {
+        let limits = [("white", self.white, 255), ("contrast", self.contrast, 255), ("clipped", self.clipped, 1000)];
+        limits.into_iter().find(|&(_, found, most)| found > most).map_or(Ok(()), Err)
+    }
+
     /// Limits that leave at most `per_mille` thousandths of these images outside by each statistic; `None` without images.
     #[must_use]
     pub fn of(images: &[ImageStatistics], per_mille: usize) -> Option<Self> {
