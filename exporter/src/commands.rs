@@ -10,7 +10,6 @@ use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
 use exporter::verification::{self, Compared};
 use exporter::{inspect, report, trust};
-use std::path::PathBuf;
 
 /// Does what was asked for.
 pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
@@ -151,20 +150,18 @@ fn measure_trust(options: &Trust) -> Result<()> {
         files::check_writable(report)?;
     }
     let bundle = Bundle::read(&bundle::named_or_default(options.bundle.as_deref())?)?;
-    let references = trust::captioned(&bundle, &options.data, options.split)?;
-    let say = |paths: &[PathBuf]| trust::said(&bundle, paths, options.looks, usize::from(options.threads));
-    let stated = match &options.lines {
-        Some(path) => trust::read_lines(path)?,
-        None => say(&references.iter().map(|image| image.path.clone()).collect::<Vec<_>>())?,
+    let request = trust::Measurement {
+        data: options.data.clone(),
+        split: options.split,
+        outside: options.outside.clone(),
+        lines: options.lines.clone(),
+        looks: options.looks,
+        threads: usize::from(options.threads),
     };
-    let mut outside = Vec::new();
-    for folder in &options.outside {
-        outside.push((folder.display().to_string(), say(&trust::folder(folder)?)?));
-    }
-    let groups = bundle.trust.as_ref().map(|trust| trust.groups.clone()).unwrap_or_default();
-    let (report, measured) = trust::measure(stated, &references, &groups, &outside)?;
+    let (report, measured) = trust::measure(&bundle, &request)?;
     if let Some(path) = &options.report {
-        let title = format!("Trust in bundle {:04x}, {} looks, {}", bundle.id, options.looks, options.split.name());
+        let title =
+            format!("Trust in bundle {:04x}, {} looks, {}", bundle.id, report.looks, report.measured_on.join(", "));
         files::write(path, trust::page(&title, &report, &measured)?.as_bytes())?;
     }
     if options.json { print(&serde_json::to_string(&report)?) } else { print(report.to_string().trim_end()) }

@@ -20,7 +20,7 @@ pub enum Error {
     /// A file or folder that cannot be read or written, or that holds something else than it should.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A folder that has no path from the root.
+    /// A folder or an image that has no path from the root.
     #[error(transparent)]
     Folder(std::io::Error),
     /// INT8 is asked for without images that tell the ranges of activations.
@@ -102,6 +102,34 @@ pub enum Error {
     /// Confidence is to be fitted on images that the model has learned by heart.
     #[error("confidence cannot be fitted on train, which the model has seen: expected dev, val or test")]
     FittedOnTrain,
+    /// A part of a dataset, or an image, that is given twice.
+    #[error("{what} is there twice, expected each image once")]
+    Twice {
+        /// The dataset and split, or the image.
+        what: String,
+    },
+    /// Too few images to fit or to check statistics on.
+    #[error("{found} {kind}, expected {expected} or more: {reason}")]
+    FewFitted {
+        /// How many there are.
+        found: usize,
+        /// What is counted.
+        kind: &'static str,
+        /// How many it takes.
+        expected: usize,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A table of object groups that no caption of the bundle can name one of.
+    #[error(
+        "{table}: none of its {groups} groups has a word of the bundle's vocabulary, expected a line a group, such as `river rivers`"
+    )]
+    ForeignGroups {
+        /// The table's file.
+        table: String,
+        /// How many groups it has.
+        groups: usize,
+    },
     /// Statistics that cannot be fitted: fewer images than dimensions, or all alike.
     #[error("{0}: the images are too few or too much alike to fit it")]
     NotFitted(&'static str),
@@ -134,11 +162,30 @@ pub enum Error {
         /// What is allowed.
         most: f64,
     },
-    /// No caption is of an image of the datasets.
+    /// A confidence that says nothing of the captions.
     #[error(
-        "no caption is of an image of the datasets' part: captions are joined with references by the images' paths"
+        "the confidence of the bundle's graphs is off by {found:.3} (ECE) on {images} images, expected at most {most}: fit it anew with `exporter calibrate`"
     )]
-    NoStated,
+    Miscalibrated {
+        /// The calibration error.
+        found: f64,
+        /// What is allowed.
+        most: f64,
+        /// Images measured.
+        images: usize,
+    },
+    /// Images of the datasets' part that no line is of.
+    #[error("{}: has no line of {missing} of {expected} images, the first is {}", lines.display(), first.display())]
+    Unstated {
+        /// The file of the lines.
+        lines: PathBuf,
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        expected: usize,
+        /// The first one.
+        first: PathBuf,
+    },
     /// A line that is not what `edge caption --json` prints.
     #[error("{}: line {line}: {problem}", path.display())]
     Line {

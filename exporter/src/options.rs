@@ -175,12 +175,12 @@ pub(crate) struct Trust {
     /// Folders of images that are outside of what the model knows.
     #[arg(long, num_args = 1..)]
     pub(crate) outside: Vec<PathBuf>,
-    /// What `edge caption --json` printed for the datasets' images, instead of captioning them again.
+    /// What `edge caption --json` printed of this bundle for the datasets' images, instead of captioning them again.
     #[arg(long, conflicts_with = "outside")]
     pub(crate) lines: Option<PathBuf>,
-    /// How many of an image's turned and mirrored views are captioned.
-    #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
-    pub(crate) looks: Looks,
+    /// How many of an image's turned and mirrored views are captioned; left out, those of --lines, or 1.
+    #[arg(long, value_parser = one_of::<Looks>(Looks::NAMES))]
+    pub(crate) looks: Option<Looks>,
     /// Threads.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,

@@ -5,6 +5,7 @@ use crate::error::{At, Error, Result};
 use crate::evaluator::{self, Divergence, Evaluator, Prediction, Sample};
 use crate::export::samples;
 use crate::request::{Graphs, Source};
+use crate::trust::MIN_HELD_OUT;
 use crate::weights::Weights;
 use crate::{decoder, encoder, graph, quantize, trust};
 use cssa::bundle::{Bundle, DECODER, ENCODER, Precision, Target};
@@ -54,6 +55,8 @@ pub struct Verification {
     /// Expected calibration error of the confidence, where the bundle has one: in the float model and in the bundle's graphs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration_error: Option<[f64; 2]>,
+    /// Whether that was checked: on too few images it says nothing.
+    pub calibration_checked: bool,
     /// By runtime.
     pub runtimes: BTreeMap<&'static str, Compared>,
     /// The images, the one that lost most first.
@@ -100,15 +103,16 @@ pub struct Case {
 
 /// How much further from the truth the confidence of the bundle's graphs may be than the float model's.
 const MAX_CALIBRATION_LOSS: f64 = 0.02;
-/// On fewer images a calibration error says nothing.
-const FEWEST_CALIBRATED: usize = 200;
+/// The largest calibration error of a confidence that says anything: the default bundle's is 0.05, 200 images in ten bins add 0.05 by
+/// chance, and from 0.15 on a confidence of a half, from which captions are believed, may stand for a third.
+const MAX_CALIBRATION_ERROR: f64 = 0.15;
 /// Images whose activations are drawn.
 const DRAWN: usize = 32;
 
 /// Compares a bundle with the float model in ONNX Runtime and tract.
 ///
 /// # Errors
-/// Also where the bundle's graphs break the calibration of its confidence on 200 images or more.
+/// Also where the bundle's confidence is not calibrated, or its graphs break the calibration, on 200 images or more.
 pub fn verify(request: &Request) -> Result<Verification> {
     let bundle = Bundle::read(&request.bundle)?;
     find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
@@ -138,6 +142,7 @@ pub fn verify(request: &Request) -> Result<Verification> {
         images: count,
         float_cider,
         calibration_error,
+        calibration_checked: calibration_error.is_some() && count >= MIN_HELD_OUT,
         runtimes,
         cases,
         activations: activations(&bundle, &twin(&bundle)?, evaluator.samples())?,
@@ -149,11 +154,27 @@ fn calibration_error(bundle: &Bundle, float: &Bundle, samples: &[Sample]) -> Res
     let Some(trust) = &bundle.trust else { return Ok(None) };
     let float = Bundle { trust: Some(Arc::clone(trust)), ..float.clone() };
     let error = |bundle| trust::calibration_error(bundle, samples);
-    let (float, found) = (error(&float)?, error(bundle)?);
-    if samples.len() >= FEWEST_CALIBRATED && found > float + MAX_CALIBRATION_LOSS {
+    let found = [error(&float)?, error(bundle)?];
+    if samples.len() < MIN_HELD_OUT {
+        tracing::warn!(
+            "{} images are too few to check the confidence on, expected {MIN_HELD_OUT} or more",
+            samples.len()
+        );
+    } else {
+        check_calibration(found, samples.len())?;
+    }
+    Ok(Some(found))
+}
+
+/// Fails where the calibration errors of the float model and of the bundle's graphs are too far from 0 or from each other.
+fn check_calibration([float, found]: [f64; 2], images: usize) -> Result<()> {
+    if found > float + MAX_CALIBRATION_LOSS {
         return Err(Error::CalibrationBroken { found, float, most: float + MAX_CALIBRATION_LOSS });
     }
-    Ok(Some([float, found]))
+    if found > MAX_CALIBRATION_ERROR {
+        return Err(Error::Miscalibrated { found, most: MAX_CALIBRATION_ERROR, images });
+    }
+    Ok(())
 }
 
 /// The float model and what it is called.
@@ -266,4 +287,21 @@ fn covered(model: &ModelProto) -> BTreeMap<String, Range> {
         Some((input.clone(), Range { low: (lowest - zero) * scale, high: (highest - zero) * scale }))
     };
     graph.node.iter().filter(|node| node.op_type == "QuantizeLinear").filter_map(range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_must_be_near_the_truth_in_both_models() {
+        let refused = |float, found| check_calibration([float, found], 210).err().map(|error| error.to_string());
+        assert_eq!(refused(0.06, 0.079), None);
+        assert!(refused(0.06, 0.081).is_some_and(|error| error.contains("the float model's by 0.060")));
+        // Zero whitening, or a confidence of 1 throughout, is as wrong in both.
+        assert!(
+            refused(0.844, 0.844)
+                .is_some_and(|error| error.contains("is off by 0.844 (ECE) on 210 images, expected at most 0.15"))
+        );
+    }
 }

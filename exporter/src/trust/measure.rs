@@ -1,40 +1,46 @@
 //! What confidence and familiarity are worth on images that nothing was fitted on.
 
-use super::observation;
+use super::lines::read_lines;
+use super::observation::Parts;
 use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
-use cssa::dataset::{Captioned, Split};
-use cssa::files;
+use cssa::dataset::Split;
 use cssa::metrics::objects::{Faithfulness, ObjectCounts};
 use cssa::metrics::{Item, score};
 use cssa::objects::ObjectGroups;
-use cssa::trust::Reason;
+use cssa::trust::{Confidence, Reason};
 use cssa_captioner::{Captioner, Looks, Settings};
 use cssa_image::images;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
 /// Share of the images within the domain that the outside folders' thresholds may lose.
 const LOSS: f64 = 0.05;
-/// From here on an operator believes a caption.
-const BELIEVED: f64 = 0.5;
+/// From here on an operator believes a caption, in thousandths.
+const BELIEVED: u16 = 500;
 
-/// What was said of an image: a line of `edge caption --json`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// What is said of figures that are of what was fitted on.
+pub(super) const TOO_GOOD: &str = "model or confidence were fitted on some of these images: the figures are too good";
+
+/// A caption's confidence, and whether it is wrong.
+type Pair = (Confidence, bool);
+
+/// What was said of an image.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stated {
     /// Its file.
     pub image: PathBuf,
     /// The words.
     pub caption: String,
     /// Probability that it invents nothing.
-    pub confidence: f64,
+    pub confidence: Confidence,
     /// 0 to 1.
-    pub familiarity: f64,
+    pub familiarity: f32,
     /// Why the image is outside; empty where it is not.
     pub reasons: Vec<Reason>,
 }
@@ -48,6 +54,20 @@ pub struct Measured {
     pub references: Vec<String>,
     /// The objects that the caption names and no reference does.
     pub invented: Vec<String>,
+}
+
+impl Measured {
+    /// Whether an operator would believe the caption.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.stated.reasons.is_empty() && self.stated.confidence.thousandths() >= BELIEVED
+    }
+
+    /// Whether the caption names what no reference does.
+    #[must_use]
+    pub fn is_wrong(&self) -> bool {
+        !self.invented.is_empty()
+    }
 }
 
 /// A bin of the reliability diagram.
@@ -79,6 +99,12 @@ pub struct OutsideFolder {
 /// What a bundle's trust is worth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// The parts of datasets, `name split`.
+    pub measured_on: Vec<String>,
+    /// Whether confidence and limits were fitted on one of them, or the model trained on it: then the figures are too good.
+    pub fitted: bool,
+    /// How many of an image's views were captioned.
+    pub looks: Looks,
     /// Images.
     pub images: usize,
     /// CIDEr-D of the captions.
@@ -109,11 +135,59 @@ pub struct Report {
     pub outside: Vec<OutsideFolder>,
 }
 
-/// Captions images with a bundle.
-pub fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) -> Result<Vec<Stated>> {
-    if bundle.trust.is_none() {
-        return Err(Error::NotCalibrated(bundle.folder.clone()));
+/// What is measured, and how.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// Captioned datasets.
+    pub data: Vec<PathBuf>,
+    /// Their part.
+    pub split: Split,
+    /// Folders of images that are outside of what the model knows.
+    pub outside: Vec<PathBuf>,
+    /// What `edge caption --json` printed for the datasets' images, instead of captioning them again.
+    pub lines: Option<PathBuf>,
+    /// How many of an image's views are captioned; left out, those of the lines, or one.
+    pub looks: Option<Looks>,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// Measures a bundle, and says where the figures are too good because they are of what was fitted on.
+pub fn measure(bundle: &Bundle, request: &Measurement) -> Result<(Report, Vec<Measured>)> {
+    let trust = bundle.trust.as_ref().ok_or_else(|| Error::NotCalibrated(bundle.folder.clone()))?;
+    let parts = Parts::read(bundle, &request.data, &[request.split], usize::MAX)?;
+    let (stated, looks) = match &request.lines {
+        Some(lines) => read_lines(lines, bundle, &parts, request.looks)?,
+        None => {
+            let looks = request.looks.unwrap_or_default();
+            let paths: Vec<PathBuf> = parts.images.iter().map(|image| image.path.clone()).collect();
+            (said(bundle, &paths, looks, request.threads)?, looks)
+        }
+    };
+    let mut outside = Vec::new();
+    for folder in &request.outside {
+        let paths = images(std::slice::from_ref(folder))?;
+        outside.push((folder.display().to_string(), said(bundle, &paths, looks, request.threads)?));
     }
+    let fitted_on = |name: &&String| request.split == Split::Train || trust.manifest.fitted_on.contains(name);
+    let fitted: Vec<&str> = parts.names.iter().filter(fitted_on).map(String::as_str).collect();
+    if !fitted.is_empty() {
+        tracing::warn!("{}: model or confidence were fitted on it, the figures are too good", fitted.join(", "));
+    }
+    let fitted = !fitted.is_empty();
+    let captioned = stated.into_iter().zip(&parts.images);
+    let measured = captioned.map(|(stated, image)| {
+        let invented = trust.groups.invented(&stated.caption, &image.captions);
+        let invented = invented.into_iter().map(|group| trust.groups.name(group).to_owned()).collect();
+        Measured { stated, references: image.captions.clone(), invented }
+    });
+    let measured: Vec<Measured> = measured.collect();
+    let figures = report(&measured, &trust.groups, &outside)?;
+    Ok((Report { measured_on: parts.names, fitted, looks, ..figures }, measured))
+}
+
+/// Captions images with a bundle.
+fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) -> Result<Vec<Stated>> {
     let mut captioner = Captioner::open(bundle, &Settings { looks, threads, ..Settings::default() })?;
     let state = |path: &PathBuf| {
         let caption = captioner.caption(&cssa_image::read(path)?).at(|| path.display().to_string())?;
@@ -121,28 +195,12 @@ pub fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) ->
         Ok(Stated {
             image: path.clone(),
             caption: caption.text,
-            confidence: f64::from(caption.confidence.ok_or_else(not_calibrated)?.value()),
-            familiarity: f64::from(caption.familiarity.ok_or_else(not_calibrated)?),
+            confidence: caption.confidence.ok_or_else(not_calibrated)?,
+            familiarity: caption.familiarity.ok_or_else(not_calibrated)?,
             reasons: caption.reasons,
         })
     };
     paths.iter().map(state).collect()
-}
-
-/// Reads what `edge caption --json` printed.
-pub fn read_lines(path: &Path) -> Result<Vec<Stated>> {
-    let text = files::read_text(path, 1 << 30)?;
-    let line = |(n, line): (usize, &str)| {
-        let problem = |error: serde_json::Error| {
-            format!("{error}, expected what `edge caption --json` prints of a calibrated bundle")
-        };
-        serde_json::from_str(line).map_err(|error| Error::Line {
-            path: path.into(),
-            line: n + 1,
-            problem: problem(error),
-        })
-    };
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(line).collect()
 }
 
 /// Expected calibration error of a bundle's confidence on some images, with one look.
@@ -157,50 +215,29 @@ pub fn calibration_error(bundle: &Bundle, samples: &[Sample]) -> Result<f64> {
     Ok(ece(&bins(&pairs.collect::<Vec<_>>())))
 }
 
-/// The images of some parts of datasets, by their path.
-pub fn captioned(bundle: &Bundle, data: &[PathBuf], split: Split) -> Result<Vec<Captioned>> {
-    Ok(observation::images(bundle, data, &[split], usize::MAX)?.0)
-}
-
-/// The images of a folder.
-pub fn folder(path: &Path) -> Result<Vec<PathBuf>> {
-    Ok(images(&[path.to_path_buf()])?)
-}
-
-/// Joins captions with references and measures; `outside` are the folders that are none of the domain.
-pub fn measure(
-    stated: Vec<Stated>,
-    references: &[Captioned],
+/// The figures of some captions, in one part and with one look; `outside` are the folders that are none of the domain.
+pub(super) fn report(
+    measured: &[Measured],
     groups: &ObjectGroups,
     outside: &[(String, Vec<Stated>)],
-) -> Result<(Report, Vec<Measured>)> {
-    let by_path: BTreeMap<&Path, &Captioned> = references.iter().map(|image| (image.path.as_path(), image)).collect();
-    let join = |stated: Stated| {
-        let image = by_path.get(stated.image.as_path())?;
-        let invented = groups.invented(&stated.caption, &image.captions);
-        let invented = invented.into_iter().map(|group| groups.name(group).to_owned()).collect();
-        Some(Measured { stated, references: image.captions.clone(), invented })
-    };
-    let measured: Vec<Measured> = stated.into_iter().filter_map(join).collect();
-    if measured.is_empty() {
-        return Err(Error::NoStated);
-    }
+) -> Result<Report> {
     let items: Vec<Item> = measured
         .iter()
         .map(|one| Item { hypothesis: one.stated.caption.clone(), references: one.references.clone() })
         .collect();
     let counts: Vec<ObjectCounts> = items.iter().map(|item| ObjectCounts::of(item, groups)).collect();
     let faithfulness = Faithfulness::of(&counts);
-    let pairs: Vec<(f64, bool)> =
-        measured.iter().map(|one| (one.stated.confidence, !one.invented.is_empty())).collect();
+    let pairs: Vec<Pair> = measured.iter().map(|one| (one.stated.confidence, one.is_wrong())).collect();
     let share =
         |is: &dyn Fn(&Measured) -> bool| measured.iter().filter(|one| is(one)).count() as f64 / measured.len() as f64;
-    let believed = |one: &Measured| one.stated.reasons.is_empty() && one.stated.confidence >= BELIEVED;
     let bins = bins(&pairs);
-    let mut familiarities: Vec<f64> = measured.iter().map(|one| one.stated.familiarity).collect();
-    familiarities.sort_by(f64::total_cmp);
+    let mut familiarities: Vec<f32> = measured.iter().map(|one| one.stated.familiarity).collect();
+    familiarities.sort_by(f32::total_cmp);
     let threshold = familiarities[((familiarities.len() as f64 * LOSS) as usize).min(familiarities.len() - 1)];
-    let report = Report {
+    Ok(Report {
+        measured_on: Vec::new(),
+        fitted: false,
+        looks: Looks::One,
         images: measured.len(),
         cider: score(&items)?.cider,
         distinct: items.iter().map(|item| item.hypothesis.as_str()).collect::<BTreeSet<_>>().len(),
@@ -211,12 +248,11 @@ pub fn measure(
         aurc: aurc(&pairs),
         risk: [1.0, 0.8, 0.5].map(|coverage| risk(&pairs, coverage)),
         flagged: share(&|one| !one.stated.reasons.is_empty()),
-        believed: share(&believed),
-        believed_and_wrong: share(&|one| believed(one) && !one.invented.is_empty()),
+        believed: share(&Measured::is_believed),
+        believed_and_wrong: share(&|one| one.is_believed() && one.is_wrong()),
         bins,
         outside: outside.iter().map(|(name, stated)| outside_folder(name, stated, threshold)).collect(),
-    };
-    Ok((report, measured))
+    })
 }
 
 impl fmt::Display for Report {
@@ -224,6 +260,11 @@ impl fmt::Display for Report {
         let Self { images, cider, distinct, ece, auroc, aurc, .. } = self;
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let (wrong, missed, risk) = (percent(self.wrong), percent(self.missed), self.risk.map(percent));
+        let (parts, looks) = (self.measured_on.join(", "), self.looks);
+        writeln!(f, "{parts}, {looks} looks")?;
+        if self.fitted {
+            writeln!(f, "{TOO_GOOD}")?;
+        }
         writeln!(
             f,
             "{images} images: CIDEr {cider:.3}, {distinct} distinct captions, {wrong} wrong, {missed} of the objects missed"
@@ -260,7 +301,7 @@ impl fmt::Display for Report {
     }
 }
 
-fn outside_folder(name: &str, stated: &[Stated], threshold: f64) -> OutsideFolder {
+fn outside_folder(name: &str, stated: &[Stated], threshold: f32) -> OutsideFolder {
     let count = stated.len().max(1) as f64;
     let mut reasons = BTreeMap::new();
     for reason in stated.iter().filter_map(|one| one.reasons.first()) {
@@ -278,12 +319,13 @@ fn outside_folder(name: &str, stated: &[Stated], threshold: f64) -> OutsideFolde
 }
 
 /// Confidence and wrongness in ten equal bins.
-fn bins(pairs: &[(f64, bool)]) -> Vec<Bin> {
+fn bins(pairs: &[Pair]) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); BINS];
     for &(confidence, is_wrong) in pairs {
-        let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
+        let thousandths = usize::from(confidence.thousandths());
+        let bin = &mut bins[(thousandths * BINS / 1000).min(BINS - 1)];
         bin.captions += 1;
-        bin.confidence += confidence;
+        bin.confidence += thousandths as f64 / 1000.0;
         bin.right += f64::from(u8::from(!is_wrong));
     }
     for bin in &mut bins {
@@ -301,9 +343,9 @@ fn ece(bins: &[Bin]) -> f64 {
 
 /// Share of pairs of a right and a wrong caption in which the right one has the higher confidence; ties count half. A half where there
 /// is no such pair.
-fn auroc(pairs: &[(f64, bool)]) -> f64 {
+fn auroc(pairs: &[Pair]) -> f64 {
     let mut sorted = pairs.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted.sort_by_key(|&(confidence, _)| confidence);
     let (mut wrong_below, mut sum) = (0.0, 0.0);
     for ties in sorted.chunk_by(|a, b| a.0 == b.0) {
         let wrong = ties.iter().filter(|(_, is_wrong)| *is_wrong).count() as f64;
@@ -314,20 +356,20 @@ fn auroc(pairs: &[(f64, bool)]) -> f64 {
     if right * wrong_below > 0.0 { sum / (right * wrong_below) } else { 0.5 }
 }
 
-fn surest_first(pairs: &[(f64, bool)]) -> Vec<(f64, bool)> {
+fn surest_first(pairs: &[Pair]) -> Vec<Pair> {
     let mut sorted = pairs.to_vec();
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+    sorted.sort_by_key(|&(confidence, _)| std::cmp::Reverse(confidence));
     sorted
 }
 
 /// Share of wrong captions among the surest share `coverage`.
-fn risk(pairs: &[(f64, bool)], coverage: f64) -> f64 {
+fn risk(pairs: &[Pair], coverage: f64) -> f64 {
     let kept = ((pairs.len() as f64 * coverage).round() as usize).clamp(1, pairs.len());
     surest_first(pairs)[..kept].iter().filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
 }
 
 /// Area under the risk–coverage curve (Geifman and El-Yaniv 2017).
-fn aurc(pairs: &[(f64, bool)]) -> f64 {
+fn aurc(pairs: &[Pair]) -> f64 {
     let mut wrong = 0.0;
     let risks = surest_first(pairs).into_iter().enumerate().map(|(n, (_, is_wrong))| {
         wrong += f64::from(u8::from(is_wrong));
@@ -340,15 +382,31 @@ fn aurc(pairs: &[(f64, bool)]) -> f64 {
 mod tests {
     use super::*;
 
+    fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
+        (Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX), is_wrong)
+    }
+
+    /// A confidence at the lower end of a bin is in it, also those that no float is exactly.
+    #[test]
+    fn bins_begin_at_tenths() {
+        for tenth in 0..=10 {
+            let bins = bins(&[pair((100 * tenth, false)), pair(((100 * tenth).saturating_sub(1), false))]);
+            assert_eq!(bins[usize::from(tenth).min(9)].captions, if tenth % 10 == 0 { 2 } else { 1 }, "{tenth}");
+        }
+        // 0.9 and 0.7 are 0.89999998 and 0.69999999 as 32-bit floats.
+        let bins = bins(&[pair((900, true)), pair((899, false)), pair((700, false)), pair((699, true))]);
+        assert!((ece(&bins) - (0.9 + 0.101 + 0.3 + 0.699) / 4.0).abs() < 1e-12, "{bins:?}");
+    }
+
     #[test]
     fn measures_are_those_of_the_papers() {
-        let pairs = [(0.95, false), (0.85, false), (0.75, true), (0.65, false), (0.15, true)];
+        let pairs = [(950, false), (850, false), (750, true), (650, false), (150, true)].map(pair);
         let bins = bins(&pairs);
         assert_eq!((bins[9].captions, bins[9].right, bins[1].right), (1, 1.0, 0.0));
         assert!((ece(&bins) - (0.05 + 0.15 + 0.75 + 0.35 + 0.15) / 5.0).abs() < 1e-12);
         // Of six pairs one is the wrong way round.
         assert!((auroc(&pairs) - 5.0 / 6.0).abs() < 1e-12);
-        assert_eq!(auroc(&[(0.5, true), (0.5, false)]), 0.5);
+        assert_eq!(auroc(&[(500, true), (500, false)].map(pair)), 0.5);
         assert_eq!((risk(&pairs, 1.0), risk(&pairs, 0.4)), (0.4, 0.0));
         assert!((aurc(&pairs) - (0.0 + 0.0 + 1.0 / 3.0 + 0.25 + 0.4) / 5.0).abs() < 1e-12);
     }
@@ -358,7 +416,7 @@ mod tests {
         let stated = |familiarity, reasons: &[Reason]| Stated {
             image: "a.png".into(),
             caption: "a road".into(),
-            confidence: 0.5,
+            confidence: pair((500, false)).0,
             familiarity,
             reasons: reasons.to_vec(),
         };
@@ -369,5 +427,58 @@ mod tests {
         );
         assert!((found.flagged - 2.0 / 3.0).abs() < 1e-12 && (found.caught - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(found.reasons, [(Reason::Foggy, 1), (Reason::Dark, 1)].into());
+    }
+
+    /// Lines of four images, measured as the images of a dataset's part; the default bundle was fitted on `uavic dev`.
+    #[test]
+    fn what_was_fitted_on_is_said() -> anyhow::Result<()> {
+        let mut bundle = Bundle::read(&fixtures::bundle())?;
+        let folder = tempfile::tempdir()?;
+        let place = |name: &str| folder.path().join(name);
+        let write = |dataset: &str, split: &str| -> anyhow::Result<()> {
+            std::fs::create_dir_all(place(dataset))?;
+            let (mut table, mut lines) = ("path,caption,split\n".to_owned(), String::new());
+            for n in 0..4 {
+                let image = place(dataset).join(format!("{n}.jpg"));
+                std::fs::write(&image, "")?;
+                table += &format!("{n}.jpg,a river,{split}\n");
+                lines += &serde_json::json!({
+                    "image": image, "caption": if n == 0 { "a road" } else { "a river" }, "confidence": 0.9, "familiarity": 0.5,
+                    "reasons": [], "looks": 4, "packet_hex": format!("0300{:04x}", bundle.id.swap_bytes()),
+                })
+                .to_string();
+                lines.push('\n');
+            }
+            std::fs::write(place(dataset).join("own.csv"), table)?;
+            Ok(std::fs::write(place("lines.jsonl"), lines)?)
+        };
+        let request = |dataset: &str, split| Measurement {
+            data: vec![place(dataset)],
+            split,
+            outside: Vec::new(),
+            lines: Some(place("lines.jsonl")),
+            looks: None,
+            threads: 1,
+        };
+        for (dataset, split, fitted) in [
+            ("uavic", Split::Test, false),
+            ("uavic", Split::Train, true),
+            ("uavic", Split::Dev, true),
+            ("other", Split::Dev, false),
+        ] {
+            write(dataset, split.name())?;
+            let (report, measured) = measure(&bundle, &request(dataset, split))?;
+            assert_eq!((report.fitted, report.looks), (fitted, Looks::Four), "{dataset} {}", split.name());
+            assert_eq!(report.measured_on, [format!("{dataset} {}", split.name())]);
+            assert_eq!((report.wrong, report.believed_and_wrong, measured[0].is_wrong()), (0.25, 0.25, true));
+            assert!((report.ece - 0.15).abs() < 1e-12, "{report:?}");
+            assert_eq!(serde_json::to_value(&report)?["fitted"], fitted);
+            assert_eq!(serde_json::to_value(&report)?["looks"], 4);
+            assert_eq!(report.to_string().contains(TOO_GOOD), fitted);
+        }
+        bundle.trust = None;
+        let refused = measure(&bundle, &request("other", Split::Dev)).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|error| error.contains("has no statistics")), "lines of another bundle");
+        Ok(())
     }
 }

@@ -6,13 +6,13 @@
 mod cholesky;
 mod fit;
 mod gaussian;
+mod lines;
 mod measure;
 mod observation;
 mod page;
 mod regression;
 
+pub(crate) use fit::MIN_HELD_OUT;
 pub use fit::{Request, add_to, files, fit};
-pub use measure::{
-    Measured, OutsideFolder, Report, Stated, calibration_error, captioned, folder, measure, read_lines, said,
-};
+pub use measure::{Measured, Measurement, OutsideFolder, Report, Stated, calibration_error, measure};
 pub use page::page;

@@ -2,7 +2,7 @@
 
 use crate::error::{At, Error, Result};
 use cssa::bundle::Bundle;
-use cssa::dataset::{Captioned, Dataset, Split};
+use cssa::dataset::{Captioned, Dataset, Listing, Split};
 use cssa::objects::ObjectGroups;
 use cssa::search::Hypothesis;
 use cssa::spread;
@@ -27,29 +27,63 @@ pub(super) fn told(captions: &[String], groups: &ObjectGroups) -> BTreeSet<usize
     captions.iter().flat_map(|caption| groups.said(caption)).collect()
 }
 
-/// The images of some parts of datasets, at most `most` spread evenly over each dataset, and the parts' names.
-pub(super) fn images(
-    bundle: &Bundle,
-    folders: &[PathBuf],
-    splits: &[Split],
-    most: usize,
-) -> Result<(Vec<Captioned>, Vec<String>)> {
-    let (mut found, mut names) = (Vec::new(), Vec::new());
-    for folder in folders {
-        let dataset = Dataset::read(folder, bundle.manifest.dev)?;
-        for &split in splits {
-            let images: Vec<&Captioned> = dataset.split(split).filter(|image| !image.captions.is_empty()).collect();
-            if !images.is_empty() {
-                names.push(format!("{} {}", dataset.name, split.name()));
+/// The images of some parts of datasets.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The images, each once, by paths without links.
+    pub(super) images: Vec<Captioned>,
+    /// The dataset of each, counted from 0.
+    pub(super) datasets: Vec<usize>,
+    /// The parts' names, `dataset split`.
+    pub(super) names: Vec<String>,
+}
+
+impl Parts {
+    /// The images of `splits`, at most `most` spread evenly over each dataset. An image that is there twice is refused: it would count
+    /// twice, and be judged by what was fitted on it.
+    pub(super) fn read(bundle: &Bundle, folders: &[PathBuf], splits: &[Split], most: usize) -> Result<Self> {
+        let mut parts = Self { images: Vec::new(), datasets: Vec::new(), names: Vec::new() };
+        for (number, folder) in folders.iter().enumerate() {
+            let dataset = Dataset::read(folder, bundle.manifest.dev)?;
+            let described = Listing::read(folder, bundle.manifest.dev)?.entries;
+            for &split in splits {
+                let images: Vec<&Captioned> = dataset.split(split).collect();
+                let described = described.iter().filter(|image| image.split == split).count();
+                if images.len() < described {
+                    let missing = described - images.len();
+                    let (name, split) = (&dataset.name, split.name());
+                    tracing::warn!("{missing} of {described} images of {name} {split} are not there and left out");
+                }
+                if images.is_empty() {
+                    continue;
+                }
+                let name = format!("{} {}", dataset.name, split.name());
+                if parts.names.contains(&name) {
+                    return Err(Error::Twice { what: name });
+                }
+                parts.names.push(name);
+                for image in spread(&images, most) {
+                    let path =
+                        image.path.canonicalize().map_err(Error::Folder).at(|| image.path.display().to_string())?;
+                    parts.images.push(Captioned { path, ..(*image).clone() });
+                    parts.datasets.push(number);
+                }
             }
-            found.extend(spread(&images, most).into_iter().map(|image| (*image).clone()));
         }
+        if parts.images.is_empty() {
+            let part = format!("the split {}", splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(", "));
+            return Err(Error::NoImages { folder: folders.first().cloned().unwrap_or_default(), part });
+        }
+        each_once(&parts.images)?;
+        Ok(parts)
     }
-    if found.is_empty() {
-        let part = format!("the split {}", splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(", "));
-        return Err(Error::NoImages { folder: folders.first().cloned().unwrap_or_default(), part });
-    }
-    Ok((found, names))
+}
+
+/// Fails where two images are one file.
+pub(super) fn each_once<'a>(images: impl IntoIterator<Item = &'a Captioned>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let twice = images.into_iter().find(|image| !seen.insert(&image.path));
+    twice.map_or(Ok(()), |image| Err(Error::Twice { what: image.path.display().to_string() }))
 }
 
 /// Looks at an image once.

@@ -1,7 +1,7 @@
 //! The report of `exporter trust` as one HTML page: reliability, risk against coverage, folders outside, and the worst mistakes of those
 //! that an operator would believe.
 
-use super::measure::{Measured, Report};
+use super::measure::{Measured, Report, TOO_GOOD};
 use crate::error::Result;
 use cssa::page::escape;
 use cssa_image::embedded;
@@ -23,8 +23,12 @@ b{color:#c4221a}ul{margin:.4em 0;padding-left:1.2em;color:#555}small{color:#777}
 pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<String> {
     let title = escape(title);
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\n<h1>{title}</h1>\n<table>"
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\n<h1>{title}</h1>\n"
     );
+    if report.fitted {
+        writeln!(page, "<p><b>{TOO_GOOD}</b></p>")?;
+    }
+    page.push_str("<table>\n");
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let rows = [
         ("images", report.images.to_string()),
@@ -61,9 +65,11 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
         page.push_str("</table>\n");
     }
     page.push_str("<h2>The worst mistakes that are believed</h2>\n");
-    let mut mistakes: Vec<&Measured> =
-        measured.iter().filter(|one| !one.invented.is_empty() && one.stated.reasons.is_empty()).collect();
-    mistakes.sort_by(|a, b| b.stated.confidence.total_cmp(&a.stated.confidence));
+    let mut mistakes: Vec<&Measured> = measured.iter().filter(|one| one.is_wrong() && one.is_believed()).collect();
+    mistakes.sort_by_key(|one| std::cmp::Reverse(one.stated.confidence));
+    if mistakes.is_empty() {
+        page.push_str("<p>None.</p>\n");
+    }
     for one in mistakes.into_iter().take(MISTAKES) {
         let references: String = one.references.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
         let name = one.stated.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -75,7 +81,7 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
             escape(&one.stated.caption),
             escape(&one.invented.join(", ")),
             escape(&name),
-            one.stated.confidence,
+            one.stated.confidence.value(),
             one.stated.familiarity
         )?;
     }
@@ -104,4 +110,45 @@ fn diagram(page: &mut String, report: &Report) -> Result<()> {
     }
     page.push_str("</table>\n");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure::{Stated, report};
+    use super::*;
+    use cssa::objects::ObjectGroups;
+    use cssa::trust::{Confidence, Reason};
+
+    /// Mistakes that nobody believes are not among those that are believed, and figures that are too good are said to be.
+    #[test]
+    fn the_worst_mistakes_are_believed() -> anyhow::Result<()> {
+        let one = |name: &str, thousandths, reasons: &[Reason], invented: &[&str]| Measured {
+            stated: Stated {
+                image: fixtures::scenes().join("images/scene_00000.jpg"),
+                caption: format!("the caption {name}"),
+                confidence: Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX),
+                familiarity: 0.5,
+                reasons: reasons.to_vec(),
+            },
+            references: vec!["a road".into()],
+            invented: invented.iter().map(|&word| word.to_owned()).collect(),
+        };
+        let measured = [
+            one("doubted", 499, &[], &["river"]),
+            one("flagged", 900, &[Reason::Foggy], &["river"]),
+            one("right", 990, &[], &[]),
+            one("believed", 500, &[], &["river"]),
+            one("worst", 800, &[], &["river"]),
+        ];
+        let mut figures = report(&measured, &ObjectGroups::default(), &[])?;
+        let shown = page("Trust", &figures, &measured)?;
+        let place = |name: &str| shown.find(&format!("the caption {name}"));
+        assert_eq!(["doubted", "flagged", "right"].map(place), [None; 3]);
+        assert!(place("worst").is_some() && place("worst") < place("believed"));
+        assert!(!shown.contains(TOO_GOOD));
+        figures.fitted = true;
+        assert!(page("Trust", &figures, &measured)?.contains(TOO_GOOD));
+        assert!(page("Trust", &figures, &measured[..3])?.contains("<p>None.</p>"));
+        Ok(())
+    }
 }
