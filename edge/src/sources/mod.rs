@@ -10,7 +10,7 @@ pub use self::files::{Folder, FolderSource, ListSource};
 pub use self::pipe::{Pipe, PipeSource};
 pub use self::scene::SceneSource;
 pub use self::source::{Frame, Next, Running, Source, kill};
-pub use self::tiler::{Tile, tiles};
+pub use self::tiler::{Tile, Tiles, tiles};
 
 use super::config::{SourceConfig, TilerConfig};
 use super::error::Result;
