@@ -3,6 +3,7 @@
 //! tables (cameras that write MJPEG) do no harm. A file whose pixels end before its end marker is refused.
 
 use crate::error::DecodeError;
+use crate::jpeg_restarts::Coding;
 use crate::orientation::of_exif;
 use image::metadata::Orientation;
 use zune_core::bytestream::ZCursor;
@@ -15,6 +16,7 @@ const END: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
 const LINES: u8 = 0xDC;
 const HUFFMAN: u8 = 0xC4;
+const PROGRESSIVE: u8 = 0xC2;
 /// Tells the decoder to take Annex K's tables where a file has none.
 const MOTION_JPEG: [u8; 9] = [0xFF, 0xE0, 0, 7, b'A', b'V', b'I', b'1', 0];
 
@@ -30,13 +32,18 @@ pub(crate) struct Jpeg {
 impl Jpeg {
     /// Goes through the segments.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut jpeg = Rewriter { stream: Vec::with_capacity(bytes.len()), frame: None, exif: None, scans: 0 };
+        let stream = Vec::with_capacity(bytes.len());
+        let mut jpeg = Rewriter { stream, frame: None, exif: None, scans: 0, coded: 0, least_bits: 1, coding: Coding::default() };
         jpeg.stream.extend([0xFF, START]);
         jpeg.stream.extend(MOTION_JPEG);
         jpeg.walk(bytes)?;
         let (at, width, height) = jpeg.frame.ok_or(DecodeError::Jpeg("it has no frame header".into()))?;
         if width == 0 || height == 0 {
             return Err(DecodeError::Jpeg(format!("it is {width} pixels wide and {height} high")));
+        }
+        let blocks = u64::from(width).div_ceil(8) * u64::from(height).div_ceil(8);
+        if jpeg.coded * 8 < blocks * jpeg.least_bits {
+            return Err(DecodeError::CutOff("it has fewer bits than its size takes"));
         }
         jpeg.stream[at..at + 2].copy_from_slice(&height.to_be_bytes());
         let orientation = jpeg.exif.map_or(Orientation::NoTransforms, of_exif);
@@ -62,6 +69,11 @@ struct Rewriter<'a> {
     frame: Option<(usize, u16, u16)>,
     exif: Option<&'a [u8]>,
     scans: usize,
+    /// Bytes of coded pixels.
+    coded: u64,
+    /// Bits that 8 × 8 pixels take at least: a code for their mean and, if not progressive, one for their end.
+    least_bits: u64,
+    coding: Coding,
 }
 
 impl<'a> Rewriter<'a> {
@@ -88,13 +100,24 @@ impl<'a> Rewriter<'a> {
             if marker == START_OF_SCAN {
                 self.scans += 1;
                 let end = scan_end(bytes, at).ok_or(DecodeError::CutOff("it has no end marker"))?;
-                self.stream.extend_from_slice(&bytes[at..end]);
+                if self.coding.interval > 0 && self.least_bits > 1 {
+                    self.stream.extend(self.coding.resynchronized(body, &bytes[at..end]));
+                } else {
+                    self.stream.extend_from_slice(&bytes[at..end]);
+                }
+                self.coded += (end - at) as u64;
                 at = end;
             }
         }
     }
 
     fn take(&mut self, marker: u8, body: &'a [u8]) -> Result<(), DecodeError> {
+        match (marker, body) {
+            (HUFFMAN, tables) => self.coding.tables(tables),
+            (0xDD, &[high, low]) => self.coding.interval = u16::from_be_bytes([high, low]).into(),
+            (0xC0..=0xC2, frame) => self.coding.frame(frame),
+            _ => {}
+        }
         match marker {
             0xE1 if self.exif.is_none() => self.exif = body.strip_prefix(b"Exif\0").and_then(|exif| exif.get(1..)),
             // Adobe's segment says how colours are to be taken; what other applications write is not for the decoder.
@@ -112,6 +135,7 @@ impl<'a> Rewriter<'a> {
                 if bits != 8 {
                     return Err(DecodeError::Unsupported(format!("JPEG of {bits} bits a sample")));
                 }
+                self.least_bits = if marker == PROGRESSIVE { 1 } else { 2 };
                 let height_at = self.stream.len() + 5;
                 self.frame = Some((height_at, u16::from_be_bytes([wide, narrow]), u16::from_be_bytes([high, low])));
                 self.copy(marker, body);

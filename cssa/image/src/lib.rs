@@ -7,6 +7,7 @@ mod error;
 mod folders;
 pub mod georeference;
 mod jpeg_file;
+mod jpeg_restarts;
 mod orientation;
 mod png_file;
 mod raster;

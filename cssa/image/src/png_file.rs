@@ -89,8 +89,10 @@ fn rows(reader: &mut Reader<Cursor<&[u8]>>, mut row: impl FnMut(&[u8])) -> Resul
         all.chunks_exact(line.max(1)).for_each(row);
         return Ok(());
     }
-    while let Some(next) = reader.next_row()? {
-        row(next.data());
+    // Not until the reader says that there are no more: a file whose end is missing behind its last row is whole.
+    for n in 0..reader.info().height {
+        let next = reader.next_row()?;
+        row(next.ok_or_else(|| DecodeError::Inconsistent(format!("the PNG ends before row {n}")))?.data());
     }
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 use image::RgbImage;
 
+/// Most bytes that are taken for pixels before there are any.
+const MAX_BEFORE: usize = 1 << 24;
+
 /// The smallest whole factor by which an image must be reduced to have at most `most` pixels.
 pub(crate) fn factor((width, height): (u32, u32), most: u64) -> u32 {
     (1..).find(|by| u64::from(width.div_ceil(*by)) * u64::from(height.div_ceil(*by)) <= most).unwrap_or(1)
@@ -16,17 +19,24 @@ pub(crate) struct Reducer {
     /// Rows in `sums`.
     rows: u32,
     pixels: Vec<u8>,
+    /// Bytes of the whole image.
+    whole: usize,
 }
 
 impl Reducer {
     pub(crate) fn new((width, height): (u32, u32), factor: u32) -> Self {
         let (columns, rows) = (width.div_ceil(factor) as usize, height.div_ceil(factor) as usize);
         let sums = if factor == 1 { Vec::new() } else { vec![0; columns * 3] };
-        Self { width, factor, sums, rows: 0, pixels: Vec::with_capacity(columns * rows * 3) }
+        // A header that lies must not take the memory.
+        let whole = columns * rows * 3;
+        Self { width, factor, sums, rows: 0, pixels: Vec::with_capacity(whole.min(MAX_BEFORE)), whole }
     }
 
     /// One row or several, whole.
     pub(crate) fn push(&mut self, rgb: &[u8]) {
+        if self.pixels.capacity() - self.pixels.len() < rgb.len() {
+            self.pixels.reserve_exact(self.whole.saturating_sub(self.pixels.len()));
+        }
         if self.factor == 1 {
             self.pixels.extend_from_slice(rgb);
             return;
