@@ -65,9 +65,7 @@ impl From<tiff_reader::TiffError> for DecodeError {
         use tiff_reader::TiffError as E;
         match error {
             E::Io(error, _) if error.kind() != std::io::ErrorKind::UnexpectedEof => Self::File(error),
-            E::DecodeOutputTooLarge { requested, limit } => {
-                Self::Piece { bytes: requested as u64, most: limit as u64 }
-            }
+            E::DecodeOutputTooLarge { requested, limit } => Self::Piece { bytes: requested as u64, most: limit as u64 },
             E::UnsupportedBitsPerSample(bits) => Self::Unsupported(format!("{bits} bits a sample")),
             E::UnsupportedPredictor(predictor) => Self::Unsupported(format!("predictor {predictor}")),
             E::UnsupportedVersion(version) => Self::Unsupported(format!("TIFF version {version}")),

@@ -33,7 +33,8 @@ impl Jpeg {
     /// Goes through the segments.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let stream = Vec::with_capacity(bytes.len());
-        let mut jpeg = Rewriter { stream, frame: None, exif: None, scans: 0, coded: 0, least_bits: 1, coding: Coding::default() };
+        let mut jpeg =
+            Rewriter { stream, frame: None, exif: None, scans: 0, coded: 0, least_bits: 1, coding: Coding::default() };
         jpeg.stream.extend([0xFF, START]);
         jpeg.stream.extend(MOTION_JPEG);
         jpeg.walk(bytes)?;
@@ -191,5 +192,5 @@ fn scan_end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Whether these are the first bytes of a JPEG.
 pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xFF, START, 0xFF]) || bytes.starts_with(&[0xFF, START]) && next_marker(bytes, 2).is_some()
+    bytes.starts_with(&[0xFF, START])
 }

@@ -210,7 +210,10 @@ mod tests {
         let mut counts = vec![0; WORDS];
         (100..=200).for_each(|word| counts[word] = 1);
         assert_eq!(Scaling::of_counts(&counts, 0.0, true), Scaling::Percentiles { low: 102.0, high: 198.0 });
-        assert_eq!(Scaling::of_counts(&counts, -32768.0, false), Scaling::Percentiles { low: -32666.0, high: -32570.0 });
+        assert_eq!(
+            Scaling::of_counts(&counts, -32768.0, false),
+            Scaling::Percentiles { low: -32666.0, high: -32570.0 }
+        );
         assert_eq!(Scaling::of_counts(&vec![0; WORDS], 0.0, true), Scaling::Empty);
     }
 

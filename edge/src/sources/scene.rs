@@ -155,7 +155,8 @@ impl Scene {
 
     /// Where a tile's middle is.
     fn place(&self, tile: Tile) -> Option<cssa_image::Place> {
-        let middle = (f64::from(tile.x) + f64::from(tile.width) / 2.0, f64::from(tile.y) + f64::from(tile.height) / 2.0);
+        let middle =
+            (f64::from(tile.x) + f64::from(tile.width) / 2.0, f64::from(tile.y) + f64::from(tile.height) / 2.0);
         let in_file = match &self.pixels {
             Pixels::File(raster) => raster.in_file(middle),
             Pixels::Held(picture) => picture.in_file(middle),
@@ -174,6 +175,7 @@ fn cut_into(size: (u32, u32), tiler: TilerConfig) -> Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::ListSource;
     use anyhow::{Context, Result};
     use tiff::encoder::{TiffEncoder, colortype};
     use tiff::tags::Tag;
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tiff_is_said_once() -> Result<()> {
+    fn what_is_wrong_is_said_once() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("scene.tif");
         std::fs::write(&path, b"\xff\xd8 a JPEG by its first bytes")?;
@@ -224,7 +226,58 @@ mod tests {
         let Next::Frame(Frame { pixels: Err(said), .. }) = source.next(&|_| false)? else {
             anyhow::bail!("expected a frame without pixels");
         };
-        assert!(said.contains("scene.tif") && said.matches("signature not found").count() == 1, "{said}");
+        assert!(said.contains("scene.tif") && said.matches("cut off").count() == 1, "{said}");
+        Ok(())
+    }
+
+    /// Without tiles, the scene source, the list source and `edge caption` have one and the same picture of a file, or none.
+    #[test]
+    fn every_source_sees_the_same_in_a_file() -> Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cases/img");
+        let paths = cssa_image::images(&[folder])?;
+        assert!(paths.len() > 80, "{}", paths.len());
+        let tiler = TilerConfig { side: 0, overlap: 0.25 };
+        let files = tempfile::tempdir()?;
+        let list = files.path().join("list.txt");
+        let lines: Vec<String> = paths
+            .iter()
+            .map(|path| path.canonicalize().map(|path| path.display().to_string()))
+            .collect::<Result<_, _>>()?;
+        std::fs::write(&list, lines.join("\n"))?;
+        let mut scenes = SceneSource::new(&paths, tiler);
+        let mut listed = ListSource::read(&list, tiler)?;
+        for path in &paths {
+            let expected = cssa_image::decode(&std::fs::read(path)?).ok();
+            for source in [&mut scenes as &mut dyn Source, &mut listed] {
+                let Next::Frame(frame) = source.next(&|_| false)? else {
+                    anyhow::bail!("no frame of {}", path.display())
+                };
+                assert!(frame.pixels.ok() == expected, "{}: {}", path.display(), frame.name);
+            }
+        }
+        assert!(matches!(scenes.next(&|_| false)?, Next::End));
+        Ok(())
+    }
+
+    /// A mosaic that is dark on the left and bright on the right: each tile is scaled as the whole file is.
+    #[test]
+    fn tiles_of_a_deep_scene_are_scaled_alike() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("deep.tif");
+        let mut encoder = TiffEncoder::new(File::create(&path)?)?;
+        let pixels: Vec<u16> = (0..200).flat_map(|_| (0..400).map(|x| 1000 + 10 * x)).collect();
+        encoder.write_image::<colortype::Gray16>(400, 200, &pixels)?;
+        let whole = cssa_image::read(&path)?;
+        let mut source = SceneSource::new(&[path], TilerConfig { side: 100, overlap: 0.0 });
+        let mut tiles = 0;
+        while let Next::Frame(frame) = source.next(&|_| false)? {
+            let pixels = frame.pixels.map_err(anyhow::Error::msg)?;
+            let (x, y) = (tiles % 4 * 100, tiles / 4 * 100);
+            assert_eq!(pixels, image::imageops::crop_imm(&whole, x, y, 100, 100).to_image(), "{}", frame.name);
+            tiles += 1;
+        }
+        assert_eq!(tiles, 8);
+        assert_eq!((whole.get_pixel(7, 0).0, whole.get_pixel(392, 0).0), ([0; 3], [255; 3]));
         Ok(())
     }
 

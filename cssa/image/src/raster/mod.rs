@@ -418,7 +418,8 @@ impl Raster {
                 words.map(|word| if Some(word) == nodata { 0 } else { shown(self.table[usize::from(word)]) }).collect()
             }
             Samples::Reals(of) => {
-                let (nodata, scaling) = (self.nodata.map(|value| of.rounded(value)), self.scaling.unwrap_or(Scaling::Empty));
+                let (nodata, scaling) =
+                    (self.nodata.map(|value| of.rounded(value)), self.scaling.unwrap_or(Scaling::Empty));
                 let values = stored.chunks_exact(of.width()).map(|sample| of.value(sample));
                 let byte = |value: f64| {
                     if Some(value) == nodata || !value.is_finite() { 0 } else { shown(scaling.byte(value)) }
