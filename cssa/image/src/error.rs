@@ -68,6 +68,10 @@ impl From<tiff_reader::TiffError> for DecodeError {
             E::DecodeOutputTooLarge { requested, limit } => Self::Piece { bytes: requested as u64, most: limit as u64 },
             E::UnsupportedBitsPerSample(bits) => Self::Unsupported(format!("{bits} bits a sample")),
             E::UnsupportedPredictor(predictor) => Self::Unsupported(format!("predictor {predictor}")),
+            E::UnsupportedSampleFormat(5 | 6) => Self::Unsupported("complex numbers".into()),
+            E::UnsupportedSampleFormat(format) => Self::Unsupported(format!("samples of format {format}")),
+            E::UnsupportedPlanarConfiguration(planes) => Self::Unsupported(format!("planar configuration {planes}")),
+            E::InvalidImageLayout(said) if said.contains("not supported") => Self::Unsupported(said),
             E::UnsupportedVersion(version) => Self::Unsupported(format!("TIFF version {version}")),
             error => Self::Tiff(error),
         }

@@ -21,10 +21,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use tiff_reader::source::{BytesSource, FileSource, SharedSource};
-use tiff_reader::{Ifd, OpenOptions, ParseBudgets, TiffFile};
+use tiff_reader::{ByteOrder, Ifd, OpenOptions, ParseBudgets, TiffFile};
 
 /// Bytes of samples that are read at a time, unless a strip or tile has more.
 const PIECE: u64 = 1 << 24;
+/// The code of LERC compression.
+const LERC: u64 = 34_887;
 /// Bytes of decoded strips and tiles that are kept, unless one has more.
 const CACHE: u64 = 1 << 26;
 
@@ -46,6 +48,8 @@ pub struct Raster {
     alpha: Option<usize>,
     mask: Option<Ifd>,
     nodata: Option<f64>,
+    /// libtiff gives LERC the bytes of a sample in the file's order, the library gives them back in the machine's.
+    swapped: bool,
     /// Tiles or strips that the file leaves out, where it does.
     missing: Option<Vec<bool>>,
     orientation: Orientation,
@@ -139,6 +143,7 @@ impl Raster {
             alpha: alpha.filter(|band| (bands..layout.samples_per_pixel).contains(band)),
             mask: None,
             nodata,
+            swapped: compression == LERC && file.byte_order() != native(),
             missing: None,
             orientation: held.unwrap_or(Orientation::NoTransforms),
             scaling: None,
@@ -323,6 +328,14 @@ impl Raster {
         if matches!(self.samples, Samples::Fax) {
             return fax::read(self.source.as_ref(), &self.ifd, Window { x, y, width, height });
         }
+        let mut samples = self.as_read(Window { x, y, width, height })?;
+        if self.swapped {
+            samples.chunks_exact_mut(self.bytes_per_sample).for_each(<[u8]>::reverse);
+        }
+        Ok(samples)
+    }
+
+    fn as_read(&self, Window { x, y, width, height }: Window) -> Result<Vec<u8>, DecodeError> {
         let (rows, columns) = (height as usize, width as usize);
         let (x, y) = (x as usize, y as usize);
         let bytes = self.bytes_per_sample;
@@ -450,6 +463,10 @@ impl Raster {
             bytes => return Err(DecodeError::Unsupported(format!("colours of {} bits", bytes * 8))),
         })
     }
+}
+
+fn native() -> ByteOrder {
+    if cfg!(target_endian = "little") { ByteOrder::LittleEndian } else { ByteOrder::BigEndian }
 }
 
 fn open(source: SharedSource, cache: u64) -> Result<TiffFile, DecodeError> {
