@@ -123,7 +123,7 @@ impl<'a> Rewriter<'a> {
             0xE1 if self.exif.is_none() => self.exif = body.strip_prefix(b"Exif\0").and_then(|exif| exif.get(1..)),
             // Adobe's segment says how colours are to be taken; what other applications write is not for the decoder.
             0xEE if body.starts_with(b"Adobe") && body.len() >= 12 => self.copy(marker, body),
-            0xE0..=0xEF | 0xF0..=0xFE => {}
+            0xE0..=0xFE => {}
             LINES => {
                 if let (Some((_, _, height @ 0)), &[high, low]) = (&mut self.frame, body) {
                     *height = u16::from_be_bytes([high, low]);
