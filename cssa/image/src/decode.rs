@@ -53,6 +53,8 @@ pub struct Picture {
     pub reduced: u32,
     stored: (u32, u32),
     orientation: Orientation,
+    /// What else is to be said of the file.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Picture {
@@ -63,7 +65,8 @@ impl Picture {
         reduced: u32,
         scaling: Option<Scaling>,
     ) -> Self {
-        Self { pixels: orientation::apply(pixels, held), scaling, reduced, stored, orientation: held }
+        let pixels = orientation::apply(pixels, held);
+        Self { pixels, scaling, reduced, stored, orientation: held, remarks: Vec::new() }
     }
 
     /// Where a point of the picture lies in the file's own columns and rows, which georeferences count.
@@ -76,10 +79,14 @@ impl Picture {
     /// What was done to the pixels, where anything was.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let reduced = (self.reduced > 1).then(|| format!("reduced to a {}th of its sides", self.reduced));
-        let notes: Vec<String> = self.scaling.map(|scaling| scaling.to_string()).into_iter().chain(reduced).collect();
-        (!notes.is_empty()).then(|| notes.join("; "))
+        let reduced = (self.reduced > 1).then(|| format!("reduced by the factor {}", self.reduced));
+        note(self.scaling, self.remarks.iter().cloned().chain(reduced))
     }
+}
+
+pub(crate) fn note(scaling: Option<Scaling>, remarks: impl Iterator<Item = String>) -> Option<String> {
+    let notes: Vec<String> = scaling.map(|scaling| scaling.to_string()).into_iter().chain(remarks).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// Reads an image file; the error names it, and the log says once what was done to its pixels.

@@ -98,3 +98,26 @@ fn percentiles_make_one_picture_of_every_kind_of_value() -> Result<()> {
     assert_eq!(case("t05_deflate16_pred2.tif")?, case("t09_packbits.tif")?);
     Ok(())
 }
+
+/// What stands in a file beside its pixels must not keep them from being read.
+#[test]
+fn damaged_tags_beside_the_pixels_do_no_harm() -> Result<()> {
+    let healthy = bytes("t18b_u16_12bit_nodata65535_corner.tif")?;
+    let at = |tag: u16| healthy.windows(2).rposition(|pair| pair == tag.to_le_bytes()).context("no such tag");
+    let mut odd = healthy.clone();
+    // GDAL_NODATA's text, which stands where the entry's last four bytes say.
+    let entry = at(42_113)?;
+    let text = u32::from_le_bytes(healthy[entry + 8..entry + 12].try_into()?) as usize;
+    odd[text] = b'?';
+    let read = picture(odd, Kept::All)?;
+    let note = read.note().context("no note")?;
+    assert!(note.contains("GDAL_NODATA is \"?5535\""), "{note}");
+    // The next directory and a place of the text outside of the file.
+    let mut odd = healthy.clone();
+    odd[entry + 8..entry + 12].fill(0xFF);
+    let first = u32::from_le_bytes(healthy[4..8].try_into()?) as usize;
+    let count = usize::from(u16::from_le_bytes(healthy[first..first + 2].try_into()?));
+    odd[first + 2 + 12 * count..first + 6 + 12 * count].fill(0xEE);
+    assert_eq!(decode(&odd)?.dimensions(), (64, 64));
+    Ok(())
+}

@@ -124,8 +124,8 @@ impl Scene {
         if u64::from(size.0) * u64::from(tiles.height()) * 3 > MAX_BAND {
             return Err(Unreadable::Wide { width: size.0 });
         }
-        if let Some(scaling) = raster.scaling() {
-            tracing::info!("{name}: {scaling}");
+        if let Some(note) = raster.note() {
+            tracing::info!("{name}: {note}");
         }
         let file = File::open(path).map_err(DecodeError::File)?;
         let georeference =

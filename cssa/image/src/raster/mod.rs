@@ -10,11 +10,12 @@ mod values;
 use self::directory::Directory;
 use self::values::{Real, Samples, Words};
 use crate::Window;
-use crate::decode::{Kept, MAX_HELD, MAX_PIXELS, Picture, check_size};
+use crate::decode::{Kept, MAX_HELD, MAX_PIXELS, Picture, check_size, note};
 use crate::error::DecodeError;
 use crate::orientation;
 use crate::reduce::{Reducer, factor};
 use crate::scaling::{Scaling, WORDS};
+use cssa::errors::chain;
 use image::RgbImage;
 use image::metadata::Orientation;
 use std::io::Read;
@@ -55,6 +56,7 @@ pub struct Raster {
     orientation: Orientation,
     scaling: Option<Scaling>,
     table: Vec<u8>,
+    remarks: Vec<String>,
 }
 
 /// Whether these are the first bytes of a TIFF.
@@ -123,10 +125,11 @@ impl Raster {
         let alpha = extra.iter().position(|kind| matches!(kind, 1 | 2));
         let alpha = alpha.map(|n| layout.samples_per_pixel.saturating_sub(extra.len()) + n);
         let nodata = directory.text(source.as_ref(), directory::GDAL_NODATA);
+        let mut remarks = Vec::new();
         let nodata = nodata.and_then(|text| {
             let number = text.parse().ok();
             if number.is_none() {
-                tracing::warn!("GDAL_NODATA is {text:?}, expected a number: no value is left out for it");
+                remarks.push(format!("GDAL_NODATA is {text:?}, expected a number: no value is left out for it"));
             }
             number
         });
@@ -148,6 +151,7 @@ impl Raster {
             orientation: held.unwrap_or(Orientation::NoTransforms),
             scaling: None,
             table: Vec::new(),
+            remarks,
             file,
             source,
             ifd,
@@ -159,7 +163,12 @@ impl Raster {
             raster.file = open(directory.only_pixels(&raster.source, hidden), cache)?;
         }
         if matches!(raster.samples, Samples::Words { .. } | Samples::Reals(_)) {
-            raster.mask = directory.mask(raster.source.as_ref(), raster.size).and_then(|at| raster.read_mask(at));
+            if let Some(at) = directory.mask(raster.source.as_ref(), raster.size) {
+                match raster.read_mask(at) {
+                    Ok(mask) => raster.mask = Some(mask),
+                    Err(error) => raster.remarks.push(format!("the mask at byte {at} is not used: {}", chain(&error))),
+                }
+            }
             raster.scale()?;
         }
         Ok(raster)
@@ -171,10 +180,10 @@ impl Raster {
         orientation::seen_size(self.orientation, self.size)
     }
 
-    /// How more than 8 bits became 8.
+    /// What was done to the pixels, where anything was.
     #[must_use]
-    pub fn scaling(&self) -> Option<Scaling> {
-        self.scaling
+    pub fn note(&self) -> Option<String> {
+        note(self.scaling, self.remarks.iter().cloned())
     }
 
     /// Where a point of the upright image lies in the file's own columns and rows, which georeferences count.
@@ -205,7 +214,9 @@ impl Raster {
         }
         let odd = || DecodeError::Inconsistent("the TIFF has fewer rows than it says".into());
         let pixels = reducer.finish(height).ok_or_else(odd)?;
-        Ok(Picture::new(pixels, self.size, self.orientation, factor, self.scaling))
+        let mut picture = Picture::new(pixels, self.size, self.orientation, factor, self.scaling);
+        picture.remarks.clone_from(&self.remarks);
+        Ok(picture)
     }
 
     fn planes_at_a_time(&self) -> u64 {
@@ -234,10 +245,9 @@ impl Raster {
         Ok(())
     }
 
-    fn read_mask(&self, at: u64) -> Option<Ifd> {
+    fn read_mask(&self, at: u64) -> Result<Ifd, DecodeError> {
         // The mask is another directory of the file: the library sees the file as it is.
-        let file = open(Arc::clone(&self.source), 0).and_then(|file| Ok(file.read_ifd_at_offset(at)?));
-        file.map_err(|error| tracing::warn!("the TIFF's mask at byte {at} is not used: {error}")).ok()
+        Ok(open(Arc::clone(&self.source), 0)?.read_ifd_at_offset(at)?)
     }
 
     /// Finds the percentiles of the valid values.
