@@ -92,6 +92,10 @@ fn percentiles_make_one_picture_of_every_kind_of_value() -> Result<()> {
     for name in ["t16_float255.tif", "t17_int16.tif", "t26_uint32.tif", "t27_float64.tif", "t40_fp16.tif"] {
         assert_eq!(apart(&twelve, &case(name)?), 0, "{name}");
     }
+    // Masked, transparent or called nodata, with 65535 below: the same pixels are left out.
+    for name in ["t46_u16_mask_ifd.tif", "t47_u16_alpha.tif"] {
+        assert_eq!(case(name)?, with_nodata, "{name}");
+    }
     let scaling = picture(bytes("t18_u16_12bit.tif")?, Kept::All)?.scaling;
     assert!(matches!(scaling, Some(Scaling::Percentiles { .. })), "{scaling:?}");
     assert_eq!(picture(bytes("t05_deflate16_pred2.tif")?, Kept::All)?.scaling, Some(Scaling::Widened));

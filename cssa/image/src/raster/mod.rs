@@ -115,15 +115,15 @@ impl Raster {
         }
         let samples = samples(&directory, &source, (photometric, compression), (bits, format))?;
         let colours_of_library = matches!(samples, Samples::Colours);
-        let bands = match &samples {
-            Samples::Palette(_) | Samples::Fax => 1,
-            Samples::Colours => 3,
-            _ if layout.samples_per_pixel >= 3 => 3,
-            _ => 1,
-        };
         let extra = directory.numbers(source.as_ref(), directory::EXTRA_SAMPLES).unwrap_or_default();
         let alpha = extra.iter().position(|kind| matches!(kind, 1 | 2));
         let alpha = alpha.map(|n| layout.samples_per_pixel.saturating_sub(extra.len()) + n);
+        let bands = match &samples {
+            Samples::Palette(_) | Samples::Fax => 1,
+            Samples::Colours => 3,
+            _ if layout.samples_per_pixel >= 3 && alpha.is_none_or(|band| band >= 3) => 3,
+            _ => 1,
+        };
         let nodata = directory.text(source.as_ref(), directory::GDAL_NODATA);
         let mut remarks = Vec::new();
         let nodata = nodata.and_then(|text| {
