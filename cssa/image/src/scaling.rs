@@ -1,13 +1,4 @@
-//! From more than 8 bits to 8: one rule for every file, on the ground and in flight.
-//!
-//! The 2nd percentile of the file's valid values and all below become 0, the 98th and all above 255, linearly between, rounded.
-//! The percentiles are those of all bands that are used, together, over the whole file and never over a tile of it: value number
-//! ⌊0.02·(n − 1)⌋ and ⌈0.98·(n − 1)⌉ of the n sorted ones, from 0. Not valid, and black, is what equals GDAL_NODATA, is not finite, is
-//! masked, has alpha 0 or lies in a tile that the file leaves out. Where both percentiles are one value, the smallest and largest
-//! value take their place; where these are one too, all of it becomes mid-grey.
-//!
-//! One exception: unsigned 16-bit values that are all multiples of 257 are 8 bits that a program widened, and come back exactly.
-//! Files of 8 bits or fewer are not stretched.
+//! From more than 8 bits to 8.
 
 use std::fmt;
 
@@ -16,7 +7,16 @@ pub(crate) const WORDS: usize = 1 << 16;
 /// Shares of the valid values below which a value becomes 0, above which 255.
 const SHARES: [f64; 2] = [0.02, 0.98];
 
-/// How a file's values became 8 bits.
+/// How a file's values of more than 8 bits became 8: one rule for every file, on the ground and in flight.
+///
+/// The 2nd percentile of the file's valid values and all below become 0, the 98th and all above 255, linearly between, rounded.
+/// The percentiles are those of all bands that are used, together, over the whole file and never over a tile of it: value number
+/// ⌊0.02·(n − 1)⌋ and ⌈0.98·(n − 1)⌉ of the n sorted ones, from 0. Not valid, and black, is what equals GDAL_NODATA, is not finite, is
+/// masked, has alpha 0 or lies in a tile that the file leaves out. Where both percentiles are one value, the smallest and largest
+/// value take their place; where these are one too, all of it becomes mid-grey.
+///
+/// One exception: unsigned 16-bit values that are all multiples of 257 are 8 bits that a program widened, and come back exactly.
+/// Files of 8 bits or fewer are not stretched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scaling {
     /// 16-bit values that were 8 bits, widened: divided by 257.
