@@ -83,11 +83,17 @@ pub enum SourceConfig {
         /// Go on looking for new images; else end when all have been seen.
         #[serde(default = "yes")]
         watch: bool,
+        /// Bytes of pixels that wait for the captioner at most.
+        #[serde(default = "memory")]
+        memory: u64,
     },
     /// Images named in a text file, one a line.
     List {
         /// The file.
         path: PathBuf,
+        /// Bytes of pixels that wait for the captioner at most.
+        #[serde(default = "memory")]
+        memory: u64,
     },
     /// Frames that a command writes to its standard output: JPEG after JPEG (MJPEG) or binary PPM.
     Pipe {
@@ -99,11 +105,17 @@ pub enum SourceConfig {
         /// Start the command again when it ends; else end with it.
         #[serde(default = "yes")]
         restart: bool,
+        /// Bytes of pixels that wait for the captioner at most.
+        #[serde(default = "memory")]
+        memory: u64,
     },
-    /// GeoTIFF scenes, read piece by piece and cut into tiles.
+    /// GeoTIFF scenes, read piece by piece and cut into tiles; other images are taken, too.
     Scenes {
         /// The files.
         paths: Vec<PathBuf>,
+        /// Bytes of pixels that wait for the captioner at most.
+        #[serde(default = "memory")]
+        memory: u64,
     },
 }
 
@@ -111,11 +123,28 @@ fn yes() -> bool {
     true
 }
 
+fn memory() -> u64 {
+    1 << 28
+}
+
+impl SourceConfig {
+    /// Bytes of pixels that wait for the captioner at most: 256 MB. A frame that has more waits alone.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        match self {
+            Self::Folder { memory, .. }
+            | Self::List { memory, .. }
+            | Self::Pipe { memory, .. }
+            | Self::Scenes { memory, .. } => *memory,
+        }
+    }
+}
+
 /// How large images are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TilerConfig {
-    /// Side of a tile in the image's pixels; 0 captions images whole (scenes always have tiles: 0 means 512).
+    /// Side of a tile in the image's pixels; 0 captions images whole, and scenes of more than 512 × 512 pixels in tiles of 512.
     pub side: u32,
     /// Share of a tile that the next one repeats.
     pub overlap: f64,
@@ -333,6 +362,8 @@ impl Config {
         share("policy.novelty_metres", self.policy.novelty_metres, 1e6)?;
         share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6)?;
         share("health.scrub_minutes", self.health.scrub_minutes, 1e6)?;
+        let memory = self.source.memory();
+        ensure!(memory >= 1 << 20, Error::setting("source.memory", memory, "1048576 bytes or more"));
         let side = self.tiler.side;
         ensure!(side == 0 || (32..=8192).contains(&side), Error::setting("tiler.side", side, "0 or 32 to 8192"));
         let (threads, batch) = (self.model.threads, self.model.batch);

@@ -132,7 +132,7 @@ pub enum Error {
 
     /// The golden image, which is part of the program, cannot be decoded.
     #[error("the golden image")]
-    GoldenImage(#[source] image::ImageError),
+    GoldenImage(#[source] cssa_image::DecodeError),
     /// The model has no words for the golden image.
     #[error("the golden image has an empty caption")]
     GoldenEmpty,

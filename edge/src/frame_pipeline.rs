@@ -3,6 +3,7 @@
 use super::config::{Config, Outside};
 use super::control::{Control, Faults, TICK};
 use super::error::{Error, Result, chain, ensure};
+use super::frame_queue::FrameReceiver;
 use super::health::{self, Clock, Status};
 use super::model::Model;
 use super::outcome::{Dropped, outside_counter};
@@ -56,7 +57,7 @@ pub(super) struct FramePipeline<'a> {
 
 impl FramePipeline<'_> {
     /// Takes frames until there are no more or somebody says stop.
-    pub(super) fn run(&mut self, frames: &Inbox<Frame>, damage: &Inbox<String>) -> Result<()> {
+    pub(super) fn run(&mut self, frames: &FrameReceiver, damage: &Inbox<String>) -> Result<()> {
         loop {
             self.live(damage)?;
             if self.stopped() {

@@ -9,6 +9,7 @@ mod control;
 pub mod downlink;
 mod error;
 mod frame_pipeline;
+mod frame_queue;
 pub mod health;
 pub mod model;
 pub mod outcome;

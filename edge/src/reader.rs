@@ -2,12 +2,13 @@
 
 use super::control::{Faults, TICK};
 use super::error::{Result, chain};
+use super::frame_queue::FrameSender;
 use super::outcome::Dropped;
-use super::sources::{Frame, Next, Source};
+use super::sources::{Next, Source};
 use super::store::{Outcome, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const TIDY: u64 = 10_000;
 pub(super) fn read(
     mut source: Box<dyn Source>,
     store: Arc<Store>,
-    frames: SyncSender<Frame>,
+    frames: FrameSender,
     stop: Arc<AtomicBool>,
     faults: Faults,
 ) -> JoinHandle<Result<()>> {

@@ -7,6 +7,7 @@ use super::downlink::Downlink;
 use super::downlink::sender::Sender;
 use super::error::{Error, Result, chain, ensure};
 use super::frame_pipeline::FramePipeline;
+use super::frame_queue::frame_queue;
 use super::health::{self, Clock, Status};
 use super::model::Model;
 use super::outcome::Dropped;
@@ -61,7 +62,7 @@ pub fn run(
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
     scrub(config, &scrubber, damage_found, &finished);
-    let (frames_out, frames) = sync_channel(config.model.batch.max(FRAMES));
+    let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
     let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
     let language = Arc::new(Mutex::new(model.captioner.language()));
     let sending = Sender {

@@ -1,67 +1,162 @@
-//! From the bytes of an image file to RGB with 8 bits: JPEG, PNG and TIFF with 8, 16 or 32 bits and 1 to 4 channels.
+//! From the bytes of an image file to RGB with 8 bits: JPEG, PNG and TIFF, upright, the same on the ground and in flight. How
+//! more than 8 bits become 8 stands at [`Scaling`].
 
+use crate::error::DecodeError;
+use crate::raster::{self, Raster};
+use crate::reduce::{Reducer, factor};
+use crate::scaling::{Scaling, WORDS};
+use crate::{jpeg_file, orientation, png_file};
+use cssa::errors::chain;
 use cssa::files::{self, FileError};
-use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
-use std::io::Cursor;
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
 use std::path::Path;
 
-/// Largest image file, in bytes.
+/// Largest image file that is held, in bytes. TIFF files are not held.
 const MAX_FILE: u64 = 1 << 30;
-/// Largest side of an image, in pixels.
-const MAX_SIDE: u32 = 32_768;
-/// Most pixels of an image: 8192 × 8192. With 16 bits a channel such an image takes 0.6 GB while it is converted.
-const MAX_PIXELS: u64 = 1 << 26;
-/// Most memory that the decoder itself may take, in bytes.
-const MAX_MEMORY: u64 = 1 << 29;
+/// Longest side of an image, in pixels.
+const MAX_SIDE: u64 = 1 << 20;
+/// Most pixels of an image that is read row by row: 16,384 × 16,384.
+pub(crate) const MAX_PIXELS: u64 = 1 << 28;
+/// Most pixels of a JPEG, which its decoder holds whole: 8,192 × 8,192.
+const MAX_JPEG: u64 = 1 << 26;
+/// Most bytes that a decoder may hold at a time.
+pub(crate) const MAX_HELD: u64 = 1 << 29;
 
-/// Reads an image file; the error names it.
+/// How many pixels of an image are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All that the file has.
+    All,
+    /// At most 2²⁵ (33 million): a larger image is reduced by a whole factor while it is read. To caption an image whole, more
+    /// is of no use.
+    Reduced,
+}
+
+impl Kept {
+    pub(crate) fn pixels(self) -> u64 {
+        match self {
+            Self::All => u64::MAX,
+            Self::Reduced => 1 << 25,
+        }
+    }
+}
+
+/// A decoded image.
+#[derive(Debug)]
+pub struct Picture {
+    /// Its pixels, upright.
+    pub pixels: RgbImage,
+    /// How more than 8 bits became 8.
+    pub scaling: Option<Scaling>,
+    /// By what factor it was reduced, 1: not.
+    pub reduced: u32,
+    stored: (u32, u32),
+    orientation: Orientation,
+    /// What else is to be said of the file.
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Picture {
+    pub(crate) fn new(
+        pixels: RgbImage,
+        stored: (u32, u32),
+        held: Orientation,
+        reduced: u32,
+        scaling: Option<Scaling>,
+    ) -> Self {
+        let pixels = orientation::apply(pixels, held);
+        Self { pixels, scaling, reduced, stored, orientation: held, remarks: Vec::new() }
+    }
+
+    /// Where a point of the picture lies in the file's own columns and rows, which georeferences count.
+    #[must_use]
+    pub fn in_file(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let by = f64::from(self.reduced);
+        orientation::stored_point(self.orientation, self.stored, (x * by, y * by))
+    }
+
+    /// What was done to the pixels, where anything was.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let reduced = (self.reduced > 1).then(|| format!("reduced by the factor {}", self.reduced));
+        note(self.scaling, self.remarks.iter().cloned().chain(reduced))
+    }
+}
+
+pub(crate) fn note(scaling: Option<Scaling>, remarks: impl Iterator<Item = String>) -> Option<String> {
+    let notes: Vec<String> = scaling.map(|scaling| scaling.to_string()).into_iter().chain(remarks).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// Reads an image file; the error names it, and the log says once what was done to its pixels.
 pub fn read(path: &Path) -> Result<RgbImage, FileError> {
-    let bytes = files::read(path, MAX_FILE)?;
-    decode(&bytes).map_err(|error| FileError::content(path, format!("cannot be decoded as JPEG, PNG or TIFF: {error}")))
+    read_picture(path, Kept::Reduced).map(|picture| picture.pixels)
+}
+
+/// As [`read`], with what is known of the pixels.
+pub fn read_picture(path: &Path, kept: Kept) -> Result<Picture, FileError> {
+    let failed = |error: DecodeError| FileError::content(path, format!("cannot be decoded: {}", chain(&error)));
+    let picture = if raster::is_tiff_file(path) {
+        Raster::open(path).and_then(|raster| raster.picture(kept)).map_err(failed)?
+    } else {
+        picture(files::read(path, MAX_FILE)?, kept).map_err(failed)?
+    };
+    if let Some(note) = picture.note() {
+        tracing::info!("{}: {note}", path.display());
+    }
+    Ok(picture)
 }
 
 /// Decodes the bytes of an image file.
-pub fn decode(bytes: &[u8]) -> image::ImageResult<RgbImage> {
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_MEMORY);
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    reader.limits(limits);
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
-        let cut_off =
-            std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the JPEG is cut off: it has no end marker");
-        return Err(cut_off.into());
-    }
-    let decoder = reader.into_decoder()?;
-    let (width, height) = image::ImageDecoder::dimensions(&decoder);
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let kind = image::error::LimitErrorKind::DimensionError;
-        return Err(image::ImageError::Limits(image::error::LimitError::from_kind(kind)));
-    }
-    Ok(to_rgb8(DynamicImage::from_decoder(decoder)?))
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+    let picture =
+        if raster::is_tiff(bytes) { picture(bytes.to_vec(), Kept::Reduced) } else { held(bytes, Kept::Reduced) };
+    picture.map(|picture| picture.pixels)
 }
 
-/// Whether a JPEG's end marker follows its pixels. The decoder fills what is missing with grey and says nothing.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == 0xFF {
-            at += 1;
-            continue;
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        if marker == START_OF_SCAN {
-            return bytes.get(at..).is_some_and(|pixels| pixels.windows(2).any(|pair| pair == [0xFF, 0xD9]));
-        }
-    }
-    false
+/// Decodes the bytes of an image file; those of a TIFF are kept for the time.
+pub fn picture(bytes: Vec<u8>, kept: Kept) -> Result<Picture, DecodeError> {
+    if raster::is_tiff(&bytes) { Raster::of_bytes(bytes)?.picture(kept) } else { held(&bytes, kept) }
 }
 
-/// Eight bits a channel. An image whose 16-bit values are all multiples of 257 is one of 8 bits that was widened, and comes
-/// back exactly. Others are scaled by the fewest bits (8 to 16) that hold their largest value, since 16-bit sensors rarely
-/// fill their container; 8-bit values put into 16 bits as they are come back exactly as long as none of them shows more.
+fn held(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
+    if jpeg_file::is_jpeg(bytes) {
+        jpeg(bytes, kept)
+    } else if png_file::is_png(bytes) {
+        png_file::read(bytes, kept)
+    } else {
+        Err(DecodeError::Unknown)
+    }
+}
+
+fn jpeg(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
+    let jpeg = jpeg_file::Jpeg::read(bytes)?;
+    let size = jpeg.size;
+    check_size(u64::from(size.0), u64::from(size.1), MAX_JPEG)?;
+    let factor = factor(size, kept.pixels());
+    let (pixels, samples) = jpeg.pixels()?;
+    let rgb = if samples == 1 { pixels.iter().flat_map(|grey| [*grey; 3]).collect() } else { pixels };
+    let image = if factor == 1 {
+        RgbImage::from_raw(size.0, size.1, rgb)
+    } else {
+        let mut reducer = Reducer::new(size, factor);
+        reducer.push(&rgb);
+        reducer.finish(size.1)
+    };
+    let odd = || DecodeError::Jpeg("it has another number of pixels than it says".into());
+    Ok(Picture::new(image.ok_or_else(odd)?, size, jpeg.orientation, factor, None))
+}
+
+pub(crate) fn check_size(width: u64, height: u64, most: u64) -> Result<(), DecodeError> {
+    let fits = width.checked_mul(height).is_some_and(|pixels| pixels <= most);
+    if fits && width.max(height) <= MAX_SIDE {
+        return Ok(());
+    }
+    Err(DecodeError::Large { width, height, most, side: MAX_SIDE })
+}
+
+/// Eight bits a channel of an image in memory, more than 8 by the rule of [`Scaling`].
 #[must_use]
 pub fn to_rgb8(image: DynamicImage) -> RgbImage {
     match image {
@@ -70,57 +165,17 @@ pub fn to_rgb8(image: DynamicImage) -> RgbImage {
         | DynamicImage::ImageLumaA16(_)
         | DynamicImage::ImageRgb16(_)
         | DynamicImage::ImageRgba16(_) => {
-            let image = image.to_rgb16();
-            let largest = image.as_raw().iter().copied().max().unwrap_or_default();
-            let widened = image.as_raw().iter().all(|value| value % 257 == 0);
-            let bits = if widened { 16 } else { (u16::BITS - largest.leading_zeros()).max(8) };
-            let full = (1u32 << bits) - 1;
-            let scale = |value: u16| ((u32::from(value) * 255 + full / 2) / full) as u8;
-            RgbImage::from_fn(image.width(), image.height(), |x, y| image::Rgb(image.get_pixel(x, y).0.map(scale)))
+            let image = image.into_rgba16();
+            let mut counts = vec![0; WORDS];
+            for pixel in image.pixels().filter(|pixel| pixel.0[3] > 0) {
+                pixel.0[..3].iter().for_each(|word| counts[usize::from(*word)] += 1);
+            }
+            let table = Scaling::of_counts(&counts, 0.0, true).table(0.0);
+            RgbImage::from_fn(image.width(), image.height(), |x, y| {
+                let [r, g, b, alpha] = image.get_pixel(x, y).0;
+                image::Rgb(if alpha == 0 { [0; 3] } else { [r, g, b].map(|word| table[usize::from(word)]) })
+            })
         }
         other => other.to_rgb8(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use image::{ImageBuffer, Luma, Rgb};
-
-    #[test]
-    fn widened_images_come_back_exactly() {
-        let eight = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 16 + y) as u8, 255 - x as u8, 7]));
-        let wide = DynamicImage::ImageRgb8(eight.clone()).to_rgb16();
-        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(wide)), eight);
-        let dark = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 90]));
-        let wide = DynamicImage::ImageRgb8(dark.clone()).to_rgb16();
-        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(wide)), dark);
-        let kept = ImageBuffer::from_fn(16, 16, |x, y| Rgb(eight.get_pixel(x, y).0.map(u16::from)));
-        assert_eq!(to_rgb8(DynamicImage::ImageRgb16(kept)), eight);
-    }
-
-    #[test]
-    fn twelve_bits_in_sixteen_fill_the_range() {
-        let sensor: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_fn(2, 1, |x, _| Luma([x as u16 * 4095]));
-        let rgb = to_rgb8(DynamicImage::ImageLuma16(sensor));
-        assert_eq!((rgb.get_pixel(0, 0).0, rgb.get_pixel(1, 0).0), ([0; 3], [255; 3]));
-    }
-
-    #[test]
-    fn a_jpeg_without_its_end_is_an_error() -> image::ImageResult<()> {
-        let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 4) as u8, (y * 4) as u8, (x ^ y) as u8]));
-        let mut bytes = Vec::new();
-        image.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90))?;
-        assert!(decode(&bytes).is_ok());
-        for length in [bytes.len() - 2, bytes.len() / 2, bytes.len() / 8, 3] {
-            assert!(decode(&bytes[..length]).is_err(), "{length} of {}", bytes.len());
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn damaged_bytes_are_an_error() {
-        assert!(decode(b"").is_err());
-        assert!(decode(b"\x89PNG\r\n\x1a\n garbage").is_err());
     }
 }

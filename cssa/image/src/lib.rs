@@ -3,13 +3,43 @@
 
 mod decode;
 mod embedded;
+mod error;
 mod folders;
 pub mod georeference;
+mod jpeg_file;
+mod jpeg_restarts;
+mod orientation;
+mod png_file;
+mod raster;
+mod reduce;
+mod scaling;
 pub mod tags;
 
-pub use decode::{decode, read, to_rgb8};
+pub use decode::{Kept, Picture, decode, picture, read, read_picture, to_rgb8};
 pub use embedded::embedded;
+pub use error::DecodeError;
 pub use folders::{EXTENSIONS, images};
+pub use raster::{Raster, is_tiff_file};
+pub use scaling::Scaling;
+
+/// A rectangle of an image, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+impl Window {
+    pub(crate) fn of((width, height): (u32, u32)) -> Self {
+        Self { x: 0, y: 0, width, height }
+    }
+}
 
 /// A place on the earth (WGS 84), in degrees north and east.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,14 +1,13 @@
 //! Image files: those that appear in a folder, those of a list.
 
 use super::source::{Frame, Next, Source};
-use super::tiler::{Tile, tiles};
+use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::position::position;
 use cssa::files;
-use cssa_image::EXTENSIONS;
 use cssa_image::tags;
-use image::RgbImage;
+use cssa_image::{EXTENSIONS, Kept, Picture};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -155,9 +154,10 @@ struct Cutter {
 struct Cut {
     name: String,
     key: String,
-    pixels: RgbImage,
+    picture: Picture,
     tags: tags::Tags,
-    tiles: VecDeque<(usize, Tile)>,
+    tiles: Tiles,
+    several: bool,
 }
 
 impl Cutter {
@@ -172,15 +172,21 @@ impl Cutter {
         }
         let name = path.display().to_string();
         let read = files::read(path, MAX_IMAGE).map_err(|error| error.to_string());
-        let decoded = read.and_then(|bytes| match cssa_image::decode(&bytes) {
-            Ok(pixels) => Ok((pixels, tags::read(&bytes))),
-            Err(error) => Err(format!("{name}: {error}")),
+        // Tiles are cut from all pixels; an image that is captioned whole needs fewer.
+        let kept = if self.tiler.side == 0 { Kept::Reduced } else { Kept::All };
+        let decoded = read.and_then(|bytes| {
+            let tags = tags::read(&bytes);
+            let picture = cssa_image::picture(bytes, kept).map_err(|error| format!("{name}: {}", chain(&error)))?;
+            Ok((picture, tags))
         });
         match decoded {
-            Ok((pixels, tags)) => {
-                let tiles = tiles(pixels.dimensions(), self.tiler.side, self.tiler.overlap);
-                let tiles = tiles.into_iter().enumerate().collect();
-                self.image = Some(Cut { name, key: key.into(), pixels, tags, tiles });
+            Ok((picture, tags)) => {
+                if let Some(note) = picture.note() {
+                    tracing::info!("{name}: {note}");
+                }
+                let tiles = tiles(picture.pixels.dimensions(), self.tiler.side, self.tiler.overlap);
+                let several = tiles.len() > 1;
+                self.image = Some(Cut { name, key: key.into(), picture, tags, tiles, several });
             }
             Err(error) => {
                 let pixels = Err(error);
@@ -194,8 +200,8 @@ impl Cutter {
             return Some(frame);
         }
         let cut = self.image.as_mut()?;
-        let several = cut.tiles.len() > 1 || cut.tiles.front().is_some_and(|(n, _)| *n > 0);
-        while let Some((n, tile)) = cut.tiles.pop_front() {
+        let several = cut.several;
+        for (n, tile) in cut.tiles.by_ref() {
             let (name, key) = if several {
                 (format!("{}#{n}", cut.name), format!("{}#{n}", cut.key))
             } else {
@@ -205,13 +211,13 @@ impl Cutter {
                 continue;
             }
             let Tile { x, y, width, height } = tile;
-            let pixels = if several {
-                image::imageops::crop_imm(&cut.pixels, x, y, width, height).to_image()
-            } else {
-                std::mem::take(&mut cut.pixels)
-            };
             let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
-            let (position, time) = (cut.tags.place(middle).and_then(position), cut.tags.time);
+            let (position, time) = (cut.tags.place(cut.picture.in_file(middle)).and_then(position), cut.tags.time);
+            let pixels = if several {
+                image::imageops::crop_imm(&cut.picture.pixels, x, y, width, height).to_image()
+            } else {
+                std::mem::take(&mut cut.picture.pixels)
+            };
             return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time });
         }
         self.image = None;
@@ -235,6 +241,7 @@ fn key(path: &Path, bytes: u64, changed: SystemTime) -> String {
 mod tests {
     use super::*;
     use anyhow::Result;
+    use image::RgbImage;
 
     fn names(source: &mut dyn Source, settled: &dyn Fn(&str) -> bool) -> Result<Vec<(String, bool)>> {
         let mut names = Vec::new();

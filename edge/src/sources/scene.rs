@@ -1,47 +1,34 @@
-//! GeoTIFF scenes of any size: read a band of rows at a time and cut into overlapping tiles, each with its own place.
+//! Scenes of any size: GeoTIFF read a band of rows at a time and cut into overlapping tiles, each with its own place. Other images
+//! are taken, too, and held whole.
 
 use super::source::{Frame, Next, Source};
-use super::tiler::{Tile, tiles};
+use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{self, chain};
 use crate::position::position;
 use cssa_image::georeference::Georeference;
-use image::{DynamicImage, ImageBuffer};
+use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
+use image::RgbImage;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use tiff::decoder::{Decoder, DecodingResult};
-use tiff::{ColorType, TiffError};
+use tiff::decoder::Decoder;
 
 /// Side of a tile where none is configured.
 const SIDE: u32 = 512;
-/// Largest band of rows, in samples.
+/// Largest band of rows, in bytes.
 const MAX_BAND: u64 = 1 << 29;
 
 /// Why a scene, or a tile of it, has no pixels.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
-    #[error("cannot be opened")]
-    Unopened(#[source] io::Error),
-    #[error("is no TIFF")]
-    NoTiff(#[source] TiffError),
+    #[error("cannot be decoded")]
+    Pixels(#[from] DecodeError),
     #[error(transparent)]
-    Tags(#[from] TiffError),
-    #[error("has the colours {0:?}, expected grey or RGB with 8 or 16 bits")]
-    Colours(ColorType),
-    #[error("is {width} pixels wide, expected at most {MAX_BAND} samples in a row of tiles")]
+    File(#[from] cssa::files::FileError),
+    #[error("is {width} pixels wide, expected at most {MAX_BAND} bytes in a row of tiles")]
     Wide { width: u32 },
-    #[error("piece {index} is damaged")]
-    Damaged { index: u32, source: TiffError },
-    #[error("piece {0} has other values than the file says")]
-    OtherValues(u32),
-    #[error("a piece that is too short")]
-    ShortPiece,
-    #[error("a piece that is too wide")]
-    WidePiece,
-    #[error("a tile with the wrong number of values")]
-    OddTile,
 }
 
 type Result<T, E = Unreadable> = std::result::Result<T, E>;
@@ -55,33 +42,28 @@ pub struct SceneSource {
 
 struct Scene {
     name: String,
-    decoder: Decoder<BufReader<File>>,
+    pixels: Pixels,
     georeference: Option<Georeference>,
-    width: u32,
-    samples: u32,
-    deep: bool,
-    tiles: VecDeque<(usize, Tile)>,
+    tiles: Tiles,
     band: Option<Band>,
 }
 
-/// The rows that a row of tiles needs, as they are in the file.
-struct Band {
-    first: u32,
-    rows: u32,
-    values: Values,
+enum Pixels {
+    File(Box<Raster>),
+    Held(Picture),
 }
 
-enum Values {
-    Bytes(Vec<u8>),
-    Words(Vec<u16>),
+/// The rows that a row of tiles needs.
+struct Band {
+    first: u32,
+    pixels: RgbImage,
 }
 
 impl SceneSource {
     /// A source that has opened nothing yet.
     #[must_use]
     pub fn new(paths: &[PathBuf], tiler: TilerConfig) -> Self {
-        let side = if tiler.side == 0 { SIDE } else { tiler.side };
-        Self { waiting: paths.iter().cloned().collect(), tiler: TilerConfig { side, ..tiler }, open: None }
+        Self { waiting: paths.iter().cloned().collect(), tiler, open: None }
     }
 }
 
@@ -96,7 +78,7 @@ impl Source for SceneSource {
                 }
                 continue;
             };
-            let Some((n, tile)) = scene.tiles.pop_front() else {
+            let Some((n, tile)) = scene.tiles.next() else {
                 self.open = None;
                 continue;
             };
@@ -106,18 +88,9 @@ impl Source for SceneSource {
             }
             match scene.cut(tile) {
                 Ok(pixels) => {
-                    let middle = (
-                        f64::from(tile.x) + f64::from(tile.width) / 2.0,
-                        f64::from(tile.y) + f64::from(tile.height) / 2.0,
-                    );
-                    let position = scene.georeference.as_ref().and_then(|tags| tags.place(middle)).and_then(position);
-                    return Ok(Next::Frame(Frame {
-                        key: Some(name.clone()),
-                        name,
-                        pixels: Ok(cssa_image::to_rgb8(pixels)),
-                        position,
-                        time: None,
-                    }));
+                    let position = scene.place(tile).and_then(position);
+                    let key = Some(name.clone());
+                    return Ok(Next::Frame(Frame { key, name, pixels: Ok(pixels), position, time: None }));
                 }
                 Err(error) => {
                     // What the band cannot give, its other tiles cannot have either.
@@ -130,122 +103,79 @@ impl Source for SceneSource {
 }
 
 fn unreadable(name: String, error: &Unreadable) -> Frame {
-    let pixels = Err(format!("{name}: {}", chain(error)));
-    Frame { key: Some(name.clone()), pixels, name, position: None, time: None }
+    let said = match error {
+        Unreadable::File(_) => chain(error),
+        error => format!("{name}: {}", chain(error)),
+    };
+    Frame { key: Some(name.clone()), pixels: Err(said), name, position: None, time: None }
 }
 
 impl Scene {
     fn open(path: &Path, tiler: TilerConfig) -> Result<Self> {
-        let file = File::open(path).map_err(Unreadable::Unopened)?;
-        let mut decoder = Decoder::new(BufReader::new(file)).map_err(Unreadable::NoTiff)?;
-        let (width, height) = decoder.dimensions()?;
-        let (samples, deep) = match decoder.colortype()? {
-            ColorType::Gray(bits @ (8 | 16)) => (1, bits == 16),
-            ColorType::GrayA(bits @ (8 | 16)) => (2, bits == 16),
-            ColorType::RGB(bits @ (8 | 16)) => (3, bits == 16),
-            ColorType::RGBA(bits @ (8 | 16)) => (4, bits == 16),
-            other => return Err(Unreadable::Colours(other)),
-        };
-        let most = u64::from(width) * u64::from(tiler.side) * u64::from(samples);
-        if most > MAX_BAND {
-            return Err(Unreadable::Wide { width });
-        }
-        let georeference = Georeference::read(&mut decoder);
-        let tiles = tiles((width, height), tiler.side, tiler.overlap).into_iter().enumerate().collect();
         let name = path.display().to_string();
-        Ok(Self { name, decoder, georeference, width, samples, deep, tiles, band: None })
+        if !is_tiff_file(path) {
+            let picture = read_picture(path, Kept::All)?;
+            let tiles = cut_into(picture.pixels.dimensions(), tiler);
+            return Ok(Self { name, pixels: Pixels::Held(picture), georeference: None, tiles, band: None });
+        }
+        let raster = Raster::open(path)?;
+        let size = raster.dimensions();
+        let tiles = cut_into(size, tiler);
+        if u64::from(size.0) * u64::from(tiles.height()) * 3 > MAX_BAND {
+            return Err(Unreadable::Wide { width: size.0 });
+        }
+        if let Some(note) = raster.note() {
+            tracing::info!("{name}: {note}");
+        }
+        let file = File::open(path).map_err(DecodeError::File)?;
+        let georeference =
+            Decoder::new(BufReader::new(file)).ok().and_then(|mut decoder| Georeference::read(&mut decoder));
+        Ok(Self { name, pixels: Pixels::File(Box::new(raster)), georeference, tiles, band: None })
     }
 
-    fn cut(&mut self, tile: Tile) -> Result<DynamicImage> {
-        let band = match self.band.take() {
-            Some(band) if band.first == tile.y && band.rows == tile.height => band,
-            _ => self.read(tile.y, tile.height)?,
-        };
-        let (width, samples) = (self.width as usize, self.samples as usize);
-        let (from, take) = (tile.x as usize * samples, tile.width as usize * samples);
-        let image = match &band.values {
-            Values::Bytes(values) => of_bytes(tile, samples, rows(values, width * samples, from, take)),
-            Values::Words(values) => of_words(tile, samples, rows(values, width * samples, from, take)),
-        };
-        self.band = Some(band);
-        image.ok_or(Unreadable::OddTile)
-    }
-
-    /// Reads the strips or tiles of the file that hold some rows.
-    fn read(&mut self, first: u32, rows: u32) -> Result<Band> {
-        let (chunk_width, chunk_height) = self.decoder.chunk_dimensions();
-        let across = self.width.div_ceil(chunk_width);
-        let stride = self.width as usize * self.samples as usize;
-        let length = stride * rows as usize;
-        let mut values = if self.deep { Values::Words(vec![0; length]) } else { Values::Bytes(vec![0; length]) };
-        for down in first / chunk_height..=(first + rows - 1) / chunk_height {
-            for column in 0..across {
-                let index = down * across + column;
-                let (data_width, data_height) = self.decoder.chunk_data_dimensions(index);
-                let damaged = |source| Unreadable::Damaged { index, source };
-                let chunk = self.decoder.read_chunk(index).map_err(damaged)?;
-                let at = (column * chunk_width) as usize * self.samples as usize;
-                let line = data_width as usize * self.samples as usize;
-                let shape = Piece { top: down * chunk_height, height: data_height, line, at, stride };
-                match (&mut values, chunk) {
-                    (Values::Bytes(into), DecodingResult::U8(from)) => shape.copy(&from, into, first, rows)?,
-                    (Values::Words(into), DecodingResult::U16(from)) => shape.copy(&from, into, first, rows)?,
-                    _ => return Err(Unreadable::OtherValues(index)),
-                }
+    fn cut(&mut self, tile: Tile) -> Result<RgbImage> {
+        let Tile { x, y, width, height } = tile;
+        let raster = match &self.pixels {
+            Pixels::Held(picture) => {
+                return Ok(image::imageops::crop_imm(&picture.pixels, x, y, width, height).to_image());
             }
-        }
-        Ok(Band { first, rows, values })
+            Pixels::File(raster) => raster,
+        };
+        let band = match self.band.take() {
+            Some(band) if band.first == y && band.pixels.height() == height => band,
+            _ => {
+                let window = Window { x: 0, y, width: raster.dimensions().0, height };
+                Band { first: y, pixels: raster.window(window)? }
+            }
+        };
+        let pixels = image::imageops::crop_imm(&band.pixels, x, 0, width, height).to_image();
+        self.band = Some(band);
+        Ok(pixels)
+    }
+
+    /// Where a tile's middle is.
+    fn place(&self, tile: Tile) -> Option<cssa_image::Place> {
+        let middle =
+            (f64::from(tile.x) + f64::from(tile.width) / 2.0, f64::from(tile.y) + f64::from(tile.height) / 2.0);
+        let in_file = match &self.pixels {
+            Pixels::File(raster) => raster.in_file(middle),
+            Pixels::Held(picture) => picture.in_file(middle),
+        };
+        self.georeference.as_ref()?.place(in_file)
     }
 }
 
-/// Where a strip or tile of the file lies.
-struct Piece {
-    top: u32,
-    height: u32,
-    line: usize,
-    at: usize,
-    stride: usize,
-}
-
-impl Piece {
-    fn copy<T: Copy>(&self, from: &[T], into: &mut [T], first: u32, rows: u32) -> Result<()> {
-        for row in self.top.max(first)..(self.top + self.height).min(first + rows) {
-            let source = (row - self.top) as usize * self.line;
-            let target = (row - first) as usize * self.stride + self.at;
-            let source = from.get(source..source + self.line).ok_or(Unreadable::ShortPiece)?;
-            into.get_mut(target..target + self.line).ok_or(Unreadable::WidePiece)?.copy_from_slice(source);
-        }
-        Ok(())
-    }
-}
-
-fn rows<T: Copy>(values: &[T], stride: usize, from: usize, take: usize) -> Vec<T> {
-    values.chunks_exact(stride).flat_map(|row| row[from..from + take].iter().copied()).collect()
-}
-
-fn of_bytes(tile: Tile, samples: usize, values: Vec<u8>) -> Option<DynamicImage> {
-    let (width, height) = (tile.width, tile.height);
-    match samples {
-        1 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageLuma8),
-        2 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageLumaA8),
-        3 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageRgb8),
-        _ => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageRgba8),
-    }
-}
-
-fn of_words(tile: Tile, samples: usize, values: Vec<u16>) -> Option<DynamicImage> {
-    let (width, height) = (tile.width, tile.height);
-    match samples {
-        1 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageLuma16),
-        2 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageLumaA16),
-        3 => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageRgb16),
-        _ => ImageBuffer::from_raw(width, height, values).map(DynamicImage::ImageRgba16),
-    }
+/// Without a side of tiles, what has no more pixels than one tile of 512 × 512 is whole; larger scenes are cut into such tiles.
+fn cut_into(size: (u32, u32), tiler: TilerConfig) -> Tiles {
+    let is_small = u64::from(size.0) * u64::from(size.1) <= u64::from(SIDE) * u64::from(SIDE);
+    let side = if tiler.side == 0 && !is_small { SIDE } else { tiler.side };
+    tiles(size, side, tiler.overlap)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::ListSource;
     use anyhow::{Context, Result};
     use tiff::encoder::{TiffEncoder, colortype};
     use tiff::tags::Tag;
@@ -288,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tiff_is_said_once() -> Result<()> {
+    fn what_is_wrong_is_said_once() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("scene.tif");
         std::fs::write(&path, b"\xff\xd8 a JPEG by its first bytes")?;
@@ -296,7 +226,58 @@ mod tests {
         let Next::Frame(Frame { pixels: Err(said), .. }) = source.next(&|_| false)? else {
             anyhow::bail!("expected a frame without pixels");
         };
-        assert!(said.contains("scene.tif") && said.matches("signature not found").count() == 1, "{said}");
+        assert!(said.contains("scene.tif") && said.matches("cut off").count() == 1, "{said}");
+        Ok(())
+    }
+
+    /// Without tiles, the scene source, the list source and `edge caption` have one and the same picture of a file, or none.
+    #[test]
+    fn every_source_sees_the_same_in_a_file() -> Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cases/img");
+        let paths = cssa_image::images(&[folder])?;
+        assert!(paths.len() > 80, "{}", paths.len());
+        let tiler = TilerConfig { side: 0, overlap: 0.25 };
+        let files = tempfile::tempdir()?;
+        let list = files.path().join("list.txt");
+        let lines: Vec<String> = paths
+            .iter()
+            .map(|path| path.canonicalize().map(|path| path.display().to_string()))
+            .collect::<Result<_, _>>()?;
+        std::fs::write(&list, lines.join("\n"))?;
+        let mut scenes = SceneSource::new(&paths, tiler);
+        let mut listed = ListSource::read(&list, tiler)?;
+        for path in &paths {
+            let expected = cssa_image::decode(&std::fs::read(path)?).ok();
+            for source in [&mut scenes as &mut dyn Source, &mut listed] {
+                let Next::Frame(frame) = source.next(&|_| false)? else {
+                    anyhow::bail!("no frame of {}", path.display())
+                };
+                assert!(frame.pixels.ok() == expected, "{}: {}", path.display(), frame.name);
+            }
+        }
+        assert!(matches!(scenes.next(&|_| false)?, Next::End));
+        Ok(())
+    }
+
+    /// A mosaic that is dark on the left and bright on the right: each tile is scaled as the whole file is.
+    #[test]
+    fn tiles_of_a_deep_scene_are_scaled_alike() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("deep.tif");
+        let mut encoder = TiffEncoder::new(File::create(&path)?)?;
+        let pixels: Vec<u16> = (0..200).flat_map(|_| (0..400).map(|x| 1000 + 10 * x)).collect();
+        encoder.write_image::<colortype::Gray16>(400, 200, &pixels)?;
+        let whole = cssa_image::read(&path)?;
+        let mut source = SceneSource::new(&[path], TilerConfig { side: 100, overlap: 0.0 });
+        let mut tiles = 0;
+        while let Next::Frame(frame) = source.next(&|_| false)? {
+            let pixels = frame.pixels.map_err(anyhow::Error::msg)?;
+            let (x, y) = (tiles % 4 * 100, tiles / 4 * 100);
+            assert_eq!(pixels, image::imageops::crop_imm(&whole, x, y, 100, 100).to_image(), "{}", frame.name);
+            tiles += 1;
+        }
+        assert_eq!(tiles, 8);
+        assert_eq!((whole.get_pixel(7, 0).0, whole.get_pixel(392, 0).0), ([0; 3], [255; 3]));
         Ok(())
     }
 

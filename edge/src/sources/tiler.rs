@@ -13,17 +13,51 @@ pub struct Tile {
     pub height: u32,
 }
 
-/// The tiles of an image of `width` × `height` pixels, row by row: squares of `side` pixels (less where the image is smaller)
-/// that repeat at least the share `overlap` of each other and cover everything; the last ones end at the edge. `side` 0: one
-/// tile.
+/// The tiles of an image, row by row, each with its number.
+#[derive(Clone, Debug)]
+pub struct Tiles {
+    columns: Vec<u32>,
+    rows: Vec<u32>,
+    size: (u32, u32),
+    next: usize,
+}
+
+impl Tiles {
+    /// How high each is.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.size.1
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = (usize, Tile);
+
+    fn next(&mut self) -> Option<(usize, Tile)> {
+        let n = self.next;
+        let y = *self.rows.get(n / self.columns.len())?;
+        self.next += 1;
+        let x = self.columns[n % self.columns.len()];
+        Some((n, Tile { x, y, width: self.size.0, height: self.size.1 }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.columns.len() * self.rows.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Tiles {}
+
+/// The tiles of an image of `width` × `height` pixels: squares of `side` pixels (less where the image is smaller) that repeat at
+/// least the share `overlap` of each other and cover everything; the last ones end at the edge. `side` 0: one tile.
 #[must_use]
-pub fn tiles((width, height): (u32, u32), side: u32, overlap: f64) -> Vec<Tile> {
+pub fn tiles((width, height): (u32, u32), side: u32, overlap: f64) -> Tiles {
     if side == 0 {
-        return vec![Tile { x: 0, y: 0, width, height }];
+        return Tiles { columns: vec![0], rows: vec![0], size: (width, height), next: 0 };
     }
     let (columns, rows) = (starts(width, side, overlap), starts(height, side, overlap));
-    let tile = |y: u32, x: u32| Tile { x, y, width: side.min(width), height: side.min(height) };
-    rows.into_iter().flat_map(|y| columns.iter().map(move |&x| tile(y, x))).collect()
+    Tiles { columns, rows, size: (side.min(width), side.min(height)), next: 0 }
 }
 
 fn starts(length: u32, side: u32, overlap: f64) -> Vec<u32> {
@@ -43,16 +77,16 @@ mod tests {
     #[test]
     fn small_images_are_one_tile() {
         let whole = Tile { x: 0, y: 0, width: 300, height: 200 };
-        assert_eq!(tiles((300, 200), 0, 0.25), [whole]);
-        assert_eq!(tiles((300, 200), 512, 0.25), [whole]);
+        assert_eq!(tiles((300, 200), 0, 0.25).collect::<Vec<_>>(), [(0, whole)]);
+        assert_eq!(tiles((300, 200), 512, 0.25).collect::<Vec<_>>(), [(0, whole)]);
         let two = tiles((400, 256), 256, 0.25);
-        assert_eq!(two.iter().map(|tile| tile.x).collect::<Vec<_>>(), [0, 144]);
+        assert_eq!(two.map(|(_, tile)| tile.x).collect::<Vec<_>>(), [0, 144]);
     }
 
     proptest! {
         #[test]
         fn everything_is_covered_with_overlap(width in 1u32..3000, height in 1u32..1500, side in 32u32..700, overlap in 0.0..0.9) {
-            let tiles = tiles((width, height), side, overlap);
+            let tiles: Vec<Tile> = tiles((width, height), side, overlap).map(|(_, tile)| tile).collect();
             for start in [starts(width, side, overlap), starts(height, side, overlap)] {
                 for pair in start.windows(2) {
                     prop_assert!(pair[0] < pair[1]);

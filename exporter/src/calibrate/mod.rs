@@ -12,6 +12,7 @@ use crate::graph::Name;
 use crate::ort_graphs::OrtGraphs;
 use cssa::bundle::Bundle;
 use cssa::dataset::{self, Captioned, Dataset, DevRule, Split};
+use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use cssa::preprocess;
 use cssa::search;
@@ -143,7 +144,7 @@ impl Images {
             let bytes = files::read(path, 1 << 30)?;
             hash.update(&bytes);
             let image = cssa_image::decode(&bytes)
-                .map_err(|error| FileError::content(path, format!("calibration image: {error}")))?;
+                .map_err(|error| FileError::content(path, format!("calibration image: {}", chain(&error))))?;
             inputs.push(preprocess::input(&image, model));
         }
         Ok(Self { selection, inputs, sha256: cssa::bundle::hexadecimal(&hash.finalize()) })

@@ -1,0 +1,127 @@
+//! Files of the world's cameras and GIS programs (`fixtures/cases/img`) have the pixels that Pillow and GDAL read.
+
+use anyhow::{Context, Result, ensure};
+use cssa_image::{Kept, Raster, Scaling, Window, decode, is_tiff_file, picture, read};
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases/img")
+}
+
+fn bytes(name: &str) -> Result<Vec<u8>> {
+    let path = folder().join(name);
+    std::fs::read(&path).with_context(|| path.display().to_string())
+}
+
+fn case(name: &str) -> Result<RgbImage> {
+    decode(&bytes(name)?).with_context(|| name.to_owned())
+}
+
+/// JPEG decoders may differ in the last bits; nothing else may.
+#[test]
+fn each_case_has_the_colours_of_pillow_and_gdal() -> Result<()> {
+    let text = std::fs::read_to_string(folder().join("pixels.csv"))?;
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',');
+        let mut field = || fields.next().context("a field is missing");
+        let (name, width, height, colours) = (field()?, field()?.parse()?, field()?.parse()?, field()?);
+        let image = case(name)?;
+        ensure!(image.dimensions() == (width, height), "{name}: {:?}", image.dimensions());
+        let most = if name.contains("jpg") || name.contains("jpeg") { 4 } else { 0 };
+        for (n, colour) in colours.split(' ').enumerate() {
+            let (x, y) = ((2 * (n as u32 % 4) + 1) * width / 8, (2 * (n as u32 / 4) + 1) * height / 8);
+            let expected = u32::from_str_radix(colour, 16)?.to_be_bytes();
+            let found = image.get_pixel(x, y).0;
+            let apart = found.iter().zip(&expected[1..]).map(|(a, b)| a.abs_diff(*b)).max();
+            ensure!(apart <= Some(most), "{name} at {x}, {y}: {found:02x?}, expected {colour}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_read_says_why() -> Result<()> {
+    for (name, expected) in [
+        ("j15_no_eoi.jpg", "the JPEG is cut off: it has no end marker"),
+        ("j25_main_cut_half_then_mpf_thumb.jpg", "the JPEG is cut off: another image begins before its end"),
+        ("j27_12bit.jpg", "unsupported: JPEG of 12 bits a sample"),
+        ("t10_lzma.tif", "unsupported: LZMA"),
+        ("t38_jpegxl.tif", "unsupported: JPEG XL"),
+        ("t39_jpeg2000.tif", "unsupported: JPEG 2000"),
+    ] {
+        let said = decode(&bytes(name)?).map(|image| image.dimensions()).map_err(|error| error.to_string());
+        assert_eq!(said, Err(expected.into()), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_and_its_windows_are_as_its_bytes() -> Result<()> {
+    for entry in std::fs::read_dir(folder())? {
+        let path = entry?.path();
+        let Ok(image) = std::fs::read(&path).map_err(anyhow::Error::from).and_then(|bytes| Ok(decode(&bytes)?)) else {
+            continue;
+        };
+        assert_eq!(read(&path)?, image, "{}", path.display());
+        if is_tiff_file(&path) {
+            let raster = Raster::open(&path)?;
+            assert_eq!(raster.dimensions(), image.dimensions(), "{}", path.display());
+            let (width, height) = image.dimensions();
+            for (x, y) in [(0, 0), (width / 3, height / 2), (width - 1, height - 7)] {
+                let (width, height) = ((width - x).min(40), (height - y).min(11));
+                let crop = image::imageops::crop_imm(&image, x, y, width, height).to_image();
+                assert_eq!(raster.window(Window { x, y, width, height })?, crop, "{} at {x}, {y}", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same picture, whatever its values are counted in.
+#[test]
+fn percentiles_make_one_picture_of_every_kind_of_value() -> Result<()> {
+    let twelve = case("t18_u16_12bit.tif")?;
+    let with_nodata = case("t18b_u16_12bit_nodata65535_corner.tif")?;
+    let apart = |a: &RgbImage, b: &RgbImage| {
+        let differ = a.pixels().zip(b.pixels()).filter(|(a, b)| a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 6));
+        differ.count()
+    };
+    let nodata = with_nodata.pixels().filter(|pixel| pixel.0 == [0; 3]).count();
+    assert!(apart(&twelve, &with_nodata) <= nodata, "{} of {nodata}", apart(&twelve, &with_nodata));
+    for name in ["t16_float255.tif", "t17_int16.tif", "t26_uint32.tif", "t27_float64.tif", "t40_fp16.tif"] {
+        assert_eq!(apart(&twelve, &case(name)?), 0, "{name}");
+    }
+    // Masked, transparent or called nodata, with 65535 below: the same pixels are left out.
+    for name in ["t46_u16_mask_ifd.tif", "t47_u16_alpha.tif"] {
+        assert_eq!(case(name)?, with_nodata, "{name}");
+    }
+    let scaling = picture(bytes("t18_u16_12bit.tif")?, Kept::All)?.scaling;
+    assert!(matches!(scaling, Some(Scaling::Percentiles { .. })), "{scaling:?}");
+    assert_eq!(picture(bytes("t05_deflate16_pred2.tif")?, Kept::All)?.scaling, Some(Scaling::Widened));
+    assert_eq!(case("t05_deflate16_pred2.tif")?, case("t09_packbits.tif")?);
+    Ok(())
+}
+
+/// What stands in a file beside its pixels must not keep them from being read.
+#[test]
+fn damaged_tags_beside_the_pixels_do_no_harm() -> Result<()> {
+    let healthy = bytes("t18b_u16_12bit_nodata65535_corner.tif")?;
+    let at = |tag: u16| healthy.windows(2).rposition(|pair| pair == tag.to_le_bytes()).context("no such tag");
+    let mut odd = healthy.clone();
+    // GDAL_NODATA's text, which stands where the entry's last four bytes say.
+    let entry = at(42_113)?;
+    let text = u32::from_le_bytes(healthy[entry + 8..entry + 12].try_into()?) as usize;
+    odd[text] = b'?';
+    let read = picture(odd, Kept::All)?;
+    let note = read.note().context("no note")?;
+    assert!(note.contains("GDAL_NODATA is \"?5535\""), "{note}");
+    // The next directory and a place of the text outside of the file.
+    let mut odd = healthy.clone();
+    odd[entry + 8..entry + 12].fill(0xFF);
+    let first = u32::from_le_bytes(healthy[4..8].try_into()?) as usize;
+    let count = usize::from(u16::from_le_bytes(healthy[first..first + 2].try_into()?));
+    odd[first + 2 + 12 * count..first + 6 + 12 * count].fill(0xEE);
+    assert_eq!(decode(&odd)?.dimensions(), (64, 64));
+    Ok(())
+}
