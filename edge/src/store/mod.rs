@@ -36,6 +36,8 @@ const REPORT_SEQUENCE: TableDefinition<(), u16> = TableDefinition::new("report_s
 
 /// Counter of settled frames.
 pub const FRAMES: &str = "frames";
+/// Counter of the bytes of a stream that belong to no frame.
+pub const DEBRIS: &str = "debris_bytes";
 /// Counter of captions that were queued and not displaced.
 pub const QUEUED: &str = "queued";
 /// Counter of captions that are through with the link.
@@ -246,10 +248,15 @@ impl Store {
 
     /// Counts something.
     pub fn count(&self, counter: &str) -> Result<()> {
+        self.count_by(counter, 1)
+    }
+
+    /// Counts so many of something.
+    pub fn count_by(&self, counter: &str, by: u64) -> Result<()> {
         self.file.with(|database| {
             let mut write = database.begin_write()?;
             write.set_durability(Durability::None)?;
-            add(&mut write.open_table(COUNTERS)?, counter, 1)?;
+            add(&mut write.open_table(COUNTERS)?, counter, i64::try_from(by).unwrap_or(i64::MAX))?;
             Ok(write.commit()?)
         })
     }
