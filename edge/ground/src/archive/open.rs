@@ -85,7 +85,9 @@ fn readable(path: &Path) -> rusqlite::Result<Connection> {
         Err(error) if is_logged || matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {}
         read => return read.map(|()| database),
     }
-    let log = PathBuf::from([path.as_os_str(), "-wal".as_ref()].concat());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
     if log.metadata().is_ok_and(|log| log.len() > 0) {
         tracing::warn!("{}: what it holds is not read: its folder is read-only", log.display());
     }
