@@ -50,7 +50,17 @@ impl Model {
                 Ok((captioner, scrubber)) => {
                     let slots = slot.is_some().then_some(slots);
                     let (config, trusted) = (config.clone(), trusted.clone());
-                    return Ok(Self { config, slots, slot, place, trusted, self_test, captioner, scrubber, slots_problem });
+                    return Ok(Self {
+                        config,
+                        slots,
+                        slot,
+                        place,
+                        trusted,
+                        self_test,
+                        captioner,
+                        scrubber,
+                        slots_problem,
+                    });
                 }
                 Err(error) => {
                     tracing::warn!("{}: {}", place.display(), chain(&error));

@@ -4,7 +4,7 @@ use super::places::{Places, plain};
 use super::{Described, Listed, Split, parsed, text_of};
 use crate::files::FileError;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
@@ -70,7 +70,22 @@ pub(super) fn read(first: &Path) -> Result<Described, FileError> {
             read_part(&mut described, &mut places, &path, split)?;
         }
     }
+    name_by_folders(root, &mut described.entries);
     Ok(described)
+}
+
+/// Names that images of several folders have are told apart by their folders.
+fn name_by_folders(root: &Path, entries: &mut [Listed]) {
+    let mut paths: BTreeMap<&str, BTreeSet<&Path>> = BTreeMap::new();
+    for entry in &*entries {
+        paths.entry(&entry.filename).or_default().insert(&entry.path);
+    }
+    paths.retain(|_, paths| paths.len() > 1);
+    let shared: BTreeSet<String> = paths.into_keys().map(str::to_owned).collect();
+    for entry in entries.iter_mut().filter(|entry| shared.contains(&entry.filename)) {
+        let below = entry.path.strip_prefix(root).unwrap_or(&entry.path);
+        entry.filename = below.strip_prefix("images").unwrap_or(below).to_string_lossy().into_owned();
+    }
 }
 
 fn read_part(described: &mut Described, places: &mut Places, path: &Path, split: Split) -> Result<(), FileError> {

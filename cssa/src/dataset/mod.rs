@@ -352,7 +352,18 @@ mod tests {
         let karpathy = r#"{"images": [
             {"filename": "a.jpg", "filepath": "north", "split": "Train", "sentences": [{"raw": "a bridge ."}]},
             {"filename": "a.jpg", "filepath": "south", "split": "validation", "sentences": [{"tokens": ["a", "river"]}]}]}"#;
-        let layouts: [(&[(&str, &str)], &[&str], usize); 6] = [
+        let one = r#"{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "a"}]}"#;
+        let layouts: [(&[(&str, &str)], &[&str], usize); 7] = [
+            (
+                &[
+                    ("train2017/1.jpg", ""),
+                    ("images/val2017/1.jpg", ""),
+                    ("captions_train2017.json", one),
+                    ("captions_val2017.json", one),
+                ],
+                &["train2017/1.jpg", "val2017/1.jpg"],
+                0,
+            ),
             (
                 &[("images/val/a.jpg", ""), ("val2014/b.jpg", ""), ("captions_val2014.json", &coco)],
                 &["a.jpg"],

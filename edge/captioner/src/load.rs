@@ -72,7 +72,9 @@ fn open_encoder(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Encoder>
     match OrtEncoder::open(bundle, &library, settings) {
         Ok(encoder) => Ok(Box::new(encoder)),
         // What was only found does not have to load.
-        Err(Error::Library { library, problem }) if settings.choice == Choice::Auto && settings.provider == Provider::Cpu => {
+        Err(Error::Library { library, problem })
+            if settings.choice == Choice::Auto && settings.provider == Provider::Cpu =>
+        {
             instead(bundle, Error::Library { library, problem })
         }
         Err(error) => Err(error),

@@ -46,7 +46,8 @@ mod tests {
         for value in [f32::NAN, f32::NEG_INFINITY] {
             let mut model = ModelProto::decode(bundle.decoder.as_slice())?;
             let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
-            let tensor = tensors.filter(|tensor| tensor.data_type == DataType::Float as i32).last().ok_or("no tensor")?;
+            let tensor =
+                tensors.filter(|tensor| tensor.data_type == DataType::Float as i32).last().ok_or("no tensor")?;
             let name = tensor.name.clone();
             tensor.raw_data[..4].copy_from_slice(&value.to_le_bytes());
             bundle.decoder = model.encode_to_vec();

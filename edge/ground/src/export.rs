@@ -107,7 +107,10 @@ mod tests {
             "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude"
         );
         assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
-        assert_eq!(lines[2], "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5");
+        assert_eq!(
+            lines[2],
+            "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5"
+        );
         Ok(())
     }
 

@@ -92,6 +92,9 @@ impl FolderSource {
 
     /// The images that are there now. A folder below that cannot be read is said once.
     fn images(&mut self) -> Result<Vec<PathBuf>> {
+        if self.folder.path.metadata().is_ok_and(|there| !there.is_dir()) {
+            return Err(Error::path(&self.folder.path)(std::io::ErrorKind::NotADirectory.into()));
+        }
         let mut images = Vec::new();
         for entry in WalkDir::new(&self.folder.path).into_iter().filter_entry(is_open) {
             let error = match entry {
@@ -325,10 +328,8 @@ mod tests {
     fn twice(folder: &Path) -> Result<[Vec<String>; 2]> {
         let mut done = BTreeSet::new();
         let mut given = || -> Result<Vec<String>> {
-            let mut source = FolderSource::new(
-                Folder { path: folder.into(), watch: false },
-                TilerConfig { side: 0, overlap: 0.0 },
-            );
+            let mut source =
+                FolderSource::new(Folder { path: folder.into(), watch: false }, TilerConfig { side: 0, overlap: 0.0 });
             let mut names = Vec::new();
             while let Next::Frame(frame) = source.next(&|key| done.contains(key))? {
                 names.push(frame.name.rsplit('/').next().unwrap_or_default().to_owned());
@@ -358,8 +359,7 @@ mod tests {
         assert_eq!((once.len(), again), (names.len(), Vec::new()), "{once:?}");
         let list = [names[1], b"\n", names[4], b"\r\n", names[5]].concat();
         std::fs::write(folder.path().join("list.txt"), list)?;
-        let mut source =
-            ListSource::read(&folder.path().join("list.txt"), TilerConfig { side: 0, overlap: 0.0 })?;
+        let mut source = ListSource::read(&folder.path().join("list.txt"), TilerConfig { side: 0, overlap: 0.0 })?;
         assert_eq!(self::names(&mut source, &|_| false)?.iter().filter(|(_, is_read)| *is_read).count(), 3);
         Ok(())
     }
@@ -405,6 +405,8 @@ mod tests {
         RgbImage::new(40, 40).save(at("DCIM/103MEDIA/new.png"))?;
         names(&mut source, &|_| false)?;
         assert_eq!(names(&mut source, &|_| false)?, [("new.png".into(), true)]);
+        let file = Folder { path: at("z.png"), watch: true };
+        assert!(FolderSource::new(file, TilerConfig { side: 0, overlap: 0.0 }).next(&|_| false).is_err());
         std::fs::write(at("list.txt"), "DCIM/pipe.jpg\nDCIM/socket.jpg\nfolder.jpg\n")?;
         let mut list = ListSource::read(&at("list.txt"), TilerConfig { side: 0, overlap: 0.0 })?;
         let refused = names(&mut list, &|_| false)?;

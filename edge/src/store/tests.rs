@@ -108,8 +108,15 @@ fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
         bytes
     };
     let half = whole.len() / 2;
-    let damaged =
-        [vec![7; 5000], whole[..half].to_vec(), vec![0; whole.len()], flipped(0), flipped(64), flipped(4096), flipped(half)];
+    let damaged = [
+        vec![7; 5000],
+        whole[..half].to_vec(),
+        vec![0; whole.len()],
+        flipped(0),
+        flipped(64),
+        flipped(4096),
+        flipped(half),
+    ];
     let mut moved = 0;
     for bytes in damaged {
         std::fs::write(&path, &bytes)?;

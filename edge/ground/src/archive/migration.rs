@@ -23,9 +23,14 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
     migrating.execute_batch(GROUND)?;
     migrating.execute_batch(EXTENSIONS)?;
     // A caption that comes again is known by its time, too.
-    for (table, column) in
-        [("captions", "time"), ("captions", "received"), ("undecoded", "received"), ("reports", "since"), ("reports", "received"), ("messages", "received")]
-    {
+    for (table, column) in [
+        ("captions", "time"),
+        ("captions", "received"),
+        ("undecoded", "received"),
+        ("reports", "since"),
+        ("reports", "received"),
+        ("messages", "received"),
+    ] {
         migrating.execute(
             &format!("UPDATE {table} SET {column} = replace({column}, 'Z', '.000Z') WHERE length({column}) = 20"),
             [],
@@ -36,7 +41,8 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
 
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
-    let asked = "SELECT (SELECT count(*) FROM sqlite_schema WHERE name IN ('ground_stations', 'reports', 'messages')) = 3
+    let asked =
+        "SELECT (SELECT count(*) FROM sqlite_schema WHERE name IN ('ground_stations', 'reports', 'messages')) = 3
         AND EXISTS (SELECT 1 FROM pragma_table_info('captions') WHERE name = 'vehicle')";
     database.query_row(asked, [], |row| row.get(0))
 }

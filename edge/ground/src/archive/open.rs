@@ -82,7 +82,8 @@ fn readable(path: &Path) -> rusqlite::Result<Connection> {
     };
     let is_logged = database.busy_timeout(BUSY).and_then(|()| journal_of(&database)).is_ok_and(|mode| mode == "wal");
     match tables(&database) {
-        Err(error) if is_logged || matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {}
+        Err(error)
+            if is_logged || matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {}
         read => return read.map(|()| database),
     }
     let mut log = path.as_os_str().to_owned();

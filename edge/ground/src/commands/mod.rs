@@ -177,9 +177,7 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
         asked.send(()).ok();
     });
     let stopped = async move { stop.await.unwrap_or_default() };
-    ground::map::serve(archive, options.listen, stopped, |address| {
-        print(&format!("http://{address}/"))
-    })
+    ground::map::serve(archive, options.listen, stopped, |address| print(&format!("http://{address}/")))
 }
 
 /// Writes a new key that only its owner can read.

@@ -125,7 +125,8 @@ impl Walk {
         let segment = &bytes[..self.segment.end.min(bytes.len())];
         let is_exif = segment.get(self.segment.start..).is_some_and(|payload| payload.starts_with(b"Exif"));
         // It may begin in the length itself.
-        let mut begins = (self.segment.start.saturating_sub(2)..segment.len()).filter(|&at| segment[at..].starts_with(START));
+        let mut begins =
+            (self.segment.start.saturating_sub(2)..segment.len()).filter(|&at| segment[at..].starts_with(START));
         let first = begins.next()?;
         let is_thumbnail = is_exif && matches!(strictly(&segment[first..]), Progress::End(_));
         if !is_thumbnail && reaches_the_end(&segment[first..]) {

@@ -100,7 +100,8 @@ impl Behind {
         let (width, height) = ((f64::from(frame.0), f64::from(size.0)), (f64::from(frame.1), f64::from(size.1)));
         let scales = (width.1 / width.0, height.1 / height.0);
         let is_smaller = scales.0 <= 0.75 && scales.1 <= 0.75;
-        let is_named = self.pictures.iter().any(|&(begin, named)| begin == at && (named == length as u64 || is_smaller));
+        let is_named =
+            self.pictures.iter().any(|&(begin, named)| begin == at && (named == length as u64 || is_smaller));
         let is_scaled = is_smaller && (scales.0 / scales.1 - 1.0).abs() < 0.05;
         is_named || is_scaled && !self.previews.contains(&size)
     }
@@ -411,10 +412,8 @@ fn rest_of_part(part: &OpenPart, bytes: &[u8], has_ended: bool) -> Head {
         return if left == 0 { Head::More } else { Head::Between(left) };
     }
     match bytes[..left].windows(boundary.len()).position(|window| window == boundary) {
-        Some(0) => super::multipart::part(bytes).map_or_else(
-            |more| if more && !has_ended { Head::More } else { Head::Between(1) },
-            Head::Part,
-        ),
+        Some(0) => super::multipart::part(bytes)
+            .map_or_else(|more| if more && !has_ended { Head::More } else { Head::Between(1) }, Head::Part),
         Some(at) => Head::Between(at),
         None if left as u64 == part.left || has_ended && left > 0 => Head::Between(left),
         // The next boundary may have begun.

@@ -104,17 +104,11 @@ fn streams_of_the_world_give_each_frame_once() -> Result<()> {
         ),
         ("s05_ppm_16bit.ppm", &["64×64", "64×64", "64×64"]),
         ("s07_ppm_changing_size.ppm", &[]),
-        (
-            "s08_ppm_first_frame_cut.ppm",
-            &["damaged: a PPM that is cut off by the next", "64×64", "64×64", "64×64"],
-        ),
+        ("s08_ppm_first_frame_cut.ppm", &["damaged: a PPM that is cut off by the next", "64×64", "64×64", "64×64"]),
         ("s10_extraneous_bytes_between_segments.mjpeg", &["jpeg 9570", "jpeg 8707", "jpeg 8131"]),
         ("s11_restart_markers.mjpeg", &["jpeg 9711", "jpeg 8848", "jpeg 8218"]),
         ("s12_second_frame_cut_by_third.mjpeg", &["jpeg 9568", cut, "jpeg 8129"]),
-        (
-            "s13_cut_inside_header_segment.mjpeg",
-            &["jpeg 9568", cut, "jpeg 8129", "jpeg 9568", "jpeg 8705"],
-        ),
+        ("s13_cut_inside_header_segment.mjpeg", &["jpeg 9568", cut, "jpeg 8129", "jpeg 9568", "jpeg 8705"]),
         ("s14_ppm_comment_crlf.ppm", &["64×64"]),
         ("s15_pam_p7.pam", &["64×64"]),
     ];
@@ -131,7 +125,8 @@ fn streams_of_the_world_give_each_frame_once() -> Result<()> {
 
 #[test]
 fn a_sixteen_bit_frame_of_a_camera_is_one_frame() -> Result<()> {
-    let words = (0..640 * 480 * 3u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 16 & 0xFFFF).to_be_bytes()[2..].to_vec());
+    let words =
+        (0..640 * 480 * 3u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 16 & 0xFFFF).to_be_bytes()[2..].to_vec());
     let frame = [b"P6\n640 480\n65535\n".as_slice(), &words.collect::<Vec<u8>>()].concat();
     assert_eq!(all(&[frame.as_slice(), &frame].concat(), 65_536)?, ["640×480", "640×480"]);
     Ok(())
@@ -291,7 +286,10 @@ fn netpbm_frames_cut_short_and_refused_ones_have_one_outcome() -> Result<()> {
     let wide = [b"P6 20000 10 255\n".as_slice(), &[b'P'; 600_000]].concat();
     let found = all(&[wide.as_slice(), &wide, &one].concat(), 65_536)?;
     assert!(found[0].starts_with("damaged: a PPM of 20000 × 10") && found[2] == found[0], "{found:?}");
-    assert_eq!([found[1].as_str(), &found[3], &found[4]], ["0 noise, 600000 between", "0 noise, 600000 between", "40×30"]);
+    assert_eq!(
+        [found[1].as_str(), &found[3], &found[4]],
+        ["0 noise, 600000 between", "0 noise, 600000 between", "40×30"]
+    );
     Ok(())
 }
 
@@ -317,9 +315,11 @@ fn cat(path: &Path) -> PipeSource {
 
 #[test]
 fn what_stands_between_all_frames_is_said_once() -> Result<()> {
-    for (name, bytes) in
-        [("s02_zero_padded_uvc.mjpeg", 6366), ("s03_multipart_http.mjpeg", 192), ("s04_mpf_appended_preview.mjpeg", 5283)]
-    {
+    for (name, bytes) in [
+        ("s02_zero_padded_uvc.mjpeg", 6366),
+        ("s03_multipart_http.mjpeg", 192),
+        ("s04_mpf_appended_preview.mjpeg", 5283),
+    ] {
         let (frames, debris, lines) = frames_of(&mut cat(&fixtures::cases().join("pipe").join(name)))?;
         assert!(frames.len() == 3 && frames.iter().all(|frame| frame.pixels.is_ok()), "{name}");
         assert_eq!((debris, lines.len()), (bytes, 1), "{name}: {lines:?}");
@@ -332,7 +332,8 @@ fn sixteen_bits_become_eight_as_in_a_file() -> Result<()> {
     let (frames, ..) = frames_of(&mut cat(&fixtures::cases().join("pipe/s05_ppm_16bit.ppm")))?;
     let bytes = case("s05_ppm_16bit.ppm")?;
     let words = bytes[15..15 + 64 * 64 * 6].chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-    let image = image::ImageBuffer::from_raw(64, 64, words.collect()).map(DynamicImage::ImageRgb16).context("no image")?;
+    let image =
+        image::ImageBuffer::from_raw(64, 64, words.collect()).map(DynamicImage::ImageRgb16).context("no image")?;
     assert_eq!(frames[0].pixels, Ok(cssa_image::to_rgb8(image)));
     Ok(())
 }
