@@ -364,17 +364,17 @@ mod tests {
                 &["train2017/1.jpg", "val2017/1.jpg"],
                 0,
             ),
-            (
-                &[("images/val/a.jpg", ""), ("val2014/b.jpg", ""), ("captions_val2014.json", &coco)],
-                &["a.jpg"],
-                1,
-            ),
+            (&[("images/val/a.jpg", ""), ("val2014/b.jpg", ""), ("captions_val2014.json", &coco)], &["a.jpg"], 1),
             (
                 &[("north/a.jpg", ""), ("images/south/a.jpg", ""), ("dataset.json", karpathy), ("._dataset.json", "")],
                 &["north/a.jpg", "south/a.jpg"],
                 0,
             ),
-            (&[("images/b/a.jpg", ""), ("a.csv", "path;caption;split\r\n.\\b\\a.jpg;a, b;train\r\n;;\r\n \r\n")], &["b/a.jpg"], 0),
+            (
+                &[("images/b/a.jpg", ""), ("a.csv", "path;caption;split\r\n.\\b\\a.jpg;a, b;train\r\n;;\r\n \r\n")],
+                &["b/a.jpg"],
+                0,
+            ),
             (&[("a.jpg", ""), ("a.csv", "path\tcaption\tsplit\na.jpg\ta; b\ttrain\t\t\n\t\t\t\t\n")], &["a.jpg"], 0),
             (&[("images/A.JPG", ""), ("a.csv", "\u{feff}\"path\",caption,split\r\na.jpg,a,train\r\n")], &["a.jpg"], 0),
             (

@@ -294,11 +294,7 @@ fn convolutions(layer: &Layer) -> Vec<Convolution> {
 
 /// Reads a backbone's weights file; the first tensor that is missing or has another shape is named. `say` is told of a prefix that all
 /// names have and that is taken off.
-pub fn read_weights(
-    model: &Model,
-    path: &std::path::Path,
-    say: &mut dyn FnMut(&str),
-) -> Result<Vec<(String, Array)>> {
+pub fn read_weights(model: &Model, path: &std::path::Path, say: &mut dyn FnMut(&str)) -> Result<Vec<(String, Array)>> {
     let wanted = parameters::backbone(model);
     let name = |parameter: &parameters::Parameter| {
         parameter.name.strip_prefix(parameters::BACKBONE).unwrap_or(&parameter.name).to_owned()

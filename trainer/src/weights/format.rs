@@ -71,7 +71,8 @@ impl Format {
         if bytes[0] == 0x80 || matches!(bytes[0], b'L' | b'I' | b'(' | b'J' | b'c') {
             return Self::StateDict;
         }
-        let is_text = bytes[..bytes.len().min(512)].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+        let is_text =
+            bytes[..bytes.len().min(512)].iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
         Self::Other(if is_text { "a text" } else { "of no known format" })
     }
 }
@@ -94,8 +95,8 @@ mod tests {
         assert_eq!(Format::of(b"PK\x03\x04 archive/data.pkl"), Format::StateDict);
         let mut tar = vec![b'm'; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        for (bytes, name) in [
-            (b"".as_slice(), "empty"),
+        let others: [(&[u8], &str); 10] = [
+            (b"", "empty"),
             (b"<!DOCTYPE html>", "HTML"),
             (b"\n<html>", "HTML"),
             (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
@@ -105,7 +106,8 @@ mod tests {
             (b"Sorry, too many requests", "a text"),
             (&tar, "tar"),
             (b"\x08\x07\x12\x07pytorch", "no known format"),
-        ] {
+        ];
+        for (bytes, name) in others {
             assert!(matches!(Format::of(bytes), Format::Other(found) if found.contains(name)), "{name}");
         }
     }

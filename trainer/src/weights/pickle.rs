@@ -210,7 +210,10 @@ impl<'a> Machine<'a> {
             b'V' => self.push(Value::Text(line)),
             b'p' => self.remember(line.parse().map_err(|_| "a place that is no number")?)?,
             b'g' => self.recall(line.parse().map_err(|_| "a place that is no number")?)?,
-            _ => return Err("a storage that is named by text, as pickle's protocol 0 does, which torch.load does not read either".into()),
+            _ => return Err(
+                "a storage that is named by text, as pickle's protocol 0 does, which torch.load does not read either"
+                    .into(),
+            ),
         }
         Ok(())
     }
@@ -341,13 +344,10 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
 /// A dictionary that is empty, or, as Python 2 writes it, made of a list of its keys and values.
 fn ordered(arguments: Vec<Value>) -> Result<Value> {
     let Some(Value::Sequence(items)) = arguments.into_iter().next() else { return Ok(Value::Dictionary(Vec::new())) };
-    let pair = |item| match item {
-        Value::Sequence(pair) => {
-            let pair: [Value; 2] = pair.try_into().map_err(|_| "an item that is no key and value")?;
-            let [key, value] = pair;
-            Ok((key, value))
-        }
-        _ => Err("an item that is no key and value".into()),
+    let pair = |item| -> Result<(Value, Value)> {
+        let Value::Sequence(pair) = item else { return Err("an item that is no key and value".into()) };
+        let [key, value]: [Value; 2] = pair.try_into().map_err(|_| "an item that is no key and value")?;
+        Ok((key, value))
     };
     Ok(Value::Dictionary(items.into_iter().map(pair).collect::<Result<_>>()?))
 }

@@ -45,12 +45,13 @@ mod tests {
     fn what_held_the_network_is_taken_off() -> Result<()> {
         let wanted = ["conv1.weight", "layer1.0.conv1.weight"];
         let under = |prefix: &str| wanted.map(|name| format!("{prefix}{name}"));
-        for (prefixes, expected) in [
-            (&[""][..], None),
+        let cases: [(&[&str], Option<&str>); 4] = [
+            (&[""], None),
             (&["module."], Some("module.")),
             (&["module.encoder_k.", "module.encoder_q."], Some("module.encoder_q.")),
             (&["_orig_mod.backbone."], Some("_orig_mod.backbone.")),
-        ] {
+        ];
+        for (prefixes, expected) in cases {
             let names: Vec<String> = prefixes.iter().flat_map(|prefix| under(prefix)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let (found, prefix) = without_prefix(tensors(&names), &wanted)?;
