@@ -108,6 +108,48 @@ fn look(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -
     page.wait_for("performance.getEntriesByType('resource').every((entry) => entry.name.startsWith(location.origin))")
 }
 
+/// Points on both sides of the 180th meridian are near each other: the map shows them large, not the whole earth.
+#[test]
+fn the_map_fits_points_across_the_180th_meridian() -> Result<()> {
+    let Some(chromium) = chromium::installed() else {
+        eprintln!("skipped: no Chromium is here");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let mut archive = Archive::open(&path)?;
+    for (sequence, longitude) in [(0, 179.98), (1, -179.98), (2, 180.0)] {
+        let position = Position::new(-16.5, longitude);
+        let caption = Caption { sequence, time: 1_763_928_000, position, text: "a lagoon".into(), ..Caption::default() };
+        archive.keep("uav", &CaptionPacket { vehicle: 12, bundle: 7, decimals: 5, captions: vec![caption] })?;
+    }
+    let mut map = program("ground")?;
+    map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
+    let mut map = map.spawn()?;
+    let result = far_apart(&mut map, &chromium);
+    signal(&map, "-TERM")?;
+    ensure!(map.wait()?.success(), "ground map failed");
+    result
+}
+
+fn far_apart(map: &mut std::process::Child, chromium: &Path) -> Result<()> {
+    let mut address = String::new();
+    BufReader::new(map.stdout.take().context("output")?).read_line(&mut address)?;
+    let page = &mut Page::open(chromium, address.trim())?;
+    counts(page, "3 of 3 captions")?;
+    page.wait_for("fitted")?;
+    let mut across = |sequence: u32| -> Result<f64> {
+        let place: Vec<f64> = serde_json::from_value(page.evaluate(&format!("window.cssaPlace({sequence})"))?)?;
+        Ok(place[0])
+    };
+    let (west, east, middle) = (across(0)?, across(1)?, across(2)?);
+    // Four hundredths of a degree fill most of the page, west to east.
+    ensure!(east - west > 200.0 && (west..east).contains(&middle), "{west} {middle} {east}");
+    let width = page.evaluate("canvas.clientWidth")?.as_f64().context("a width")?;
+    ensure!(east - west < width, "{west} {east} of {width}");
+    Ok(())
+}
+
 /// Another site whose name leads to this machine gets nothing.
 fn other_names_get_nothing(address: &str) -> Result<()> {
     let place = address.trim_start_matches("http://").trim_end_matches('/');

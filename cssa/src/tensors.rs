@@ -38,8 +38,12 @@ pub struct Tensors {
 impl Tensors {
     /// Reads all floating-point tensors of a file; integers (counters of BatchNorm) are left out.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = files::read(path, MAX_FILE)?;
-        let file = SafeTensors::deserialize(&bytes)
+        Self::parse(path, &files::read(path, MAX_FILE)?)
+    }
+
+    /// As [`Tensors::read`], from the file's bytes; `path` is what errors name.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, FileError> {
+        let file = SafeTensors::deserialize(bytes)
             .map_err(|error| FileError::content(path, format!("is not a safetensors file: {error}")))?;
         let mut arrays = BTreeMap::new();
         for (name, view) in file.iter() {
@@ -62,13 +66,25 @@ impl Tensors {
         &self.path
     }
 
+    /// The names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.arrays.keys().map(String::as_str)
+    }
+
+    /// The tensors whose names begin with `prefix`, without it.
+    #[must_use]
+    pub fn without_prefix(self, prefix: &str) -> Self {
+        let stripped = |(name, array): (String, Array)| Some((name.strip_prefix(prefix)?.to_owned(), array));
+        Self { arrays: self.arrays.into_iter().filter_map(stripped).collect(), ..self }
+    }
+
     /// A tensor by name; the error names the file and the tensor.
     pub fn get(&self, name: &str) -> Result<&Array, FileError> {
         self.arrays.get(name).ok_or_else(|| FileError::content(&self.path, format!("tensor {name} is missing")))
     }
 
-    /// The tensors of `parameters` with their shapes checked, in order: the first that is missing or has another shape
-    /// is named. `strip` is taken off the parameters' names before they are looked up.
+    /// The tensors of `parameters` with their shapes checked, in order: the first that is missing, has another shape or a value that is no
+    /// finite number is named. `strip` is taken off the parameters' names before they are looked up.
     pub fn take(mut self, parameters: &[Parameter], strip: &str) -> Result<Vec<(String, Array)>, FileError> {
         let mut found = Vec::with_capacity(parameters.len());
         for parameter in parameters {
@@ -79,6 +95,10 @@ impl Tensors {
                 return Err(FileError::content(&self.path, problem));
             }
             if let Some(array) = self.arrays.remove(name) {
+                if let Some(at) = array.data.iter().position(|value| !value.is_finite()) {
+                    let problem = format!("tensor {name} has {} at {at}, expected finite numbers", array.data[at]);
+                    return Err(FileError::content(&self.path, problem));
+                }
                 found.push((parameter.name.clone(), array));
             }
         }

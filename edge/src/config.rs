@@ -95,7 +95,7 @@ pub enum SourceConfig {
         #[serde(default = "memory")]
         memory: u64,
     },
-    /// Frames that a command writes to its standard output: JPEG after JPEG (MJPEG) or binary PPM.
+    /// Frames that a command writes to its standard output: JPEG after JPEG (MJPEG, also in parts of HTTP), binary PBM, PGM, PPM or PAM.
     Pipe {
         /// The command and its arguments; started again when it ends.
         command: Vec<String>,

@@ -21,6 +21,8 @@ pub struct Model {
     pub captioner: Captioner,
     /// What the files were.
     pub scrubber: Scrubber,
+    /// What was wrong with the slots' record.
+    pub slots_problem: Option<String>,
 }
 
 impl Model {
@@ -32,6 +34,7 @@ impl Model {
         let trusted = config.trust.as_deref().map(Trusted::read).transpose()?;
         let loader = Loader { config, trusted: trusted.as_ref(), self_test };
         let slots = Slots::open(state)?;
+        let slots_problem = slots.problem();
         let mut places: Vec<(PathBuf, Option<Slot>, Option<Golden>)> = Vec::new();
         if let Some(named) = &config.bundle {
             places.push((named.clone(), None, None));
@@ -47,7 +50,17 @@ impl Model {
                 Ok((captioner, scrubber)) => {
                     let slots = slot.is_some().then_some(slots);
                     let (config, trusted) = (config.clone(), trusted.clone());
-                    return Ok(Self { config, slots, slot, place, trusted, self_test, captioner, scrubber });
+                    return Ok(Self {
+                        config,
+                        slots,
+                        slot,
+                        place,
+                        trusted,
+                        self_test,
+                        captioner,
+                        scrubber,
+                        slots_problem,
+                    });
                 }
                 Err(error) => {
                     tracing::warn!("{}: {}", place.display(), chain(&error));

@@ -5,7 +5,7 @@ use super::error::{Result, chain};
 use super::frame_queue::FrameSender;
 use super::outcome::Dropped;
 use super::sources::{Next, Source};
-use super::store::{Outcome, Store};
+use super::store::{DEBRIS, Outcome, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::TrySendError;
@@ -52,6 +52,14 @@ pub(super) fn read(
                         }
                     } else if frames.send(frame).is_err() {
                         return Ok(());
+                    }
+                }
+                Ok(Next::Debris { bytes, said }) => {
+                    if let Some(said) = said {
+                        tracing::warn!("{said}");
+                    }
+                    if let Err(error) = store.count_by(DEBRIS, bytes) {
+                        faults.record("store_errors", chain(&error));
                     }
                 }
                 Ok(Next::Nothing) => std::thread::sleep(TICK),

@@ -58,6 +58,12 @@ pub fn run(
     problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
     let faults = Faults::default();
+    if let Some(problem) = &model.slots_problem {
+        faults.record("slots_damaged", problem);
+    }
+    if let Some(damage) = store.damage() {
+        faults.record("store_damaged", damage);
+    }
     let finished = Arc::new(AtomicBool::new(false));
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));

@@ -4,12 +4,16 @@
 use super::error::{Cause, Error, Result, ensure};
 use super::health::golden::Golden;
 use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
-use cssa::files;
+use cssa::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What is known of the slots.
 const RECORD: &str = "slots.toml";
+/// What it begins with, so that it is never empty.
+const HEADING: &str = "# Which slot flies, and what is known of each.\n";
+/// Longest record, in bytes.
+const MAX_RECORD: u64 = 1 << 20;
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +55,18 @@ pub struct ValidatedBundle {
 pub struct Slots {
     folder: PathBuf,
     record: Record,
+    problem: Option<FileError>,
 }
 
 impl Slot {
+    /// The name of its folder.
+    fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
@@ -65,21 +78,29 @@ impl Slot {
 }
 
 impl Slots {
-    /// Reads the record; none, or one that a power cut damaged, means empty slots.
+    /// Reads the record. Where there is none the slots are empty; where it is damaged they count as empty, too, since nothing says any more
+    /// which of their bundles proved itself: [`Slots::problem`] has what is wrong.
     pub fn open(state: &Path) -> Result<Self> {
         let folder = state.join("slots");
         std::fs::create_dir_all(&folder).map_err(Error::folder(&folder, "cannot be created"))?;
-        let record = files::read_toml(&folder.join(RECORD)).unwrap_or_default();
-        Ok(Self { folder, record })
+        let (record, problem) = match read(&folder.join(RECORD)) {
+            Ok(record) => (record, None),
+            Err(problem) => (Record::default(), Some(problem)),
+        };
+        Ok(Self { folder, record, problem })
+    }
+
+    /// Why nothing is known of the slots although they were used.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let lost = "no slot flies until a bundle is installed again; what was in them is still in a/ and b/ beside it";
+        self.problem.as_ref().map(|problem| format!("{problem}: {lost}"))
     }
 
     /// The folder of a slot's bundle.
     #[must_use]
     pub fn path(&self, slot: Slot) -> PathBuf {
-        self.folder.join(match slot {
-            Slot::A => "a",
-            Slot::B => "b",
-        })
+        self.folder.join(slot.name())
     }
 
     /// What is known of a slot.
@@ -129,7 +150,11 @@ impl Slots {
     /// Makes the other slot the active one, because this one is damaged; it is no longer good.
     pub fn fall_back(&mut self, damaged: Slot) -> Result<Slot> {
         // Another process may have installed a bundle meanwhile.
-        self.record = files::read_toml(&self.folder.join(RECORD)).unwrap_or_default();
+        match read(&self.folder.join(RECORD)) {
+            Ok(record) => self.record = record,
+            // What was read before is still true of the folders.
+            Err(problem) => tracing::warn!("{problem}"),
+        }
         let other = damaged.other();
         if self.good(other).is_none() {
             return Err(Error::NoGoodBundle(self.path(damaged)));
@@ -148,9 +173,22 @@ impl Slots {
     }
 
     fn write(&self) -> Result<()> {
-        let text = toml::to_string_pretty(&self.record)?;
+        let text = HEADING.to_owned() + &toml::to_string_pretty(&self.record)?;
         Ok(files::write(&self.folder.join(RECORD), text.as_bytes())?)
     }
+}
+
+/// What a file says of the slots; nothing where there is none. An empty one is what some power cuts leave.
+fn read(path: &Path) -> Result<Record, FileError> {
+    if !path.exists() {
+        return Ok(Record::default());
+    }
+    let text = files::read_text(path, MAX_RECORD)?;
+    let is_used = [Slot::A, Slot::B].iter().any(|slot| path.with_file_name(slot.name()).is_dir());
+    if is_used && text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).is_empty() {
+        return Err(FileError::content(path, "is empty, expected what is known of the slots"));
+    }
+    files::parse_toml(path, &text)
 }
 
 #[cfg(test)]
@@ -202,6 +240,27 @@ mod tests {
         assert_eq!(again.order(), [Slot::A]);
         again.install(&fixtures::bundle(), None, |_| Ok(golden("a road")))?;
         assert_eq!(again.order(), [Slot::B, Slot::A]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut slots = Slots::open(folder.path())?;
+        assert_eq!(slots.problem(), None);
+        slots.install(&fixtures::bundle(), None, |_| Ok(golden("a river")))?;
+        slots.install(&fixtures::bundle(), None, |_| Ok(golden("a road")))?;
+        let record = folder.path().join("slots").join(RECORD);
+        let whole = std::fs::read(&record)?;
+        for damaged in [&whole[..whole.len() / 2], b"", b"\xff\xfe", b"active = \"c\"\n"] {
+            std::fs::write(&record, damaged)?;
+            let found = Slots::open(folder.path())?;
+            assert!(found.order().is_empty());
+            let said = found.problem().unwrap_or_default();
+            assert!(said.contains("slots.toml: "), "{said}");
+        }
+        // What flies falls back by what it knows.
+        assert_eq!(slots.fall_back(Slot::B)?, Slot::A);
         Ok(())
     }
 }

@@ -258,7 +258,7 @@ fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {
         back_translations: Vec::new(),
     };
     let images = (0..count).map(|n| image(n, (0..CAPTIONS).map(|_| caption()).collect())).collect();
-    Dataset { name: "made up".into(), images, missing: 0 }
+    Dataset { name: "made up".into(), images, missing: 0, uncaptioned: 0 }
 }
 
 fn ask(config: &Config, steps: usize, PeerProgram { python, script }: PeerProgram<'_>, device: Device) -> Result<Peer> {

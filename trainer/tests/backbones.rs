@@ -26,7 +26,7 @@ fn check(backbone: &str, size: usize, weights: &Path, golden: &str) -> Result<()
     let model = config.model(10);
     let golden = Tensors::read(&golden)?;
     let (input, features) = (golden.get("input")?, golden.get("features")?);
-    let net = BackboneNet::new(&model, read_weights(&model, weights)?, Device::Cpu)?;
+    let net = BackboneNet::new(&model, read_weights(&model, weights, &mut |_| {})?, Device::Cpu)?;
     let (grid, channels) = (model.grid() as i64, model.backbone.channels() as i64);
     let found = net.trained(&net.frozen(&from_array(input, Device::Cpu)));
     let found = to_array(&found.view([-1, grid, grid, channels]).permute([0, 3, 1, 2]))?;
@@ -57,7 +57,7 @@ fn weights_of_another_network_are_refused_by_tensor() -> Result<()> {
         return Ok(());
     }
     let model = Config::default().model(10);
-    let refused = read_weights(&model, &weights).map_err(|error| error.to_string());
+    let refused = read_weights(&model, &weights, &mut |_| {}).map_err(|error| error.to_string());
     assert!(refused.is_err_and(|error| error.ends_with("tensor conv1.weight is missing")));
     Ok(())
 }
@@ -75,9 +75,9 @@ fn a_trained_part_computes_the_same_and_survives_its_checkpoint() -> Result<()> 
     let model = config.model(10);
     let image = tch::Tensor::randn([2, 3, 96, 96], (tch::Kind::Float, Device::Cpu));
     let features = |net: &BackboneNet| tch::no_grad(|| to_array(&net.trained(&net.frozen(&image))));
-    let whole = BackboneNet::new(&model, read_weights(&model, &weights)?, Device::Cpu)?;
+    let whole = BackboneNet::new(&model, read_weights(&model, &weights, &mut |_| {})?, Device::Cpu)?;
     for first in ["_blocks.9", "_conv_head", "_conv_stem"] {
-        let mut net = BackboneNet::new(&model, read_weights(&model, &weights)?, Device::Cpu)?;
+        let mut net = BackboneNet::new(&model, read_weights(&model, &weights, &mut |_| {})?, Device::Cpu)?;
         let mut store = Store::new(&model, 1, Device::Cpu);
         net.unfreeze(first, &mut store)?;
         assert!(Difference::between(&features(&net)?.data, &features(&whole)?.data).within(CLOSE), "{first}");
@@ -87,7 +87,7 @@ fn a_trained_part_computes_the_same_and_survives_its_checkpoint() -> Result<()> 
         assert!(Difference::between(&features(&again)?.data, &features(&net)?.data).within(CLOSE), "{first}");
         assert!(!Difference::between(&features(&net)?.data, &features(&whole)?.data).within(CLOSE), "{first}");
     }
-    let mut net = BackboneNet::new(&model, read_weights(&model, &weights)?, Device::Cpu)?;
+    let mut net = BackboneNet::new(&model, read_weights(&model, &weights, &mut |_| {})?, Device::Cpu)?;
     let refused = net.unfreeze("layer4", &mut Store::new(&model, 1, Device::Cpu));
     assert!(refused.is_err_and(|error| error.to_string().contains("no layer layer4")));
     Ok(())

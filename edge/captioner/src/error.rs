@@ -42,6 +42,9 @@ pub enum Error {
         /// What the loader says.
         problem: String,
     },
+    /// ONNX Runtime does not load, and this program is built without tract, which would take its place.
+    #[error("{0}; this program is built without tract, which would take its place")]
+    NoneLoads(Box<Error>),
     /// A runtime refuses a graph, or fails in it.
     #[error("{0}")]
     Runtime(String),

@@ -28,6 +28,7 @@ mod settings;
 #[cfg(feature = "tract")]
 mod tract;
 mod unknown_name;
+mod weights;
 
 pub use captioner::{Caption, Captioner, Sight, at_work};
 pub use decoder::Decoder;

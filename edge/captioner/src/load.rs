@@ -5,7 +5,8 @@ use crate::error::{At, Error, Result};
 use crate::onnxruntime::{OrtEncoder, find_library};
 use crate::runtime::{Encoder, Runtime};
 use crate::settings::{Choice, Provider, Settings};
-use cssa::bundle::{Bundle, DECODER};
+use crate::weights;
+use cssa::bundle::{Bundle, DECODER, ENCODER};
 use cssa::search::Rows;
 
 /// A bundle as it flies.
@@ -44,22 +45,40 @@ impl Runtime for Loaded {
 /// # Errors
 /// Where that runtime or provider is not there, or takes too little of the work, and where a graph is not as the manifest says.
 pub fn open(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Runtime>> {
+    for (name, graph) in [(ENCODER, &bundle.encoder), (DECODER, &bundle.decoder)] {
+        weights::check(graph).at(|| bundle.folder.join(name).display().to_string())?;
+    }
+    let encoder = open_encoder(bundle, settings)?;
+    let decoder = Decoder::open(&bundle.decoder, &bundle.manifest.model, settings.threads)
+        .at(|| format!("{}", bundle.folder.join(DECODER).display()))?;
+    Ok(Box::new(Loaded { encoder, decoder }))
+}
+
+fn open_encoder(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Encoder>> {
+    if settings.choice == Choice::Tract && settings.provider != Provider::Cpu {
+        return Err(Error::ProviderOfTract(settings.provider));
+    }
     let library = match settings.choice {
         Choice::Tract => None,
         Choice::Auto => find_library(),
         Choice::Ort => Some(find_library().ok_or(Error::RuntimeMissing)?),
     };
-    if settings.choice == Choice::Tract && settings.provider != Provider::Cpu {
-        return Err(Error::ProviderOfTract(settings.provider));
-    }
-    let encoder: Box<dyn Encoder> = match library {
-        Some(library) => Box::new(OrtEncoder::open(bundle, &library, settings)?),
-        None if settings.provider != Provider::Cpu => return Err(Error::ProviderNeedsRuntime(settings.provider)),
-        None => in_tract(bundle)?,
+    let Some(library) = library else {
+        return match settings.provider {
+            Provider::Cpu => in_tract(bundle),
+            provider => Err(Error::ProviderNeedsRuntime(provider)),
+        };
     };
-    let decoder = Decoder::open(&bundle.decoder, &bundle.manifest.model, settings.threads)
-        .at(|| format!("{}", bundle.folder.join(DECODER).display()))?;
-    Ok(Box::new(Loaded { encoder, decoder }))
+    match OrtEncoder::open(bundle, &library, settings) {
+        Ok(encoder) => Ok(Box::new(encoder)),
+        // What was only found does not have to load.
+        Err(Error::Library { library, problem })
+            if settings.choice == Choice::Auto && settings.provider == Provider::Cpu =>
+        {
+            instead(bundle, Error::Library { library, problem })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(feature = "tract")]
@@ -70,4 +89,16 @@ fn in_tract(bundle: &Bundle) -> Result<Box<dyn Encoder>> {
 #[cfg(not(feature = "tract"))]
 fn in_tract(_: &Bundle) -> Result<Box<dyn Encoder>> {
     Err(Error::WithoutTract)
+}
+
+/// tract in place of an ONNX Runtime that does not load.
+#[cfg(feature = "tract")]
+fn instead(bundle: &Bundle, unloaded: Error) -> Result<Box<dyn Encoder>> {
+    tracing::warn!("{unloaded}: tract runs the encoder in its place");
+    in_tract(bundle)
+}
+
+#[cfg(not(feature = "tract"))]
+fn instead(_: &Bundle, unloaded: Error) -> Result<Box<dyn Encoder>> {
+    Err(Error::NoneLoads(Box::new(unloaded)))
 }

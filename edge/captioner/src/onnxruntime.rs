@@ -92,10 +92,12 @@ fn open_profiled(library: &Path, path: &Path, graph: &[u8], settings: &Settings,
     builder.commit_from_memory(graph).at(|| format!("{}: ONNX Runtime cannot load it", path.display()))
 }
 
-/// Why a library is not loaded. `ort` shows that the loader failed and not why; its debug form has the loader's words, in quotes.
-fn loader_says(library: &Path, error: &(impl std::error::Error + 'static)) -> String {
-    let debug = format!("{error:?}");
-    let said = if debug.starts_with("Dlopen") { debug.split('"').nth(1).map(str::to_owned) } else { None };
+/// Why a library is not loaded. `ort` shows that the loader failed and not why: the loader's own words are that error's source.
+fn loader_says(library: &Path, error: &ort::LoadDynamicError) -> String {
+    let said = match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => std::error::Error::source(error).map(ToString::to_string),
+        _ => None,
+    };
     let said = said.unwrap_or_else(|| error.to_string());
     // Its path stands before it already.
     said.strip_prefix(&library.display().to_string()).unwrap_or(&said).trim_start_matches([':', ' ']).to_owned()

@@ -38,6 +38,17 @@ pub enum Error {
         /// What SQLite says; its own source says the same in other words.
         cause: rusqlite::Error,
     },
+    /// An archive that the operating system does not open.
+    #[error("{}: cannot be opened: {cause}", archive.display())]
+    Unopened {
+        /// Its path.
+        archive: PathBuf,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// A folder in place of an archive.
+    #[error("{}: is a folder, expected a file", .0.display())]
+    ArchiveFolder(PathBuf),
     /// A new archive whose tables cannot be made.
     #[error("{}: cannot be made: {cause}", archive.display())]
     NewArchive {

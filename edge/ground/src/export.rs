@@ -4,6 +4,7 @@ use super::archive::Archived;
 use super::error::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// GeoJSON (RFC 7946): a feature for each caption, without geometry where its place is not known.
 #[must_use]
@@ -22,13 +23,13 @@ pub fn geojson(captions: &[Archived]) -> Value {
 /// A line of CSV, which has all its fields whatever is known.
 #[derive(Serialize)]
 struct Line<'a> {
-    sender: &'a str,
+    sender: Cow<'a, str>,
     vehicle: u16,
     sequence: u32,
     time: &'a str,
-    caption: &'a str,
+    caption: Cow<'a, str>,
     confidence: Option<f64>,
-    outside: Option<&'a str>,
+    outside: Option<Cow<'a, str>>,
     priority: u8,
     bundle: &'a str,
     latitude: Option<f64>,
@@ -38,19 +39,26 @@ struct Line<'a> {
 impl<'a> From<&'a Archived> for Line<'a> {
     fn from(caption: &'a Archived) -> Self {
         Self {
-            sender: &caption.sender,
+            sender: as_text(&caption.sender),
             vehicle: caption.vehicle,
             sequence: caption.sequence,
             time: &caption.time,
-            caption: &caption.caption,
+            caption: as_text(&caption.caption),
             confidence: caption.confidence,
-            outside: caption.outside.as_deref(),
+            outside: caption.outside.as_deref().map(as_text),
             priority: caption.priority,
             bundle: &caption.bundle,
             latitude: caption.latitude,
             longitude: caption.longitude,
         }
     }
+}
+
+/// Text that spreadsheets take for text, whoever sent it: a cell that begins as their formulas do gets an apostrophe (OWASP, CSV
+/// injection).
+fn as_text(cell: &str) -> Cow<'_, str> {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if is_formula { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// CSV (RFC 4180) with a header line.
@@ -72,7 +80,7 @@ mod tests {
             sender: "uav".into(),
             vehicle: 12,
             sequence: 3,
-            time: "2025-11-23T20:00:00Z".into(),
+            time: "2025-11-23T20:00:00.000Z".into(),
             caption: "a \"bridge\", wide".into(),
             confidence: Some(0.5),
             outside: Some("foggy".into()),
@@ -98,8 +106,40 @@ mod tests {
             lines[0],
             "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude"
         );
-        assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
-        assert_eq!(lines[2], "uav,12,3,2025-11-23T20:00:00Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5");
+        assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
+        assert_eq!(
+            lines[2],
+            "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn cells_of_text_are_no_formulas_and_numbers_stay_numbers() -> Result<()> {
+        for (text, cell) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\ta", "'\ta"),
+            ("a road - and a river", "a road - and a river"),
+        ] {
+            let named = captions().into_iter().map(|known| Archived {
+                sender: text.into(),
+                caption: text.into(),
+                outside: Some(text.into()),
+                ..known
+            });
+            let csv = csv(&named.collect::<Vec<_>>())?;
+            let mut reader = csv::Reader::from_reader(csv.as_slice());
+            for record in reader.records() {
+                let record = record?;
+                assert_eq!([&record[0], &record[4], &record[6]], [cell; 3]);
+                assert!(["", "-16.5"].contains(&&record[10]), "{record:?}");
+            }
+        }
+        let returned = as_text("\ra").into_owned();
+        assert_eq!(returned, "'\ra");
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The tables that make an SQLite file a GeoPackage 1.3 (OGC 12-128r17), and its geometry.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 /// `application_id`: "GPKG".
 pub(super) const APPLICATION: i32 = 0x4750_4B47;
 /// `user_version`: 1.3.0.
@@ -52,6 +54,26 @@ CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL, UNIQUE (sender, packet));
 ";
+
+/// Says which tables are no layers: those of an extension of our own, and, for GDAL, all that `gpkg_contents` does not name.
+pub(super) const EXTENSIONS: &str = "
+CREATE TABLE IF NOT EXISTS gpkg_extensions (
+  table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL, scope TEXT NOT NULL,
+  UNIQUE (table_name, column_name, extension_name));
+INSERT INTO gpkg_extensions SELECT NULL, NULL, 'gdal_aspatial', 'http://gdal.org/geopackage_aspatial.html', 'read-write'
+  WHERE NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'gdal_aspatial');
+INSERT INTO gpkg_extensions
+  SELECT name, NULL, 'cssa_ground', 'README.md of CSSA Onboard', 'read-write' FROM sqlite_schema
+  WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages')
+    AND NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'cssa_ground' AND table_name = name);
+";
+
+/// A time as GeoPackage has it, UTC to the millisecond, from seconds since 1970.
+pub(super) fn datetime(seconds: u32) -> String {
+    DateTime::<Utc>::from_timestamp(i64::from(seconds), 0)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
 
 /// A point as a GeoPackage geometry: header without an envelope, then well-known binary, all little-endian.
 pub(super) fn point(latitude: f64, longitude: f64) -> Vec<u8> {

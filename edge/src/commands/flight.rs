@@ -75,6 +75,9 @@ fn state_folder(named: &Path) -> Result<PathBuf> {
 pub(crate) fn install(options: &InstallOptions) -> Result<()> {
     let trusted = options.trust.as_deref().map(Trusted::read).transpose()?;
     let mut slots = Slots::open(&state_folder(&options.state)?)?;
+    if let Some(problem) = slots.problem() {
+        tracing::warn!("{problem}");
+    }
     let (slot, id) = slots.install(&options.new, trusted.as_ref(), |bundle| Ok(verify(bundle)?))?;
     tracing::info!("{}: bundle {id:04x} is active from the next start on", slots.path(slot).display());
     Ok(())

@@ -1,6 +1,7 @@
 //! Where frames come from. A source runs in a thread of its own and gives one frame after the other.
 
 mod files;
+mod key;
 mod pipe;
 mod scene;
 mod source;

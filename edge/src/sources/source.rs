@@ -27,6 +27,13 @@ pub struct Frame {
 pub enum Next {
     /// A frame.
     Frame(Frame),
+    /// Bytes that are no frame.
+    Debris {
+        /// How many.
+        bytes: u64,
+        /// What is to be said of them.
+        said: Option<String>,
+    },
     /// Nothing at the moment: ask again in a while.
     Nothing,
     /// Nothing at the moment, since something failed that is tried again.

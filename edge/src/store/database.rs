@@ -4,7 +4,9 @@ use crate::error::{Error, Result};
 use redb::Database;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the file that are kept in memory.
@@ -40,6 +42,20 @@ impl StoreFile {
         result
     }
 
+    /// Opens the file and looks through all of it; what a power cut left half done is mended.
+    pub(super) fn check(&self) -> Result<()> {
+        let looked = catch_unwind(|| -> Result<Database, Refusal> {
+            let mut database = Database::builder().set_cache_size(CACHE).create(&self.path)?;
+            database.check_integrity()?;
+            Ok(database)
+        });
+        // A file can be damaged such that the database's own assertions fail.
+        let fallen = |_| Err(redb::Error::Corrupted("it contradicts itself".into()).into());
+        let database = looked.unwrap_or_else(fallen).map_err(|refusal| self.refused(refusal))?;
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        Ok(())
+    }
+
     fn refused(&self, refusal: Refusal) -> Error {
         let store = self.path.clone();
         match refusal {
@@ -47,6 +63,35 @@ impl StoreFile {
             Refusal::Entry(source) => Error::Entry { store, source },
         }
     }
+}
+
+/// Whether it is the file's content that is wrong: neither the disk, nor another program that has it open, nor a version of the database.
+pub(super) fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Entry { .. } => true,
+        Error::Store { source, .. } => match &**source {
+            redb::Error::Io(error) => matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
+            redb::Error::Corrupted(_)
+            | redb::Error::RepairAborted
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. } => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Moves a damaged file out of the way, by a name that no other has.
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf> {
+    let now = cssa::clock::now();
+    let names = (0..).map(|n| match n {
+        0 => format!("store.redb.damaged-{now}"),
+        n => format!("store.redb.damaged-{now}-{n}"),
+    });
+    let aside = names.map(|name| path.with_file_name(name)).find(|aside| !aside.exists()).unwrap_or_default();
+    std::fs::rename(path, &aside).map_err(Error::path(path))?;
+    Ok(aside)
 }
 
 /// Why the database takes or gives nothing.

@@ -11,9 +11,9 @@ mod reports;
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::outcome::Dropped;
-use database::{Refusal, StoreFile, pack, unpack};
+use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ const REPORT_SEQUENCE: TableDefinition<(), u16> = TableDefinition::new("report_s
 
 /// Counter of settled frames.
 pub const FRAMES: &str = "frames";
+/// Counter of the bytes of a stream that belong to no frame.
+pub const DEBRIS: &str = "debris_bytes";
 /// Counter of captions that were queued and not displaced.
 pub const QUEUED: &str = "queued";
 /// Counter of captions that are through with the link.
@@ -72,6 +74,7 @@ pub struct Contact {
 pub struct Store {
     limit: u64,
     file: StoreFile,
+    damage: Option<String>,
 }
 
 /// What became of a frame.
@@ -84,11 +87,36 @@ pub enum Outcome {
 }
 
 impl Store {
-    /// Opens or makes the store in `folder`; the queue holds at most `limit` captions.
+    /// Opens or makes the store in `folder`; the queue holds at most `limit` captions. A file that is damaged is moved aside, and a new one
+    /// takes its place: [`Store::damage`] says so.
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
-        let store = Self { limit, file: StoreFile::new(folder.join("store.redb")) };
-        store.file.with(|database| {
+        let path = folder.join("store.redb");
+        let at = |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), damage };
+        let store = at(&path, None);
+        let problem = match store.prepare() {
+            Err(error) if is_damage(&error) => chain(&error),
+            prepared => return prepared.map(|()| store),
+        };
+        drop(store);
+        let aside = set_aside(&path)?;
+        let place = aside.display();
+        let lost = "what waited for the link in it is not sent, and what was settled may come again";
+        let store = at(&path, Some(format!("{problem}: moved to {place}, a new one takes its place: {lost}")));
+        store.prepare()?;
+        Ok(store)
+    }
+
+    /// What was wrong with the store that was here before.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// Opens the file, checks all of it, and makes the tables that are not there.
+    fn prepare(&self) -> Result<()> {
+        self.file.check()?;
+        self.file.with(|database| {
             let write = database.begin_write()?;
             write.open_table(QUEUE)?;
             write.open_table(DONE)?;
@@ -99,9 +127,11 @@ impl Store {
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;
             earlier::adopt(&write)?;
+            for entry in write.open_table(QUEUE)?.iter()? {
+                unpack::<Waiting>(entry?.1.value())?;
+            }
             Ok(write.commit()?)
-        })?;
-        Ok(store)
+        })
     }
 
     /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
@@ -247,10 +277,15 @@ impl Store {
 
     /// Counts something.
     pub fn count(&self, counter: &str) -> Result<()> {
+        self.count_by(counter, 1)
+    }
+
+    /// Counts so many of something.
+    pub fn count_by(&self, counter: &str, by: u64) -> Result<()> {
         self.file.with(|database| {
             let mut write = database.begin_write()?;
             write.set_durability(Durability::None)?;
-            add(&mut write.open_table(COUNTERS)?, counter, 1)?;
+            add(&mut write.open_table(COUNTERS)?, counter, i64::try_from(by).unwrap_or(i64::MAX))?;
             Ok(write.commit()?)
         })
     }

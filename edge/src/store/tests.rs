@@ -86,3 +86,56 @@ fn the_ground_retires_captions_once() -> Result<()> {
     assert!(store.contact()?.is_none());
     Ok(())
 }
+
+#[test]
+fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("store.redb");
+    let aside = || -> Result<usize> {
+        let entries = std::fs::read_dir(folder.path())?;
+        Ok(entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains("damaged-")).count())
+    };
+    for n in 0..300 {
+        Store::open(folder.path(), 1000)?.settle(Some(&format!("{n}")), &Outcome::Queued(caption(0)))?;
+        if n % 100 == 0 {
+            assert_eq!(Store::open(folder.path(), 1000)?.damage(), None);
+        }
+    }
+    let whole = std::fs::read(&path)?;
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at..at + 64].iter_mut().for_each(|byte| *byte ^= 0x55);
+        bytes
+    };
+    let half = whole.len() / 2;
+    let damaged = [
+        vec![7; 5000],
+        whole[..half].to_vec(),
+        vec![0; whole.len()],
+        flipped(0),
+        flipped(64),
+        flipped(4096),
+        flipped(half),
+    ];
+    let mut moved = 0;
+    for bytes in damaged {
+        std::fs::write(&path, &bytes)?;
+        let store = Store::open(folder.path(), 1000)?;
+        // What the file does not need may be anything.
+        if let Some(said) = store.damage() {
+            moved += 1;
+            assert!(said.contains("store.redb") && said.contains("moved to"), "{said}");
+            assert_eq!(store.waiting()?, 0);
+        }
+        store.settle(Some("x"), &Outcome::Queued(caption(0)))?;
+        assert!(store.peek(1000, |_| true)?.iter().all(|waiting| waiting.caption.text == "a river"));
+        assert_eq!(aside()?, moved);
+    }
+    assert!(moved >= 5, "{moved}");
+    // Another program that has it open is no damage.
+    let held = redb::Database::create(&path)?;
+    assert!(Store::open(folder.path(), 1000).is_err());
+    drop(held);
+    assert_eq!((Store::open(folder.path(), 1000)?.damage(), aside()?), (None, moved));
+    Ok(())
+}

@@ -24,6 +24,8 @@ pub struct Findings {
     pub captions: usize,
     /// Distinct captions.
     pub distinct_captions: usize,
+    /// Captions that are null, and left out.
+    pub null_captions: usize,
     /// Entries whose file is not there.
     pub missing: Vec<String>,
     /// Files that are no image, with the reason.
@@ -69,6 +71,9 @@ impl Findings {
             self.captions,
             self.distinct_captions
         )];
+        if self.null_captions > 0 {
+            lines.push(format!("captions that are null, left out: {}", self.null_captions));
+        }
         lines.extend(self.missing.iter().map(|name| format!("missing: {name}")));
         lines.extend(self.damaged.iter().map(|(name, reason)| format!("damaged: {name}: {reason}")));
         lines.extend(self.empty_captions.iter().map(|name| format!("empty caption: {name}")));
@@ -91,12 +96,13 @@ impl Findings {
 
 /// Reads the description and every image of a dataset, and looks for words that `groups` lacks.
 pub fn check(folder: &Path, groups: &ObjectGroups, mut done: impl FnMut(usize)) -> Result<Findings> {
-    let Listing { name, entries, .. } = Listing::read(folder, DevRule::default())?;
+    let Listing { name, entries, null_captions, .. } = Listing::read(folder, DevRule::default())?;
     let mut findings = Findings {
         dataset: name,
         images: BTreeMap::new(),
         captions: 0,
         distinct_captions: 0,
+        null_captions,
         missing: Vec::new(),
         damaged: BTreeMap::new(),
         empty_captions: Vec::new(),

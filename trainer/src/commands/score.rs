@@ -73,7 +73,8 @@ pub(crate) fn score(options: ScoreOptions) -> Result<()> {
     let model = config.model(4);
     model.validate()?;
     let device = machine.start()?;
-    let weights = backbone_weights.map(|path| read_weights(&model, &path)).transpose()?;
+    let read = |path: PathBuf| read_weights(&model, &path, &mut |line| Progress.say(line));
+    let weights = backbone_weights.map(read).transpose()?;
     let net = weights.map(|weights| BackboneNet::new(&model, weights, device)).transpose()?;
     let folder = &machine.cache;
     let source = net.as_ref().map(|backbone| Source { model: &model, backbone, device, folder, seed: 0 });

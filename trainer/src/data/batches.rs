@@ -226,7 +226,7 @@ mod tests {
                 captions: vec!["a b".into()],
                 back_translations: Vec::new(),
             };
-            Dataset { name: name.into(), images: (0..8).map(image).collect(), missing: 0 }
+            Dataset { name: name.into(), images: (0..8).map(image).collect(), missing: 0, uncaptioned: 0 }
         };
         let caches = Caches { cached: Vec::new(), shape: FeatureShape { cells: 1, channels: 1 }, size: 8 };
         let samples = Samples::new(&["own", "old"].map(dataset), caches, &vocabulary, 8, &BTreeMap::new());
@@ -253,7 +253,7 @@ mod tests {
             captions: ["a b", "c d e", "f a", "b c d"].map(str::to_owned).to_vec(),
             back_translations: vec!["e e".into()],
         });
-        let dataset = Dataset { name: "made up".into(), images: images.collect(), missing: 0 };
+        let dataset = Dataset { name: "made up".into(), images: images.collect(), missing: 0, uncaptioned: 0 };
         let folder = tempfile::tempdir()?;
         let mut views = Vec::new();
         for view in 0..3_u8 {

@@ -292,10 +292,20 @@ fn convolutions(layer: &Layer) -> Vec<Convolution> {
     }
 }
 
-/// Reads a backbone's weights file; the first tensor that is missing or has another shape is named.
-pub fn read_weights(model: &Model, path: &std::path::Path) -> Result<Vec<(String, Array)>> {
-    let tensors = crate::weights::read(path)?;
-    let found = tensors.take(&parameters::backbone(model), parameters::BACKBONE)?;
+/// Reads a backbone's weights file; the first tensor that is missing or has another shape is named. `say` is told of a prefix that all
+/// names have and that is taken off.
+pub fn read_weights(model: &Model, path: &std::path::Path, say: &mut dyn FnMut(&str)) -> Result<Vec<(String, Array)>> {
+    let wanted = parameters::backbone(model);
+    let name = |parameter: &parameters::Parameter| {
+        parameter.name.strip_prefix(parameters::BACKBONE).unwrap_or(&parameter.name).to_owned()
+    };
+    let names: Vec<String> = wanted.iter().map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (tensors, prefix) = crate::weights::without_prefix(crate::weights::read(path)?, &names)?;
+    if let Some(prefix) = prefix {
+        say(&format!("{}: the names of its tensors begin with {prefix}, which is taken off", path.display()));
+    }
+    let found = tensors.take(&wanted, parameters::BACKBONE)?;
     ensure!(!found.is_empty(), FileError::content(path, "no tensors").into());
     Ok(found)
 }

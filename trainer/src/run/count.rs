@@ -94,7 +94,7 @@ mod tests {
             captions: vec![caption.into()],
             back_translations: Vec::new(),
         };
-        Dataset { name: name.into(), images: (0..4).map(image).collect(), missing: 0 }
+        Dataset { name: name.into(), images: (0..4).map(image).collect(), missing: 0, uncaptioned: 0 }
     }
 
     /// What a run has counted is counted once, whether its data are there, some of them or none.

@@ -42,7 +42,7 @@ pub(super) fn initial_state(
             let vocabulary = build_vocabulary(config, datasets);
             let model = config.model(vocabulary.size());
             model.validate()?;
-            let backbone_tensors = read_weights(&model, weights)?;
+            let backbone_tensors = read_weights(&model, weights, &mut |line| progress.say(line))?;
             provenance.backbone_sha256 = inputs::sha256(weights)?;
             Ok(InitialState { vocabulary, model, backbone_tensors, earlier: None, provenance })
         }

@@ -44,7 +44,10 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
-        let missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
+        let mut missing = if dataset.missing > 0 { format!(", {} missing", dataset.missing) } else { String::new() };
+        if dataset.uncaptioned > 0 {
+            missing.push_str(&format!(", {} without a caption", dataset.uncaptioned));
+        }
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     check_names(config, &datasets)?;

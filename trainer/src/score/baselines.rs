@@ -166,7 +166,8 @@ mod tests {
             split,
             captions: captions.iter().map(|&caption| caption.to_owned()).collect(),
         };
-        Listing { file: "test.json".into(), name: "test".into(), entries: images.iter().map(entry).collect() }
+        let entries = images.iter().map(entry).collect();
+        Listing { file: "test.json".into(), name: "test".into(), entries, null_captions: 0 }
     }
 
     /// "a blue pond" is said most often; "a pond near trees" shares most with all the class's references.

@@ -1,4 +1,5 @@
-//! Python's pickle, as far as a `state_dict` needs it (protocols 2 to 4, PEP 307 and 3154). Nothing is ever called: only
+//! Python's pickle, as far as a `state_dict` needs it (protocols 0 to 4, PEP 307 and 3154; Python 2's strings are bytes, which are taken
+//! for Latin-1 where they are no UTF-8). Nothing is ever called: only
 //! dictionaries, tensors and their storages are understood, everything else stays an opaque value.
 
 use crate::error::{StateDictError, ensure};
@@ -59,6 +60,18 @@ impl<'a> Machine<'a> {
         let operation = self.take(1)?[0];
         match operation {
             b'.' => return Ok(true),
+            b'I' | b'L' | b'F' | b'S' | b'V' | b'p' | b'g' | b'P' => self.step_of_text(operation)?,
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.since_mark()?),
+            b'2' => {
+                let value = self.stack.last().cloned().ok_or("a short stack")?;
+                self.push(value);
+            }
+            b'd' => {
+                let items = self.since_mark()?;
+                self.push(Value::Dictionary(Vec::new()));
+                self.extend(items)?;
+            }
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
@@ -86,11 +99,26 @@ impl<'a> Machine<'a> {
                 self.take(8)?;
                 self.push(Value::Opaque);
             }
-            b'X' => {
+            0x8b => {
+                let length = u32::from_le_bytes(self.array()?) as usize;
+                let bytes = self.take(length)?;
+                self.push(long(bytes));
+            }
+            b'X' | b'T' => {
                 let length = u32::from_le_bytes(self.array()?) as usize;
                 self.text(length)?;
             }
-            0x8c => {
+            b'B' => {
+                let length = u32::from_le_bytes(self.array()?) as usize;
+                self.take(length)?;
+                self.push(Value::Opaque);
+            }
+            b'C' => {
+                let length = usize::from(self.take(1)?[0]);
+                self.take(length)?;
+                self.push(Value::Opaque);
+            }
+            0x8c | b'U' => {
                 let length = usize::from(self.take(1)?[0]);
                 self.text(length)?;
             }
@@ -164,6 +192,32 @@ impl<'a> Machine<'a> {
         Ok(false)
     }
 
+    /// An instruction of protocol 0, whose operand is a line.
+    fn step_of_text(&mut self, operation: u8) -> Result<()> {
+        let line = self.line()?;
+        match operation {
+            // 00 and 01 are false and true.
+            b'I' if matches!(line.as_str(), "00" | "01") => self.push(Value::Opaque),
+            b'I' | b'L' => {
+                let number = line.trim_end_matches('L').parse();
+                self.push(number.map_or(Value::Opaque, Value::Integer));
+            }
+            b'F' => self.push(Value::Opaque),
+            b'S' => {
+                let quoted = line.strip_prefix(['\'', '"']).and_then(|text| text.strip_suffix(['\'', '"']));
+                self.push(Value::Text(quoted.ok_or("a string without quotes")?.to_owned()));
+            }
+            b'V' => self.push(Value::Text(line)),
+            b'p' => self.remember(line.parse().map_err(|_| "a place that is no number")?)?,
+            b'g' => self.recall(line.parse().map_err(|_| "a place that is no number")?)?,
+            _ => return Err(
+                "a storage that is named by text, as pickle's protocol 0 does, which torch.load does not read either"
+                    .into(),
+            ),
+        }
+        Ok(())
+    }
+
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(length).ok_or("the pickle is cut off")?;
         self.rest = rest;
@@ -184,7 +238,9 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, length: usize) -> Result<()> {
-        let text = std::str::from_utf8(self.take(length)?)?.to_owned();
+        let bytes = self.take(length)?;
+        let latin = || bytes.iter().map(|&byte| char::from(byte)).collect();
+        let text = std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned);
         self.push(Value::Text(text));
         Ok(())
     }
@@ -265,7 +321,8 @@ fn storage(identity: Value) -> Result<Value> {
 fn built(called: Value, arguments: Value) -> Result<Value> {
     let (Value::Global(name), Value::Sequence(arguments)) = (called, arguments) else { return Ok(Value::Opaque) };
     match name.as_str() {
-        "collections.OrderedDict" => Ok(Value::Dictionary(Vec::new())),
+        "collections.OrderedDict" => ordered(arguments),
+        "torch.Size" => Ok(arguments.into_iter().next().ok_or("a size without extents")?),
         "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
             let [Value::Storage(element, key, _), Value::Integer(offset), size, stride, ..] = arguments.as_slice()
             else {
@@ -282,6 +339,17 @@ fn built(called: Value, arguments: Value) -> Result<Value> {
         "torch._utils._rebuild_parameter" => Ok(arguments.into_iter().next().ok_or("a parameter without a tensor")?),
         _ => Ok(Value::Opaque),
     }
+}
+
+/// A dictionary that is empty, or, as Python 2 writes it, made of a list of its keys and values.
+fn ordered(arguments: Vec<Value>) -> Result<Value> {
+    let Some(Value::Sequence(items)) = arguments.into_iter().next() else { return Ok(Value::Dictionary(Vec::new())) };
+    let pair = |item| -> Result<(Value, Value)> {
+        let Value::Sequence(pair) = item else { return Err("an item that is no key and value".into()) };
+        let [key, value]: [Value; 2] = pair.try_into().map_err(|_| "an item that is no key and value")?;
+        Ok((key, value))
+    };
+    Ok(Value::Dictionary(items.into_iter().map(pair).collect::<Result<_>>()?))
 }
 
 fn integers(value: &Value) -> Result<Vec<i64>> {

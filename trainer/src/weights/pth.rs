@@ -3,22 +3,19 @@
 
 use super::pickle::{self, Result, TensorValue, Value};
 use crate::error::{Error, StateDictError, ensure};
-use cssa::files;
 use cssa::tensors::{Array, Tensors};
 use half::{bf16, f16};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-const MAX_FILE: u64 = 1 << 34;
 const ZIP: &[u8] = b"PK";
 /// Keys under which checkpoints keep the `state_dict` beside other things.
-const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
+const WRAPPERS: [&str; 5] = ["state_dict", "model", "model_state_dict", "net", "module"];
 
-/// Reads the floating-point tensors of a `.pth` file.
-pub(super) fn read(path: &Path) -> Result<Tensors, Error> {
-    let bytes = files::read(path, MAX_FILE)?;
-    let found = if bytes.starts_with(ZIP) { zipped(&bytes) } else { stream(&bytes) };
+/// Reads the floating-point tensors of the bytes of a `.pth` file; `path` is what errors name.
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Tensors, Error> {
+    let found = if bytes.starts_with(ZIP) { zipped(bytes) } else { stream(bytes) };
     let arrays = found.map_err(|source| Error::StateDict { path: path.into(), source })?;
     Ok(Tensors::new(path, arrays))
 }

@@ -2,7 +2,8 @@
 
 use super::{Archive, now};
 use crate::error::Result;
-use crate::message::{Message, reason_of, utc};
+use crate::geopackage::datetime;
+use crate::message::{Message, reason_of};
 use cssa_wire::Report;
 use rusqlite::params;
 use serde::Serialize;
@@ -56,7 +57,7 @@ impl Archive {
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report) -> Result<bool> {
         let insert = "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-        let (reason, since) = (reason_of(&report), utc(report.since));
+        let (reason, since) = (reason_of(&report), datetime(report.since));
         let values = params![sender, vehicle, report.sequence, reason, since, report.frames, now()];
         Ok(self.database.execute(insert, values).map_err(self.refused())? == 1)
     }
@@ -117,7 +118,7 @@ mod tests {
         }
         let reports = archive.reports(9)?;
         assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (1, "smeared", 40));
-        assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00Z"));
+        assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00.000Z"));
         let messages = archive.messages(9)?;
         assert_eq!(
             messages.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
-//! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence.
+//! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; their times have no milliseconds.
 
+use crate::geopackage::{EXTENSIONS, GROUND};
 use rusqlite::Connection;
 
 /// Gives an earlier archive's captions the columns of this version. Scores that are there stay in a column that new rows leave empty:
@@ -19,7 +20,31 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
              ALTER TABLE captions RENAME COLUMN earlier_score TO score;",
         )?;
     }
+    migrating.execute_batch(GROUND)?;
+    migrating.execute_batch(EXTENSIONS)?;
+    // A caption that comes again is known by its time, too.
+    for (table, column) in [
+        ("captions", "time"),
+        ("captions", "received"),
+        ("undecoded", "received"),
+        ("reports", "since"),
+        ("reports", "received"),
+        ("messages", "received"),
+    ] {
+        migrating.execute(
+            &format!("UPDATE {table} SET {column} = replace({column}, 'Z', '.000Z') WHERE length({column}) = 20"),
+            [],
+        )?;
+    }
     migrating.commit()
+}
+
+/// Whether an archive is as this program makes it.
+pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
+    let asked =
+        "SELECT (SELECT count(*) FROM sqlite_schema WHERE name IN ('ground_stations', 'reports', 'messages')) = 3
+        AND EXISTS (SELECT 1 FROM pragma_table_info('captions') WHERE name = 'vehicle')";
+    database.query_row(asked, [], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -50,6 +75,11 @@ mod tests {
              VALUES ('uav', 3, '2025-11-23T20:00:00Z', 'a bridge over a river', .75, 1, 'beef', '2025-11-23T20:00:01Z');",
         )?;
         drop(database);
+        // Where it may not be written, it is read as it is.
+        let before = std::fs::read(&path)?;
+        let found = Archive::read(&path)?.captions(Some("river"))?;
+        assert_eq!((found.len(), found[0].time.as_str()), (1, "2025-11-23T20:00:00.000Z"));
+        assert!(std::fs::read(&path)? == before);
         for _ in 0..2 {
             let mut archive = Archive::open(&path)?;
             let caption = Caption { sequence: 4, text: "a river".into(), ..Caption::default() };
@@ -60,6 +90,7 @@ mod tests {
                 [(4, 12), (3, 0)]
             );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
+            assert!(found.iter().all(|found| found.time.ends_with(":00.000Z")), "{found:?}");
         }
         let kept: f64 =
             Connection::open(&path)?

@@ -2,17 +2,17 @@
 
 mod messages;
 mod migration;
+mod open;
 
 pub use messages::{ArchivedMessage, ArchivedReport};
 
 use crate::error::{Error, Result};
-use crate::geopackage::{APPLICATION, GROUND, SCHEMA, VERSION, point};
-use crate::message::utc;
+use crate::geopackage::{datetime, point};
 use cssa::trust::Reason;
 use cssa_wire::{Caption, CaptionPacket};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The columns of [`Archived`], in its order.
 const FIELDS: &str =
@@ -65,29 +65,13 @@ pub struct Kept {
 }
 
 impl Archive {
-    /// Opens the archive at `path`, or makes a new one; a file that is something else is not touched.
-    pub fn open(path: &Path) -> Result<Self> {
-        let refused = |cause| Error::Archive { archive: path.into(), cause };
-        let mut database = Connection::open(path).map_err(refused)?;
-        match Content::of(&database).map_err(refused)? {
-            Content::Nothing => {
-                make(&mut database).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
-            }
-            Content::Archive => migration::migrate(&mut database).map_err(refused)?,
-            Content::Earlier => return Err(Error::EarlierArchive(path.into())),
-            Content::Other => return Err(Error::NoArchive(path.into())),
-        }
-        configure(&database).map_err(refused)?;
-        Ok(Self { database, path: path.into() })
-    }
-
     /// Keeps the captions of a packet; those that are there already are counted.
     pub fn keep(&mut self, sender: &str, packet: &CaptionPacket) -> Result<Kept> {
         let refused = |cause| Error::Archive { archive: self.path.clone(), cause };
         let keeping = self.database.transaction().map_err(refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
-            let time = utc(caption.time);
+            let time = datetime(caption.time);
             let place = caption.position.map(cssa_wire::Position::degrees);
             let Caption { sequence, confidence, outside, priority, text, .. } = caption;
             let inserted = keeping.execute(
@@ -235,48 +219,6 @@ impl Archive {
     }
 }
 
-/// What a database is.
-enum Content {
-    Nothing,
-    Archive,
-    /// An archive of an earlier version.
-    Earlier,
-    Other,
-}
-
-impl Content {
-    fn of(database: &Connection) -> rusqlite::Result<Self> {
-        database.busy_timeout(std::time::Duration::from_secs(10))?;
-        let count = |tables: &str| -> rusqlite::Result<i64> {
-            database.query_row(&format!("SELECT count(*) FROM sqlite_schema WHERE {tables}"), [], |row| row.get(0))
-        };
-        let application: i32 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        if count("1")? == 0 {
-            return Ok(Self::Nothing);
-        }
-        if application != APPLICATION || count("name IN ('captions', 'undecoded', 'caption_words')")? != 3 {
-            return Ok(Self::Other);
-        }
-        let as_now = count("name = 'captions' AND sql LIKE '%sequence, time, caption)%'")? == 1;
-        Ok(if as_now { Self::Archive } else { Self::Earlier })
-    }
-}
-
-fn make(database: &mut Connection) -> rusqlite::Result<()> {
-    let making = database.transaction()?;
-    making.pragma_update(None, "application_id", APPLICATION)?;
-    making.pragma_update(None, "user_version", VERSION)?;
-    making.execute_batch(SCHEMA)?;
-    making.commit()
-}
-
-fn configure(database: &Connection) -> rusqlite::Result<()> {
-    // Acknowledged is what is on the disk.
-    database.pragma_update(None, "journal_mode", "WAL")?;
-    database.pragma_update(None, "synchronous", "FULL")?;
-    database.execute_batch(GROUND)
-}
-
 fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
     Ok(Archived {
         sender: row.get(0)?,
@@ -295,7 +237,7 @@ fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
 
 /// When this is.
 fn now() -> String {
-    utc(cssa::clock::now())
+    datetime(cssa::clock::now())
 }
 
 #[cfg(test)]
@@ -338,7 +280,7 @@ mod tests {
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
         assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));
         let first = &archive.captions(Some("bridge"))?[0];
-        assert_eq!((first.time.as_str(), first.latitude), ("2025-11-23T20:00:00Z", Some(48.25)));
+        assert_eq!((first.time.as_str(), first.latitude), ("2025-11-23T20:00:00.000Z", Some(48.25)));
         assert_eq!((first.vehicle, first.confidence, &first.outside), (12, Some(0.903), &None));
         assert_eq!(archive.captions(Some("airport"))?[0].outside.as_deref(), Some("foggy"));
         assert!(archive.keep_undecoded("uav", 7, b"packet")? && !archive.keep_undecoded("uav", 7, b"packet")?);
@@ -346,18 +288,6 @@ mod tests {
         assert_eq!(archive.undecoded(7)?, [("uav".to_owned(), b"packet".to_vec())]);
         archive.forget_undecoded(7)?;
         assert!(archive.undecoded(7)?.is_empty());
-        Ok(())
-    }
-
-    #[test]
-    fn other_files_are_not_touched() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let other = folder.path().join("other.db");
-        Connection::open(&other)?.execute_batch("CREATE TABLE mine (x)")?;
-        assert!(Archive::open(&other).is_err_and(|error| error.to_string().contains("is no archive of captions")));
-        let text = folder.path().join("notes.txt");
-        std::fs::write(&text, "notes, long enough to be no empty database ".repeat(40))?;
-        assert!(Archive::open(&text).is_err_and(|error| format!("{error:#}").contains("notes.txt")));
         Ok(())
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct ExportOptions {
     /// geojson or csv.
     #[arg(long, value_enum)]
     format: Format,
-    /// Only captions that have all of these words.
+    /// Only captions that have all of these words; all captions where there are none.
     #[arg(long)]
     words: Option<String>,
     /// The file.
@@ -183,7 +183,7 @@ fn printable(text: &str) -> String {
 
 /// Serves the map until SIGTERM or SIGINT.
 pub(crate) fn map(options: &MapOptions) -> Result<()> {
-    ensure!(options.archive.is_file(), "{}: no such archive", options.archive.display());
+    let archive = Archive::read(&options.archive)?;
     let (asked, stop) = tokio::sync::oneshot::channel::<()>();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::spawn(move || {
@@ -191,9 +191,7 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
         asked.send(()).ok();
     });
     let stopped = async move { stop.await.unwrap_or_default() };
-    ground::map::serve(Archive::open(&options.archive)?, options.listen, stopped, |address| {
-        print(&format!("http://{address}/"))
-    })
+    ground::map::serve(archive, options.listen, stopped, |address| print(&format!("http://{address}/")))
 }
 
 /// Writes a new key that only its owner can read.
@@ -208,9 +206,8 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
 
 /// Writes the archive's captions in another form.
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
-    ensure!(options.archive.is_file(), "{}: no such archive", options.archive.display());
     files::check_writable(&options.out)?;
-    let captions = Archive::open(&options.archive)?.captions(options.words.as_deref())?;
+    let captions = Archive::read(&options.archive)?.captions(options.words.as_deref())?;
     let bytes = match options.format {
         Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
         Format::Csv => csv(&captions)?,

@@ -9,24 +9,36 @@ const view = { longitude: 0, latitude: 0, scale: 3 };
 const MOST_LISTED = 200, NEAR = 10, MOST_CHOSEN = 20;
 
 const squeeze = () => Math.max(0.05, Math.cos((view.latitude * Math.PI) / 180));
+// Degrees from -180 to 180: the same meridian has many names.
+const wrap = (degrees) => ((((degrees + 180) % 360) + 360) % 360) - 180;
 const project = (longitude, latitude) => [
-  canvas.clientWidth / 2 + (longitude - view.longitude) * view.scale * squeeze(),
+  canvas.clientWidth / 2 + wrap(longitude - view.longitude) * view.scale * squeeze(),
   canvas.clientHeight / 2 - (latitude - view.latitude) * view.scale,
 ];
 
 function fit() {
   const places = shown.filter((caption) => caption.latitude !== null);
   if (places.length === 0 || canvas.clientWidth === 0) return;
-  let [south, north, west, east] = [90, -90, 180, -180];
-  for (const { latitude, longitude } of places) {
-    south = Math.min(south, latitude); north = Math.max(north, latitude);
-    west = Math.min(west, longitude); east = Math.max(east, longitude);
-  }
+  let [south, north] = [90, -90];
+  for (const { latitude } of places) { south = Math.min(south, latitude); north = Math.max(north, latitude); }
+  const [west, east] = arc(places.map(({ longitude }) => longitude));
   view.latitude = (south + north) / 2;
-  view.longitude = (west + east) / 2;
+  view.longitude = wrap((west + east) / 2);
   const room = (pixels) => Math.max(50, pixels - 80);
   view.scale = Math.min(room(canvas.clientHeight) / Math.max(north - south, 0.002), room(canvas.clientWidth) / (Math.max(east - west, 0.002) * squeeze()));
   fitted = true;
+}
+
+// The shortest arc that has all longitudes, from west to east: what the largest gap between two of them leaves. It may go on beyond 180.
+function arc(longitudes) {
+  longitudes.sort((one, other) => one - other);
+  const end = longitudes.length - 1;
+  let [west, east, gap] = [longitudes[0], longitudes[end], longitudes[0] + 360 - longitudes[end]];
+  for (let n = 1; n <= end; n += 1) {
+    const between = longitudes[n] - longitudes[n - 1];
+    if (between > gap) [west, east, gap] = [longitudes[n], longitudes[n - 1] + 360, between];
+  }
+  return [west, east];
 }
 
 function step(pixelsPerDegree, pixels) {
@@ -81,10 +93,10 @@ function graticule(width, height, faint, ink) {
   const label = (value, size, positive, negative) => `${Math.abs(value).toFixed(Math.max(0, -Math.floor(Math.log10(size))))}° ${value < 0 ? negative : positive}`;
   const across = step(view.scale * squeeze(), 120), west = view.longitude - width / 2 / (view.scale * squeeze());
   for (let n = Math.ceil(west / across); ; n += 1) {
-    const [x] = project(n * across, 0);
+    const x = width / 2 + (n * across - view.longitude) * view.scale * squeeze();
     if (x > width) break;
     context.beginPath(); context.moveTo(x, 0); context.lineTo(x, height); context.stroke();
-    if (Math.abs(n * across) <= 180) context.fillText(label(n * across, across, "E", "W"), x + 3, height - 4);
+    if (Math.abs(n * across - view.longitude) <= 180) context.fillText(label(wrap(n * across), across, "E", "W"), x + 3, height - 4);
   }
   const along = step(view.scale, 90), south = view.latitude - height / 2 / view.scale;
   for (let n = Math.ceil(south / along); ; n += 1) {
@@ -112,7 +124,7 @@ function element(tag, text) {
 // What is known of how far a caption can be believed.
 const trust = (caption) => [caption.confidence?.toFixed(2), caption.outside].filter((known) => known !== undefined);
 
-const readable = (time) => time.replace("T", " ").replace("Z", " UTC");
+const readable = (time) => time.replace("T", " ").replace(/(\.0+)?Z$/, " UTC");
 
 function choose(found, move) {
   chosen = found;
@@ -182,13 +194,13 @@ function pick(x, y) {
 function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
   const [dx, dy] = [x - canvas.clientWidth / 2, y - canvas.clientHeight / 2], before = view.scale;
   view.scale = Math.min(5e6, Math.max(1, view.scale * factor));
-  view.longitude += dx / squeeze() * (1 / before - 1 / view.scale);
+  view.longitude = wrap(view.longitude + dx / squeeze() * (1 / before - 1 / view.scale));
   view.latitude = Math.min(90, Math.max(-90, view.latitude - dy * (1 / before - 1 / view.scale)));
   draw();
 }
 
 function move(dx, dy) {
-  view.longitude = Math.min(180, Math.max(-180, view.longitude - dx / (view.scale * squeeze())));
+  view.longitude = wrap(view.longitude - dx / (view.scale * squeeze()));
   view.latitude = Math.min(90, Math.max(-90, view.latitude + dy / view.scale));
   draw();
 }

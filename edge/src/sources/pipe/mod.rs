@@ -1,0 +1,161 @@
+//! Frames that a command writes to its standard output, as a GStreamer pipeline of a camera does: JPEG after JPEG (MJPEG,
+//! `jpegenc ! fdsink`), also as the parts of `multipart/x-mixed-replace`, or binary PBM, PGM, PPM and PAM. After damage the reader goes on
+//! with the next frame that begins; bytes between frames are counted, and said in one line a burst.
+
+mod jpeg;
+mod multipart;
+mod pnm;
+mod stream;
+
+use self::stream::{Debris, Event, FrameReader, Raw};
+use super::source::{Frame, Next, Running, Source, kill, wait};
+use crate::error::{Error, Result};
+use crate::position::position;
+use cssa_image::tags;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A command that ended is not started again sooner.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A command that writes frames.
+#[derive(Clone, Debug)]
+pub struct Pipe {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// A frame that comes while the last one is being captioned is dropped.
+    pub live: bool,
+    /// Start the command again when it ends; else end with it.
+    pub restart: bool,
+}
+
+/// A command's frames.
+#[derive(Debug)]
+pub struct PipeSource {
+    pipe: Pipe,
+    child: Running,
+    output: Option<FrameReader<ChildStdout>>,
+    started: Option<Instant>,
+    frames: u64,
+    /// What stands between the frames was said.
+    is_between_said: bool,
+}
+
+impl PipeSource {
+    /// A source whose command is not started yet.
+    #[must_use]
+    pub fn new(pipe: Pipe) -> Self {
+        Self { pipe, child: Running::default(), output: None, started: None, frames: 0, is_between_said: false }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let (program, arguments) = self.pipe.command.split_first().ok_or(Error::NoCommand)?;
+        let mut started = Command::new(program);
+        started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = started.spawn().map_err(|source| Error::Command { program: program.clone(), source })?;
+        let output = child.stdout.take().ok_or(Error::NoOutput)?;
+        self.output = Some(FrameReader::new(output));
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        Ok(())
+    }
+
+    fn frame(&mut self, raw: Raw) -> Frame {
+        self.frames += 1;
+        let name = format!("frame {}", self.frames);
+        let (pixels, tags) = match raw {
+            Raw::Jpeg(bytes) => {
+                let decoded = cssa_image::decode(&bytes).map_err(|error| format!("{name}: {error}"));
+                (decoded, tags::read(&bytes))
+            }
+            Raw::Picture(picture) => (Ok(cssa_image::to_rgb8(picture)), tags::Tags::default()),
+            Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
+        };
+        let (position, time) = (tags.place((0.0, 0.0)).and_then(position), tags.time);
+        Frame { name, key: None, pixels, position, time }
+    }
+
+    /// A burst of bytes that are no frame is said once; what stands between all frames, once for all.
+    fn said(&mut self, debris: &Debris) -> Option<String> {
+        let Debris { noise, between, preview, goes_on } = *debris;
+        let behind = format!("behind frame {}", self.frames);
+        if noise > 0 {
+            return (!goes_on).then(|| format!("{behind}: {} bytes that are no frame", noise + between));
+        }
+        if std::mem::replace(&mut self.is_between_said, true) {
+            return None;
+        }
+        let preview = preview.map(|(width, height)| format!(" with a preview of {width} × {height} pixels"));
+        let preview = preview.unwrap_or_default();
+        Some(format!("{behind}: {between} bytes between frames{preview}; more of that kind is only counted"))
+    }
+}
+
+impl Source for PipeSource {
+    fn next(&mut self, _settled: &dyn Fn(&str) -> bool) -> Result<Next> {
+        if self.output.is_none() {
+            if self.started.is_some_and(|started| started.elapsed() < PAUSE) {
+                return Ok(Next::Nothing);
+            }
+            let again = self.started.replace(Instant::now()).is_some();
+            match self.start() {
+                // What worked once may work again: a camera that is gone comes back.
+                Err(error) if again => return Ok(Next::Failed(error)),
+                started => started?,
+            }
+        }
+        let Some(output) = &mut self.output else { return Ok(Next::Nothing) };
+        match output.next() {
+            Ok(Some(Event::Frame(raw))) => Ok(Next::Frame(self.frame(raw))),
+            Ok(Some(Event::Debris(debris))) => {
+                let (bytes, said) = (debris.bytes(), self.said(&debris));
+                Ok(Next::Debris { bytes, said })
+            }
+            ended => {
+                self.output = None;
+                let status = match ended {
+                    Ok(_) => wait(&self.child),
+                    Err(error) => {
+                        kill(&self.child);
+                        Err(error)
+                    }
+                };
+                let program = &self.pipe.command[0];
+                let failed = match status {
+                    Ok(Some(status)) if !status.success() => {
+                        Some(Error::CommandFailed { program: program.clone(), status })
+                    }
+                    Ok(_) => None,
+                    Err(error) => Some(Error::Stream(error)),
+                };
+                match (failed, self.pipe.restart) {
+                    (Some(error), true) => Ok(Next::Failed(error)),
+                    (Some(error), false) => Err(error),
+                    (None, true) => Ok(Next::Nothing),
+                    (None, false) => Ok(Next::End),
+                }
+            }
+        }
+    }
+
+    fn ends_with_an_error(&self) -> bool {
+        !self.pipe.restart
+    }
+
+    fn is_live(&self) -> bool {
+        self.pipe.live
+    }
+
+    fn command(&self) -> Option<Running> {
+        Some(Arc::clone(&self.child))
+    }
+}
+
+impl Drop for PipeSource {
+    fn drop(&mut self) {
+        kill(&self.child);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The lines before each frame of `multipart/x-mixed-replace`, as network cameras send it (RFC 2046), and of an HTTP answer before the
+//! first.
+
+/// Longest header, in bytes.
+const MAX_HEADER: usize = 4096;
+
+/// What stands before a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Bytes of the header.
+    pub(super) header: usize,
+    /// The line that ends the part.
+    pub(super) boundary: Vec<u8>,
+    /// Bytes of the part behind its header.
+    pub(super) length: Option<u64>,
+}
+
+/// The header at the first byte: lines such as `Content-Length: 9568` behind a line that begins with `--` (or a status line of
+/// HTTP) up to an empty one. `Err(true)` where that needs more bytes, `Err(false)` where it is none.
+pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
+    let mut part = Part { header: 0, boundary: Vec::new(), length: None };
+    let mut is_first = true;
+    loop {
+        let rest = &bytes[part.header..];
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+            let is_text = rest.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+            return Err(is_text && bytes.len() < MAX_HEADER && (!is_first || begins(rest)));
+        };
+        let line = rest[..end].trim_ascii();
+        part.header += end + 1;
+        if part.header > MAX_HEADER {
+            return Err(false);
+        }
+        match line {
+            line if is_first && begins(line) && !line.starts_with(b"Content-") => {
+                if line.starts_with(b"--") {
+                    part.boundary = line.to_vec();
+                }
+                if line.len() > 4 && line.ends_with(b"--") {
+                    // The end of the last part has no header.
+                    return Ok(part);
+                }
+            }
+            b"" if !is_first => return Ok(part),
+            line => {
+                let Some(colon) = line.iter().position(|&byte| byte == b':') else { return Err(false) };
+                let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+                if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
+                    return Err(false);
+                }
+                if name.eq_ignore_ascii_case(b"Content-Length") {
+                    part.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+                }
+            }
+        }
+        is_first = false;
+    }
+}
+
+/// Whether a header may begin here, as far as there are bytes.
+fn begins(bytes: &[u8]) -> bool {
+    let begins = |start: &[u8]| bytes.iter().zip(start).all(|(byte, expected)| byte == expected);
+    begins(b"--") || begins(b"HTTP/") || begins(b"Content-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_gives_the_length_of_its_part() {
+        let header = b"--frame\r\nContent-Type: image/jpeg\r\ncontent-length: 12\r\nX-Time: 1\r\n\r\n";
+        let expected = Part { header: header.len(), boundary: b"--frame".to_vec(), length: Some(12) };
+        assert_eq!(part(&[header.as_slice(), b"\xff\xd8"].concat()), Ok(expected));
+        for length in 0..header.len() {
+            assert_eq!(part(&header[..length]), Err(true), "{length}");
+        }
+        let bare = part(b"--b\nContent-Type: image/jpeg\n\n");
+        assert!(bare.is_ok_and(|part| part.length.is_none() && part.header == 30));
+        assert!(part(b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n").is_ok_and(|part| part.boundary.is_empty()));
+        assert!(part(b"--frame--\r\n").is_ok_and(|part| part.header == 11));
+        assert_eq!(part(b"--\xff\xd8"), Err(false));
+        assert_eq!(part(b"--noise\nof no kind\n"), Err(false));
+        assert_eq!(part(&[b'-'; 5000]), Err(false));
+    }
+}
