@@ -5,26 +5,13 @@ mod decode;
 mod embedded;
 mod folders;
 pub mod georeference;
+mod ifd;
+mod place;
+mod problem;
 pub mod tags;
 
 pub use decode::{decode, read, to_rgb8};
 pub use embedded::embedded;
 pub use folders::{EXTENSIONS, images};
-
-/// A place on the earth (WGS 84), in degrees north and east.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// −90 to 90.
-    pub latitude: f64,
-    /// −180 to 180.
-    pub longitude: f64,
-}
-
-impl Place {
-    /// `None` where the degrees are no place on earth.
-    #[must_use]
-    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
-        let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        on_earth.then_some(Self { latitude, longitude })
-    }
-}
+pub use place::Place;
+pub use problem::Problem;

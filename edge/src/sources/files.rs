@@ -4,7 +4,7 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::error::{Error, Result};
-use crate::position::position;
+use crate::position::{note, position};
 use cssa::files;
 use cssa_image::EXTENSIONS;
 use cssa_image::tags;
@@ -211,6 +211,7 @@ impl Cutter {
                 std::mem::take(&mut cut.pixels)
             };
             let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
+            note(&name, &cut.tags.problems(middle));
             let (position, time) = (cut.tags.place(middle).and_then(position), cut.tags.time);
             return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time });
         }

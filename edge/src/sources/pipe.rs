@@ -3,7 +3,7 @@
 
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
-use crate::position::position;
+use crate::position::{note, position};
 use cssa_image::tags;
 use image::RgbImage;
 use std::io::{self, BufRead, BufReader, Read};
@@ -84,6 +84,7 @@ impl Source for PipeSource {
                     Raw::Pixels(pixels) => (Ok(pixels), tags::Tags::default()),
                     Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
                 };
+                note(&name, &tags.problems((0.0, 0.0)));
                 let (position, time) = (tags.place((0.0, 0.0)).and_then(position), tags.time);
                 Ok(Next::Frame(Frame { name, key: None, pixels, position, time }))
             }

@@ -4,7 +4,7 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, tiles};
 use crate::config::TilerConfig;
 use crate::error::{self, chain};
-use crate::position::position;
+use crate::position::{georeference, note, position};
 use cssa_image::georeference::Georeference;
 use image::{DynamicImage, ImageBuffer};
 use std::collections::VecDeque;
@@ -110,12 +110,13 @@ impl Source for SceneSource {
                         f64::from(tile.x) + f64::from(tile.width) / 2.0,
                         f64::from(tile.y) + f64::from(tile.height) / 2.0,
                     );
-                    let position = scene.georeference.as_ref().and_then(|tags| tags.place(middle)).and_then(position);
+                    let place = scene.georeference.as_ref().map(|georeference| georeference.locate(middle));
+                    let place = place.and_then(|place| place.map_err(|problem| note(&name, &[problem])).ok());
                     return Ok(Next::Frame(Frame {
                         key: Some(name.clone()),
                         name,
                         pixels: Ok(cssa_image::to_rgb8(pixels)),
-                        position,
+                        position: place.and_then(position),
                         time: None,
                     }));
                 }
@@ -150,7 +151,7 @@ impl Scene {
         if most > MAX_BAND {
             return Err(Unreadable::Wide { width });
         }
-        let georeference = Georeference::read(&mut decoder);
+        let georeference = georeference(&path.display(), decoder.inner());
         let tiles = tiles((width, height), tiler.side, tiler.overlap).into_iter().enumerate().collect();
         let name = path.display().to_string();
         Ok(Self { name, decoder, georeference, width, samples, deep, tiles, band: None })
