@@ -143,14 +143,17 @@ def shift_numbers(base, place, factory):
             continue
         accuracy = PROJ.proj_coordoperation_get_accuracy(context, operation)
         name = PROJ.proj_get_name(operation).decode()
+        place_name = c.c_char_p()
+        PROJ.proj_get_area_of_use(context, operation, *[c.byref(c.c_double()) for _ in range(4)], c.byref(place_name))
+        at_sea = b"- offshore" in (place_name.value or b"")
         if (crs, name) not in fitted:
             plain = PROJ.proj_normalize_for_visualization(context, operation)
             has_grid = PROJ.proj_coordoperation_get_grid_used_count(context, operation)
             fitted[crs, name] = None if has_grid or not plain else helmert(plain, crs, offset, unit)
-        found.append((accuracy if accuracy >= 0 else 999, "offshore" in name, index, fitted[crs, name], area(operation)))
+        found.append((at_sea, accuracy if accuracy >= 0 else 999, index, fitted[crs, name], area(operation)))
     PROJ.proj_list_destroy(listed)
     result = []
-    for accuracy, _, _, values, (west, south, east, north) in sorted(found, key=lambda entry: entry[:3]):
+    for _, accuracy, _, values, (west, south, east, north) in sorted(found, key=lambda entry: entry[:3]):
         if values is None:
             continue
         entry = tuple(values) + (accuracy,) + tuple(round(v, 2) for v in (south, west, north, east))

@@ -64,7 +64,7 @@ impl Decoder {
     pub fn hear(&mut self, header: &MavHeader, message: &MavMessage, now: u32, receiver: &Receiver) {
         receiver.hear_bytes();
         receiver.hear_message();
-        if header.system_id != self.system {
+        if header.system_id != u32::from(self.system) {
             if self.own.is_none_or(|heard| heard.elapsed() > ALONE) {
                 let (other, own) = (header.system_id, self.system);
                 receiver.lose(format!("only MAVLink system {other} is heard, expected {own} (position.system)"));

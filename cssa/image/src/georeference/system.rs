@@ -28,12 +28,13 @@ const PROJECTION: u16 = 3074;
 const LENGTH_UNIT: u16 = 3076;
 const LENGTH_SIZE: u16 = 3077;
 
-/// Degrees that a point may lie outside of the area that its shift is meant for.
-const MARGIN: f64 = 0.5;
 /// A point comes back by its projection to so many metres: else the projection does not hold there.
 const COMES_BACK: f64 = 0.01;
 const FOOT: f64 = 0.3048;
 const US_FOOT: f64 = 1200.0 / 3937.0;
+/// Ellipsoids that proj4rs has by their axes.
+const CLARKE_1866: &str = "+a=6378206.4 +rf=294.9786982138982";
+const MODIFIED_AIRY: &str = "+a=6377340.189 +rf=299.3249373654824";
 
 /// A coordinate system.
 #[derive(Clone, Debug)]
@@ -113,7 +114,7 @@ impl System {
     }
 
     fn new(name: String, words: &str, shifts: Vec<Shift>, unit: f64, is_projected: bool) -> Self {
-        let (meridian, words) = take_word(words, "+pm=");
+        let (meridian, words) = take_word(&for_proj4rs(words), "+pm=");
         let meridian = meridian.and_then(|degrees| degrees.parse().ok()).unwrap_or(0.0);
         Self { name, words, meridian, shifts, unit, is_projected }
     }
@@ -144,12 +145,19 @@ impl System {
         if self.words.contains("+nadgrids=@null") {
             return Place::new(latitude, longitude).ok_or_else(outside);
         }
-        let Some(shift) = self.shifts.iter().find(|shift| shift.holds(latitude, longitude)) else {
-            let place = format!("{latitude:.3}, {longitude:.3}");
-            return Err(Problem::System(format!("{}, without a shift to WGS 84 for {place}", self.name)));
+        let datum = self.words.split(' ').find_map(|word| word.strip_prefix("+datum="));
+        let below = without(&self.words, |word| !is_ellipsoid(word) || word.starts_with("+datum="));
+        let below = format!("{below} {}", ellipsoid_of(datum));
+        let shift = match self.shifts.iter().find(|shift| shift.holds(latitude, longitude)) {
+            Some(shift) => shift.parameters,
+            // Datums on these ellipsoids are geocentric: WGS 84 to a metre or two, and PROJ takes them for it.
+            None if ["+ellps=GRS80", "+ellps=WGS84"].iter().any(|ellipsoid| below.contains(ellipsoid)) => [0.0; 7],
+            None => {
+                let place = format!("{latitude:.3}, {longitude:.3}");
+                return Err(Problem::System(format!("{}, without a shift to WGS 84 for {place}", self.name)));
+            }
         };
-        let below = without(&self.words, |word| !is_ellipsoid(word));
-        let [a, b, c, d, e, f, g] = shift.parameters;
+        let [a, b, c, d, e, f, g] = shift;
         let source = format!("+proj=longlat {below} +towgs84={a},{b},{c},{d},{e},{f},{g}");
         let source = Proj::from_proj_string(&source).map_err(failed)?;
         let wgs84 = Proj::from_proj_string("+proj=longlat +datum=WGS84").map_err(failed)?;
@@ -169,11 +177,11 @@ impl Shift {
     fn holds(&self, latitude: f64, longitude: f64) -> bool {
         let [south, west, north, east] = self.area;
         let inside = match west <= east {
-            true => longitude >= west - MARGIN && longitude <= east + MARGIN,
+            true => longitude >= west && longitude <= east,
             // Across the antimeridian.
-            false => longitude >= west - MARGIN || longitude <= east + MARGIN,
+            false => longitude >= west || longitude <= east,
         };
-        inside && latitude >= south - MARGIN && latitude <= north + MARGIN
+        inside && latitude >= south && latitude <= north
     }
 }
 
@@ -297,15 +305,27 @@ fn own_metres(words: &str) -> f64 {
     }
 }
 
+/// PROJ's words as proj4rs computes them as PROJ does: it passes over one name of the scale, and takes (a − b)/b for the flattening
+/// of an ellipsoid that is given by its axes.
+fn for_proj4rs(words: &str) -> String {
+    let value = |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)).and_then(|value| value.parse().ok());
+    let flattened = match (value("+a="), value("+b=")) {
+        (Some::<f64>(a), Some::<f64>(b)) if a > b => format!("{} +rf={}", without(words, |word| word.starts_with("+b=")), a / (a - b)),
+        _ => words.to_owned(),
+    };
+    let by_axes = flattened.replace("+ellps=clrk66", CLARKE_1866).replace("+ellps=mod_airy", MODIFIED_AIRY);
+    by_axes.replace("+k_0=", "+k=")
+}
+
 /// proj4rs would shift by the datum's name: its ellipsoid alone is wanted.
 fn ellipsoid_of(datum: Option<&str>) -> &'static str {
     match datum {
         Some("WGS84") => "+ellps=WGS84",
         Some("NAD83" | "GGRS87") => "+ellps=GRS80",
-        Some("NAD27") => "+ellps=clrk66",
+        Some("NAD27") => CLARKE_1866,
         Some("potsdam" | "hermannskogel") => "+ellps=bessel",
         Some("carthage") => "+ellps=clrk80ign",
-        Some("ire65") => "+ellps=mod_airy",
+        Some("ire65") => MODIFIED_AIRY,
         Some("nzgd49") => "+ellps=intl",
         Some("OSGB36") => "+ellps=airy",
         _ => "",
