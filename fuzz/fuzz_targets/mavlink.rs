@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
         let (&kind, payload) = piece.split_first().unwrap_or((&0, &[]));
         let number = READ[usize::from(kind) % READ.len()];
         if let Ok(message) = MavMessage::parse(MavlinkVersion::V2, number, payload) {
-            let header = MavHeader { system_id: 1 + kind / 128, component_id: 1, sequence: 0 };
+            let header = MavHeader { system_id: 1 + u32::from(kind / 128), component_id: 1, sequence: 0 };
             decoder.hear(&header, &message, NOW, &receiver);
             check(&receiver);
         }

@@ -25,6 +25,7 @@ pub fn read(address: &str, system: u8, receiver: &Receiver) -> Result<()> {
     let gone = |source| Error::Autopilot { address: address.into(), source };
     let mut connection = mavlink::connect::<MavMessage>(address).map_err(gone)?;
     connection.set_allow_recv_any_version(true);
+    receiver.open();
     let mut decoder = Decoder::new(system);
     loop {
         match connection.try_recv() {
@@ -142,7 +143,7 @@ mod tests {
     fn heard(messages: &[(u8, MavMessage)]) -> Option<Fix> {
         let (mut decoder, receiver) = (Decoder::new(1), Receiver::default());
         for (system_id, message) in messages {
-            let header = MavHeader { system_id: *system_id, component_id: 1, sequence: 0 };
+            let header = MavHeader { system_id: u32::from(*system_id), component_id: 1, sequence: 0 };
             decoder.hear(&header, message, NOW, &receiver);
         }
         receiver.fix()

@@ -91,6 +91,14 @@ impl Receiver {
         self.heard().fix.filter(|(_, at)| at.elapsed() < FRESH).map(|(fix, _)| fix)
     }
 
+    /// The device or connection is open.
+    fn open(&self) {
+        let mut heard = self.heard();
+        if std::mem::take(&mut heard.is_gone) {
+            heard.bytes = Some(Instant::now());
+        }
+    }
+
     fn hear_bytes(&self) {
         let mut heard = self.heard();
         heard.bytes = Some(Instant::now());

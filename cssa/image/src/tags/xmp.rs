@@ -184,7 +184,7 @@ fn time(properties: &[Property]) -> Result<u32, Problem> {
     let names = ["gpstimestamp", "datetimeoriginal", "datetimedigitized", "datecreated", "createdate"];
     let mut problem = Problem::Absent("time");
     for property in names.iter().filter_map(|&name| get(properties, &[name])) {
-        match moment(&property.value) {
+        match moment(&property.value, property.name == "gpstimestamp") {
             Some(time) => return Ok(time),
             None if matches!(problem, Problem::Absent(_)) => {
                 let found = format!("{}:{} {:?}", property.prefix, property.name, property.value);
@@ -196,7 +196,8 @@ fn time(properties: &[Property]) -> Result<u32, Problem> {
     Err(problem)
 }
 
-fn moment(text: &str) -> Option<u32> {
+/// A receiver may have lost weeks; a camera's clock counts none.
+fn moment(text: &str, is_receivers: bool) -> Option<u32> {
     if !text.is_ascii() {
         return None;
     }
@@ -205,6 +206,6 @@ fn moment(text: &str) -> Option<u32> {
         None => (text, ""),
     };
     let offset = if zone.is_empty() { 0 } else { clock::offset(zone)? };
-    let time = clock::with_lost_weeks(clock::date_time(time)?, None)?;
-    clock::seconds(time, offset)
+    let time = clock::date_time(time)?;
+    clock::seconds(if is_receivers { clock::with_lost_weeks(time, None)? } else { time }, offset)
 }

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Reads sentences until the device is gone.
 pub fn read(device: &Path, baud: u32, receiver: &Receiver) -> Result<()> {
     let mut input = open(device, baud)?;
+    receiver.open();
     let (mut decoder, mut bytes) = (Decoder::default(), [0; 256]);
     loop {
         let read = match input.read(&mut bytes) {
