@@ -4,6 +4,7 @@ use super::keys::Keys;
 use super::system::System;
 use super::*;
 use anyhow::{Context, Result, ensure};
+use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -83,6 +84,32 @@ fn all_systems_lie_where_proj_has_them() -> Result<()> {
     let lines: Vec<String> = wrong.iter().map(|(code, why)| format!("{code} {why}")).collect();
     fs::write(std::env::var("WRONG")?, lines.join("\n"))?;
     Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn damage_is_never_worse_than_no_place(
+        name in prop::sample::select(vec![
+            "g04_ntf_paris_4807_grads.tif", "g08_rotated_utm.tif", "g14_user_defined_utm_no_epsg.tif", "g15_lv95_2056.tif",
+            "g33_six_tiepoints_with_scale.tif", "g42_geog_units_grad_key.tif",
+        ]),
+        changes in prop::collection::vec((0usize..2048, any::<u8>()), 1..12),
+        end in 0usize..20_000,
+    ) {
+        let mut bytes = fs::read(cases().join(name)).unwrap_or_default();
+        let length = bytes.len();
+        for (at, value) in changes {
+            // GDAL writes the directory at the file's begin or its end.
+            let place = if at % 2 == 0 { at / 2 } else { length - 1 - at / 2 };
+            bytes[place] = value;
+        }
+        bytes.truncate(end.max(1));
+        let found = Georeference::read(&mut std::io::Cursor::new(bytes));
+        if let Ok(place) = found.and_then(|georeference| georeference.locate((64.0, 64.0))) {
+            prop_assert!(place.latitude.abs() <= 90.0 && place.longitude.abs() <= 180.0);
+        }
+    }
 }
 
 #[test]

@@ -26,7 +26,10 @@ pub(super) fn read(sentence: &str) -> Said {
     let field = |n: usize| fields.get(n).copied().unwrap_or_default();
     let (validity, place, clock, date) = match &address[2..] {
         "RMC" => {
-            let validity = status(field(2)).and_then(|()| mode(field(12))).and_then(|()| safety(field(13)));
+            // Some receivers leave out the side of the magnetic variation, which stands before the mode.
+            let is_short = field(10).is_empty() && fields.len() == 12 || !matches!(field(11), "" | "E" | "W");
+            let at = if is_short { 11 } else { 12 };
+            let validity = status(field(2)).and_then(|()| mode(field(at))).and_then(|()| safety(field(at + 1)));
             (validity, &[field(3), field(4), field(5), field(6)], field(1), field(9))
         }
         "GGA" => (quality(field(6)), &[field(2), field(3), field(4), field(5)], field(1), ""),
