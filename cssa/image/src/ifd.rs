@@ -154,12 +154,8 @@ impl<R: Read + Seek> Directories<R> {
             5 => Value::Rationals(
                 pieces.map(|piece| (self.unsigned(&piece[..4]) as i64, self.unsigned(&piece[4..]) as i64)).collect(),
             ),
-            10 => Value::Rationals(
-                pieces.map(|piece| (self.signed(&piece[..4]), self.signed(&piece[4..]))).collect(),
-            ),
-            11 => Value::Floats(
-                pieces.map(|piece| f64::from(f32::from_bits(self.unsigned(piece) as u32))).collect(),
-            ),
+            10 => Value::Rationals(pieces.map(|piece| (self.signed(&piece[..4]), self.signed(&piece[4..]))).collect()),
+            11 => Value::Floats(pieces.map(|piece| f64::from(f32::from_bits(self.unsigned(piece) as u32))).collect()),
             12 => Value::Floats(pieces.map(|piece| f64::from_bits(self.unsigned(piece))).collect()),
             _ => Value::Bytes(bytes),
         })

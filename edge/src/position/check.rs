@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a MAVLink address may look like.
-const ADDRESSES: &str = "udpin:ADDRESS:PORT, udpout:HOST:PORT, tcpin:ADDRESS:PORT, tcpout:HOST:PORT or serial:DEVICE:BAUD";
+const ADDRESSES: &str =
+    "udpin:ADDRESS:PORT, udpout:HOST:PORT, tcpin:ADDRESS:PORT, tcpout:HOST:PORT or serial:DEVICE:BAUD";
 
 impl PositionConfig {
     /// What it is called in messages.
@@ -27,7 +28,10 @@ impl PositionConfig {
             Self::Tags => {}
             Self::Nmea { baud, .. } => ensure!(*baud > 0, Error::setting("position.baud", baud, "1 or more")),
             Self::Mavlink { address, system } => {
-                ensure!(is_address(address), Error::setting("position.address", format_args!("{address:?}"), ADDRESSES));
+                ensure!(
+                    is_address(address),
+                    Error::setting("position.address", format_args!("{address:?}"), ADDRESSES)
+                );
                 let expected = "1 to 254: 255 is a ground station";
                 ensure!((1..=254).contains(system), Error::setting("position.system", system, expected));
             }
@@ -48,7 +52,10 @@ impl PositionConfig {
         let Some(Line::Device(device)) = self.line() else { return Ok(()) };
         let metadata = fs::metadata(&device).map_err(Error::path(&device))?;
         let found = format_args!("the folder {}", device.display());
-        ensure!(!metadata.is_dir(), Error::setting("position.device", found, "a serial device, a named pipe or a file"));
+        ensure!(
+            !metadata.is_dir(),
+            Error::setting("position.device", found, "a serial device, a named pipe or a file")
+        );
         Ok(())
     }
 
@@ -124,7 +131,9 @@ mod tests {
         for good in ["udpin:0.0.0.0:14550", "udpin:[::]:14550", "tcpout:autopilot:5760", "serial:/dev/ttyTHS1:57600"] {
             mavlink(good).validate(&link)?;
         }
-        for bad in ["udpin:0.0.0.0", "udp:0.0.0.0:14550", "udpin:0.0.0.0:145500", "serial:/dev/ttyTHS1", "udpin:0.0.0.:1", ""] {
+        for bad in
+            ["udpin:0.0.0.0", "udp:0.0.0.0:14550", "udpin:0.0.0.0:145500", "serial:/dev/ttyTHS1", "udpin:0.0.0.:1", ""]
+        {
             let error = mavlink(bad).validate(&link).err().with_context(|| format!("{bad:?} is taken"))?;
             assert!(chain(&error).starts_with(&format!("position.address is {bad:?}, expected udpin:")), "{error}");
         }

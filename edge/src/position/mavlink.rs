@@ -96,7 +96,8 @@ impl Decoder {
     }
 
     fn place(&self, latitude: i32, longitude: i32, receiver: &Receiver) {
-        let fresh = || self.receivers.iter().flatten().filter(|(_, heard)| heard.elapsed() < FRESH).map(|(fix, _)| *fix);
+        let fresh =
+            || self.receivers.iter().flatten().filter(|(_, heard)| heard.elapsed() < FRESH).map(|(fix, _)| *fix);
         if let Some(worst) = fresh().next().filter(|_| !fresh().any(has_fix)) {
             return receiver.lose(format!("GPS_RAW_INT: {worst:?}"));
         }

@@ -78,9 +78,8 @@ mod tests {
     #[test]
     fn silence_noise_and_a_lost_fix_are_told_apart() {
         let mut heard = Heard::default();
-        let kind = |heard: &Heard, after: u64| {
-            heard.problem(heard.began + Duration::from_secs(after)).map(|(kind, _)| kind)
-        };
+        let kind =
+            |heard: &Heard, after: u64| heard.problem(heard.began + Duration::from_secs(after)).map(|(kind, _)| kind);
         assert_eq!((kind(&heard, 1), kind(&heard, 11)), (None, Some("position_silent")));
         heard.bytes = Some(heard.began + Duration::from_secs(10));
         assert_eq!(kind(&heard, 11), Some("position_unreadable"));

@@ -26,10 +26,11 @@ impl Affine {
         directory: &Directory,
         keys: &Keys,
     ) -> Result<Self, Problem> {
-        let mut numbers = |(tag, name): (u16, &'static str)| match directory.entries.iter().find(|entry| entry.tag == tag) {
-            Some(entry) => directories.value(name, entry).map(|value| value.numbers()),
-            None => Ok(Vec::new()),
-        };
+        let mut numbers =
+            |(tag, name): (u16, &'static str)| match directory.entries.iter().find(|entry| entry.tag == tag) {
+                Some(entry) => directories.value(name, entry).map(|value| value.numbers()),
+                None => Ok(Vec::new()),
+            };
         let (scale, ties) = (numbers(PIXEL_SCALE)?, numbers(TIE_POINTS)?);
         let mut affine = match (scale.as_slice(), ties.as_slice()) {
             (&[sx, sy, ..], &[column, row, _, x, y, _, ..]) if sx != 0.0 && sy != 0.0 => {
@@ -65,7 +66,9 @@ fn unusable(matrix: &[f64], scale: &[f64], ties: &[f64]) -> Problem {
     }
     match (scale.len(), ties.len() / 6) {
         (0, 0) => Problem::Absent("georeference"),
-        (0, points) => Problem::value(PIXEL_SCALE.1, format!("not there, with {points} tie points"), "a size of pixels"),
+        (0, points) => {
+            Problem::value(PIXEL_SCALE.1, format!("not there, with {points} tie points"), "a size of pixels")
+        }
         (_, 0) => Problem::value(TIE_POINTS.1, "not there", "a tie point"),
         _ => Problem::value(PIXEL_SCALE.1, format!("{scale:?}"), "two numbers that are not 0"),
     }

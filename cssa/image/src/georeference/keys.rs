@@ -41,7 +41,8 @@ impl Keys {
         let mut keys = Self::default();
         for entry in listed.get(4..).unwrap_or_default().chunks_exact(4) {
             let &[key, location, count, at] = entry else { continue };
-            let (Ok(key), Ok(count), Ok(begin)) = (u16::try_from(key), usize::try_from(count), usize::try_from(at)) else {
+            let (Ok(key), Ok(count), Ok(begin)) = (u16::try_from(key), usize::try_from(count), usize::try_from(at))
+            else {
                 continue;
             };
             let end = begin.saturating_add(count);
@@ -51,7 +52,8 @@ impl Keys {
                 }
                 34736 => {
                     let found = doubles.get(begin..end).filter(|found| !found.is_empty());
-                    let found = found.ok_or_else(|| Problem::value("GeoDoubleParams", "too short", "a key's numbers"))?;
+                    let found =
+                        found.ok_or_else(|| Problem::value("GeoDoubleParams", "too short", "a key's numbers"))?;
                     keys.doubles.insert(key, found.to_vec());
                 }
                 34737 => {

@@ -65,7 +65,9 @@ impl System {
             None if has(PROJECTED_CODE) => Self::projected(keys),
             None if has(GEOGRAPHIC_CODE) => Self::geographic(keys),
             None => Err(Problem::System(format!("{citation:?}, without a model type (GeoKey 1024)"))),
-            Some(other) => Err(Problem::System(format!("{citation:?} of model type {other}, expected 1 or 2 (GeoKey 1024)"))),
+            Some(other) => {
+                Err(Problem::System(format!("{citation:?} of model type {other}, expected 1 or 2 (GeoKey 1024)")))
+            }
         }?;
         match system.proj() {
             Ok(_) => Ok(system),
@@ -125,7 +127,8 @@ impl System {
         let failed = |error: proj4rs::errors::Error| Problem::Outside(format!("{x}, {y} in {}: {error}", self.name));
         let own = self.proj().map_err(failed)?;
         let plain = Proj::from_proj_string("+proj=longlat +ellps=WGS84").map_err(failed)?;
-        let to_model = |value: f64| if self.is_projected { value * self.unit } else { (value * self.unit).to_radians() };
+        let to_model =
+            |value: f64| if self.is_projected { value * self.unit } else { (value * self.unit).to_radians() };
         let (x, y) = (to_model(x), to_model(y));
         let are_degrees = y.abs() <= 90_f64.to_radians() && x.abs() <= 360_f64.to_radians();
         if !self.is_projected && !are_degrees {
@@ -236,8 +239,18 @@ fn ellipsoid(keys: &Keys, name: &str) -> Result<(String, bool), Problem> {
 fn meridian(keys: &Keys, name: &str) -> Result<String, Problem> {
     // Greenwich, Lisbon, Paris, Bogota, Madrid, Rome, Bern, Jakarta, Ferro, Brussels, Stockholm, Athens, Oslo.
     const KNOWN: [f64; 13] = [
-        0.0, -9.131_906_111_111, 2.337_229_166_667, -74.080_916_666_667, -3.687_938_888_889, 12.452_333_333_333,
-        7.439_583_333_333, 106.807_719_444_444, -17.666_666_666_667, 4.367_975, 18.058_277_777_778, 23.716_337_5,
+        0.0,
+        -9.131_906_111_111,
+        2.337_229_166_667,
+        -74.080_916_666_667,
+        -3.687_938_888_889,
+        12.452_333_333_333,
+        7.439_583_333_333,
+        106.807_719_444_444,
+        -17.666_666_666_667,
+        4.367_975,
+        18.058_277_777_778,
+        23.716_337_5,
         10.722_916_666_667,
     ];
     match keys.short(MERIDIAN) {
@@ -308,9 +321,12 @@ fn own_metres(words: &str) -> f64 {
 /// PROJ's words as proj4rs computes them as PROJ does: it passes over one name of the scale, and takes (a − b)/b for the flattening
 /// of an ellipsoid that is given by its axes.
 fn for_proj4rs(words: &str) -> String {
-    let value = |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)).and_then(|value| value.parse().ok());
+    let value =
+        |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)).and_then(|value| value.parse().ok());
     let flattened = match (value("+a="), value("+b=")) {
-        (Some::<f64>(a), Some::<f64>(b)) if a > b => format!("{} +rf={}", without(words, |word| word.starts_with("+b=")), a / (a - b)),
+        (Some::<f64>(a), Some::<f64>(b)) if a > b => {
+            format!("{} +rf={}", without(words, |word| word.starts_with("+b=")), a / (a - b))
+        }
         _ => words.to_owned(),
     };
     let by_axes = flattened.replace("+ellps=clrk66", CLARKE_1866).replace("+ellps=mod_airy", MODIFIED_AIRY);

@@ -118,7 +118,10 @@ fn what_cannot_be_transformed_is_named() -> Result<()> {
         let system = System::read(&Keys::of(keys));
         Ok(system.err().context("a system")?.to_string())
     };
-    assert_eq!(problem(&[(1024, 1), (3072, 29_702)])?, "coordinate system: EPSG:29702, not known here: Projection not found");
+    assert_eq!(
+        problem(&[(1024, 1), (3072, 29_702)])?,
+        "coordinate system: EPSG:29702, not known here: Projection not found"
+    );
     assert!(problem(&[(1024, 2), (2048, 9999)])?.contains("EPSG:9999"));
     assert!(problem(&[(1024, 3), (2048, 4978)])?.contains("model type 3"));
     assert!(problem(&[(1024, 1), (3072, 32_633), (3076, 9999)])?.contains("unit of length EPSG:9999"));

@@ -26,7 +26,8 @@ pub(super) fn date_time(text: &str) -> Option<NaiveDateTime> {
     let (day, rest) = text.split_at(10);
     let (clock, fraction) = rest[1..].split_at(8);
     let separated = [&rest[..1], &clock[2..3], &clock[5..6]];
-    let is_fraction = fraction.is_empty() || fraction.strip_prefix('.').is_some_and(|digits_| digits(digits_).is_some());
+    let is_fraction =
+        fraction.is_empty() || fraction.strip_prefix('.').is_some_and(|digits_| digits(digits_).is_some());
     if !matches!(separated, [" " | "T", ":", ":"]) || !is_fraction {
         return None;
     }
@@ -79,7 +80,9 @@ mod tests {
         for text in ["2024:05:06 10:11:12", "2024-05-06 10:11:12", "2024-05-06T10:11:12", "2024-05-06T10:11:12.250"] {
             assert_eq!(date_time(text), right, "{text}");
         }
-        for text in ["0000:00:00 00:00:00", "    :  :     :  :  ", "2024:05:06", "2024:05:06 24:00:00", "2024:13:06 10:11:12"] {
+        for text in
+            ["0000:00:00 00:00:00", "    :  :     :  :  ", "2024:05:06", "2024:05:06 24:00:00", "2024:13:06 10:11:12"]
+        {
             assert_eq!(date_time(text), None, "{text}");
         }
         assert_eq!((offset("+02:00"), offset("-03:30"), offset("02:00")), (Some(7200), Some(-12_600), None));

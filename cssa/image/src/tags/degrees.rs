@@ -50,7 +50,8 @@ pub(super) const EAST_WEST: [&str; 2] = ["east", "west"];
 /// Whether positions on a datum of this name are those of WGS 84 to a metre or two.
 pub(super) fn is_wgs84(datum: &str) -> bool {
     let plain: String = datum.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
-    let known = ["", "WGS84", "WGS1984", "ETRS89", "NAD83", "GRS80", "JGD2000", "JGD2011", "GDA94", "GDA2020", "CGCS2000"];
+    let known =
+        ["", "WGS84", "WGS1984", "ETRS89", "NAD83", "GRS80", "JGD2000", "JGD2011", "GDA94", "GDA2020", "CGCS2000"];
     known.contains(&plain.as_str()) || plain.starts_with("ITRF") || plain.starts_with("WGS84G")
 }
 
@@ -60,7 +61,8 @@ mod tests {
 
     #[test]
     fn parts_that_were_lost_are_no_degrees() {
-        let near = |parts: &[Rational], right: f64| degrees(parts, 90.0).is_ok_and(|found| (found - right).abs() < 1e-9);
+        let near =
+            |parts: &[Rational], right: f64| degrees(parts, 90.0).is_ok_and(|found| (found - right).abs() < 1e-9);
         assert!(near(&[(48, 1), (12, 1), (3060, 100)], 48.2085));
         assert!(near(&[(48, 1), (1251, 100), (0, 1)], 48.2085) && near(&[(48, 1), (1251, 100)], 48.2085));
         assert!(near(&[(482_085, 10_000)], 48.2085) && near(&[(48, 1), (60, 1), (0, 1)], 49.0));

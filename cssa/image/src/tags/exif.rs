@@ -260,7 +260,11 @@ impl<'a> Block<'a> {
         let number = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
         let time = date.and_hms_opt(number(h / a), number(m / b), number(s / c)).ok_or_else(odd)?;
         let right = clock::with_lost_weeks(time, camera).ok_or_else(|| {
-            Problem::value(DATE.1, text.clone(), "2010 or later, or the camera's own date: receivers lose count of weeks")
+            Problem::value(
+                DATE.1,
+                text.clone(),
+                "2010 or later, or the camera's own date: receivers lose count of weeks",
+            )
         })?;
         clock::seconds(right, 0).ok_or_else(odd)
     }

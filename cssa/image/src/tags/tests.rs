@@ -120,7 +120,9 @@ fn xmp_is_read_as_attributes_and_as_elements() {
 
 #[test]
 fn nothing_is_read_from_nothing() {
-    for bytes in [&b""[..], b"II*\0garbage", b"\xff\xd8\xff\xe1\0\x08Exif\0\0", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf"] {
+    for bytes in
+        [&b""[..], b"II*\0garbage", b"\xff\xd8\xff\xe1\0\x08Exif\0\0", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf"]
+    {
         let tags = read(bytes);
         assert!(tags.place((0.0, 0.0)).is_none() && tags.time.is_none());
     }
@@ -142,8 +144,12 @@ fn damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
         (0usize..400).prop_map(Damage::Truncated),
         Just(Damage::ByteOrder),
-        (0usize..20, 0usize..2, 0usize..4, any::<u8>())
-            .prop_map(|(entry, at, byte, value)| Damage::Field { entry, at, byte, value }),
+        (0usize..20, 0usize..2, 0usize..4, any::<u8>()).prop_map(|(entry, at, byte, value)| Damage::Field {
+            entry,
+            at,
+            byte,
+            value
+        }),
         (0usize..20, -200i64..200).prop_map(|(entry, by)| Damage::Offset { entry, by }),
         (0usize..20, prop_oneof![0u32..40, any::<u32>()]).prop_map(|(entry, count)| Damage::Count { entry, count }),
         (0usize..20, prop_oneof![0u16..20, any::<u16>()]).prop_map(|(entry, kind)| Damage::Kind { entry, kind }),

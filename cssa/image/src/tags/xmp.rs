@@ -85,9 +85,9 @@ fn is_top(path: &[String]) -> bool {
 }
 
 fn is_property(path: &[String]) -> bool {
-    path.split_last().and_then(|(_, above)| above.split_last()).is_some_and(|(description, above)| {
-        local(description) == "Description" && is_top(above)
-    })
+    path.split_last()
+        .and_then(|(_, above)| above.split_last())
+        .is_some_and(|(description, above)| local(description) == "Description" && is_top(above))
 }
 
 fn local(name: &str) -> &str {

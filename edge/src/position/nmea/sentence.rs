@@ -33,8 +33,12 @@ pub(super) fn read(sentence: &str) -> Said {
             (validity, &[field(3), field(4), field(5), field(6)], field(1), field(9))
         }
         "GGA" => (quality(field(6)), &[field(2), field(3), field(4), field(5)], field(1), ""),
-        "GNS" => (modes(field(6)).and_then(|()| safety(field(13))), &[field(2), field(3), field(4), field(5)], field(1), ""),
-        "GLL" => (status(field(6)).and_then(|()| mode(field(7))), &[field(1), field(2), field(3), field(4)], field(5), ""),
+        "GNS" => {
+            (modes(field(6)).and_then(|()| safety(field(13))), &[field(2), field(3), field(4), field(5)], field(1), "")
+        }
+        "GLL" => {
+            (status(field(6)).and_then(|()| mode(field(7))), &[field(1), field(2), field(3), field(4)], field(5), "")
+        }
         "ZDA" => return zda(field(1), [field(2), field(3), field(4)]),
         _ => return Said::Other,
     };
@@ -125,7 +129,8 @@ fn day(text: &str) -> Option<NaiveDate> {
 }
 
 fn zda(clock: &str, [day_, month, year]: [&str; 3]) -> Said {
-    let date = if (day_.len(), month.len(), year.len()) == (2, 2, 4) { day(&format!("{day_}{month}{year}")) } else { None };
+    let date =
+        if (day_.len(), month.len(), year.len()) == (2, 2, 4) { day(&format!("{day_}{month}{year}")) } else { None };
     match (second_of_day(clock), date) {
         (Some(clock), Some(date)) => Said::Date { clock, date },
         _ => Said::Other,
