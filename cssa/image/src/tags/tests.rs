@@ -8,13 +8,18 @@ use std::path::Path;
 /// 2024-05-06T10:11:12Z.
 const TIME: u32 = 1_714_990_272;
 
+/// Latitude and longitude.
+type Degrees = Option<(f64, f64)>;
+/// A file, its place and time, and a word of each of its problems.
+type Case = (&'static str, Degrees, Option<u32>, &'static [&'static str]);
+
 fn case(name: &str) -> Result<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases/exif").join(name);
     std::fs::read(&path).with_context(|| path.display().to_string())
 }
 
 /// The place, the time, and what is said of the rest.
-fn said(name: &str) -> Result<(Option<(f64, f64)>, Option<u32>, Vec<String>)> {
+fn said(name: &str) -> Result<(Degrees, Option<u32>, Vec<String>)> {
     let tags = read(&case(name)?);
     let rounded = |value: f64| (value * 1e6).round() / 1e6;
     let place = tags.place((0.0, 0.0)).map(|place| (rounded(place.latitude), rounded(place.longitude)));
@@ -25,8 +30,7 @@ fn said(name: &str) -> Result<(Option<(f64, f64)>, Option<u32>, Vec<String>)> {
 fn every_case_says_what_is_right() -> Result<()> {
     let here = Some((48.2085, 16.37));
     let noon = Some(TIME - 10 * 3600 - 11 * 60 - 12 + 12 * 3600);
-    // The name, the place, the time, a word of each problem.
-    let cases: &[(&str, Option<(f64, f64)>, Option<u32>, &[&str])] = &[
+    let cases: &[Case] = &[
         ("e01_normal.jpg", here, Some(TIME), &[]),
         ("e02_zero_zero.jpg", None, Some(TIME), &["no fix: 0, 0"]),
         ("e03_seconds_0_over_0.jpg", None, Some(TIME), &["GPSLatitude is 48/1 12/1 0/0"]),

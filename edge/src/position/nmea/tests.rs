@@ -6,6 +6,9 @@ const TIME: u32 = 1_714_990_272;
 /// The system's time while the cases are read, in 2026.
 const NOW: u32 = 1_795_000_000;
 
+/// A file, its latitude and longitude, its time.
+type Case = (&'static str, Option<(f64, f64)>, Option<u32>);
+
 fn hear(bytes: &[u8]) -> Receiver {
     let (receiver, mut decoder) = (Receiver::default(), Decoder::default());
     bytes.iter().for_each(|&byte| decoder.push(byte, NOW, &receiver));
@@ -16,7 +19,7 @@ fn hear(bytes: &[u8]) -> Receiver {
 fn every_case_says_what_is_right() -> Result<()> {
     let here = Some((48.2085, 16.37));
     let today = Some(NOW - NOW % 86_400 + 36_672);
-    let cases: &[(&str, Option<(f64, f64)>, Option<u32>)] = &[
+    let cases: &[Case] = &[
         ("n01_gn", here, Some(TIME)),
         ("n02_talker_BD", here, Some(TIME)),
         ("n02_talker_GA", here, Some(TIME)),
