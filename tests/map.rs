@@ -120,7 +120,8 @@ fn the_map_fits_points_across_the_180th_meridian() -> Result<()> {
     let mut archive = Archive::open(&path)?;
     for (sequence, longitude) in [(0, 179.98), (1, -179.98), (2, 180.0)] {
         let position = Position::new(-16.5, longitude);
-        let caption = Caption { sequence, time: 1_763_928_000, position, text: "a lagoon".into(), ..Caption::default() };
+        let caption =
+            Caption { sequence, time: 1_763_928_000, position, text: "a lagoon".into(), ..Caption::default() };
         archive.keep("uav", &CaptionPacket { vehicle: 12, bundle: 7, decimals: 5, captions: vec![caption] })?;
     }
     let mut map = program("ground")?;

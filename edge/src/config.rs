@@ -165,15 +165,22 @@ pub enum PositionConfig {
         #[serde(default = "nmea_baud")]
         baud: u32,
     },
-    /// MAVLink's GLOBAL_POSITION_INT and SYSTEM_TIME.
+    /// MAVLink's GLOBAL_POSITION_INT and SYSTEM_TIME, version 1 or 2.
     Mavlink {
-        /// As the mavlink crate has it: `udpin:0.0.0.0:14550`, `serial:/dev/ttyTHS1:57600`.
+        /// As the mavlink crate has it: `udpin:0.0.0.0:14550`, `serial:/dev/ttyTHS1:57600`. Not the link's own.
         address: String,
+        /// The vehicle's own number (SYSID_THISMAV, MAV_SYS_ID), 1 to 254: others are not believed.
+        #[serde(default = "own_system")]
+        system: u8,
     },
 }
 
 fn nmea_baud() -> u32 {
     9600
+}
+
+fn own_system() -> u8 {
+    1
 }
 
 /// What is worth sending.
@@ -371,6 +378,7 @@ impl Config {
         ensure!((1..=16).contains(&batch), Error::setting("model.batch", batch, "1 to 16"));
         ensure!(self.queue >= 1, Error::setting("queue", self.queue, "1 or more"));
         self.link.validate()?;
+        self.position.validate(&self.link)?;
         if let Some(contact) = &self.link.contact {
             ensure!(
                 self.link.key.is_some() || contact.passes.is_some(),

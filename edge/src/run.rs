@@ -94,7 +94,7 @@ pub fn run(
         language,
         policy: Policy::new(&config.policy, Instant::now()),
         outside: OutsideRuns::default(),
-        receiver: Receiver::start(&config.position),
+        receiver: Receiver::start(&config.position, &faults),
         peripherals,
         faults,
         link_ended,

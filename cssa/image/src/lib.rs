@@ -6,10 +6,13 @@ mod embedded;
 mod error;
 mod folders;
 pub mod georeference;
+mod ifd;
 mod jpeg_file;
 mod jpeg_restarts;
 mod orientation;
+mod place;
 mod png_file;
+mod problem;
 mod raster;
 mod reduce;
 mod scaling;
@@ -19,6 +22,8 @@ pub use decode::{Kept, Picture, decode, picture, read, read_picture, to_rgb8};
 pub use embedded::embedded;
 pub use error::DecodeError;
 pub use folders::{EXTENSIONS, images};
+pub use place::Place;
+pub use problem::Problem;
 pub use raster::{Raster, is_tiff_file};
 pub use scaling::Scaling;
 
@@ -38,23 +43,5 @@ pub struct Window {
 impl Window {
     pub(crate) fn of((width, height): (u32, u32)) -> Self {
         Self { x: 0, y: 0, width, height }
-    }
-}
-
-/// A place on the earth (WGS 84), in degrees north and east.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// −90 to 90.
-    pub latitude: f64,
-    /// −180 to 180.
-    pub longitude: f64,
-}
-
-impl Place {
-    /// `None` where the degrees are no place on earth.
-    #[must_use]
-    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
-        let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        on_earth.then_some(Self { latitude, longitude })
     }
 }

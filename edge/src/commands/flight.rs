@@ -54,6 +54,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<()> {
     let config = Config::read(&options.config)?;
     if options.check {
         config.link.key()?;
+        config.position.check()?;
         return Ok(());
     }
     let control = Control::default();

@@ -5,7 +5,7 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{Error, Result, chain};
-use crate::position::position;
+use crate::position::{note, position};
 use cssa::files;
 use cssa_image::tags;
 use cssa_image::{EXTENSIONS, Kept, Picture};
@@ -245,7 +245,9 @@ impl Cutter {
             }
             let Tile { x, y, width, height } = tile;
             let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
-            let (position, time) = (cut.tags.place(cut.picture.in_file(middle)).and_then(position), cut.tags.time);
+            let in_file = cut.picture.in_file(middle);
+            note(&name, &cut.tags.problems(in_file));
+            let (position, time) = (cut.tags.place(in_file).and_then(position), cut.tags.time);
             let pixels = if several {
                 image::imageops::crop_imm(&cut.picture.pixels, x, y, width, height).to_image()
             } else {

@@ -5,15 +5,14 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{self, chain};
-use crate::position::position;
+use crate::position::{georeference, note, position};
 use cssa_image::georeference::Georeference;
-use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
+use cssa_image::{DecodeError, Kept, Picture, Place, Problem, Raster, Window, is_tiff_file, read_picture};
 use image::RgbImage;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use tiff::decoder::Decoder;
 
 /// Side of a tile where none is configured.
 const SIDE: u32 = 512;
@@ -88,8 +87,10 @@ impl Source for SceneSource {
             }
             match scene.cut(tile) {
                 Ok(pixels) => {
-                    let position = scene.place(tile).and_then(position);
+                    let place = scene.locate(tile);
+                    let place = place.and_then(|place| place.map_err(|problem| note(&name, &[problem])).ok());
                     let key = Some(name.clone());
+                    let position = place.and_then(position);
                     return Ok(Next::Frame(Frame { key, name, pixels: Ok(pixels), position, time: None }));
                 }
                 Err(error) => {
@@ -128,8 +129,7 @@ impl Scene {
             tracing::info!("{name}: {note}");
         }
         let file = File::open(path).map_err(DecodeError::File)?;
-        let georeference =
-            Decoder::new(BufReader::new(file)).ok().and_then(|mut decoder| Georeference::read(&mut decoder));
+        let georeference = georeference(&name, &mut BufReader::new(file));
         Ok(Self { name, pixels: Pixels::File(Box::new(raster)), georeference, tiles, band: None })
     }
 
@@ -154,14 +154,14 @@ impl Scene {
     }
 
     /// Where a tile's middle is.
-    fn place(&self, tile: Tile) -> Option<cssa_image::Place> {
+    fn locate(&self, tile: Tile) -> Option<Result<Place, Problem>> {
         let middle =
             (f64::from(tile.x) + f64::from(tile.width) / 2.0, f64::from(tile.y) + f64::from(tile.height) / 2.0);
         let in_file = match &self.pixels {
             Pixels::File(raster) => raster.in_file(middle),
             Pixels::Held(picture) => picture.in_file(middle),
         };
-        self.georeference.as_ref()?.place(in_file)
+        Some(self.georeference.as_ref()?.locate(in_file))
     }
 }
 

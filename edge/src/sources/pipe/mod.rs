@@ -10,7 +10,7 @@ mod stream;
 use self::stream::{Debris, Event, FrameReader, Raw};
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
-use crate::position::position;
+use crate::position::{note, position};
 use cssa_image::tags;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
@@ -71,6 +71,7 @@ impl PipeSource {
             Raw::Picture(picture) => (Ok(cssa_image::to_rgb8(picture)), tags::Tags::default()),
             Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
         };
+        note(&name, &tags.problems((0.0, 0.0)));
         let (position, time) = (tags.place((0.0, 0.0)).and_then(position), tags.time);
         Frame { name, key: None, pixels, position, time }
     }

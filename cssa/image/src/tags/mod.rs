@@ -1,0 +1,112 @@
+//! Position and time from an image's own tags: Exif of JPEG, PNG and TIFF, XMP where Exif has none, and GeoTIFF. What is damaged
+//! loses itself and says why; what is there is read strictly, since a false place is worse than none.
+
+mod clock;
+mod container;
+mod degrees;
+mod exif;
+#[cfg(test)]
+mod tests;
+mod xmp;
+
+use crate::Place;
+use crate::georeference::Georeference;
+use crate::problem::Problem;
+use std::io::Cursor;
+
+/// What the tags say.
+#[derive(Clone, Debug)]
+pub struct Tags {
+    /// Where the camera was.
+    camera: Result<Place, Problem>,
+    /// How the pixels lie on the earth.
+    georeference: Result<Georeference, Problem>,
+    /// When the image was taken, in seconds since 1970; the camera's clock counts as UTC where it does not say more.
+    pub time: Option<u32>,
+    /// What could not be used.
+    problems: Vec<Problem>,
+}
+
+/// What one kind of tags says: each thing, or why not.
+#[derive(Debug)]
+struct Said {
+    place: Result<Place, Problem>,
+    time: Result<u32, Problem>,
+    /// Problems of the container.
+    other: Vec<Problem>,
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        let (camera, georeference) = (Err(Problem::Absent("position")), Err(Problem::Absent("georeference")));
+        Self { camera, georeference, time: None, problems: Vec::new() }
+    }
+}
+
+impl Tags {
+    /// The place of a point of the image, in pixels: by its georeference, else the camera's.
+    #[must_use]
+    pub fn place(&self, point: (f64, f64)) -> Option<Place> {
+        let ground = self.georeference.as_ref().ok().and_then(|georeference| georeference.locate(point).ok());
+        ground.or(self.camera.as_ref().ok().copied())
+    }
+
+    /// Why tags that are there were not used: of the place of a point, of the time.
+    #[must_use]
+    pub fn problems(&self, point: (f64, f64)) -> Vec<Problem> {
+        let ground = self.georeference.as_ref().ok().and_then(|georeference| georeference.locate(point).err());
+        self.problems.iter().cloned().chain(ground).collect()
+    }
+}
+
+/// Reads the tags of an image file.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Tags {
+    let found = container::open(bytes);
+    let mut problems = found.problems;
+    let mut keep = |problem: Problem| {
+        if !matches!(problem, Problem::Absent(_)) && !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    };
+    let georeference = match found.is_tiff {
+        true => Georeference::read(&mut Cursor::new(bytes)),
+        false => Err(Problem::Absent("georeference")),
+    };
+    if let Err(problem) = &georeference {
+        keep(problem.clone());
+    }
+    let exif = found.exif.map(exif::read);
+    let xmp = found.xmp.map(|packet| xmp::read(&packet));
+    let said = [exif, xmp].into_iter().flatten();
+    let (mut camera, mut time) = (Err(Problem::Absent("position")), Err(Problem::Absent("time")));
+    for Said { place, time: when, other } in said {
+        other.into_iter().for_each(&mut keep);
+        // A receiver that has no fix has none in other words either.
+        if camera.is_err() && !matches!(camera, Err(Problem::NoFix(_))) {
+            camera = first(camera, place, &mut keep);
+        }
+        if time.is_err() {
+            time = first(time, when, &mut keep);
+        }
+    }
+    if let Err(problem) = &camera {
+        keep(problem.clone());
+    }
+    if let Err(problem) = &time {
+        keep(problem.clone());
+    }
+    Tags { camera, georeference, time: time.ok(), problems }
+}
+
+/// What another kind of tags says in place of what was not there.
+fn first<T>(before: Result<T, Problem>, now: Result<T, Problem>, keep: &mut impl FnMut(Problem)) -> Result<T, Problem> {
+    match (before, now) {
+        (Err(before), Err(Problem::Absent(_))) => Err(before),
+        (Err(before), now) => {
+            keep(before);
+            now
+        }
+        (before, _) => before,
+    }
+}

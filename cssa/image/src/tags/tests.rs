@@ -1,0 +1,257 @@
+//! Files as cameras write them, and damaged ones.
+
+use super::*;
+use anyhow::{Context, Result, ensure};
+use proptest::prelude::*;
+use std::path::Path;
+
+/// 2024-05-06T10:11:12Z.
+const TIME: u32 = 1_714_990_272;
+
+/// Latitude and longitude.
+type Degrees = Option<(f64, f64)>;
+/// A file, its place and time, and a word of each of its problems.
+type Case = (&'static str, Degrees, Option<u32>, &'static [&'static str]);
+
+fn case(name: &str) -> Result<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases/exif").join(name);
+    std::fs::read(&path).with_context(|| path.display().to_string())
+}
+
+/// The place, the time, and what is said of the rest.
+fn said(name: &str) -> Result<(Degrees, Option<u32>, Vec<String>)> {
+    let tags = read(&case(name)?);
+    let rounded = |value: f64| (value * 1e6).round() / 1e6;
+    let place = tags.place((0.0, 0.0)).map(|place| (rounded(place.latitude), rounded(place.longitude)));
+    Ok((place, tags.time, tags.problems((0.0, 0.0)).iter().map(ToString::to_string).collect()))
+}
+
+#[test]
+fn every_case_says_what_is_right() -> Result<()> {
+    let here = Some((48.2085, 16.37));
+    let noon = Some(TIME - 10 * 3600 - 11 * 60 - 12 + 12 * 3600);
+    let cases: &[Case] = &[
+        ("e01_normal.jpg", here, Some(TIME), &[]),
+        ("e02_zero_zero.jpg", None, Some(TIME), &["no fix: 0, 0"]),
+        ("e03_seconds_0_over_0.jpg", None, Some(TIME), &["GPSLatitude is 48/1 12/1 0/0"]),
+        ("e04_no_ref.jpg", None, Some(TIME), &["GPSLatitudeRef is not there"]),
+        ("e05_status_void_old_coords.jpg", None, Some(TIME), &["GPSStatus is V"]),
+        ("e06_decimal_minutes.jpg", here, Some(TIME), &[]),
+        ("e07_degrees_only_rational.jpg", Some((48.2085, 16.3667)), Some(TIME), &[]),
+        ("e08_lower_ref.jpg", Some((-48.2085, -16.37)), Some(TIME), &[]),
+        ("e09_word_ref.jpg", Some((-48.2085, -16.37)), Some(TIME), &[]),
+        ("e10_ref_nul.jpg", None, Some(TIME), &["GPSLatitudeRef is \"\""]),
+        ("e11_minutes_60.jpg", Some((49.0, 16.37)), Some(TIME), &[]),
+        ("e12_datestamp_dashes.jpg", here, Some(TIME), &[]),
+        ("e13_date_zero.jpg", here, None, &["GPSDateStamp is \"0000:00:00\""]),
+        ("e14_time_24h.jpg", here, None, &["GPSTimeStamp is 24/1"]),
+        ("e15_no_gps_dto_blank.jpg", None, None, &["DateTimeOriginal"]),
+        ("e16_no_gps_dto_0000.jpg", None, None, &["DateTimeOriginal"]),
+        ("e17_dto_subsec_tz.jpg", None, noon.map(|time| time - 7200), &[]),
+        ("e18_dto_dashes.jpg", None, noon, &[]),
+        ("e19_datetime_only_0th.jpg", None, noon, &[]),
+        ("e20_gps_week_rollover_2004.jpg", here, None, &["GPSDateStamp is 2004:09:20"]),
+        ("e21_fraction_huge_denominators.jpg", here, Some(TIME), &[]),
+        ("e22_only_two_values.jpg", here, Some(TIME), &[]),
+        ("e30_handmade_ok.jpg", here, None, &[]),
+        ("e31_ifd0_next_points_outside.jpg", here, None, &[]),
+        ("e33_unknown_type_0_entry_in_ifd0.jpg", here, None, &[]),
+        ("e34_entry_value_offset_outside.jpg", here, None, &[]),
+        ("e35_imagedescription_offset_outside.jpg", here, None, &[]),
+        ("e36_gps_srational.jpg", here, None, &[]),
+        ("e37_bigendian.jpg", here, None, &[]),
+        ("e38_unsorted_duplicate_gps_entries.jpg", here, None, &[]),
+        ("e39_ref_count1_no_nul.jpg", here, None, &[]),
+        ("e40_gps_only_in_xmp.jpg", here, None, &[]),
+        ("e41_xmp_before_exif.jpg", here, Some(TIME), &[]),
+        ("e42_exif_truncated_segment_last_bytes.jpg", here, None, &["GPSDateStamp is at bytes"]),
+        ("e44_altitude_below_sea.jpg", here, Some(TIME), &[]),
+        ("e45_altitude_0_over_0.jpg", here, Some(TIME), &[]),
+        ("e46_zero_zero_status_V.jpg", None, Some(TIME), &["GPSStatus is V"]),
+        ("e47_gps_pointer_type13_ifd.jpg", here, None, &[]),
+        ("e50.png", here, Some(TIME), &[]),
+        ("e51.tif", here, Some(TIME), &[]),
+    ];
+    let mut wrong = Vec::new();
+    for &(name, place, time, problems) in cases {
+        let found = said(name)?;
+        let explained = found.2.len() == problems.len() && found.2.iter().zip(problems).all(|(a, b)| a.contains(b));
+        if (found.0, found.1) != (place, time) || !explained {
+            wrong.push(format!("{name}: {found:?}, expected {place:?}, {time:?}, {problems:?}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases/exif");
+    ensure!(std::fs::read_dir(folder)?.count() == cases.len(), "a case that is not listed");
+    Ok(())
+}
+
+fn xmp_place(description: &str) -> Option<(f64, f64)> {
+    let packet = format!(
+        "<?xpacket begin='\u{feff}'?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='r'>{description}</rdf:RDF>\
+         </x:xmpmeta><?xpacket end='w'?>"
+    );
+    xmp::read(packet.as_bytes()).place.ok().map(|place| (place.latitude, place.longitude))
+}
+
+#[test]
+fn xmp_is_read_as_attributes_and_as_elements() {
+    let near = |found: Option<(f64, f64)>, right: (f64, f64)| {
+        found.is_some_and(|found| (found.0 - right.0).abs() < 1e-9 && (found.1 - right.1).abs() < 1e-9)
+    };
+    let attributes = |text: &str| xmp_place(&format!("<rdf:Description {text}/>"));
+    let exif = |north: &str, east: &str| attributes(&format!("exif:GPSLatitude='{north}' exif:GPSLongitude='{east}'"));
+    let here = (48.2085, 16.37);
+    assert!(near(exif("48,12.51N", "16,22.2E"), here));
+    assert!(near(exif("48,12,30.6N", "16,22,12E"), here));
+    assert!(near(exif("48/1,12/1,3060/100N", "16/1,22/1,12/1E"), here));
+    assert!(near(exif("48,12.51S", "16,22.2W"), (-48.2085, -16.37)));
+    assert!(near(attributes("drone-dji:GpsLatitude='+48.2085' drone-dji:GpsLongtitude='+16.37'"), here));
+    assert!(near(attributes("drone-dji:GpsLatitude='-48.2085' drone-dji:GpsLongitude='16.37'"), (-48.2085, 16.37)));
+    let elements = "<rdf:Description><exif:GPSLatitude>48,12.51N</exif:GPSLatitude>\
+                    <exif:GPSLongitude>16,22.2E</exif:GPSLongitude></rdf:Description>";
+    assert!(near(xmp_place(elements), here));
+    for odd in [("48,12.51", "16,22.2E"), ("48,61N", "16,22.2E"), ("48.5,12N", "16,22.2E"), ("NaN", "16,22.2E")] {
+        assert_eq!(exif(odd.0, odd.1), None, "{odd:?}");
+    }
+    assert_eq!(attributes("drone-dji:GpsLatitude='+0.0' drone-dji:GpsLongitude='+0.0'"), None);
+    assert_eq!(attributes("drone-dji:GpsLatitude='999' drone-dji:GpsLongitude='999'"), None);
+    assert_eq!(attributes("exif:GPSStatus='V' exif:GPSLatitude='48,12.51N' exif:GPSLongitude='16,22.2E'"), None);
+    let shown = "<rdf:Description><Iptc4xmpExt:LocationShown><rdf:Bag><rdf:li exif:GPSLatitude='48,12.51N' \
+                 exif:GPSLongitude='16,22.2E'/></rdf:Bag></Iptc4xmpExt:LocationShown></rdf:Description>";
+    assert_eq!(xmp_place(shown), None, "the place that is shown is not the camera's");
+}
+
+#[test]
+fn nothing_is_read_from_nothing() {
+    for bytes in
+        [&b""[..], b"II*\0garbage", b"\xff\xd8\xff\xe1\0\x08Exif\0\0", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf"]
+    {
+        let tags = read(bytes);
+        assert!(tags.place((0.0, 0.0)).is_none() && tags.time.is_none());
+    }
+}
+
+/// A change of a block's structure: what says where values lie, of which type and how many they are, never a value itself.
+#[derive(Clone, Debug)]
+enum Damage {
+    Truncated(usize),
+    ByteOrder,
+    Field { entry: usize, at: usize, byte: usize, value: u8 },
+    Offset { entry: usize, by: i64 },
+    Count { entry: usize, count: u32 },
+    Kind { entry: usize, kind: u16 },
+    Pointer { by: i64 },
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        (0usize..400).prop_map(Damage::Truncated),
+        Just(Damage::ByteOrder),
+        (0usize..20, 0usize..2, 0usize..4, any::<u8>()).prop_map(|(entry, at, byte, value)| Damage::Field {
+            entry,
+            at,
+            byte,
+            value
+        }),
+        (0usize..20, -200i64..200).prop_map(|(entry, by)| Damage::Offset { entry, by }),
+        (0usize..20, prop_oneof![0u32..40, any::<u32>()]).prop_map(|(entry, count)| Damage::Count { entry, count }),
+        (0usize..20, prop_oneof![0u16..20, any::<u16>()]).prop_map(|(entry, kind)| Damage::Kind { entry, kind }),
+        (-200i64..200).prop_map(|by| Damage::Pointer { by }),
+    ]
+}
+
+/// The block of a healthy file, and where its entries stand.
+fn block(name: &str) -> Result<(Vec<u8>, Vec<usize>)> {
+    let file = case(name)?;
+    let begin = file.windows(6).position(|bytes| bytes == b"Exif\0\0").context("no Exif")? + 6;
+    let length = usize::from(u16::from_be_bytes([file[begin - 8], file[begin - 7]])) - 8;
+    let block = file[begin..begin + length].to_vec();
+    let number = |at: usize, width: usize| {
+        let bytes = block[at..at + width].iter();
+        let append = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        if block[0] == b'M' { bytes.fold(0, append) } else { bytes.rev().fold(0, append) }
+    };
+    let mut entries = Vec::new();
+    let mut waiting = vec![number(4, 4)];
+    while let Some(at) = waiting.pop() {
+        for entry in (0..number(at, 2)).map(|n| at + 2 + 12 * n) {
+            if [0x8825, 0x8769].contains(&number(entry, 2)) {
+                waiting.push(number(entry + 8, 4));
+            }
+            entries.push(entry);
+        }
+    }
+    Ok((block, entries))
+}
+
+fn apply(block: &mut Vec<u8>, entries: &[usize], damage: &Damage) {
+    let big = block[0] == b'M';
+    let put = |block: &mut Vec<u8>, at: usize, bytes: &[u8]| {
+        if let Some(place) = block.get_mut(at..at + bytes.len()) {
+            let ordered: Vec<u8> = if big { bytes.iter().rev().copied().collect() } else { bytes.to_vec() };
+            place.copy_from_slice(&ordered);
+        }
+    };
+    let offset = |block: &[u8], at: usize| match block.get(at..at + 4).map(TryInto::try_into) {
+        Some(Ok(bytes)) if big => i64::from(u32::from_be_bytes(bytes)),
+        Some(Ok(bytes)) => i64::from(u32::from_le_bytes(bytes)),
+        _ => 0,
+    };
+    let width = |kind: u8| [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4].get(usize::from(kind)).copied().unwrap_or(0);
+    let nth = |n: &usize| entries[n % entries.len()];
+    // The offset of values that stand apart is structure; a value in its place is not.
+    let is_apart = |block: &[u8], at: usize| {
+        let (kind, count) = if big { (block[at + 3], block[at + 7]) } else { (block[at + 2], block[at + 4]) };
+        width(kind) * usize::from(count) > 4 || kind == 13 || offset(block, at + 8) == i64::from(38)
+    };
+    match damage {
+        Damage::Truncated(length) => block.truncate(*length),
+        Damage::ByteOrder => {
+            let other = if big { b"II" } else { b"MM" };
+            block[..2].copy_from_slice(other);
+        }
+        // A type or a count.
+        Damage::Field { entry, at, byte, value } => {
+            let place = nth(entry) + [2, 4][*at] + if *at == 0 { byte % 2 } else { *byte };
+            block[place] = *value;
+        }
+        Damage::Offset { entry, by } => {
+            let at = nth(entry);
+            if is_apart(block, at) {
+                let moved = (offset(block, at + 8) + by).max(0) as u32;
+                put(block, at + 8, &moved.to_le_bytes());
+            }
+        }
+        Damage::Count { entry, count } => put(block, nth(entry) + 4, &count.to_le_bytes()),
+        Damage::Kind { entry, kind } => put(block, nth(entry) + 2, &kind.to_le_bytes()),
+        Damage::Pointer { by } => {
+            let moved = (offset(block, 4) + by).max(0) as u32;
+            put(block, 4, &moved.to_le_bytes());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn damage_loses_a_position_and_never_moves_it(
+        name in prop::sample::select(vec![
+            "e01_normal.jpg", "e06_decimal_minutes.jpg", "e09_word_ref.jpg", "e22_only_two_values.jpg", "e30_handmade_ok.jpg",
+            "e37_bigendian.jpg", "e44_altitude_below_sea.jpg", "e38_unsorted_duplicate_gps_entries.jpg",
+        ]),
+        damage in prop::collection::vec(damage(), 1..3),
+    ) {
+        let (healthy, entries) = block(name).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let right = exif::read(&healthy).place;
+        prop_assert!(right.is_ok());
+        let mut damaged = healthy.clone();
+        for one in &damage {
+            if damaged.len() == healthy.len() {
+                apply(&mut damaged, &entries, one);
+            }
+        }
+        let found = exif::read(&damaged).place;
+        prop_assert!(found.is_err() || found == right, "{found:?}");
+    }
+}

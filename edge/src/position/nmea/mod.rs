@@ -1,0 +1,85 @@
+//! NMEA 0183 from a serial device: position, date and time of RMC, GGA, GNS and GLL, dates of ZDA. The nmea crate takes the first
+//! three digits of a longitude for degrees even where its leading zero is missing, and believes simulators: sentences are read
+//! here.
+
+mod date;
+mod frame;
+mod sentence;
+
+use super::{Fix, Receiver};
+use crate::error::{Error, Result};
+use cssa::clock;
+use cssa_wire::Position;
+use date::Dates;
+pub(super) use date::plausible;
+use frame::Framer;
+use sentence::Said;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// A read that gives nothing for so long is tried again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Reads sentences until the device is gone.
+pub fn read(device: &Path, baud: u32, receiver: &Receiver) -> Result<()> {
+    let mut input = open(device, baud)?;
+    receiver.open();
+    let (mut decoder, mut bytes) = (Decoder::default(), [0; 256]);
+    loop {
+        let read = match input.read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => continue,
+            Err(error) => return Err(Error::path(device)(error)),
+        };
+        receiver.hear_bytes();
+        for &byte in &bytes[..read] {
+            decoder.push(byte, clock::now(), receiver);
+        }
+    }
+}
+
+/// A serial line, where the device is one: that is busy or missing is an error. Else a named pipe or a file.
+fn open(device: &Path, baud: u32) -> Result<Box<dyn Read>> {
+    let metadata = fs::metadata(device).map_err(Error::path(device))?;
+    if metadata.file_type().is_char_device() {
+        let port = serialport::new(device.to_string_lossy(), baud).timeout(PATIENCE).open();
+        return Ok(Box::new(port.map_err(|error| Error::path(device)(error.into()))?));
+    }
+    Ok(Box::new(File::open(device).map_err(Error::path(device))?))
+}
+
+/// What turns bytes into fixes.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    framer: Framer,
+    dates: Dates,
+}
+
+impl Decoder {
+    /// Takes a byte; `now` is the system's time in seconds since 1970.
+    pub fn push(&mut self, byte: u8, now: u32, receiver: &Receiver) {
+        let Some(sentence) = self.framer.push(byte) else { return };
+        receiver.hear_message();
+        match sentence::read(&sentence) {
+            Said::Fix { place, clock, date } => {
+                let time = clock.and_then(|clock| self.dates.time(clock, date, now));
+                match Position::new(place.latitude, place.longitude) {
+                    Some(position) => receiver.say(Fix { position, time }),
+                    None => receiver.lose(format!("{}, {}", place.latitude, place.longitude)),
+                }
+            }
+            Said::Date { clock, date } => {
+                self.dates.time(clock, Some(date), now);
+            }
+            Said::NoFix(reason) => receiver.lose(reason),
+            Said::Other => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Looks after a receiver: one that says nothing, nothing that is understood, or no position, is a fault.
+
+use super::{FRESH, Fix, Receiver};
+use crate::control::Faults;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Receivers speak every second: after so long one is silent.
+const SILENT: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What was heard of a receiver, and when.
+#[derive(Debug)]
+pub(super) struct Heard {
+    began: Instant,
+    pub(super) fix: Option<(Fix, Instant)>,
+    pub(super) bytes: Option<Instant>,
+    pub(super) message: Option<Instant>,
+    /// Why it has no fix.
+    pub(super) lost: Option<String>,
+    /// The device is not there, and that is known already.
+    pub(super) is_gone: bool,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        let (fix, bytes, message, lost) = (None, None, None, None);
+        Self { began: Instant::now(), fix, bytes, message, lost, is_gone: false }
+    }
+}
+
+impl Heard {
+    /// What is wrong at a time: the fault's kind and its reason.
+    fn problem(&self, now: Instant) -> Option<(&'static str, String)> {
+        let quiet = |since: Option<Instant>| now.duration_since(since.unwrap_or(self.began)) >= SILENT;
+        let seconds = SILENT.as_secs();
+        if self.is_gone || self.fix.is_some_and(|(_, at)| now.duration_since(at) < FRESH) {
+            None
+        } else if quiet(self.bytes) {
+            Some(("position_silent", format!("nothing heard for {seconds} seconds")))
+        } else if quiet(self.message) {
+            let reason = format!("for {seconds} seconds bytes without a whole message, is the rate right?");
+            Some(("position_unreadable", reason))
+        } else if let Some(reason) = &self.lost {
+            Some(("position_without_fix", reason.clone()))
+        } else if quiet(self.fix.map(|(_, at)| at)) {
+            Some(("position_without_fix", "no position in what is heard".into()))
+        } else {
+            None
+        }
+    }
+}
+
+/// Starts the thread that looks; it ends with the receiver.
+pub(super) fn start(name: String, receiver: &Receiver, faults: Faults) {
+    let heard = Arc::downgrade(&receiver.heard);
+    std::thread::spawn(move || {
+        let mut last = None;
+        while let Some(heard) = heard.upgrade() {
+            let problem = heard.lock().unwrap_or_else(PoisonError::into_inner).problem(Instant::now());
+            drop(heard);
+            let kind = problem.as_ref().map(|(kind, _)| *kind);
+            if let Some((kind, reason)) = problem.filter(|(kind, _)| last != Some(*kind)) {
+                faults.record(kind, format_args!("position: {name}: {reason}"));
+            }
+            last = kind;
+            std::thread::sleep(LOOK);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa_wire::Position;
+
+    #[test]
+    fn silence_noise_and_a_lost_fix_are_told_apart() {
+        let mut heard = Heard::default();
+        let kind =
+            |heard: &Heard, after: u64| heard.problem(heard.began + Duration::from_secs(after)).map(|(kind, _)| kind);
+        assert_eq!((kind(&heard, 1), kind(&heard, 11)), (None, Some("position_silent")));
+        heard.bytes = Some(heard.began + Duration::from_secs(10));
+        assert_eq!(kind(&heard, 11), Some("position_unreadable"));
+        heard.message = heard.bytes;
+        assert_eq!(kind(&heard, 11), Some("position_without_fix"));
+        heard.fix = Position::new(1.0, 2.0).map(|position| (Fix { position, time: None }, heard.began + SILENT));
+        assert_eq!((kind(&heard, 11), kind(&heard, 21)), (None, Some("position_silent")));
+        heard.fix = None;
+        heard.lost = Some("status V".into());
+        assert_eq!(kind(&heard, 11), Some("position_without_fix"));
+        heard.is_gone = true;
+        assert_eq!(kind(&heard, 99), None);
+    }
+}
