@@ -174,6 +174,18 @@ pub enum Error {
         /// Images measured.
         images: usize,
     },
+    /// A confidence that is as high for wrong captions as for right ones.
+    #[error(
+        "the confidence does not tell wrong captions from right ones: AUROC {found:.3} on {images} images, expected {least} or more: fit it anew with `exporter calibrate`"
+    )]
+    Uninformative {
+        /// The AUROC.
+        found: f64,
+        /// What it takes.
+        least: f64,
+        /// Images measured.
+        images: usize,
+    },
     /// Images of the datasets' part that no line is of.
     #[error("{}: has no line of {missing} of {expected} images, the first is {}", lines.display(), first.display())]
     Unstated {

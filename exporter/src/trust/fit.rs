@@ -26,7 +26,7 @@ const OUTSIDE_BY_FAMILIARITY: f64 = 0.03;
 /// be that of single pictures, and a share is known to 0.035 at best.
 pub(crate) const MIN_HELD_OUT: usize = 200;
 /// Right and wrong captions at least among them: a regression with seven weights needs about three of the rarer kind for each.
-const MIN_OF_A_KIND: usize = 20;
+pub(crate) const MIN_OF_A_KIND: usize = 20;
 /// Train images at least, as a multiple of d: of fewer vectors than twice their width the sample covariance is too near to singular to be
 /// inverted (Marchenko and Pastur 1967: at 2 d its smallest eigenvalue is a twelfth of the true one).
 const TRAIN_IMAGES_A_DIMENSION: usize = 2;

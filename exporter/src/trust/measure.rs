@@ -203,16 +203,34 @@ fn said(bundle: &Bundle, paths: &[PathBuf], looks: Looks, threads: usize) -> Res
     paths.iter().map(state).collect()
 }
 
-/// Expected calibration error of a bundle's confidence on some images, with one look.
-pub fn calibration_error(bundle: &Bundle, samples: &[Sample]) -> Result<f64> {
-    let groups = bundle.trust.as_ref().map(|trust| trust.groups.clone()).unwrap_or_default();
-    let paths: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
-    let stated = said(bundle, &paths, Looks::One, 2)?;
-    let pairs = stated
-        .iter()
-        .zip(samples)
-        .map(|(stated, sample)| (stated.confidence, !groups.invented(&stated.caption, &sample.references).is_empty()));
-    Ok(ece(&bins(&pairs.collect::<Vec<_>>())))
+/// What a confidence is worth on some images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worth {
+    /// Expected calibration error over ten equal bins.
+    pub ece: f64,
+    /// Probability that a right caption has a higher confidence than a wrong one.
+    pub auroc: f64,
+    /// Captions that invent nothing.
+    pub right: usize,
+    /// Captions that name what no reference does.
+    pub wrong: usize,
+}
+
+impl Worth {
+    /// Of a bundle's confidence, with one look.
+    pub fn of(bundle: &Bundle, samples: &[Sample]) -> Result<Self> {
+        let trust = bundle.trust.as_ref().ok_or_else(|| Error::NotCalibrated(bundle.folder.clone()))?;
+        let paths: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
+        let stated = said(bundle, &paths, Looks::One, 2)?;
+        let is_wrong = |caption: &str, sample: &Sample| !trust.groups.invented(caption, &sample.references).is_empty();
+        let pair = |(one, sample): (&Stated, &Sample)| (one.confidence, is_wrong(&one.caption, sample));
+        Ok(Self::of_pairs(&stated.iter().zip(samples).map(pair).collect::<Vec<_>>()))
+    }
+
+    fn of_pairs(pairs: &[Pair]) -> Self {
+        let wrong = pairs.iter().filter(|(_, is_wrong)| *is_wrong).count();
+        Self { ece: ece(&bins(pairs)), auroc: auroc(pairs), right: pairs.len() - wrong, wrong }
+    }
 }
 
 /// The figures of some captions, in one part and with one look; `outside` are the folders that are none of the domain.
@@ -427,6 +445,15 @@ mod tests {
         );
         assert!((found.flagged - 2.0 / 3.0).abs() < 1e-12 && (found.caught - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(found.reasons, [(Reason::Foggy, 1), (Reason::Dark, 1)].into());
+    }
+
+    /// Where most captions are right, a confidence of 1 throughout is not far off, and tells nothing.
+    #[test]
+    fn a_constant_confidence_is_worth_nothing() {
+        let pairs: Vec<Pair> = (0..200).map(|n| pair((1000, n < 24))).collect();
+        let worth = Worth::of_pairs(&pairs);
+        assert_eq!((worth.auroc, worth.right, worth.wrong), (0.5, 176, 24));
+        assert!((worth.ece - 0.12).abs() < 1e-12);
     }
 
     /// Lines of four images, measured as the images of a dataset's part; the default bundle was fitted on `uavic dev`.

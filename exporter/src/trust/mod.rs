@@ -12,7 +12,7 @@ mod observation;
 mod page;
 mod regression;
 
-pub(crate) use fit::MIN_HELD_OUT;
+pub(crate) use fit::{MIN_HELD_OUT, MIN_OF_A_KIND};
 pub use fit::{Request, add_to, files, fit};
-pub use measure::{Measured, Measurement, OutsideFolder, Report, Stated, calibration_error, measure};
+pub use measure::{Measured, Measurement, OutsideFolder, Report, Stated, Worth, measure};
 pub use page::page;
