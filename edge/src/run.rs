@@ -14,7 +14,7 @@ use super::outcome::Dropped;
 use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
 use super::policy::Policy;
-use super::position::Receiver;
+use super::position;
 use super::reader::read;
 use super::sources;
 use super::store::{Outcome, Store};
@@ -94,7 +94,7 @@ pub fn run(
         language,
         policy: Policy::new(&config.policy, Instant::now()),
         outside: OutsideRuns::default(),
-        receiver: Receiver::start(&config.position, &faults),
+        receiver: position::start(&config.position, &faults),
         peripherals,
         faults,
         link_ended,

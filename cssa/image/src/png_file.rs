@@ -1,9 +1,9 @@
 //! PNG row by row: what is too large is reduced while it is read, more than 8 bits are read twice, for their percentiles and for
 //! their pixels.
 
-use crate::decode::{Kept, MAX_HELD, MAX_PIXELS, Picture, check_size};
 use crate::error::DecodeError;
 use crate::orientation::of_exif;
+use crate::picture::{Kept, MAX_HELD, MAX_PIXELS, Picture, check_size};
 use crate::reduce::{Reducer, factor};
 use crate::scaling::{Scaling, WORDS};
 use image::metadata::Orientation;

@@ -63,16 +63,6 @@ pub enum Error {
     /// An archive whose tables are those of an earlier version.
     #[error("{}: an archive of an earlier version: export it, and begin a new one", .0.display())]
     EarlierArchive(PathBuf),
-    /// An archive that neither takes a caption nor has it.
-    #[error("{}: caption {sequence} of {sender} was neither new nor there", archive.display())]
-    NotKept {
-        /// The archive's path.
-        archive: PathBuf,
-        /// Who sent the caption.
-        sender: String,
-        /// Its number.
-        sequence: u32,
-    },
     /// A port that does not open or work.
     #[error(transparent)]
     Link(#[from] cssa_link::LinkError),

@@ -30,13 +30,17 @@ CREATE TABLE captions (
   fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, vehicle INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL,
   time DATETIME NOT NULL, caption TEXT NOT NULL, confidence DOUBLE, outside TEXT, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
   latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
-  UNIQUE (sender, sequence, time, caption));
+  UNIQUE (sender, vehicle, sequence, time, caption));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
 INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
 CREATE TABLE undecoded (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, bundle TEXT NOT NULL, packet BLOB NOT NULL UNIQUE,
   received DATETIME NOT NULL);
 CREATE VIRTUAL TABLE caption_words USING fts5(caption, content='captions', content_rowid='fid');
+"#;
+
+/// Keeps the full-text index.
+pub(super) const TRIGGERS: &str = r#"
 CREATE TRIGGER captions_words_insert AFTER INSERT ON captions BEGIN
   INSERT INTO caption_words(rowid, caption) VALUES (new.fid, new.caption); END;
 CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
@@ -45,6 +49,7 @@ CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
 
 /// What the ground itself remembers, and what came beside captions; archives of earlier programs get these tables, too.
 pub(super) const GROUND: &str = "
+CREATE INDEX IF NOT EXISTS captions_numbers ON captions (vehicle, sequence);
 CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS reports (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,

@@ -1,8 +1,9 @@
 //! MAVLink 1 and 2 from the vehicle's own autopilot: GLOBAL_POSITION_INT has the position, GPS_RAW_INT whether there is a fix,
 //! SYSTEM_TIME the time. What other vehicles and ground stations say is of them.
 
+use super::fix::{FRESH, Fix};
 use super::nmea::plausible;
-use super::{FRESH, Fix, Receiver};
+use super::receiver::Receiver;
 use crate::error::{Error, Result};
 use cssa::clock;
 use cssa_image::Place;

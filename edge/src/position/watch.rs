@@ -1,8 +1,8 @@
 //! Looks after a receiver: one that says nothing, nothing that is understood, or no position, is a fault.
 
-use super::{FRESH, Fix, Receiver};
+use super::fix::{FRESH, Fix};
 use crate::control::Faults;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Receivers speak every second: after so long one is silent.
@@ -53,8 +53,8 @@ impl Heard {
 }
 
 /// Starts the thread that looks; it ends with the receiver.
-pub(super) fn start(name: String, receiver: &Receiver, faults: Faults) {
-    let heard = Arc::downgrade(&receiver.heard);
+pub(super) fn start(name: String, heard: &Arc<Mutex<Heard>>, faults: Faults) {
+    let heard = Arc::downgrade(heard);
     std::thread::spawn(move || {
         let mut last = None;
         while let Some(heard) = heard.upgrade() {

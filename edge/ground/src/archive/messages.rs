@@ -62,9 +62,10 @@ impl Archive {
         Ok(self.database.execute(insert, values).map_err(self.refused())? == 1)
     }
 
-    /// The last `most` reports, the newest first.
+    /// What is known of the last `most` runs, the newest first: of each run its newest report.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
-        let asked = "SELECT sender, vehicle, sequence, reason, since, frames FROM reports ORDER BY id DESC LIMIT ?1";
+        let asked = "SELECT sender, vehicle, sequence, reason, since, frames FROM reports
+             WHERE id IN (SELECT max(id) FROM reports GROUP BY sender, vehicle, since) ORDER BY id DESC LIMIT ?1";
         self.rows(asked, [most], |row| {
             Ok(ArchivedReport {
                 sender: row.get(0)?,
@@ -116,8 +117,11 @@ mod tests {
             let taken = [0; 2].map(|_| archive.keep_message("uav", &message, &[n as u8]));
             assert_eq!(taken.map(|taken| taken.ok()), [Some(true), Some(false)]);
         }
+        let over = Down::Report(Report::of_run(3, Reason::Smeared, 1_763_928_000, 77));
+        let over = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: over }).context("a message")?;
+        assert!(archive.keep_message("uav", &over, &[9])?);
         let reports = archive.reports(9)?;
-        assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (1, "smeared", 40));
+        assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (1, "smeared", 77), "one run");
         assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00.000Z"));
         let messages = archive.messages(9)?;
         assert_eq!(

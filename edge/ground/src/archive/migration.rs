@@ -1,7 +1,8 @@
-//! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; their times have no milliseconds.
+//! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; two vehicles of one address are one;
+//! their times have no milliseconds.
 
-use crate::geopackage::{EXTENSIONS, GROUND};
-use rusqlite::Connection;
+use crate::geopackage::{EXTENSIONS, GROUND, TRIGGERS};
+use rusqlite::{Connection, Transaction};
 
 /// Gives an earlier archive's captions the columns of this version. Scores that are there stay in a column that new rows leave empty:
 /// they are no confidences.
@@ -19,6 +20,9 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
              ALTER TABLE captions DROP COLUMN score;
              ALTER TABLE captions RENAME COLUMN earlier_score TO score;",
         )?;
+    }
+    if !tells_vehicles_apart(&migrating)? {
+        tell_vehicles_apart(&migrating)?;
     }
     migrating.execute_batch(GROUND)?;
     migrating.execute_batch(EXTENSIONS)?;
@@ -39,18 +43,42 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
     migrating.commit()
 }
 
+/// What makes captions one, in an earlier archive and now.
+const SENDERS: &str = "UNIQUE (sender, sequence, time, caption)";
+const VEHICLES: &str = "UNIQUE (sender, vehicle, sequence, time, caption)";
+
+fn tells_vehicles_apart(database: &Connection) -> rusqlite::Result<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1))";
+    database.query_row(asked, [VEHICLES], |row| row.get(0))
+}
+
+/// SQLite takes no UNIQUE from a table: its rows move to another.
+fn tell_vehicles_apart(migrating: &Transaction<'_>) -> rusqlite::Result<()> {
+    let asked = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'captions'";
+    let earlier: String = migrating.query_row(asked, [], |row| row.get(0))?;
+    let anew = earlier.replacen("captions", "captions_anew", 1).replacen(SENDERS, VEHICLES, 1);
+    migrating.execute_batch(&anew)?;
+    migrating.execute_batch(
+        "INSERT INTO captions_anew SELECT * FROM captions;
+         DROP TABLE captions;
+         ALTER TABLE captions_anew RENAME TO captions;",
+    )?;
+    migrating.execute_batch(TRIGGERS)
+}
+
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
     let asked =
         "SELECT (SELECT count(*) FROM sqlite_schema WHERE name IN ('ground_stations', 'reports', 'messages')) = 3
         AND EXISTS (SELECT 1 FROM pragma_table_info('captions') WHERE name = 'vehicle')";
-    database.query_row(asked, [], |row| row.get(0))
+    Ok(database.query_row(asked, [], |row| row.get(0))? && tells_vehicles_apart(database)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Archive;
-    use crate::geopackage::SCHEMA;
+    use super::VEHICLES;
+    use crate::geopackage::{SCHEMA, TRIGGERS};
     use anyhow::{Context, Result};
     use cssa_wire::{Caption, CaptionPacket};
     use rusqlite::Connection;
@@ -65,11 +93,13 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("captions.gpkg");
         let (start, rest) = SCHEMA.split_once("  time DATETIME").context("time")?;
-        let (_, rest) = rest.split_once("UNIQUE (sender, sequence, time, caption));").context("UNIQUE")?;
+        let (_, rest) = rest.split_once(&format!("{VEHICLES});")).context("UNIQUE")?;
         let database = Connection::open(&path)?;
         database.pragma_update(None, "application_id", crate::geopackage::APPLICATION)?;
-        database
-            .execute_batch(&format!("{}{EARLIER}{rest}", start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")))?;
+        database.execute_batch(&format!(
+            "{}{EARLIER}{rest}{TRIGGERS}",
+            start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")
+        ))?;
         database.execute_batch(
             "INSERT INTO captions (sender, sequence, time, caption, score, priority, bundle, received)
              VALUES ('uav', 3, '2025-11-23T20:00:00Z', 'a bridge over a river', .75, 1, 'beef', '2025-11-23T20:00:01Z');",
@@ -83,11 +113,15 @@ mod tests {
         for _ in 0..2 {
             let mut archive = Archive::open(&path)?;
             let caption = Caption { sequence: 4, text: "a river".into(), ..Caption::default() };
-            archive.keep("uav", &CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: vec![caption] })?;
+            for vehicle in [12, 13] {
+                let captions = vec![caption.clone()];
+                archive.keep("uav", &CaptionPacket { vehicle, bundle: 1, decimals: 5, captions })?;
+            }
             let found = archive.captions(Some("river"))?;
             assert_eq!(
                 found.iter().map(|found| (found.sequence, found.vehicle)).collect::<Vec<_>>(),
-                [(4, 12), (3, 0)]
+                [(4, 12), (4, 13), (3, 0)],
+                "two vehicles of one address"
             );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
             assert!(found.iter().all(|found| found.time.ends_with(":00.000Z")), "{found:?}");

@@ -74,9 +74,17 @@ impl Archive {
             let time = datetime(caption.time);
             let place = caption.position.map(cssa_wire::Position::degrees);
             let Caption { sequence, confidence, outside, priority, text, .. } = caption;
+            // A vehicle that has a number is known by it, whatever address its packets come from.
+            let again = "UPDATE captions SET times_received = times_received + 1 WHERE vehicle = ?1 AND sequence = ?2 AND time = ?3
+                 AND caption = ?4 AND (sender = ?5 OR vehicle > 0)";
+            let again = keeping.execute(again, params![packet.vehicle, sequence, time, text, sender]);
+            if again.map_err(refused)? > 0 {
+                kept.again += 1;
+                continue;
+            }
             let inserted = keeping.execute(
                 "INSERT INTO captions (geom, sender, vehicle, sequence, time, caption, confidence, outside, priority, bundle, latitude,
-                 longitude, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
+                 longitude, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 params![
                     place.map(|(latitude, longitude)| point(latitude, longitude)),
                     sender,
@@ -93,18 +101,7 @@ impl Archive {
                     now(),
                 ],
             );
-            if inserted.map_err(refused)? == 1 {
-                kept.new += 1;
-            } else {
-                let count = "UPDATE captions SET times_received = times_received + 1
-                     WHERE sender = ?1 AND sequence = ?2 AND time = ?3 AND caption = ?4";
-                let counted = keeping.execute(count, params![sender, sequence, time, text]).map_err(refused)?;
-                if counted != 1 {
-                    let (archive, sender) = (self.path.clone(), sender.into());
-                    return Err(Error::NotKept { archive, sender, sequence: *sequence });
-                }
-                kept.again += 1;
-            }
+            kept.new += inserted.map_err(refused)?;
         }
         let places = packet.captions.iter().filter_map(|caption| caption.position.map(cssa_wire::Position::degrees));
         for (latitude, longitude) in places {
@@ -288,6 +285,22 @@ mod tests {
         assert_eq!(archive.undecoded(7)?, [("uav".to_owned(), b"packet".to_vec())]);
         archive.forget_undecoded(7)?;
         assert!(archive.undecoded(7)?.is_empty());
+        Ok(())
+    }
+
+    /// From another address it is the same vehicle's; another vehicle's from the same address is another, and so is that of one without a
+    /// number from another address.
+    #[test]
+    fn a_vehicle_with_a_number_is_known_by_it() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let of = |vehicle| CaptionPacket { vehicle, ..packet(&[4], "a river") };
+        assert_eq!(archive.keep("uav", &of(12))?, Kept { new: 1, again: 0 });
+        assert_eq!(archive.keep("relay", &of(12))?, Kept { new: 0, again: 1 });
+        for (sender, vehicle) in [("uav", 13), ("uav", 0), ("relay", 0)] {
+            assert_eq!(archive.keep(sender, &of(vehicle))?, Kept { new: 1, again: 0 }, "{sender} {vehicle}");
+            assert_eq!(archive.keep(sender, &of(vehicle))?, Kept { new: 0, again: 1 }, "{sender} {vehicle}");
+        }
         Ok(())
     }
 }

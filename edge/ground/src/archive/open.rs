@@ -4,7 +4,7 @@
 use super::Archive;
 use super::migration::{is_current, migrate};
 use crate::error::{Error, Result};
-use crate::geopackage::{APPLICATION, SCHEMA, VERSION};
+use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -148,6 +148,7 @@ fn make(database: &mut Connection) -> rusqlite::Result<()> {
     making.pragma_update(None, "application_id", APPLICATION)?;
     making.pragma_update(None, "user_version", VERSION)?;
     making.execute_batch(SCHEMA)?;
+    making.execute_batch(TRIGGERS)?;
     making.commit()
 }
 

@@ -6,7 +6,8 @@ mod date;
 mod frame;
 mod sentence;
 
-use super::{Fix, Receiver};
+use super::fix::Fix;
+use super::receiver::Receiver;
 use crate::error::{Error, Result};
 use cssa::clock;
 use cssa_wire::Position;
