@@ -353,7 +353,9 @@ mod tests {
             {"filename": "a.jpg", "filepath": "north", "split": "Train", "sentences": [{"raw": "a bridge ."}]},
             {"filename": "a.jpg", "filepath": "south", "split": "validation", "sentences": [{"tokens": ["a", "river"]}]}]}"#;
         let one = r#"{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "a"}]}"#;
-        let layouts: [(&[(&str, &str)], &[&str], usize); 7] = [
+        // Files with their content, images, and how many captions are left out.
+        type Layout<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], usize);
+        let layouts: [Layout<'_>; 7] = [
             (
                 &[
                     ("train2017/1.jpg", ""),

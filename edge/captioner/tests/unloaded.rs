@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Bundle;
 use cssa_captioner::{Captioner, Choice, Provider, Settings};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -43,8 +44,8 @@ fn child() -> Result<()> {
         let bundle = Bundle::read(&fixtures::bundle())?;
         let opened = Captioner::open(&bundle, &Settings { choice, provider, ..Settings::default() });
         match opened {
-            Ok(captioner) => eprintln!("runs in {}", captioner.active()),
-            Err(error) => eprintln!("refused: {error}"),
+            Ok(captioner) => writeln!(std::io::stderr(), "runs in {}", captioner.active())?,
+            Err(error) => writeln!(std::io::stderr(), "refused: {error}")?,
         }
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! Captions that `edge caption --json` printed, as what a bundle says of the images of some parts of datasets.
 
-use super::measure::Stated;
 use super::observation::Parts;
+use super::stated::Stated;
 use crate::error::{Error, Result};
 use cssa::bundle::Bundle;
 use cssa::files;

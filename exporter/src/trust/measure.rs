@@ -2,6 +2,7 @@
 
 use super::lines::read_lines;
 use super::observation::Parts;
+use super::stated::Stated;
 use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
@@ -29,21 +30,6 @@ pub(super) const TOO_GOOD: &str = "model or confidence were fitted on some of th
 
 /// A caption's confidence, and whether it is wrong.
 type Pair = (Confidence, bool);
-
-/// What was said of an image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stated {
-    /// Its file.
-    pub image: PathBuf,
-    /// The words.
-    pub caption: String,
-    /// Probability that it invents nothing.
-    pub confidence: Confidence,
-    /// 0 to 1.
-    pub familiarity: f32,
-    /// Why the image is outside; empty where it is not.
-    pub reasons: Vec<Reason>,
-}
 
 /// A captioned image with what is said of it.
 #[derive(Clone, Debug)]

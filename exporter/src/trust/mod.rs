@@ -11,8 +11,10 @@ mod measure;
 mod observation;
 mod page;
 mod regression;
+mod stated;
 
 pub(crate) use fit::{MIN_HELD_OUT, MIN_OF_A_KIND};
 pub use fit::{Request, add_to, files, fit};
-pub use measure::{Measured, Measurement, OutsideFolder, Report, Stated, Worth, measure};
+pub use measure::{Measured, Measurement, OutsideFolder, Report, Worth, measure};
 pub use page::page;
+pub use stated::Stated;

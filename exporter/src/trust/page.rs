@@ -114,7 +114,8 @@ fn diagram(page: &mut String, report: &Report) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::measure::{Stated, report};
+    use super::super::measure::report;
+    use super::super::stated::Stated;
     use super::*;
     use cssa::objects::ObjectGroups;
     use cssa::trust::{Confidence, Reason};
