@@ -101,10 +101,17 @@ fn bytes(frame: &Frame) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::Whereabouts;
     use image::RgbImage;
 
     fn frame(side: u32) -> Frame {
-        Frame { name: String::new(), key: None, pixels: Ok(RgbImage::new(side, side)), position: None, time: None }
+        Frame {
+            name: String::new(),
+            key: None,
+            pixels: Ok(RgbImage::new(side, side)),
+            position: Whereabouts::Unsaid,
+            time: None,
+        }
     }
 
     #[test]

@@ -8,25 +8,20 @@ pub mod nmea;
 mod receiver;
 mod tags;
 mod watch;
+mod whereabouts;
 
 pub use self::fix::Fix;
 pub use self::receiver::Receiver;
-pub(crate) use self::tags::{faults, georeference, note};
+pub(crate) use self::tags::{faults, note};
+pub use self::whereabouts::Whereabouts;
 
 use super::config::PositionConfig;
 use super::control::Faults;
 use super::error::chain;
-use cssa_image::Place;
-use cssa_wire::Position;
 use std::time::Duration;
 
 /// A receiver that is gone is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// A place as packets have it.
-pub(super) fn position(place: Place) -> Option<Position> {
-    Position::new(place.latitude, place.longitude)
-}
 
 /// Starts the receiver that the configuration asks for, in a thread of its own that tries again for ever. A receiver that is
 /// missing, busy, silent, not understood or without a fix is a fault.

@@ -5,7 +5,7 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{Error, Result, chain};
-use crate::position::{note, position};
+use crate::position::{Whereabouts, note};
 use cssa::files;
 use cssa_image::tags;
 use cssa_image::{EXTENSIONS, Kept, Picture};
@@ -222,8 +222,8 @@ impl Cutter {
                 self.image = Some(Cut { name, key: key.into(), picture, tags, tiles, several });
             }
             Err(error) => {
-                let pixels = Err(error);
-                self.unreadable = Some(Frame { name, key: Some(key.into()), pixels, position: None, time: None });
+                let (pixels, position) = (Err(error), Whereabouts::Unsaid);
+                self.unreadable = Some(Frame { name, key: Some(key.into()), pixels, position, time: None });
             }
         }
     }
@@ -247,7 +247,7 @@ impl Cutter {
             let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
             let in_file = cut.picture.in_file(middle);
             note(&name, &cut.tags.problems(in_file));
-            let (position, time) = (cut.tags.place(in_file).and_then(position), cut.tags.time);
+            let (position, time) = (Whereabouts::of_image(&cut.tags, in_file), cut.tags.time);
             let pixels = if several {
                 image::imageops::crop_imm(&cut.picture.pixels, x, y, width, height).to_image()
             } else {

@@ -5,9 +5,11 @@ use super::source::{Frame, Next, Source};
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{self, chain};
-use crate::position::{georeference, note, position};
+use crate::position::{Whereabouts, note};
+use cssa::files;
 use cssa_image::georeference::Georeference;
-use cssa_image::{DecodeError, Kept, Picture, Place, Problem, Raster, Window, is_tiff_file, read_picture};
+use cssa_image::tags::{self, Tags};
+use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
 use image::RgbImage;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Side of a tile where none is configured.
 const SIDE: u32 = 512;
+/// Largest file that is looked through for tags of all kinds; of larger ones the georeference is read.
+const MAX_TAGGED: u64 = 1 << 28;
 /// Largest band of rows, in bytes.
 const MAX_BAND: u64 = 1 << 29;
 
@@ -42,7 +46,7 @@ pub struct SceneSource {
 struct Scene {
     name: String,
     pixels: Pixels,
-    georeference: Option<Georeference>,
+    tags: Tags,
     tiles: Tiles,
     band: Option<Band>,
 }
@@ -87,11 +91,11 @@ impl Source for SceneSource {
             }
             match scene.cut(tile) {
                 Ok(pixels) => {
-                    let place = scene.locate(tile);
-                    let place = place.and_then(|place| place.map_err(|problem| note(&name, &[problem])).ok());
+                    let middle = scene.in_file(tile);
+                    note(&name, &scene.tags.problems(middle));
+                    let (position, time) = (Whereabouts::of_image(&scene.tags, middle), scene.tags.time);
                     let key = Some(name.clone());
-                    let position = place.and_then(position);
-                    return Ok(Next::Frame(Frame { key, name, pixels: Ok(pixels), position, time: None }));
+                    return Ok(Next::Frame(Frame { key, name, pixels: Ok(pixels), position, time }));
                 }
                 Err(error) => {
                     // What the band cannot give, its other tiles cannot have either.
@@ -108,7 +112,7 @@ fn unreadable(name: String, error: &Unreadable) -> Frame {
         Unreadable::File(_) => chain(error),
         error => format!("{name}: {}", chain(error)),
     };
-    Frame { key: Some(name.clone()), pixels: Err(said), name, position: None, time: None }
+    Frame { key: Some(name.clone()), pixels: Err(said), name, position: Whereabouts::Unsaid, time: None }
 }
 
 impl Scene {
@@ -117,7 +121,8 @@ impl Scene {
         if !is_tiff_file(path) {
             let picture = read_picture(path, Kept::All)?;
             let tiles = cut_into(picture.pixels.dimensions(), tiler);
-            return Ok(Self { name, pixels: Pixels::Held(picture), georeference: None, tiles, band: None });
+            let tags = tags::read(&files::read(path, MAX_TAGGED).unwrap_or_default());
+            return Ok(Self { name, pixels: Pixels::Held(picture), tags, tiles, band: None });
         }
         let raster = Raster::open(path)?;
         let size = raster.dimensions();
@@ -129,8 +134,12 @@ impl Scene {
             tracing::info!("{name}: {note}");
         }
         let file = File::open(path).map_err(DecodeError::File)?;
-        let georeference = georeference(&name, &mut BufReader::new(file));
-        Ok(Self { name, pixels: Pixels::File(Box::new(raster)), georeference, tiles, band: None })
+        let tags = if file.metadata().map_err(DecodeError::File)?.len() <= MAX_TAGGED {
+            tags::read(&files::read(path, MAX_TAGGED)?)
+        } else {
+            Tags::of_georeference(Georeference::read(&mut BufReader::new(file)))
+        };
+        Ok(Self { name, pixels: Pixels::File(Box::new(raster)), tags, tiles, band: None })
     }
 
     fn cut(&mut self, tile: Tile) -> Result<RgbImage> {
@@ -153,15 +162,14 @@ impl Scene {
         Ok(pixels)
     }
 
-    /// Where a tile's middle is.
-    fn locate(&self, tile: Tile) -> Option<Result<Place, Problem>> {
+    /// A tile's middle, in the file's own columns and rows.
+    fn in_file(&self, tile: Tile) -> (f64, f64) {
         let middle =
             (f64::from(tile.x) + f64::from(tile.width) / 2.0, f64::from(tile.y) + f64::from(tile.height) / 2.0);
-        let in_file = match &self.pixels {
+        match &self.pixels {
             Pixels::File(raster) => raster.in_file(middle),
             Pixels::Held(picture) => picture.in_file(middle),
-        };
-        Some(self.georeference.as_ref()?.locate(in_file))
+        }
     }
 }
 
@@ -177,6 +185,7 @@ mod tests {
     use super::*;
     use crate::sources::ListSource;
     use anyhow::{Context, Result};
+    use cssa_wire::Position;
     use tiff::encoder::{TiffEncoder, colortype};
     use tiff::tags::Tag;
 
@@ -212,7 +221,7 @@ mod tests {
         let pixels = last.pixels.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
         assert_eq!((pixels.dimensions(), pixels.get_pixel(3, 4).0), ((100, 100), [153, 104, 7]));
         // The first tile's middle is 500 m east and south of the corner: on the central meridian less 500 m.
-        let (latitude, longitude) = frames[1].position.context("no place")?.degrees();
+        let (latitude, longitude) = frames[1].position.or(None).context("no place")?.degrees();
         assert!((latitude - 45.158).abs() < 1e-3 && (longitude - 14.9936).abs() < 1e-3, "{latitude} {longitude}");
         Ok(())
     }
@@ -295,6 +304,46 @@ mod tests {
         let Next::Frame(frame) = source.next(&|_| false)? else { anyhow::bail!("no frame") };
         assert!(frame.pixels.is_err());
         assert!(matches!(source.next(&|_| false)?, Next::End));
+        Ok(())
+    }
+
+    /// The same file has the same place and time in every source; what says something that is no place is not where the vehicle is.
+    #[test]
+    fn places_and_times_are_those_of_a_list() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let cases = fixtures::cases();
+        let known = ["exif/e01_normal.jpg", "exif/e50.png", "exif/e51.tif", "geo/g01_utm_32755_south.tif"];
+        let unknown =
+            ["exif/e05_status_void_old_coords.jpg", "geo/g13_local_engineering.tif", "geo/g18_geocentric_4978.tif"];
+        let vehicle = Position::new(1.0, 2.0);
+        for name in known.into_iter().chain(unknown) {
+            let path = cases.join(name);
+            let tiler = TilerConfig { side: 0, overlap: 0.0 };
+            let Next::Frame(scene) = SceneSource::new(std::slice::from_ref(&path), tiler).next(&|_| false)? else {
+                anyhow::bail!("{name}: no frame");
+            };
+            let list = folder.path().join("list.txt");
+            std::fs::write(&list, path.display().to_string())?;
+            let Next::Frame(listed) = ListSource::read(&list, tiler)?.next(&|_| false)? else {
+                anyhow::bail!("{name}: no frame");
+            };
+            assert_eq!((scene.position, scene.time), (listed.position, listed.time), "{name}");
+            assert_eq!(scene.position.or(vehicle).is_some(), known.contains(&name), "{name}: {:?}", scene.position);
+            assert!(scene.position.or(vehicle) != vehicle, "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pipe_is_no_scene_and_is_not_waited_for() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("scene.tif");
+        let made = std::process::Command::new("mkfifo").arg(&path).status()?;
+        anyhow::ensure!(made.success());
+        let mut source = SceneSource::new(std::slice::from_ref(&path), TilerConfig { side: 0, overlap: 0.0 });
+        let Next::Frame(frame) = source.next(&|_| false)? else { anyhow::bail!("no frame") };
+        assert!(frame.pixels.is_err_and(|error| error.contains("scene.tif")));
+        assert!(cssa_image::read(&path).is_err());
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What every source gives: frames, one after the other.
 
 use crate::error::{Error, Result};
-use cssa_wire::Position;
+use crate::position::Whereabouts;
 use image::RgbImage;
 use std::io;
 use std::process::{Child, ExitStatus};
@@ -17,7 +17,7 @@ pub struct Frame {
     /// Its pixels, or why there are none.
     pub pixels: Result<RgbImage, String>,
     /// Where it was taken, by its own tags.
-    pub position: Option<Position>,
+    pub position: Whereabouts,
     /// When it was taken, by its own tags, in seconds since 1970.
     pub time: Option<u32>,
 }

@@ -64,11 +64,13 @@ pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|start| bytes.starts_with(*start))
 }
 
-/// Whether a file begins as a TIFF.
+/// Whether a file begins as a TIFF. A pipe or a device is none, and is not waited for.
 #[must_use]
 pub fn is_tiff_file(path: &Path) -> bool {
     let mut start = [0; 4];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && is_tiff(&start)
+    path.is_file()
+        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && is_tiff(&start)
 }
 
 impl Raster {

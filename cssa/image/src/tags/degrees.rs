@@ -10,7 +10,9 @@ pub(super) fn degrees(parts: &[Rational], most: f64) -> Result<f64, String> {
     if parts.is_empty() || parts.len() > 3 {
         return Err(format!("{} numbers", parts.len()));
     }
-    if parts.iter().any(|&(up, down)| down <= 0 || up < 0) {
+    // Erased memory is all ones.
+    let erased = i64::from(u32::MAX);
+    if parts.iter().any(|&(up, down)| down <= 0 || up < 0 || up == erased || down == erased) {
         return Err(shown());
     }
     let is_whole = |&(up, down): &Rational| up % down == 0;
@@ -67,6 +69,7 @@ mod tests {
         assert!(near(&[(48, 1), (1251, 100), (0, 1)], 48.2085) && near(&[(48, 1), (1251, 100)], 48.2085));
         assert!(near(&[(482_085, 10_000)], 48.2085) && near(&[(48, 1), (60, 1), (0, 1)], 49.0));
         for odd in [
+            &[(4_294_967_295, 4_294_967_295); 3][..],
             &[(48, 1), (12, 1)][..],
             &[(48, 1)],
             &[(48, 1), (12, 1), (0, 0)],

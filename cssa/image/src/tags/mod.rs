@@ -51,6 +51,25 @@ impl Tags {
         ground.or(self.camera.as_ref().ok().copied())
     }
 
+    /// The tags of an image of which only the georeference was read.
+    #[must_use]
+    pub fn of_georeference(georeference: Result<Georeference, Problem>) -> Self {
+        let said = georeference.as_ref().err().filter(|problem| !matches!(problem, Problem::Absent(_)));
+        let problems = said.cloned().into_iter().collect();
+        Self { georeference, problems, ..Self::default() }
+    }
+
+    /// Whether tags speak of a place of a point and give none: it is not known then, rather than not said.
+    #[must_use]
+    pub fn refuse_place(&self, point: (f64, f64)) -> bool {
+        let is_said = |problem: &Problem| !matches!(problem, Problem::Absent(_));
+        let ground = match &self.georeference {
+            Ok(georeference) => georeference.locate(point).is_err(),
+            Err(problem) => is_said(problem),
+        };
+        self.place(point).is_none() && (ground || self.camera.as_ref().is_err_and(is_said))
+    }
+
     /// Why tags that are there were not used: of the place of a point, of the time.
     #[must_use]
     pub fn problems(&self, point: (f64, f64)) -> Vec<Problem> {

@@ -58,6 +58,10 @@ fn open(device: &Path, baud: u32) -> Result<Box<dyn Read>> {
 pub struct Decoder {
     framer: Framer,
     dates: Dates,
+    /// The datum of positions, where it is another than WGS 84.
+    datum: Option<String>,
+    /// Why the receiver does not stand for its positions, by its status: sentences without one are not believed meanwhile.
+    void: Option<String>,
 }
 
 impl Decoder {
@@ -66,8 +70,17 @@ impl Decoder {
         let Some(sentence) = self.framer.push(byte) else { return };
         receiver.hear_message();
         match sentence::read(&sentence) {
-            Said::Fix { place, clock, date } => {
+            Said::Fix { place, clock, date, has_status } => {
+                if has_status {
+                    self.void = None;
+                }
                 let time = clock.and_then(|clock| self.dates.time(clock, date, now));
+                if let Some(datum) = &self.datum {
+                    return receiver.lose(format!("positions are on the datum {datum}, expected W84"));
+                }
+                if let Some(void) = &self.void {
+                    return receiver.lose(void.clone());
+                }
                 match Position::new(place.latitude, place.longitude) {
                     Some(position) => receiver.say(Fix { position, time }),
                     None => receiver.lose(format!("{}, {}", place.latitude, place.longitude)),
@@ -76,7 +89,13 @@ impl Decoder {
             Said::Date { clock, date } => {
                 self.dates.time(clock, Some(date), now);
             }
-            Said::NoFix(reason) => receiver.lose(reason),
+            Said::NoFix { reason, has_status } => {
+                if has_status {
+                    self.void = Some(reason.clone());
+                }
+                receiver.lose(reason);
+            }
+            Said::Datum(datum) => self.datum = datum,
             Said::Other => {}
         }
     }

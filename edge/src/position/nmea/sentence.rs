@@ -6,12 +6,15 @@ use cssa_image::Place;
 /// What a sentence says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
-    /// A position that its receiver stands for, the second of the day and the date as the receiver counts it.
-    Fix { place: Place, clock: Option<u32>, date: Option<NaiveDate> },
+    /// A position, the second of the day and the date as the receiver counts it, and whether the sentence says by its status that the
+    /// receiver stands for positions.
+    Fix { place: Place, clock: Option<u32>, date: Option<NaiveDate>, has_status: bool },
     /// A date and the second of the day.
     Date { clock: u32, date: NaiveDate },
-    /// There is no position, and why.
-    NoFix(String),
+    /// There is no position, and why; and whether that is a status, which speaks for the sentences without one, too.
+    NoFix { reason: String, has_status: bool },
+    /// Positions from here on are on another datum than WGS 84, of this name, or on WGS 84.
+    Datum(Option<String>),
     /// Something else.
     Other,
 }
@@ -39,16 +42,21 @@ pub(super) fn read(sentence: &str) -> Said {
         "GLL" => {
             (status(field(6)).and_then(|()| mode(field(7))), &[field(1), field(2), field(3), field(4)], field(5), "")
         }
+        "DTM" => {
+            let is_known = matches!(field(1), "" | "W84" | "P90");
+            return Said::Datum((!is_known).then(|| field(1).to_owned()));
+        }
         "ZDA" => return zda(field(1), [field(2), field(3), field(4)]),
         _ => return Said::Other,
     };
-    let said = || format!("{address}: ");
+    let said = |reason: String| format!("{address}: {reason}");
+    let has_status = matches!(&address[2..], "RMC" | "GLL");
     if let Err(reason) = validity {
-        return Said::NoFix(said() + &reason);
+        return Said::NoFix { reason: said(reason), has_status };
     }
     match at(place) {
-        Ok(place) => Said::Fix { place, clock: second_of_day(clock), date: day(date) },
-        Err(reason) => Said::NoFix(said() + &reason),
+        Ok(place) => Said::Fix { place, clock: second_of_day(clock), date: day(date), has_status },
+        Err(reason) => Said::NoFix { reason: said(reason), has_status: false },
     }
 }
 
@@ -89,10 +97,11 @@ fn at([latitude, north, longitude, east]: &[&str; 4]) -> Result<Place, String> {
     Place::fix(latitude, longitude).map_err(|problem| problem.to_string())
 }
 
-/// Degrees of `dddmm.mmmm`, whatever zeros lead.
+/// Degrees of `dddmm.mmmm`; some leave out zeros that lead, but two digits before the point are decimal degrees.
 fn signed(text: &str, side: &str, sides: [&str; 2]) -> Option<f64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let value: f64 = text.parse().ok().filter(|_| is_number)?;
+    let has_minutes = text.split('.').next().is_some_and(|whole| whole.len() > 2);
+    let value: f64 = text.parse().ok().filter(|_| is_number && has_minutes)?;
     let (degrees, minutes) = ((value / 100.0).trunc(), value % 100.0);
     let degrees = (minutes < 60.0).then_some(degrees + minutes / 60.0)?;
     match side {

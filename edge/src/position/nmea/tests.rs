@@ -104,3 +104,28 @@ fn a_fix_is_over_when_the_receiver_says_so() {
     assert!(hear(good).fix().is_some());
     assert!(hear(&[good, lost].concat()).fix().is_none());
 }
+
+/// A sentence with its checksum.
+fn sentence(body: &str) -> Vec<u8> {
+    let sum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+    format!("${body}*{sum:02X}\r\n").into_bytes()
+}
+
+#[test]
+fn what_a_receiver_does_not_stand_for_is_no_fix() {
+    let good = sentence("GNRMC,101112.00,A,4812.5100,N,01622.2000,E,0.05,,060524,,,A");
+    let void = sentence("GNRMC,101112.00,V,4812.5100,N,01622.2000,E,0.05,,060524,,,E");
+    let estimated = sentence("GNGGA,101112.00,4812.5100,N,01622.2000,E,6,00,99.9,170.0,M,,M,,");
+    let heard = |sentences: &[&Vec<u8>]| {
+        let bytes: Vec<u8> = sentences.iter().flat_map(|sentence| sentence.iter().copied()).collect();
+        hear(&bytes).fix()
+    };
+    assert!(heard(&[&estimated]).is_some(), "without a status it stands for itself");
+    assert!(heard(&[&void, &estimated]).is_none() && heard(&[&good, &void, &estimated]).is_none());
+    assert!(heard(&[&void, &estimated, &good]).is_some() && heard(&[&void, &good, &estimated]).is_some());
+    let tokyo = sentence("GPDTM,TOY,,0.0,N,0.0,E,0.0,W84");
+    let wgs = sentence("GPDTM,W84,,0.0,N,0.0,E,0.0,W84");
+    assert!(heard(&[&tokyo, &good]).is_none() && heard(&[&tokyo, &wgs, &good]).is_some());
+    let decimal = sentence("GNRMC,101112.00,A,48.2085,N,16.37,E,0.05,,060524,,,A");
+    assert!(heard(&[&decimal]).is_none(), "degrees and minutes are expected");
+}

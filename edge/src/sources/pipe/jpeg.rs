@@ -79,6 +79,14 @@ impl Walk {
                         self.segment = segment;
                         return Progress::More;
                     };
+                    // What begins at its end is seen with what follows.
+                    if bytes.len() < segment.end + 2 {
+                        self.segment = segment;
+                        return Progress::More;
+                    }
+                    if let Some(cut) = hidden(marker, &segment, bytes) {
+                        return Progress::Cut(cut);
+                    }
                     self.take(marker, segment, payload);
                 }
             }
@@ -160,6 +168,21 @@ impl Walk {
         let entries = entries.chunks_exact(16).map(|entry| (number(&entry[8..12]), number(&entry[4..8])));
         entries.filter(|&(offset, _)| offset > 0).map(|(offset, length)| (begins + offset, length)).collect()
     }
+}
+
+/// Where another JPEG begins inside of a segment of tables or a header of frame or scan, which hold none: the frame was cut there, and the
+/// length of its segment covers the beginning of the next.
+fn hidden(marker: u8, segment: &Range<usize>, bytes: &[u8]) -> Option<usize> {
+    // JFIF's own segment without a thumbnail.
+    let is_plain = marker == 0xE0 && segment.len() == 14 && bytes[segment.start..].starts_with(b"JFIF\0");
+    if !is_plain && !matches!(marker, 0xC0..=0xCF | 0xDA | 0xDB | 0xDD) {
+        return None;
+    }
+    // It may begin in the length, and end in the next marker.
+    let from = segment.start.saturating_sub(2);
+    let around = bytes.get(from..bytes.len().min(segment.end + 2))?;
+    let at = from + around.windows(START.len()).position(|window| window == START)?;
+    (begins(&bytes[at..]) != Some(false)).then_some(at)
 }
 
 /// How far a JPEG is known that has no byte too many.

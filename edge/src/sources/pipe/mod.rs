@@ -10,7 +10,7 @@ mod stream;
 use self::stream::{Debris, Event, FrameReader, Raw};
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
-use crate::position::{note, position};
+use crate::position::{Whereabouts, note};
 use cssa_image::tags;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
@@ -72,7 +72,7 @@ impl PipeSource {
             Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
         };
         note(&name, &tags.problems((0.0, 0.0)));
-        let (position, time) = (tags.place((0.0, 0.0)).and_then(position), tags.time);
+        let (position, time) = (Whereabouts::of_camera(&tags), tags.time);
         Frame { name, key: None, pixels, position, time }
     }
 

@@ -269,6 +269,21 @@ fn a_frame_cut_off_inside_of_a_segment_does_not_take_the_next_one() -> Result<()
     Ok(())
 }
 
+/// Wherever in its headers a frame is cut, the next one is whole.
+#[test]
+fn a_frame_cut_at_any_byte_of_its_headers_is_one_outcome() -> Result<()> {
+    let jpeg = jpeg()?;
+    let headers = jpeg.windows(2).position(|pair| pair == [0xFF, 0xDA]).context("no scan")? + 8;
+    let whole = format!("jpeg {}", jpeg.len());
+    for cut in 3..headers {
+        let found = found(&[&jpeg, &jpeg[..cut], &jpeg, &jpeg].concat())?;
+        let frames = found.iter().filter(|one| **one == whole).count();
+        let damaged = found.iter().filter(|one| one.starts_with("damaged") || one.contains("noise")).count();
+        ensure!((frames, damaged) == (3, 1), "cut at {cut}: {found:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn netpbm_frames_cut_short_and_refused_ones_have_one_outcome() -> Result<()> {
     let frame = |width: usize, height: usize| {
