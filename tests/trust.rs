@@ -4,6 +4,8 @@
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{json_lines, program, root, succeed};
+use cssa::bundle::Bundle;
+use cssa::dataset::{Dataset, Split};
 use cssa::objects::ObjectGroups;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,5 +205,46 @@ fn spoiled_images_do_not_replace_each_other_and_what_is_no_image_is_named() -> R
         let said = String::from_utf8(refused.stderr)?;
         assert!(!refused.status.success() && said.starts_with(expected) && said.lines().count() == 1, "{said}");
     }
+    Ok(())
+}
+
+/// Images of dev that both runtimes caption: `tests/long.sh runtimes` takes all.
+const DEV: &str = "CSSA_DEV_IMAGES";
+
+/// The words do not depend on the runtime, and neither does what may be believed of them.
+#[test]
+fn both_runtimes_say_the_same_and_are_as_sure() -> Result<()> {
+    let Some(data) = fixtures::shared_data() else {
+        eprintln!("skipped: ../shared/data is not here");
+        return Ok(());
+    };
+    let bundle = Bundle::read(&fixtures::bundle())?;
+    let mut dev = Vec::new();
+    for name in ["ucm", "rsicd", "uavic"] {
+        let dataset = Dataset::read(&data.join(name), bundle.manifest.dev)?;
+        dev.extend(dataset.split(Split::Dev).map(|image| image.path.clone()));
+    }
+    let most = std::env::var(DEV).map_or(Ok(48), |most| most.parse())?;
+    let images: Vec<String> = cssa::spread(&dev, most).iter().map(|path| path.display().to_string()).collect();
+    ensure!(images.len() == most.min(dev.len()), "{} of {} dev images", images.len(), dev.len());
+    let lines = |runtime: &str| {
+        let bundle = fixtures::bundle().display().to_string();
+        let options = ["caption", "--bundle", &bundle, "--runtime", runtime, "--json"].map(str::to_owned);
+        let lines = json_lines(&succeed("edge", options.into_iter().chain(images.iter().cloned()))?)?;
+        ensure!(lines.iter().all(|line| line["runtime"].as_str().is_some_and(|found| found.starts_with(runtime))));
+        Ok(lines)
+    };
+    let (onnx_runtime, tract) = (lines("ort")?, lines("tract")?);
+    ensure!(onnx_runtime.len() == images.len() && tract.len() == images.len(), "an image has no line");
+    let confidence = |line: &Value| line["confidence"].as_f64().context("confidence");
+    let (mut words, mut sure) = (0, 0);
+    for (one, other) in onnx_runtime.iter().zip(&tract) {
+        words += usize::from(one["caption"] == other["caption"]);
+        let apart = (confidence(one)? - confidence(other)?).abs();
+        sure += usize::from(apart <= 1.0 / 31.0 + 1e-6);
+    }
+    eprintln!("of {} dev images {words} have the same words, {sure} a confidence at most 1/31 apart", images.len());
+    assert!(words * 100 >= images.len() * 99 && sure * 100 >= images.len() * 97, "{words} and {sure}");
+    assert!(images.len() < 200 || sure * 100 >= images.len() * 99, "{sure} of {}", images.len());
     Ok(())
 }

@@ -29,9 +29,9 @@ pub enum DequantizeError {
     },
 }
 
-type Result<T> = std::result::Result<T, DequantizeError>;
+pub(crate) type Result<T> = std::result::Result<T, DequantizeError>;
 
-fn unexpected(tensor: &str, found: impl ToString, expected: &'static str) -> DequantizeError {
+pub(crate) fn unexpected(tensor: &str, found: impl ToString, expected: &'static str) -> DequantizeError {
     DequantizeError::Tensor { tensor: tensor.into(), found: found.to_string(), expected }
 }
 
@@ -45,7 +45,7 @@ pub fn dequantized(mut model: ModelProto) -> Result<ModelProto> {
 }
 
 /// FP32 in the place of FP16: a tensor `t.half` is the tensor `t`, and the Cast between them disappears.
-fn widen(graph: &mut GraphProto) -> Result<()> {
+pub(crate) fn widen(graph: &mut GraphProto) -> Result<()> {
     for node in &mut graph.node {
         for name in node.input.iter_mut().chain(&mut node.output) {
             if let Some(single) = names::of_half(name) {
@@ -91,7 +91,8 @@ fn dequantize(graph: &mut GraphProto) -> Result<()> {
         if let Some(&source) = quantizers.get(input) {
             same.insert(output.clone(), source.into());
         } else if let Some(constant) = constants.get(input) {
-            floats.push(float_constant(node, output, constant, &constants)?);
+            let integers = integers(node, constant, &constants)?;
+            floats.push(float_tensor(output, &constant.dims, integers.floats()));
             consumed.insert(input.into());
         }
     }
@@ -110,22 +111,37 @@ fn dequantize(graph: &mut GraphProto) -> Result<()> {
     Ok(())
 }
 
-/// The float constant that a DequantizeLinear node makes of an integer one.
-fn float_constant(
+/// A constant of integers and the floats that they are multiplied by.
+pub(crate) struct Integers {
+    /// The integers as floats, the last dimension fastest.
+    pub(crate) values: Vec<f32>,
+    /// One scale, or one for each place along the axis.
+    pub(crate) scales: Vec<f32>,
+    /// Places that lie side by side and share a scale.
+    inner: usize,
+}
+
+impl Integers {
+    /// The floats that they stand for.
+    pub(crate) fn floats(&self) -> impl Iterator<Item = f32> + '_ {
+        let scale = |at: usize| self.scales[at / self.inner.max(1) % self.scales.len()];
+        self.values.iter().enumerate().map(move |(at, value)| value * scale(at))
+    }
+}
+
+/// The integers of the constant that a DequantizeLinear node makes floats of.
+pub(crate) fn integers(
     node: &NodeProto,
-    output: &str,
     constant: &TensorProto,
     constants: &BTreeMap<&str, &TensorProto>,
-) -> Result<TensorProto> {
+) -> Result<Integers> {
     let name = &constant.name;
     let get = |at: usize| node.input.get(at).and_then(|input| constants.get(input.as_str()));
-    let floats =
-        |tensor: &&TensorProto| tensor.raw_data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let scales: Vec<f32> = get(1).map(floats).unwrap_or_default();
+    let scales: Vec<f32> = get(1).map(|tensor| floats(tensor)).unwrap_or_default();
     if scales.is_empty() || get(2).is_some_and(|zero| zero.raw_data.iter().any(|&byte| byte != 0)) {
         return Err(unexpected(name, "no scale, or zero points", "symmetric quantization with one scale or more"));
     }
-    let integers: Vec<f32> = match DataType::try_from(constant.data_type) {
+    let values: Vec<f32> = match DataType::try_from(constant.data_type) {
         Ok(DataType::Int8) => constant.raw_data.iter().map(|&byte| f32::from(byte as i8)).collect(),
         Ok(DataType::Int32) => {
             constant.raw_data.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect()
@@ -138,16 +154,24 @@ fn float_constant(
     let axis = axis.ok_or_else(|| unexpected(name, "an axis out of bounds", "one of its dimensions"))?;
     let inner: usize = extents.iter().skip(axis + 1).product();
     let count = if scales.len() == 1 { 1 } else { extents.get(axis).copied().unwrap_or(0) };
-    if count != scales.len() || extents.iter().product::<usize>() != integers.len() {
-        let found = format!("{} values and {} scales for the shape {extents:?}", integers.len(), scales.len());
+    if count != scales.len() || extents.iter().product::<usize>() != values.len() {
+        let found = format!("{} values and {} scales for the shape {extents:?}", values.len(), scales.len());
         return Err(unexpected(name, found, "a value a place and a scale a channel"));
     }
-    let scaled =
-        integers.iter().enumerate().flat_map(|(n, value)| (value * scales[n / inner.max(1) % count]).to_le_bytes());
-    Ok(TensorProto {
-        name: output.into(),
-        dims: constant.dims.clone(),
+    Ok(Integers { values, scales, inner })
+}
+
+/// The values of an FP32 constant.
+pub(crate) fn floats(tensor: &TensorProto) -> Vec<f32> {
+    tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+/// A constant of FP32.
+pub(crate) fn float_tensor(name: &str, dims: &[i64], values: impl Iterator<Item = f32>) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.into(),
         data_type: DataType::Float as i32,
-        raw_data: scaled.collect(),
-    })
+        raw_data: values.flat_map(f32::to_le_bytes).collect(),
+    }
 }

@@ -1,7 +1,7 @@
 //! The contract between the exporter, which writes `encoder.onnx` and `decoder.onnx`, and the captioner, which runs them.
 //!
 //! [`onnx`] has the messages of a file, [`names`] what nodes and tensors are called, [`dequantized`] the float network that
-//! an INT8 graph stands for. No runtime is known here.
+//! an INT8 graph stands for, [`in_whole_numbers`] the float network that computes what the INT8 graph does. No runtime is known here.
 //!
 //! ```
 //! use cssa_graph::{names, onnx::ModelProto};
@@ -17,5 +17,7 @@
 mod dequantize;
 pub mod names;
 pub mod onnx;
+mod whole_numbers;
 
 pub use dequantize::{DequantizeError, dequantized};
+pub use whole_numbers::in_whole_numbers;

@@ -151,6 +151,8 @@ pub enum DataType {
     Int64 = 7,
     /// FP16.
     Float16 = 10,
+    /// FP64.
+    Double = 11,
     /// bfloat16.
     Bfloat16 = 16,
 }

@@ -1,14 +1,15 @@
 //! tract: pure Rust, on any CPU, nothing to install.
 //!
-//! tract computes quantized convolutions in float plus the casts, so an INT8 bundle is loaded as the float network that it
-//! stands for: the weights become floats once, and the activations' quantizers go away. So does FP16, which only makes detours on a CPU.
+//! tract has no fast integer convolutions, so an INT8 bundle is loaded as the float network that computes the same whole numbers
+//! ([`in_whole_numbers`]): its features are those of ONNX Runtime bit for bit, and what is said of an image hangs on no runtime. FP16,
+//! which only makes detours on a CPU, is loaded as FP32.
 
 use crate::error::{At, Error, Result, unexpected};
 use crate::runtime::{CrossAttention, Encoder, Part};
 use cssa::bundle::{Bundle, ENCODER};
 use cssa::model::Model;
 use cssa_graph::onnx::ModelProto;
-use cssa_graph::{dequantized, names};
+use cssa_graph::{in_whole_numbers, names};
 use prost::Message;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
@@ -33,7 +34,7 @@ impl TractEncoder {
     /// Loads it.
     pub(crate) fn open(bundle: &Bundle) -> Result<Self> {
         let load = || {
-            let float = dequantized(ModelProto::decode(bundle.encoder.as_slice())?)?;
+            let float = in_whole_numbers(ModelProto::decode(bundle.encoder.as_slice())?)?;
             let graph = float.graph.as_ref().ok_or_else(|| unexpected!("it has no graph"))?;
             let outputs = graph.output.iter().map(|output| output.name.clone()).collect();
             let model = bundle.manifest.model.clone();
@@ -79,5 +80,54 @@ impl TractEncoder {
             seen(layer, Part::Values, &values(&names::cross_value(layer))?)?;
         }
         values(names::MEMORY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnxruntime::{find_library, open_session};
+    use crate::settings::Settings;
+    use cssa::preprocess;
+    use cssa_graph::onnx::{DataType, TensorType, TypeProto, ValueInfoProto};
+    use std::path::Path;
+
+    /// The encoder with one output: the integers that its transformer reads.
+    fn features(bundle: &Bundle, kind: DataType) -> Result<ModelProto> {
+        let mut model = ModelProto::decode(bundle.encoder.as_slice())?;
+        let graph = model.graph.as_mut().ok_or_else(|| unexpected!("it has no graph"))?;
+        let tensor = TensorType { elem_type: kind as i32, shape: None };
+        let r#type = Some(TypeProto { tensor_type: Some(tensor) });
+        graph.output = vec![ValueInfoProto { name: names::quantized(names::ENCODER_INPUT), r#type }];
+        Ok(model)
+    }
+
+    /// What a picture looks like to the transformer is the same bit for bit in ONNX Runtime and in tract.
+    #[test]
+    fn features_are_the_integers_of_onnx_runtime() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let Some(library) = find_library() else { return Ok(()) };
+        let bundle = Bundle::read(&fixtures::bundle())?;
+        let size = bundle.manifest.model.image_size;
+        let settings = Settings { threads: 1, ..Settings::default() };
+        let graph = features(&bundle, DataType::Uint8)?.encode_to_vec();
+        let mut session = open_session(&library, Path::new(ENCODER), &graph, &settings)?;
+        let whole = in_whole_numbers(features(&bundle, DataType::Float)?)?;
+        let plan = tract_onnx::onnx().model_for_read(&mut whole.encode_to_vec().as_slice())?;
+        let fact = f32::fact([1, 3, size, size]);
+        let plan = plan.with_input_fact(0, fact.into())?.into_optimized()?.into_runnable()?;
+        for scene in 0..3 {
+            let image = cssa_image::read(&fixtures::scenes().join(format!("images/scene_{scene:05}.jpg")))?;
+            let input = preprocess::input(&image, &bundle.manifest.model);
+            let value = ort::value::TensorRef::from_array_view(([1, 3, size, size], input.as_slice()))?;
+            let found = session.run(ort::inputs![names::IMAGE => value])?;
+            let expected = found[0].try_extract_tensor::<u8>()?.1.to_vec();
+            let image = Tensor::from_shape(&[1, 3, size, size], &input)?.into_tvalue();
+            let found = plan.run(tvec!(image))?;
+            let found: Vec<f32> = found[0].to_plain_array_view::<f32>()?.iter().copied().collect();
+            let zero = f32::from(expected[0]) - found[0];
+            let others = expected.iter().zip(&found).filter(|(known, found)| f32::from(**known) != **found + zero);
+            assert_eq!(others.count(), 0, "of {} in scene {scene}", found.len());
+        }
+        Ok(())
     }
 }
