@@ -112,7 +112,7 @@ for part in "$@"; do
       size 12 --no-default-features
       size 25 ;;
     runtimes)
-      CSSA_DEV_IMAGES=100000 cargo test --release --workspace --test trust both_runtimes -- --nocapture ;;
+      CSSA_DEV_IMAGES=100000 cargo test --release --workspace --test across both_runtimes -- --nocapture ;;
     adapt)
       export OMP_NUM_THREADS=1
       drone_halves $out/drone
