@@ -121,6 +121,8 @@ fn the_default_bundle_sees_what_its_run_sees() -> Result<()> {
     assert!(verification.images >= 6);
     let (ort, tract) = (verification.runtimes["ort"], verification.runtimes["tract"]);
     assert!(ort.least_cosine > 0.995 && ort.divergence < 0.01, "{ort:?}");
-    assert!(tract.least_cosine > 0.999 && tract.divergence < 0.002, "{tract:?}");
+    // The same integers in both: what they are away from the float model is the same, too.
+    assert!((ort.least_cosine - tract.least_cosine).abs() < 5e-5 && tract.divergence < 0.01, "{ort:?} {tract:?}");
+    assert_eq!(ort.agreement, tract.agreement);
     Ok(())
 }
