@@ -111,6 +111,7 @@ mod tests {
             pixels: Ok(RgbImage::new(side, side)),
             position: Whereabouts::Unsaid,
             time: None,
+            problems: Vec::new(),
         }
     }
 

@@ -18,19 +18,20 @@ pub(super) struct Part {
 /// The header at the first byte: lines such as `Content-Length: 9568` behind a line that begins with `--` (or a status line of
 /// HTTP) up to an empty one. `Err(true)` where that needs more bytes, `Err(false)` where it is none.
 pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
+    let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
     let mut part = Part { header: 0, boundary: Vec::new(), length: None };
     let mut is_first = true;
     loop {
         let rest = &bytes[part.header..];
+        // Debris may have as many beginnings as bytes: what is none is soon known.
+        if is_first && !begins(rest) || bytes.len() == MAX_HEADER && !rest.contains(&b'\n') {
+            return Err(false);
+        }
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-            let is_text = rest.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-            return Err(is_text && bytes.len() < MAX_HEADER && (!is_first || begins(rest)));
+            return Err(rest.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()));
         };
         let line = rest[..end].trim_ascii();
         part.header += end + 1;
-        if part.header > MAX_HEADER {
-            return Err(false);
-        }
         match line {
             line if is_first && begins(line) && !line.starts_with(b"Content-") => {
                 if line.starts_with(b"--") {

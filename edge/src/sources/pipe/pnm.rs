@@ -124,10 +124,9 @@ fn numbers(kind: u8, bytes: &[u8]) -> Found {
     for number in &mut numbers[..wanted] {
         loop {
             match bytes.get(at) {
-                Some(b'#') => match bytes[at..].iter().position(|&byte| byte == b'\n') {
-                    Some(end) => at += end,
-                    None => return Found::More,
-                },
+                // Where there is none, it is soon known: debris may have as many beginnings as bytes.
+                Some(b'#') if !bytes[at..].contains(&b'\n') => return Found::More,
+                Some(b'#') => at += bytes[at..].iter().take_while(|&&byte| byte != b'\n').count(),
                 Some(space) if space.is_ascii_whitespace() => at += 1,
                 Some(b'0'..=b'9') => break,
                 Some(_) => return Found::No,
@@ -152,7 +151,7 @@ fn numbers(kind: u8, bytes: &[u8]) -> Found {
 /// Lines of a word and its value, up to `ENDHDR`.
 fn pam(bytes: &[u8]) -> Found {
     let [mut width, mut height, mut depth, mut largest] = [0; 4];
-    let mut at = 0;
+    let (mut at, mut is_first) = (0, true);
     loop {
         let Some(end) = bytes[at..].iter().position(|&byte| byte == b'\n') else {
             let is_text = bytes[at..].iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
@@ -168,7 +167,11 @@ fn pam(bytes: &[u8]) -> Found {
             b"HEIGHT" => &mut height,
             b"DEPTH" => &mut depth,
             b"MAXVAL" => &mut largest,
-            b"P7" | b"TUPLTYPE" | b"" => continue,
+            b"P7" if is_first => {
+                is_first = false;
+                continue;
+            }
+            b"TUPLTYPE" | b"" => continue,
             comment if comment.starts_with(b"#") => continue,
             _ => return Found::No,
         };
