@@ -132,9 +132,11 @@ impl ImageFile {
         if u64::from(across) * u64::from(height) * 3 > self.memory {
             return Ok(raster.window(Window { x, y, width, height })?);
         }
-        let band = match self.band.take() {
-            Some(band) if band.first == y && band.pixels.height() == height => band,
-            _ => Band { first: y, pixels: raster.window(Window { x: 0, y, width: across, height })? },
+        let is_at_hand = |band: &Band| band.first == y && band.pixels.height() == height;
+        let band = match self.band.take().filter(is_at_hand) {
+            Some(band) => band,
+            // The one before is gone by now: there is room for one.
+            None => Band { first: y, pixels: raster.window(Window { x: 0, y, width: across, height })? },
         };
         let pixels = image::imageops::crop_imm(&band.pixels, x, 0, width, height).to_image();
         self.band = Some(band);

@@ -86,3 +86,70 @@ fn scenes_are_told_apart_by_the_bytes_of_their_names() -> Result<()> {
     assert_eq!(keys.len(), 3, "{keys:?}");
     Ok(())
 }
+
+/// An uncompressed TIFF of RGB in strips of 16 rows, black and of so many rows: on the disk there is nothing but its head.
+fn write_large_tiff(path: &Path, width: u32, height: u32) -> Result<()> {
+    let strips = height.div_ceil(16);
+    let (row, begin) = (u64::from(width) * 3, 8 + 2 + 10 * 12 + 4);
+    let (lengths, bits) = (begin + 4 * strips, begin + 8 * strips);
+    let data = u64::from(bits) + 6;
+    let mut bytes = b"II*\0\x08\0\0\0\x0a\0".to_vec();
+    for (tag, kind, count, value) in [
+        (256u16, 4u16, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, bits),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, strips, begin),
+        (277, 3, 1, 3),
+        (278, 4, 1, 16),
+        (279, 4, strips, lengths),
+        (284, 3, 1, 1),
+    ] {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
+    (0..strips).for_each(|n| bytes.extend(((data + u64::from(n) * 16 * row) as u32).to_le_bytes()));
+    (0..strips).for_each(|n| bytes.extend((u64::from(16.min(height - 16 * n)) * row).to_le_bytes()[..4].to_vec()));
+    bytes.extend([8, 0, 8, 0, 8, 0]);
+    std::fs::write(path, bytes)?;
+    Ok(std::fs::File::options().write(true).open(path)?.set_len(data + row * u64::from(height))?)
+}
+
+/// A mosaic of 108 million pixels takes 324 MB: no source holds more of it than it may, and what reading it takes.
+#[test]
+fn a_large_file_is_never_held_whole() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("large.tif");
+    std::fs::write(folder.path().join("list.txt"), "large.tif\n")?;
+    write_large_tiff(&path, 12_000, 9_000)?;
+    // Decoded strips that are kept, and some pieces at work.
+    const READING: u64 = (1 << 26) + (1 << 26);
+    for (side, memory, tiles) in [(0, 1 << 28, 1), (4000, 1 << 28, 9), (1000, 1 << 26, 108), (1000, 1 << 20, 108)] {
+        let config = [
+            SourceConfig::Folder { path: folder.path().into(), watch: false, memory },
+            SourceConfig::List { path: folder.path().join("list.txt"), memory },
+            SourceConfig::Scenes { paths: vec![path.clone()], memory },
+        ];
+        for config in config.iter().take(if side == 0 { 2 } else { 3 }) {
+            let (mut frames, mut failed) = (0, None);
+            let used = allocation_counter::measure(|| {
+                let tiler = TilerConfig { side, overlap: 0.0 };
+                let mut source = match super::open(config, tiler) {
+                    Ok(source) => source,
+                    Err(error) => return failed = Some(error.to_string()),
+                };
+                while let Ok(Next::Frame(frame)) = source.next(&|_| false) {
+                    frames += 1;
+                    failed = failed.take().or(frame.pixels.err());
+                }
+            });
+            assert_eq!((frames, failed), (tiles, None), "{config:?}");
+            let tile = u64::from(side) * u64::from(side) * 3;
+            let most = memory.min(3 << 25).max(tile) + tile + READING;
+            assert!(used.bytes_max < most, "{} bytes of {most}: side {side}, {config:?}", used.bytes_max);
+        }
+    }
+    Ok(())
+}
