@@ -28,8 +28,12 @@ pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
             return Err(false);
         }
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-            return Err(rest.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()));
+            return Err(is_text(rest, is_first));
         };
+        // As soon as a byte is none of a header, however many are at hand.
+        if !is_text(&rest[..end], is_first) {
+            return Err(false);
+        }
         let line = rest[..end].trim_ascii();
         part.header += end + 1;
         match line {
@@ -58,6 +62,11 @@ pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
     }
 }
 
+/// Whether bytes may stand in a line of a header: in values, which stand behind the first line, also those of other alphabets.
+fn is_text(bytes: &[u8], is_first: bool) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || !is_first && !byte.is_ascii())
+}
+
 /// Whether a header may begin here, as far as there are bytes.
 fn begins(bytes: &[u8]) -> bool {
     let begins = |start: &[u8]| bytes.iter().zip(start).all(|(byte, expected)| byte == expected);
@@ -83,5 +92,12 @@ mod tests {
         assert_eq!(part(b"--\xff\xd8"), Err(false));
         assert_eq!(part(b"--noise\nof no kind\n"), Err(false));
         assert_eq!(part(&[b'-'; 5000]), Err(false));
+        // The same, whether the end of the line is there or not.
+        for binary in [b"--frame\x01\x00".as_slice(), b"HTTP/1.0 \xf6", b"--b\nX-Place: \x07"] {
+            assert_eq!(part(binary), Err(false));
+            assert_eq!(part(&[binary, b"\n\n"].concat()), Err(false));
+        }
+        let place = "--b\nX-Place: Köln\n\n".as_bytes();
+        assert!(part(place).is_ok() && (1..place.len()).all(|length| part(&place[..length]) == Err(true)));
     }
 }

@@ -154,9 +154,12 @@ fn pam(bytes: &[u8]) -> Found {
     let (mut at, mut is_first) = (0, true);
     loop {
         let Some(end) = bytes[at..].iter().position(|&byte| byte == b'\n') else {
-            let is_text = bytes[at..].iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-            return if is_text { Found::More } else { Found::No };
+            return if is_text(&bytes[at..]) { Found::More } else { Found::No };
         };
+        // As soon as a byte is none of a header, however many are at hand.
+        if !is_text(&bytes[at..at + end]) {
+            return Found::No;
+        }
         let line = bytes[at..at + end].trim_ascii();
         at += end + 1;
         let (word, value) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
@@ -180,6 +183,10 @@ fn pam(bytes: &[u8]) -> Found {
         }
         *field = decimal(value);
     }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
 fn decimal(digits: &[u8]) -> u64 {
@@ -225,6 +232,9 @@ mod tests {
             assert_eq!(header(none), Found::No, "{none:?}");
         }
         assert_eq!(header(&[b"P6".as_slice(), &[b' '; 5000]].concat()), Found::No);
+        for binary in [b"P7\n# \xff".as_slice(), b"P7\nTUPLTYPE \x00", b"P7\nWIDTH 1\nP7"] {
+            assert_eq!(header(&[binary, b"\nENDHDR\n"].concat()), Found::No, "{}", binary.escape_ascii());
+        }
         let problem = |bytes: &[u8]| matches!(header(bytes), Found::Header(header, _) if header.problem().is_some());
         assert!(problem(b"P6 99999 1 255\n") && problem(b"P6 0 1 255\n") && problem(b"P6 1 1 65536\n"));
         assert!(problem(b"P6 99999999999999999999 99999999999999999999 255\n"));
