@@ -82,6 +82,36 @@ fn a_jpeg_without_an_end_marker_is_whole_where_its_pixels_are() -> Result<()> {
     Ok(())
 }
 
+/// WebP holds three or four bands together: what a file says otherwise is not damage.
+#[test]
+fn webp_that_no_library_reads_is_unsupported_and_not_damaged() -> Result<()> {
+    let healthy = bytes("t08_webp.tif")?;
+    decode(&healthy)?;
+    let first = u32::from_le_bytes(healthy[4..8].try_into()?) as usize;
+    let count = usize::from(u16::from_le_bytes(healthy[first..first + 2].try_into()?));
+    for (tag, value, expected) in
+        [(284u16, 2u16, "unsupported: WebP in planes"), (277, 1, "unsupported: WebP of 1 bands")]
+    {
+        let mut odd = healthy.clone();
+        let entry = (0..count).map(|n| first + 2 + 12 * n).find(|at| odd[*at..*at + 2] == tag.to_le_bytes());
+        let entry = entry.with_context(|| format!("no tag {tag}"))?;
+        odd[entry + 8..entry + 10].copy_from_slice(&value.to_le_bytes());
+        if tag == 277 {
+            // One band is grey, and has one number of bits.
+            for (tag, values, value) in [(262u16, 1u32, 1u32), (258, 1, 8), (339, 1, 1)] {
+                let other = (0..count).map(|n| first + 2 + 12 * n).find(|at| odd[*at..*at + 2] == tag.to_le_bytes());
+                if let Some(other) = other {
+                    odd[other + 4..other + 8].copy_from_slice(&values.to_le_bytes());
+                    odd[other + 8..other + 12].copy_from_slice(&value.to_le_bytes());
+                }
+            }
+        }
+        let said = decode(&odd).map(|image| image.dimensions()).map_err(|error| error.to_string());
+        assert_eq!(said, Err(expected.into()));
+    }
+    Ok(())
+}
+
 #[test]
 fn a_file_and_its_windows_are_as_its_bytes() -> Result<()> {
     for entry in std::fs::read_dir(folder())? {
