@@ -3,6 +3,8 @@
 
 /// Longest header, in bytes.
 const MAX_HEADER: usize = 4096;
+/// Most lines of it: debris of short lines is passed over quickly.
+const MAX_LINES: usize = 64;
 
 /// What stands before a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
     let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
     let mut part = Part { header: 0, boundary: Vec::new(), length: None };
     let mut is_first = true;
-    loop {
+    for _ in 0..MAX_LINES {
         let rest = &bytes[part.header..];
         // Debris may have as many beginnings as bytes: what is none is soon known.
         if is_first && !begins(rest) || bytes.len() == MAX_HEADER && !rest.contains(&b'\n') {
@@ -60,6 +62,7 @@ pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
         }
         is_first = false;
     }
+    Err(false)
 }
 
 /// Whether bytes may stand in a line of a header: in values, which stand behind the first line, also those of other alphabets.

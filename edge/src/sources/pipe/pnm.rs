@@ -4,6 +4,8 @@ use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 
 /// Longest header, in bytes.
 const MAX_HEADER: usize = 4096;
+/// Most lines of a PAM's header: debris of short lines is passed over quickly.
+const MAX_LINES: usize = 64;
 /// Largest side of a frame, in pixels.
 const MAX_SIDE: u64 = 16_384;
 /// Most pixels of a frame.
@@ -152,7 +154,7 @@ fn numbers(kind: u8, bytes: &[u8]) -> Found {
 fn pam(bytes: &[u8]) -> Found {
     let [mut width, mut height, mut depth, mut largest] = [0; 4];
     let (mut at, mut is_first) = (0, true);
-    loop {
+    for _ in 0..MAX_LINES {
         let Some(end) = bytes[at..].iter().position(|&byte| byte == b'\n') else {
             return if is_text(&bytes[at..]) { Found::More } else { Found::No };
         };
@@ -183,6 +185,7 @@ fn pam(bytes: &[u8]) -> Found {
         }
         *field = decimal(value);
     }
+    Found::No
 }
 
 fn is_text(bytes: &[u8]) -> bool {

@@ -376,3 +376,21 @@ fn debris_of_beginnings_is_passed_over_quickly() -> Result<()> {
     }
     Ok(())
 }
+
+/// What may be another frame's beginning inside of a table is one by the bytes that follow it, not by how many of them are at hand.
+#[test]
+fn a_beginning_inside_of_a_table_waits_for_its_end() -> Result<()> {
+    let jpeg = jpeg()?;
+    let whole = format!("jpeg {}", with_segment(&jpeg, 0xDB, &[0; 65]).len());
+    for (length, behind) in [(0x0010u16, 0u8), (0x0400, 0), (0xFFFF, 0), (0x0010, 0xFF)] {
+        let mut table = [0; 65];
+        table[20..26].copy_from_slice(&[[0xFF, 0xD8, 0xFF, 0xE0].as_slice(), &length.to_be_bytes()].concat());
+        table[40] = behind;
+        let bytes = with_segment(&jpeg, 0xDB, &table);
+        // Whatever it is: the same in pieces of any length.
+        let found = found(&[bytes.as_slice(), &jpeg, &jpeg].concat())?;
+        let is_frame = length == 0x0010 && behind == 0;
+        assert_eq!(found[0] == whole, is_frame || length == 0x0400, "{length} {behind}: {found:?}");
+    }
+    Ok(())
+}
