@@ -83,7 +83,7 @@ pub enum SourceConfig {
         /// Go on looking for new images; else end when all have been seen.
         #[serde(default = "yes")]
         watch: bool,
-        /// Bytes of pixels that wait for the captioner at most.
+        /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
     },
@@ -91,7 +91,7 @@ pub enum SourceConfig {
     List {
         /// The file.
         path: PathBuf,
-        /// Bytes of pixels that wait for the captioner at most.
+        /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
     },
@@ -105,7 +105,7 @@ pub enum SourceConfig {
         /// Start the command again when it ends; else end with it.
         #[serde(default = "yes")]
         restart: bool,
-        /// Bytes of pixels that wait for the captioner at most.
+        /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
     },
@@ -113,7 +113,7 @@ pub enum SourceConfig {
     Scenes {
         /// The files.
         paths: Vec<PathBuf>,
-        /// Bytes of pixels that wait for the captioner at most.
+        /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
     },
@@ -128,7 +128,8 @@ fn memory() -> u64 {
 }
 
 impl SourceConfig {
-    /// Bytes of pixels that wait for the captioner at most: 256 MB. A frame that has more waits alone.
+    /// Bytes of pixels that wait for the captioner, and that a source of files holds of the image it cuts, at most each: 256 MB. A frame that
+    /// has more waits alone.
     #[must_use]
     pub fn memory(&self) -> u64 {
         match self {

@@ -11,7 +11,7 @@ use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
-use super::position::{self, Receiver};
+use super::position::Receiver;
 use super::sources::Frame;
 use super::store::{Outcome, Store};
 use cssa::bundle::Language;
@@ -305,8 +305,7 @@ impl FramePipeline<'_> {
     }
 
     pub(super) fn status(&self) -> Status {
-        let mut all = self.faults.all();
-        all.extend(position::faults());
+        let all = self.faults.all();
         let mut faults: BTreeMap<String, u64> = all.iter().map(|(kind, fault)| ((*kind).into(), fault.count)).collect();
         if self.peripherals.errors > 0 {
             faults.insert("peripheral_errors".into(), self.peripherals.errors);

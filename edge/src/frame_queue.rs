@@ -33,30 +33,33 @@ struct Room {
 }
 
 impl FrameSender {
-    /// Waits for room.
-    pub(super) fn send(&self, frame: Frame) -> Result<(), SendError<Frame>> {
+    /// Waits for room. A frame that nobody takes any more is gone.
+    pub(super) fn send(&self, frame: Frame) -> Result<(), SendError<()>> {
         let bytes = bytes(&frame);
         let held = self.room.held.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |held: &mut Option<u64>| held.is_some_and(|held| self.room.is_full(held, bytes));
         let mut held = self.room.changed.wait_while(held, full).unwrap_or_else(PoisonError::into_inner);
         match held.as_mut() {
             Some(held) => *held += bytes,
-            None => return Err(SendError(frame)),
+            None => return Err(SendError(())),
         }
         // Whoever drops the other end must not find the lock held by one that waits for it.
         drop(held);
-        self.frames.send(frame)
+        self.frames.send(frame).map_err(|_| SendError(()))
     }
 
-    /// Does not wait.
-    pub(super) fn try_send(&self, frame: Frame) -> Result<(), TrySendError<Frame>> {
+    /// Does not wait. A frame that has no room is gone.
+    pub(super) fn try_send(&self, frame: Frame) -> Result<(), TrySendError<()>> {
         let bytes = bytes(&frame);
         let mut held = self.room.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(held) = held.as_mut() else { return Err(TrySendError::Disconnected(frame)) };
+        let Some(held) = held.as_mut() else { return Err(TrySendError::Disconnected(())) };
         if self.room.is_full(*held, bytes) {
-            return Err(TrySendError::Full(frame));
+            return Err(TrySendError::Full(()));
         }
-        self.frames.try_send(frame)?;
+        self.frames.try_send(frame).map_err(|error| match error {
+            TrySendError::Full(_) => TrySendError::Full(()),
+            TrySendError::Disconnected(_) => TrySendError::Disconnected(()),
+        })?;
         *held += bytes;
         Ok(())
     }
@@ -111,6 +114,7 @@ mod tests {
             pixels: Ok(RgbImage::new(side, side)),
             position: Whereabouts::Unsaid,
             time: None,
+            problems: Vec::new(),
         }
     }
 

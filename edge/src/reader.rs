@@ -4,6 +4,7 @@ use super::control::{Faults, TICK};
 use super::error::{Result, chain};
 use super::frame_queue::FrameSender;
 use super::outcome::Dropped;
+use super::position::TagFaults;
 use super::sources::{Next, Source};
 use super::store::{DEBRIS, Outcome, Store};
 use std::sync::Arc;
@@ -24,13 +25,14 @@ pub(super) fn read(
     faults: Faults,
 ) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
-        let mut given = 0u64;
+        let (mut given, mut tags) = (0u64, TagFaults::new(faults.clone()));
         while !stop.load(Ordering::Relaxed) {
             // A store that does not answer now will be asked again when the frame is settled.
             let settled = |key: &str| store.is_done(key).unwrap_or(false);
             match source.next(&settled) {
                 Ok(Next::Frame(frame)) => {
                     given += 1;
+                    tags.note(&frame.name, &frame.problems);
                     if given.is_multiple_of(TIDY)
                         && let Err(error) = store.forget(|key| source.is_gone(key))
                     {

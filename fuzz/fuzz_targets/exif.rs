@@ -3,6 +3,12 @@
 
 use cssa_image::tags;
 use libfuzzer_sys::fuzz_target;
+use std::io::Cursor;
+
+/// A computer's clock in 2026.
+const NOW: u32 = 1_795_000_000;
+/// 2020-01-01.
+const EARLIEST: u32 = 1_577_836_800;
 
 fn segment(name: &[u8], body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(name.len() + body.len() + 2).unwrap_or(u16::MAX);
@@ -10,7 +16,8 @@ fn segment(name: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) {
-    let tags = tags::read(bytes);
+    let tags = tags::read_at(Cursor::new(bytes), NOW);
+    assert!(tags.time.is_none_or(|time| (EARLIEST..=NOW + 86_400).contains(&time)), "{:?}", tags.time);
     if let Some(place) = tags.place((0.0, 0.0)) {
         assert!(place.latitude.abs() <= 90.0 && place.longitude.abs() <= 180.0);
     }

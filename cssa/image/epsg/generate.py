@@ -5,7 +5,9 @@
     python3 generate.py systems.zz points.csv left-out.txt # without the systems that `left-out.txt` names
 
 The test `all_systems_lie_where_proj_has_them` of `cssa-image` reads points.csv (`POINTS`) and lists the systems (`WRONG`) that
-belong into left-out.txt: those that lie elsewhere, mostly since PROJ found a grid on the machine that it ran on.
+belong into left-out.txt: those that lie elsewhere, mostly since PROJ found a grid on the machine that it ran on. There, too, are
+systems by another meridian than Greenwich's that PROJ has fewer shifts for than for their twins by Greenwich, and that are more than
+1e-6 of a degree off them: Monte Mario (Rome), Bogota (Bogota), MGI (Ferro), Batavia and Gunung Segara (Jakarta).
 
 `systems.zz` deflates three kinds of lines, in this order:
     s TX TY TZ RX RY RZ PPM ACCURACY SOUTH WEST NORTH EAST    a shift to WGS 84 (position vector, seconds of arc), its area

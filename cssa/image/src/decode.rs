@@ -10,10 +10,12 @@ use crate::{jpeg_file, png_file};
 use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use image::{DynamicImage, RgbImage};
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
-/// Largest image file that is held, in bytes. TIFF files are not held.
-const MAX_FILE: u64 = 1 << 30;
+/// Largest JPEG file, which is held, in bytes: as many as the most pixels have. Others are not held.
+const MAX_FILE: u64 = 1 << 28;
 /// Most pixels of a JPEG, which its decoder holds whole: 8,192 × 8,192.
 const MAX_JPEG: u64 = 1 << 26;
 
@@ -27,6 +29,9 @@ pub fn read_picture(path: &Path, kept: Kept) -> Result<Picture, FileError> {
     let failed = |error: DecodeError| FileError::content(path, format!("cannot be decoded: {}", chain(&error)));
     let picture = if raster::is_tiff_file(path) {
         Raster::open(path).and_then(|raster| raster.picture(kept)).map_err(failed)?
+    } else if begins(path, png_file::is_png) {
+        let file = File::open(path).map_err(|error| failed(error.into()))?;
+        png_file::read(&mut BufReader::new(file), kept).map_err(failed)?
     } else {
         picture(files::read(path, MAX_FILE)?, kept).map_err(failed)?
     };
@@ -34,6 +39,12 @@ pub fn read_picture(path: &Path, kept: Kept) -> Result<Picture, FileError> {
         tracing::info!("{}: {note}", path.display());
     }
     Ok(picture)
+}
+
+/// Whether the first bytes of a file are those of a kind. A pipe or a device has none, and is not waited for.
+fn begins(path: &Path, is_kind: impl Fn(&[u8]) -> bool) -> bool {
+    let mut start = [0; 8];
+    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && is_kind(&start)
 }
 
 /// Decodes the bytes of an image file.
@@ -52,7 +63,7 @@ fn held(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
     if jpeg_file::is_jpeg(bytes) {
         jpeg(bytes, kept)
     } else if png_file::is_png(bytes) {
-        png_file::read(bytes, kept)
+        png_file::read(&mut Cursor::new(bytes), kept)
     } else {
         Err(DecodeError::Unknown)
     }
@@ -79,8 +90,14 @@ fn jpeg(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
 /// Eight bits a channel of an image in memory, more than 8 by the rule of [`Scaling`].
 #[must_use]
 pub fn to_rgb8(image: DynamicImage) -> RgbImage {
+    scaled_to_rgb8(image).0
+}
+
+/// As [`to_rgb8`], and how more than 8 bits became 8.
+#[must_use]
+pub fn scaled_to_rgb8(image: DynamicImage) -> (RgbImage, Option<Scaling>) {
     match image {
-        DynamicImage::ImageRgb8(image) => image,
+        DynamicImage::ImageRgb8(image) => (image, None),
         DynamicImage::ImageLuma16(_)
         | DynamicImage::ImageLumaA16(_)
         | DynamicImage::ImageRgb16(_)
@@ -90,12 +107,14 @@ pub fn to_rgb8(image: DynamicImage) -> RgbImage {
             for pixel in image.pixels().filter(|pixel| pixel.0[3] > 0) {
                 pixel.0[..3].iter().for_each(|word| counts[usize::from(*word)] += 1);
             }
-            let table = Scaling::of_counts(&counts, 0.0, true).table(0.0);
-            RgbImage::from_fn(image.width(), image.height(), |x, y| {
+            let scaling = Scaling::of_counts(&counts, 0.0, true);
+            let table = scaling.table(0.0);
+            let pixels = RgbImage::from_fn(image.width(), image.height(), |x, y| {
                 let [r, g, b, alpha] = image.get_pixel(x, y).0;
                 image::Rgb(if alpha == 0 { [0; 3] } else { [r, g, b].map(|word| table[usize::from(word)]) })
-            })
+            });
+            (pixels, Some(scaling))
         }
-        other => other.to_rgb8(),
+        other => (other.to_rgb8(), None),
     }
 }

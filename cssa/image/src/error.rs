@@ -1,5 +1,7 @@
 //! Why an image has no pixels.
 
+use std::fmt;
+
 /// Why an image has no pixels.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -10,7 +12,7 @@ pub enum DecodeError {
     #[error("unsupported: {0}")]
     Unsupported(String),
     /// More pixels than are read.
-    #[error("has {width} × {height} pixels, expected at most {most} of them and sides up to {side}")]
+    #[error("has {} × {} pixels, expected at most {most} of them and sides up to {side}", Amount(*width), Amount(*height))]
     Large {
         /// Columns.
         width: u64,
@@ -22,7 +24,7 @@ pub enum DecodeError {
         side: u64,
     },
     /// A strip or tile that takes more memory than an image may.
-    #[error("a strip or tile takes {bytes} bytes, expected at most {most}")]
+    #[error("a strip or tile takes {} bytes, expected at most {most}", Amount(*bytes))]
     Piece {
         /// Its bytes.
         bytes: u64,
@@ -47,6 +49,17 @@ pub enum DecodeError {
     /// The file cannot be read.
     #[error("cannot be read")]
     File(#[from] std::io::Error),
+}
+
+/// A number as a file has it: from a million billions on, which only a damaged header or a bomb says, by its size alone.
+#[derive(Debug)]
+struct Amount(u64);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: u64 = 1_000_000_000_000_000;
+        if self.0 < MOST { write!(to, "{}", self.0) } else { to.write_str("more than 10^15") }
+    }
 }
 
 impl From<png::DecodingError> for DecodeError {
@@ -75,5 +88,18 @@ impl From<tiff_reader::TiffError> for DecodeError {
             E::UnsupportedVersion(version) => Self::Unsupported(format!("TIFF version {version}")),
             error => Self::Tiff(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_bombs_can_be_read() {
+        let bomb = DecodeError::Large { width: u64::MAX, height: 7, most: 9, side: 3 };
+        assert_eq!(bomb.to_string(), "has more than 10^15 × 7 pixels, expected at most 9 of them and sides up to 3");
+        let piece = DecodeError::Piece { bytes: u64::MAX, most: 9 };
+        assert_eq!(piece.to_string(), "a strip or tile takes more than 10^15 bytes, expected at most 9");
     }
 }

@@ -1,11 +1,13 @@
 //! JPEG as libjpeg takes it. The file is written anew for the decoder: only what pixels need, each segment right behind the
 //! last, so that bytes between segments, unreadable metadata, a height that stands behind the pixels (DNL) and missing Huffman
-//! tables (cameras that write MJPEG) do no harm. A file whose pixels end before its end marker is refused.
+//! tables (cameras that write MJPEG) do no harm. A file whose pixels end too early is refused; one that only lacks its end marker is
+//! read, as libjpeg does.
 
 use crate::error::DecodeError;
 use crate::jpeg_restarts::Coding;
 use crate::orientation::of_exif;
 use image::metadata::Orientation;
+use std::collections::BTreeMap;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -17,6 +19,8 @@ const START_OF_SCAN: u8 = 0xDA;
 const LINES: u8 = 0xDC;
 const HUFFMAN: u8 = 0xC4;
 const PROGRESSIVE: u8 = 0xC2;
+/// Bytes behind coded pixels without an end: more than a block of 8 × 8 takes.
+const PADDING: usize = 1 << 10;
 /// Tells the decoder to take Annex K's tables where a file has none.
 const MOTION_JPEG: [u8; 9] = [0xFF, 0xE0, 0, 7, b'A', b'V', b'I', b'1', 0];
 
@@ -27,14 +31,25 @@ pub(crate) struct Jpeg {
     /// Columns and rows as the file has them.
     pub(crate) size: (u32, u32),
     pub(crate) orientation: Orientation,
+    /// Its coded pixels reach to its end, where no marker says whether these are all.
+    is_open: bool,
 }
 
 impl Jpeg {
     /// Goes through the segments.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let stream = Vec::with_capacity(bytes.len());
-        let mut jpeg =
-            Rewriter { stream, frame: None, exif: None, scans: 0, coded: 0, least_bits: 1, coding: Coding::default() };
+        let mut jpeg = Rewriter {
+            stream,
+            frame: None,
+            exif: None,
+            scans: 0,
+            coded: 0,
+            least_bits: 1,
+            coding: Coding::default(),
+            precision: Precision::default(),
+            is_open: false,
+        };
         jpeg.stream.extend([0xFF, START]);
         jpeg.stream.extend(MOTION_JPEG);
         jpeg.walk(bytes)?;
@@ -48,19 +63,59 @@ impl Jpeg {
         }
         jpeg.stream[at..at + 2].copy_from_slice(&height.to_be_bytes());
         let orientation = jpeg.exif.map_or(Orientation::NoTransforms, of_exif);
-        Ok(Self { stream: jpeg.stream, size: (width.into(), height.into()), orientation })
+        Ok(Self { stream: jpeg.stream, size: (width.into(), height.into()), orientation, is_open: jpeg.is_open })
     }
 
     /// The pixels, in RGB or grey as the file has them, and how many samples a pixel has.
     pub(crate) fn pixels(&self) -> Result<(Vec<u8>, usize), DecodeError> {
-        let options = DecoderOptions::default().set_strict_mode(false).set_max_width(1 << 16).set_max_height(1 << 16);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(self.stream.as_slice()), options);
-        let damaged = |error: zune_jpeg::errors::DecodeErrors| DecodeError::Jpeg(error.to_string());
-        decoder.decode_headers().map_err(damaged)?;
-        let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-        let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
-        decoder.set_options(options.jpeg_set_out_colorspace(colours));
-        Ok((decoder.decode().map_err(damaged)?, colours.num_components()))
+        if !self.is_open {
+            return decoded(&self.stream);
+        }
+        // Where all are there, what stands behind them does not matter.
+        let padded = |with: &[u8]| [&self.stream, with.repeat(PADDING).as_slice(), &[0xFF, END]].concat();
+        let sum = crc32fast::hash(&decoded(&padded(&[0]))?.0);
+        let pixels = decoded(&padded(&[0xFF, 0]))?;
+        if crc32fast::hash(&pixels.0) == sum { Ok(pixels) } else { Err(DecodeError::CutOff("it ends in its pixels")) }
+    }
+}
+
+fn decoded(stream: &[u8]) -> Result<(Vec<u8>, usize), DecodeError> {
+    let options = DecoderOptions::default().set_strict_mode(false).set_max_width(1 << 16).set_max_height(1 << 16);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options);
+    let damaged = |error: zune_jpeg::errors::DecodeErrors| DecodeError::Jpeg(error.to_string());
+    decoder.decode_headers().map_err(damaged)?;
+    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    decoder.set_options(options.jpeg_set_out_colorspace(colours));
+    Ok((decoder.decode().map_err(damaged)?, colours.num_components()))
+}
+
+/// How exactly the scans so far give each coefficient of each component: the bits that are still to come, by the component's name. (As
+/// libjpeg's coef_bits.)
+#[derive(Debug, Default)]
+struct Precision(BTreeMap<u8, [u8; 64]>);
+
+impl Precision {
+    /// Of the coefficients no bit is known.
+    const NOTHING: u8 = u8::MAX;
+
+    fn frame(&mut self, segment: &[u8]) {
+        let components = segment.get(6..).unwrap_or_default().chunks_exact(3);
+        self.0 = components.map(|component| (component[0], [Self::NOTHING; 64])).collect();
+    }
+
+    fn scan(&mut self, segment: &[u8]) {
+        let count = usize::from(segment.first().copied().unwrap_or_default());
+        let Some(&[first, last, bits]) = segment.get(1 + 2 * count..4 + 2 * count) else { return };
+        for selector in segment[1..1 + 2 * count].chunks_exact(2) {
+            let all = self.0.get_mut(&selector[0]);
+            let given = all.and_then(|all| all.get_mut(usize::from(first)..=usize::from(last)));
+            given.into_iter().flatten().for_each(|still| *still = bits & 15);
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.0.values().flatten().all(|bits| *bits == 0)
     }
 }
 
@@ -75,15 +130,15 @@ struct Rewriter<'a> {
     /// Bits that 8 × 8 pixels take at least: a code for their mean and, if not progressive, one for their end.
     least_bits: u64,
     coding: Coding,
+    precision: Precision,
+    is_open: bool,
 }
 
 impl<'a> Rewriter<'a> {
     fn walk(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
         let mut at = 2;
         loop {
-            let Some((marker, behind)) = next_marker(bytes, at) else {
-                return Err(DecodeError::CutOff("it has no end marker"));
-            };
+            let Some((marker, behind)) = next_marker(bytes, at) else { return self.end_without_marker() };
             at = behind;
             match marker {
                 END if self.scans > 0 => {
@@ -100,7 +155,7 @@ impl<'a> Rewriter<'a> {
             self.take(marker, body)?;
             if marker == START_OF_SCAN {
                 self.scans += 1;
-                let end = scan_end(bytes, at).ok_or(DecodeError::CutOff("it has no end marker"))?;
+                let end = scan_end(bytes, at).unwrap_or_else(|| without_marker_begun(bytes, at));
                 if self.coding.interval > 0 && self.least_bits > 1 {
                     self.stream.extend(self.coding.resynchronized(body, &bytes[at..end]));
                 } else {
@@ -112,11 +167,24 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// The bytes are at their end, and every bit of the pixels has come, or at least begun to.
+    fn end_without_marker(&mut self) -> Result<(), DecodeError> {
+        if self.scans == 0 || !self.precision.is_whole() {
+            return Err(DecodeError::CutOff("it has no end marker"));
+        }
+        self.is_open = true;
+        Ok(())
+    }
+
     fn take(&mut self, marker: u8, body: &'a [u8]) -> Result<(), DecodeError> {
         match (marker, body) {
             (HUFFMAN, tables) => self.coding.tables(tables),
             (0xDD, &[high, low]) => self.coding.interval = u16::from_be_bytes([high, low]).into(),
-            (0xC0..=0xC2, frame) => self.coding.frame(frame),
+            (0xC0..=0xC2, frame) => {
+                self.coding.frame(frame);
+                self.precision.frame(frame);
+            }
+            (START_OF_SCAN, scan) => self.precision.scan(scan),
             _ => {}
         }
         match marker {
@@ -188,6 +256,12 @@ fn scan_end(bytes: &[u8], from: usize) -> Option<usize> {
             _ => return Some(at),
         }
     }
+}
+
+/// Where coded pixels end that reach to the file's end, without the first byte of a marker that is cut off.
+fn without_marker_begun(bytes: &[u8], from: usize) -> usize {
+    let begun = bytes[from..].iter().rev().take_while(|byte| **byte == 0xFF).count();
+    bytes.len() - begun
 }
 
 /// Whether these are the first bytes of a JPEG.

@@ -19,7 +19,7 @@ mod reduce;
 mod scaling;
 pub mod tags;
 
-pub use decode::{decode, picture, read, read_picture, to_rgb8};
+pub use decode::{decode, picture, read, read_picture, scaled_to_rgb8, to_rgb8};
 pub use embedded::embedded;
 pub use error::DecodeError;
 pub use folders::{EXTENSIONS, images};

@@ -7,7 +7,7 @@ use image::RgbImage;
 use image::metadata::Orientation;
 
 /// Longest side of an image, in pixels.
-const MAX_SIDE: u64 = 1 << 20;
+pub(crate) const MAX_SIDE: u64 = 1 << 20;
 /// Most pixels of an image that is read row by row: 16,384 × 16,384.
 pub(crate) const MAX_PIXELS: u64 = 1 << 28;
 /// Most bytes that a decoder may hold at a time.
@@ -18,6 +18,8 @@ pub(crate) const MAX_HELD: u64 = 1 << 29;
 pub enum Kept {
     /// All that the file has.
     All,
+    /// At most so many, in pixels: a larger image is reduced by a whole factor while it is read.
+    AtMost(u64),
     /// At most 2²⁵ (33 million): a larger image is reduced by a whole factor while it is read. To caption an image whole, more
     /// is of no use.
     Reduced,
@@ -27,6 +29,7 @@ impl Kept {
     pub(crate) fn pixels(self) -> u64 {
         match self {
             Self::All => u64::MAX,
+            Self::AtMost(pixels) => pixels.max(1),
             Self::Reduced => 1 << 25,
         }
     }

@@ -8,15 +8,17 @@ use crate::reduce::{Reducer, factor};
 use crate::scaling::{Scaling, WORDS};
 use image::metadata::Orientation;
 use png::{BitDepth, Decoder, Limits, Reader, Transformations};
-use std::io::Cursor;
+use std::io::{BufRead, Seek, SeekFrom};
 
 /// Whether these are the first bytes of a PNG.
 pub(crate) fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
-pub(crate) fn read(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
-    let mut reader = open(bytes)?;
+/// The picture of a file, or of bytes, that begins where it stands. Of the file no more than a piece is held.
+pub(crate) fn read(input: &mut (impl BufRead + Seek), kept: Kept) -> Result<Picture, DecodeError> {
+    let begin = input.stream_position()?;
+    let mut reader = open(&mut *input)?;
     let info = reader.info();
     let size = (info.width, info.height);
     let orientation = info.exif_metadata.as_deref().map_or(Orientation::NoTransforms, of_exif);
@@ -37,7 +39,9 @@ pub(crate) fn read(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
         let found = Scaling::of_counts(&counts, 0.0, true);
         let table = found.table(0.0);
         scaling = Some(found);
-        rows(&mut open(bytes)?, |row| {
+        drop(reader);
+        input.seek(SeekFrom::Start(begin))?;
+        rows(&mut open(input)?, |row| {
             let byte = |word: &[u8]| table[usize::from(u16::from_be_bytes([word[0], word[1]]))];
             let rgb: Vec<u8> = row
                 .chunks_exact(samples * 2)
@@ -68,8 +72,8 @@ fn is_transparent(pixel: &[u8]) -> bool {
     pixel.ends_with(&[0, 0])
 }
 
-fn open(bytes: &[u8]) -> Result<Reader<Cursor<&[u8]>>, DecodeError> {
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_HELD as usize });
+fn open<R: BufRead + Seek>(input: R) -> Result<Reader<R>, DecodeError> {
+    let mut decoder = Decoder::new_with_limits(input, Limits { bytes: MAX_HELD as usize });
     decoder.set_ignore_text_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     let header = decoder.read_header_info()?;
@@ -78,7 +82,7 @@ fn open(bytes: &[u8]) -> Result<Reader<Cursor<&[u8]>>, DecodeError> {
 }
 
 /// Gives each row, as long as the file has them. Interlaced files have their rows only at the end: they are held whole.
-fn rows(reader: &mut Reader<Cursor<&[u8]>>, mut row: impl FnMut(&[u8])) -> Result<(), DecodeError> {
+fn rows<R: BufRead + Seek>(reader: &mut Reader<R>, mut row: impl FnMut(&[u8])) -> Result<(), DecodeError> {
     if reader.info().interlaced {
         let bytes = reader.output_buffer_size().unwrap_or(usize::MAX);
         if bytes as u64 > MAX_HELD {

@@ -43,7 +43,6 @@ fn each_case_has_the_colours_of_pillow_and_gdal() -> Result<()> {
 #[test]
 fn what_cannot_be_read_says_why() -> Result<()> {
     for (name, expected) in [
-        ("j15_no_eoi.jpg", "the JPEG is cut off: it has no end marker"),
         ("j25_main_cut_half_then_mpf_thumb.jpg", "the JPEG is cut off: another image begins before its end"),
         ("j27_12bit.jpg", "unsupported: JPEG of 12 bits a sample"),
         ("t10_lzma.tif", "unsupported: LZMA"),
@@ -52,6 +51,63 @@ fn what_cannot_be_read_says_why() -> Result<()> {
     ] {
         let said = decode(&bytes(name)?).map(|image| image.dimensions()).map_err(|error| error.to_string());
         assert_eq!(said, Err(expected.into()), "{name}");
+    }
+    Ok(())
+}
+
+/// What a camera did not write, or what a transmission cut off, is a marker or pixels.
+#[test]
+fn a_jpeg_without_an_end_marker_is_whole_where_its_pixels_are() -> Result<()> {
+    let open = bytes("j15_no_eoi.jpg")?;
+    let whole = decode(&[open.as_slice(), &[0xFF, 0xD9]].concat())?;
+    assert_eq!(decode(&open)?, whole);
+    assert_eq!(decode(&[open.as_slice(), &[0xFF]].concat())?, whole);
+    for name in ["j05_progressive.jpg", "j08_gray.jpg", "j09_restart.jpg", "j02_no_dht_mjpeg.jpg"] {
+        let bytes = bytes(name)?;
+        let whole = decode(&bytes)?;
+        let end = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xD9]).context("no end")?;
+        assert_eq!(decode(&bytes[..end])?, whole, "{name}");
+        let mut refused = 0;
+        for cut in (1..end / 2).step_by(if name.contains("prog") { 61 } else { 239 }) {
+            match decode(&bytes[..end - cut]) {
+                Ok(found) => ensure!(found == whole, "{name} without {cut} bytes is another picture"),
+                Err(error) => {
+                    ensure!(error.to_string().starts_with("the JPEG is cut off"), "{name}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        ensure!(refused > 10, "{name}: {refused}");
+    }
+    Ok(())
+}
+
+/// WebP holds three or four bands together: what a file says otherwise is not damage.
+#[test]
+fn webp_that_no_library_reads_is_unsupported_and_not_damaged() -> Result<()> {
+    let healthy = bytes("t08_webp.tif")?;
+    decode(&healthy)?;
+    let first = u32::from_le_bytes(healthy[4..8].try_into()?) as usize;
+    let count = usize::from(u16::from_le_bytes(healthy[first..first + 2].try_into()?));
+    for (tag, value, expected) in
+        [(284u16, 2u16, "unsupported: WebP in planes"), (277, 1, "unsupported: WebP of 1 bands")]
+    {
+        let mut odd = healthy.clone();
+        let entry = (0..count).map(|n| first + 2 + 12 * n).find(|at| odd[*at..*at + 2] == tag.to_le_bytes());
+        let entry = entry.with_context(|| format!("no tag {tag}"))?;
+        odd[entry + 8..entry + 10].copy_from_slice(&value.to_le_bytes());
+        if tag == 277 {
+            // One band is grey, and has one number of bits.
+            for (tag, values, value) in [(262u16, 1u32, 1u32), (258, 1, 8), (339, 1, 1)] {
+                let other = (0..count).map(|n| first + 2 + 12 * n).find(|at| odd[*at..*at + 2] == tag.to_le_bytes());
+                if let Some(other) = other {
+                    odd[other + 4..other + 8].copy_from_slice(&values.to_le_bytes());
+                    odd[other + 8..other + 12].copy_from_slice(&value.to_le_bytes());
+                }
+            }
+        }
+        let said = decode(&odd).map(|image| image.dimensions()).map_err(|error| error.to_string());
+        assert_eq!(said, Err(expected.into()));
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! COCO's layout: a file for each part, which its name tells.
 
+use super::description::{parsed, text_of};
 use super::places::{Places, plain};
-use super::{Described, Listed, Split, parsed, text_of};
+use super::{Described, Listed, Split};
 use crate::files::FileError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,8 @@
 //! Karpathy's layout, as RSICD, UCM-Captions and Sydney-Captions come, and COCO and Flickr by the same author.
 
+use super::description::{parsed, text_of};
 use super::places::{Places, plain};
-use super::{Described, Listed, parsed, text_of};
+use super::{Described, Listed};
 use crate::files::FileError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ mod whereabouts;
 
 pub use self::fix::Fix;
 pub use self::receiver::Receiver;
-pub(crate) use self::tags::{faults, note};
+pub(crate) use self::tags::TagFaults;
 pub use self::whereabouts::Whereabouts;
 
 use super::config::PositionConfig;

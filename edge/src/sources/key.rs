@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A path as text: its UTF-8 as it is; a byte that is none, a `|` and a `\` as `\x` and two hexadecimal digits. What has none of these has
 /// the same name as in earlier stores.
@@ -25,6 +26,25 @@ fn escaped(byte: u8) -> String {
     format!("\\x{byte:02x}")
 }
 
+/// Names a file as it is now, its path, size and time of change: one that is written anew under the same name is another. What is not there
+/// has no size and no time.
+pub(super) fn of_file(path: &Path) -> String {
+    let metadata = path.metadata().ok();
+    let changed = metadata.as_ref().and_then(|metadata| metadata.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH);
+    of_state(path, metadata.map_or(0, |metadata| metadata.len()), changed)
+}
+
+/// As [`of_file`], of a file of so many bytes that was changed then.
+pub(super) fn of_state(path: &Path, bytes: u64, changed: SystemTime) -> String {
+    let nanoseconds = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{}|{bytes}|{nanoseconds}", of(path))
+}
+
+/// Whether a frame needs no second look, under its name now or under an earlier program's.
+pub(super) fn is_settled(key: &str, settled: &dyn Fn(&str) -> bool) -> bool {
+    settled(key) || earlier(key).is_some_and(|earlier| settled(&earlier))
+}
+
 /// The path that a text of [`of`] names.
 pub(super) fn path_of(text: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(text.len());
@@ -40,7 +60,7 @@ pub(super) fn path_of(text: &str) -> PathBuf {
 
 /// The key by which an earlier program knew what has this one now, where that is another: it wrote `|` and `\` as they are. (Names that are
 /// not UTF-8 it did not tell from each other.)
-pub(super) fn earlier(key: &str) -> Option<Cow<'_, str>> {
+fn earlier(key: &str) -> Option<Cow<'_, str>> {
     let path = path_of(key);
     let earlier = path.to_str()?;
     (earlier != key).then(|| Cow::Owned(earlier.to_owned()))

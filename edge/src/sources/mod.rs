@@ -1,14 +1,20 @@
 //! Where frames come from. A source runs in a thread of its own and gives one frame after the other.
 
-mod files;
+mod folder;
+mod image_file;
 mod key;
+mod list;
 mod pipe;
 mod scene;
 mod source;
+#[cfg(test)]
+mod tests;
 mod tiler;
 
-pub use self::files::{Folder, FolderSource, ListSource};
-pub use self::pipe::{Pipe, PipeSource};
+pub use self::folder::{Folder, FolderSource};
+pub use self::image_file::Cutting;
+pub use self::list::ListSource;
+pub use self::pipe::{Pipe, PipeSource, Survey, survey};
 pub use self::scene::SceneSource;
 pub use self::source::{Frame, Next, Running, Source, kill};
 pub use self::tiler::{Tile, Tiles, tiles};
@@ -18,14 +24,15 @@ use super::error::Result;
 
 /// The source that a configuration asks for.
 pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>> {
+    let cutting = Cutting { tiler, memory: source.memory() };
     Ok(match source {
         SourceConfig::Folder { path, watch, .. } => {
-            Box::new(FolderSource::new(Folder { path: path.clone(), watch: *watch }, tiler))
+            Box::new(FolderSource::new(Folder { path: path.clone(), watch: *watch }, cutting))
         }
-        SourceConfig::List { path, .. } => Box::new(ListSource::read(path, tiler)?),
+        SourceConfig::List { path, .. } => Box::new(ListSource::read(path, cutting)?),
         SourceConfig::Pipe { command, live, restart, .. } => {
             Box::new(PipeSource::new(Pipe { command: command.clone(), live: *live, restart: *restart }))
         }
-        SourceConfig::Scenes { paths, .. } => Box::new(SceneSource::new(paths, tiler)),
+        SourceConfig::Scenes { paths, .. } => Box::new(SceneSource::new(paths, cutting)),
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::position::Whereabouts;
+use cssa_image::Problem;
 use image::RgbImage;
 use std::io;
 use std::process::{Child, ExitStatus};
@@ -20,6 +21,8 @@ pub struct Frame {
     pub position: Whereabouts,
     /// When it was taken, by its own tags, in seconds since 1970.
     pub time: Option<u32>,
+    /// Why tags that it has were not used.
+    pub problems: Vec<Problem>,
 }
 
 /// What a source has now.

@@ -129,6 +129,67 @@ fn what_cannot_be_transformed_is_named() -> Result<()> {
     Ok(())
 }
 
+/// Geographic systems by another meridian than Greenwich's, their twins on the same datum, the meridian and the unit of angle in degrees.
+const TWINS: [(u16, u16, f64, f64); 10] = [
+    (4801, 4149, 7.439583333333, 1.0),
+    (4803, 4207, -9.131906111111, 1.0),
+    (4804, 4257, 106.8077194444, 1.0),
+    (4810, 4297, 2.33722917, 0.9),
+    (4811, 4304, 2.33722917, 0.9),
+    (4816, 4223, 2.33722917, 0.9),
+    (4817, 4273, 10.72291666667, 1.0),
+    (4818, 4156, -17.66666666667, 1.0),
+    (4904, 4666, -9.131906111111, 1.0),
+    (5229, 5228, -17.66666666667, 1.0),
+];
+
+/// A datum has one place for a point, whatever meridian its longitude is counted from.
+#[test]
+fn other_meridians_have_the_places_of_greenwich() -> Result<()> {
+    let of = |code: u16| System::read(&Keys::of(&[(1024, 2), (2048, code)])).map_err(anyhow::Error::from);
+    for (code, twin, meridian, unit) in TWINS {
+        let (system, greenwich) = (of(code)?, of(twin)?);
+        let areas = epsg::geographic(code).context("no such system")?.shifts;
+        ensure!(!areas.is_empty(), "{code} has no shift");
+        for [south, west, north, east] in areas.into_iter().map(|shift| shift.area) {
+            for (down, across) in
+                (0..=10).flat_map(|down| (0..=10).map(move |across| (f64::from(down), f64::from(across))))
+            {
+                let (latitude, longitude) =
+                    (south + (north - south) * down / 10.0, west + (east - west) * across / 10.0);
+                let found = system.locate(((longitude - meridian) / unit, latitude / unit));
+                let right = greenwich.locate((longitude, latitude));
+                if let (Ok(found), Ok(right)) = (found, right) {
+                    let apart = differs(found, right.latitude, right.longitude);
+                    ensure!(apart < AGREES, "EPSG:{code} at {latitude}, {longitude}: {apart} from EPSG:{twin}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// PROJ has one shift for all of such a system where its twin by Greenwich has others by area: it would be up to 20 m off.
+#[test]
+fn systems_that_miss_their_twins_shifts_have_no_place_and_are_named() -> Result<()> {
+    // Monte Mario, Bogota, MGI, Batavia and Gunung Segara by Rome, Bogota, Ferro and Jakarta.
+    let geographic = [4806, 4802, 4805, 4813, 4820];
+    let projected = [
+        26_591, 26_592, 2934, 5329, 5330, 21_100, 31_251, 31_252, 31_253, 31_281, 31_282, 31_283, 31_288, 31_289,
+        31_290, 31_291, 31_292, 31_293,
+    ];
+    let systems = geographic.map(|code| (2, 2048, code)).into_iter().chain(projected.map(|code| (1, 3072, code)));
+    for (model, key, code) in systems {
+        let problem =
+            System::read(&Keys::of(&[(1024, model), (key, code)])).err().with_context(|| format!("EPSG:{code}"))?;
+        assert_eq!(problem.to_string(), format!("coordinate system: EPSG:{code}, not known here"));
+    }
+    for twin in [4265, 4218, 4312, 4211, 4613] {
+        assert!(System::read(&Keys::of(&[(1024, 2), (2048, twin)])).is_ok(), "EPSG:{twin}");
+    }
+    Ok(())
+}
+
 #[test]
 fn degrees_beyond_the_earth_are_no_place() -> Result<()> {
     let system = System::read(&Keys::of(&[(1024, 2), (2048, 4326)]))?;

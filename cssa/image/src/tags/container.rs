@@ -3,9 +3,12 @@
 
 use crate::ifd::{Directories, Value};
 use crate::problem::Problem;
-use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{Read, Seek, SeekFrom};
 
+/// Most bytes in front of a JPEG's pixels that are looked through: dozens of profiles and notes of makers.
+const MAX_HEAD: u64 = 1 << 24;
+/// Longest chunk of a PNG that is read for its tags, in bytes.
+const MAX_CHUNK: u64 = 1 << 24;
 /// Most bytes between two segments' ends that are passed over in search of the next one.
 const MAX_DEBRIS: usize = 1 << 16;
 /// XMP's name in a JPEG segment.
@@ -16,29 +19,43 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// What a file has.
 #[derive(Default)]
-pub(super) struct Found<'a> {
+pub(super) struct Found {
+    /// Its Exif is the file itself.
     pub(super) is_tiff: bool,
-    /// A TIFF structure.
-    pub(super) exif: Option<&'a [u8]>,
+    /// A TIFF structure inside of another file.
+    pub(super) exif: Option<Vec<u8>>,
     /// A packet of XML.
-    pub(super) xmp: Option<Cow<'a, [u8]>>,
+    pub(super) xmp: Option<Vec<u8>>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Looks for Exif and XMP; what is no image has none.
-pub(super) fn open(bytes: &[u8]) -> Found<'_> {
-    if bytes.starts_with(&[0xFF, 0xD8]) {
-        jpeg(bytes)
-    } else if bytes.starts_with(PNG) {
-        png(bytes)
-    } else if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
-        tiff(bytes)
+/// Looks for Exif and XMP; what is no image has none. Of the file only what may hold tags is read.
+pub(super) fn open(input: &mut (impl Read + Seek)) -> Found {
+    search(input).unwrap_or_else(|error| {
+        let problems = vec![Problem::structure("file", error.to_string())];
+        Found { problems, ..Found::default() }
+    })
+}
+
+fn search(input: &mut (impl Read + Seek)) -> std::io::Result<Found> {
+    let mut start = Vec::new();
+    input.rewind()?;
+    input.take(PNG.len() as u64).read_to_end(&mut start)?;
+    if start.starts_with(&[0xFF, 0xD8]) {
+        input.rewind()?;
+        let mut head = Vec::new();
+        input.take(MAX_HEAD).read_to_end(&mut head)?;
+        Ok(jpeg(&head))
+    } else if start == PNG {
+        png(input)
+    } else if start.starts_with(b"II") || start.starts_with(b"MM") {
+        Ok(tiff(input))
     } else {
-        Found::default()
+        Ok(Found::default())
     }
 }
 
-fn jpeg(bytes: &[u8]) -> Found<'_> {
+fn jpeg(bytes: &[u8]) -> Found {
     let mut found = Found::default();
     let mut at = 2;
     while let Some(rest) = bytes.get(at..) {
@@ -68,11 +85,11 @@ fn jpeg(bytes: &[u8]) -> Found<'_> {
                 found.problems.push(Problem::structure(part, format!("ends at {end} of {}", bytes.len())));
             }
             if body.starts_with(b"Exif\0") && found.exif.is_none() {
-                found.exif = body.get(6..);
+                found.exif = body.get(6..).map(<[u8]>::to_vec);
             } else if let Some(packet) = body.strip_prefix(XMP)
                 && found.xmp.is_none()
             {
-                found.xmp = Some(packet.into());
+                found.xmp = Some(packet.to_vec());
             }
         }
         at = end;
@@ -80,31 +97,41 @@ fn jpeg(bytes: &[u8]) -> Found<'_> {
     found
 }
 
-fn png(bytes: &[u8]) -> Found<'_> {
+fn png(input: &mut (impl Read + Seek)) -> std::io::Result<Found> {
     let mut found = Found::default();
-    let mut rest = &bytes[PNG.len()..];
-    while let Some((head, after)) = rest.split_at_checked(8) {
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let mut head = [0; 8];
+    while input.read_exact(&mut head).is_ok() {
+        let length = u64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
         let name = &head[4..];
-        let Some((body, after)) = after.split_at_checked(length) else { break };
-        let Some((check, after)) = after.split_at_checked(4) else { break };
         let is_exif = name == b"eXIf" && found.exif.is_none();
-        let packet = body.strip_prefix(PNG_XMP).filter(|_| name == b"iTXt" && found.xmp.is_none());
-        if is_exif || packet.is_some() {
-            let mut sum = crc32fast::Hasher::new();
-            sum.update(name);
-            sum.update(body);
-            if sum.finalize().to_be_bytes() == check {
-                found.exif = found.exif.or(is_exif.then_some(body));
-                found.xmp = found.xmp.or(packet.and_then(png_text).map(Into::into));
-            } else {
-                let part = format!("PNG chunk {}", String::from_utf8_lossy(name));
-                found.problems.push(Problem::structure(part, "its checksum is another"));
-            }
+        let is_text = name == b"iTXt" && found.xmp.is_none();
+        if !(is_exif || is_text) || length > MAX_CHUNK {
+            // The checksum stands behind.
+            input.seek(SeekFrom::Current(length as i64 + 4))?;
+            continue;
         }
-        rest = after;
+        let mut body = Vec::new();
+        input.take(length).read_to_end(&mut body)?;
+        let mut check = [0; 4];
+        if body.len() as u64 != length || input.read_exact(&mut check).is_err() {
+            break;
+        }
+        if is_text && !body.starts_with(PNG_XMP) {
+            continue;
+        }
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(name);
+        sum.update(&body);
+        if sum.finalize().to_be_bytes() != check {
+            let part = format!("PNG chunk {}", String::from_utf8_lossy(name));
+            found.problems.push(Problem::structure(part, "its checksum is another"));
+        } else if is_exif {
+            found.exif = Some(body);
+        } else {
+            found.xmp = body.strip_prefix(PNG_XMP).and_then(png_text).map(<[u8]>::to_vec);
+        }
     }
-    found
+    Ok(found)
 }
 
 /// The text behind an `iTXt` chunk's language and translated keyword.
@@ -114,14 +141,14 @@ fn png_text(body: &[u8]) -> Option<&[u8]> {
     body.get(language + keyword + 2..)
 }
 
-fn tiff(bytes: &[u8]) -> Found<'_> {
+fn tiff(input: &mut (impl Read + Seek)) -> Found {
     const XMP_TAG: u16 = 700;
-    let mut found = Found { is_tiff: true, exif: Some(bytes), ..Found::default() };
-    let Ok((mut directories, first)) = Directories::open(Cursor::new(bytes)) else { return found };
+    let mut found = Found { is_tiff: true, ..Found::default() };
+    let Ok((mut directories, first)) = Directories::open(input) else { return found };
     let directory = directories.directory("first directory", first);
     let Some(entry) = directory.entries.iter().find(|entry| entry.tag == XMP_TAG) else { return found };
     match directories.value("XMP", entry) {
-        Ok(Value::Bytes(packet)) => found.xmp = Some(packet.into()),
+        Ok(Value::Bytes(packet)) => found.xmp = Some(packet),
         Ok(_) => found.problems.push(Problem::value("XMP", format!("of type {}", entry.kind), "bytes")),
         Err(problem) => found.problems.push(problem),
     }

@@ -49,6 +49,12 @@ pub(super) const NORTH_SOUTH: [&str; 2] = ["north", "south"];
 /// Names of the hemispheres.
 pub(super) const EAST_WEST: [&str; 2] = ["east", "west"];
 
+/// Whether GPSStatus says that the measurement is void, as a letter or in words.
+pub(super) fn is_void(status: &str) -> bool {
+    let status = status.trim();
+    status.eq_ignore_ascii_case("V") || status.to_ascii_lowercase().ends_with("void")
+}
+
 /// Whether positions on a datum of this name are those of WGS 84 to a metre or two.
 pub(super) fn is_wgs84(datum: &str) -> bool {
     let plain: String = datum.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();

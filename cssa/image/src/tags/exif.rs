@@ -3,12 +3,12 @@
 
 use super::Said;
 use super::clock;
-use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_wgs84};
+use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
 use crate::Place;
 use crate::ifd::{Directories, Directory, Entry, Value};
 use crate::problem::Problem;
 use chrono::NaiveDateTime;
-use std::io::Cursor;
+use std::io::{Read, Seek};
 use std::ops::Range;
 
 const EXIF_POINTER: Name = Name(0x8769, "ExifIFD");
@@ -42,8 +42,8 @@ const MAX_CHAIN: usize = 8;
 struct Name(u16, &'static str);
 
 /// A block of Exif.
-struct Block<'a> {
-    directories: Directories<Cursor<&'a [u8]>>,
+struct Block<R> {
+    directories: Directories<R>,
     first: Directory,
     exif: Directory,
     gps: Directory,
@@ -60,20 +60,21 @@ struct Taken {
     loose: bool,
 }
 
-/// Reads a block of Exif.
-pub(super) fn read(bytes: &[u8]) -> Said {
-    let (mut block, other) = match Block::open(bytes) {
+/// Reads a block of Exif; `now` is the computer's clock.
+pub(super) fn read(input: impl Read + Seek, now: u32) -> Said {
+    let (mut block, mut other) = match Block::open(input) {
         Ok(opened) => opened,
         Err(problem) => {
-            return Said { place: Err(problem.clone()), time: Err(problem), other: Vec::new() };
+            return Said { place: Err(problem.clone()), time: Err(problem), other: Vec::new(), void: None };
         }
     };
-    Said { place: block.place(), time: block.time(), other }
+    let time = block.time(now, &mut other);
+    Said { place: block.place(), time, other, void: block.void() }
 }
 
-impl<'a> Block<'a> {
-    fn open(bytes: &'a [u8]) -> Result<(Self, Vec<Problem>), Problem> {
-        let (mut directories, at) = Directories::open(Cursor::new(bytes))?;
+impl<R: Read + Seek> Block<R> {
+    fn open(input: R) -> Result<(Self, Vec<Problem>), Problem> {
+        let (mut directories, at) = Directories::open(input)?;
         let first = directories.directory("first directory", at);
         let none = Directory::default;
         let mut block = Self { directories, first: none(), exif: none(), gps: none(), taken: Vec::new() };
@@ -199,8 +200,9 @@ impl<'a> Block<'a> {
             return Err(gps.problem.unwrap_or(Problem::Absent("position")));
         }
         let text = |value: Option<Value>| value.as_ref().and_then(Value::text);
-        if text(self.own(STATUS)?).is_some_and(|status| status.eq_ignore_ascii_case("V")) {
-            return Err(Problem::NoFix("GPSStatus is V".into()));
+        self.own(STATUS)?;
+        if let Some(problem) = self.void() {
+            return Err(problem);
         }
         if let Some(datum) = text(self.own(DATUM)?).filter(|datum| !is_wgs84(datum)) {
             return Err(Problem::System(format!("GPSMapDatum {datum:?}")));
@@ -208,6 +210,12 @@ impl<'a> Block<'a> {
         let latitude = self.coordinate(LATITUDE, LATITUDE_REF, NORTH_SOUTH, 90.0)?;
         let longitude = self.coordinate(LONGITUDE, LONGITUDE_REF, EAST_WEST, 180.0)?;
         Place::fix(latitude, longitude)
+    }
+
+    /// Why the receiver says of itself that it has no fix.
+    fn void(&mut self) -> Option<Problem> {
+        let status = self.own(STATUS).ok().flatten()?.text()?;
+        is_void(&status).then(|| Problem::NoFix("GPSStatus is V".into()))
     }
 
     fn coordinate(&mut self, name: Name, side: Name, names: [&str; 2], most: f64) -> Result<f64, Problem> {
@@ -231,21 +239,22 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn time(&mut self) -> Result<u32, Problem> {
-        let camera = self.camera_time();
-        let local = camera.as_ref().ok().map(|&(time, _)| time);
-        match (self.gps_time(local), camera) {
+    /// When the image was taken. What is said of it and not believed is one of the `other` problems where something else is.
+    fn time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<u32, Problem> {
+        let camera = self.camera_time(now, other);
+        let local = camera.as_ref().ok().map(|&(_, local)| local);
+        match (self.gps_time(local, now), camera) {
             (Ok(time), _) => Ok(time),
-            (Err(Problem::Absent(_)), Ok((time, offset))) => {
-                clock::seconds(time, offset).ok_or(Problem::value(TIMES[0].0.1, time.to_string(), "1970 to 2106"))
+            (Err(Problem::Absent(_)), camera) => camera.map(|(time, _)| time),
+            (Err(problem), Ok((time, _))) => {
+                other.push(problem);
+                Ok(time)
             }
-            (Err(_), Ok((time, offset))) => clock::seconds(time, offset).ok_or(Problem::Absent("time")),
-            (Err(Problem::Absent(_)), Err(problem)) => Err(problem),
             (Err(problem), Err(_)) => Err(problem),
         }
     }
 
-    fn gps_time(&mut self, camera: Option<NaiveDateTime>) -> Result<u32, Problem> {
+    fn gps_time(&mut self, camera: Option<NaiveDateTime>, now: u32) -> Result<u32, Problem> {
         let Some(date) = self.own(DATE)? else { return Err(Problem::Absent("time")) };
         let text = date.text().unwrap_or_default();
         let expected = "a date like 2024:05:06";
@@ -259,36 +268,51 @@ impl<'a> Block<'a> {
         }
         let number = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
         let time = date.and_hms_opt(number(h / a), number(m / b), number(s / c)).ok_or_else(odd)?;
-        let right = clock::with_lost_weeks(time, camera).ok_or_else(|| {
-            Problem::value(
-                DATE.1,
-                text.clone(),
-                "2010 or later, or the camera's own date: receivers lose count of weeks",
-            )
-        })?;
-        clock::seconds(right, 0).ok_or_else(odd)
+        let right = clock::with_lost_weeks(time, camera).unwrap_or(time);
+        clock::believed(DATE.1, right, 0, now)
     }
 
-    /// The camera's own time and its zone's offset; UTC counts where it does not say more.
-    fn camera_time(&mut self) -> Result<(NaiveDateTime, i64), Problem> {
+    /// The camera's own time, by UTC and by its own clock; its clock counts as UTC where it does not say more.
+    fn camera_time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<(u32, NaiveDateTime), Problem> {
         let (exif, first) = (self.exif.clone(), self.first.clone());
         let mut problem = Problem::Absent("time");
         let wrote = |tag: u16| first.entries.iter().any(|entry| entry.tag == tag);
         let changed = (wrote(MAKE) || wrote(MODEL)).then_some(CHANGED);
         for (name, zone) in TIMES.into_iter().chain(changed) {
             for directory in [&exif, &first] {
-                match self.moment(directory, name) {
+                let found = match self.moment(directory, name) {
+                    Ok(None) => continue,
                     Ok(Some(time)) => {
-                        let zone = self.get(&exif, zone).ok().flatten().and_then(|zone| zone.text());
-                        return Ok((time, zone.and_then(|zone| clock::offset(&zone)).unwrap_or(0)));
+                        let offset = self.zone(&exif, zone, other);
+                        clock::believed(name.1, time, offset, now).map(|seconds| (seconds, time))
                     }
-                    Ok(None) => {}
+                    Err(found) => Err(found),
+                };
+                match found {
+                    Ok(found) => {
+                        other.extend(Some(problem).filter(|problem| !matches!(problem, Problem::Absent(_))));
+                        return Ok(found);
+                    }
                     Err(found) if matches!(problem, Problem::Absent(_)) => problem = found,
                     Err(_) => {}
                 }
             }
         }
         Err(problem)
+    }
+
+    /// Seconds of a zone's offset, 0 where it is not said; blanks and colons say that it is not known.
+    fn zone(&mut self, exif: &Directory, name: Name, other: &mut Vec<Problem>) -> i64 {
+        let text = self.get(exif, name).ok().flatten().and_then(|zone| zone.text()).unwrap_or_default();
+        let is_said = text.bytes().any(|byte| !matches!(byte, b' ' | b':'));
+        let offset = clock::offset(&text);
+        if is_said && offset.is_none() {
+            let problem = Problem::value(name.1, format!("{text:?}"), "an offset like +02:00, the clock counts as UTC");
+            if !other.contains(&problem) {
+                other.push(problem);
+            }
+        }
+        offset.unwrap_or(0)
     }
 
     fn moment(&mut self, directory: &Directory, name: Name) -> Result<Option<NaiveDateTime>, Problem> {

@@ -12,7 +12,9 @@ mod xmp;
 use crate::Place;
 use crate::georeference::Georeference;
 use crate::problem::Problem;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek};
+use std::path::Path;
 
 /// What the tags say.
 #[derive(Clone, Debug)]
@@ -32,8 +34,10 @@ pub struct Tags {
 struct Said {
     place: Result<Place, Problem>,
     time: Result<u32, Problem>,
-    /// Problems of the container.
+    /// Problems of the container, and of what something else took the place of.
     other: Vec<Problem>,
+    /// Why the receiver says that no position is one.
+    void: Option<Problem>,
 }
 
 impl Default for Tags {
@@ -78,10 +82,24 @@ impl Tags {
     }
 }
 
-/// Reads the tags of an image file.
+/// Reads the tags of an image in memory. A time that is past the computer's clock is not believed.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Tags {
-    let found = container::open(bytes);
+    read_at(Cursor::new(bytes), cssa::clock::now())
+}
+
+/// Reads the tags of an image file, and of the file only what holds them; one that cannot be opened has none.
+#[must_use]
+pub fn read_file(path: &Path) -> Tags {
+    // A pipe would be waited for.
+    let opened = if path.is_file() { File::open(path).ok() } else { None };
+    opened.map(|file| read_at(BufReader::new(file), cssa::clock::now())).unwrap_or_default()
+}
+
+/// As [`read`], by another clock than the computer's: `now` is in seconds since 1970.
+#[must_use]
+pub fn read_at(mut input: impl Read + Seek, now: u32) -> Tags {
+    let found = container::open(&mut input);
     let mut problems = found.problems;
     let mut keep = |problem: Problem| {
         if !matches!(problem, Problem::Absent(_)) && !problems.contains(&problem) {
@@ -89,25 +107,32 @@ pub fn read(bytes: &[u8]) -> Tags {
         }
     };
     let georeference = match found.is_tiff {
-        true => Georeference::read(&mut Cursor::new(bytes)),
+        true => Georeference::read(&mut input),
         false => Err(Problem::Absent("georeference")),
     };
     if let Err(problem) = &georeference {
         keep(problem.clone());
     }
-    let exif = found.exif.map(exif::read);
-    let xmp = found.xmp.map(|packet| xmp::read(&packet));
+    let exif = match found.exif {
+        Some(block) => Some(exif::read(Cursor::new(block), now)),
+        None => found.is_tiff.then(|| exif::read(&mut input, now)),
+    };
+    let xmp = found.xmp.map(|packet| xmp::read(&packet, now));
+    let void = [&exif, &xmp].into_iter().flatten().find_map(|said| said.void.clone());
     let said = [exif, xmp].into_iter().flatten();
     let (mut camera, mut time) = (Err(Problem::Absent("position")), Err(Problem::Absent("time")));
-    for Said { place, time: when, other } in said {
+    for Said { place, time: when, other, .. } in said {
         other.into_iter().for_each(&mut keep);
-        // A receiver that has no fix has none in other words either.
         if camera.is_err() && !matches!(camera, Err(Problem::NoFix(_))) {
             camera = first(camera, place, &mut keep);
         }
         if time.is_err() {
             time = first(time, when, &mut keep);
         }
+    }
+    // A receiver that has no fix has none in other words either.
+    if let Some(problem) = void {
+        camera = Err(problem);
     }
     if let Err(problem) = &camera {
         keep(problem.clone());

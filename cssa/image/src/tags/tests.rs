@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// 2024-05-06T10:11:12Z.
 const TIME: u32 = 1_714_990_272;
+/// A computer's clock in 2026.
+const NOW: u32 = 1_795_000_000;
 
 /// Latitude and longitude.
 type Degrees = Option<(f64, f64)>;
@@ -20,7 +22,8 @@ fn case(name: &str) -> Result<Vec<u8>> {
 
 /// The place, the time, and what is said of the rest.
 fn said(name: &str) -> Result<(Degrees, Option<u32>, Vec<String>)> {
-    let tags = read(&case(name)?);
+    let bytes = case(name)?;
+    let tags = read_at(Cursor::new(&bytes), NOW);
     let rounded = |value: f64| (value * 1e6).round() / 1e6;
     let place = tags.place((0.0, 0.0)).map(|place| (rounded(place.latitude), rounded(place.longitude)));
     Ok((place, tags.time, tags.problems((0.0, 0.0)).iter().map(ToString::to_string).collect()))
@@ -50,7 +53,7 @@ fn every_case_says_what_is_right() -> Result<()> {
         ("e17_dto_subsec_tz.jpg", None, noon.map(|time| time - 7200), &[]),
         ("e18_dto_dashes.jpg", None, noon, &[]),
         ("e19_datetime_only_0th.jpg", None, noon, &[]),
-        ("e20_gps_week_rollover_2004.jpg", here, None, &["GPSDateStamp is 2004:09:20"]),
+        ("e20_gps_week_rollover_2004.jpg", here, None, &["GPSDateStamp is 2004-09-20"]),
         ("e21_fraction_huge_denominators.jpg", here, Some(TIME), &[]),
         ("e22_only_two_values.jpg", here, Some(TIME), &[]),
         ("e30_handmade_ok.jpg", here, None, &[]),
@@ -86,12 +89,106 @@ fn every_case_says_what_is_right() -> Result<()> {
     Ok(())
 }
 
+/// A file with other bytes in place of some, as many as there were.
+fn changed(name: &str, from: &str, to: &str) -> Result<Tags> {
+    ensure!(from.len() == to.len(), "{from} {to}");
+    let mut bytes = case(name)?;
+    let at: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
+    ensure!(!at.is_empty(), "{name} has no {from}");
+    for at in at {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    Ok(read_at(Cursor::new(bytes), NOW))
+}
+
+fn words(tags: &Tags) -> Vec<String> {
+    tags.problems((0.0, 0.0)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn zones_of_cameras_are_applied() -> Result<()> {
+    let noon = TIME - 10 * 3600 - 11 * 60 - 12 + 12 * 3600;
+    for (zone, ahead) in
+        [("+0200\0", 7200), ("+02\0\0\0", 7200), ("-03:30", -12_600), ("Z\0\0\0\0\0", 0), ("   :  ", 0)]
+    {
+        let tags = changed("e17_dto_subsec_tz.jpg", "+02:00", zone)?;
+        assert_eq!(tags.time.map(i64::from), Some(i64::from(noon) - ahead), "{zone}");
+        assert!(words(&tags).is_empty(), "{zone}: {:?}", words(&tags));
+    }
+    let odd = changed("e17_dto_subsec_tz.jpg", "+02:00", "MESZ\0\0")?;
+    assert_eq!(odd.time, Some(noon));
+    assert!(words(&odd)[0].starts_with("OffsetTimeOriginal is \"MESZ\""), "{:?}", words(&odd));
+    Ok(())
+}
+
+#[test]
+fn clocks_that_cannot_be_right_are_named() -> Result<()> {
+    for (name, tag) in [("e17_dto_subsec_tz.jpg", "DateTimeOriginal"), ("e12_datestamp_dashes.jpg", "GPSDateStamp")] {
+        let year = if tag == "GPSDateStamp" { "2024-05-06" } else { "2024:05:06" };
+        for other in ["1970", "2000", "2019", "2027", "2098"] {
+            let tags = changed(name, year, &year.replace("2024", other))?;
+            let words = words(&tags);
+            assert_eq!(tags.time, None, "{name} {other}");
+            assert!(words.len() == 1 && words[0].starts_with(&format!("{tag} is {other}-05-06")), "{words:?}");
+        }
+    }
+    // A receiver that is not believed gives way to the camera's clock, and is named.
+    let (receiver, camera) = (case("e01_normal.jpg")?, case("e17_dto_subsec_tz.jpg")?);
+    let xmp = "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='r'><rdf:Description exif:DateTimeOriginal='1999-05-06T10:11:12Z' \
+               exif:GPSLatitude='48,12.51N' exif:GPSLongitude='16,22.2E'/></rdf:RDF></x:xmpmeta>";
+    let tags = read_at(Cursor::new(with_xmp(&camera, xmp)), NOW);
+    assert!(tags.time.is_some() && tags.place((0.0, 0.0)).is_some());
+    // Before the computer's clock was set, only what is before 2020 is known to be wrong.
+    let future = read_at(Cursor::new(&receiver), 100);
+    assert_eq!(future.time, Some(TIME));
+    assert_eq!(read_at(Cursor::new(&receiver), TIME - 86_401).time, None);
+    assert_eq!(read_at(Cursor::new(&receiver), TIME - 86_400).time, Some(TIME));
+    Ok(())
+}
+
+/// A JPEG with a packet of XMP in front of its other segments.
+fn with_xmp(jpeg: &[u8], packet: &str) -> Vec<u8> {
+    let body = [b"http://ns.adobe.com/xap/1.0/\0".as_slice(), packet.as_bytes()].concat();
+    let length = (body.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], &[0xFF, 0xE1], &length, &body, &jpeg[2..]].concat()
+}
+
+#[test]
+fn a_void_status_is_one_for_all_tags() -> Result<()> {
+    let healthy = case("e01_normal.jpg")?;
+    for (status, is_void) in [("V", true), ("v", true), ("Measurement Void", true), ("A", false), ("", false)] {
+        let packet = format!(
+            "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='r'><rdf:Description exif:GPSStatus='{status}'/>\
+             </rdf:RDF></x:xmpmeta>"
+        );
+        let tags = read_at(Cursor::new(with_xmp(&healthy, &packet)), NOW);
+        assert_eq!(tags.place((0.0, 0.0)).is_none(), is_void, "{status}");
+        assert_eq!(tags.refuse_place((0.0, 0.0)), is_void, "{status}");
+        let expected: &[&str] = if is_void { &["no fix: XMP's GPSStatus is V"] } else { &[] };
+        assert_eq!(words(&tags), expected, "{status}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_has_the_tags_of_its_bytes() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases/exif");
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let (held, read) = (read(&std::fs::read(&path)?), read_file(&path));
+        assert_eq!((held.place((0.0, 0.0)), held.time), (read.place((0.0, 0.0)), read.time), "{}", path.display());
+        assert_eq!(words(&held), words(&read), "{}", path.display());
+    }
+    assert!(words(&read_file(Path::new("/dev/zero"))).is_empty());
+    Ok(())
+}
+
 fn xmp_place(description: &str) -> Option<(f64, f64)> {
     let packet = format!(
         "<?xpacket begin='\u{feff}'?><x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='r'>{description}</rdf:RDF>\
          </x:xmpmeta><?xpacket end='w'?>"
     );
-    xmp::read(packet.as_bytes()).place.ok().map(|place| (place.latitude, place.longitude))
+    xmp::read(packet.as_bytes(), NOW).place.ok().map(|place| (place.latitude, place.longitude))
 }
 
 #[test]
@@ -243,7 +340,7 @@ proptest! {
         damage in prop::collection::vec(damage(), 1..3),
     ) {
         let (healthy, entries) = block(name).map_err(|error| TestCaseError::fail(error.to_string()))?;
-        let right = exif::read(&healthy).place;
+        let right = exif::read(Cursor::new(&healthy), NOW).place;
         prop_assert!(right.is_ok());
         let mut damaged = healthy.clone();
         for one in &damage {
@@ -251,7 +348,7 @@ proptest! {
                 apply(&mut damaged, &entries, one);
             }
         }
-        let found = exif::read(&damaged).place;
+        let found = exif::read(Cursor::new(&damaged), NOW).place;
         prop_assert!(found.is_err() || found == right, "{found:?}");
     }
 }

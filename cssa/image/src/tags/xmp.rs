@@ -4,9 +4,10 @@
 
 use super::Said;
 use super::clock;
-use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_wgs84};
+use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
 use crate::Place;
 use crate::problem::Problem;
+use chrono::NaiveDateTime;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -18,6 +19,9 @@ const MAX_PROPERTIES: usize = 4096;
 /// Most digits of a number.
 const MAX_DIGITS: usize = 15;
 
+/// What a time is called in messages.
+const TIME: &str = "XMP's time";
+
 /// A property with its prefix, and its value.
 #[derive(Debug)]
 struct Property {
@@ -26,14 +30,14 @@ struct Property {
     value: String,
 }
 
-/// Reads a packet.
-pub(super) fn read(packet: &[u8]) -> Said {
+/// Reads a packet; `now` is the computer's clock.
+pub(super) fn read(packet: &[u8], now: u32) -> Said {
     let (properties, problem) = properties(packet);
     let place = place(&properties);
-    let time = time(&properties);
+    let time = time(&properties, now);
     let absent = |problem: &Problem| matches!(problem, Problem::Absent(_));
     let lost = |found: Problem| problem.clone().filter(|_| absent(&found)).unwrap_or(found);
-    Said { place: place.map_err(lost), time: time.map_err(lost), other: Vec::new() }
+    Said { place: place.map_err(lost), time: time.map_err(lost), other: Vec::new(), void: void(&properties) }
 }
 
 /// The packet's properties as far as it can be read, and what is wrong with it.
@@ -105,9 +109,15 @@ fn get<'a>(properties: &'a [Property], names: &[&str]) -> Option<&'a Property> {
     named().find(|property| property.prefix == "exif").or_else(|| named().next())
 }
 
+/// Why the receiver says of itself that it has no fix.
+fn void(properties: &[Property]) -> Option<Problem> {
+    let is_void = get(properties, &["gpsstatus"]).is_some_and(|status| is_void(&status.value));
+    is_void.then(|| Problem::NoFix("XMP's GPSStatus is V".into()))
+}
+
 fn place(properties: &[Property]) -> Result<Place, Problem> {
-    if get(properties, &["gpsstatus"]).is_some_and(|status| status.value.eq_ignore_ascii_case("V")) {
-        return Err(Problem::NoFix("XMP's GPSStatus is V".into()));
+    if let Some(problem) = void(properties) {
+        return Err(problem);
     }
     if let Some(datum) = get(properties, &["gpsmapdatum"]).filter(|datum| !is_wgs84(&datum.value)) {
         return Err(Problem::System(format!("XMP's GPSMapDatum {:?}", datum.value)));
@@ -180,24 +190,25 @@ fn rational(text: &str) -> Option<Rational> {
     Some((whole(&format!("{before}{after}"))?, 10_i64.checked_pow(after.len() as u32)?))
 }
 
-fn time(properties: &[Property]) -> Result<u32, Problem> {
+fn time(properties: &[Property], now: u32) -> Result<u32, Problem> {
     let names = ["gpstimestamp", "datetimeoriginal", "datetimedigitized", "datecreated", "createdate"];
     let mut problem = Problem::Absent("time");
     for property in names.iter().filter_map(|&name| get(properties, &[name])) {
-        match moment(&property.value, property.name == "gpstimestamp") {
-            Some(time) => return Ok(time),
-            None if matches!(problem, Problem::Absent(_)) => {
-                let found = format!("{}:{} {:?}", property.prefix, property.name, property.value);
-                problem = Problem::value("XMP's time", found, "a time like 2024-05-06T10:11:12Z");
-            }
-            None => {}
+        let found = moment(&property.value).ok_or_else(|| {
+            let found = format!("{}:{} {:?}", property.prefix, property.name, property.value);
+            Problem::value(TIME, found, "a time like 2024-05-06T10:11:12Z")
+        });
+        match found.and_then(|(time, offset)| clock::believed(TIME, time, offset, now)) {
+            Ok(time) => return Ok(time),
+            Err(found) if matches!(problem, Problem::Absent(_)) => problem = found,
+            Err(_) => {}
         }
     }
     Err(problem)
 }
 
-/// A receiver may have lost weeks; a camera's clock counts none.
-fn moment(text: &str, is_receivers: bool) -> Option<u32> {
+/// A time, and the offset of its zone in seconds.
+fn moment(text: &str) -> Option<(NaiveDateTime, i64)> {
     if !text.is_ascii() {
         return None;
     }
@@ -206,6 +217,5 @@ fn moment(text: &str, is_receivers: bool) -> Option<u32> {
         None => (text, ""),
     };
     let offset = if zone.is_empty() { 0 } else { clock::offset(zone)? };
-    let time = clock::date_time(time)?;
-    clock::seconds(if is_receivers { clock::with_lost_weeks(time, None)? } else { time }, offset)
+    Some((clock::date_time(time)?, offset))
 }

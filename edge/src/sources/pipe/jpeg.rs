@@ -84,8 +84,13 @@ impl Walk {
                         self.segment = segment;
                         return Progress::More;
                     }
-                    if let Some(cut) = hidden(marker, &segment, bytes) {
-                        return Progress::Cut(cut);
+                    match hidden(marker, &segment, bytes) {
+                        Some((_, None)) => {
+                            self.segment = segment;
+                            return Progress::More;
+                        }
+                        Some((cut, Some(true))) => return Progress::Cut(cut),
+                        Some((_, Some(false))) | None => {}
                     }
                     self.take(marker, segment, payload);
                 }
@@ -171,8 +176,8 @@ impl Walk {
 }
 
 /// Where another JPEG begins inside of a segment of tables or a header of frame or scan, which hold none: the frame was cut there, and the
-/// length of its segment covers the beginning of the next.
-fn hidden(marker: u8, segment: &Range<usize>, bytes: &[u8]) -> Option<usize> {
+/// length of its segment covers the beginning of the next. Beside the place, whether one begins there, as [`begins`] says.
+fn hidden(marker: u8, segment: &Range<usize>, bytes: &[u8]) -> Option<(usize, Option<bool>)> {
     // JFIF's own segment without a thumbnail.
     let is_plain = marker == 0xE0 && segment.len() == 14 && bytes[segment.start..].starts_with(b"JFIF\0");
     if !is_plain && !matches!(marker, 0xC0..=0xCF | 0xDA | 0xDB | 0xDD) {
@@ -182,7 +187,7 @@ fn hidden(marker: u8, segment: &Range<usize>, bytes: &[u8]) -> Option<usize> {
     let from = segment.start.saturating_sub(2);
     let around = bytes.get(from..bytes.len().min(segment.end + 2))?;
     let at = from + around.windows(START.len()).position(|window| window == START)?;
-    (begins(&bytes[at..]) != Some(false)).then_some(at)
+    Some((at, begins(&bytes[at..])))
 }
 
 /// How far a JPEG is known that has no byte too many.

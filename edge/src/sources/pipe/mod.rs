@@ -2,16 +2,22 @@
 //! `jpegenc ! fdsink`), also as the parts of `multipart/x-mixed-replace`, or binary PBM, PGM, PPM and PAM. After damage the reader goes on
 //! with the next frame that begins; bytes between frames are counted, and said in one line a burst.
 
+mod event;
+mod input;
 mod jpeg;
 mod multipart;
 mod pnm;
+mod preview;
 mod stream;
+mod survey;
 
-use self::stream::{Debris, Event, FrameReader, Raw};
+use self::event::{Debris, Event, Raw};
+use self::stream::FrameReader;
+pub use self::survey::{Survey, survey};
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use crate::error::{Error, Result};
-use crate::position::{Whereabouts, note};
-use cssa_image::tags;
+use crate::position::Whereabouts;
+use cssa_image::{Kept, Picture, tags};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,13 +46,16 @@ pub struct PipeSource {
     frames: u64,
     /// What stands between the frames was said.
     is_between_said: bool,
+    /// What is done to the pixels of frames was said.
+    is_note_said: bool,
 }
 
 impl PipeSource {
     /// A source whose command is not started yet.
     #[must_use]
     pub fn new(pipe: Pipe) -> Self {
-        Self { pipe, child: Running::default(), output: None, started: None, frames: 0, is_between_said: false }
+        let (child, is_between_said, is_note_said) = (Running::default(), false, false);
+        Self { pipe, child, output: None, started: None, frames: 0, is_between_said, is_note_said }
     }
 
     fn start(&mut self) -> Result<()> {
@@ -63,17 +72,32 @@ impl PipeSource {
     fn frame(&mut self, raw: Raw) -> Frame {
         self.frames += 1;
         let name = format!("frame {}", self.frames);
+        let mut note = None;
         let (pixels, tags) = match raw {
             Raw::Jpeg(bytes) => {
-                let decoded = cssa_image::decode(&bytes).map_err(|error| format!("{name}: {error}"));
-                (decoded, tags::read(&bytes))
+                let tags = tags::read(&bytes);
+                let decoded = cssa_image::picture(bytes, Kept::Reduced).map_err(|error| format!("{name}: {error}"));
+                note = decoded.as_ref().ok().and_then(Picture::note);
+                (decoded.map(|picture| picture.pixels), tags)
             }
-            Raw::Picture(picture) => (Ok(cssa_image::to_rgb8(picture)), tags::Tags::default()),
+            Raw::Picture(picture) => {
+                let (pixels, scaling) = cssa_image::scaled_to_rgb8(picture);
+                note = scaling.map(|scaling| scaling.to_string());
+                (Ok(pixels), tags::Tags::default())
+            }
             Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
         };
-        note(&name, &tags.problems((0.0, 0.0)));
-        let (position, time) = (Whereabouts::of_camera(&tags), tags.time);
-        Frame { name, key: None, pixels, position, time }
+        if let Some(line) = note.and_then(|note| self.noted(&name, &note)) {
+            tracing::info!("{line}");
+        }
+        let (position, time, problems) = (Whereabouts::of_camera(&tags), tags.time, tags.problems((0.0, 0.0)));
+        Frame { name, key: None, pixels, position, time, problems }
+    }
+
+    /// What was done to a frame's pixels is said once: of a stream it is the same for all.
+    fn noted(&mut self, name: &str, note: &str) -> Option<String> {
+        let is_first = !std::mem::replace(&mut self.is_note_said, true);
+        is_first.then(|| format!("{name}: {note}; frames that come are treated alike, each by its own values"))
     }
 
     /// A burst of bytes that are no frame is said once; what stands between all frames, once for all.

@@ -3,6 +3,8 @@
 
 /// Longest header, in bytes.
 const MAX_HEADER: usize = 4096;
+/// Most lines of it: debris of short lines is passed over quickly.
+const MAX_LINES: usize = 64;
 
 /// What stands before a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +20,24 @@ pub(super) struct Part {
 /// The header at the first byte: lines such as `Content-Length: 9568` behind a line that begins with `--` (or a status line of
 /// HTTP) up to an empty one. `Err(true)` where that needs more bytes, `Err(false)` where it is none.
 pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
+    let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
     let mut part = Part { header: 0, boundary: Vec::new(), length: None };
     let mut is_first = true;
-    loop {
+    for _ in 0..MAX_LINES {
         let rest = &bytes[part.header..];
-        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-            let is_text = rest.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-            return Err(is_text && bytes.len() < MAX_HEADER && (!is_first || begins(rest)));
-        };
-        let line = rest[..end].trim_ascii();
-        part.header += end + 1;
-        if part.header > MAX_HEADER {
+        // Debris may have as many beginnings as bytes: what is none is soon known.
+        if is_first && !begins(rest) || bytes.len() == MAX_HEADER && !rest.contains(&b'\n') {
             return Err(false);
         }
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+            return Err(is_text(rest, is_first));
+        };
+        // As soon as a byte is none of a header, however many are at hand.
+        if !is_text(&rest[..end], is_first) {
+            return Err(false);
+        }
+        let line = rest[..end].trim_ascii();
+        part.header += end + 1;
         match line {
             line if is_first && begins(line) && !line.starts_with(b"Content-") => {
                 if line.starts_with(b"--") {
@@ -55,6 +62,12 @@ pub(super) fn part(bytes: &[u8]) -> Result<Part, bool> {
         }
         is_first = false;
     }
+    Err(false)
+}
+
+/// Whether bytes may stand in a line of a header: in values, which stand behind the first line, also those of other alphabets.
+fn is_text(bytes: &[u8], is_first: bool) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || !is_first && !byte.is_ascii())
 }
 
 /// Whether a header may begin here, as far as there are bytes.
@@ -82,5 +95,12 @@ mod tests {
         assert_eq!(part(b"--\xff\xd8"), Err(false));
         assert_eq!(part(b"--noise\nof no kind\n"), Err(false));
         assert_eq!(part(&[b'-'; 5000]), Err(false));
+        // The same, whether the end of the line is there or not.
+        for binary in [b"--frame\x01\x00".as_slice(), b"HTTP/1.0 \xf6", b"--b\nX-Place: \x07"] {
+            assert_eq!(part(binary), Err(false));
+            assert_eq!(part(&[binary, b"\n\n"].concat()), Err(false));
+        }
+        let place = "--b\nX-Place: Köln\n\n".as_bytes();
+        assert!(part(place).is_ok() && (1..place.len()).all(|length| part(&place[..length]) == Err(true)));
     }
 }

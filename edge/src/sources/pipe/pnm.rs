@@ -4,6 +4,8 @@ use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 
 /// Longest header, in bytes.
 const MAX_HEADER: usize = 4096;
+/// Most lines of a PAM's header: debris of short lines is passed over quickly.
+const MAX_LINES: usize = 64;
 /// Largest side of a frame, in pixels.
 const MAX_SIDE: u64 = 16_384;
 /// Most pixels of a frame.
@@ -124,10 +126,9 @@ fn numbers(kind: u8, bytes: &[u8]) -> Found {
     for number in &mut numbers[..wanted] {
         loop {
             match bytes.get(at) {
-                Some(b'#') => match bytes[at..].iter().position(|&byte| byte == b'\n') {
-                    Some(end) => at += end,
-                    None => return Found::More,
-                },
+                // Where there is none, it is soon known: debris may have as many beginnings as bytes.
+                Some(b'#') if !bytes[at..].contains(&b'\n') => return Found::More,
+                Some(b'#') => at += bytes[at..].iter().take_while(|&&byte| byte != b'\n').count(),
                 Some(space) if space.is_ascii_whitespace() => at += 1,
                 Some(b'0'..=b'9') => break,
                 Some(_) => return Found::No,
@@ -152,12 +153,15 @@ fn numbers(kind: u8, bytes: &[u8]) -> Found {
 /// Lines of a word and its value, up to `ENDHDR`.
 fn pam(bytes: &[u8]) -> Found {
     let [mut width, mut height, mut depth, mut largest] = [0; 4];
-    let mut at = 0;
-    loop {
+    let (mut at, mut is_first) = (0, true);
+    for _ in 0..MAX_LINES {
         let Some(end) = bytes[at..].iter().position(|&byte| byte == b'\n') else {
-            let is_text = bytes[at..].iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-            return if is_text { Found::More } else { Found::No };
+            return if is_text(&bytes[at..]) { Found::More } else { Found::No };
         };
+        // As soon as a byte is none of a header, however many are at hand.
+        if !is_text(&bytes[at..at + end]) {
+            return Found::No;
+        }
         let line = bytes[at..at + end].trim_ascii();
         at += end + 1;
         let (word, value) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
@@ -168,7 +172,11 @@ fn pam(bytes: &[u8]) -> Found {
             b"HEIGHT" => &mut height,
             b"DEPTH" => &mut depth,
             b"MAXVAL" => &mut largest,
-            b"P7" | b"TUPLTYPE" | b"" => continue,
+            b"P7" if is_first => {
+                is_first = false;
+                continue;
+            }
+            b"TUPLTYPE" | b"" => continue,
             comment if comment.starts_with(b"#") => continue,
             _ => return Found::No,
         };
@@ -177,6 +185,11 @@ fn pam(bytes: &[u8]) -> Found {
         }
         *field = decimal(value);
     }
+    Found::No
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
 fn decimal(digits: &[u8]) -> u64 {
@@ -222,6 +235,9 @@ mod tests {
             assert_eq!(header(none), Found::No, "{none:?}");
         }
         assert_eq!(header(&[b"P6".as_slice(), &[b' '; 5000]].concat()), Found::No);
+        for binary in [b"P7\n# \xff".as_slice(), b"P7\nTUPLTYPE \x00", b"P7\nWIDTH 1\nP7"] {
+            assert_eq!(header(&[binary, b"\nENDHDR\n"].concat()), Found::No, "{}", binary.escape_ascii());
+        }
         let problem = |bytes: &[u8]| matches!(header(bytes), Found::Header(header, _) if header.problem().is_some());
         assert!(problem(b"P6 99999 1 255\n") && problem(b"P6 0 1 255\n") && problem(b"P6 1 1 65536\n"));
         assert!(problem(b"P6 99999999999999999999 99999999999999999999 255\n"));

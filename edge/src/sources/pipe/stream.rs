@@ -1,68 +1,25 @@
 //! Finds the frames of a stream. What is no frame is debris: it is passed over by its length where a header gives one, else byte by byte
 //! up to what can only be a frame's beginning.
 
+use super::event::{Debris, Event, Raw};
+use super::input::Input;
 use super::jpeg::{self, Progress, Walk};
 use super::multipart::{Part, part};
 use super::pnm::{self, Found, Header};
-use image::DynamicImage;
-use std::io::{self, ErrorKind, Read};
+use super::preview::Behind;
+use std::io::{self, Read};
 
 /// Largest frame, in bytes.
 const MAX_FRAME: usize = 1 << 28;
-/// Bytes that are read at once.
-const CHUNK: usize = 1 << 16;
 /// A burst that has no end is said, and its bytes are counted, after so many.
 const BURST: u64 = 1 << 20;
 /// Bytes of the end of a frame in which the next one's header may begin.
 const TAIL: usize = 256;
 
-/// What the stream holds next.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A frame.
-    Frame(Raw),
-    /// Bytes of no frame.
-    Debris(Debris),
-}
-
-/// A frame as it was read.
-#[derive(Debug)]
-pub(super) enum Raw {
-    /// A whole JPEG.
-    Jpeg(Vec<u8>),
-    /// A picture whose pixels were sent as they are.
-    Picture(DynamicImage),
-    /// One that is damaged, and how.
-    Damaged(String),
-}
-
-/// Bytes between two frames, or as many as there are of them by now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Debris {
-    /// Those that belong to no frame and to nothing that is known.
-    pub(super) noise: u64,
-    /// Zeros, line ends and headers between frames, previews behind them, the pixels of a frame that is refused.
-    pub(super) between: u64,
-    /// Width and height of a preview among them.
-    pub(super) preview: Option<(u16, u16)>,
-    /// The burst began in an earlier debris.
-    pub(super) goes_on: bool,
-}
-
-impl Debris {
-    pub(super) fn bytes(&self) -> u64 {
-        self.noise + self.between
-    }
-}
-
 /// A reader that holds no more than one frame.
 #[derive(Debug)]
 pub(super) struct FrameReader<R> {
-    input: R,
-    /// What was read and not used.
-    buffer: Vec<u8>,
-    /// Bytes that were used.
-    used: u64,
+    input: Input<R>,
     debris: Debris,
     /// The last thing ended here: a frame may begin with its first two bytes.
     is_aligned: bool,
@@ -81,32 +38,6 @@ struct OpenPart {
     is_new: bool,
 }
 
-/// What may stand behind the last frame and belong to it.
-#[derive(Debug, Default)]
-struct Behind {
-    /// Its size.
-    frame: Option<(u16, u16)>,
-    /// The sizes of the previews that came.
-    previews: Vec<(u16, u16)>,
-    /// Where its own index says that pictures begin, in bytes of the stream, and their lengths.
-    pictures: Vec<(u64, u64)>,
-}
-
-impl Behind {
-    /// Whether a JPEG is the last frame's preview: its index says so, or it is the frame on a smaller scale and the first of its size.
-    /// (A camera that changes to a smaller size goes on with frames of that size.)
-    fn is_preview(&self, at: u64, length: usize, size: Option<(u16, u16)>) -> bool {
-        let (Some(frame), Some(size)) = (self.frame, size) else { return false };
-        let (width, height) = ((f64::from(frame.0), f64::from(size.0)), (f64::from(frame.1), f64::from(size.1)));
-        let scales = (width.1 / width.0, height.1 / height.0);
-        let is_smaller = scales.0 <= 0.75 && scales.1 <= 0.75;
-        let is_named =
-            self.pictures.iter().any(|&(begin, named)| begin == at && (named == length as u64 || is_smaller));
-        let is_scaled = is_smaller && (scales.0 / scales.1 - 1.0).abs() < 0.05;
-        is_named || is_scaled && !self.previews.contains(&size)
-    }
-}
-
 /// What stands at the first byte.
 enum Head {
     Jpeg,
@@ -120,15 +51,23 @@ enum Head {
 impl<R: Read> FrameReader<R> {
     pub(super) fn new(input: R) -> Self {
         Self {
-            input,
-            buffer: Vec::new(),
-            used: 0,
+            input: Input::new(input),
             debris: Debris::default(),
             is_aligned: true,
             refused: 0,
             part: None,
             behind: Behind::default(),
         }
+    }
+
+    /// Bytes that were used since the start.
+    pub(super) fn used(&self) -> u64 {
+        self.input.used()
+    }
+
+    /// Bytes of memory that wait to be used.
+    pub(super) fn held(&self) -> usize {
+        self.input.held()
     }
 
     /// The next frame or the debris before it; `None` at the end of the stream.
@@ -139,12 +78,12 @@ impl<R: Read> FrameReader<R> {
                 return Ok(Some(self.burst(true)));
             }
             match self.head(has_ended) {
-                Head::More if self.buffer.is_empty() && has_ended => {
+                Head::More if self.input.bytes().is_empty() && has_ended => {
                     return Ok((self.debris.bytes() > 0).then(|| self.burst(false)));
                 }
                 // A beginning that the end of the stream cuts off.
-                Head::More if has_ended => self.noise(self.buffer.len()),
-                Head::More => has_ended = !self.fill()?,
+                Head::More if has_ended => self.noise(self.input.bytes().len()),
+                Head::More => has_ended = !self.input.fill()?,
                 Head::Between(length) => self.between(length),
                 Head::Noise(length) => self.noise(length),
                 Head::Part(part) => self.open(part),
@@ -161,7 +100,7 @@ impl<R: Read> FrameReader<R> {
     }
 
     fn head(&self, has_ended: bool) -> Head {
-        let bytes = self.buffer.as_slice();
+        let bytes = self.input.bytes();
         if let Some(part) = self.part.as_ref().filter(|part| part.left > 0)
             && !(part.is_new && matches!(bytes, [] | [0xFF] | [0xFF, 0xD8, ..] | [b'P'] | [b'P', b'4'..=b'7', ..]))
         {
@@ -201,45 +140,40 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Reads more; `false` at the end of the stream.
-    fn fill(&mut self) -> io::Result<bool> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + CHUNK, 0);
-        let read = loop {
-            match self.input.read(&mut self.buffer[before..]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        self.buffer.truncate(before + read.as_ref().copied().unwrap_or(0));
-        Ok(read? > 0)
-    }
-
     /// Uses up bytes.
     fn take(&mut self, length: usize) -> Vec<u8> {
-        let rest = self.buffer.split_off(length.min(self.buffer.len()));
-        let taken = std::mem::replace(&mut self.buffer, rest);
-        self.used += taken.len() as u64;
-        if let Some(part) = &mut self.part {
-            part.left = part.left.saturating_sub(taken.len() as u64);
-            part.is_new = false;
-        }
+        let taken = self.input.take(length);
+        self.count_in_part(taken.len());
         taken
     }
 
+    /// Uses up bytes that nobody needs; gives how many.
+    fn pass(&mut self, length: usize) -> usize {
+        let passed = self.input.pass(length);
+        self.count_in_part(passed);
+        passed
+    }
+
+    fn count_in_part(&mut self, bytes: usize) {
+        if let Some(part) = &mut self.part {
+            part.left = part.left.saturating_sub(bytes as u64);
+            part.is_new = false;
+        }
+    }
+
     fn between(&mut self, length: usize) {
-        self.debris.between += self.take(length).len() as u64;
+        self.debris.between += self.pass(length) as u64;
         self.refused = self.refused.saturating_sub(length as u64);
         self.is_aligned = self.refused == 0;
     }
 
     fn noise(&mut self, length: usize) {
-        self.debris.noise += self.take(length).len() as u64;
+        self.debris.noise += self.pass(length) as u64;
         self.is_aligned = false;
     }
 
     fn open(&mut self, part: Part) {
-        self.debris.between += self.take(part.header).len() as u64;
+        self.debris.between += self.pass(part.header) as u64;
         let (boundary, is_new) = (part.boundary, true);
         self.part = part.length.map(|left| OpenPart { boundary, left, is_new });
         self.is_aligned = true;
@@ -254,7 +188,7 @@ impl<R: Read> FrameReader<R> {
     }
 
     fn damaged(&mut self, problem: String, resume: usize) -> Event {
-        self.take(resume);
+        self.pass(resume);
         self.begin();
         self.behind = Behind::default();
         Event::Frame(Raw::Damaged(problem))
@@ -275,8 +209,8 @@ impl<R: Read> FrameReader<R> {
         let mut walk = Walk::new();
         loop {
             let part = self.part.as_ref().filter(|part| part.left <= MAX_FRAME as u64).map(|part| part.left as usize);
-            let within = part.unwrap_or(usize::MAX).min(self.buffer.len());
-            let progress = walk.advance(&self.buffer[..within]);
+            let within = part.unwrap_or(usize::MAX).min(self.input.bytes().len());
+            let progress = walk.advance(&self.input.bytes()[..within]);
             // Only what may be a preview is walked through before the debris in front of it is said.
             if !matches!(progress, Progress::More | Progress::End(_)) && self.debris.bytes() > 0 {
                 self.behind = Behind::default();
@@ -293,19 +227,20 @@ impl<R: Read> FrameReader<R> {
                     self.is_aligned = false;
                     return Ok(Some(event));
                 }
-                Progress::More if part.is_some_and(|length| self.buffer.len() >= length) => {
+                Progress::More if part.is_some_and(|length| self.input.bytes().len() >= length) => {
                     if self.part_ends(within)? {
                         return Ok(self.whole(within, &walk));
                     }
                     self.part = None;
                 }
-                Progress::More if self.buffer.len() > MAX_FRAME => {
-                    let event = self.damaged(format!("a JPEG of more than {MAX_FRAME} bytes"), self.buffer.len());
+                Progress::More if self.input.bytes().len() > MAX_FRAME => {
+                    let event =
+                        self.damaged(format!("a JPEG of more than {MAX_FRAME} bytes"), self.input.bytes().len());
                     self.is_aligned = false;
                     return Ok(Some(event));
                 }
                 Progress::More => {
-                    if !self.fill()? {
+                    if !self.input.fill()? {
                         return Ok(self.cut_by_the_end(&walk));
                     }
                 }
@@ -318,16 +253,16 @@ impl<R: Read> FrameReader<R> {
             self.behind = Behind::default();
             return None;
         }
-        Some(match walk.swallowed(&self.buffer) {
+        Some(match walk.swallowed(self.input.bytes()) {
             Some(at) => self.damaged("a JPEG that is cut off by the next".into(), at),
-            None => self.damaged("a JPEG that is cut off by the stream's end".into(), self.buffer.len()),
+            None => self.damaged("a JPEG that is cut off by the stream's end".into(), self.input.bytes().len()),
         })
     }
 
     fn whole(&mut self, length: usize, walk: &Walk) -> Option<Event> {
-        let begins = self.used;
+        let begins = self.input.used();
         if self.may_be_preview() && self.behind.is_preview(begins, length, walk.size()) {
-            self.debris.between += self.take(length).len() as u64;
+            self.debris.between += self.pass(length) as u64;
             self.debris.preview = walk.size();
             self.behind.previews.extend(walk.size());
             return None;
@@ -337,7 +272,7 @@ impl<R: Read> FrameReader<R> {
             self.behind = Behind::default();
             return None;
         }
-        let pictures = walk.pictures(&self.buffer[..length]);
+        let pictures = walk.pictures(&self.input.bytes()[..length]);
         let pictures = pictures.into_iter().map(|(offset, length)| (begins + offset, length)).collect();
         let jpeg = self.take(length);
         self.begin();
@@ -350,15 +285,15 @@ impl<R: Read> FrameReader<R> {
         loop {
             let Some(boundary) = self.part.as_ref().map(|part| part.boundary.clone()) else { return Ok(false) };
             let boundary = if boundary.is_empty() { b"--".to_vec() } else { boundary };
-            let behind = self.buffer[at..].trim_ascii_start();
+            let behind = self.input.bytes()[at..].trim_ascii_start();
             if behind.len() >= boundary.len() {
                 return Ok(behind.starts_with(&boundary));
             }
             if !boundary.starts_with(behind) {
                 return Ok(false);
             }
-            if !self.fill()? {
-                return Ok(self.buffer[at..].trim_ascii_start().is_empty());
+            if !self.input.fill()? {
+                return Ok(self.input.bytes()[at..].trim_ascii_start().is_empty());
             }
         }
     }
@@ -366,7 +301,7 @@ impl<R: Read> FrameReader<R> {
     fn pnm(&mut self, header: Header, begins: usize) -> io::Result<Raw> {
         self.behind = Behind::default();
         if let Some(problem) = header.problem() {
-            self.take(begins);
+            self.pass(begins);
             self.begin();
             self.refused = header.length();
             return Ok(Raw::Damaged(problem));
@@ -375,21 +310,21 @@ impl<R: Read> FrameReader<R> {
         let end = begins + length;
         let mut searched = begins;
         loop {
-            let (found, upto) = next_header(&self.buffer, searched, end);
+            let (found, upto) = next_header(self.input.bytes(), searched, end);
             if let Some(next) = found {
-                self.take(next);
+                self.pass(next);
                 self.begin();
                 return Ok(Raw::Damaged(format!("a {} that is cut off by the next", header.name())));
             }
             searched = upto;
-            if self.buffer.len() >= end && searched >= end {
+            if self.input.bytes().len() >= end && searched >= end {
                 break;
             }
-            if !self.fill()? {
-                if self.buffer.len() >= end {
+            if !self.input.fill()? {
+                if self.input.bytes().len() >= end {
                     break;
                 }
-                let there = self.take(self.buffer.len()).len() - begins;
+                let there = self.pass(self.input.bytes().len()) - begins;
                 self.begin();
                 let name = header.name();
                 return Ok(Raw::Damaged(format!("a {name} that is cut off: {there} of {length} bytes")));

@@ -1,6 +1,11 @@
+//! What a stream's bytes are.
+
+mod source;
+
+use super::input::CHUNK;
 use super::*;
 use anyhow::{Context, Result, ensure};
-use image::{DynamicImage, RgbImage};
+use image::RgbImage;
 use proptest::prelude::*;
 use std::io::Read;
 use std::path::Path;
@@ -308,90 +313,6 @@ fn netpbm_frames_cut_short_and_refused_ones_have_one_outcome() -> Result<()> {
     Ok(())
 }
 
-fn frames_of(source: &mut PipeSource) -> Result<(Vec<Frame>, u64, Vec<String>)> {
-    let (mut frames, mut debris, mut lines) = (Vec::new(), 0, Vec::new());
-    loop {
-        match source.next(&|_| false)? {
-            Next::Frame(frame) => frames.push(frame),
-            Next::Debris { bytes, said } => {
-                debris += bytes;
-                lines.extend(said);
-            }
-            Next::Nothing | Next::Failed(_) => {}
-            Next::End => return Ok((frames, debris, lines)),
-        }
-    }
-}
-
-fn cat(path: &Path) -> PipeSource {
-    let command = vec!["cat".to_owned(), path.display().to_string()];
-    PipeSource::new(Pipe { command, live: false, restart: false })
-}
-
-#[test]
-fn what_stands_between_all_frames_is_said_once() -> Result<()> {
-    for (name, bytes) in [
-        ("s02_zero_padded_uvc.mjpeg", 6366),
-        ("s03_multipart_http.mjpeg", 192),
-        ("s04_mpf_appended_preview.mjpeg", 5283),
-    ] {
-        let (frames, debris, lines) = frames_of(&mut cat(&fixtures::cases().join("pipe").join(name)))?;
-        assert!(frames.len() == 3 && frames.iter().all(|frame| frame.pixels.is_ok()), "{name}");
-        assert_eq!((debris, lines.len()), (bytes, 1), "{name}: {lines:?}");
-    }
-    Ok(())
-}
-
-#[test]
-fn sixteen_bits_become_eight_as_in_a_file() -> Result<()> {
-    let (frames, ..) = frames_of(&mut cat(&fixtures::cases().join("pipe/s05_ppm_16bit.ppm")))?;
-    let bytes = case("s05_ppm_16bit.ppm")?;
-    let words = bytes[15..15 + 64 * 64 * 6].chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-    let image =
-        image::ImageBuffer::from_raw(64, 64, words.collect()).map(DynamicImage::ImageRgb16).context("no image")?;
-    assert_eq!(frames[0].pixels, Ok(cssa_image::to_rgb8(image)));
-    Ok(())
-}
-
-#[test]
-fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("a.jpg"), jpeg()?)?;
-    let command = ["cat".to_owned(), folder.path().join("a.jpg").display().to_string()];
-    let pipe = |live, restart| Pipe { command: command.to_vec(), live, restart };
-    let mut source = PipeSource::new(pipe(false, false));
-    assert!(matches!(source.next(&|_| false)?, Next::Frame(Frame { pixels: Ok(_), .. })));
-    assert!(matches!(source.next(&|_| false)?, Next::End));
-    // A failure is an end where the command is not started again, and said where it is.
-    for (restart, script) in [(false, "exit 3"), (true, "exit 3"), (true, "kill -9 $$")] {
-        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let mut source = PipeSource::new(Pipe { command, live: false, restart });
-        assert_eq!(source.ends_with_an_error(), !restart);
-        let said = match source.next(&|_| false) {
-            Err(error) if !restart => error,
-            Ok(Next::Failed(error)) if restart => error,
-            other => anyhow::bail!("{script}: {other:?}"),
-        };
-        assert!(said.to_string().contains("\"sh\" failed: "), "{said}");
-    }
-    let mut source = PipeSource::new(pipe(true, true));
-    assert!(matches!(source.next(&|_| false)?, Next::Frame(_)));
-    let mut frames = 0;
-    for _ in 0..60 {
-        match source.next(&|_| false)? {
-            Next::Frame(_) => frames += 1,
-            _ => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
-    assert!(frames >= 1, "the camera came back");
-    assert!(
-        PipeSource::new(Pipe { command: vec!["/no/such/camera".into()], live: true, restart: true })
-            .next(&|_| false)
-            .is_err()
-    );
-    Ok(())
-}
-
 proptest! {
     #[test]
     fn any_bytes_end_and_are_counted_in_few_bursts(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
@@ -414,4 +335,62 @@ proptest! {
         let name = format!("jpeg {}", whole.len());
         prop_assert_eq!(found.last(), Some(&name), "{:?}", found);
     }
+    #[test]
+    fn every_byte_is_a_frames_or_debris(bytes in proptest::collection::vec(any::<u8>(), 0..3000), frames in 0usize..3) {
+        let jpeg = jpeg().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let stream = [bytes.as_slice(), &jpeg.repeat(frames), b"P5 2 1 255\n\x01\x02", &bytes].concat();
+        let found = survey(Dripping(&stream, 777)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(found.frame_bytes + found.debris, stream.len() as u64, "{:?}", found);
+        prop_assert!(found.held <= stream.len() + 4 * CHUNK);
+    }
+}
+
+/// What may begin a frame at every byte takes time in proportion to its length.
+#[test]
+fn debris_of_beginnings_is_passed_over_quickly() -> Result<()> {
+    let patterns = [
+        "P",
+        "P5 ",
+        "P5#",
+        "P5 1 ",
+        "P7\n",
+        "P7\n#",
+        "P7\nWIDTH 1\n",
+        "--",
+        "--a",
+        "--a\n",
+        "P6 1 1 70000\n",
+        "HTTP/",
+        "Content-A: b\n",
+        "--\r\nContent-Length: 9\r\n\r\n",
+        "--\r\nContent-Length: 99999999\r\n\r\n-",
+    ];
+    let jpegs =
+        [&b"\xff\xd8\xff"[..], b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe0\xff", b"\xff\xd8\xff\xdb\0\x04ab", b"\xff"];
+    for pattern in patterns.map(str::as_bytes).into_iter().chain(jpegs) {
+        let stream = pattern.repeat((1 << 20) / pattern.len());
+        let began = std::time::Instant::now();
+        let found = survey(stream.as_slice())?;
+        assert_eq!(found.frame_bytes + found.debris, stream.len() as u64, "{}", pattern.escape_ascii());
+        ensure!(began.elapsed() < Duration::from_secs(5), "{}: {:?}", pattern.escape_ascii(), began.elapsed());
+    }
+    Ok(())
+}
+
+/// What may be another frame's beginning inside of a table is one by the bytes that follow it, not by how many of them are at hand.
+#[test]
+fn a_beginning_inside_of_a_table_waits_for_its_end() -> Result<()> {
+    let jpeg = jpeg()?;
+    let whole = format!("jpeg {}", with_segment(&jpeg, 0xDB, &[0; 65]).len());
+    for (length, behind) in [(0x0010u16, 0u8), (0x0400, 0), (0xFFFF, 0), (0x0010, 0xFF)] {
+        let mut table = [0; 65];
+        table[20..26].copy_from_slice(&[[0xFF, 0xD8, 0xFF, 0xE0].as_slice(), &length.to_be_bytes()].concat());
+        table[40] = behind;
+        let bytes = with_segment(&jpeg, 0xDB, &table);
+        // Whatever it is: the same in pieces of any length.
+        let found = found(&[bytes.as_slice(), &jpeg, &jpeg].concat())?;
+        let is_frame = length == 0x0010 && behind == 0;
+        assert_eq!(found[0] == whole, is_frame || length == 0x0400, "{length} {behind}: {found:?}");
+    }
+    Ok(())
 }

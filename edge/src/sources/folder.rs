@@ -1,25 +1,16 @@
-//! Image files: those that appear in a folder, those of a list.
+//! Images that appear in a folder.
 
+use super::image_file::{Cutting, ImageFile, Untiled};
 use super::key;
-use super::source::{Frame, Next, Source};
-use super::tiler::{Tile, Tiles, tiles};
-use crate::config::TilerConfig;
-use crate::error::{Error, Result, chain};
-use crate::position::{Whereabouts, note};
-use cssa::files;
-use cssa_image::tags;
-use cssa_image::{EXTENSIONS, Kept, Picture};
+use super::source::{Next, Source};
+use crate::error::{Error, Result};
+use cssa_image::EXTENSIONS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use walkdir::{DirEntry, WalkDir};
 
-/// Largest list of images, in bytes.
-const MAX_LIST: u64 = 1 << 28;
-/// Largest image file, in bytes.
-const MAX_IMAGE: u64 = 1 << 30;
 /// A file that has not changed for so long is complete.
 const SETTLING: Duration = Duration::from_secs(2);
 
@@ -35,10 +26,10 @@ pub struct Folder {
 /// Images that appear in a folder and below, by name. A file counts as complete when it has not changed for two seconds, or between two
 /// looks; files and folders whose names begin with a dot, and files that end in `.part`, are not looked at, nor is what lies behind links
 /// to folders. A folder that is gone is waited for.
-#[derive(Debug)]
 pub struct FolderSource {
     folder: Folder,
-    cutter: Cutter,
+    cutting: Cutting,
+    open: Option<ImageFile>,
     waiting: VecDeque<Candidate>,
     unsettled: BTreeMap<PathBuf, (u64, SystemTime)>,
     /// Files that were given in this run, so that the store is not asked again and again.
@@ -56,9 +47,9 @@ struct Candidate {
 impl FolderSource {
     /// A source that has looked at nothing yet.
     #[must_use]
-    pub fn new(folder: Folder, tiler: TilerConfig) -> Self {
+    pub fn new(folder: Folder, cutting: Cutting) -> Self {
         let (waiting, unsettled, given) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
-        Self { folder, cutter: Cutter::new(tiler), waiting, unsettled, given, closed: BTreeSet::new() }
+        Self { folder, cutting, open: None, waiting, unsettled, given, closed: BTreeSet::new() }
     }
 
     /// Looks for new files.
@@ -69,7 +60,7 @@ impl FolderSource {
         for path in self.images()? {
             let Ok(metadata) = path.metadata() else { continue };
             let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let key = key(&path, metadata.len(), changed);
+            let key = key::of_state(&path, metadata.len(), changed);
             there.insert(key.clone());
             if self.given.contains(&key) {
                 continue;
@@ -120,19 +111,27 @@ impl FolderSource {
 
 impl Source for FolderSource {
     fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next> {
-        if let Some(frame) = self.cutter.next(settled) {
-            return Ok(Next::Frame(frame));
-        }
-        if self.waiting.is_empty() {
-            self.look()?;
-        }
-        while let Some(candidate) = self.waiting.pop_front() {
-            self.cutter.load(&candidate.path, &candidate.key, settled);
-            if let Some(frame) = self.cutter.next(settled) {
+        let settled = &|key: &str| key::is_settled(key, settled);
+        loop {
+            if let Some(frame) = self.open.as_mut().and_then(|image| image.next(settled)) {
                 return Ok(Next::Frame(frame));
             }
+            self.open = None;
+            if self.waiting.is_empty() {
+                self.look()?;
+            }
+            let Some(Candidate { path, key }) = self.waiting.pop_front() else {
+                let may_come = self.folder.watch || !self.unsettled.is_empty();
+                return Ok(if may_come { Next::Nothing } else { Next::End });
+            };
+            if settled(&key) {
+                continue;
+            }
+            match ImageFile::open(&path, &key, self.cutting, Untiled::Whole) {
+                Ok(image) => self.open = Some(image),
+                Err(unreadable) => return Ok(Next::Frame(*unreadable)),
+            }
         }
-        Ok(if self.folder.watch || !self.unsettled.is_empty() { Next::Nothing } else { Next::End })
     }
 
     fn is_gone(&self, key: &str) -> bool {
@@ -140,129 +139,6 @@ impl Source for FolderSource {
         let path = key.rsplitn(3, '|').nth(2).unwrap_or(key);
         !key::path_of(path).exists() && !Path::new(path).exists()
     }
-}
-
-/// Images named in a file, one a line, from its folder; empty lines and lines that begin with # are passed over.
-#[derive(Debug)]
-pub struct ListSource {
-    waiting: VecDeque<(usize, PathBuf)>,
-    cutter: Cutter,
-}
-
-impl ListSource {
-    /// Reads the list.
-    pub fn read(path: &Path, tiler: TilerConfig) -> Result<Self> {
-        let text = files::read(path, MAX_LIST)?;
-        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
-        let named = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
-        let waiting = named.map(|(n, line)| (n, folder.join(OsStr::from_bytes(line)))).collect();
-        Ok(Self { waiting, cutter: Cutter::new(tiler) })
-    }
-}
-
-impl Source for ListSource {
-    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next> {
-        loop {
-            if let Some(frame) = self.cutter.next(settled) {
-                return Ok(Next::Frame(frame));
-            }
-            let Some((line, path)) = self.waiting.pop_front() else { return Ok(Next::End) };
-            let key = format!("{}|line {}", key::of(&path), line + 1);
-            self.cutter.load(&path, &key, settled);
-        }
-    }
-}
-
-/// An image that is being cut into tiles.
-#[derive(Debug)]
-struct Cutter {
-    tiler: TilerConfig,
-    image: Option<Cut>,
-    unreadable: Option<Frame>,
-}
-
-#[derive(Debug)]
-struct Cut {
-    name: String,
-    key: String,
-    picture: Picture,
-    tags: tags::Tags,
-    tiles: Tiles,
-    several: bool,
-}
-
-impl Cutter {
-    fn new(tiler: TilerConfig) -> Self {
-        Self { tiler, image: None, unreadable: None }
-    }
-
-    /// Reads an image, unless it is settled as a whole.
-    fn load(&mut self, path: &Path, key: &str, settled: &dyn Fn(&str) -> bool) {
-        if is_settled(key, settled) {
-            return;
-        }
-        let name = path.display().to_string();
-        let read = files::read(path, MAX_IMAGE).map_err(|error| error.to_string());
-        // Tiles are cut from all pixels; an image that is captioned whole needs fewer.
-        let kept = if self.tiler.side == 0 { Kept::Reduced } else { Kept::All };
-        let decoded = read.and_then(|bytes| {
-            let tags = tags::read(&bytes);
-            let picture = cssa_image::picture(bytes, kept).map_err(|error| format!("{name}: {}", chain(&error)))?;
-            Ok((picture, tags))
-        });
-        match decoded {
-            Ok((picture, tags)) => {
-                if let Some(note) = picture.note() {
-                    tracing::info!("{name}: {note}");
-                }
-                let tiles = tiles(picture.pixels.dimensions(), self.tiler.side, self.tiler.overlap);
-                let several = tiles.len() > 1;
-                self.image = Some(Cut { name, key: key.into(), picture, tags, tiles, several });
-            }
-            Err(error) => {
-                let (pixels, position) = (Err(error), Whereabouts::Unsaid);
-                self.unreadable = Some(Frame { name, key: Some(key.into()), pixels, position, time: None });
-            }
-        }
-    }
-
-    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Option<Frame> {
-        if let Some(frame) = self.unreadable.take() {
-            return Some(frame);
-        }
-        let cut = self.image.as_mut()?;
-        let several = cut.several;
-        for (n, tile) in cut.tiles.by_ref() {
-            let (name, key) = if several {
-                (format!("{}#{n}", cut.name), format!("{}#{n}", cut.key))
-            } else {
-                (cut.name.clone(), cut.key.clone())
-            };
-            if several && is_settled(&key, settled) {
-                continue;
-            }
-            let Tile { x, y, width, height } = tile;
-            let middle = (f64::from(x) + f64::from(width) / 2.0, f64::from(y) + f64::from(height) / 2.0);
-            let in_file = cut.picture.in_file(middle);
-            note(&name, &cut.tags.problems(in_file));
-            let (position, time) = (Whereabouts::of_image(&cut.tags, in_file), cut.tags.time);
-            let pixels = if several {
-                image::imageops::crop_imm(&cut.picture.pixels, x, y, width, height).to_image()
-            } else {
-                std::mem::take(&mut cut.picture.pixels)
-            };
-            return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time });
-        }
-        self.image = None;
-        None
-    }
-}
-
-/// Whether a frame needs no second look, under its name now or under an earlier program's.
-fn is_settled(key: &str, settled: &dyn Fn(&str) -> bool) -> bool {
-    settled(key) || key::earlier(key).is_some_and(|earlier| settled(&earlier))
 }
 
 /// Whether an entry is looked at: the folder itself, and what is not hidden.
@@ -276,25 +152,13 @@ fn is_image(entry: &DirEntry) -> bool {
     entry.depth() > 0 && EXTENSIONS.contains(&ending.as_str()) && entry.path().is_file()
 }
 
-/// Names a file as it is now: one that is written anew under the same name is another.
-fn key(path: &Path, bytes: u64, changed: SystemTime) -> String {
-    let nanoseconds = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    format!("{}|{bytes}|{nanoseconds}", key::of(path))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{cutting, names};
     use super::*;
     use anyhow::Result;
     use image::RgbImage;
-
-    fn names(source: &mut dyn Source, settled: &dyn Fn(&str) -> bool) -> Result<Vec<(String, bool)>> {
-        let mut names = Vec::new();
-        while let Next::Frame(frame) = source.next(settled)? {
-            names.push((frame.name.rsplit('/').next().unwrap_or_default().into(), frame.pixels.is_ok()));
-        }
-        Ok(names)
-    }
+    use std::ffi::OsStr;
 
     #[test]
     fn a_folder_gives_each_file_once_and_waits_for_unfinished_ones() -> Result<()> {
@@ -306,13 +170,13 @@ mod tests {
         std::fs::write(path(".hidden.png"), b"")?;
         std::fs::write(path("notes.txt"), b"")?;
         let watched = |watch| Folder { path: folder.path().into(), watch };
-        let tiler = TilerConfig { side: 300, overlap: 0.0 };
-        let mut source = FolderSource::new(watched(true), tiler);
+        let cut = cutting(300);
+        let mut source = FolderSource::new(watched(true), cut);
         assert!(names(&mut source, &|_| false)?.is_empty(), "new files may still be written");
         let found = names(&mut source, &|_| false)?;
         assert_eq!(found, [("a.jpg".into(), false), ("b.png#0".into(), true), ("b.png#1".into(), true)]);
         assert!(names(&mut source, &|_| false)?.is_empty());
-        let mut second = FolderSource::new(watched(false), tiler);
+        let mut second = FolderSource::new(watched(false), cut);
         let found = names(&mut second, &|key| key.contains("a.jpg") || key.ends_with("#0"))?;
         assert_eq!(found, [("b.png#1".into(), true)]);
         assert!(matches!(second.next(&|_| true)?, Next::End));
@@ -321,24 +185,11 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn a_list_names_files_from_its_folder() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        RgbImage::new(40, 40).save(folder.path().join("a.png"))?;
-        std::fs::write(folder.path().join("list.txt"), "# two\na.png\n\nmissing.png\na.png\n")?;
-        let tiler = TilerConfig { side: 0, overlap: 0.0 };
-        let mut source = ListSource::read(&folder.path().join("list.txt"), tiler)?;
-        let found = names(&mut source, &|_| false)?;
-        assert_eq!(found, [("a.png".into(), true), ("missing.png".into(), false), ("a.png".into(), true)]);
-        Ok(())
-    }
-
     /// What a source gives, settled under its key, and what a second one gives then.
     fn twice(folder: &Path) -> Result<[Vec<String>; 2]> {
         let mut done = BTreeSet::new();
         let mut given = || -> Result<Vec<String>> {
-            let mut source =
-                FolderSource::new(Folder { path: folder.into(), watch: false }, TilerConfig { side: 0, overlap: 0.0 });
+            let mut source = FolderSource::new(Folder { path: folder.into(), watch: false }, cutting(0));
             let mut names = Vec::new();
             while let Next::Frame(frame) = source.next(&|key| done.contains(key))? {
                 names.push(frame.name.rsplit('/').next().unwrap_or_default().to_owned());
@@ -366,10 +217,6 @@ mod tests {
         }
         let [once, again] = twice(folder.path())?;
         assert_eq!((once.len(), again), (names.len(), Vec::new()), "{once:?}");
-        let list = [names[1], b"\n", names[4], b"\r\n", names[5]].concat();
-        std::fs::write(folder.path().join("list.txt"), list)?;
-        let mut source = ListSource::read(&folder.path().join("list.txt"), TilerConfig { side: 0, overlap: 0.0 })?;
-        assert_eq!(self::names(&mut source, &|_| false)?.iter().filter(|(_, is_read)| *is_read).count(), 3);
         Ok(())
     }
 
@@ -382,7 +229,7 @@ mod tests {
         let nanoseconds = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
         let earlier = format!("{}|{}|{nanoseconds}", path.display(), metadata.len());
         let watched = Folder { path: folder.path().into(), watch: false };
-        let mut source = FolderSource::new(watched, TilerConfig { side: 0, overlap: 0.0 });
+        let mut source = FolderSource::new(watched, cutting(0));
         assert!(!source.is_gone(&earlier));
         assert!(names(&mut source, &|key| key == earlier)?.is_empty());
         Ok(())
@@ -407,7 +254,7 @@ mod tests {
         assert_eq!(twice(folder.path())?, [vec!["DJI_0001.png", "DJI_0001.png", "z.png"], vec![]]);
         // While it is watched, also in a folder that is new.
         let watched = Folder { path: folder.path().into(), watch: true };
-        let mut source = FolderSource::new(watched, TilerConfig { side: 0, overlap: 0.0 });
+        let mut source = FolderSource::new(watched, cutting(0));
         names(&mut source, &|_| false)?;
         assert_eq!(names(&mut source, &|_| false)?.len(), 3);
         std::fs::create_dir_all(at("DCIM/103MEDIA"))?;
@@ -415,11 +262,7 @@ mod tests {
         names(&mut source, &|_| false)?;
         assert_eq!(names(&mut source, &|_| false)?, [("new.png".into(), true)]);
         let file = Folder { path: at("z.png"), watch: true };
-        assert!(FolderSource::new(file, TilerConfig { side: 0, overlap: 0.0 }).next(&|_| false).is_err());
-        std::fs::write(at("list.txt"), "DCIM/pipe.jpg\nDCIM/socket.jpg\nfolder.jpg\n")?;
-        let mut list = ListSource::read(&at("list.txt"), TilerConfig { side: 0, overlap: 0.0 })?;
-        let refused = names(&mut list, &|_| false)?;
-        assert!(refused.len() == 3 && refused.iter().all(|(_, is_read)| !is_read), "{refused:?}");
+        assert!(FolderSource::new(file, cutting(0)).next(&|_| false).is_err());
         Ok(())
     }
 }

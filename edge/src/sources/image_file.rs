@@ -1,0 +1,190 @@
+//! An image file of any kind that is cut into tiles, each with its own place. Of a TIFF no more is read than the tiles at hand need;
+//! other files are held whole, reduced where their pixels take more memory than they may.
+
+use super::source::Frame;
+use super::tiler::{Tile, Tiles, tiles};
+use crate::config::TilerConfig;
+use crate::error::chain;
+use crate::position::Whereabouts;
+use cssa_image::tags::{self, Tags};
+use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
+use image::RgbImage;
+use std::path::Path;
+
+/// Pixels of an image that is captioned whole: more are of no use.
+const WHOLE: u64 = 1 << 25;
+
+/// How images are cut, and what that may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cutting {
+    /// Sides and overlap of the tiles.
+    pub tiler: TilerConfig,
+    /// Bytes of pixels that a source holds at most while it cuts an image.
+    pub memory: u64,
+}
+
+impl Cutting {
+    /// As many pixels as may be held.
+    fn pixels(self) -> u64 {
+        self.memory / 3
+    }
+}
+
+/// Why an image, or a tile of it, has no pixels.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("cannot be decoded")]
+    Pixels(#[from] DecodeError),
+    #[error(transparent)]
+    File(#[from] cssa::files::FileError),
+}
+
+type Result<T, E = Unreadable> = std::result::Result<T, E>;
+
+/// An image file that is being cut.
+pub(super) struct ImageFile {
+    name: String,
+    key: String,
+    pixels: Pixels,
+    tags: Tags,
+    tiles: Tiles,
+    /// Tiles are named by their numbers, also where there is one alone.
+    is_numbered: bool,
+    band: Option<Band>,
+    memory: u64,
+}
+
+enum Pixels {
+    File(Box<Raster>),
+    Held(Picture),
+}
+
+/// The rows that a row of tiles needs.
+struct Band {
+    first: u32,
+    pixels: RgbImage,
+}
+
+/// What is done with an image where no side of tiles is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Untiled {
+    /// It is one tile, reduced while it is read where it is large.
+    Whole,
+    /// One of more pixels than a square with this side is cut into such tiles, which are numbered; a smaller one is one tile.
+    Cut(u32),
+}
+
+impl ImageFile {
+    /// Opens an image. Where it cannot be read, the frame says why.
+    pub(super) fn open(path: &Path, key: &str, cutting: Cutting, untiled: Untiled) -> Result<Self, Box<Frame>> {
+        let name = path.display().to_string();
+        let pixels = Pixels::read(path, cutting, untiled);
+        let pixels = pixels.map_err(|error| Box::new(unreadable(name.clone(), key.into(), &error)))?;
+        let (width, height) = pixels.dimensions();
+        let side = match untiled {
+            Untiled::Cut(side) if cutting.tiler.side == 0 && u64::from(width) * u64::from(height) > square(side) => {
+                side
+            }
+            _ => cutting.tiler.side,
+        };
+        let tiles = tiles((width, height), side, cutting.tiler.overlap);
+        let is_numbered = untiled != Untiled::Whole || tiles.len() > 1;
+        let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
+        Ok(Self { name, key, pixels, tags, tiles, is_numbered, band: None, memory })
+    }
+
+    /// The next tile that is not settled.
+    pub(super) fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Option<Frame> {
+        while let Some((n, tile)) = self.tiles.next() {
+            let numbered = |text: &str| if self.is_numbered { format!("{text}#{n}") } else { text.to_owned() };
+            let (name, key) = (numbered(&self.name), numbered(&self.key));
+            if self.is_numbered && settled(&key) {
+                continue;
+            }
+            let pixels = match self.cut(tile) {
+                Ok(pixels) => pixels,
+                Err(error) => {
+                    // What the band cannot give, its other tiles cannot have either.
+                    self.band = None;
+                    return Some(unreadable(name, key, &error));
+                }
+            };
+            let middle = self.in_file(tile);
+            let (position, time) = (Whereabouts::of_image(&self.tags, middle), self.tags.time);
+            let problems = self.tags.problems(middle);
+            return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time, problems });
+        }
+        None
+    }
+
+    fn cut(&mut self, tile: Tile) -> Result<RgbImage> {
+        let Tile { x, y, width, height } = tile;
+        let raster = match &mut self.pixels {
+            Pixels::Held(picture) if picture.pixels.dimensions() == (width, height) => {
+                return Ok(std::mem::take(&mut picture.pixels));
+            }
+            Pixels::Held(picture) => {
+                return Ok(image::imageops::crop_imm(&picture.pixels, x, y, width, height).to_image());
+            }
+            Pixels::File(raster) => raster,
+        };
+        let across = raster.dimensions().0;
+        if u64::from(across) * u64::from(height) * 3 > self.memory {
+            return Ok(raster.window(Window { x, y, width, height })?);
+        }
+        let is_at_hand = |band: &Band| band.first == y && band.pixels.height() == height;
+        let band = match self.band.take().filter(is_at_hand) {
+            Some(band) => band,
+            // The one before is gone by now: there is room for one.
+            None => Band { first: y, pixels: raster.window(Window { x: 0, y, width: across, height })? },
+        };
+        let pixels = image::imageops::crop_imm(&band.pixels, x, 0, width, height).to_image();
+        self.band = Some(band);
+        Ok(pixels)
+    }
+
+    /// A tile's middle, in the file's own columns and rows.
+    fn in_file(&self, tile: Tile) -> (f64, f64) {
+        let half = |from: u32, length: u32| f64::from(from) + f64::from(length) / 2.0;
+        let middle = (half(tile.x, tile.width), half(tile.y, tile.height));
+        match &self.pixels {
+            Pixels::File(raster) => raster.in_file(middle),
+            Pixels::Held(picture) => picture.in_file(middle),
+        }
+    }
+}
+
+impl Pixels {
+    /// What is captioned whole is reduced; of a TIFF that is cut nothing is read yet.
+    fn read(path: &Path, cutting: Cutting, untiled: Untiled) -> Result<Self> {
+        let is_whole = cutting.tiler.side == 0 && untiled == Untiled::Whole;
+        if !is_whole && is_tiff_file(path) {
+            let raster = Raster::open(path)?;
+            if let Some(note) = raster.note() {
+                tracing::info!("{}: {note}", path.display());
+            }
+            return Ok(Self::File(Box::new(raster)));
+        }
+        let most = if is_whole { WHOLE.min(cutting.pixels()) } else { cutting.pixels() };
+        Ok(Self::Held(read_picture(path, Kept::AtMost(most))?))
+    }
+
+    fn dimensions(&self) -> (u32, u32) {
+        match self {
+            Self::File(raster) => raster.dimensions(),
+            Self::Held(picture) => picture.pixels.dimensions(),
+        }
+    }
+}
+
+fn square(side: u32) -> u64 {
+    u64::from(side) * u64::from(side)
+}
+
+fn unreadable(name: String, key: String, error: &Unreadable) -> Frame {
+    let said = match error {
+        Unreadable::File(_) => chain(error),
+        error => format!("{name}: {}", chain(error)),
+    };
+    Frame { key: Some(key), pixels: Err(said), name, position: Whereabouts::Unsaid, time: None, problems: Vec::new() }
+}
