@@ -15,7 +15,6 @@ use super::position::Receiver;
 use super::sources::Frame;
 use super::store::{Outcome, Store};
 use cssa::bundle::Language;
-use cssa::clock;
 use cssa_captioner::{Caption, Sight};
 use cssa_wire::Position;
 use image::RgbImage;
@@ -247,9 +246,8 @@ impl FramePipeline<'_> {
 
     /// Decides on a captioned frame.
     fn decide(&mut self, frame: &Frame, sight: &Sight) -> Outcome {
-        let fix = self.receiver.fix();
-        let position = frame.position.or(fix.map(|fix| fix.position));
-        let time = frame.time.or(fix.and_then(|fix| fix.time)).unwrap_or_else(clock::now);
+        let position = frame.position.or(frame.taken.at().and_then(|at| self.receiver.position(at)));
+        let time = frame.taken.time(&self.receiver);
         let now = Instant::now();
         if let Some(dropped) = self.outside(sight, time) {
             self.failures = 0;

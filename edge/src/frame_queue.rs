@@ -105,6 +105,7 @@ fn bytes(frame: &Frame) -> u64 {
 mod tests {
     use super::*;
     use crate::position::Whereabouts;
+    use crate::sources::Taken;
     use image::RgbImage;
 
     fn frame(side: u32) -> Frame {
@@ -113,7 +114,7 @@ mod tests {
             key: None,
             pixels: Ok(RgbImage::new(side, side)),
             position: Whereabouts::Unsaid,
-            time: None,
+            taken: Taken::arrived(),
             problems: Vec::new(),
         }
     }

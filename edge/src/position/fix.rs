@@ -3,7 +3,7 @@
 use cssa_wire::Position;
 use std::time::Duration;
 
-/// A position older than this is not taken.
+/// A fix further away from the moment that is asked for is not taken.
 pub(super) const FRESH: Duration = Duration::from_secs(5);
 
 /// What a receiver said.

@@ -7,6 +7,7 @@ pub mod mavlink;
 pub mod nmea;
 mod receiver;
 mod tags;
+mod track;
 mod watch;
 mod whereabouts;
 

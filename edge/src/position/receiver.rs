@@ -1,11 +1,12 @@
-//! The last fix of a receiver, and what else was heard of it.
+//! What was heard of a receiver: its fixes, and what else.
 
-use super::fix::{FRESH, Fix};
+use super::fix::Fix;
 use super::watch::Heard;
+use cssa_wire::Position;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The last fix of a receiver, written by its thread.
+/// The fixes of a receiver, written by its thread.
 #[derive(Clone, Debug, Default)]
 pub struct Receiver {
     pub(super) heard: Arc<Mutex<Heard>>,
@@ -14,8 +15,9 @@ pub struct Receiver {
 impl Receiver {
     /// Takes a fix.
     pub fn say(&self, fix: Fix) {
-        let mut heard = self.heard();
-        heard.fix = Some((fix, Instant::now()));
+        let (mut heard, now) = (self.heard(), Instant::now());
+        heard.fix = Some((fix, now));
+        heard.track.say(now, Some(fix));
         heard.lost = None;
     }
 
@@ -23,13 +25,26 @@ impl Receiver {
     pub fn lose(&self, reason: String) {
         let mut heard = self.heard();
         heard.fix = None;
+        heard.track.say(Instant::now(), None);
         heard.lost = Some(reason);
     }
 
     /// The last fix, where it is fresh.
+    #[cfg(test)]
+    pub(crate) fn fix(&self) -> Option<Fix> {
+        self.heard().fix.filter(|(_, at)| at.elapsed() < super::fix::FRESH).map(|(fix, _)| fix)
+    }
+
+    /// Where the vehicle was at a moment of the last minutes, between the fixes before and after; `None` where no fix is near.
     #[must_use]
-    pub fn fix(&self) -> Option<Fix> {
-        self.heard().fix.filter(|(_, at)| at.elapsed() < FRESH).map(|(fix, _)| fix)
+    pub fn position(&self, at: Instant) -> Option<Position> {
+        self.heard().track.position(at)
+    }
+
+    /// UTC at a moment of the last minutes, in seconds since 1970, where a fix near it says so.
+    #[must_use]
+    pub fn time(&self, at: Instant) -> Option<u32> {
+        self.heard().track.time(at)
     }
 
     /// The device or connection is open.

@@ -1,6 +1,7 @@
 //! Looks after a receiver: one that says nothing, nothing that is understood, or no position, is a fault.
 
 use super::fix::{FRESH, Fix};
+use super::track::Track;
 use crate::control::Faults;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Heard {
     began: Instant,
     pub(super) fix: Option<(Fix, Instant)>,
+    /// Where it was before.
+    pub(super) track: Track,
     pub(super) bytes: Option<Instant>,
     pub(super) message: Option<Instant>,
     /// Why it has no fix.
@@ -26,7 +29,7 @@ pub(super) struct Heard {
 impl Default for Heard {
     fn default() -> Self {
         let (fix, bytes, message, lost) = (None, None, None, None);
-        Self { began: Instant::now(), fix, bytes, message, lost, is_gone: false }
+        Self { began: Instant::now(), fix, track: Track::default(), bytes, message, lost, is_gone: false }
     }
 }
 

@@ -2,6 +2,7 @@
 //! other files are held whole, reduced where their pixels take more memory than they may.
 
 use super::source::Frame;
+use super::taken::Taken;
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::chain;
@@ -47,6 +48,7 @@ pub(super) struct ImageFile {
     key: String,
     pixels: Pixels,
     tags: Tags,
+    taken: Taken,
     tiles: Tiles,
     /// Tiles are named by their numbers, also where there is one alone.
     is_numbered: bool,
@@ -90,7 +92,9 @@ impl ImageFile {
         let tiles = tiles((width, height), side, cutting.tiler.overlap);
         let is_numbered = untiled != Untiled::Whole || tiles.len() > 1;
         let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
-        Ok(Self { name, key, pixels, tags, tiles, is_numbered, band: None, memory })
+        let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
+        let taken = Taken::file(tags.time, changed);
+        Ok(Self { name, key, pixels, tags, taken, tiles, is_numbered, band: None, memory })
     }
 
     /// The next tile that is not settled.
@@ -110,9 +114,9 @@ impl ImageFile {
                 }
             };
             let middle = self.in_file(tile);
-            let (position, time) = (Whereabouts::of_image(&self.tags, middle), self.tags.time);
+            let (position, taken) = (Whereabouts::of_image(&self.tags, middle), self.taken);
             let problems = self.tags.problems(middle);
-            return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, time, problems });
+            return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems });
         }
         None
     }
@@ -186,5 +190,6 @@ fn unreadable(name: String, key: String, error: &Unreadable) -> Frame {
         Unreadable::File(_) => chain(error),
         error => format!("{name}: {}", chain(error)),
     };
-    Frame { key: Some(key), pixels: Err(said), name, position: Whereabouts::Unsaid, time: None, problems: Vec::new() }
+    let taken = Taken::file(None, None);
+    Frame { key: Some(key), pixels: Err(said), name, position: Whereabouts::Unsaid, taken, problems: Vec::new() }
 }

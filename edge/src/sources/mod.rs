@@ -7,6 +7,7 @@ mod list;
 mod pipe;
 mod scene;
 mod source;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod tiler;
@@ -17,6 +18,7 @@ pub use self::list::ListSource;
 pub use self::pipe::{Pipe, PipeSource, Survey, survey};
 pub use self::scene::SceneSource;
 pub use self::source::{Frame, Next, Running, Source, kill};
+pub use self::taken::Taken;
 pub use self::tiler::{Tile, Tiles, tiles};
 
 use super::config::{SourceConfig, TilerConfig};

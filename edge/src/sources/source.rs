@@ -1,5 +1,6 @@
 //! What every source gives: frames, one after the other.
 
+use super::taken::Taken;
 use crate::error::{Error, Result};
 use crate::position::Whereabouts;
 use cssa_image::Problem;
@@ -19,8 +20,8 @@ pub struct Frame {
     pub pixels: Result<RgbImage, String>,
     /// Where it was taken, by its own tags.
     pub position: Whereabouts,
-    /// When it was taken, by its own tags, in seconds since 1970.
-    pub time: Option<u32>,
+    /// When it was taken.
+    pub taken: Taken,
     /// Why tags that it has were not used.
     pub problems: Vec<Problem>,
 }

@@ -15,6 +15,7 @@ use self::event::{Debris, Event, Raw};
 use self::stream::FrameReader;
 pub use self::survey::{Survey, survey};
 use super::source::{Frame, Next, Running, Source, kill, wait};
+use super::taken::Taken;
 use crate::error::{Error, Result};
 use crate::position::Whereabouts;
 use cssa_image::{Kept, Picture, tags};
@@ -70,6 +71,7 @@ impl PipeSource {
     }
 
     fn frame(&mut self, raw: Raw) -> Frame {
+        let taken = Taken::arrived();
         self.frames += 1;
         let name = format!("frame {}", self.frames);
         let mut note = None;
@@ -90,8 +92,8 @@ impl PipeSource {
         if let Some(line) = note.and_then(|note| self.noted(&name, &note)) {
             tracing::info!("{line}");
         }
-        let (position, time, problems) = (Whereabouts::of_camera(&tags), tags.time, tags.problems((0.0, 0.0)));
-        Frame { name, key: None, pixels, position, time, problems }
+        let (position, problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
+        Frame { name, key: None, pixels, position, taken: taken.tagged(tags.time), problems }
     }
 
     /// What was done to a frame's pixels is said once: of a stream it is the same for all.

@@ -3,6 +3,7 @@
 use super::super::tests::cutting;
 use super::*;
 use crate::config::TilerConfig;
+use crate::position::Receiver;
 use crate::sources::{Frame, ListSource};
 use anyhow::{Context, Result};
 use cssa_wire::Position;
@@ -135,7 +136,7 @@ fn places_and_times_are_those_of_a_list() -> Result<()> {
     let known = ["exif/e01_normal.jpg", "exif/e50.png", "exif/e51.tif", "geo/g01_utm_32755_south.tif"];
     let unknown =
         ["exif/e05_status_void_old_coords.jpg", "geo/g13_local_engineering.tif", "geo/g18_geocentric_4978.tif"];
-    let vehicle = Position::new(1.0, 2.0);
+    let (vehicle, clock) = (Position::new(1.0, 2.0), Receiver::default());
     for name in known.into_iter().chain(unknown) {
         let path = cases.join(name);
         let cut = cutting(0);
@@ -147,7 +148,7 @@ fn places_and_times_are_those_of_a_list() -> Result<()> {
         let Next::Frame(listed) = ListSource::read(&list, cut)?.next(&|_| false)? else {
             anyhow::bail!("{name}: no frame");
         };
-        assert_eq!((scene.position, scene.time), (listed.position, listed.time), "{name}");
+        assert_eq!((scene.position, scene.taken.time(&clock)), (listed.position, listed.taken.time(&clock)), "{name}");
         assert_eq!(scene.position.or(vehicle).is_some(), known.contains(&name), "{name}: {:?}", scene.position);
         assert!(scene.position.or(vehicle) != vehicle, "{name}");
     }

@@ -1,0 +1,109 @@
+//! When a frame was taken.
+
+use crate::position::Receiver;
+use cssa::clock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A time in the future by less is now: tags and file systems have whole seconds.
+const AHEAD: Duration = Duration::from_secs(1);
+/// Where in its second something was taken that has whole seconds.
+const MIDDLE: Duration = Duration::from_millis(500);
+
+/// When a frame was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// By its own tags, in seconds since 1970.
+    tagged: Option<u32>,
+    /// By the system's clock, in seconds since 1970.
+    clock: u32,
+    /// On the clock that nobody sets; `None` where it is not known, or was before the computer started.
+    at: Option<Instant>,
+}
+
+impl Taken {
+    /// A frame of a camera that has arrived now.
+    #[must_use]
+    pub fn arrived() -> Self {
+        Self { tagged: None, clock: clock::now(), at: Some(Instant::now()) }
+    }
+
+    /// With the time that its tags say, in seconds since 1970.
+    #[must_use]
+    pub fn tagged(self, tagged: Option<u32>) -> Self {
+        Self { tagged, ..self }
+    }
+
+    /// A file that was last changed then; `tagged`: what its tags say.
+    #[must_use]
+    pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
+        let by_tags = tagged.map(|time| {
+            let second = UNIX_EPOCH + Duration::from_secs(time.into());
+            let middle = second + MIDDLE;
+            // It was written when it had been taken.
+            changed.filter(|changed| (second..middle).contains(changed)).unwrap_or(middle)
+        });
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
+        let clock = changed.and_then(seconds).unwrap_or_else(clock::now);
+        Self { tagged, clock, at: by_tags.or(changed).and_then(instant) }
+    }
+
+    /// The moment, where the program can know where the vehicle was.
+    #[must_use]
+    pub fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Seconds since 1970: by its tags, else by the receiver, else by the system's clock.
+    #[must_use]
+    pub fn time(&self, receiver: &Receiver) -> u32 {
+        self.tagged.or_else(|| receiver.time(self.at?)).unwrap_or(self.clock)
+    }
+}
+
+/// A time of the system's clock on the one that nobody sets.
+fn instant(time: SystemTime) -> Option<Instant> {
+    let age = match SystemTime::now().duration_since(time) {
+        Ok(age) => age,
+        Err(ahead) if ahead.duration() < AHEAD => Duration::ZERO,
+        Err(_) => return None,
+    };
+    Instant::now().checked_sub(age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Fix;
+    use cssa_wire::Position;
+
+    #[test]
+    fn a_file_was_taken_when_its_tags_or_its_time_say() {
+        let receiver = Receiver::default();
+        let ago = |seconds| SystemTime::now().checked_sub(Duration::from_secs(seconds));
+        let seconds = |time: Option<SystemTime>| {
+            time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs() as u32)
+        };
+        let old = Taken::file(None, ago(30));
+        assert_eq!(old.time(&receiver), seconds(ago(30)));
+        let age = old.at().map(|at| at.elapsed().as_secs());
+        assert_eq!(age, Some(30));
+        let tagged = Taken::file(Some(seconds(ago(90))), ago(30));
+        assert_eq!(tagged.time(&receiver), seconds(ago(90)));
+        assert!(tagged.at().is_some_and(|at| (88..=91).contains(&at.elapsed().as_secs())));
+        // A clock that is ahead says nothing of where the vehicle was.
+        let ahead = SystemTime::now() + Duration::from_secs(3600);
+        assert_eq!(Taken::file(None, Some(ahead)).at(), None);
+        assert_eq!(Taken::file(Some(u32::MAX), ago(30)).at(), None);
+    }
+
+    #[test]
+    fn the_receivers_time_is_taken_before_the_systems() {
+        let receiver = Receiver::default();
+        let Some(position) = Position::new(1.0, 2.0) else { unreachable!("it is a place") };
+        receiver.say(Fix { position, time: Some(2_000_000_000) });
+        let arrived = Taken::arrived();
+        assert!((2_000_000_000..2_000_000_002).contains(&arrived.time(&receiver)));
+        assert_eq!(Taken::arrived().tagged(Some(7)).time(&receiver), 7);
+        assert!(Taken::arrived().time(&Receiver::default()) < 2_000_000_000);
+    }
+}
