@@ -117,7 +117,7 @@ impl Walk {
         }
         let begins = *self.junk.get_or_insert(self.at);
         self.at = next;
-        (next - begins > MAX_JUNK).then_some(Progress::Broken(next))
+        (next - begins > MAX_JUNK).then_some(Progress::Broken(begins + MAX_JUNK))
     }
 
     fn take(&mut self, marker: u8, segment: Range<usize>, payload: &[u8]) {

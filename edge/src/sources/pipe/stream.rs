@@ -13,7 +13,7 @@ use std::io::{self, Read};
 const MAX_FRAME: usize = 1 << 28;
 /// A burst that has no end is said, and its bytes are counted, after so many.
 const BURST: u64 = 1 << 20;
-/// Bytes of the end of a frame in which the next one's header may begin.
+/// Longest header, in bytes, that is looked for among the pixels of a frame.
 const TAIL: usize = 256;
 
 /// A reader that holds no more than one frame.
@@ -360,19 +360,19 @@ fn rest_of_part(part: &OpenPart, bytes: &[u8], has_ended: bool) -> Head {
 }
 
 /// Looks for the header of another frame among the pixels of one, which end at `end`; gives where it begins, and up to where there is
-/// none.
+/// none. One that begins with the last byte is not waited for: a frame may end with any byte.
 fn next_header(bytes: &[u8], from: usize, end: usize) -> (Option<usize>, usize) {
-    let limit = end.min(bytes.len());
+    let last = end.saturating_sub(1);
+    let limit = last.min(bytes.len());
     let mut at = from;
     while at < limit {
-        let Some(next) = bytes[at..limit].iter().position(|&byte| byte == b'P') else { return (None, limit) };
+        let Some(next) = bytes[at..limit].iter().position(|&byte| byte == b'P') else { break };
         at += next;
-        match pnm::header(&bytes[at..]) {
+        match pnm::header(&bytes[at..bytes.len().min(at + TAIL)]) {
             Found::Header(..) => return (Some(at), at),
-            // One byte is too little to wait for what comes behind the frame.
-            Found::More if bytes.len() - at < TAIL && (bytes.len() < end || bytes.len() - at > 1) => return (None, at),
+            Found::More if bytes.len() - at < TAIL => return (None, at),
             Found::More | Found::No => at += 1,
         }
     }
-    (None, limit)
+    (None, if limit == last { end } else { limit })
 }

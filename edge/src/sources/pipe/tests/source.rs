@@ -92,3 +92,20 @@ fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
     );
     Ok(())
 }
+
+/// A long comment, a last byte that may begin a header, and junk without an end: the same in pieces of any length.
+#[test]
+fn pieces_make_no_difference_where_a_header_is_long_or_late() -> Result<()> {
+    let frame = |last: &[u8]| [b"P5\n40 10\n255\n".as_slice(), &vec![7; 400 - last.len()], last].concat();
+    let comment = format!("P5 # {}\n40 10 255\n", "a".repeat(300));
+    let long = [comment.as_bytes(), &[9; 400]].concat();
+    for last in [b"P".as_slice(), b"P5", b"P5\n", b"P5\n40 1", b"xP"] {
+        found(&[frame(last).as_slice(), b"5\n40 10\n255\n", &[1; 400], &frame(b"")].concat())?;
+        found(&[frame(last), long.clone(), frame(b"")].concat())?;
+    }
+    let cut = [b"P5\n90 90\n255\n".as_slice(), &[7; 50], &long, &frame(b"")].concat();
+    found(&cut)?;
+    let jpeg = jpeg()?;
+    found(&[&jpeg[..20], &[0; 100_000], &jpeg].concat())?;
+    Ok(())
+}
