@@ -100,6 +100,8 @@ impl FramePipeline<'_> {
         }
         if let Ok(problem) = damage.try_recv() {
             self.reload("model_damage", Model::fall_back, &problem);
+            // What was found while it was being replaced is found again where it is still true.
+            damage.try_iter().for_each(drop);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
             match self.model.self_test() {

@@ -165,8 +165,12 @@ fn scrub(
             if last.elapsed() < every {
                 continue;
             }
-            let now = scrubber.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Err(problem) = now.scrub_slowly() {
+            let at_work = || scrubber.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let scrubbed = at_work();
+            // A model that was replaced meanwhile hurts nobody.
+            if let Err(problem) = scrubbed.scrub_slowly()
+                && at_work() == scrubbed
+            {
                 found.try_send(chain(&problem)).ok();
             }
             last = Instant::now();

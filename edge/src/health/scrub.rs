@@ -17,12 +17,12 @@ const PIECE: usize = 1 << 18;
 const REST: Duration = Duration::from_millis(5);
 
 /// What the files of a bundle were when it was loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scrubber {
     files: Vec<Scrubbed>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Scrubbed {
     path: PathBuf,
     sha256: String,

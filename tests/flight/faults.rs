@@ -1,103 +1,10 @@
-//! `edge run` in a hostile world: kills, a link that is down, a full disk, damaged images and models, a camera that goes away.
-//! Every frame must be accounted for.
+//! Kills, full disks, damaged models, cameras that go away.
 
 #![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
-use anyhow::{Context, Result, ensure};
-use cross_crate_tests::{ended, program, signal, succeed};
-use cssa::bundle::Language;
-use cssa_wire::{Caption, CaptionPacket, Checksum, Down, DownPacket, Verification, frames};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
-/// Frames of the soak.
-const SOAK: usize = 10_000;
-
-/// An `edge.toml` in `folder`, with `source`, the link and what else it says.
-fn configure(folder: &Path, source: &str, link: &str, more: &str) -> Result<PathBuf> {
-    let path = folder.join("edge.toml");
-    let state = folder.join("state");
-    // Rendered scenes are nothing that the model knows, and here every frame is to be seen.
-    let policy = if more.contains("[policy]") { "" } else { "[policy]\noutside = \"send\"\n" };
-    let text = format!("state = {state:?}\n{more}\n{policy}[source]\n{source}\n[link]\nto = {link:?}\n");
-    std::fs::write(&path, text)?;
-    Ok(path)
-}
-
-fn start(config: &Path) -> Result<Child> {
-    let mut edge = program("edge")?;
-    edge.args(["run", "--config"]).arg(config).stdout(Stdio::piped()).stderr(Stdio::null());
-    Ok(edge.spawn()?)
-}
-
-fn finish(config: &Path) -> Result<serde_json::Value> {
-    let arguments = ["run", "--config"].map(Into::into).into_iter().chain([config.as_os_str().to_owned()]);
-    Ok(serde_json::from_str(&succeed("edge", arguments)?)?)
-}
-
-/// Waits until the status of the run says something, or says in the end what it said last.
-fn wait_for(folder: &Path, seconds: u64, says: impl Fn(&serde_json::Value) -> bool) -> Result<serde_json::Value> {
-    let (began, path) = (Instant::now(), folder.join("state/status.json"));
-    loop {
-        let status: serde_json::Value =
-            std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        if says(&status) {
-            return Ok(status);
-        }
-        ensure!(began.elapsed().as_secs() < seconds, "after {seconds} s the status is {status}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn counter(status: &serde_json::Value, name: &str) -> u64 {
-    status["counters"][name].as_u64().unwrap_or(0)
-}
-
-fn dropped(status: &serde_json::Value) -> u64 {
-    let counters = status["counters"].as_object().into_iter().flatten();
-    counters.filter(|(name, _)| name.starts_with("dropped_")).filter_map(|(_, count)| count.as_u64()).sum()
-}
-
-/// The captions in a link's file. Each number is sent unmarked once at most. Half packets, which kills leave, are counted.
-fn received(path: &Path) -> Result<(BTreeMap<u32, Caption>, usize)> {
-    let language = Language::read(&fixtures::bundle())?;
-    let (bytes, mut captions, mut half, mut first) = (std::fs::read(path)?, BTreeMap::new(), 0, BTreeSet::new());
-    for frame in frames(&bytes) {
-        let decode = |bytes: Vec<u8>| {
-            CaptionPacket::decode(&bytes, language.id, &language.model, Verification::Off, Checksum::Crc32)
-        };
-        match frame.packet.and_then(decode) {
-            Ok(packet) => {
-                for caption in packet.captions {
-                    assert!(
-                        caption.repeat || first.insert(caption.sequence),
-                        "{} came twice unmarked",
-                        caption.sequence
-                    );
-                    captions.insert(caption.sequence, caption);
-                }
-            }
-            Err(_) => half += 1,
-        }
-    }
-    Ok((captions, half))
-}
-
-/// Images of all kinds: rendered scenes, a cut-off one, one that is none, one whose header promises far too much.
-fn images(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut images = cssa_image::images(&[fixtures::scenes()])?;
-    let whole = std::fs::read(&images[0])?;
-    let mut huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\x0f\0\0\0\x0f\0\0\x08\x02\0\0\0".to_vec();
-    huge.extend([0; 32]);
-    for (name, bytes) in [("cut.jpg", &whole[..whole.len() / 2]), ("none.jpg", b"no image"), ("huge.png", &huge)] {
-        let path = folder.join(name);
-        std::fs::write(&path, bytes)?;
-        images.push(path);
-    }
-    Ok(images)
-}
+use super::*;
+use anyhow::Context;
+use cross_crate_tests::{ended, signal};
 
 #[test]
 fn a_soak_accounts_for_every_frame() -> Result<()> {
@@ -406,46 +313,5 @@ fn the_aarch64_program_says_the_same() -> Result<()> {
     let found = captions(&String::from_utf8(output.stdout)?)?;
     assert_eq!(found, captions(&expected)?);
     assert_eq!(found.len(), 12);
-    Ok(())
-}
-
-#[test]
-fn scenes_are_sent_with_the_places_of_their_tiles() -> Result<()> {
-    use tiff::encoder::{TiffEncoder, colortype};
-    use tiff::tags::Tag;
-    let folder = tempfile::tempdir()?;
-    let scene = folder.path().join("scene.tif");
-    let tile = image::open(fixtures::scenes().join("images/scene_00001.jpg"))?.to_rgb8();
-    let (width, height) = (tile.width() * 3, tile.height() * 2);
-    let pixels: Vec<u8> = (0..height)
-        .flat_map(|y| (0..width).map(move |x| (x, y)))
-        .flat_map(|(x, y)| tile.get_pixel(x % tile.width(), y % tile.height()).0)
-        .collect();
-    let mut encoder = TiffEncoder::new(std::fs::File::create(&scene)?)?;
-    let mut writer = encoder.new_image::<colortype::RGB8>(width, height)?;
-    writer.encoder().write_tag(Tag::ModelPixelScaleTag, &[1e-4, 1e-4, 0.0][..])?;
-    writer.encoder().write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, 16.0, 48.0, 0.0][..])?;
-    writer.encoder().write_tag(Tag::GeoKeyDirectoryTag, &[1u16, 1, 0, 1, 1024, 0, 1, 2][..])?;
-    writer.write_data(&pixels)?;
-    let source = format!("kind = \"scenes\"\npaths = [{scene:?}]");
-    let out = folder.path().join("packets.bin");
-    let tiler = format!("[tiler]\nside = {}\noverlap = 0.0", tile.height());
-    let config = configure(folder.path(), &source, &format!("file:{}", out.display()), &tiler)?;
-    let status = finish(&config)?;
-    assert_eq!(counter(&status, "frames"), 6, "{status}");
-    let (packets, _) = received(&out)?;
-    let places: BTreeSet<(i64, i64)> = packets
-        .values()
-        .filter_map(|packet| packet.position)
-        .map(|position| {
-            let (latitude, longitude) = position.degrees();
-            ((latitude * 1e5).round() as i64, (longitude * 1e5).round() as i64)
-        })
-        .collect();
-    let half = f64::from(tile.height()) / 2.0 * 1e-4;
-    let first = (((48.0 - half) * 1e5).round() as i64, ((16.0 + half) * 1e5).round() as i64);
-    assert!(places.len() == 6 && places.contains(&first), "{places:?} {first:?}");
-    let again = finish(&config)?;
-    assert_eq!(counter(&again, "frames"), 6, "what is settled is not captioned again");
     Ok(())
 }
