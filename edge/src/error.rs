@@ -199,6 +199,12 @@ pub enum Error {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The source's command ended and gave no frame.
+    #[error("source.command {program:?} ended without a frame")]
+    CommandWithoutFrames {
+        /// Its program.
+        program: String,
+    },
     /// An autopilot that is not reached, or is gone.
     #[error("{address}")]
     Autopilot {

@@ -11,6 +11,7 @@ use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
+use super::silence::Silence;
 use super::position::Receiver;
 use super::sources::Frame;
 use super::store::{Outcome, Store};
@@ -40,6 +41,8 @@ pub(super) struct FramePipeline<'a> {
     pub(super) policy: Policy,
     pub(super) outside: OutsideRuns,
     pub(super) receiver: Receiver,
+    /// Where frames come from a camera.
+    pub(super) silence: Option<Silence>,
     pub(super) peripherals: Peripherals,
     pub(super) faults: Faults,
     pub(super) link_ended: Arc<AtomicBool>,
@@ -63,7 +66,10 @@ impl FramePipeline<'_> {
                 return Ok(());
             }
             let first = match frames.recv_timeout(TICK) {
-                Ok(frame) => frame,
+                Ok(frame) => {
+                    self.silence.iter_mut().for_each(|silence| silence.end(Instant::now()));
+                    frame
+                }
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
@@ -97,6 +103,9 @@ impl FramePipeline<'_> {
         ensure!(!self.link_ended.load(Ordering::Relaxed), Error::Thread("the link"));
         if self.clock.jumped() {
             self.faults.record("clock_jumps", "the system's clock was set");
+        }
+        if let Some(problem) = self.silence.as_mut().and_then(|silence| silence.fault(Instant::now())) {
+            self.faults.record("source_silent", problem);
         }
         if let Ok(problem) = damage.try_recv() {
             self.reload("model_damage", Model::fall_back, &problem);

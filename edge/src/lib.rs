@@ -20,6 +20,7 @@ pub mod policy;
 pub mod position;
 mod reader;
 pub mod run;
+mod silence;
 pub mod slots;
 pub mod sources;
 pub mod store;

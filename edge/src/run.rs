@@ -16,6 +16,7 @@ use super::peripherals::Peripherals;
 use super::policy::Policy;
 use super::position;
 use super::reader::read;
+use super::silence::Silence;
 use super::sources;
 use super::store::{Outcome, Store};
 use cssa::clock;
@@ -95,6 +96,7 @@ pub fn run(
         policy: Policy::new(&config.policy, Instant::now()),
         outside: OutsideRuns::default(),
         receiver: position::start(&config.position, &faults),
+        silence: command.is_some().then(|| Silence::new(Instant::now())),
         peripherals,
         faults,
         link_ended,

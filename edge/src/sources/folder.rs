@@ -25,7 +25,7 @@ pub struct Folder {
 
 /// Images that appear in a folder and below, by name. A file counts as complete when it has not changed for two seconds, or between two
 /// looks; files and folders whose names begin with a dot, and files that end in `.part`, are not looked at, nor is what lies behind links
-/// to folders. A folder that is gone is waited for.
+/// to folders. A folder that is not there is said once, and waited for.
 pub struct FolderSource {
     folder: Folder,
     cutting: Cutting,
@@ -36,6 +36,17 @@ pub struct FolderSource {
     given: BTreeSet<String>,
     /// Folders that cannot be read, and have been said.
     closed: BTreeSet<PathBuf>,
+    absence: Absence,
+}
+
+/// Whether the folder is there.
+#[derive(Debug, Default)]
+enum Absence {
+    #[default]
+    There,
+    /// It is not, and that is still to be said.
+    Unsaid(Error),
+    Said,
 }
 
 #[derive(Debug)]
@@ -44,12 +55,26 @@ struct Candidate {
     key: String,
 }
 
+impl Absence {
+    /// What is still to be said.
+    fn say(&mut self) -> Option<Error> {
+        match std::mem::take(self) {
+            Self::There => None,
+            absent => {
+                let error = if let Self::Unsaid(error) = absent { Some(error) } else { None };
+                *self = Self::Said;
+                error
+            }
+        }
+    }
+}
+
 impl FolderSource {
     /// A source that has looked at nothing yet.
     #[must_use]
     pub fn new(folder: Folder, cutting: Cutting) -> Self {
         let (waiting, unsettled, given) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
-        Self { folder, cutting, open: None, waiting, unsettled, given, closed: BTreeSet::new() }
+        Self { folder, cutting, open: None, waiting, unsettled, given, closed: BTreeSet::new(), absence: Absence::There }
     }
 
     /// Looks for new files.
@@ -86,6 +111,7 @@ impl FolderSource {
             return Err(Error::path(&self.folder.path)(std::io::ErrorKind::NotADirectory.into()));
         }
         let mut images = Vec::new();
+        let mut is_there = true;
         for entry in WalkDir::new(&self.folder.path).into_iter().filter_entry(is_open) {
             let error = match entry {
                 Ok(entry) if is_image(&entry) => {
@@ -101,9 +127,19 @@ impl FolderSource {
             if depth == 0 && !(is_absent && self.folder.watch) {
                 return Err(Error::path(&self.folder.path)(error));
             }
+            if depth == 0 {
+                is_there = false;
+                if matches!(self.absence, Absence::There) {
+                    self.absence = Absence::Unsaid(Error::path(&path)(error));
+                }
+                continue;
+            }
             if !is_absent && self.closed.insert(path.clone()) {
                 tracing::warn!("{}: its images are not seen: {error}", path.display());
             }
+        }
+        if is_there {
+            self.absence = Absence::There;
         }
         Ok(images)
     }
@@ -119,6 +155,9 @@ impl Source for FolderSource {
             self.open = None;
             if self.waiting.is_empty() {
                 self.look()?;
+                if let Some(error) = self.absence.say() {
+                    return Ok(Next::Failed(error));
+                }
             }
             let Some(Candidate { path, key }) = self.waiting.pop_front() else {
                 let may_come = self.folder.watch || !self.unsettled.is_empty();
@@ -232,6 +271,24 @@ mod tests {
         let mut source = FolderSource::new(watched, cutting(0));
         assert!(!source.is_gone(&earlier));
         assert!(names(&mut source, &|key| key == earlier)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_once_and_waited_for() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("misspelt");
+        let mut source = FolderSource::new(Folder { path: path.clone(), watch: true }, cutting(0));
+        for _ in 0..2 {
+            let Next::Failed(error) = source.next(&|_| false)? else { anyhow::bail!("nothing was said") };
+            assert!(error.to_string().contains("misspelt"), "{error}");
+            assert!(matches!(source.next(&|_| false)?, Next::Nothing));
+            std::fs::create_dir(&path)?;
+            RgbImage::new(40, 40).save(path.join("a.png"))?;
+            names(&mut source, &|_| false)?;
+            assert_eq!(names(&mut source, &|_| false)?, [("a.png".into(), true)]);
+            std::fs::remove_dir_all(&path)?;
+        }
         Ok(())
     }
 

@@ -23,8 +23,10 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A command that ended is not started again sooner.
+/// A command that ended is not started again sooner; twice as late each time that it gave no frame.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A command that writes frames.
 #[derive(Clone, Debug)]
@@ -44,7 +46,10 @@ pub struct PipeSource {
     child: Running,
     output: Option<FrameReader<ChildStdout>>,
     started: Option<Instant>,
+    pause: Duration,
     frames: u64,
+    /// Of the command at work.
+    has_given: bool,
     /// What stands between the frames was said.
     is_between_said: bool,
     /// What is done to the pixels of frames was said.
@@ -56,7 +61,21 @@ impl PipeSource {
     #[must_use]
     pub fn new(pipe: Pipe) -> Self {
         let (child, is_between_said, is_note_said) = (Running::default(), false, false);
-        Self { pipe, child, output: None, started: None, frames: 0, is_between_said, is_note_said }
+        Self {
+            pipe,
+            child,
+            output: None,
+            started: None,
+            pause: PAUSE,
+            frames: 0,
+            has_given: false,
+            is_between_said,
+            is_note_said,
+        }
+    }
+
+    fn wait_longer(&mut self) {
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
     fn start(&mut self) -> Result<()> {
@@ -73,6 +92,7 @@ impl PipeSource {
     fn frame(&mut self, raw: Raw) -> Frame {
         let taken = Taken::arrived();
         self.frames += 1;
+        (self.pause, self.has_given) = (PAUSE, true);
         let name = format!("frame {}", self.frames);
         let mut note = None;
         let (pixels, tags) = match raw {
@@ -121,13 +141,17 @@ impl PipeSource {
 impl Source for PipeSource {
     fn next(&mut self, _settled: &dyn Fn(&str) -> bool) -> Result<Next> {
         if self.output.is_none() {
-            if self.started.is_some_and(|started| started.elapsed() < PAUSE) {
+            if self.started.is_some_and(|started| started.elapsed() < self.pause) {
                 return Ok(Next::Nothing);
             }
             let again = self.started.replace(Instant::now()).is_some();
+            self.has_given = false;
             match self.start() {
                 // What worked once may work again: a camera that is gone comes back.
-                Err(error) if again => return Ok(Next::Failed(error)),
+                Err(error) if again => {
+                    self.wait_longer();
+                    return Ok(Next::Failed(error));
+                }
                 started => started?,
             }
         }
@@ -152,9 +176,15 @@ impl Source for PipeSource {
                     Ok(Some(status)) if !status.success() => {
                         Some(Error::CommandFailed { program: program.clone(), status })
                     }
+                    Ok(_) if !self.has_given && self.pipe.restart => {
+                        Some(Error::CommandWithoutFrames { program: program.clone() })
+                    }
                     Ok(_) => None,
                     Err(error) => Some(Error::Stream(error)),
                 };
+                if !self.has_given {
+                    self.wait_longer();
+                }
                 match (failed, self.pipe.restart) {
                     (Some(error), true) => Ok(Next::Failed(error)),
                     (Some(error), false) => Err(error),

@@ -75,6 +75,13 @@ fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
         };
         assert!(said.to_string().contains("\"sh\" failed: "), "{said}");
     }
+    // One that ends well and gives nothing is no camera, and is asked less and less often.
+    let mut source = PipeSource::new(Pipe { command: vec!["true".into()], live: true, restart: true });
+    let Next::Failed(error) = source.next(&|_| false)? else { anyhow::bail!("nothing was said") };
+    assert_eq!(error.to_string(), "source.command \"true\" ended without a frame");
+    assert_eq!(source.pause, 2 * PAUSE);
+    (0..20).for_each(|_| source.wait_longer());
+    assert_eq!(source.pause, LONGEST_PAUSE);
     let mut source = PipeSource::new(pipe(true, true));
     assert!(matches!(source.next(&|_| false)?, Next::Frame(_)));
     let mut frames = 0;
