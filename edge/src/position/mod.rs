@@ -10,6 +10,7 @@ mod tags;
 mod watch;
 mod whereabouts;
 
+pub(crate) use self::check::{ADDRESSES, is_address};
 pub use self::fix::Fix;
 pub use self::receiver::Receiver;
 pub(crate) use self::tags::{faults, note};
