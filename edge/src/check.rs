@@ -1,5 +1,6 @@
-//! `edge run --check`: everything that can be known of a configuration on its machine without flying. Nothing is written, sent or
-//! moved: the model loads and captions the golden image, files and devices are opened or looked for, hosts are not looked up.
+//! `edge run --check`: everything that can be known of a configuration on its machine without flying. Nothing is
+//! written, sent or moved: the model loads and captions the golden image, files and devices are opened or looked for,
+//! hosts are not looked up.
 
 use super::config::{Config, PeripheralsConfig, SourceConfig};
 use super::downlink::{LinkConfig, read_passes};
@@ -16,7 +17,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Everything that is wrong, each with its key; `fallback` is the bundle where neither the configuration nor a slot has one.
+/// Everything that is wrong, each with its key; `fallback` is the bundle where neither the configuration nor a slot has
+/// one.
 #[must_use]
 pub fn check(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
     let mut found = config.problems();

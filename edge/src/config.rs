@@ -193,13 +193,15 @@ pub struct PolicyConfig {
     /// Refused: `least_confidence` has taken its place.
     #[serde(rename = "least_score")]
     pub replaced: Replaced,
-    /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
+    /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is. Where a frame
+    /// has no place its caption is new.
     pub novelty_metres: f64,
     /// After this long a place may say the same again.
     pub novelty_minutes: f64,
-    /// Words or phrases and the priority (1 to 3) of captions that have them.
+    /// Words or phrases and the priority (1 to 3) of captions that have them, or words of the same meaning by the bundle's groups of
+    /// objects, in singular or plural. One that no caption of the bundle can have is an error at the start.
     pub watch: BTreeMap<String, u8>,
-    /// Bytes an hour that may be queued; 0: no limit.
+    /// Bytes an hour that may be queued, kept over starts; 0: no limit.
     pub bytes_per_hour: u32,
     /// Share of the bytes that is kept for captions with a watch-word.
     pub reserve: f64,
@@ -359,7 +361,7 @@ impl Config {
         }
     }
 
-    /// Reads the file, whatever its values are: [`check`](crate::check::check) names all that cannot be.
+    /// Reads the file, whatever its values are: `edge run --check` names all that cannot be.
     pub fn parse(path: &Path) -> Result<Self> {
         Ok(files::read_toml(path)?)
     }

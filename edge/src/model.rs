@@ -1,4 +1,5 @@
-//! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is damaged.
+//! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is
+//! damaged.
 
 use super::config::{Config, HealthConfig, ModelConfig, PolicyConfig};
 use super::error::{Error, Result, chain};
@@ -47,8 +48,8 @@ pub struct Loaded {
 }
 
 impl Model {
-    /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What was
-    /// tried in vain is recorded in the slots, logged, and among the problems.
+    /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What
+    /// was tried in vain is recorded in the slots and among the problems.
     pub fn load(config: &Config, fallback: Option<PathBuf>) -> Result<Self> {
         let loader = Loader::new(config)?;
         let mut slots = Slots::open(&config.state);
@@ -89,8 +90,10 @@ impl Model {
                 Err(error) => last = Some(error),
             }
         }
-        problems.iter().for_each(|(_, problem)| tracing::warn!("{problem}"));
-        let (place, slot, loaded) = found.ok_or_else(|| last.unwrap_or(Error::NoBundle))?;
+        let Some((place, slot, loaded)) = found else {
+            problems.iter().for_each(|(_, problem)| tracing::warn!("{problem}"));
+            return Err(last.unwrap_or(Error::NoBundle));
+        };
         let Loaded { captioner, scrubber, golden, lexicon } = loaded;
         Ok(Self { loader, slots, slot, place, golden, lexicon, took_over, captioner, scrubber, problems })
     }
@@ -120,7 +123,8 @@ impl Model {
         let lock = self.slots.lock()?;
         let mut report = LoadReport { failed: vec![(slot, tried.clone(), reason.into())], loaded: None };
         // An install may have put another bundle into this slot meanwhile: that one is as good as any.
-        let others = self.slots.order().into_iter().filter(|&other| other != slot || !self.slots.is_still(slot, &tried));
+        let others =
+            self.slots.order().into_iter().filter(|&other| other != slot || !self.slots.is_still(slot, &tried));
         let mut left = Err(Error::NoGoodBundle(self.place.clone()));
         for other in others.collect::<Vec<_>>() {
             let (place, Some(good)) = (self.slots.path(other), self.slots.good(other).cloned()) else { continue };
@@ -149,7 +153,8 @@ impl Model {
         (self.captioner, self.scrubber, self.golden, self.lexicon) = (captioner, scrubber, golden, lexicon);
     }
 
-    /// Captions the golden image and compares with what this program made of it when the bundle was loaded or installed.
+    /// Captions the golden image and compares with what this program made of it when the bundle was loaded or
+    /// installed.
     pub fn self_test(&mut self) -> Result<()> {
         let now = Golden::of(&mut self.captioner)?;
         self.golden.as_ref().map_or(Ok(()), |golden| golden.check(&now))
@@ -197,8 +202,8 @@ impl Loader {
         Self { self_test: true, ..self }
     }
 
-    /// Loads a bundle and compares what it makes of the golden image with `known`; what was computed otherwise is no measure, and
-    /// what it makes now takes its place.
+    /// Loads a bundle and compares what it makes of the golden image with `known`; what was computed otherwise is no
+    /// measure, and what it makes now takes its place.
     ///
     /// # Errors
     /// The bundle is damaged, not signed as it should be, does not load as configured, or fails the test.

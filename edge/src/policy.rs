@@ -15,8 +15,8 @@ const MAX_PLACES: usize = 10_000;
 /// Kilometres of a degree of latitude, times 1000.
 const METRES_PER_DEGREE: f64 = 111_320.0;
 
-/// The policy and what it remembers. All its times are monotonic: a clock that jumps changes nothing, but for what is left of a
-/// budget from before a start.
+/// The policy and what it remembers. All its times are monotonic: a clock that jumps changes nothing, but for what is
+/// left of a budget from before a start.
 #[derive(Debug)]
 pub struct Policy {
     config: PolicyConfig,
@@ -64,8 +64,8 @@ impl Policy {
         Self { config: config.clone(), watch, places: BTreeMap::new(), order: VecDeque::new(), bucket }
     }
 
-    /// Goes on with the budget that was left at `kept.utc`, by now filled as far as the clock says that time has passed: not at all
-    /// where it was set back, and never beyond an hour's worth.
+    /// Goes on with the budget that was left at `kept.utc`, by now filled as far as the clock says that time has
+    /// passed: not at all where it was set back, and never beyond an hour's worth.
     #[must_use]
     pub fn with_budget(mut self, kept: Option<Budget>, utc: u32) -> Self {
         if let (Some(bucket), Some(kept)) = (&mut self.bucket, kept) {
@@ -94,7 +94,8 @@ impl Policy {
         self.watch.priority(caption)
     }
 
-    /// The priority that a caption is sent with, or why it is not, before it has a packet: what a bundle with statistics says.
+    /// The priority that a caption is sent with, or why it is not, before it has a packet: what a bundle with
+    /// statistics says.
     pub fn admit(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
         let priority = self.urgency(caption)?;
         let confidence = caption.confidence.map_or(0.0, Confidence::value);
@@ -118,8 +119,8 @@ impl Policy {
         Ok(if outside.is_some() { 0 } else { self.priority(&caption.text) })
     }
 
-    /// The same words at the same place are nothing new, but where they are more urgent now, or to be believed and were not.
-    /// Without a place nothing says that it is the same.
+    /// The same words at the same place are nothing new, but where they are more urgent now, or to be believed and were
+    /// not. Without a place nothing says that it is the same.
     fn novelty(
         &self,
         caption: &Caption,
@@ -244,7 +245,11 @@ mod tests {
         assert_eq!(policy.admit(&caption("a bridge", 0.9), near, now), Ok(0));
         assert_eq!(policy.admit(&caption("a river", 0.9), far, now), Ok(0));
         for _ in 0..2 {
-            assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Ok(0), "nothing says that it is the same place");
+            assert_eq!(
+                policy.admit(&caption("a river", 0.9), None, now),
+                Ok(0),
+                "nothing says that it is the same place"
+            );
             policy.queued(&caption("a river", 0.9), 0, None, now);
         }
         assert_eq!(policy.admit(&caption("a river", 0.9), near, later), Ok(0));
@@ -300,7 +305,8 @@ mod tests {
         assert_eq!(policy.spend(900, 1, now + Duration::from_secs(101)), Ok(()));
     }
 
-    /// What is left is kept over a start; a clock that was set back fills nothing, one that was set forward an hour's worth.
+    /// What is left is kept over a start; a clock that was set back fills nothing, one that was set forward an hour's
+    /// worth.
     #[test]
     fn a_start_does_not_fill_the_budget() {
         let now = Instant::now();

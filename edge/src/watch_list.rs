@@ -1,5 +1,5 @@
-//! Watch-words as the captions of a bundle have them: an `airplane` is a plane and several are planes, whatever word the model has
-//! learned for it.
+//! Watch-words as the captions of a bundle have them: an `airplane` is a plane and several are planes, whatever word
+//! the model has learned for it.
 
 use super::error::Error;
 use cssa::bundle::Bundle;
@@ -46,7 +46,8 @@ impl Lexicon {
         Self { place, words: words.map(str::to_owned).collect(), groups }
     }
 
-    /// The words of captions that a lower-case word stands for: those of its group of objects, in the singular and the plural.
+    /// The words of captions that a lower-case word stands for: those of its group of objects, in the singular and the
+    /// plural.
     fn meant_by(&self, word: &str) -> BTreeSet<String> {
         let group = numbers(word).iter().find_map(|form| self.groups.group(form));
         let same = self.groups.words().filter(|other| group.is_some() && self.groups.group(other) == group);
@@ -63,7 +64,8 @@ impl Lexicon {
 }
 
 impl WatchList {
-    /// The list for a bundle's captions, and an error for every word of it that none of them can have: its phrase is left out.
+    /// The list for a bundle's captions, and an error for every word of it that none of them can have: its phrase is
+    /// left out.
     #[must_use]
     pub fn new(watch: &BTreeMap<String, u8>, lexicon: &Lexicon) -> (Self, Vec<Error>) {
         let (mut phrases, mut unsaid) = (Vec::new(), Vec::new());

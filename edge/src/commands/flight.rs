@@ -11,7 +11,7 @@ use edge::config::Config;
 use edge::health::golden::Golden;
 use edge::model::Loader;
 use edge::run;
-use edge::slots::Slots;
+use edge::slots::{Slots, give_all};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -91,9 +91,22 @@ pub(crate) fn install(options: &InstallOptions) -> Result<()> {
     let trusted = trusted(options, config.as_ref())?;
     let mut slots = Slots::open(config.as_ref().map_or(&options.state, |config| &config.state));
     let path = config.as_ref().map(|_| options.state.as_path());
-    let (slot, id) = slots.install(&options.new, trusted.as_ref(), |bundle| Ok(verify(bundle, path)?))?;
+    let prove = |bundle: &Path| {
+        let golden = verify(bundle, path);
+        config.as_ref().map_or(Ok(()), give_engines)?;
+        Ok(golden?)
+    };
+    let (slot, id) = slots.install(&options.new, trusted.as_ref(), prove)?;
     tracing::info!("{}: bundle {id:04x} is active from the next start on", slots.path(slot).display());
     Ok(())
+}
+
+/// Engines that a test has built in the state folder are the service's, too.
+fn give_engines(config: &Config) -> Result<(), edge::Error> {
+    match config.model.engines.as_ref().filter(|engines| engines.starts_with(&config.state) && engines.is_dir()) {
+        Some(engines) => give_all(engines, &config.state),
+        None => Ok(()),
+    }
 }
 
 /// Whose bundles are taken: the key that was named, which must be the configuration's where that has one.

@@ -1,5 +1,5 @@
-//! One program at a time changes the slots, and what it writes belongs to the owner of the state folder, whoever runs it: what
-//! root installs, the service must be able to replace.
+//! One program at a time changes the slots, and what it writes belongs to the owner of the state folder, whoever runs
+//! it: what root installs, the service must be able to replace.
 
 use crate::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
@@ -10,7 +10,8 @@ use walkdir::WalkDir;
 /// Its name in the folder of the slots.
 const LOCK: &str = "lock";
 
-/// As long as it lives, no other program changes the slots. The system takes it back when its program ends, however that ends.
+/// As long as it lives, no other program changes the slots. The system takes it back when its program ends, however
+/// that ends.
 #[derive(Debug)]
 pub struct SlotsLock {
     _file: File,
@@ -35,19 +36,22 @@ impl SlotsLock {
     }
 }
 
-/// Gives a file or folder to the owner of `state`.
+/// Gives a file or folder to the owner of `state` and that one's group, where it belongs to somebody else.
 pub(super) fn give(path: &Path, state: &Path) -> Result<()> {
     let owner = fs::metadata(state).map_err(Error::path(state))?;
     let now = fs::symlink_metadata(path).map_err(Error::path(path))?;
-    if (now.uid(), now.gid()) == (owner.uid(), owner.gid()) {
+    if now.uid() == owner.uid() {
         return Ok(());
     }
     let (uid, gid) = (owner.uid(), owner.gid());
     lchown(path, Some(uid), Some(gid)).map_err(|source| Error::Owner { path: path.into(), uid, gid, source })
 }
 
-/// Gives a folder and all that is in it to the owner of `state`.
-pub(super) fn give_all(folder: &Path, state: &Path) -> Result<()> {
+/// Gives a folder and all that is in it to the owner of `state`, where it belongs to somebody else.
+///
+/// # Errors
+/// Something in it cannot be looked at, or be given away: only root can.
+pub fn give_all(folder: &Path, state: &Path) -> Result<()> {
     for entry in WalkDir::new(folder) {
         let entry = entry.map_err(|error| Error::path(folder)(error.into()))?;
         give(entry.path(), state)?;

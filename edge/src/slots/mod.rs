@@ -1,11 +1,11 @@
-//! Two bundle slots in the state folder. `edge install` writes the one that is not needed, once the new bundle has proved itself,
-//! and makes it the one that flies; a power cut at any moment leaves the other as it was.
+//! Two bundle slots in the state folder. `edge install` writes the one that is not needed, once the new bundle has
+//! proved itself, and makes it the one that flies; a power cut at any moment leaves the other as it was.
 
 mod lock;
 mod record;
 mod slot;
 
-pub use lock::SlotsLock;
+pub use lock::{SlotsLock, give_all};
 pub use record::{LoadReport, ValidatedBundle};
 pub use slot::Slot;
 
@@ -13,7 +13,7 @@ use super::error::{Cause, Error, Result, ensure};
 use super::health::golden::Golden;
 use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
 use cssa::files::{self, FileError};
-use lock::{flush, give, give_all};
+use lock::{flush, give};
 use record::{RECORD, Record};
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,9 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Reads the record. Where there is none the slots are empty. Where it cannot be read or is damaged no slot flies, since nothing says
-    /// which of their bundles proved itself, and none is written: [`Slots::unknown`] has what is wrong.
+    /// Reads the record. Where there is none the slots are empty. Where it cannot be read or is damaged no slot flies,
+    /// since nothing says which of their bundles proved itself, and none is written: [`Slots::unknown`] has what is
+    /// wrong.
     #[must_use]
     pub fn open(state: &Path) -> Self {
         let folder = state.join("slots");
@@ -79,8 +80,8 @@ impl Slots {
         self.good(slot).is_some_and(|good| good.is_same(known))
     }
 
-    /// Keeps other programs from changing the slots, and reads the record again, since one may have changed them before. Where that
-    /// cannot be read, what was read before is still true of the folders.
+    /// Keeps other programs from changing the slots, and reads the record again, since one may have changed them
+    /// before. Where that cannot be read, what was read before is still true of the folders.
     ///
     /// # Errors
     /// Another program is at it, or the folder cannot be written.
@@ -105,12 +106,13 @@ impl Slots {
         self.write()
     }
 
-    /// Installs a bundle: checks it, lets `prove` caption the golden image with it, writes it into a slot and makes that the active
-    /// one. It never writes into the slot that flies: where both have a bundle, `prove` says which of them can, the active one first.
+    /// Installs a bundle: checks it, lets `prove` caption the golden image with it, writes it into a slot and makes
+    /// that the active one. It never writes into the slot that flies: where both have a bundle, `prove` says which of
+    /// them can, the active one first.
     ///
     /// # Errors
-    /// The slots' record cannot be read, another program changes them, or the bundle is damaged, not signed or fails its test: the
-    /// slots are what they were. The disk takes nothing: the slot that flies is what it was.
+    /// The slots' record cannot be read, another program changes them, or the bundle is damaged, not signed or fails
+    /// its test: the slots are what they were. The disk takes nothing: the slot that flies is what it was.
     pub fn install(
         &mut self,
         place: &Path,

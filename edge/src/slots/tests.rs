@@ -101,7 +101,8 @@ fn a_record_that_cannot_be_read_stops_an_install() -> Result<()> {
 /// The record says that B flies; where it does not load, A does.
 #[test]
 fn an_install_never_takes_the_slot_that_flies() -> Result<()> {
-    for (flying, expected) in [(vec!["b", "a"], Slot::A), (vec!["a"], Slot::B), (vec!["b"], Slot::A), (vec![], Slot::A)] {
+    for (flying, expected) in [(vec!["b", "a"], Slot::A), (vec!["a"], Slot::B), (vec!["b"], Slot::A), (vec![], Slot::A)]
+    {
         let folder = tempfile::tempdir()?;
         let mut slots = both(folder.path())?;
         let asked = RefCell::new(Vec::new());
@@ -135,7 +136,8 @@ fn one_program_at_a_time_changes_the_slots() -> Result<()> {
     Ok(())
 }
 
-/// What came of a load is on the disk in one piece: who flies, who does not and why; an install in between is left as it is.
+/// What came of a load is on the disk in one piece: who flies, who does not and why; an install in between is left as
+/// it is.
 #[test]
 fn what_came_of_a_load_is_recorded() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -151,12 +153,17 @@ fn what_came_of_a_load_is_recorded() -> Result<()> {
     slots.keep(&lock, &report)?;
     drop(lock);
     let mut again = Slots::open(folder.path());
-    assert_eq!((again.order(), again.has_failed(Slot::B), again.has_failed(Slot::A)), (vec![Slot::A, Slot::B], true, false));
+    assert_eq!(
+        (again.order(), again.has_failed(Slot::B), again.has_failed(Slot::A)),
+        (vec![Slot::A, Slot::B], true, false)
+    );
     assert_eq!(again.good(Slot::B).and_then(|good| good.failed.as_deref()), Some("bits flipped"));
     assert_eq!(again.good(Slot::A).map(|good| &good.golden), Some(&newer));
     let text = std::fs::read_to_string(folder.path().join("slots").join(RECORD))?;
     assert!(text.contains("active = \"a\""), "{text}");
-    again.install(&fixtures::bundle(), None, |place| if place.ends_with("b") { Err("no".into()) } else { Ok(newer.clone()) })?;
+    again.install(&fixtures::bundle(), None, |place| {
+        if place.ends_with("b") { Err("no".into()) } else { Ok(newer.clone()) }
+    })?;
     let lock = again.lock()?;
     again.keep(&lock, &report)?;
     assert!(!again.has_failed(Slot::B), "the bundle that failed is not there any more");
