@@ -62,7 +62,7 @@ impl Model {
                 (unknown.into_iter().collect(), slots.order())
             }
         };
-        let mut took_over = order.iter().any(|slot| slots.has_failed(*slot));
+        let had_failed = order.iter().any(|slot| slots.has_failed(*slot));
         for slot in order {
             let (place, Some(good)) = (slots.path(slot), slots.good(slot).cloned()) else { continue };
             match loader.load(&place, Some(&good.golden)) {
@@ -78,7 +78,7 @@ impl Model {
                 }
             }
         }
-        took_over |= !report.failed.is_empty();
+        let took_over = had_failed || !problems.is_empty();
         if slots.is_news(&report)
             && let Err(error) = slots.lock().and_then(|lock| slots.keep(&lock, &report))
         {
