@@ -1,10 +1,9 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
 use super::downlink::LinkConfig;
-use super::error::{Error, Result, ensure};
+use super::error::{Error, Result};
 use cssa::files;
 use cssa_captioner::{Choice, Looks, Provider};
-use cssa_wire::MAX_PRIORITY;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -195,13 +194,15 @@ pub struct PolicyConfig {
     /// Refused: `least_confidence` has taken its place.
     #[serde(rename = "least_score")]
     pub replaced: Replaced,
-    /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is.
+    /// Frames closer than this are of one place; a caption that says what the place's last one said is dropped. 0: none is. Where a frame
+    /// has no place its caption is new.
     pub novelty_metres: f64,
     /// After this long a place may say the same again.
     pub novelty_minutes: f64,
-    /// Words or phrases and the priority (1 to 3) of captions that have them.
+    /// Words or phrases and the priority (1 to 3) of captions that have them, or words of the same meaning by the bundle's groups of
+    /// objects, in singular or plural. One that no caption of the bundle can have is an error at the start.
     pub watch: BTreeMap<String, u8>,
-    /// Bytes an hour that may be queued; 0: no limit.
+    /// Bytes an hour that may be queued, kept over starts; 0: no limit.
     pub bytes_per_hour: u32,
     /// Share of the bytes that is kept for captions with a watch-word.
     pub reserve: f64,
@@ -352,63 +353,17 @@ impl Default for HealthConfig {
 }
 
 impl Config {
-    /// Reads the file; the error names it and the field.
+    /// Reads the file; the error names it and the first field that cannot be.
     pub fn read(path: &Path) -> Result<Self> {
-        let config: Self = files::read_toml(path)?;
-        config.validate().map_err(|error| Error::Config { path: path.into(), source: Box::new(error) })?;
-        Ok(config)
+        let config = Self::parse(path)?;
+        match config.problems().into_iter().next() {
+            Some(problem) => Err(Error::Config { path: path.into(), source: Box::new(problem) }),
+            None => Ok(config),
+        }
     }
 
-    fn validate(&self) -> Result<()> {
-        let share = |name: &str, value: f64, most: f64| {
-            ensure!((0.0..=most).contains(&value), Error::setting(name, value, format_args!("0 to {most}")));
-            Ok(())
-        };
-        share("tiler.overlap", self.tiler.overlap, 0.9)?;
-        share("policy.least_confidence", f64::from(self.policy.least_confidence), 1.0)?;
-        share("policy.reserve", self.policy.reserve, 1.0)?;
-        share("policy.novelty_metres", self.policy.novelty_metres, 1e6)?;
-        share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6)?;
-        share("health.scrub_minutes", self.health.scrub_minutes, 1e6)?;
-        let memory = self.source.memory();
-        ensure!(memory >= 1 << 20, Error::setting("source.memory", memory, "1048576 bytes or more"));
-        let side = self.tiler.side;
-        ensure!(side == 0 || (32..=8192).contains(&side), Error::setting("tiler.side", side, "0 or 32 to 8192"));
-        let (threads, batch) = (self.model.threads, self.model.batch);
-        ensure!((1..=64).contains(&threads), Error::setting("model.threads", threads, "1 to 64"));
-        ensure!((1..=16).contains(&batch), Error::setting("model.batch", batch, "1 to 16"));
-        ensure!(self.queue >= 1, Error::setting("queue", self.queue, "1 or more"));
-        self.link.validate()?;
-        self.position.validate(&self.link)?;
-        if let Some(contact) = &self.link.contact {
-            ensure!(
-                self.link.key.is_some() || contact.passes.is_some(),
-                Error::Contradiction {
-                    field: "link.contact",
-                    problem: "without a key the ground is never heard, expected one or link.contact.passes",
-                }
-            );
-        }
-        let heartbeat = self.health.heartbeat_seconds;
-        ensure!(heartbeat >= 1, Error::setting("health.heartbeat_seconds", heartbeat, "1 or more"));
-        for (word, &priority) in &self.policy.watch {
-            let (field, expected) =
-                (format_args!("policy.watch.{word:?}"), format_args!("a priority of 1 to {MAX_PRIORITY}"));
-            ensure!((1..=MAX_PRIORITY).contains(&priority), Error::setting(field, priority, expected));
-        }
-        if let SourceConfig::Pipe { command, .. } = &self.source {
-            ensure!(!command.is_empty(), Error::setting("source.command", "empty", "a program and its arguments"));
-        }
-        if let Some(power) = &self.peripherals.power {
-            let channel = power.channel;
-            ensure!((1..=3).contains(&channel), Error::setting("peripherals.power.channel", channel, "1 to 3"));
-            let (field, limit) = ("peripherals.power.shunt_milliohm", "above 0");
-            ensure!(power.shunt_milliohm > 0.0, Error::Limit { field, limit });
-        }
-        if let Some(temperature) = &self.peripherals.temperature {
-            let (field, limit) = ("peripherals.temperature.warm", "below its limit");
-            ensure!(temperature.warm < temperature.limit, Error::Limit { field, limit });
-        }
-        Ok(())
+    /// Reads the file, whatever its values are: `edge run --check` names all that cannot be.
+    pub fn parse(path: &Path) -> Result<Self> {
+        Ok(files::read_toml(path)?)
     }
 }

@@ -23,6 +23,14 @@ pub enum Error {
     #[error(transparent)]
     Packet(#[from] cssa_wire::WireError),
 
+    /// A key of the configuration that names what cannot be used.
+    #[error("{key}")]
+    Key {
+        /// The key with its tables.
+        key: String,
+        /// Why it cannot be used.
+        source: Box<Error>,
+    },
     /// A configuration, or a list of passes, of which a value cannot be.
     #[error("{}", path.display())]
     Config {
@@ -101,6 +109,41 @@ pub enum Error {
     /// A damaged slot, and nothing good in the other.
     #[error("{}: damaged, and the other slot has no good bundle", .0.display())]
     NoGoodBundle(PathBuf),
+    /// Slots of which nothing is known.
+    #[error("{}: nothing says which slot is good, so that none flies and none is written: mend it, or remove it to begin with empty slots", record.display())]
+    SlotsUnknown {
+        /// Their record.
+        record: PathBuf,
+        /// Why it cannot be read.
+        source: cssa::files::FileError,
+    },
+    /// Slots that another program is changing.
+    #[error("{}: another `edge` is installing a bundle or changing slots, expected none at the same time", .0.display())]
+    SlotsLocked(PathBuf),
+    /// A file that cannot be given to the owner of the state folder.
+    #[error("{} cannot be given to the owner of the state folder ({uid}:{gid}): install as that user or as root", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// The owner.
+        uid: u32,
+        /// The owner's group.
+        gid: u32,
+        /// The answer.
+        source: io::Error,
+    },
+    /// A watch-word that no caption of the bundle at work can have.
+    #[error("policy.watch.{phrase:?}: no caption of {} has the word {word:?} or another of its meaning, expected one of its vocabulary{}", bundle.display(), like(nearest))]
+    WatchWord {
+        /// The watch-word or phrase.
+        phrase: String,
+        /// The word of it.
+        word: String,
+        /// The bundle.
+        bundle: PathBuf,
+        /// The most similar words that its captions have.
+        nearest: Vec<String>,
+    },
     /// A bundle that became another one while it was installed.
     #[error("{}: changed while it was installed", .0.display())]
     Changed(PathBuf),
@@ -262,6 +305,11 @@ pub enum Error {
     MemoryUnknown,
 }
 
+/// The most similar words, as the end of a sentence.
+fn like(nearest: &[String]) -> String {
+    if nearest.is_empty() { String::new() } else { format!(", such as {}", nearest.join(", ")) }
+}
+
 /// What a test of a new bundle, which runs outside of this library, says where it fails.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -272,6 +320,11 @@ impl Error {
     /// An [`Error::Setting`] from anything that can be shown.
     pub(crate) fn setting(field: impl Display, found: impl Display, expected: impl Display) -> Self {
         Self::Setting { field: field.to_string(), found: found.to_string(), expected: expected.to_string() }
+    }
+
+    /// An [`Error::Key`] from what is wrong with its value.
+    pub(crate) fn key(key: impl Display) -> impl FnOnce(Self) -> Self {
+        move |source| Self::Key { key: key.to_string(), source: Box::new(source) }
     }
 
     /// An [`Error::Path`] from the operating system's answer.

@@ -136,12 +136,17 @@ impl FramePipeline<'_> {
     fn reload(&mut self, fault: &'static str, load: fn(&mut Model) -> Result<()>, why: &str) {
         self.faults.record(fault, why);
         self.failures = 0;
-        match load(&mut self.model) {
+        let loaded = load(&mut self.model);
+        self.model.problems.drain(..).for_each(|(kind, problem)| self.faults.record(kind, problem));
+        match loaded {
             Ok(()) => {
                 self.faults.record("model_reloads", why);
                 *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
                 *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
                 self.warn_unjudged();
+                let (watch, unsaid) = self.model.watch_list(&self.config.policy);
+                unsaid.iter().for_each(|problem| self.faults.record("watch_words", chain(problem)));
+                self.policy.watch_for(watch);
                 tracing::info!("{}: loaded", self.model.place().display());
             }
             Err(error) => tracing::error!("{}", chain(&error)),
@@ -231,7 +236,7 @@ impl FramePipeline<'_> {
         if let Ok(bytes) = packets::report_size(run, &self.model.captioner.language(), &self.config.link) {
             self.policy.spend_anyway(bytes * sends, Instant::now());
         }
-        if let Err(error) = self.store.report(run) {
+        if let Err(error) = self.keep_budget().and_then(|()| self.store.report(run)) {
             self.faults.record("store_errors", chain(&error));
         }
     }
@@ -300,9 +305,24 @@ impl FramePipeline<'_> {
         Outcome::Queued(queued)
     }
 
+    /// Keeps what is left of the budget, with what is queued next.
+    fn keep_budget(&self) -> Result<()> {
+        match self.policy.budget(Instant::now(), clock::now()) {
+            Some(budget) => self.store.keep_budget(budget),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&self, frame: &Frame, outcome: &Outcome) -> Result<()> {
+        if matches!(outcome, Outcome::Queued(_)) {
+            self.keep_budget()?;
+        }
+        self.store.settle(frame.key.as_deref(), outcome)
+    }
+
     /// Writes the outcome down; while the disk takes nothing, frames wait and signs of life go on.
     pub(super) fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
-        while let Err(error) = self.store.settle(frame.key.as_deref(), outcome) {
+        while let Err(error) = self.settle(frame, outcome) {
             self.faults.record("store_errors", chain(&error));
             if self.stopped() {
                 return;

@@ -4,6 +4,7 @@
 //! [`downlink::Downlink`] decides what goes out when, [`store::Store`] keeps what waits.
 
 pub mod bench;
+pub mod check;
 pub mod config;
 mod control;
 pub mod downlink;
@@ -24,6 +25,8 @@ mod silence;
 pub mod slots;
 pub mod sources;
 pub mod store;
+mod validation;
+pub mod watch_list;
 
 pub use control::{Control, Fault};
 pub use error::{Cause, Error};

@@ -1,123 +1,181 @@
-//! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is damaged.
+//! The model at work: from a bundle that is named, or from the slots, where the other one takes over when one is
+//! damaged.
 
-use super::config::{Config, HealthConfig, ModelConfig};
+use super::config::{Config, HealthConfig, ModelConfig, PolicyConfig};
 use super::error::{Error, Result, chain};
 use super::health::golden::Golden;
 use super::health::scrub::Scrubber;
-use super::slots::{Slot, Slots};
+use super::slots::{LoadReport, Slot, Slots, ValidatedBundle};
+use super::watch_list::{Lexicon, WatchList};
 use cssa::bundle::{Bundle, Trusted};
 use cssa_captioner::{Captioner, Settings};
 use std::path::{Path, PathBuf};
 
 /// A loaded model, and how to load another when it is damaged.
 pub struct Model {
-    config: ModelConfig,
-    slots: Option<Slots>,
-    slot: Option<Slot>,
+    loader: Loader,
+    slots: Slots,
+    slot: Option<(Slot, ValidatedBundle)>,
     place: PathBuf,
-    trusted: Option<Trusted>,
-    self_test: bool,
+    golden: Option<Golden>,
+    lexicon: Lexicon,
+    took_over: bool,
     /// What captions.
     pub captioner: Captioner,
     /// What the files were.
     pub scrubber: Scrubber,
-    /// What was wrong with the slots' record.
-    pub slots_problem: Option<String>,
+    /// What was wrong with the slots and their record, by the kind of fault, since somebody looked.
+    pub problems: Vec<(&'static str, String)>,
+}
+
+/// Loads bundles as a configuration says.
+pub struct Loader {
+    config: ModelConfig,
+    trusted: Option<Trusted>,
+    self_test: bool,
+}
+
+/// A bundle that is loaded.
+pub struct Loaded {
+    /// What captions.
+    pub captioner: Captioner,
+    /// What the files were.
+    pub scrubber: Scrubber,
+    /// What it makes of the golden image, where that was tested.
+    pub golden: Option<Golden>,
+    /// The words that its captions have.
+    pub lexicon: Lexicon,
 }
 
 impl Model {
-    /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What was
-    /// tried in vain is logged.
+    /// Loads the bundle that the configuration names, else the first slot that passes its test, else `fallback`. What
+    /// was tried in vain is recorded in the slots and among the problems.
     pub fn load(config: &Config, fallback: Option<PathBuf>) -> Result<Self> {
-        let Config { model: config, state, health: HealthConfig { self_test, .. }, .. } = config;
-        let self_test = *self_test;
-        let trusted = config.trust.as_deref().map(Trusted::read).transpose()?;
-        let loader = Loader { config, trusted: trusted.as_ref(), self_test };
-        let slots = Slots::open(state)?;
-        let slots_problem = slots.problem();
-        let mut places: Vec<(PathBuf, Option<Slot>, Option<Golden>)> = Vec::new();
-        if let Some(named) = &config.bundle {
-            places.push((named.clone(), None, None));
-        } else {
-            for slot in slots.order() {
-                places.push((slots.path(slot), Some(slot), slots.good(slot).map(|good| good.golden.clone())));
+        let loader = Loader::new(config)?;
+        let mut slots = Slots::open(&config.state);
+        let mut report = LoadReport::default();
+        let (mut found, mut last) = (None, None);
+        let (mut problems, order): (Vec<_>, Vec<_>) = match &config.model.bundle {
+            Some(_) => (Vec::new(), Vec::new()),
+            None => {
+                let unknown = slots.unknown().map(|unknown| ("slots_damaged", chain(&unknown)));
+                (unknown.into_iter().collect(), slots.order())
             }
-            places.extend(fallback.map(|place| (place, None, None)));
-        }
-        let mut last = None;
-        for (place, slot, golden) in places {
-            match loader.load(&place, golden.as_ref()) {
-                Ok((captioner, scrubber)) => {
-                    let slots = slot.is_some().then_some(slots);
-                    let (config, trusted) = (config.clone(), trusted.clone());
-                    return Ok(Self {
-                        config,
-                        slots,
-                        slot,
-                        place,
-                        trusted,
-                        self_test,
-                        captioner,
-                        scrubber,
-                        slots_problem,
-                    });
+        };
+        let had_failed = order.iter().any(|slot| slots.has_failed(*slot));
+        for slot in order {
+            let (place, Some(good)) = (slots.path(slot), slots.good(slot).cloned()) else { continue };
+            match loader.load(&place, Some(&good.golden)) {
+                Ok(loaded) => {
+                    report.loaded = Some((slot, good.clone(), loaded.golden.clone()));
+                    found = Some((place, Some((slot, good)), loaded));
+                    break;
                 }
                 Err(error) => {
-                    tracing::warn!("{}: {}", place.display(), chain(&error));
+                    problems.push(("slot_failures", format!("{}: {}", place.display(), chain(&error))));
+                    report.failed.push((slot, good, chain(&error)));
                     last = Some(error);
                 }
             }
         }
-        Err(last.unwrap_or(Error::NoBundle))
-    }
-
-    fn loader(&self) -> Loader<'_> {
-        Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test }
+        let took_over = had_failed || !problems.is_empty();
+        if slots.is_news(&report)
+            && let Err(error) = slots.lock().and_then(|lock| slots.keep(&lock, &report))
+        {
+            problems.push(("slot_record_errors", chain(&error)));
+        }
+        if let (None, Some(place)) = (&found, config.model.bundle.clone().or(fallback)) {
+            match loader.load(&place, None) {
+                Ok(loaded) => found = Some((place, None, loaded)),
+                Err(error) => last = Some(error),
+            }
+        }
+        let Some((place, slot, loaded)) = found else {
+            problems.iter().for_each(|(_, problem)| tracing::warn!("{problem}"));
+            return Err(last.unwrap_or(Error::NoBundle));
+        };
+        let Loaded { captioner, scrubber, golden, lexicon } = loaded;
+        Ok(Self { loader, slots, slot, place, golden, lexicon, took_over, captioner, scrubber, problems })
     }
 
     /// Loads again from the same place, or, where that fails, from the other slot.
     pub fn reload(&mut self) -> Result<()> {
-        let good = self.slots.as_ref().zip(self.slot).and_then(|(slots, slot)| slots.good(slot));
-        let golden = good.map(|good| good.golden.clone());
-        match self.loader().load(&self.place, golden.as_ref()) {
-            Ok((captioner, scrubber)) => {
-                (self.captioner, self.scrubber) = (captioner, scrubber);
+        match self.loader.load(&self.place, self.golden.as_ref()) {
+            Ok(loaded) => {
+                self.work_with(loaded);
                 Ok(())
             }
             Err(error) => {
                 tracing::warn!("{}: {}", self.place.display(), chain(&error));
-                self.fall_back()
+                self.leave(&chain(&error))
             }
         }
     }
 
     /// Loads from the other slot: the files of this one are damaged.
     pub fn fall_back(&mut self) -> Result<()> {
-        let loader = Loader { config: &self.config, trusted: self.trusted.as_ref(), self_test: self.self_test };
-        let (Some(slots), Some(slot)) = (&mut self.slots, self.slot) else {
-            return Err(Error::NoOtherSlot(self.place.clone()));
-        };
-        let other = slots.fall_back(slot)?;
-        let place = slots.path(other);
-        let golden = slots.good(other).map(|good| good.golden.clone());
-        let (captioner, scrubber) = loader.load(&place, golden.as_ref())?;
-        (self.captioner, self.scrubber, self.slot, self.place) = (captioner, scrubber, Some(other), place);
-        Ok(())
+        self.leave("a file of it changed while it was at work")
     }
 
-    /// Captions the golden image and compares with what this machine made of it when the bundle was installed.
+    /// Loads another slot's bundle and records then, in one go, why this one was left and which one flies.
+    fn leave(&mut self, reason: &str) -> Result<()> {
+        let Some((slot, tried)) = self.slot.clone() else { return Err(Error::NoOtherSlot(self.place.clone())) };
+        let lock = self.slots.lock()?;
+        let mut report = LoadReport { failed: vec![(slot, tried.clone(), reason.into())], loaded: None };
+        // An install may have put another bundle into this slot meanwhile: that one is as good as any.
+        let others =
+            self.slots.order().into_iter().filter(|&other| other != slot || !self.slots.is_still(slot, &tried));
+        let mut left = Err(Error::NoGoodBundle(self.place.clone()));
+        for other in others.collect::<Vec<_>>() {
+            let (place, Some(good)) = (self.slots.path(other), self.slots.good(other).cloned()) else { continue };
+            match self.loader.load(&place, Some(&good.golden)) {
+                Ok(loaded) => {
+                    report.loaded = Some((other, good.clone(), loaded.golden.clone()));
+                    (self.place, self.slot, self.took_over) = (place, Some((other, good)), true);
+                    self.work_with(loaded);
+                    left = Ok(());
+                    break;
+                }
+                Err(error) => {
+                    report.failed.push((other, good, chain(&error)));
+                    left = Err(error);
+                }
+            }
+        }
+        if let Err(error) = self.slots.keep(&lock, &report) {
+            self.problems.push(("slot_record_errors", chain(&error)));
+        }
+        left
+    }
+
+    fn work_with(&mut self, loaded: Loaded) {
+        let Loaded { captioner, scrubber, golden, lexicon } = loaded;
+        (self.captioner, self.scrubber, self.golden, self.lexicon) = (captioner, scrubber, golden, lexicon);
+    }
+
+    /// Captions the golden image and compares with what this program made of it when the bundle was loaded or
+    /// installed.
     pub fn self_test(&mut self) -> Result<()> {
         let now = Golden::of(&mut self.captioner)?;
-        match self.slot.and_then(|slot| self.slots.as_ref()?.good(slot)) {
-            Some(good) => good.golden.check(&now),
-            None => Ok(()),
-        }
+        self.golden.as_ref().map_or(Ok(()), |golden| golden.check(&now))
+    }
+
+    /// The watch-words as captions of this bundle have them, and what no caption of it can have.
+    #[must_use]
+    pub fn watch_list(&self, policy: &PolicyConfig) -> (WatchList, Vec<Error>) {
+        WatchList::new(&policy.watch, &self.lexicon)
     }
 
     /// Whether the bundle lies in a slot.
     #[must_use]
     pub fn is_of_a_slot(&self) -> bool {
         self.slot.is_some()
+    }
+
+    /// Whether it flies because a slot did not load.
+    #[must_use]
+    pub fn took_over(&self) -> bool {
+        self.took_over
     }
 
     /// Where the bundle lies.
@@ -127,15 +185,30 @@ impl Model {
     }
 }
 
-struct Loader<'a> {
-    config: &'a ModelConfig,
-    trusted: Option<&'a Trusted>,
-    self_test: bool,
-}
+impl Loader {
+    /// What loads bundles as `config` says: signed with its key, in its runtime, on its provider, tested if it says so.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub fn new(config: &Config) -> Result<Self> {
+        let Config { model, health: HealthConfig { self_test, .. }, .. } = config;
+        let trusted = model.trust.as_deref().map(Trusted::read).transpose()?;
+        Ok(Self { config: model.clone(), trusted, self_test: *self_test })
+    }
 
-impl Loader<'_> {
-    fn load(&self, place: &Path, golden: Option<&Golden>) -> Result<(Captioner, Scrubber)> {
-        let mut bundle = Bundle::read_trusted(place, self.trusted)?;
+    /// The same, with the golden image's test whatever the configuration says.
+    #[must_use]
+    pub fn with_self_test(self) -> Self {
+        Self { self_test: true, ..self }
+    }
+
+    /// Loads a bundle and compares what it makes of the golden image with `known`; what was computed otherwise is no
+    /// measure, and what it makes now takes its place.
+    ///
+    /// # Errors
+    /// The bundle is damaged, not signed as it should be, does not load as configured, or fails the test.
+    pub fn load(&self, place: &Path, known: Option<&Golden>) -> Result<Loaded> {
+        let mut bundle = Bundle::read_trusted(place, self.trusted.as_ref())?;
         if let Some(beam) = self.config.beam {
             bundle.manifest.search = bundle.manifest.search.with_beam(usize::from(beam));
         }
@@ -147,15 +220,20 @@ impl Loader<'_> {
             looks: self.config.looks,
         };
         let mut captioner = Captioner::open(&bundle, &settings)?;
-        let scrubber = Scrubber::new(&bundle)?;
+        let (scrubber, lexicon) = (Scrubber::new(&bundle)?, Lexicon::of(&bundle));
         drop(bundle);
-        if self.self_test {
-            let now = Golden::of(&mut captioner)?;
-            if let Some(golden) = golden {
-                golden.check(&now)?;
-            }
-            captioner.set_activation_limit(golden.unwrap_or(&now).activation_limit());
+        if !self.self_test {
+            return Ok(Loaded { captioner, scrubber, golden: None, lexicon });
         }
-        Ok((captioner, scrubber))
+        let now = Golden::of(&mut captioner)?;
+        let golden = match known.filter(|known| known.is_comparable(&now)) {
+            Some(known) => {
+                known.check(&now)?;
+                known.clone()
+            }
+            None => now,
+        };
+        captioner.set_activation_limit(golden.activation_limit());
+        Ok(Loaded { captioner, scrubber, golden: Some(golden), lexicon })
     }
 }

@@ -2,6 +2,8 @@
 
 use super::config::{Outside, PolicyConfig};
 use super::outcome::Dropped;
+use super::store::Budget;
+use super::watch_list::WatchList;
 use cssa::trust::{Confidence, Reason};
 use cssa_captioner::Caption;
 use cssa_wire::{MAX_PRIORITY, Position};
@@ -13,17 +15,19 @@ const MAX_PLACES: usize = 10_000;
 /// Kilometres of a degree of latitude, times 1000.
 const METRES_PER_DEGREE: f64 = 111_320.0;
 
-/// The policy and what it remembers. All its times are monotonic: a clock that jumps changes nothing.
+/// The policy and what it remembers. All its times are monotonic: a clock that jumps changes nothing, but for what is
+/// left of a budget from before a start.
 #[derive(Debug)]
 pub struct Policy {
     config: PolicyConfig,
+    watch: WatchList,
     places: BTreeMap<Cell, Said>,
     order: VecDeque<Cell>,
     bucket: Option<Bucket>,
 }
 
-/// A square of the earth's surface, or nowhere known.
-type Cell = Option<(i32, i32)>;
+/// A square of the earth's surface.
+type Cell = (i32, i32);
 
 /// A caption that was said, and how far it can be believed.
 #[derive(Debug)]
@@ -44,23 +48,54 @@ struct Bucket {
     at: Instant,
 }
 
+impl Bucket {
+    /// The bytes that are in it by now.
+    fn filled(&self, hourly: f64, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.bytes + hourly * passed / 3600.0).min(hourly)
+    }
+}
+
 impl Policy {
     /// A policy that has seen nothing, with a full budget.
     #[must_use]
-    pub fn new(config: &PolicyConfig, now: Instant) -> Self {
+    pub fn new(config: &PolicyConfig, watch: WatchList, now: Instant) -> Self {
         let bucket = (config.bytes_per_hour > 0).then(|| Bucket { bytes: f64::from(config.bytes_per_hour), at: now });
-        Self { config: config.clone(), places: BTreeMap::new(), order: VecDeque::new(), bucket }
+        Self { config: config.clone(), watch, places: BTreeMap::new(), order: VecDeque::new(), bucket }
+    }
+
+    /// Goes on with the budget that was left at `kept.utc`, by now filled as far as the clock says that time has
+    /// passed: not at all where it was set back, and never beyond an hour's worth.
+    #[must_use]
+    pub fn with_budget(mut self, kept: Option<Budget>, utc: u32) -> Self {
+        if let (Some(bucket), Some(kept)) = (&mut self.bucket, kept) {
+            let hourly = f64::from(self.config.bytes_per_hour);
+            let passed = f64::from(utc.saturating_sub(kept.utc));
+            bucket.bytes = (f64::from(kept.bytes) + hourly * passed / 3600.0).min(hourly);
+        }
+        self
+    }
+
+    /// What is left of the budget, where there is one.
+    #[must_use]
+    pub fn budget(&self, now: Instant, utc: u32) -> Option<Budget> {
+        let hourly = f64::from(self.config.bytes_per_hour);
+        self.bucket.as_ref().map(|bucket| Budget { bytes: bucket.filled(hourly, now) as u32, utc })
+    }
+
+    /// Watches for the words of another bundle's captions from now on.
+    pub fn watch_for(&mut self, watch: WatchList) {
+        self.watch = watch;
     }
 
     /// The priority that a caption's words give it.
     #[must_use]
     pub fn priority(&self, caption: &str) -> u8 {
-        let padded = format!(" {} ", caption.to_lowercase());
-        let has = |word: &str| padded.contains(&format!(" {} ", word.to_lowercase()));
-        self.config.watch.iter().filter(|(word, _)| has(word)).map(|(_, &priority)| priority).max().unwrap_or(0)
+        self.watch.priority(caption)
     }
 
-    /// The priority that a caption is sent with, or why it is not, before it has a packet: what a bundle with statistics says.
+    /// The priority that a caption is sent with, or why it is not, before it has a packet: what a bundle with
+    /// statistics says.
     pub fn admit(&self, caption: &Caption, position: Option<Position>, now: Instant) -> Result<u8, Dropped> {
         let priority = self.urgency(caption)?;
         let confidence = caption.confidence.map_or(0.0, Confidence::value);
@@ -84,7 +119,8 @@ impl Policy {
         Ok(if outside.is_some() { 0 } else { self.priority(&caption.text) })
     }
 
-    /// The same words at the same place are nothing new, but where they are more urgent now, or to be believed and were not.
+    /// The same words at the same place are nothing new, but where they are more urgent now, or to be believed and were
+    /// not. Without a place nothing says that it is the same.
     fn novelty(
         &self,
         caption: &Caption,
@@ -92,11 +128,9 @@ impl Policy {
         position: Option<Position>,
         now: Instant,
     ) -> Result<u8, Dropped> {
-        if self.config.novelty_metres <= 0.0 {
-            return Ok(priority);
-        }
+        let Some(cell) = self.cell(position) else { return Ok(priority) };
         let lasts = Duration::from_secs_f64(self.config.novelty_minutes * 60.0);
-        match self.places.get(&self.cell(position)) {
+        match self.places.get(&cell) {
             Some(said)
                 if said.caption == caption.text
                     && now.saturating_duration_since(said.at) < lasts
@@ -123,8 +157,7 @@ impl Policy {
     pub fn spend(&mut self, bytes: usize, priority: u8, now: Instant) -> Result<(), Dropped> {
         let Some(bucket) = &mut self.bucket else { return Ok(()) };
         let hourly = f64::from(self.config.bytes_per_hour);
-        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.bytes = (bucket.bytes + hourly * passed / 3600.0).min(hourly);
+        bucket.bytes = bucket.filled(hourly, now);
         bucket.at = now.max(bucket.at);
         let kept = if priority > 0 { 0.0 } else { hourly * self.config.reserve };
         if bucket.bytes - (bytes as f64) < kept {
@@ -145,10 +178,7 @@ impl Policy {
 
     /// Remembers what a place said.
     pub fn queued(&mut self, caption: &Caption, priority: u8, position: Option<Position>, now: Instant) {
-        if self.config.novelty_metres <= 0.0 {
-            return;
-        }
-        let cell = self.cell(position);
+        let Some(cell) = self.cell(position) else { return };
         let said = Said { caption: caption.text.clone(), at: now, priority, is_believed: self.is_believed(caption) };
         if self.places.insert(cell, said).is_none() {
             self.order.push_back(cell);
@@ -160,8 +190,9 @@ impl Policy {
         }
     }
 
-    fn cell(&self, position: Option<Position>) -> Cell {
-        let (latitude, longitude) = position?.degrees();
+    /// The square of a place; nothing without one, and where novelty is off.
+    fn cell(&self, position: Option<Position>) -> Option<Cell> {
+        let (latitude, longitude) = position.filter(|_| self.config.novelty_metres > 0.0)?.degrees();
         let row = (latitude * METRES_PER_DEGREE / self.config.novelty_metres).floor();
         // One width for the whole row, so that its cells do not overlap.
         let middle = ((row + 0.5) * self.config.novelty_metres / METRES_PER_DEGREE).to_radians();
@@ -174,6 +205,8 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::config::Replaced;
+    use crate::watch_list::Lexicon;
+    use cssa::bundle::Bundle;
 
     fn config() -> PolicyConfig {
         PolicyConfig {
@@ -188,11 +221,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn watch_words_are_whole_words() {
-        let policy = Policy::new(&config(), Instant::now());
-        let priorities = ["an airplane and a storage tank", "a storage tank", "storage", "airplanes"];
-        assert_eq!(priorities.map(|caption| policy.priority(caption)), [3, 2, 0, 0]);
+    fn policy(config: &PolicyConfig, now: Instant) -> Policy {
+        let lexicon = Lexicon::of(&Bundle::read(&fixtures::bundle()).expect("the default bundle"));
+        Policy::new(config, WatchList::new(&config.watch, &lexicon).0, now)
     }
 
     fn caption(text: &str, confidence: f32) -> Caption {
@@ -203,7 +234,7 @@ mod tests {
     #[test]
     fn a_place_says_the_same_once() {
         let now = Instant::now();
-        let mut policy = Policy::new(&config(), now);
+        let mut policy = policy(&config(), now);
         let (here, near, far) =
             (Position::new(48.20001, 16.3), Position::new(48.20011, 16.30005), Position::new(48.21, 16.3));
         let later = now + Duration::from_secs(601);
@@ -213,7 +244,14 @@ mod tests {
         assert_eq!(policy.admit(&caption("a river", 0.9), near, now), Err(Dropped::NotNovel));
         assert_eq!(policy.admit(&caption("a bridge", 0.9), near, now), Ok(0));
         assert_eq!(policy.admit(&caption("a river", 0.9), far, now), Ok(0));
-        assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Ok(0));
+        for _ in 0..2 {
+            assert_eq!(
+                policy.admit(&caption("a river", 0.9), None, now),
+                Ok(0),
+                "nothing says that it is the same place"
+            );
+            policy.queued(&caption("a river", 0.9), 0, None, now);
+        }
         assert_eq!(policy.admit(&caption("a river", 0.9), near, later), Ok(0));
     }
 
@@ -221,44 +259,45 @@ mod tests {
     #[test]
     fn what_nobody_believes_hides_nothing() {
         let now = Instant::now();
-        let mut policy = Policy::new(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
+        let mut policy = policy(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
         let flagged = Caption { reasons: vec![Reason::Overexposed], ..caption("an airplane", 0.9) };
-        policy.queued(&flagged, 0, None, now);
-        assert_eq!(policy.admit(&flagged, None, now), Err(Dropped::NotNovel));
-        assert_eq!(policy.admit(&caption("an airplane", 0.9), None, now), Ok(3));
-        policy.queued(&caption("a river", 0.3), 0, None, now);
-        assert_eq!(policy.admit(&caption("a river", 0.4), None, now), Err(Dropped::NotNovel));
-        assert_eq!(policy.admit(&caption("a river", 0.8), None, now), Ok(0));
-        policy.queued(&caption("a river", 0.8), 0, None, now);
-        assert_eq!(policy.admit(&caption("a river", 0.9), None, now), Err(Dropped::NotNovel));
+        let here = Position::new(48.2, 16.3);
+        policy.queued(&flagged, 0, here, now);
+        assert_eq!(policy.admit(&flagged, here, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit(&caption("an airplane", 0.9), here, now), Ok(3));
+        policy.queued(&caption("a river", 0.3), 0, here, now);
+        assert_eq!(policy.admit(&caption("a river", 0.4), here, now), Err(Dropped::NotNovel));
+        assert_eq!(policy.admit(&caption("a river", 0.8), here, now), Ok(0));
+        policy.queued(&caption("a river", 0.8), 0, here, now);
+        assert_eq!(policy.admit(&caption("a river", 0.9), here, now), Err(Dropped::NotNovel));
     }
 
     #[test]
     fn what_is_outside_is_dropped_flagged_or_sent_and_raises_no_priority() {
         let now = Instant::now();
-        let policy = |outside| Policy::new(&PolicyConfig { outside, ..config() }, now);
+        let with = |outside| policy(&PolicyConfig { outside, ..config() }, now);
         let fog = |confidence| Caption { reasons: vec![Reason::Foggy], ..caption("an airplane", confidence) };
-        assert_eq!(policy(Outside::Drop).admit(&fog(0.9), None, now), Err(Dropped::Outside));
-        let flagging = policy(Outside::Flag);
+        assert_eq!(with(Outside::Drop).admit(&fog(0.9), None, now), Err(Dropped::Outside));
+        let flagging = with(Outside::Flag);
         assert_eq!((flagging.admit(&fog(0.9), None, now), flagging.outside(&fog(0.9))), (Ok(0), Some(Reason::Foggy)));
         assert_eq!(
             flagging.admit(&fog(0.4), None, now),
             Err(Dropped::LowConfidence),
             "the watch-word does not save it"
         );
-        let sending = policy(Outside::Send);
+        let sending = with(Outside::Send);
         assert_eq!((sending.admit(&fog(0.4), None, now), sending.outside(&fog(0.4))), (Ok(3), None));
         let unknown = Caption { confidence: None, ..caption("a river", 0.9) };
         assert_eq!(flagging.admit(&unknown, None, now), Err(Dropped::LowConfidence), "none is never certainty");
         assert_eq!(flagging.admit_unjudged(&unknown, None, now), Ok(0));
-        let careless = Policy::new(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
+        let careless = policy(&PolicyConfig { least_confidence: 0.0, ..config() }, now);
         assert_eq!(careless.admit(&unknown, None, now), Ok(0));
     }
 
     #[test]
     fn the_budget_keeps_a_reserve_and_fills_again() {
         let now = Instant::now();
-        let mut policy = Policy::new(&config(), now);
+        let mut policy = policy(&config(), now);
         assert_eq!(policy.spend(1800, 0, now), Ok(()));
         assert_eq!(policy.spend(1, 0, now), Err(Dropped::OverBudget));
         assert_eq!(policy.spend(1000, 1, now), Ok(()));
@@ -266,10 +305,31 @@ mod tests {
         assert_eq!(policy.spend(900, 1, now + Duration::from_secs(101)), Ok(()));
     }
 
+    /// What is left is kept over a start; a clock that was set back fills nothing, one that was set forward an hour's
+    /// worth.
+    #[test]
+    fn a_start_does_not_fill_the_budget() {
+        let now = Instant::now();
+        let mut before = policy(&config(), now);
+        assert_eq!(before.spend(1700, 0, now), Ok(()));
+        let kept = before.budget(now, 10_000);
+        assert_eq!(kept, Some(Budget { bytes: 1900, utc: 10_000 }));
+        assert_eq!(before.budget(now + Duration::from_secs(60), 10_060), Some(Budget { bytes: 1960, utc: 10_060 }));
+        for (utc, left) in [(10_000, 1900), (10_100, 2000), (5, 1900), (10_000_000, 3600)] {
+            let after = policy(&config(), now).with_budget(kept, utc);
+            assert_eq!(after.budget(now, utc), Some(Budget { bytes: left, utc }), "at {utc}");
+        }
+        let smaller = PolicyConfig { bytes_per_hour: 1000, ..config() };
+        let after = policy(&smaller, now).with_budget(kept, 10_000);
+        assert_eq!(after.budget(now, 10_000), Some(Budget { bytes: 1000, utc: 10_000 }));
+        let unlimited = policy(&PolicyConfig { bytes_per_hour: 0, ..config() }, now).with_budget(kept, 10_000);
+        assert_eq!(unlimited.budget(now, 10_000), None);
+    }
+
     #[test]
     fn memory_is_bounded() {
         let now = Instant::now();
-        let mut policy = Policy::new(&config(), now);
+        let mut policy = policy(&config(), now);
         for n in 0..MAX_PLACES + 50 {
             policy.queued(&caption("a river", 0.9), 0, Position::new(-80.0 + n as f64 * 0.01, 0.0), now);
         }

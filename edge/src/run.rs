@@ -46,7 +46,7 @@ pub fn run(
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
-    let model = Model::load(config, fallback)?;
+    let mut model = Model::load(config, fallback)?;
     // A slot that took over for another flies on without; what was configured so is a mistake.
     ensure!(
         config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated() || model.is_of_a_slot(),
@@ -59,8 +59,12 @@ pub fn run(
     problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
     let faults = Faults::default();
-    if let Some(problem) = &model.slots_problem {
-        faults.record("slots_damaged", problem);
+    model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));
+    let (watch, unsaid) = model.watch_list(&config.policy);
+    for problem in unsaid {
+        // As above.
+        ensure!(model.took_over(), problem);
+        faults.record("watch_words", chain(&problem));
     }
     if let Some(damage) = store.damage() {
         faults.record("store_damaged", damage);
@@ -68,6 +72,7 @@ pub fn run(
     let finished = Arc::new(AtomicBool::new(false));
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
+    let policy = Policy::new(&config.policy, watch, Instant::now()).with_budget(store.budget()?, clock::now());
     scrub(config, &scrubber, damage_found, &finished);
     let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
     let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
@@ -93,7 +98,7 @@ pub fn run(
         model,
         scrubber,
         language,
-        policy: Policy::new(&config.policy, Instant::now()),
+        policy,
         outside: OutsideRuns::default(),
         receiver: position::start(&config.position, &faults),
         silence: command.is_some().then(|| Silence::new(Instant::now())),

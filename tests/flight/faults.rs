@@ -159,7 +159,7 @@ fn a_damaged_model_is_replaced_by_the_other_slot() -> Result<()> {
     flip(&folder.path().join("state/slots/b/encoder.onnx"))?;
     wait_for(folder.path(), 60, |status| status["faults"]["model_reloads"] == 1)?;
     let record = std::fs::read_to_string(folder.path().join("state/slots/slots.toml"))?;
-    assert!(record.contains("active = \"a\"") && !record.contains("[b]"), "{record}");
+    assert!(record.contains("active = \"a\"") && record.contains("failed = \"a file of it changed"), "{record}");
     signal(&running, "-USR1")?;
     let scene = fixtures::scenes().join("images/scene_00001.jpg");
     std::fs::copy(scene, images.join("new.jpg"))?;
@@ -195,10 +195,10 @@ fn an_install_may_be_cut_off_at_any_moment() -> Result<()> {
     succeed("edge", arguments(fixtures::bundle()))?;
     for n in 0..25u64 {
         let mut installing = program("edge")?.args(arguments(fixtures::bundle())).stderr(Stdio::null()).spawn()?;
-        std::thread::sleep(Duration::from_micros(n * n * 400));
+        std::thread::sleep(Duration::from_millis(n * n * 4));
         installing.kill()?;
         installing.wait()?;
-        let slots = edge::slots::Slots::open(&state)?;
+        let slots = edge::slots::Slots::open(&state);
         let order = slots.order();
         assert!(!order.is_empty(), "after {n}: no slot is good");
         for slot in order {
@@ -265,13 +265,6 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
         let error = cross_crate_tests::fail("edge", [Path::new("run"), Path::new("--config"), &config])?;
         assert!(error.contains(expected), "{error}\nexpected {expected}");
     }
-    Ok(())
-}
-
-#[test]
-fn the_deployed_configuration_is_right() -> Result<()> {
-    let config = cross_crate_tests::root().join("edge/deploy/edge.toml");
-    succeed("edge", [Path::new("run"), Path::new("--check"), Path::new("--config"), &config])?;
     Ok(())
 }
 

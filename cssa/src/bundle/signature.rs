@@ -9,7 +9,7 @@ use std::path::Path;
 pub const SIGNATURE: &str = "manifest.toml.minisig";
 
 /// Whose bundles are taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted(PublicKey);
 
 impl Trusted {

@@ -3,12 +3,15 @@
 use super::model::ModelOptions;
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Trusted, named_or_default};
+use cssa::errors::chain;
 use cssa_terminal::print;
 use edge::Control;
+use edge::check::{check, check_policy};
 use edge::config::Config;
 use edge::health::golden::Golden;
+use edge::model::Loader;
 use edge::run;
-use edge::slots::Slots;
+use edge::slots::{Slots, give_all};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ pub(crate) struct RunOptions {
     /// The configuration, TOML.
     #[arg(long)]
     config: PathBuf,
-    /// Only check the configuration.
+    /// Only check the configuration, and all that can be known of this machine without flying: every problem is named.
     #[arg(long)]
     check: bool,
 }
@@ -31,10 +34,11 @@ pub(crate) struct RunOptions {
 pub(crate) struct InstallOptions {
     /// The new bundle, a folder or a `.cssa` file.
     new: PathBuf,
-    /// The state folder of `edge run`, or its configuration.
+    /// The configuration of `edge run`: the bundle proves itself as it will fly. Or its state folder: the bundle proves itself on the
+    /// CPU.
     #[arg(long)]
     state: PathBuf,
-    /// minisign public key: take only a bundle that is signed with it.
+    /// minisign public key: take only a bundle that is signed with it. Left out, the configuration's.
     #[arg(long)]
     trust: Option<PathBuf>,
 }
@@ -44,6 +48,13 @@ pub(crate) struct InstallOptions {
 pub(crate) struct SelfTestOptions {
     #[command(flatten)]
     model: ModelOptions,
+    /// Load the bundle as `edge run` would by this configuration.
+    #[arg(
+        long,
+        requires = "bundle",
+        conflicts_with_all = ["trust", "runtime", "provider", "threads", "beam", "looks"]
+    )]
+    config: Option<PathBuf>,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -51,12 +62,10 @@ pub(crate) struct SelfTestOptions {
 
 /// Runs until the source ends or a signal comes: SIGTERM and SIGINT end it, SIGUSR1 asks for a self-test.
 pub(crate) fn run(options: &RunOptions) -> Result<()> {
-    let config = Config::read(&options.config)?;
     if options.check {
-        config.link.key()?;
-        config.position.check()?;
-        return Ok(());
+        return check_all(&options.config);
     }
+    let config = Config::read(&options.config)?;
     let control = Control::default();
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, control.stop.clone())?;
@@ -66,31 +75,65 @@ pub(crate) fn run(options: &RunOptions) -> Result<()> {
     print(&serde_json::to_string(&status)?)
 }
 
-/// The state folder that was named, or that of the configuration that was named.
-fn state_folder(named: &Path) -> Result<PathBuf> {
-    if named.is_file() { Ok(Config::read(named)?.state) } else { Ok(named.into()) }
+/// Names everything that is wrong with a configuration, a line each.
+fn check_all(path: &Path) -> Result<()> {
+    let problems = check(&Config::parse(path)?, named_or_default(None).ok());
+    problems.iter().for_each(|problem| tracing::error!("error: {}", chain(problem)));
+    let count = problems.len();
+    ensure!(count == 0, "{}: {count} {}", path.display(), if count == 1 { "problem" } else { "problems" });
+    Ok(())
 }
 
-/// Installs a bundle into the slot that is not in use and makes it the active one once it has captioned the golden image, in
-/// a process of its own, so that it may also crash or hang.
+/// Installs a bundle into the slot that is not needed and makes it the active one once it has captioned the golden image as it will
+/// fly, in a process of its own, so that it may also crash or hang.
 pub(crate) fn install(options: &InstallOptions) -> Result<()> {
-    let trusted = options.trust.as_deref().map(Trusted::read).transpose()?;
-    let mut slots = Slots::open(&state_folder(&options.state)?)?;
-    if let Some(problem) = slots.problem() {
-        tracing::warn!("{problem}");
-    }
-    let (slot, id) = slots.install(&options.new, trusted.as_ref(), |bundle| Ok(verify(bundle)?))?;
+    let config = options.state.is_file().then(|| Config::read(&options.state)).transpose()?;
+    let trusted = trusted(options, config.as_ref())?;
+    let mut slots = Slots::open(config.as_ref().map_or(&options.state, |config| &config.state));
+    let path = config.as_ref().map(|_| options.state.as_path());
+    let prove = |bundle: &Path| {
+        let golden = verify(bundle, path);
+        config.as_ref().map_or(Ok(()), give_engines)?;
+        Ok(golden?)
+    };
+    let (slot, id) = slots.install(&options.new, trusted.as_ref(), prove)?;
     tracing::info!("{}: bundle {id:04x} is active from the next start on", slots.path(slot).display());
     Ok(())
+}
+
+/// Engines that a test has built in the state folder are the service's, too.
+fn give_engines(config: &Config) -> Result<(), edge::Error> {
+    match config.model.engines.as_ref().filter(|engines| engines.starts_with(&config.state) && engines.is_dir()) {
+        Some(engines) => give_all(engines, &config.state),
+        None => Ok(()),
+    }
+}
+
+/// Whose bundles are taken: the key that was named, which must be the configuration's where that has one.
+fn trusted(options: &InstallOptions, config: Option<&Config>) -> Result<Option<Trusted>> {
+    let named = options.trust.as_deref().map(Trusted::read).transpose()?;
+    let Some(model) = config.map(|config| &config.model) else { return Ok(named) };
+    let file = options.state.display();
+    if let Some(bundle) = &model.bundle {
+        bail!("{file}: model.bundle is {}, expected none: with it no slot ever flies", bundle.display());
+    }
+    let Some(path) = &model.trust else { return Ok(named) };
+    let configured = Trusted::read(path).with_context(|| format!("{file}: model.trust"))?;
+    let is_same = named.as_ref().is_none_or(|named| *named == configured);
+    ensure!(is_same, "--trust is another key than model.trust of {file}, {}, expected the same", path.display());
+    Ok(Some(configured))
 }
 
 /// A new bundle has so long to caption one image.
 const VERIFICATION: Duration = Duration::from_secs(300);
 
-fn verify(bundle: &Path) -> Result<Golden> {
+fn verify(bundle: &Path, config: Option<&Path>) -> Result<Golden> {
     let program = std::env::current_exe().context("this program cannot be found")?;
     let mut started = Command::new(program);
     started.args(["self-test", "--json", "--bundle"]).arg(bundle).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(config) = config {
+        started.arg("--config").arg(config);
+    }
     let mut child = started.spawn().context("the self-test cannot be started")?;
     let began = Instant::now();
     let status = loop {
@@ -113,8 +156,23 @@ fn verify(bundle: &Path) -> Result<Golden> {
 
 /// Captions the golden image.
 pub(crate) fn self_test(options: &SelfTestOptions) -> Result<()> {
-    let (mut captioner, _) = options.model.open()?;
-    tracing::info!("{}", captioner.at_work());
-    let golden = Golden::of(&mut captioner)?;
+    let golden = match (&options.config, &options.model.bundle) {
+        (Some(config), Some(bundle)) => fly_once(&Config::read(config)?, bundle)?,
+        _ => {
+            let (mut captioner, _) = options.model.open()?;
+            tracing::info!("{}", captioner.at_work());
+            Golden::of(&mut captioner)?
+        }
+    };
     if options.json { print(&serde_json::to_string(&golden)?) } else { print(&golden.caption) }
+}
+
+/// What a bundle makes of the golden image as a configuration has it fly, where it has what the policy asks for.
+fn fly_once(config: &Config, bundle: &Path) -> Result<Golden> {
+    let loaded = Loader::new(config)?.with_self_test().load(bundle, None)?;
+    tracing::info!("{}", loaded.captioner.at_work());
+    if let Some(problem) = check_policy(config, bundle, &loaded).into_iter().next() {
+        return Err(problem.into());
+    }
+    loaded.golden.context("the golden image was not captioned")
 }

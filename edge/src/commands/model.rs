@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub(crate) struct ModelOptions {
     /// The bundle, a folder or a `.cssa` file; left out, the default bundle.
     #[arg(long)]
-    bundle: Option<PathBuf>,
+    pub(crate) bundle: Option<PathBuf>,
     /// minisign public key: take only a bundle that is signed with it.
     #[arg(long)]
     trust: Option<PathBuf>,

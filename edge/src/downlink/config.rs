@@ -1,6 +1,6 @@
 //! `[link]` of `edge.toml`.
 
-use crate::error::{Error, Result, ensure};
+use crate::error::{Error, Result};
 use cssa_link::read_key;
 use cssa_link::{Address, Format, Framing};
 use cssa_wire::{Checksum, DEFAULT_DECIMALS, Key};
@@ -132,31 +132,39 @@ impl LinkConfig {
 
     /// Names the first value that cannot be.
     pub fn validate(&self) -> Result<()> {
-        let address = self.address()?;
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// An error for each value that cannot be, by its key.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Error> {
         let Self { sends, captions, decimals, apid, resend_seconds, .. } = *self;
-        ensure!(sends >= 1, Error::setting("link.sends", sends, "1 or more"));
-        ensure!((1..=64).contains(&captions), Error::setting("link.captions", captions, "1 to 64"));
-        ensure!(decimals <= 7, Error::setting("link.decimals", decimals, "0 to 7"));
-        ensure!(apid < 2047, Error::setting("link.apid", apid, "0 to 2046"));
-        ensure!(
-            (0.05..=1e5).contains(&resend_seconds),
-            Error::setting("link.resend_seconds", resend_seconds, "0.05 to 100000")
-        );
-        let contradiction = |field, problem| Error::Contradiction { field, problem };
-        let file = matches!(address, Address::File(_));
-        let problem = "a file takes no acknowledgements, expected none with file:";
-        ensure!(!file || self.key.is_none(), contradiction("link.key", problem));
-        let mavlink = matches!(address, Address::Mavlink(_));
-        ensure!(mavlink || !self.statustext, Error::StatusText);
-        let problem = "MAVLink has its own frames, expected plain";
-        ensure!(!mavlink || self.framing == Framing::Plain, contradiction("link.framing", problem));
+        let resend = Error::setting("link.resend_seconds", resend_seconds, "0.05 to 100000");
+        let mut values = vec![
+            (sends >= 1, Error::setting("link.sends", sends, "1 or more")),
+            ((1..=64).contains(&captions), Error::setting("link.captions", captions, "1 to 64")),
+            (decimals <= 7, Error::setting("link.decimals", decimals, "0 to 7")),
+            (apid < 2047, Error::setting("link.apid", apid, "0 to 2046")),
+            ((0.05..=1e5).contains(&resend_seconds), resend),
+        ];
         if let Some(ContactConfig { bytes, gap_seconds, .. }) = self.contact {
-            ensure!(bytes >= 300, Error::setting("link.contact.bytes", bytes, "300 or more"));
-            ensure!(
-                (1.0..=1e7).contains(&gap_seconds),
-                Error::setting("link.contact.gap_seconds", gap_seconds, "1 to 10000000")
-            );
+            values.push((bytes >= 300, Error::setting("link.contact.bytes", bytes, "300 or more")));
+            let gap = Error::setting("link.contact.gap_seconds", gap_seconds, "1 to 10000000");
+            values.push(((1.0..=1e7).contains(&gap_seconds), gap));
         }
-        Ok(())
+        match self.address() {
+            Err(problem) => values.push((false, problem)),
+            Ok(address) => {
+                let contradiction = |field, problem| Error::Contradiction { field, problem };
+                let (file, mavlink) = (matches!(address, Address::File(_)), matches!(address, Address::Mavlink(_)));
+                let problem = "a file takes no acknowledgements, expected none with file:";
+                values.push((!file || self.key.is_none(), contradiction("link.key", problem)));
+                values.push((mavlink || !self.statustext, Error::StatusText));
+                let problem = "MAVLink has its own frames, expected plain";
+                let is_plain = self.framing == Framing::Plain;
+                values.push((!mavlink || is_plain, contradiction("link.framing", problem)));
+            }
+        }
+        values.into_iter().filter(|(is_right, _)| !is_right).map(|(_, problem)| problem).collect()
     }
 }

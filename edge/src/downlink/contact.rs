@@ -5,6 +5,7 @@ use crate::error::{Error, Result, ensure};
 use crate::store::Contact;
 use chrono::DateTime;
 use cssa::files;
+use std::path::Path;
 
 /// Longest file of passes.
 const MAX_FILE: u64 = 1 << 20;
@@ -33,13 +34,7 @@ pub(super) struct Contacts {
 impl Contacts {
     /// Goes on with the contact that was at hand before a start, if it is not over.
     pub(super) fn new(config: Option<&ContactConfig>, kept: Option<Contact>, now: f64, utc: u32) -> Result<Self> {
-        let passes = match config.and_then(|config| config.passes.as_deref()) {
-            Some(path) => {
-                let text = files::read_text(path, MAX_FILE)?;
-                Some(passes(&text).map_err(|error| Error::Config { path: path.into(), source: Box::new(error) })?)
-            }
-            None => None,
-        };
+        let passes = config.and_then(|config| config.passes.as_deref()).map(read_passes).transpose()?;
         let heard = kept.map(|kept| now - f64::from(utc.saturating_sub(kept.heard)));
         Ok(Self { config: config.cloned(), passes, at_hand: kept, heard })
     }
@@ -85,6 +80,15 @@ fn same_or(contact: &mut Contact, anew: Contact) -> &Contact {
         *contact = anew;
     }
     contact
+}
+
+/// Reads a file of passes.
+///
+/// # Errors
+/// It cannot be read, or has a line that is no pass: the error names it.
+pub(crate) fn read_passes(path: &Path) -> Result<Vec<(u32, u32)>> {
+    let text = files::read_text(path, MAX_FILE)?;
+    passes(&text).map_err(|error| Error::Config { path: path.into(), source: Box::new(error) })
 }
 
 /// Lines of begin and end; empty ones and those that begin with # are passed over.

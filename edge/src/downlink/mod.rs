@@ -6,6 +6,7 @@ mod contact;
 pub(crate) mod sender;
 
 pub use config::{ContactConfig, LinkConfig};
+pub(crate) use contact::read_passes;
 
 use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting, WaitingReport};

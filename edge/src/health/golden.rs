@@ -12,6 +12,9 @@ const KEPT: usize = 64;
 /// Least cosine between the memory then and now: the same program on the same machine gives the same numbers; threads may add
 /// in another order.
 const LEAST_COSINE: f32 = 0.999;
+/// Raised when this program computes other numbers from the same bundle than the one before it: 2 since tract computes an INT8
+/// encoder's whole numbers.
+const ARITHMETIC: u32 = 2;
 /// How far beyond the golden image's largest value other images' may go.
 const RANGE: f32 = 4.0;
 
@@ -19,6 +22,9 @@ const RANGE: f32 = 4.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
+    /// Which program computed this, with what, and how it searched; empty where an earlier program does not say.
+    #[serde(default)]
+    pub computed_by: String,
     /// Its caption.
     pub caption: String,
     /// Values of its memory.
@@ -35,11 +41,23 @@ impl Golden {
         ensure!(!caption.text.is_empty(), Error::GoldenEmpty);
         let largest = memory.iter().fold(0f32, |largest, value| largest.max(value.abs()));
         let memory = memory.iter().step_by((memory.len() / KEPT).max(1)).copied().collect();
-        Ok(Self { caption: caption.text, memory, largest })
+        let (version, runtime, search) = (env!("CARGO_PKG_VERSION"), captioner.active(), captioner.search());
+        let computed_by = format!("edge {version}, arithmetic {ARITHMETIC}, {runtime}, {search}");
+        Ok(Self { computed_by, caption: caption.text, memory, largest })
     }
 
-    /// Whether the model still sees what it saw when it proved itself.
+    /// Whether both were computed in the same way: what another program, runtime, provider or search made of the image is nothing
+    /// to compare with.
+    #[must_use]
+    pub fn is_comparable(&self, now: &Self) -> bool {
+        self.computed_by == now.computed_by
+    }
+
+    /// Whether the model still sees what it saw when it proved itself, where that was computed in the same way.
     pub fn check(&self, now: &Self) -> Result<()> {
+        if !self.is_comparable(now) {
+            return Ok(());
+        }
         ensure!(self.memory.len() == now.memory.len(), Error::GoldenSize);
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let norms = dot(&self.memory, &self.memory).sqrt() * dot(&now.memory, &now.memory).sqrt();
@@ -63,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_changed_model_is_seen() {
-        let golden = Golden { caption: "a road".into(), memory: vec![1.0, -2.0, 0.5], largest: 2.0 };
+        let memory = vec![1.0, -2.0, 0.5];
+        let golden = Golden { computed_by: "edge 1".into(), caption: "a road".into(), memory, largest: 2.0 };
         assert!(golden.check(&golden).is_ok());
         let other = Golden { memory: vec![1.0, 2.0, 0.5], ..golden.clone() };
         assert!(golden.check(&other).is_err_and(|error| error.to_string().contains("cosine")));
@@ -71,5 +90,7 @@ mod tests {
         assert!(golden.check(&other).is_err_and(|error| error.to_string().contains("expected \"a road\"")));
         let broken = Golden { memory: vec![f32::NAN; 3], ..golden.clone() };
         assert!(golden.check(&broken).is_err());
+        let newer = Golden { computed_by: "edge 2".into(), ..broken };
+        assert!(golden.check(&newer).is_ok() && !golden.is_comparable(&newer));
     }
 }

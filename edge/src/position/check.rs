@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a MAVLink address may look like.
-const ADDRESSES: &str =
+pub(crate) const ADDRESSES: &str =
     "udpin:ADDRESS:PORT, udpout:HOST:PORT, tcpin:ADDRESS:PORT, tcpout:HOST:PORT or serial:DEVICE:BAUD";
 
 impl PositionConfig {
@@ -36,7 +36,8 @@ impl PositionConfig {
                 ensure!((1..=254).contains(system), Error::setting("position.system", system, expected));
             }
         }
-        let to = link.address()?;
+        // A link without an address says so itself.
+        let Ok(to) = link.address() else { return Ok(()) };
         let (Some(ours), Some(others)) = (self.line(), link_line(&to)) else { return Ok(()) };
         let problem = "the link has this device or port already, and two readers would take each other's bytes: let the \
                        autopilot's router give a second one (udpin: of another port)";
@@ -101,7 +102,7 @@ fn mavlink_line(address: &str) -> Option<Line> {
 }
 
 /// Whether a MAVLink address has its form: hosts are not looked up.
-fn is_address(address: &str) -> bool {
+pub(crate) fn is_address(address: &str) -> bool {
     let Some((kind, rest)) = address.split_once(':') else { return false };
     let Some((before, after)) = rest.rsplit_once(':') else { return false };
     let is_port = after.parse::<u16>().is_ok_and(|port| port > 0);

@@ -11,6 +11,7 @@ mod track;
 mod watch;
 mod whereabouts;
 
+pub(crate) use self::check::{ADDRESSES, is_address};
 pub use self::fix::Fix;
 pub use self::receiver::Receiver;
 pub(crate) use self::tags::TagFaults;

@@ -139,3 +139,21 @@ fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
     assert_eq!((Store::open(folder.path(), 1000)?.damage(), aside()?), (None, moved));
     Ok(())
 }
+
+/// What is left of the budget comes to the disk with the caption that took it, and not before.
+#[test]
+fn the_budget_is_kept_with_what_is_queued() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (first, second) = (Budget { bytes: 900, utc: 7 }, Budget { bytes: 800, utc: 9 });
+    let store = Store::open(folder.path(), 100)?;
+    assert_eq!(store.budget()?, None);
+    store.keep_budget(first)?;
+    store.settle(None, &Outcome::Queued(caption(0)))?;
+    store.keep_budget(second)?;
+    let copy = tempfile::tempdir()?;
+    std::fs::copy(folder.path().join("store.redb"), copy.path().join("store.redb"))?;
+    let cut_off = Store::open(copy.path(), 100)?;
+    assert_eq!((cut_off.budget()?, cut_off.waiting()?), (Some(first), 1));
+    assert_eq!(store.budget()?, Some(second));
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! `edge run --check`: everything that can be known of a configuration on its machine without flying. Nothing is
+//! written, sent or moved: the model loads and captions the golden image, files and devices are opened or looked for,
+//! hosts are not looked up.
+
+use super::config::{Config, PeripheralsConfig, SourceConfig};
+use super::downlink::{LinkConfig, read_passes};
+use super::error::{Error, Result};
+use super::model::{Loaded, Loader};
+use super::position::{ADDRESSES, is_address};
+use super::slots::Slots;
+use super::sources;
+use super::watch_list::WatchList;
+use cssa::files;
+use cssa_link::Address;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Everything that is wrong, each with its key; `fallback` is the bundle where neither the configuration nor a slot has
+/// one.
+#[must_use]
+pub fn check(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
+    let mut found = config.problems();
+    found.extend(writable_folder(&config.state).map_err(Error::key("state")).err());
+    found.extend(model(config, fallback));
+    found.extend(source(config));
+    found.extend(link(&config.link));
+    found.extend(config.position.check().map_err(Error::key("position")).err());
+    found.extend(peripherals(&config.peripherals));
+    found
+}
+
+/// What the policy asks for and a bundle does not have: confidence, watch-words.
+#[must_use]
+pub fn check_policy(config: &Config, place: &Path, loaded: &Loaded) -> Vec<Error> {
+    let mut found = WatchList::new(&config.policy.watch, &loaded.lexicon).1;
+    if config.policy.least_confidence > 0.0 && !loaded.captioner.is_calibrated() {
+        found.push(Error::NoConfidence(place.into()));
+    }
+    found
+}
+
+/// The bundles that would be tried, up to the one that would fly.
+fn model(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
+    let mut found = Vec::new();
+    let engines = config.model.engines.as_deref().map(writable_folder).unwrap_or(Ok(()));
+    found.extend(engines.map_err(Error::key("model.engines")).err());
+    let loader = match Loader::new(config).map_err(Error::key("model.trust")) {
+        Ok(loader) => loader.with_self_test(),
+        Err(problem) => {
+            found.push(problem);
+            return found;
+        }
+    };
+    let mut places = Vec::new();
+    if let Some(named) = &config.model.bundle {
+        places.push(("model.bundle", named.clone(), None));
+    } else {
+        let mut slots = Slots::open(&config.state);
+        found.extend(slots.unknown().map(Error::key("state")));
+        for slot in slots.order() {
+            places.push(("state", slots.path(slot), slots.good(slot).map(|good| good.golden.clone())));
+        }
+        places.extend(fallback.map(|place| ("model.bundle", place, None)));
+    }
+    if places.is_empty() {
+        found.push(Error::NoBundle);
+    }
+    for (key, place, golden) in places {
+        match loader.load(&place, golden.as_ref()) {
+            Ok(loaded) => {
+                found.extend(check_policy(config, &place, &loaded));
+                break;
+            }
+            Err(problem) => found.push(Error::key(key)(problem)),
+        }
+    }
+    found
+}
+
+fn source(config: &Config) -> Vec<Error> {
+    match &config.source {
+        SourceConfig::Folder { path, .. } => {
+            let read = fs::read_dir(path).map(drop).map_err(Error::path(path));
+            read.map_err(Error::key("source.path")).err().into_iter().collect()
+        }
+        SourceConfig::List { .. } => {
+            let opened = sources::open(&config.source, config.tiler).map(drop);
+            opened.map_err(Error::key("source.path")).err().into_iter().collect()
+        }
+        SourceConfig::Pipe { command, .. } => {
+            let program = command.first().map_or(Ok(()), |program| executable(program));
+            program.map_err(Error::key("source.command")).err().into_iter().collect()
+        }
+        SourceConfig::Scenes { paths, .. } => {
+            let opened = paths.iter().map(|path| readable_file(path).map_err(Error::key("source.paths")));
+            opened.filter_map(Result::err).collect()
+        }
+    }
+}
+
+fn link(config: &LinkConfig) -> Vec<Error> {
+    let mut found = Vec::new();
+    // One that has no form is among the values that cannot be.
+    if let Ok(address) = config.address() {
+        found.extend(port(&address).map_err(Error::key("link.to")).err());
+    }
+    found.extend(config.key().map_err(Error::key("link.key")).err());
+    if let Some(passes) = config.contact.as_ref().and_then(|contact| contact.passes.as_deref()) {
+        found.extend(read_passes(passes).map_err(Error::key("link.contact.passes")).err());
+    }
+    found
+}
+
+fn port(address: &Address) -> Result<()> {
+    match address {
+        Address::File(path) => {
+            if path.exists() {
+                // A pipe would wait for its reader.
+                let is_file = path.is_file();
+                let opened = if is_file { File::options().append(true).open(path).map(drop) } else { Ok(()) };
+                return opened.map_err(Error::path(path));
+            }
+            Ok(files::check_writable(path)?)
+        }
+        Address::Udp(address) => {
+            let (host, port) = address.rsplit_once(':').unwrap_or_default();
+            let is_right = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+            let expected = "udp:HOST:PORT, PORT 1 to 65535";
+            if is_right { Ok(()) } else { Err(Error::setting("its address", format_args!("{address:?}"), expected)) }
+        }
+        Address::Serial(device, _) => device_is_there(Path::new(device)),
+        Address::Mavlink(address) if !is_address(address) => {
+            Err(Error::setting("its address", format_args!("{address:?}"), ADDRESSES))
+        }
+        Address::Mavlink(address) => match address.strip_prefix("serial:").and_then(|rest| rest.rsplit_once(':')) {
+            Some((device, _)) => device_is_there(Path::new(device)),
+            None => Ok(()),
+        },
+    }
+}
+
+fn peripherals(config: &PeripheralsConfig) -> Vec<Error> {
+    let PeripheralsConfig { trigger, watchdog, power, temperature } = config;
+    let devices = [
+        ("peripherals.trigger.chip", trigger.as_ref().map(|pin| &pin.chip)),
+        ("peripherals.watchdog.chip", watchdog.as_ref().map(|pin| &pin.chip)),
+        ("peripherals.power.bus", power.as_ref().map(|power| &power.bus)),
+        ("peripherals.temperature.zone", temperature.as_ref().map(|temperature| &temperature.zone)),
+    ];
+    let looked = devices.into_iter().filter_map(|(key, path)| Some((key, device_is_there(path?))));
+    looked.filter_map(|(key, looked)| looked.map_err(Error::key(key)).err()).collect()
+}
+
+/// A folder that can be written, or be made where it is to be.
+fn writable_folder(path: &Path) -> Result<()> {
+    let existing = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if !existing.is_dir() {
+        return Err(Error::path(existing)(io::Error::from(ErrorKind::NotADirectory)));
+    }
+    Ok(files::check_writable(&existing.join("status.json"))?)
+}
+
+fn readable_file(path: &Path) -> Result<()> {
+    let is_folder = path.is_dir();
+    let opened = if is_folder { Err(ErrorKind::IsADirectory.into()) } else { File::open(path).map(drop) };
+    opened.map_err(Error::path(path))
+}
+
+/// Devices are not opened: some do something when they are.
+fn device_is_there(path: &Path) -> Result<()> {
+    fs::metadata(path).map(drop).map_err(Error::path(path))
+}
+
+/// A program as `execvp` finds it.
+fn executable(program: &str) -> Result<()> {
+    let is_program =
+        |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = match program.contains('/') {
+        true => is_program(Path::new(program)),
+        false => std::env::split_paths(&search).any(|folder| is_program(&folder.join(program))),
+    };
+    if is_found {
+        return Ok(());
+    }
+    Err(Error::setting("its program", format_args!("{program:?}"), "an executable file, by its path or in PATH"))
+}

@@ -1,0 +1,75 @@
+//! Values of `edge.toml` that cannot be, whatever machine it is for.
+
+use super::config::{Config, SourceConfig};
+use super::error::Error;
+use cssa_wire::MAX_PRIORITY;
+use std::fmt::Display;
+
+impl Config {
+    /// An error for each value that cannot be, by its key.
+    pub(crate) fn problems(&self) -> Vec<Error> {
+        let mut found = Found(Vec::new());
+        found.share("tiler.overlap", self.tiler.overlap, 0.9);
+        found.share("policy.least_confidence", f64::from(self.policy.least_confidence), 1.0);
+        found.share("policy.reserve", self.policy.reserve, 1.0);
+        found.share("policy.novelty_metres", self.policy.novelty_metres, 1e6);
+        found.share("policy.novelty_minutes", self.policy.novelty_minutes, 1e6);
+        found.share("health.scrub_minutes", self.health.scrub_minutes, 1e6);
+        let memory = self.source.memory();
+        found.unless(memory >= 1 << 20, "source.memory", memory, "1048576 bytes or more");
+        let side = self.tiler.side;
+        found.unless(side == 0 || (32..=8192).contains(&side), "tiler.side", side, "0 or 32 to 8192");
+        let (threads, batch) = (self.model.threads, self.model.batch);
+        found.unless((1..=64).contains(&threads), "model.threads", threads, "1 to 64");
+        found.unless((1..=16).contains(&batch), "model.batch", batch, "1 to 16");
+        found.unless(self.queue >= 1, "queue", self.queue, "1 or more");
+        found.0.extend(self.link.problems());
+        found.0.extend(self.position.validate(&self.link).err());
+        let is_never_heard = |passes: &Option<_>| self.link.key.is_none() && passes.is_none();
+        if self.link.contact.as_ref().is_some_and(|contact| is_never_heard(&contact.passes)) {
+            let problem = "without a key the ground is never heard, expected one or link.contact.passes";
+            found.0.push(Error::Contradiction { field: "link.contact", problem });
+        }
+        let heartbeat = self.health.heartbeat_seconds;
+        found.unless(heartbeat >= 1, "health.heartbeat_seconds", heartbeat, "1 or more");
+        for (word, &priority) in &self.policy.watch {
+            let (field, expected) =
+                (format_args!("policy.watch.{word:?}"), format_args!("a priority of 1 to {MAX_PRIORITY}"));
+            found.unless((1..=MAX_PRIORITY).contains(&priority), field, priority, expected);
+        }
+        if let SourceConfig::Pipe { command, .. } = &self.source {
+            found.unless(!command.is_empty(), "source.command", "empty", "a program and its arguments");
+        }
+        if let Some(power) = &self.peripherals.power {
+            let channel = power.channel;
+            found.unless((1..=3).contains(&channel), "peripherals.power.channel", channel, "1 to 3");
+            found.limit(power.shunt_milliohm > 0.0, "peripherals.power.shunt_milliohm", "above 0");
+        }
+        if let Some(temperature) = &self.peripherals.temperature {
+            let is_below = temperature.warm < temperature.limit;
+            found.limit(is_below, "peripherals.temperature.warm", "below its limit");
+        }
+        found.0
+    }
+}
+
+/// What was found so far.
+struct Found(Vec<Error>);
+
+impl Found {
+    fn unless(&mut self, is_right: bool, field: impl Display, found: impl Display, expected: impl Display) {
+        if !is_right {
+            self.0.push(Error::setting(field, found, expected));
+        }
+    }
+
+    fn share(&mut self, field: &str, value: f64, most: f64) {
+        self.unless((0.0..=most).contains(&value), field, value, format_args!("0 to {most}"));
+    }
+
+    fn limit(&mut self, is_right: bool, field: &'static str, limit: &'static str) {
+        if !is_right {
+            self.0.push(Error::Limit { field, limit });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `edge run --check`: what can be known before the flight.
+
+use super::{Result, edge, install, said};
+use std::path::Path;
+
+/// What `--check` says of a configuration, or nothing where it passes.
+fn check(folder: &Path, position: &str, link: &str) -> Result<String> {
+    let config = folder.join("edge.toml");
+    let state = folder.join("state");
+    let text = format!(
+        "state = {state:?}\n[source]\nkind = \"folder\"\npath = \"/tmp\"\n[link]\nto = \"{link}\"\n[position]\n{position}\n"
+    );
+    std::fs::write(&config, text)?;
+    said_of(&config)
+}
+
+fn said_of(config: &Path) -> Result<String> {
+    let output = edge().args(["run", "--check", "--config"]).arg(config).output()?;
+    assert_eq!(output.status.code(), Some(i32::from(!output.status.success())));
+    Ok(if output.status.success() { String::new() } else { said(&output) })
+}
+
+/// All problems at once, a line each, by their keys.
+#[test]
+fn every_problem_is_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("file"), "no key, no pass")?;
+    let (file, gone) = (at("file"), at("gone"));
+    let (config, inside) = (at("edge.toml"), at("file").join("state"));
+    let cases = [
+        (
+            format!(
+                "state = {inside:?}\nqueue = 0\n[model]\ntrust = {file:?}\nthreads = 0\n[source]\nkind = \"list\"\n\
+                 path = {gone:?}\n[link]\nto = \"udp:ground:99999\"\nkey = {file:?}\nsends = 0\n\
+                 contact = {{ bytes = 1, passes = {file:?} }}\n[position]\nkind = \"nmea\"\ndevice = {gone:?}\n\
+                 [peripherals]\nwatchdog = {{ chip = {gone:?}, line = 1 }}\n"
+            ),
+            vec![
+                "state: ",
+                "queue is 0",
+                "model.trust: ",
+                "model.threads is 0",
+                "source.path: ",
+                "link.to: its address is \"ground:99999\", expected udp:HOST:PORT",
+                "link.key: ",
+                "link.sends is 0",
+                "link.contact.bytes is 1",
+                "link.contact.passes: ",
+                "position: ",
+                "peripherals.watchdog.chip: ",
+            ],
+        ),
+        (
+            format!(
+                "state = {:?}\n[model]\nbundle = {gone:?}\n[source]\nkind = \"pipe\"\ncommand = [\"no-such-program\"]\n\
+                 [link]\nto = \"upd:bogus\"\nsends = 0\n",
+                at("state")
+            ),
+            vec![
+                "model.bundle: ",
+                "source.command: its program is \"no-such-program\"",
+                "link.to: \"upd:bogus\"",
+                "link.sends is 0",
+            ],
+        ),
+        (
+            format!(
+                "state = {:?}\n[model]\nbundle = {:?}\n[source]\nkind = \"scenes\"\npaths = [{gone:?}, {file:?}]\n\
+                 [policy]\nleast_confidence = 0.5\nwatch = {{ airplain = 1, boat = 1, \"big zeppelin\" = 2 }}\n\
+                 [link]\nto = \"serial:/dev/no-such:57600\"\n",
+                at("state"),
+                without_statistics(folder.path())?
+            ),
+            vec![
+                "source.paths: ",
+                "policy.least_confidence: ",
+                "policy.watch.\"airplain\": ",
+                "policy.watch.\"big zeppelin\": ",
+                "link.to: /dev/no-such: No such file",
+            ],
+        ),
+        (
+            format!(
+                "state = {:?}\n[source]\nkind = \"folder\"\npath = {gone:?}\n[link]\nto = \"mavlink:udpout:ground:99999\"\n",
+                at("state")
+            ),
+            vec!["source.path: ", "link.to: its address is \"udpout:ground:99999\""],
+        ),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(&config, text)?;
+        let told = said_of(&config)?;
+        for problem in &expected {
+            assert!(
+                told.lines().any(|line| line.starts_with(&format!("error: {problem}"))),
+                "{told}\nexpected {problem}"
+            );
+        }
+        let last = format!("error: {}: {} problems", config.display(), expected.len());
+        assert_eq!(told.lines().last(), Some(last.as_str()), "{told}");
+    }
+    assert!(!at("state").exists(), "nothing is written");
+    Ok(())
+}
+
+/// The default bundle without what confidence is computed from.
+fn without_statistics(folder: &Path) -> Result<std::path::PathBuf> {
+    let mut contents = cssa::bundle::contents(&fixtures::bundle())?;
+    let text = String::from_utf8(contents["manifest.toml"].clone())?;
+    let mut manifest: cssa::bundle::Manifest = cssa::files::parse_toml(&fixtures::bundle(), &text)?;
+    manifest.trust = None;
+    for name in [cssa::bundle::TRUST, cssa::bundle::OBJECT_GROUPS] {
+        manifest.files.remove(name);
+        contents.remove(name);
+    }
+    contents.insert("manifest.toml".into(), toml::to_string(&manifest)?.into_bytes());
+    let path = folder.join("without.cssa");
+    cssa::bundle::BundleWriter::create(&path)?.write(&contents)?;
+    Ok(path)
+}
+
+/// A slot that does not load is said, and so is one of which nothing is known.
+#[test]
+fn slots_that_do_not_fly_are_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = super::configure(folder.path(), &["scene_00001.jpg"], "", "")?;
+    assert!(install(&config)?.status.success());
+    assert_eq!(said_of(&config)?, "");
+    let slots = folder.path().join("state/slots");
+    super::flip(&slots.join("a/encoder.onnx"))?;
+    let told = said_of(&config)?;
+    assert!(told.contains("error: state: ") && told.contains("slots/a/encoder.onnx"), "{told}");
+    std::fs::write(slots.join("slots.toml"), "")?;
+    let told = said_of(&config)?;
+    assert!(told.contains("error: state: ") && told.contains("nothing says which slot is good"), "{told}");
+    Ok(())
+}
+
+/// What is packaged is right for the packaged bundle, watch-words and all, where its folders are.
+#[test]
+fn the_packaged_configuration_passes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/edge.toml");
+    let text = std::fs::read_to_string(packaged)?.replace("/var/lib/cssa", &folder.path().display().to_string());
+    std::fs::create_dir(folder.path().join("incoming"))?;
+    let config = folder.path().join("edge.toml");
+    std::fs::write(&config, text)?;
+    assert_eq!(said_of(&config)?, "");
+    Ok(())
+}
+
+#[test]
+fn receivers_that_cannot_be_are_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let device = folder.path().join("tty");
+    std::fs::write(&device, "")?;
+    let nmea = |device: &Path| format!("kind = \"nmea\"\ndevice = {device:?}");
+    let udp = "udp:127.0.0.1:1";
+    assert_eq!(check(folder.path(), &nmea(&device), udp)?, "");
+    assert_eq!(check(folder.path(), "kind = \"mavlink\"\naddress = \"udpin:0.0.0.0:14550\"", udp)?, "");
+    let absent = check(folder.path(), &nmea(&folder.path().join("gone")), udp)?;
+    assert!(absent.contains("gone: No such file"), "{absent}");
+    let mistyped = check(folder.path(), "kind = \"mavlink\"\naddress = \"udpin:0.0.0.0\"", udp)?;
+    assert!(mistyped.contains("position.address is \"udpin:0.0.0.0\", expected udpin:ADDRESS:PORT"), "{mistyped}");
+    let absent = check(folder.path(), "kind = \"mavlink\"\naddress = \"serial:/dev/no-such:57600\"", udp)?;
+    assert!(absent.contains("/dev/no-such: No such file"), "{absent}");
+    let ground = check(folder.path(), "kind = \"mavlink\"\naddress = \"udpin:0.0.0.0:1\"\nsystem = 255", udp)?;
+    assert!(ground.contains("position.system is 255, expected 1 to 254"), "{ground}");
+    let shared = check(folder.path(), &nmea(&device), &format!("serial:{}:57600", device.display()))?;
+    assert!(shared.contains("position: the link has this device"), "{shared}");
+    Ok(())
+}
