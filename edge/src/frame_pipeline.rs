@@ -21,7 +21,7 @@ use cssa_wire::Position;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -53,6 +53,8 @@ pub(super) struct FramePipeline<'a> {
     /// Sum in millijoules and number of captions.
     pub(super) energy: (f64, u64),
     pub(super) control: &'a Control,
+    /// Where the outcome of a self-test goes.
+    pub(super) self_tested: Outbox<Result<(), String>>,
 }
 
 impl FramePipeline<'_> {
@@ -103,7 +105,10 @@ impl FramePipeline<'_> {
             self.reload("model_damage", Model::fall_back, &problem);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
-            match self.model.self_test() {
+            let outcome = self.model.self_test();
+            // Where the link's thread has ended, nobody waits for it.
+            self.self_tested.send(outcome.as_ref().map(|_| ()).map_err(|error| chain(error))).ok();
+            match outcome {
                 Ok(()) => tracing::info!("self-test passed"),
                 Err(error) => {
                     self.reload("self_test_failures", Model::reload, &format!("self-test: {}", chain(&error)));

@@ -52,6 +52,9 @@ pub(crate) struct SelfTestOptions {
 /// Runs until the source ends or a signal comes: SIGTERM and SIGINT end it, SIGUSR1 asks for a self-test.
 pub(crate) fn run(options: &RunOptions) -> Result<()> {
     let config = Config::read(&options.config)?;
+    if let Some(problem) = config.link.warning() {
+        tracing::warn!("{}: {problem}", options.config.display());
+    }
     if options.check {
         config.link.key()?;
         config.position.check()?;
