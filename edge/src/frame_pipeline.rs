@@ -11,17 +11,18 @@ use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Duty, Peripherals, rest};
 use super::policy::Policy;
-use super::silence::Silence;
 use super::position::Receiver;
+use super::silence::Silence;
 use super::sources::Frame;
 use super::store::{Outcome, Store};
 use cssa::bundle::Language;
+use cssa::clock;
 use cssa_captioner::{Caption, Sight};
 use cssa_wire::Position;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError};
+use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -55,6 +56,8 @@ pub(super) struct FramePipeline<'a> {
     /// Sum in millijoules and number of captions.
     pub(super) energy: (f64, u64),
     pub(super) control: &'a Control,
+    /// Where the outcome of a self-test goes.
+    pub(super) self_tested: Outbox<Result<(), String>>,
 }
 
 impl FramePipeline<'_> {
@@ -113,7 +116,10 @@ impl FramePipeline<'_> {
             damage.try_iter().for_each(drop);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
-            match self.model.self_test() {
+            let outcome = self.model.self_test();
+            // Where the link's thread has ended, nobody waits for it.
+            self.self_tested.send(outcome.as_ref().map(|_| ()).map_err(|error| chain(error))).ok();
+            match outcome {
                 Ok(()) => tracing::info!("self-test passed"),
                 Err(error) => {
                     self.reload("self_test_failures", Model::reload, &format!("self-test: {}", chain(&error)));

@@ -20,10 +20,9 @@ use super::silence::Silence;
 use super::sources;
 use super::store::{Outcome, Store};
 use cssa::clock;
-use cssa_link::End;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,7 +40,7 @@ pub fn run(
     control: &Control,
 ) -> Result<Status> {
     let store = Arc::new(Store::open(&config.state, config.queue)?);
-    let (port, started) = (config.link.address()?.port(End::Vehicle, config.link.format()), Instant::now());
+    let (port, started) = (config.link.port(config.position.system())?, Instant::now());
     let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?;
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
@@ -77,12 +76,14 @@ pub fn run(
     let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
     let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
     let language = Arc::new(Mutex::new(model.captioner.language()));
+    let (self_tested, self_tests) = channel();
     let sending = Sender {
         port,
         downlink,
         language: Arc::clone(&language),
         finished: Arc::clone(&finished),
         self_test: Arc::clone(&control.self_test),
+        self_tested: self_tests,
         faults: faults.clone(),
         started,
     };
@@ -112,6 +113,7 @@ pub fn run(
         together: 1,
         energy: (0.0, 0),
         control,
+        self_tested,
     };
     pipeline.warn_unjudged();
     health::notify_ready();

@@ -77,7 +77,7 @@ def cobs(data):
             encoded += b"\xff" + group[:254]
             group = group[254:]
         encoded += bytes([len(group) + 1]) + group
-    return encoded + b"\0"
+    return b"\0" + encoded + b"\0"
 
 
 def show(**fields):

@@ -35,7 +35,7 @@ INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('c
 INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
 CREATE TABLE undecoded (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, bundle TEXT NOT NULL, packet BLOB NOT NULL UNIQUE,
-  received DATETIME NOT NULL);
+  received DATETIME NOT NULL, checksum INTEGER NOT NULL DEFAULT 32, authentic INTEGER NOT NULL DEFAULT 0);
 CREATE VIRTUAL TABLE caption_words USING fts5(caption, content='captions', content_rowid='fid');
 "#;
 
@@ -54,10 +54,14 @@ CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL
 CREATE TABLE IF NOT EXISTS reports (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,
   reason TEXT NOT NULL, since DATETIME NOT NULL, frames INTEGER NOT NULL, received DATETIME NOT NULL,
-  UNIQUE (sender, vehicle, sequence, reason, since, frames));
+  authentic INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, vehicle, sequence, reason, since, frames));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
-  kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL, UNIQUE (sender, packet));
+  kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,
+  authentic INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, packet));
+CREATE INDEX IF NOT EXISTS undecoded_senders ON undecoded (sender, authentic);
+CREATE INDEX IF NOT EXISTS reports_numbers ON reports (vehicle, sequence);
+CREATE INDEX IF NOT EXISTS messages_packets ON messages (packet);
 ";
 
 /// Says which tables are no layers: those of an extension of our own, and, for GDAL, all that `gpkg_contents` does not name.

@@ -4,10 +4,13 @@ pub mod archive;
 mod error;
 mod export;
 mod geopackage;
+mod languages;
 pub mod map;
 mod message;
 pub mod packet_file;
+pub mod problem_log;
 pub mod receive;
+mod reception;
 pub mod uplink;
 
 pub use error::Error;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, Housekeeping, PicturePart, Report, UNSUPPORTED,
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -29,6 +29,8 @@ pub struct Message {
     pub content: Value,
     /// The report that it is, where it is one.
     pub report: Option<Report>,
+    /// The station and the number of the command that it answers, where it answers one.
+    pub answers: Option<(u8, u32)>,
     said: String,
 }
 
@@ -40,11 +42,12 @@ impl Message {
             Down::Captions(_) => return None,
             Down::Housekeeping(housekeeping) => ("housekeeping", json!(housekeeping), state(&housekeeping)),
             Down::PicturePart(part) => picture_part(&part),
-            Down::Answer(answer) => ("answer", json!(answer), outcome(&answer)),
+            Down::Answer(answer) => answered(&answer),
             Down::Report(report) => run(&report),
         };
         let report = if let Down::Report(report) = packet.body { Some(report) } else { None };
-        Some(Self { vehicle: packet.vehicle, bundle: packet.bundle, kind, content, report, said })
+        let answers = if let Down::Answer(answer) = packet.body { Some((answer.station, answer.counter)) } else { None };
+        Some(Self { vehicle: packet.vehicle, bundle: packet.bundle, kind, content, report, answers, said })
     }
 }
 
@@ -65,15 +68,19 @@ fn picture_part(found: &PicturePart<'_>) -> (&'static str, Value, String) {
     ("picture_part", content, format!("picture {ask}: part {} of {parts}, {} bytes", part + 1, bytes.len()))
 }
 
-fn outcome(found: &Answer<'_>) -> String {
-    let Answer { station, counter, result, .. } = *found;
+fn answered(found: &Answer<'_>) -> (&'static str, Value, String) {
+    let Answer { station, counter, result, value } = *found;
     let result = match result {
         CommandResult::Done => "done".to_owned(),
         CommandResult::Refused(UNSUPPORTED) => "refused: this program does not do that".to_owned(),
+        CommandResult::Refused(FAILED) => "tried, and it failed".to_owned(),
         CommandResult::Refused(reason) => format!("refused for reason {reason}"),
         CommandResult::NotKept => "not kept".to_owned(),
     };
-    format!("answer to number {counter} of station {station}: {result}")
+    let detail = String::from_utf8_lossy(value);
+    let colon = if detail.is_empty() { "" } else { ": " };
+    let said = format!("answer to number {counter} of station {station}: {result}{colon}{detail}");
+    ("answer", json!({"station": station, "counter": counter, "result": found.result, "value": detail}), said)
 }
 
 fn run(found: &Report) -> (&'static str, Value, String) {
@@ -110,6 +117,11 @@ mod tests {
         assert_eq!(report.0, r#"{"frames":17,"reason":"foggy","sequence":4,"since":"2025-11-23T20:00:00Z"}"#);
         assert_eq!(report.1, "report 4: 17 frames outside since 2025-11-23T20:00:00Z: foggy");
         let answer = |result| said(Down::Answer(Answer { station: 1, counter: 9, result, value: &[] }));
+        let failed = Answer { station: 1, counter: 9, result: CommandResult::Refused(FAILED), value: b"no words" };
+        let failed = of(Down::Answer(failed)).map(|message| (message.content.to_string(), message.to_string()));
+        let failed = failed.unwrap_or_default();
+        assert_eq!(failed.0, r#"{"counter":9,"result":{"Refused":2},"station":1,"value":"no words"}"#);
+        assert_eq!(failed.1, "answer to number 9 of station 1: tried, and it failed: no words");
         assert_eq!(answer(CommandResult::NotKept), "answer to number 9 of station 1: not kept");
         assert!(answer(CommandResult::Refused(7)).ends_with("refused for reason 7"));
         let part = PicturePart { ask: 1, part: 0, parts: 2, crc: None, bytes: &[1, 2] };

@@ -1,15 +1,17 @@
 //! Takes packets from a port, keeps their captions, and answers.
 
-use super::archive::{Archive, Kept};
+pub use super::reception::{Authentication, Reception};
+
+use super::archive::{Archive, Kept, Undecoded};
 use super::error::{Error, Result, chain};
-use super::message::{Message, Taken};
-use super::uplink::Uplink;
+use super::languages::languages;
+use super::message::Taken;
+use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
 use cssa_link::{FrameError, Port};
-use cssa_wire::version2::{self, PacketV2};
-use cssa_wire::{self as wire, CaptionPacket, Checksum, DownPacket, Key, Verification, Version, WireError};
+use cssa_wire::WireError;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,8 @@ const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks for a bundle that is missing.
 const LOOK: Duration = Duration::from_secs(5);
+/// Packets that waited are decoded so many at once.
+const TOGETHER: u32 = 256;
 
 /// What came, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -33,6 +37,8 @@ pub struct ReceiveStatistics {
     pub messages: u64,
     /// Packets of a bundle that is not here, kept for later.
     pub undecoded: u64,
+    /// Packets that waited, and messages, that went out of the archive for new ones.
+    pub displaced: u64,
     /// Packets whose code of authentication is wrong, or is missing where a key asks for one.
     pub refused: u64,
     /// Damaged packets, and what is none.
@@ -43,26 +49,6 @@ pub struct ReceiveStatistics {
     pub answers: u64,
     /// Times that the port or the archive failed, and was tried again.
     pub failures: u64,
-}
-
-/// What is asked of packets' codes of authentication. What version 2 sent has none.
-#[derive(Clone, Debug)]
-pub enum Authentication {
-    /// Nothing: there is no key.
-    Off,
-    /// They are there and right.
-    Required(Key),
-    /// They are right where they are there.
-    WherePresent(Key),
-}
-
-/// Which packets a receiver takes.
-#[derive(Clone, Debug)]
-pub struct Reception {
-    /// Their checksum.
-    pub checksum: Checksum,
-    /// Their code of authentication.
-    pub authentication: Authentication,
 }
 
 /// Why something that came was not taken.
@@ -77,6 +63,9 @@ pub enum ReceiveError {
     /// Its bundle is not here.
     #[error("made with bundle {0:04x}, which is not here: name it with --bundle, or put it into a folder named there")]
     Bundle(u16),
+    /// A vehicle says nothing of a command.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
     /// The port or the archive failed; it is tried again.
     #[error("{0}")]
     Failed(String),
@@ -121,13 +110,31 @@ impl Receiver {
             if self.languages.insert(id, language).is_some() {
                 continue;
             }
-            // What waits was taken when it came, by what was asked of it then.
-            let waited = Reception { authentication: Authentication::Off, ..self.reception };
-            for (sender, packet) in self.archive.undecoded(id)? {
-                // One that is no packet after all is counted as damaged.
-                let _counted = self.take_by(&waited, &sender, &packet)?;
+            loop {
+                let waiting = self.archive.undecoded(id, TOGETHER)?;
+                if waiting.is_empty() {
+                    break;
+                }
+                for (_, waiting) in &waiting {
+                    self.take_waiting(waiting)?;
+                }
+                let rows: Vec<i64> = waiting.iter().map(|(row, _)| *row).collect();
+                self.archive.forget_undecoded(&rows)?;
             }
-            self.archive.forget_undecoded(id)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a packet whose bundle is here now, by what was asked of it when it came. One that its bundle cannot read is none of it.
+    fn take_waiting(&mut self, waiting: &Undecoded) -> Result<()> {
+        let Undecoded { sender, bundle, checksum, packet, .. } = waiting;
+        let vehicle = self.reception.vehicle;
+        let reception = Reception { checksum: *checksum, authentication: Authentication::Off, vehicle };
+        if let Err(problem) = self.take_by(&reception, sender, packet)? {
+            let (length, bits) = (packet.len(), checksum.bits());
+            tracing::warn!(
+                "{sender}: a packet of {length} bytes that waited for bundle {bundle:04x} is dropped, taken with a checksum of {bits} bits: {problem}"
+            );
         }
         Ok(())
     }
@@ -139,6 +146,7 @@ impl Receiver {
     }
 
     fn take_by(&mut self, reception: &Reception, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
+        let Reception { checksum, vehicle, .. } = *reception;
         let opened = match reception.open(bytes) {
             Ok(opened) => opened,
             Err(error @ (WireError::Mac | WireError::NoMac)) => {
@@ -150,8 +158,11 @@ impl Receiver {
                 return Ok(Err(error.into()));
             }
         };
-        if let Some(message) = opened.message() {
-            self.count.messages += u64::from(self.archive.keep_message(sender, &message, bytes)?);
+        let is_authentic = || reception.authentication.is_authentic(bytes, checksum);
+        if let Some(message) = opened.message(vehicle) {
+            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic())?;
+            self.count.messages += u64::from(stored.is_new);
+            self.count.displaced += stored.displaced;
             self.count.packets += 1;
             return Ok(Ok(Taken::Message(message)));
         }
@@ -164,11 +175,15 @@ impl Receiver {
             }
         }
         let Some(language) = self.languages.get(&bundle) else {
-            self.count.undecoded += u64::from(self.archive.keep_undecoded(sender, bundle, bytes)?);
+            let (sender, packet, is_authentic) = (sender.to_owned(), bytes.to_vec(), is_authentic());
+            let waiting = Undecoded { sender, bundle, checksum, is_authentic, packet };
+            let stored = self.archive.keep_undecoded(&waiting)?;
+            self.count.undecoded += u64::from(stored.is_new);
+            self.count.displaced += stored.displaced;
             self.count.packets += 1;
             return Ok(Err(ReceiveError::Bundle(bundle)));
         };
-        let decoded = opened.captions(bytes, language, reception.checksum);
+        let decoded = opened.captions(bytes, language, checksum, vehicle);
         match &decoded {
             Ok(packet) => {
                 let Kept { new, again } = self.archive.keep(sender, packet)?;
@@ -195,7 +210,7 @@ impl Receiver {
         stop: &AtomicBool,
         show: Show<'_, E>,
     ) -> Result<(), E> {
-        let mut worked = false;
+        let (mut worked, mut from) = (false, String::new());
         while !stop.load(Ordering::Relaxed) {
             let heard = match port.receive(WAIT) {
                 Ok(heard) => heard,
@@ -210,7 +225,7 @@ impl Receiver {
                 let taken = match found {
                     Ok(bytes) => self.take_patiently(&heard.from, &bytes, stop, show)?,
                     Err(error) => {
-                        self.count.damaged += 1;
+                        self.count.damaged += error.problems();
                         Err(error.into())
                     }
                 };
@@ -219,6 +234,10 @@ impl Receiver {
                     self.failed(&error, show)?;
                 }
             }
+            if !heard.from.is_empty() {
+                from = heard.from;
+            }
+            self.command_again(port, &from, show)?;
             self.count.missing = port.missing();
             if heard.ended {
                 break;
@@ -255,6 +274,17 @@ impl Receiver {
         Ok(())
     }
 
+    /// Sends commands that nobody has answered once more to whom the port reaches, who was heard last; says which were in vain.
+    fn command_again<E>(&mut self, port: &mut dyn Port, to: &str, show: Show<'_, E>) -> Result<(), E> {
+        for due in self.uplink.iter_mut().flat_map(|uplink| uplink.due(to, Instant::now())).collect::<Vec<_>>() {
+            match due {
+                Due::Again(packet) => self.count.answers += u64::from(port.send(&packet).is_ok()),
+                Due::GivenUp(unanswered) => show(to, &Err(unanswered.into()))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Says what failed, and waits a little.
     fn failed<E>(&mut self, error: &Error, show: Show<'_, E>) -> Result<(), E> {
         self.count.failures += 1;
@@ -268,90 +298,4 @@ impl Receiver {
     pub fn archive(&self) -> &Archive {
         &self.archive
     }
-}
-
-/// A packet whose checksum, version and code of authentication are right.
-enum Opened<'a> {
-    Two { bundle: u16 },
-    Three(DownPacket<'a>),
-}
-
-impl Reception {
-    fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, WireError> {
-        if wire::version_of(bytes, self.checksum)? == Version::Three {
-            return Ok(Opened::Three(DownPacket::decode(bytes, self.authentication.verification(), self.checksum)?));
-        }
-        match self.authentication {
-            Authentication::Required(_) => Err(WireError::NoMac),
-            Authentication::Off | Authentication::WherePresent(_) => {
-                Ok(Opened::Two { bundle: version2::bundle_of(bytes, self.checksum)? })
-            }
-        }
-    }
-}
-
-impl Authentication {
-    fn verification(&self) -> Verification<'_> {
-        match self {
-            Self::Off => Verification::Off,
-            Self::Required(key) => Verification::Required(key),
-            Self::WherePresent(key) => Verification::WherePresent(key),
-        }
-    }
-}
-
-impl Opened<'_> {
-    fn bundle(&self) -> u16 {
-        match self {
-            Self::Two { bundle } => *bundle,
-            Self::Three(packet) => packet.bundle,
-        }
-    }
-
-    fn message(&self) -> Option<Message> {
-        match self {
-            Self::Two { .. } => None,
-            Self::Three(packet) => Message::of(packet),
-        }
-    }
-
-    fn captions(&self, bytes: &[u8], language: &Language, checksum: Checksum) -> Result<CaptionPacket, WireError> {
-        match self {
-            Self::Two { bundle } => Ok(PacketV2::decode(bytes, *bundle, &language.model, checksum)?.into()),
-            Self::Three(packet) => CaptionPacket::of(packet, &language.model),
-        }
-    }
-}
-
-/// The languages of bundles, by their places: bundles, or folders of bundles. Two with one id would be told apart by nobody.
-fn languages(places: &[PathBuf]) -> Result<Vec<Language>> {
-    let mut all: Vec<Language> = Vec::new();
-    for place in places {
-        for place in bundles(place)? {
-            let language = Language::read(&place)?;
-            if all.iter().any(|other| other.id == language.id && other.model != language.model) {
-                return Err(Error::SharedId { bundle: place, id: language.id });
-            }
-            all.push(language);
-        }
-    }
-    Ok(all)
-}
-
-/// The bundle at a place, or those in the folder.
-fn bundles(place: &Path) -> Result<Vec<PathBuf>> {
-    let is_bundle = |place: &Path| place.join("manifest.toml").is_file() || place.extension() == Some("cssa".as_ref());
-    if is_bundle(place) || !place.is_dir() {
-        return Ok(vec![place.into()]);
-    }
-    let unlisted = |cause| Error::Folder { folder: place.into(), cause };
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(place).map_err(unlisted)? {
-        let path = entry.map_err(unlisted)?.path();
-        if is_bundle(&path) {
-            all.push(path);
-        }
-    }
-    all.sort();
-    Ok(all)
 }

@@ -15,6 +15,10 @@ const MAX_SENDERS: usize = 256;
 /// Counters that are set aside at once, so that not every acknowledgement has to be written down.
 const RESERVE: u32 = 100;
 
+/// A command that has no answer after so long is sent again, so many times in all: longer than a self-test takes.
+const AGAIN: Duration = Duration::from_secs(5);
+const MAX_TIMES: u32 = 24;
+
 /// Who speaks to vehicles: stations count by themselves, and a vehicle takes each number once.
 #[derive(Clone, Debug)]
 pub struct Station {
@@ -35,7 +39,44 @@ pub struct Uplink {
     reserved: u32,
     /// What came lately, by sender and vehicle.
     recent: BTreeMap<(String, u16), VecDeque<Arrived>>,
+    /// Commands that have not gone out yet, and those that wait for an answer.
     commands: Vec<Command>,
+    waiting: Vec<Commanded>,
+}
+
+/// A command on its way.
+#[derive(Debug)]
+struct Commanded {
+    /// Whom the packet that it went with came from.
+    to: String,
+    vehicle: u16,
+    counter: u32,
+    packet: Vec<u8>,
+    sent: Instant,
+    times: u32,
+}
+
+/// What is to be done about a command that nobody has answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Send it once more: the same packet, so that it is done once.
+    Again(Vec<u8>),
+    /// It went out often enough.
+    GivenUp(Unanswered),
+}
+
+/// A command that nobody has answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "command {counter} has no answer from vehicle {vehicle} after {times} times: it may have another key, or an earlier program"
+)]
+pub struct Unanswered {
+    /// Its number.
+    pub counter: u32,
+    /// The vehicle; 0: it has no number.
+    pub vehicle: u16,
+    /// How often it was sent.
+    pub times: u32,
 }
 
 /// A packet.
@@ -46,10 +87,10 @@ struct Arrived {
 }
 
 impl Uplink {
-    /// An uplink whose first answer has `commands` beside the acknowledgement; they go out once.
+    /// An uplink whose first answer has `commands` beside the acknowledgement; each is for that vehicle, and goes out until it answers.
     #[must_use]
     pub fn new(station: Station, commands: Vec<Command>) -> Self {
-        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), commands }
+        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), commands, waiting: Vec::new() }
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
@@ -58,7 +99,13 @@ impl Uplink {
         let (vehicle, captions) = match taken {
             Taken::Captions(packet) => (packet.vehicle, packet.captions.as_slice()),
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
-            Taken::Message(_) => return Ok(Vec::new()),
+            Taken::Message(message) => {
+                let of_ours = |waiting: &Commanded| {
+                    waiting.vehicle == message.vehicle && message.answers == Some((self.station.number, waiting.counter))
+                };
+                self.waiting.retain(|waiting| !of_ours(waiting));
+                return Ok(Vec::new());
+            }
         };
         let from = (sender.to_owned(), vehicle);
         if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
@@ -75,15 +122,41 @@ impl Uplink {
             recent.push_front(arrived);
         }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
-        let mut answers = vec![Up::acknowledge(all)];
-        answers.extend(self.commands.drain(..).map(Up::Command));
-        let mut packets = Vec::new();
-        for body in answers {
-            let (station, counter) = (self.station.number, self.count(archive)?);
-            let up = UpPacket { vehicle, station, counter, body };
-            packets.push(up.encode(&self.station.key, self.station.checksum)?);
+        let acknowledgement = Up::acknowledge(all);
+        let mut packets = vec![self.packet(vehicle, acknowledgement, archive)?.1];
+        for command in std::mem::take(&mut self.commands) {
+            let (counter, packet) = self.packet(vehicle, Up::Command(command), archive)?;
+            packets.push(packet.clone());
+            let (to, sent) = (sender.to_owned(), Instant::now());
+            self.waiting.push(Commanded { to, vehicle, counter, packet, sent, times: 1 });
         }
         Ok(packets)
+    }
+
+    /// What is to be done at `now` about commands that `to` has not answered.
+    pub(super) fn due(&mut self, to: &str, now: Instant) -> Vec<Due> {
+        let mut all = Vec::new();
+        self.waiting.retain_mut(|waiting| {
+            if waiting.to != to || now.saturating_duration_since(waiting.sent) < AGAIN {
+                return true;
+            }
+            let Commanded { vehicle, counter, times, .. } = *waiting;
+            if times >= MAX_TIMES {
+                all.push(Due::GivenUp(Unanswered { counter, vehicle, times }));
+                return false;
+            }
+            (waiting.sent, waiting.times) = (now, times + 1);
+            all.push(Due::Again(waiting.packet.clone()));
+            true
+        });
+        all
+    }
+
+    /// A packet up, and its counter.
+    fn packet(&mut self, vehicle: u16, body: Up, archive: &mut Archive) -> Result<(u32, Vec<u8>)> {
+        let (station, counter) = (self.station.number, self.count(archive)?);
+        let up = UpPacket { vehicle, station, counter, body };
+        Ok((counter, up.encode(&self.station.key, self.station.checksum)?))
     }
 
     /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
@@ -148,6 +221,39 @@ mod tests {
     }
 
     #[test]
+    fn a_command_goes_out_again_with_its_number_until_it_is_answered() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
+        let sent = uplink.answers("uav", &packet(&[(4, 100)]), &mut archive)?;
+        let command = sent.last().cloned().unwrap_or_default();
+        let number = UpPacket::decode(&command, 12, &station(1).key, Checksum::Crc32)?.counter;
+        let start = Instant::now();
+        assert_eq!(uplink.due("uav", start), [], "its answer may be on its way");
+        assert_eq!(uplink.due("uav", start + AGAIN), [Due::Again(command.clone())]);
+        assert_eq!(uplink.due("other", start + 9 * AGAIN), [], "whom the port does not reach");
+        let mut answer = |vehicle, station, counter| -> Result<()> {
+            let body = Down::Answer(Answer { station, counter, result: CommandResult::Done, value: &[] });
+            let message = Message::of(&DownPacket { vehicle, bundle: 1, body });
+            let taken = message.map(Taken::Message).ok_or_else(|| anyhow::anyhow!("no message"))?;
+            Ok(uplink.answers("uav", &taken, &mut archive).map(drop)?)
+        };
+        for (vehicle, station, counter) in [(13, 1, number), (12, 2, number), (12, 1, number + 1)] {
+            answer(vehicle, station, counter)?;
+        }
+        answer(12, 1, number)?;
+        assert_eq!(uplink.due("uav", start + 9 * AGAIN), []);
+        // One that is never answered is given up, and said.
+        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
+        uplink.answers("uav", &packet(&[(4, 100)]), &mut archive)?;
+        let all: Vec<Due> = (1..99).flat_map(|n| uplink.due("uav", start + (n + 1) * AGAIN)).collect();
+        assert_eq!(all.len(), MAX_TIMES as usize);
+        let Some(Due::GivenUp(unanswered)) = all.last() else { anyhow::bail!("{all:?}") };
+        assert_eq!((unanswered.vehicle, unanswered.times), (12, MAX_TIMES));
+        Ok(())
+    }
+
+    #[test]
     fn what_arrived_is_acknowledged_again_and_counters_never_repeat() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("captions.gpkg");
@@ -168,7 +274,7 @@ mod tests {
         let second = opened(&uplink.answers("uav", &packet(&[(9, 103)]), &mut archive)?)?;
         let again = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
         assert_eq!((first.1, second.1, again.1), (vec![4, 5], vec![9, 4, 5], vec![4, 5, 9]));
-        assert_eq!((first.0.len(), second.0.len()), (2, 1), "a command goes once");
+        assert_eq!((first.0.len(), second.0.len()), (2, 1), "a command goes with the first");
         let other = opened(&uplink.answers("other", &packet(&[(1, 1)]), &mut archive)?)?;
         assert_eq!(other.1, [1]);
         drop((archive, uplink));

@@ -1,4 +1,5 @@
-//! NEON: `sdot` where the CPU has it (a Jetson Xavier or Orin does), else products of bytes and pairwise sums.
+//! NEON: `sdot` where the CPU has it (a Jetson Orin's Cortex-A78AE does; a Xavier's Carmel, which is ARMv8.2 without dot products, does
+//! not), else products of bytes and pairwise sums.
 
 use crate::{Kernel, QUAD, Quad, WIDTH, Weights, Work};
 use core::arch::aarch64::*;

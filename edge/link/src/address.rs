@@ -2,6 +2,7 @@
 
 use crate::error::LinkError;
 use crate::framing::Format;
+use crate::mavlink::MavlinkId;
 use crate::port::{End, Port};
 use crate::{mavlink, stream, udp};
 use std::path::PathBuf;
@@ -50,11 +51,17 @@ impl Address {
     /// A port; it opens with the first packet, and again after an error.
     #[must_use]
     pub fn port(&self, end: End, format: Format) -> Box<dyn Port> {
+        self.port_of(MavlinkId::of(end), end, format)
+    }
+
+    /// The same, where MAVLink has other numbers for the sender than its end usually has.
+    #[must_use]
+    pub fn port_of(&self, sender: MavlinkId, end: End, format: Format) -> Box<dyn Port> {
         match self {
             Self::File(path) => Box::new(stream::Stream::file(path, end, format)),
             Self::Serial(device, baud) => Box::new(stream::Stream::serial(device, *baud, end, format)),
             Self::Udp(address) => Box::new(udp::Udp::new(address, end, format)),
-            Self::Mavlink(address) => Box::new(mavlink::Tunnel::new(address, end)),
+            Self::Mavlink(address) => Box::new(mavlink::Tunnel::new(address, end, sender)),
         }
     }
 }

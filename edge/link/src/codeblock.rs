@@ -45,13 +45,14 @@ impl Coding {
         [&MARKER[..], &block].concat()
     }
 
-    /// The data of all codeblocks in a stream, and how many bytes of it are done with.
+    /// The data of all codeblocks in a stream, and how many bytes of it are done with. What lies between two good ones is at most two
+    /// problems, however many markers are in it.
     pub(crate) fn scan(&mut self, stream: &[u8], ended: bool) -> (usize, Vec<Result<Vec<u8>, FrameError>>) {
-        let (mut at, mut skipped, mut found) = (0, 0, Vec::new());
+        let (mut at, mut between, mut found) = (0, Between::default(), Vec::new());
         while at + MARKER.len() <= stream.len() {
             let wrong = if std::mem::take(&mut self.is_locked) { WRONG_BITS_LOCKED } else { WRONG_BITS };
             if wrong_bits(&stream[at..]) > wrong {
-                (at, skipped) = (at + 1, skipped + 1);
+                (at, between.skipped) = (at + 1, between.skipped + 1);
                 continue;
             }
             let start = at + MARKER.len();
@@ -60,26 +61,21 @@ impl Coding {
                     self.is_locked = wrong == WRONG_BITS_LOCKED;
                     break;
                 }
-                (at, skipped) = (at + 1, skipped + 1);
+                (at, between.skipped) = (at + 1, between.skipped + 1);
                 continue;
             };
             match self.decode(block) {
                 Some(data) => {
-                    if skipped > 0 {
-                        found.push(Err(FrameError::NoFrame(skipped)));
-                    }
+                    between.end(&mut found);
                     found.push(Ok(data));
-                    (at, skipped) = (start + BLOCK, 0);
+                    at = start + BLOCK;
                     self.is_locked = true;
                 }
-                None => {
-                    found.push(Err(FrameError::Uncorrectable));
-                    (at, skipped) = (at + 1, 0);
-                }
+                None => (at, between.uncorrectable) = (at + 1, between.uncorrectable + 1),
             }
         }
-        if skipped > 0 && (ended || at > 0) {
-            found.push(Err(FrameError::NoFrame(skipped)));
+        if ended || at > 0 {
+            between.end(&mut found);
         }
         (if ended { stream.len() } else { at }, found)
     }
@@ -92,6 +88,25 @@ impl Coding {
         let mut data = vec![0; DATA];
         self.decoder.decode_ccsds_dual(&block, &mut data).ok()?;
         Some(data)
+    }
+}
+
+/// What lies between two codeblocks that are good.
+#[derive(Default)]
+struct Between {
+    skipped: usize,
+    uncorrectable: usize,
+}
+
+impl Between {
+    fn end(&mut self, found: &mut Vec<Result<Vec<u8>, FrameError>>) {
+        let Self { skipped, uncorrectable } = std::mem::take(self);
+        if uncorrectable > 0 {
+            found.push(Err(FrameError::Uncorrectable(uncorrectable)));
+        }
+        if skipped > 0 {
+            found.push(Err(FrameError::NoFrame(skipped)));
+        }
     }
 }
 
@@ -162,8 +177,19 @@ mod tests {
         assert_eq!(used, stream.len());
         assert_eq!(found[0], Err(FrameError::NoFrame(5)));
         assert!(starts(&found[1]) && starts(&found[2]), "{found:?}");
-        assert_eq!(found[3], Err(FrameError::Uncorrectable));
+        assert_eq!(found[3], Err(FrameError::Uncorrectable(1)));
         assert!(found[4..].iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn a_datagram_of_markers_is_one_problem() {
+        let stream = MARKER.repeat(15_000);
+        let (used, found) = Coding::new().scan(&stream, true);
+        assert_eq!(used, stream.len());
+        let [Err(FrameError::Uncorrectable(blocks)), Err(FrameError::NoFrame(_))] = found[..] else {
+            panic!("{} problems", found.len());
+        };
+        assert!(blocks > 14_000, "{blocks}");
     }
 
     #[test]
@@ -177,7 +203,7 @@ mod tests {
         let frame: Vec<u8> =
             block.iter().zip(coding.random).map(|(&byte, random)| conv_to_dual(byte) ^ random).collect();
         let (_, found) = coding.scan(&[&MARKER[..], &frame].concat(), true);
-        assert_eq!(found[0], Err(FrameError::Uncorrectable));
+        assert_eq!(found[0], Err(FrameError::Uncorrectable(1)));
         let (_, found) = coding.scan(&Coding::new().encode(b"data"), true);
         assert!(found[0].is_ok(), "and the next one is read");
         Ok(())

@@ -15,9 +15,20 @@ pub enum FrameError {
     /// Not COBS, or longer than any packet.
     #[error("{0} bytes that are no frame")]
     NoFrame(usize),
-    /// More errors than the code corrects.
-    #[error("a codeblock with more errors than can be corrected")]
-    Uncorrectable,
+    /// So many codeblocks with more errors than the code corrects, one after the other.
+    #[error("codeblocks with more errors than can be corrected: {0}")]
+    Uncorrectable(usize),
+}
+
+impl FrameError {
+    /// How many packets may have been lost there.
+    #[must_use]
+    pub fn problems(&self) -> u64 {
+        match self {
+            Self::NoFrame(_) => 1,
+            Self::Uncorrectable(blocks) => *blocks as u64,
+        }
+    }
 }
 
 /// A packet, or what was there in its place.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
-    /// A datagram is a packet; on a serial line and in a file each is COBS-encoded and ends with a zero byte.
+    /// A datagram is a packet; on a serial line and in a file each is COBS-encoded, between two zero bytes.
     #[default]
     Plain,
     /// CCSDS space packets (133.0-B-2), one after the other.
@@ -118,7 +118,7 @@ impl Framer {
         if self.format.framing != Framing::Plain {
             return self.datagram(packet);
         }
-        let mut frame = Vec::with_capacity(packet.len() + 3);
+        let mut frame = Vec::with_capacity(wire::frame_length(packet.len()));
         wire::push_frame(&mut frame, packet);
         frame
     }

@@ -2,7 +2,7 @@
 //!
 //! | framing | a packet on a datagram link | in a stream |
 //! |---|---|---|
-//! | plain | the packet | the packet, COBS-encoded, and a zero byte |
+//! | plain | the packet | a zero byte, the packet, COBS-encoded, and a zero byte |
 //! | ccsds | a space packet | space packets, one after the other |
 //! | ccsds-rs | a marked codeblock | marked codeblocks, one after the other |
 //!
@@ -13,7 +13,8 @@
 //! packet, and an idle one of APID 2047 whose data are 0x55, or zeros where less than 7 bytes are left) and 32 of parity,
 //! Reed–Solomon (255,223) in the dual basis, interleaving depth 1.
 //!
-//! **MAVLink**: TUNNEL (385), payload type 0, the packet as it is, at most 128 bytes; the vehicle is system 1, component 191.
+//! **MAVLink**: TUNNEL (385), payload type 0, the packet as it is, at most 128 bytes; the vehicle is system 1, component 191, unless
+//! told otherwise, and sends a HEARTBEAT (0) each second, of an onboard controller (MAV_TYPE 18) without an autopilot.
 //!
 //! `fixtures/wire/frames.txt` has golden vectors.
 //!
@@ -48,4 +49,5 @@ pub use error::LinkError;
 pub use found::{Direction, Found, FrameError};
 pub use framing::{Deframer, Format, Framer, Framing};
 pub use key::{read_key, write_new_key};
+pub use mavlink::MavlinkId;
 pub use port::{End, Port, Received};

@@ -3,7 +3,10 @@
 
 use crate::error::LinkError;
 use crate::port::{End, Port, Received, is_timeout};
-use mavlink::dialects::common::{MavMessage, MavSeverity, MavTunnelPayloadType, STATUSTEXT_DATA, TUNNEL_DATA};
+use mavlink::dialects::common::{
+    HEARTBEAT_DATA, MavAutopilot, MavMessage, MavModeFlag, MavSeverity, MavState, MavTunnelPayloadType, MavType,
+    STATUSTEXT_DATA, TUNNEL_DATA,
+};
 use mavlink::error::MessageReadError;
 use mavlink::types::CharArray;
 use mavlink::{MavConnection, MavHeader};
@@ -18,20 +21,45 @@ const AROUND: usize = 10 + 5 + 2;
 const KIND: MavTunnelPayloadType = MavTunnelPayloadType::MAV_TUNNEL_PAYLOAD_TYPE_UNKNOWN;
 /// Bytes of a STATUSTEXT.
 const CHUNK: usize = 50;
+/// Between two HEARTBEATs.
+const BEAT: Duration = Duration::from_secs(1);
 /// Between two looks for a message.
 const NAP: Duration = Duration::from_millis(5);
+
+/// Who sends MAVLink messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MavlinkId {
+    /// The system: one vehicle, with all that is on board, or a ground station.
+    pub system: u8,
+    /// The component of it.
+    pub component: u8,
+}
+
+impl MavlinkId {
+    /// Who an end of the link is where nobody says otherwise: the onboard computer of system 1 (MAV_COMP_ID_ONBOARD_COMPUTER); ground
+    /// stations are system 255 (MAV_COMP_ID_MISSIONPLANNER).
+    #[must_use]
+    pub fn of(end: End) -> Self {
+        match end {
+            End::Vehicle => Self { system: 1, component: 191 },
+            End::Ground => Self { system: 255, component: 190 },
+        }
+    }
+}
 
 pub(crate) struct Tunnel {
     address: String,
     end: End,
+    sender: MavlinkId,
+    beat: Option<Instant>,
     open: Option<mavlink::Connection<MavMessage>>,
     sequence: u8,
     texts: u16,
 }
 
 impl Tunnel {
-    pub(crate) fn new(address: &str, end: End) -> Self {
-        Self { address: address.into(), end, open: None, sequence: 0, texts: 0 }
+    pub(crate) fn new(address: &str, end: End, sender: MavlinkId) -> Self {
+        Self { address: address.into(), end, sender, beat: None, open: None, sequence: 0, texts: 0 }
     }
 
     /// Runs `action` on the open connection; an error closes it.
@@ -51,19 +79,47 @@ impl Tunnel {
         done.map_err(|cause| LinkError::Port { port: self.address.clone(), cause })
     }
 
-    fn write(&mut self, message: &MavMessage) -> Result<(), LinkError> {
-        // Component 191: MAV_COMP_ID_ONBOARD_COMPUTER. Ground stations are system 255, component 190.
-        let (system_id, component_id) = match self.end {
-            End::Vehicle => (1, 191),
-            End::Ground => (255, 190),
-        };
-        let header = MavHeader { system_id, component_id, sequence: self.sequence };
+    /// Sends a message to whoever is there; gives how many bytes went out.
+    fn write(&mut self, message: &MavMessage) -> Result<usize, LinkError> {
+        let MavlinkId { system, component } = self.sender;
+        let header = MavHeader { system_id: system.into(), component_id: component, sequence: self.sequence };
         self.sequence = self.sequence.wrapping_add(1);
-        self.with(|connection| match connection.send(&header, message).map_err(io::Error::other)? {
-            0 => Err(io::Error::other("nobody is there yet")),
-            _ => Ok(()),
-        })
+        self.with(|connection| connection.send(&header, message).map_err(io::Error::other))
     }
+
+    /// Sends a message that somebody must be there for.
+    fn deliver(&mut self, message: &MavMessage) -> Result<(), LinkError> {
+        if self.write(message)? == 0 {
+            let cause = io::Error::other("nobody is there yet");
+            return Err(LinkError::Port { port: self.address.clone(), cause });
+        }
+        Ok(())
+    }
+}
+
+/// A text as STATUSTEXT has it: 50 bytes each, under one id where they are several, and then a NUL in the last one and in no other:
+/// where the text fills all of them, one more has nothing else. None is cut within a character: it ends after a word before, or before
+/// the character, and is filled with spaces.
+fn chunks(text: &str) -> Vec<[u8; CHUNK]> {
+    let (mut all, mut rest) = (Vec::new(), text);
+    while rest.len() > CHUNK {
+        let boundary = rest.floor_char_boundary(CHUNK);
+        let word = rest[..boundary].rfind(' ').filter(|_| boundary < CHUNK).map(|space| space + 1);
+        let (chunk, after) = rest.split_at(word.unwrap_or(boundary));
+        all.push(filled(chunk, b' '));
+        rest = after;
+    }
+    all.push(filled(rest, 0));
+    if all.len() > 1 && rest.len() == CHUNK {
+        all.push([0; CHUNK]);
+    }
+    all
+}
+
+fn filled(text: &str, filling: u8) -> [u8; CHUNK] {
+    let mut bytes = [filling; CHUNK];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    bytes
 }
 
 impl Port for Tunnel {
@@ -73,7 +129,7 @@ impl Port for Tunnel {
         }
         let mut payload = [0; MAX_PAYLOAD];
         payload[..packet.len()].copy_from_slice(packet);
-        self.write(&MavMessage::TUNNEL(TUNNEL_DATA {
+        self.deliver(&MavMessage::TUNNEL(TUNNEL_DATA {
             payload_type: KIND,
             target_system: 0,
             target_component: 0,
@@ -118,7 +174,22 @@ impl Port for Tunnel {
         length + AROUND
     }
 
-    /// The text in pieces of 50 bytes, under one id where there are several.
+    fn announce(&mut self) -> Result<(), LinkError> {
+        if self.end == End::Ground || self.beat.is_some_and(|last| last.elapsed() < BEAT) {
+            return Ok(());
+        }
+        self.beat = Some(Instant::now());
+        self.write(&MavMessage::HEARTBEAT(HEARTBEAT_DATA {
+            custom_mode: 0,
+            mavtype: MavType::MAV_TYPE_ONBOARD_CONTROLLER,
+            autopilot: MavAutopilot::MAV_AUTOPILOT_INVALID,
+            base_mode: MavModeFlag::empty(),
+            system_status: MavState::MAV_STATE_ACTIVE,
+            mavlink_version: 3,
+        }))
+        .map(drop)
+    }
+
     fn show(&mut self, text: &str, priority: u8) -> Result<(), LinkError> {
         let severity = match priority {
             0 => MavSeverity::MAV_SEVERITY_INFO,
@@ -126,15 +197,52 @@ impl Port for Tunnel {
             2 => MavSeverity::MAV_SEVERITY_WARNING,
             _ => MavSeverity::MAV_SEVERITY_ALERT,
         };
-        let chunks: Vec<&[u8]> = text.as_bytes().chunks(CHUNK).collect();
+        let chunks = chunks(text);
         self.texts = self.texts % u16::MAX + 1;
         let id = if chunks.len() > 1 { self.texts } else { 0 };
-        for (n, chunk) in chunks.into_iter().enumerate() {
-            let mut bytes = [0; CHUNK];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            let text = CharArray::new(bytes);
-            self.write(&MavMessage::STATUSTEXT(STATUSTEXT_DATA { severity, text, id, chunk_seq: n as u8 }))?;
+        for (chunk_seq, chunk) in (0..=u8::MAX).zip(chunks) {
+            let text = CharArray::new(chunk);
+            self.deliver(&MavMessage::STATUSTEXT(STATUSTEXT_DATA { severity, text, id, chunk_seq }))?;
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a ground station puts them together: each chunk's text up to its first NUL, which ends the message.
+    fn joined(chunks: &[[u8; CHUNK]]) -> Result<String, std::str::Utf8Error> {
+        let mut text = String::new();
+        for (n, chunk) in chunks.iter().enumerate() {
+            let end = chunk.iter().position(|&byte| byte == 0);
+            assert_eq!(end.is_some() || chunks.len() == 1, n + 1 == chunks.len(), "only the last one has a NUL");
+            text += std::str::from_utf8(&chunk[..end.unwrap_or(CHUNK)])?;
+        }
+        Ok(text)
+    }
+
+    #[test]
+    fn a_text_of_any_length_ends_with_a_nul() -> Result<(), std::str::Utf8Error> {
+        for (length, expected) in [(0, 1), (49, 1), (50, 1), (51, 2), (99, 2), (100, 3), (101, 3), (150, 4)] {
+            let text = "x".repeat(length);
+            let chunks = chunks(&text);
+            assert_eq!((chunks.len(), joined(&chunks)?), (expected, text), "{length}");
+        }
+        assert_eq!(chunks(&"x".repeat(100))[2], [0; CHUNK]);
+        Ok(())
+    }
+
+    #[test]
+    fn no_chunk_is_cut_within_a_character() -> Result<(), std::str::Utf8Error> {
+        for before in 40..50 {
+            let text = format!("{} a façade near a çity with many büildings and a river .", "x".repeat(before));
+            let found = joined(&chunks(&text))?;
+            assert_eq!(found.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        }
+        let found = joined(&chunks(&"€".repeat(40)))?;
+        assert_eq!(found.chars().filter(|&character| character == '€').count(), 40, "{found}");
         Ok(())
     }
 }

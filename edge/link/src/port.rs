@@ -19,6 +19,12 @@ pub trait Port: Send {
     /// Bytes that a packet of `length` bytes takes with all that is put around it.
     fn cost(&self, length: usize) -> usize;
 
+    /// Says that this end is there, where the port has a message for that and it is due: called several times a second, also while
+    /// nothing else is sent.
+    fn announce(&mut self) -> Result<(), LinkError> {
+        Ok(())
+    }
+
     /// Shows a caption to whoever sits at the ground station, where the port can; its priority says how it stands out.
     fn show(&mut self, _text: &str, _priority: u8) -> Result<(), LinkError> {
         Ok(())

@@ -110,14 +110,7 @@ impl Stream {
     fn device(&self) -> io::Result<Box<dyn Device>> {
         Ok(match (&self.place, self.end) {
             (Place::File(path), End::Ground) => Box::new(File::open(path)?),
-            (Place::File(path), End::Vehicle) => {
-                let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-                // What a kill in the middle of a packet left ends here, so that it spoils nothing else.
-                if self.format.framing == Framing::Plain && file.metadata()?.len() > 0 {
-                    file.write_all(&[0])?;
-                }
-                Box::new(file)
-            }
+            (Place::File(path), End::Vehicle) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
             (Place::Serial(device, baud), _) => Box::new(serialport::new(device, *baud).open()?),
         })
     }
@@ -176,7 +169,7 @@ impl Port for Stream {
 
     fn cost(&self, length: usize) -> usize {
         match self.format.framing {
-            Framing::Plain => length + length.div_ceil(254) + 1,
+            Framing::Plain => cssa_wire::frame_length(length),
             _ => self.format.cost(length),
         }
     }

@@ -132,12 +132,74 @@ fn packets_and_texts_go_through_mavlink() -> Result<()> {
     to.port(End::Vehicle, format(Framing::Plain)).show(caption, 2)?;
     let mut text = String::new();
     for n in 0..2 {
-        let (_, message) = station.recv()?;
+        let (header, message) = station.recv()?;
         let MavMessage::STATUSTEXT(said) = message else { bail!("{message:?}") };
+        assert_eq!((header.system_id, header.component_id), (1, 191));
         assert_eq!((said.chunk_seq, said.id), (n, 1));
         text.push_str(said.text.to_str()?);
     }
     assert_eq!(text, caption);
+    Ok(())
+}
+
+/// A vehicle that sends nothing is there, under its own numbers.
+#[test]
+fn a_vehicle_has_a_heartbeat_each_second() -> Result<()> {
+    use ::mavlink::MavConnection;
+    use ::mavlink::dialects::common::{MavAutopilot, MavMessage, MavType};
+    let station = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let sender = MavlinkId { system: 7, component: 192 };
+    let to: Address = format!("mavlink:udpout:{station}").parse()?;
+    let station = ::mavlink::connect::<MavMessage>(&format!("udpin:{station}"))?;
+    let mut vehicle = to.port_of(sender, End::Vehicle, format(Framing::Plain));
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(2500) {
+        vehicle.announce()?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    vehicle.show("the end", 0)?;
+    let mut beats = 0;
+    loop {
+        let (header, message) = station.recv()?;
+        assert_eq!((header.system_id, header.component_id), (7, 192));
+        match message {
+            MavMessage::HEARTBEAT(beat) => {
+                assert_eq!(beat.mavtype, MavType::MAV_TYPE_ONBOARD_CONTROLLER);
+                assert_eq!(beat.autopilot, MavAutopilot::MAV_AUTOPILOT_INVALID);
+                beats += 1;
+            }
+            MavMessage::STATUSTEXT(_) => break,
+            other => bail!("{other:?}"),
+        }
+    }
+    assert_eq!(beats, 3, "in 2.5 seconds");
+    // Where nobody is there yet, none is missed.
+    let free = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let waits: Address = format!("mavlink:udpin:{free}").parse()?;
+    waits.port(End::Vehicle, format(Framing::Plain)).announce()?;
+    Ok(())
+}
+
+/// A write that was cut off takes no more with it than itself.
+#[test]
+fn a_torn_write_leaves_the_next_packet_whole() -> Result<()> {
+    let [vehicle, ground] = wire(usize::MAX)?;
+    let mut ground = Address::Serial(ground, 57_600).port(End::Ground, format(Framing::Plain));
+    ground.receive(Duration::from_millis(1))?;
+    let (first, second) = (command(1)?, command(2)?);
+    let whole = Framer::new(format(Framing::Plain), Direction::Down).stream(&first);
+    let mut line = serialport::new(&vehicle, 57_600).open()?;
+    std::io::Write::write_all(&mut line, &whole[..whole.len() / 2])?;
+    drop(line);
+    let mut vehicle = Address::Serial(vehicle, 57_600).port(End::Vehicle, format(Framing::Plain));
+    vehicle.send(&second)?;
+    assert_eq!(vehicle.cost(second.len()), second.len() + 3);
+    let (mut found, until) = (Vec::new(), std::time::Instant::now() + Duration::from_secs(5));
+    while std::time::Instant::now() < until && good(&found).is_empty() {
+        found.extend(ground.receive(Duration::from_millis(50))?.found);
+    }
+    assert_eq!(good(&found), [second]);
+    assert_eq!(found.len(), 2, "{found:?}");
     Ok(())
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<()> {
         return check_all(&options.config);
     }
     let config = Config::read(&options.config)?;
+    warn(&config, &options.config);
     let control = Control::default();
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, control.stop.clone())?;
@@ -75,9 +76,18 @@ pub(crate) fn run(options: &RunOptions) -> Result<()> {
     print(&serde_json::to_string(&status)?)
 }
 
+/// Says what can be, and is most likely not meant.
+fn warn(config: &Config, path: &Path) {
+    if let Some(problem) = config.link.warning() {
+        tracing::warn!("{}: {problem}", path.display());
+    }
+}
+
 /// Names everything that is wrong with a configuration, a line each.
 fn check_all(path: &Path) -> Result<()> {
-    let problems = check(&Config::parse(path)?, named_or_default(None).ok());
+    let config = Config::parse(path)?;
+    warn(&config, path);
+    let problems = check(&config, named_or_default(None).ok());
     problems.iter().for_each(|problem| tracing::error!("error: {}", chain(problem)));
     let count = problems.len();
     ensure!(count == 0, "{}: {count} {}", path.display(), if count == 1 { "problem" } else { "problems" });

@@ -1,8 +1,7 @@
 //! `[link]` of `edge.toml`.
 
 use crate::error::{Error, Result};
-use cssa_link::read_key;
-use cssa_link::{Address, Format, Framing};
+use cssa_link::{Address, End, Format, Framing, MavlinkId, Port, read_key};
 use cssa_wire::{Checksum, DEFAULT_DECIMALS, Key};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -23,6 +22,13 @@ pub struct LinkConfig {
     /// The vehicle's number, 1 to 65535, which every packet names; 0: none is given. What comes up is for this number.
     #[serde(default)]
     pub vehicle: u16,
+    /// MAVLink only: the number of the system that this computer is part of, the autopilot's (SYSID_THISMAV, MAV_SYS_ID), 1 to 254.
+    /// Left out, `position.system` where the position comes by MAVLink, else 1.
+    #[serde(default)]
+    pub system: Option<u8>,
+    /// MAVLink only: the number of this component, 1 to 255. Left out, 191, the onboard computer's.
+    #[serde(default)]
+    pub component: Option<u8>,
     /// Bits of a packet's checksum, 32 or 16: where the link checks by itself, 16 do.
     #[serde(default)]
     pub checksum: Checksum,
@@ -58,7 +64,7 @@ pub struct LinkConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactConfig {
-    /// Bytes, with all that the link puts around packets (STATUSTEXT is not counted); at least 300, more than the largest frame of a
+    /// Bytes, with all that the link puts around packets (STATUSTEXT and HEARTBEAT are not counted); at least 300, more than the largest frame of a
     /// caption.
     pub bytes: u32,
     /// A contact begins when the ground is heard, and another one when it is heard again after so many seconds without.
@@ -102,6 +108,8 @@ impl LinkConfig {
             framing: Framing::Plain,
             apid: apid(),
             vehicle: 0,
+            system: None,
+            component: None,
             checksum: Checksum::Crc32,
             key: None,
             resend_seconds: resend_seconds(),
@@ -123,6 +131,22 @@ impl LinkConfig {
     /// Where they go.
     pub fn address(&self) -> Result<Address> {
         self.to.parse().map_err(Error::Address)
+    }
+
+    /// The vehicle's end of it; `own_system` is what the position's receiver takes for the vehicle's own MAVLink system.
+    pub fn port(&self, own_system: Option<u8>) -> Result<Box<dyn Port>> {
+        let usual = MavlinkId::of(End::Vehicle);
+        let system = self.system.or(own_system).unwrap_or(usual.system);
+        let sender = MavlinkId { system, component: self.component.unwrap_or(usual.component) };
+        Ok(self.address()?.port_of(sender, End::Vehicle, self.format()))
+    }
+
+    /// What flies, and is rather not meant.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        let problem = "link.vehicle is not given: the ground tells this vehicle from others, and one pass from another, by addresses \
+             only. Give it a number, 1 to 65535";
+        (self.vehicle == 0).then_some(problem)
     }
 
     /// The key, where there is one.
@@ -160,6 +184,14 @@ impl LinkConfig {
                 let problem = "a file takes no acknowledgements, expected none with file:";
                 values.push((!file || self.key.is_none(), contradiction("link.key", problem)));
                 values.push((mavlink || !self.statustext, Error::StatusText));
+                for (field, number, most, expected) in
+                    [("link.system", self.system, 254, "1 to 254"), ("link.component", self.component, 255, "1 to 255")]
+                {
+                    let Some(number) = number else { continue };
+                    let problem = "only MAVLink has it, expected a link.to of mavlink:";
+                    values.push((mavlink, contradiction(field, problem)));
+                    values.push(((1..=most).contains(&number), Error::setting(field, number, expected)));
+                }
                 let problem = "MAVLink has its own frames, expected plain";
                 let is_plain = self.framing == Framing::Plain;
                 values.push((!mavlink || is_plain, contradiction("link.framing", problem)));

@@ -1,6 +1,7 @@
 //! What leaves the queue, and when: the most urgent captions first, within the contact's budget, again and again until the ground
 //! acknowledges them. All of it without a clock or a link of its own, so that a simulation runs the same code as a flight.
 
+mod answers;
 mod config;
 mod contact;
 pub(crate) mod sender;
@@ -10,12 +11,10 @@ pub(crate) use contact::read_passes;
 
 use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting, WaitingReport};
+use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
-use cssa_wire::{
-    self as wire, Answer, CaptionPacket, Command, CommandResult, Down, DownPacket, Key, SelectiveAck, UNSUPPORTED, Up,
-    UpPacket,
-};
+use cssa_wire::{self as wire, CaptionPacket, Down, DownPacket, Key, SelectiveAck, Up, UpPacket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,6 +42,8 @@ pub struct Downlink {
     reported: BTreeMap<(u32, u32), InFlight>,
     /// Digests of captions that were acknowledged lately, by number.
     retired: BTreeMap<u32, u32>,
+    /// What became of commands.
+    answers: Answers,
     /// When the ground was heard last.
     heard: Option<f64>,
     /// When something was sent last.
@@ -116,7 +117,8 @@ impl Downlink {
             store.sends_anew()?;
         }
         let (in_flight, reported, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { store, config: config.clone(), key, contacts, in_flight, reported, retired, heard: None, sent: None })
+        let (answers, config) = (Answers::default(), config.clone());
+        Ok(Self { store, config, key, contacts, in_flight, reported, retired, answers, heard: None, sent: None })
     }
 
     /// What to do now.
@@ -188,8 +190,10 @@ impl Downlink {
         let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = &packet.body { arrivals } else { &[] };
         let number = (packet.station, packet.counter);
         let Some(gone) = self.store.apply_acknowledgement(number, arrivals, &self.retired)? else {
+            self.answers.came_again(&packet);
             return Ok(None);
         };
+        self.answers.taken(&packet);
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
             self.in_flight.clear();
@@ -205,31 +209,6 @@ impl Downlink {
         self.heard = Some(now);
         self.contacts.heard(now, utc);
         Ok(Some(packet))
-    }
-
-    /// The answer to what came from the ground, where this program does not do it: a picture is not kept, a command is unsupported.
-    /// Nothing where the contact has no room for it.
-    pub fn answer(
-        &mut self,
-        packet: &UpPacket,
-        now: f64,
-        utc: u32,
-        language: &Language,
-        room: Room<'_>,
-    ) -> Result<Option<Outgoing>> {
-        let result = match &packet.body {
-            Up::Acknowledge(_) | Up::Command(Command::SelfTest) => return Ok(None),
-            Up::Ask(_) => CommandResult::NotKept,
-            Up::Command(_) => CommandResult::Refused(UNSUPPORTED),
-        };
-        let answer = Answer { station: packet.station, counter: packet.counter, result, value: &[] };
-        let down = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: Down::Answer(answer) };
-        let bytes = down.encode(self.key.as_ref(), self.config.checksum)?;
-        let left = match self.contacts.allowance(now, utc) {
-            Allowance::Free | Allowance::Probe => usize::MAX,
-            Allowance::Bytes(left) => left,
-        };
-        Ok(((room.cost)(bytes.len()) <= left).then(|| Outgoing { bytes, captions: Vec::new(), report: None }))
     }
 
     /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.

@@ -6,8 +6,9 @@ use crate::error::{Result, chain};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
-use cssa_wire::{Command, Up, UpPacket};
+use cssa_wire::{Command, Up};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub(crate) struct Sender {
     pub(crate) finished: Arc<AtomicBool>,
     /// The ground asks for a self-test.
     pub(crate) self_test: Arc<AtomicBool>,
+    /// What became of it: nothing, or what was wrong.
+    pub(crate) self_tested: Receiver<Result<(), String>>,
     pub(crate) faults: Faults,
     pub(crate) started: Instant,
 }
@@ -35,6 +38,7 @@ impl Sender {
         let (mut pause, mut last_success) = (TICK, Instant::now());
         loop {
             let ending = self.ending();
+            self.attend();
             let fault = match self.next() {
                 Ok(Next::Empty) if ending => return,
                 Ok(Next::Empty) => {
@@ -71,6 +75,7 @@ impl Sender {
             let until = Instant::now() + if ending { TICK } else { pause };
             while Instant::now() < until && self.ending() == ending {
                 std::thread::sleep(TICK / 4);
+                self.attend();
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
@@ -124,6 +129,7 @@ impl Sender {
         if !self.downlink.is_acknowledged() {
             while Instant::now() < until && self.ending() == ending {
                 std::thread::sleep(until.saturating_duration_since(Instant::now()).min(TICK / 4));
+                self.attend();
             }
             return false;
         }
@@ -141,6 +147,7 @@ impl Sender {
                     std::thread::sleep(left.min(TICK));
                 }
             }
+            self.attend();
             // Whatever keeps coming.
             if left.is_zero() || self.ending() != ending {
                 return heard;
@@ -160,19 +167,33 @@ impl Sender {
         if packet.body == Up::Command(Command::SelfTest) {
             self.self_test.store(true, Ordering::Relaxed);
         }
-        // An answer that does not go out is lost, as one may be on the way: whoever asked asks again.
-        if let Err(error) = self.answer(&packet) {
-            self.faults.record("link_errors", chain(&error));
-        }
         true
     }
 
-    fn answer(&mut self, packet: &UpPacket) -> Result<()> {
+    /// What is due beside captions: a sign of life, and answers to commands. An answer that does not go out is lost, as one may be on the
+    /// way: whoever asked asks again.
+    fn attend(&mut self) {
+        if let Err(error) = self.port.announce() {
+            self.faults.record("link_errors", error);
+        }
+        while let Ok(outcome) = self.self_tested.try_recv() {
+            self.downlink.self_tested(&outcome);
+        }
+        loop {
+            match self.answer() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return self.faults.record("link_errors", chain(&error)),
+            }
+        }
+    }
+
+    /// Sends the next answer; whether there was one.
+    fn answer(&mut self) -> Result<bool> {
         let (language, now) = (self.language(), self.now());
         let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
-        if let Some(answer) = self.downlink.answer(packet, now, clock::now(), &language, room)? {
-            self.send(&answer)?;
-        }
-        Ok(())
+        let Some(answer) = self.downlink.answer(now, clock::now(), &language, room)? else { return Ok(false) };
+        self.send(&answer)?;
+        Ok(true)
     }
 }

@@ -5,7 +5,7 @@ use crate::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
 use anyhow::Result;
 use cssa::language_model::LanguageModel;
 use cssa::trust::Reason;
-use cssa_wire::{Ask, Verification, digest};
+use cssa_wire::{Answer, Ask, Command, CommandResult, FAILED, UNSUPPORTED, Verification, digest};
 
 const UTC: u32 = 1_763_928_000;
 
@@ -147,7 +147,16 @@ fn without_an_uplink_a_report_is_sent_as_often_as_a_caption() -> Result<()> {
     Ok(())
 }
 
-/// What this program does not do is answered, once, under the key; the rest has no answer.
+/// The next answer, if one is due.
+fn answer(downlink: &mut Downlink) -> Result<Option<(u32, CommandResult, Vec<u8>)>> {
+    let Some(packet) = downlink.answer(1.0, UTC, &language(), room(217))? else { return Ok(None) };
+    let read = DownPacket::decode(&packet.bytes, Verification::Required(&key()), config().checksum)?;
+    assert_eq!((read.vehicle, read.bundle), (12, 0xbeef));
+    let Down::Answer(Answer { station: 1, counter, result, value }) = read.body else { anyhow::bail!("{read:?}") };
+    Ok(Some((counter, result, value.to_vec())))
+}
+
+/// What this program does not do is answered, under the key, and again where it comes again; the rest has no answer.
 #[test]
 fn commands_that_are_not_supported_are_answered() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -157,26 +166,45 @@ fn commands_that_are_not_supported_are_answered() -> Result<()> {
     for (counter, body, expected) in [
         (7, ask, Some(CommandResult::NotKept)),
         (8, Up::Command(Command::Pause), Some(CommandResult::Refused(UNSUPPORTED))),
-        (9, Up::Command(Command::SelfTest), None),
         (10, Up::acknowledge([]), None),
     ] {
         let bytes = up(counter, body, &key())?;
-        let taken = downlink.receive(&bytes, 1.0, UTC)?;
-        let taken = taken.ok_or_else(|| anyhow::anyhow!("{counter} was refused"))?;
-        assert_eq!(downlink.receive(&bytes, 1.0, UTC)?, None, "a replay");
-        let answer = downlink.answer(&taken, 1.0, UTC, &language(), room(217))?;
-        let Some(result) = expected else {
-            assert_eq!(answer, None);
-            continue;
-        };
-        let bytes = answer.map(|answer| answer.bytes).unwrap_or_default();
-        let answer = Answer { station: 1, counter, result, value: &[] };
-        let read = DownPacket::decode(&bytes, wire::Verification::Required(&key()), config().checksum)?;
-        assert_eq!(read, DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Answer(answer) });
+        assert!(downlink.receive(&bytes, 1.0, UTC)?.is_some(), "{counter}");
+        let expected = expected.map(|result| (counter, result, Vec::new()));
+        assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected.clone(), None));
+        assert_eq!(downlink.receive(&bytes, 1.0, UTC)?, None, "a replay, or its answer was lost");
+        assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected, None));
     }
     let other = UpPacket { vehicle: 13, station: 1, counter: 90, body: Up::Command(Command::SelfTest) };
     assert_eq!(downlink.receive(&other.encode(&key(), config().checksum)?, 1.0, UTC)?, None, "another vehicle's");
-    assert_eq!(store.counters()?[REFUSED], 5);
+    assert_eq!(store.counters()?[REFUSED], 4);
+    Ok(())
+}
+
+/// When it is over, and not before; what went wrong is said, and nobody makes the vehicle say it for ever.
+#[test]
+fn a_self_test_is_answered_when_it_is_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let mut downlink = Downlink::with_key(store, &config(), Some(key()), 0.0, UTC)?;
+    let test = |counter| up(counter, Up::Command(Command::SelfTest), &key());
+    downlink.receive(&test(3)?, 1.0, UTC)?;
+    downlink.receive(&test(3)?, 1.0, UTC)?;
+    assert_eq!(answer(&mut downlink)?, None, "it has not run yet");
+    downlink.self_tested(&Ok(()));
+    assert_eq!(answer(&mut downlink)?, Some((3, CommandResult::Done, Vec::new())));
+    downlink.receive(&test(4)?, 1.0, UTC)?;
+    downlink.self_tested(&Err("ü".repeat(40)));
+    let failed = Some((4, CommandResult::Refused(FAILED), "ü".repeat(32).into_bytes()));
+    assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (failed, None));
+    let mut again = 0;
+    for _ in 0..1000 {
+        downlink.receive(&test(4)?, 1.0, UTC)?;
+        again += usize::from(answer(&mut downlink)?.is_some());
+    }
+    assert_eq!(again, 31);
+    downlink.self_tested(&Ok(()));
+    assert_eq!(answer(&mut downlink)?, None, "nobody asked");
     Ok(())
 }
 

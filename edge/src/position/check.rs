@@ -22,6 +22,15 @@ impl PositionConfig {
         }
     }
 
+    /// The vehicle's own MAVLink system, where the position comes from it.
+    #[must_use]
+    pub fn system(&self) -> Option<u8> {
+        match self {
+            Self::Tags | Self::Nmea { .. } => None,
+            Self::Mavlink { system, .. } => Some(*system),
+        }
+    }
+
     /// Names what cannot be, whatever devices are there.
     pub(crate) fn validate(&self, link: &LinkConfig) -> Result<()> {
         match self {

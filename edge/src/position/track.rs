@@ -109,7 +109,10 @@ mod tests {
         assert!(is_near(track.position(after(4800)), 10.004, 20.0), "no further than one step");
         assert_eq!(track.position(after(8000)), None, "too old");
         assert_eq!(track.position(began.checked_sub(Duration::from_millis(1)).unwrap_or(began)), None, "not yet");
-        assert_eq!((track.time(after(2999)), track.time(after(4100)), track.time(after(9000))), (Some(102), Some(104), None));
+        assert_eq!(
+            (track.time(after(2999)), track.time(after(4100)), track.time(after(9000))),
+            (Some(102), Some(104), None)
+        );
         track.say(after(5000), None);
         assert!(is_near(track.position(after(4900)), 10.003, 20.0), "it was lost meanwhile: no guess");
         assert_eq!(track.position(after(5100)), None, "lost");

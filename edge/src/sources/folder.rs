@@ -74,7 +74,16 @@ impl FolderSource {
     #[must_use]
     pub fn new(folder: Folder, cutting: Cutting) -> Self {
         let (waiting, unsettled, given) = (VecDeque::new(), BTreeMap::new(), BTreeSet::new());
-        Self { folder, cutting, open: None, waiting, unsettled, given, closed: BTreeSet::new(), absence: Absence::There }
+        Self {
+            folder,
+            cutting,
+            open: None,
+            waiting,
+            unsettled,
+            given,
+            closed: BTreeSet::new(),
+            absence: Absence::There,
+        }
     }
 
     /// Looks for new files.

@@ -171,3 +171,37 @@ fn receivers_that_cannot_be_are_named() -> Result<()> {
     assert!(shared.contains("position: the link has this device"), "{shared}");
     Ok(())
 }
+
+/// What `--check` says of a link, whether it passes or not.
+fn link(folder: &Path, link: &str) -> Result<(bool, String)> {
+    let (config, state) = (folder.join("edge.toml"), folder.join("state"));
+    let source = "[source]\nkind = \"folder\"\npath = \"/tmp\"\n";
+    std::fs::write(&config, format!("state = {state:?}\n{source}[link]\n{link}\n"))?;
+    let output = edge().args(["run", "--check", "--config"]).arg(&config).output()?;
+    Ok((output.status.success(), said(&output)))
+}
+
+#[test]
+fn a_vehicle_without_a_number_is_said() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (passes, said) = link(folder.path(), "to = \"udp:127.0.0.1:1\"")?;
+    assert!(passes && said.contains("edge.toml: link.vehicle is not given"), "{said}");
+    assert_eq!(link(folder.path(), "to = \"udp:127.0.0.1:1\"\nvehicle = 12")?, (true, String::new()));
+    Ok(())
+}
+
+#[test]
+fn numbers_of_mavlink_are_checked() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mavlink = "to = \"mavlink:udpout:127.0.0.1:1\"\nvehicle = 12\n";
+    assert_eq!(link(folder.path(), &format!("{mavlink}system = 7\ncomponent = 192"))?, (true, String::new()));
+    for (wrong, expected) in [
+        (format!("{mavlink}system = 255"), "link.system is 255, expected 1 to 254"),
+        (format!("{mavlink}component = 0"), "link.component is 0, expected 1 to 255"),
+        ("to = \"udp:127.0.0.1:1\"\nsystem = 7".into(), "link.system: only MAVLink has it"),
+    ] {
+        let (passes, said) = link(folder.path(), &wrong)?;
+        assert!(!passes && said.contains(expected), "{said}");
+    }
+    Ok(())
+}

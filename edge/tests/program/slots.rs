@@ -141,8 +141,9 @@ fn a_killed_install_leaves_the_slot_that_flies() -> Result<()> {
     // Once before anything has been written down of the damage; later kills come in the midst of writing.
     let mut moments = 0;
     for n in 0..40u64 {
-        let mut installing = edge().arg("install").arg(fixtures::bundle()).arg("--state").arg(&config);
-        let mut installing = installing.stderr(Stdio::null()).spawn()?;
+        let mut command = edge();
+        command.arg("install").arg(fixtures::bundle()).arg("--state").arg(&config).stderr(Stdio::null());
+        let mut installing = command.spawn()?;
         let (began, after) = (Instant::now(), Duration::from_millis(5 * n));
         // The clock of the kills begins when the slots change.
         let before = record(folder.path())?;

@@ -30,6 +30,15 @@ impl Checksum {
         }
     }
 
+    /// Its bits.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::Crc32 => 32,
+            Self::Crc16 => 16,
+        }
+    }
+
     /// The first byte of packets of a version that have it.
     pub(crate) fn mark(self, version: u8) -> u8 {
         match self {

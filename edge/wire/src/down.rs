@@ -103,7 +103,7 @@ pub struct Answer<'a> {
 pub enum CommandResult {
     /// It is done.
     Done,
-    /// It is not done, for a reason by number: [`UNSUPPORTED`] is the one that has a name.
+    /// It is not done, for a reason by number: [`UNSUPPORTED`] and [`FAILED`] are those that have a name.
     Refused(u8),
     /// What it asks for is not kept any more, or never was.
     NotKept,
@@ -111,6 +111,9 @@ pub enum CommandResult {
 
 /// The reason of [`CommandResult::Refused`] for what the vehicle's program does not do.
 pub const UNSUPPORTED: u8 = 1;
+
+/// The reason of [`CommandResult::Refused`] for what was tried and failed; the answer's value is text that says why.
+pub const FAILED: u8 = 2;
 
 /// A run of frames that the model does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]

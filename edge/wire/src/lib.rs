@@ -142,7 +142,7 @@ pub use caption::Caption;
 pub use captions::{CaptionPacket, payload};
 pub use checksum::Checksum;
 pub use command::{Command, DeltaPart, WatchWord};
-pub use down::{Answer, CommandResult, Down, DroppedFrames, Housekeeping, PicturePart, Report, UNSUPPORTED};
+pub use down::{Answer, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED};
 pub use error::WireError;
 pub use key::{KEY, Key};
 pub use limits::{
@@ -150,6 +150,6 @@ pub use limits::{
 };
 pub use packet::{DownFields, DownPacket, Verification, Version, version_of};
 pub use position::Position;
-pub use stream::{Frame, frames, push_frame};
+pub use stream::{Frame, frame_length, frames, push_frame};
 pub use up::{Ask, Up, UpFields, UpPacket, is_up};
 pub use window::{WINDOW, Window};

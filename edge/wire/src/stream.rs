@@ -1,5 +1,5 @@
-//! Packets one after the other in a file or on a byte stream: each is COBS-encoded and ends with a zero byte, so that a
-//! reader finds the next packet again after damage.
+//! Packets one after the other in a file or on a byte stream: each is COBS-encoded, between two zero bytes. The first ends what a write
+//! that was cut off has left, so that this packet is found; the second says at once that it is whole.
 
 use crate::error::WireError;
 use crate::limits::MAX_PACKET;
@@ -7,8 +7,15 @@ use alloc::vec::Vec;
 
 /// Appends a packet to a stream.
 pub fn push_frame(stream: &mut Vec<u8>, packet: &[u8]) {
+    stream.push(0);
     stream.extend(cobs::encode_vec(packet));
     stream.push(0);
+}
+
+/// Bytes that a packet of `length` bytes takes in a stream, at the most.
+#[must_use]
+pub fn frame_length(length: usize) -> usize {
+    cobs::max_encoding_length(length) + 2
 }
 
 /// What stands between two zero bytes of a stream.

@@ -1,6 +1,6 @@
 //! What arrived beside captions: reports of frames outside, and everything else as it came.
 
-use super::{Archive, now};
+use super::{Archive, Bounded, Stored, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
 use crate::message::{Message, reason_of};
@@ -41,31 +41,41 @@ pub struct ArchivedMessage {
 }
 
 impl Archive {
-    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes. Gives whether it is new.
-    pub fn keep_message(&mut self, sender: &str, message: &Message, packet: &[u8]) -> Result<bool> {
+    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes. A vehicle that has a number
+    /// is known by it, whatever address its packets come from.
+    pub fn keep_message(
+        &mut self,
+        sender: &str,
+        message: &Message,
+        packet: &[u8],
+        is_authentic: bool,
+    ) -> Result<Stored> {
         if let Some(report) = message.report {
-            return self.keep_report(sender, message.vehicle, report);
+            return self.keep_report(sender, message.vehicle, report, is_authentic);
         }
-        let insert = "INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+        let insert = "INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received, authentic)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS
+             (SELECT 1 FROM messages WHERE packet = ?6 AND (sender = ?1 OR vehicle > 0))";
         let Message { vehicle, kind, .. } = message;
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
-        let inserted = self.database.execute(insert, params![sender, vehicle, bundle, kind, content, packet, now()]);
-        Ok(inserted.map_err(self.refused())? == 1)
+        let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic];
+        self.keep_bounded(Bounded::Messages, sender, insert, values)
     }
 
-    fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report) -> Result<bool> {
-        let insert = "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
+        let insert = "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS
+             (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since = ?5 AND frames = ?6
+              AND (sender = ?1 OR vehicle > 0))";
         let (reason, since) = (reason_of(&report), datetime(report.since));
-        let values = params![sender, vehicle, report.sequence, reason, since, report.frames, now()];
-        Ok(self.database.execute(insert, values).map_err(self.refused())? == 1)
+        let values = params![sender, vehicle, report.sequence, reason, since, report.frames, now(), is_authentic];
+        self.keep_bounded(Bounded::Reports, sender, insert, values)
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
         let asked = "SELECT sender, vehicle, sequence, reason, since, frames FROM reports
-             WHERE id IN (SELECT max(id) FROM reports GROUP BY sender, vehicle, since) ORDER BY id DESC LIMIT ?1";
+             WHERE id IN (SELECT max(id) FROM reports GROUP BY iif(vehicle > 0, '', sender), vehicle, since) ORDER BY id DESC LIMIT ?1";
         self.rows(asked, [most], |row| {
             Ok(ArchivedReport {
                 sender: row.get(0)?,
@@ -95,6 +105,7 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Limits;
     use super::*;
     use anyhow::{Context, Result};
     use cssa::trust::Reason;
@@ -114,21 +125,44 @@ mod tests {
         .enumerate()
         {
             let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
-            let taken = [0; 2].map(|_| archive.keep_message("uav", &message, &[n as u8]));
-            assert_eq!(taken.map(|taken| taken.ok()), [Some(true), Some(false)]);
+            // Another address is the same vehicle's, where it has a number.
+            let taken = ["uav", "uav", "relay"].map(|sender| archive.keep_message(sender, &message, &[n as u8], false));
+            assert_eq!(taken.map(|taken| taken.is_ok_and(|stored| stored.is_new)), [true, false, false]);
+            let unnumbered = Message::of(&DownPacket { vehicle: 0, bundle: 7, body }).context("a message")?;
+            let taken = ["uav", "relay"].map(|sender| archive.keep_message(sender, &unnumbered, &[n as u8, 9], false));
+            assert_eq!(taken.map(|taken| taken.is_ok_and(|stored| stored.is_new)), [true; 2]);
         }
         let over = Down::Report(Report::of_run(3, Reason::Smeared, 1_763_928_000, 77));
         let over = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: over }).context("a message")?;
-        assert!(archive.keep_message("uav", &over, &[9])?);
+        assert!(archive.keep_message("relay", &over, &[9], true)?.is_new);
         let reports = archive.reports(9)?;
-        assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (1, "smeared", 77), "one run");
+        assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (3, "smeared", 77), "runs of three");
         assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00.000Z"));
         let messages = archive.messages(9)?;
-        assert_eq!(
-            messages.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>(),
-            ["answer", "housekeeping"]
-        );
-        assert!(messages[1].content.contains("\"waiting\":9"), "{}", messages[1].content);
+        let kinds: Vec<&str> = messages.iter().map(|message| message.kind.as_str()).collect();
+        assert_eq!(kinds, ["answer", "answer", "answer", "housekeeping", "housekeeping", "housekeeping"]);
+        assert!(messages[5].content.contains("\"waiting\":9"), "{}", messages[5].content);
+        Ok(())
+    }
+
+    #[test]
+    fn messages_are_bounded_and_those_that_are_not_authentic_go_out_first() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        archive.limits = Limits { of_sender: 4, total: 5 };
+        for n in 0..20 {
+            let (sender, is_authentic) = if n < 2 { ("uav", true) } else { ("junk", false) };
+            for body in [
+                Down::Housekeeping(Housekeeping { sequence: n, ..Housekeeping::default() }),
+                Down::Report(Report::of_run(n, Reason::Dark, u32::from(n), 1)),
+            ] {
+                let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
+                let stored = archive.keep_message(sender, &message, &[n as u8], is_authentic)?;
+                assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5) }, "{n}");
+            }
+        }
+        let sequences: Vec<u16> = archive.reports(99)?.iter().map(|report| report.sequence).collect();
+        assert_eq!((sequences, archive.messages(99)?.len()), (vec![19, 18, 17, 1, 0], 5));
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; two vehicles of one address are one;
-//! their times have no milliseconds.
+//! their times have no milliseconds; packets that wait do not say with which checksum they came, and nothing says what was authentic.
 
 use crate::geopackage::{EXTENSIONS, GROUND, TRIGGERS};
 use rusqlite::{Connection, Transaction};
@@ -8,8 +8,7 @@ use rusqlite::{Connection, Transaction};
 /// they are no confidences.
 pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
     let migrating = database.transaction()?;
-    let has_vehicle = "SELECT count(*) FROM pragma_table_info('captions') WHERE name = 'vehicle'";
-    if migrating.query_row(has_vehicle, [], |row| row.get::<_, i64>(0))? == 0 {
+    if !has(&migrating, "captions", "vehicle")? {
         // SQLite takes no NOT NULL from a column.
         migrating.execute_batch(
             "ALTER TABLE captions ADD COLUMN vehicle INTEGER NOT NULL DEFAULT 0;
@@ -24,7 +23,20 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
     if !tells_vehicles_apart(&migrating)? {
         tell_vehicles_apart(&migrating)?;
     }
+    if !has(&migrating, "undecoded", "checksum")? {
+        // The first byte of a packet with 16 bits has its highest bit set.
+        migrating.execute_batch(
+            "ALTER TABLE undecoded ADD COLUMN checksum INTEGER NOT NULL DEFAULT 32;
+             ALTER TABLE undecoded ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0;
+             UPDATE undecoded SET checksum = 16 WHERE hex(substr(packet, 1, 1)) >= '80';",
+        )?;
+    }
     migrating.execute_batch(GROUND)?;
+    for table in ["reports", "messages"] {
+        if !has(&migrating, table, "authentic")? {
+            migrating.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0"))?;
+        }
+    }
     migrating.execute_batch(EXTENSIONS)?;
     // A caption that comes again is known by its time, too.
     for (table, column) in [
@@ -41,6 +53,11 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
         )?;
     }
     migrating.commit()
+}
+
+fn has(database: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)";
+    database.query_row(asked, [table, column], |row| row.get(0))
 }
 
 /// What makes captions one, in an earlier archive and now.
@@ -68,10 +85,14 @@ fn tell_vehicles_apart(migrating: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
-    let asked =
-        "SELECT (SELECT count(*) FROM sqlite_schema WHERE name IN ('ground_stations', 'reports', 'messages')) = 3
-        AND EXISTS (SELECT 1 FROM pragma_table_info('captions') WHERE name = 'vehicle')";
-    Ok(database.query_row(asked, [], |row| row.get(0))? && tells_vehicles_apart(database)?)
+    for (table, column) in
+        [("captions", "vehicle"), ("undecoded", "checksum"), ("reports", "authentic"), ("messages", "authentic")]
+    {
+        if !has(database, table, column)? {
+            return Ok(false);
+        }
+    }
+    Ok(has(database, "ground_stations", "reserved")? && tells_vehicles_apart(database)?)
 }
 
 #[cfg(test)]
@@ -80,7 +101,7 @@ mod tests {
     use super::VEHICLES;
     use crate::geopackage::{SCHEMA, TRIGGERS};
     use anyhow::{Context, Result};
-    use cssa_wire::{Caption, CaptionPacket};
+    use cssa_wire::{Caption, CaptionPacket, Checksum};
     use rusqlite::Connection;
 
     /// The columns of captions as version 2's programs made them.
@@ -100,6 +121,13 @@ mod tests {
             "{}{EARLIER}{rest}{TRIGGERS}",
             start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")
         ))?;
+        for column in ["checksum", "authentic"] {
+            database.execute_batch(&format!("ALTER TABLE undecoded DROP COLUMN {column}"))?;
+        }
+        database.execute_batch(
+            "INSERT INTO undecoded (sender, bundle, packet, received) VALUES
+             ('uav', '0007', x'8300', '2025-11-23T20:00:01Z'), ('uav', '0007', x'0300', '2025-11-23T20:00:01Z');",
+        )?;
         database.execute_batch(
             "INSERT INTO captions (sender, sequence, time, caption, score, priority, bundle, received)
              VALUES ('uav', 3, '2025-11-23T20:00:00Z', 'a bridge over a river', .75, 1, 'beef', '2025-11-23T20:00:01Z');",
@@ -122,6 +150,11 @@ mod tests {
                 found.iter().map(|found| (found.sequence, found.vehicle)).collect::<Vec<_>>(),
                 [(4, 12), (4, 13), (3, 0)],
                 "two vehicles of one address"
+            );
+            let waiting = archive.undecoded(7, 9)?;
+            assert_eq!(
+                waiting.iter().map(|(_, waiting)| waiting.checksum).collect::<Vec<_>>(),
+                [Checksum::Crc16, Checksum::Crc32]
             );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
             assert!(found.iter().all(|found| found.time.ends_with(":00.000Z")), "{found:?}");

@@ -1,17 +1,23 @@
 //! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
 
+mod bounded;
 mod messages;
 mod migration;
 mod open;
+mod undecoded;
 
+pub use bounded::Stored;
 pub use messages::{ArchivedMessage, ArchivedReport};
+pub use undecoded::Undecoded;
 
 use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
+use bounded::{Bounded, Limits};
 use cssa::trust::Reason;
 use cssa_wire::{Caption, CaptionPacket};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Serialize;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The columns of [`Archived`], in its order.
@@ -24,6 +30,27 @@ const FIELDS: &str =
 pub struct Archive {
     database: Connection,
     path: PathBuf,
+    limits: Limits,
+    /// Tables out of which rows went since the start.
+    displaced: Vec<Bounded>,
+}
+
+/// Whose captions are counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A vehicle that has a number, whatever address its packets come from.
+    Vehicle(u16),
+    /// An address, for vehicles without a number.
+    Address(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vehicle(number) => write!(formatter, "vehicle {number}"),
+            Self::Address(address) => formatter.write_str(address),
+        }
+    }
 }
 
 /// A caption of the archive.
@@ -115,32 +142,6 @@ impl Archive {
         Ok(kept)
     }
 
-    /// Keeps a packet whose bundle is not here, for later, while there are fewer than 100,000 of them. Gives whether it is new.
-    pub fn keep_undecoded(&mut self, sender: &str, bundle: u16, packet: &[u8]) -> Result<bool> {
-        let insert = "INSERT INTO undecoded (sender, bundle, packet, received) SELECT ?1, ?2, ?3, ?4
-             WHERE (SELECT count(*) FROM undecoded) < 100000 ON CONFLICT DO NOTHING";
-        let inserted = self.database.execute(insert, params![sender, format!("{bundle:04x}"), packet, now()]);
-        Ok(inserted.map_err(self.refused())? == 1)
-    }
-
-    /// The packets of a bundle that could not be decoded when they came, with their senders.
-    pub fn undecoded(&self, bundle: u16) -> Result<Vec<(String, Vec<u8>)>> {
-        let asked = "SELECT sender, packet FROM undecoded WHERE bundle = ?1 ORDER BY id";
-        self.rows(asked, [format!("{bundle:04x}")], |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
-    /// Forgets a bundle's packets: they have been decoded.
-    pub fn forget_undecoded(&mut self, bundle: u16) -> Result<()> {
-        let forgotten = self.database.execute("DELETE FROM undecoded WHERE bundle = ?1", [format!("{bundle:04x}")]);
-        forgotten.map(drop).map_err(self.refused())
-    }
-
-    /// Bundles whose packets wait to be decoded, in hexadecimal, with how many.
-    pub fn missing_bundles(&self) -> Result<Vec<(String, u32)>> {
-        let asked = "SELECT bundle, count(*) FROM undecoded GROUP BY bundle ORDER BY bundle";
-        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
     /// The captions by time, only those with all of `words` where there are some.
     pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
         let (condition, query) = match words.filter(|words| !words.trim().is_empty()) {
@@ -161,13 +162,17 @@ impl Archive {
         self.rows(&sql, params![after, most], |row| Ok((row.get(11)?, archived(row)?)))
     }
 
-    /// The numbers of a vehicle's captions that are missing between the first and the last that came from a sender, as ranges.
-    pub fn gaps(&self, sender: &str, vehicle: u16) -> Result<Vec<(u32, u32)>> {
+    /// The numbers that are missing between the first and the last caption of an origin, as ranges.
+    pub fn gaps(&self, of: &Origin) -> Result<Vec<(u32, u32)>> {
         let asked = "SELECT previous + 1, sequence - 1 FROM
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
-              FROM (SELECT DISTINCT sequence FROM captions WHERE sender = ?1 AND vehicle = ?2))
+              FROM (SELECT DISTINCT sequence FROM captions WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)))
              WHERE sequence > previous + 1";
-        self.rows(asked, params![sender, vehicle], |row| Ok((row.get(0)?, row.get(1)?)))
+        let (vehicle, sender) = match of {
+            Origin::Vehicle(number) => (*number, ""),
+            Origin::Address(address) => (0, address.as_str()),
+        };
+        self.rows(asked, params![vehicle, sender], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The first counter of a station that never was.
@@ -184,10 +189,13 @@ impl Archive {
         self.database.execute(keep, params![station, reserved]).map(drop).map_err(self.refused())
     }
 
-    /// Everybody who sent captions that were decoded, with the vehicles whose they are.
-    pub fn senders(&self) -> Result<Vec<(String, u16)>> {
-        let asked = "SELECT DISTINCT sender, vehicle FROM captions ORDER BY sender, vehicle";
-        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    /// Everybody whose captions were decoded.
+    pub fn origins(&self) -> Result<Vec<Origin>> {
+        let asked = "SELECT DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address FROM captions ORDER BY vehicle, address";
+        self.rows(asked, [], |row| match row.get(0)? {
+            0 => Ok(Origin::Address(row.get(1)?)),
+            number => Ok(Origin::Vehicle(number)),
+        })
     }
 
     /// How often a caption came.
@@ -210,7 +218,7 @@ impl Archive {
     }
 
     /// The database's error with the archive's name.
-    fn refused(&self) -> impl Fn(rusqlite::Error) -> Error {
+    fn refused(&self) -> impl Fn(rusqlite::Error) -> Error + use<> {
         let archive = self.path.clone();
         move |cause| Error::Archive { archive: archive.clone(), cause }
     }
@@ -269,10 +277,10 @@ mod tests {
         // Another vehicle's, perhaps: the number alone says nothing.
         assert_eq!(archive.keep("uav", &packet(&[4], "a playground"))?, Kept { new: 1, again: 0 });
         assert_eq!(archive.keep("satellite", &packet(&[4], "a river"))?, Kept { new: 1, again: 0 });
-        assert_eq!((archive.gaps("uav", 12)?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
+        assert_eq!((archive.gaps(&Origin::Vehicle(12))?, archive.times_received("uav", 4)?), (vec![(5, 6)], 2));
         drop(archive);
-        let mut archive = Archive::open(&path)?;
-        assert_eq!(archive.senders()?, [("satellite".to_owned(), 12), ("uav".to_owned(), 12)]);
+        let archive = Archive::open(&path)?;
+        assert_eq!(archive.origins()?, [Origin::Vehicle(12)]);
         let found = |words: &str| archive.captions(Some(words)).map(|found| found.len());
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
         assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));
@@ -280,11 +288,6 @@ mod tests {
         assert_eq!((first.time.as_str(), first.latitude), ("2025-11-23T20:00:00.000Z", Some(48.25)));
         assert_eq!((first.vehicle, first.confidence, &first.outside), (12, Some(0.903), &None));
         assert_eq!(archive.captions(Some("airport"))?[0].outside.as_deref(), Some("foggy"));
-        assert!(archive.keep_undecoded("uav", 7, b"packet")? && !archive.keep_undecoded("uav", 7, b"packet")?);
-        assert_eq!(archive.missing_bundles()?, [("0007".to_owned(), 1)]);
-        assert_eq!(archive.undecoded(7)?, [("uav".to_owned(), b"packet".to_vec())]);
-        archive.forget_undecoded(7)?;
-        assert!(archive.undecoded(7)?.is_empty());
         Ok(())
     }
 
@@ -301,6 +304,17 @@ mod tests {
             assert_eq!(archive.keep(sender, &of(vehicle))?, Kept { new: 1, again: 0 }, "{sender} {vehicle}");
             assert_eq!(archive.keep(sender, &of(vehicle))?, Kept { new: 0, again: 1 }, "{sender} {vehicle}");
         }
+        let address = |address: &str| Origin::Address(address.into());
+        assert_eq!(
+            archive.origins()?,
+            [address("relay"), address("uav"), Origin::Vehicle(12), Origin::Vehicle(13)]
+        );
+        // A number that came over the other address is not missing.
+        for (sender, number) in [("uav", 6), ("relay", 5)] {
+            archive.keep(sender, &CaptionPacket { vehicle: 12, ..packet(&[number], "a river") })?;
+            archive.keep(sender, &CaptionPacket { vehicle: 0, ..packet(&[number], "a river") })?;
+        }
+        assert_eq!((archive.gaps(&Origin::Vehicle(12))?, archive.gaps(&address("uav"))?), (vec![], vec![(5, 5)]));
         Ok(())
     }
 }

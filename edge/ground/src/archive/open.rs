@@ -2,6 +2,7 @@
 //! nothing can be written.
 
 use super::Archive;
+use super::bounded::Limits;
 use super::migration::{is_current, migrate};
 use crate::error::{Error, Result};
 use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
@@ -31,7 +32,11 @@ impl Archive {
         }
         configure(&database, path).map_err(refused)?;
         migrate(&mut database).map_err(refused)?;
-        Ok(Self { database, path: path.into() })
+        Ok(Self::of(database, path))
+    }
+
+    fn of(database: Connection, path: &Path) -> Self {
+        Self { database, path: path.into(), limits: Limits::default(), displaced: Vec::new() }
     }
 
     /// Opens the archive at `path` to be read: nothing is written, neither to it nor beside it.
@@ -52,7 +57,7 @@ impl Archive {
             migrate(&mut copy).map_err(refused)?;
             copy
         };
-        Ok(Self { database, path: path.into() })
+        Ok(Self::of(database, path))
     }
 }
 

@@ -9,6 +9,7 @@ use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum, Command};
 use ground::archive::Archive;
+use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
 use ground::{Taken, csv, geojson};
@@ -16,6 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Options of `ground receive`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +43,10 @@ pub(crate) struct ReceiveOptions {
     /// The number of this station: stations that share vehicles have different ones.
     #[arg(long, default_value_t = 1, requires = "key", value_parser = clap::value_parser!(u8).range(1..))]
     station: u8,
-    /// Ask the vehicle for a self-test, with the first acknowledgement.
+    /// The number of the vehicle whose packets name none (link.vehicle = 0): the same pass from two files or addresses is then kept once.
+    #[arg(long, default_value_t = 0, conflicts_with = "key")]
+    vehicle: u16,
+    /// Ask the vehicle for a self-test, with the first acknowledgement and again until it answers.
     #[arg(long, requires = "key")]
     self_test: bool,
     /// The archive: a GeoPackage, made where it is not there.
@@ -125,11 +130,11 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     // A file is not answered.
     let key = key.filter(|_| !matches!(options.from, Address::File(_)));
     let uplink = key.map(|key| Uplink::new(Station { number, key, checksum }, commands));
-    let reception = Reception { checksum, authentication };
+    let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum };
     let mut port = options.from.port(End::Ground, format);
-    let stop = stop_flag()?;
+    let (stop, mut problems) = (stop_flag()?, ProblemLog::default());
     receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
             Ok(Taken::Captions(packet)) if !options.quiet => show(sender, packet)?,
@@ -137,20 +142,32 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
                 print(&format!("{sender}{} {}", of_vehicle(message.vehicle), printable(&message.to_string())))?;
             }
             Ok(_) => {}
-            Err(lost) => tracing::warn!("{sender}: {lost}"),
+            Err(lost) => {
+                if let Some(held_back) = problems.admit(Instant::now()) {
+                    say_held_back(held_back);
+                    tracing::warn!("{sender}: {lost}");
+                }
+            }
         }
         Ok(())
     })?;
-    for (sender, vehicle) in receiver.archive().senders()? {
-        let of = if vehicle > 0 { format!(" of vehicle {vehicle}") } else { String::new() };
-        for (first, last) in receiver.archive().gaps(&sender, vehicle)? {
-            tracing::warn!("{sender}: {first} to {last}{of} are missing");
+    say_held_back(problems.held_back());
+    for origin in receiver.archive().origins()? {
+        for (first, last) in receiver.archive().gaps(&origin)? {
+            tracing::warn!("{origin}: {first} to {last} are missing");
         }
     }
     for (bundle, packets) in receiver.archive().missing_bundles()? {
         tracing::warn!("{packets} packets wait for bundle {bundle}: name it with --bundle");
     }
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Says that problems were counted and not logged.
+fn say_held_back(lines: u64) {
+    if lines > 0 {
+        tracing::warn!("{lines} more problems, which are counted");
+    }
 }
 
 /// Prints a line a caption.

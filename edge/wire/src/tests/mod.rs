@@ -174,11 +174,13 @@ fn a_stream_goes_on_after_damage() -> Result<(), WireError> {
     for bundle in 0..3 {
         push_frame(&mut stream, &CaptionPacket { bundle, ..packet() }.encode(&model, None, Checksum::Crc32)?);
     }
-    let second = stream.iter().position(|&byte| byte == 0).unwrap_or_default() + 1;
+    let zeros: Vec<usize> = (0..stream.len()).filter(|&at| stream[at] == 0).collect();
+    assert_eq!(zeros.len(), 6, "a zero before and after each");
+    let second = zeros[2] + 1;
     stream[second + 5] ^= 0x10;
     let found: Vec<Frame> = frames(&stream).collect();
     assert_eq!(found.len(), 3);
-    assert_eq!((found[0].offset, found[1].offset), (0, second));
+    assert_eq!((found[0].offset, found[1].offset), (1, second));
     let bundle = |frame: &Frame| {
         let bytes = frame.packet.clone()?;
         DownPacket::decode(&bytes, Verification::Off, Checksum::Crc32).map(|packet| packet.bundle)

@@ -1,0 +1,180 @@
+//! `ground receive` as a user runs it: what waits for a bundle, one pass from two files, junk in a log, a vehicle that is silent.
+
+use anyhow::{Context, Result, ensure};
+use cssa::bundle::Language;
+use cssa::trust::Reason;
+use cssa_wire::{
+    Answer, Caption, CaptionPacket, Checksum, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, Report, Up,
+    UpPacket, push_frame,
+};
+use ground::archive::{Archive, Origin};
+use ground::receive::{Authentication, Receiver, Reception};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn captions(language: &Language, vehicle: u16, sequences: std::ops::Range<u32>) -> CaptionPacket {
+    let caption = |sequence| Caption {
+        sequence,
+        time: 1_763_928_000 + sequence,
+        text: format!("a bridge over river number {sequence}"),
+        ..Caption::default()
+    };
+    CaptionPacket { vehicle, bundle: language.id, decimals: 5, captions: sequences.map(caption).collect() }
+}
+
+/// Runs `ground receive` to the end of a file; the counts, and what it logged.
+fn receive(file: &Path, archive: &Path, more: &[&str]) -> Result<(Value, String)> {
+    let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"));
+    ground.args(["receive", "--quiet", "--from", &format!("file:{}", file.display()), "--archive"]).arg(archive);
+    let output = ground.arg("--bundle").arg(fixtures::bundle()).args(more).output()?;
+    let told = String::from_utf8(output.stderr)?;
+    ensure!(output.status.success(), "{told}");
+    Ok((serde_json::from_slice(&output.stdout)?, told))
+}
+
+/// Packets that wait are decoded with the checksum that they came with, whatever a later start asks for; what is none of its bundle is
+/// named and dropped, and nothing else.
+#[test]
+fn what_waits_is_decoded_with_its_own_checksum() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let (bundles, language) = (folder.path().join("bundles"), Language::read(&fixtures::bundle())?);
+    std::fs::create_dir(&bundles)?;
+    let reception = |checksum| Reception { checksum, authentication: Authentication::Off, vehicle: 0 };
+    // Another bundle is here, so that these wait.
+    let mut early = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception(Checksum::Crc16), None)?;
+    let other = Language { id: language.id ^ 1, ..language.clone() };
+    for sequences in [0..3, 3..5] {
+        let packet = captions(&other, 12, sequences).encode(&other.model, None, Checksum::Crc16)?;
+        ensure!(early.take("uav", &packet)?.is_err(), "its bundle is not here");
+    }
+    let body = Down::Captions(&[0xff; 3]);
+    let junk = DownPacket { vehicle: 12, bundle: other.id, body }.encode(None, Checksum::Crc16)?;
+    ensure!(early.take("uav", &junk)?.is_err(), "its bundle is not here");
+    assert_eq!(early.count.undecoded, 3);
+    drop(early);
+    // The same packets as if they had named the bundle that is here; a start with the other checksum learns it.
+    let archive = rename_bundle(&path, &other, &language)?;
+    let late = Receiver::new(vec![fixtures::bundle()], archive, reception(Checksum::Crc32), None)?;
+    assert_eq!((late.count.captions, late.count.damaged), (5, 1));
+    assert!(late.archive().missing_bundles()?.is_empty());
+    Ok(())
+}
+
+/// The archive's waiting packets, made anew for another bundle.
+fn rename_bundle(path: &Path, from: &Language, to: &Language) -> Result<Archive> {
+    let mut archive = Archive::open(path)?;
+    let waiting = archive.undecoded(from.id, 99)?;
+    archive.forget_undecoded(&waiting.iter().map(|(row, _)| *row).collect::<Vec<_>>())?;
+    for (_, mut waiting) in waiting {
+        let packet = DownPacket::decode(&waiting.packet, cssa_wire::Verification::Off, waiting.checksum)?;
+        let packet = DownPacket { bundle: to.id, ..packet }.encode(None, waiting.checksum)?;
+        (waiting.packet, waiting.bundle) = (packet, to.id);
+        archive.keep_undecoded(&waiting)?;
+    }
+    Ok(archive)
+}
+
+/// The whole pass: captions with a gap, a report, a status.
+fn pass(language: &Language, vehicle: u16) -> Result<Vec<u8>> {
+    let mut stream = Vec::new();
+    for sequences in [0..10, 15..20] {
+        let packet = captions(language, vehicle, sequences).encode(&language.model, None, Checksum::Crc32)?;
+        push_frame(&mut stream, &packet);
+    }
+    let report = Down::Report(Report::of_run(3, Reason::Dark, 1_763_928_000, 40));
+    for body in [report, Down::Housekeeping(Housekeeping { sequence: 4, ..Housekeeping::default() })] {
+        push_frame(&mut stream, &DownPacket { vehicle, bundle: language.id, body }.encode(None, Checksum::Crc32)?);
+    }
+    Ok(stream)
+}
+
+#[test]
+fn one_pass_from_two_files_is_archived_once() -> Result<()> {
+    let language = Language::read(&fixtures::bundle())?;
+    for (vehicle, more) in [(12, &[][..]), (0, &["--vehicle", "12"])] {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        let (stream, archive) = (pass(&language, vehicle)?, path("captions.gpkg"));
+        for name in ["pass.bin", "copy.bin"] {
+            std::fs::write(path(name), &stream)?;
+        }
+        let (first, told) = receive(&path("pass.bin"), &archive, more)?;
+        assert_eq!((&first["captions"], &first["messages"]), (&15.into(), &2.into()), "{told}");
+        let (second, told) = receive(&path("copy.bin"), &archive, more)?;
+        assert_eq!((&second["captions"], &second["again"]), (&0.into(), &15.into()), "{told}");
+        assert_eq!(second["messages"], 0, "{told}");
+        assert_eq!(told.matches("vehicle 12: 10 to 14 are missing").count(), 1, "{told}");
+        let archive = Archive::read(&archive)?;
+        assert_eq!(archive.origins()?, [Origin::Vehicle(12)]);
+        assert_eq!((archive.captions(None)?.len(), archive.reports(9)?.len(), archive.messages(9)?.len()), (15, 1, 1));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_datagram_of_sync_markers_is_a_line_of_the_log() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let markers = folder.path().join("markers.bin");
+    std::fs::write(&markers, [0x1a, 0xcf, 0xfc, 0x1d].repeat(15_000))?;
+    let (count, told) = receive(&markers, &folder.path().join("captions.gpkg"), &["--framing", "ccsds-rs"])?;
+    assert!(told.lines().count() <= 25, "{} lines", told.lines().count());
+    assert!(told.contains("codeblocks with more errors than can be corrected"), "{told}");
+    assert!(count["damaged"].as_u64() > Some(14_000), "{count}");
+    Ok(())
+}
+
+/// The command goes out again, the same one, while the vehicle is silent; its answer ends that, is shown and archived.
+#[test]
+fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let (language, key) = (Language::read(&fixtures::bundle())?, Key::new([5; 32]));
+    std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
+    let to = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"))
+        .args(["receive", "--from", &format!("udp:{to}"), "--self-test", "--archive"])
+        .arg(path("captions.gpkg"))
+        .arg("--key")
+        .arg(path("key"))
+        .arg("--bundle")
+        .arg(fixtures::bundle())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let vehicle = UdpSocket::bind("127.0.0.1:0")?;
+    vehicle.set_read_timeout(Some(Duration::from_secs(20)))?;
+    while !path("captions.gpkg").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    vehicle.send_to(&captions(&language, 12, 0..1).encode(&language.model, Some(&key), Checksum::Crc32)?, to)?;
+    let (mut buffer, mut commands) = ([0; 256], Vec::new());
+    while commands.len() < 2 {
+        let (length, _) = vehicle.recv_from(&mut buffer)?;
+        let packet = UpPacket::decode(&buffer[..length], 12, &key, Checksum::Crc32)?;
+        if packet.body == Up::Command(cssa_wire::Command::SelfTest) {
+            commands.push((packet.station, packet.counter));
+        }
+    }
+    assert_eq!(commands[0], commands[1], "the same command");
+    let (station, counter) = commands[0];
+    let answer = Answer { station, counter, result: CommandResult::Refused(FAILED), value: b"other words" };
+    let answer = DownPacket { vehicle: 12, bundle: language.id, body: Down::Answer(answer) };
+    vehicle.send_to(&answer.encode(Some(&key), Checksum::Crc32)?, to)?;
+    let lines = BufReader::new(ground.stdout.take().context("its output")?).lines();
+    let shown = lines.map_while(Result::ok).find(|line| line.contains("answer to number"));
+    assert!(shown.as_ref().is_some_and(|line| line.ends_with("tried, and it failed: other words")), "{shown:?}");
+    vehicle.set_read_timeout(Some(Duration::from_secs(7)))?;
+    assert!(vehicle.recv_from(&mut buffer).is_err(), "it is not asked for again");
+    ground.kill()?;
+    ground.wait()?;
+    let kept = Archive::read(&path("captions.gpkg"))?.messages(9)?;
+    assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].vehicle), (1, "answer", 12));
+    assert!(kept[0].content.contains("other words"), "{}", kept[0].content);
+    Ok(())
+}
