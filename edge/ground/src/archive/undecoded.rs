@@ -129,6 +129,13 @@ mod tests {
             "junk displaces nothing authentic"
         );
         assert_eq!(displaced, 3 + 20 + 1 + 6 + 4 + 1 - 6, "all that went out is counted");
+        // A sender of few is not the first for being the oldest.
+        let mut archive = Archive::open(&folder.path().join("other.gpkg"))?;
+        archive.bounds.limits = Limits { of_sender: 4, total: 5 };
+        for (sender, n) in [("few", 0), ("many", 0), ("many", 1), ("many", 2), ("many", 3), ("new", 0)] {
+            archive.keep_undecoded(&waiting(sender, n, false))?;
+        }
+        assert_eq!((numbers(&archive, "few")?, numbers(&archive, "many")?), (vec![0], vec![1, 2, 3]));
         Ok(())
     }
 }
