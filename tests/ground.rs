@@ -7,7 +7,7 @@ use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
 use cssa::trust::{Confidence, Reason};
 use cssa_wire::{Caption, CaptionPacket, Checksum, Down, DownPacket, Key, Position, Report, Verification, push_frame};
-use ground::archive::Archive;
+use ground::archive::{Archive, Undecoded};
 use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8
 }
 
 fn reception() -> Reception {
-    Reception { checksum: Checksum::Crc32, authentication: Authentication::Off }
+    Reception { checksum: Checksum::Crc32, authentication: Authentication::Off, vehicle: 0 }
 }
 
 fn receive(stream: &Path, archive: &Path) -> Result<(serde_json::Value, String)> {
@@ -71,7 +71,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
         "{count}"
     );
     assert!(count["damaged"].as_u64() >= Some(3), "{count}");
-    assert!(told.contains("pass.bin: 20 to 24 of vehicle 12 are missing"), "{told}");
+    assert!(told.contains("vehicle 12: 20 to 24 are missing"), "{told}");
     assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
     let (again, _) = receive(&path("pass.bin"), &archive)?;
     assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");
@@ -97,14 +97,21 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
 fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
     let path = folder.join("early.gpkg");
     let language = Language::read(&fixtures::bundle())?;
-    Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
+    let waiting = Undecoded {
+        sender: "uav".into(),
+        bundle: language.id,
+        checksum: Checksum::Crc32,
+        is_authentic: false,
+        packet: packet(&language, 3..5)?,
+    };
+    Archive::open(&path)?.keep_undecoded(&waiting)?;
     let mut late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception(), None)?;
     assert_eq!((late.count.captions, late.archive().missing_bundles()?.len()), (2, 0));
     assert_eq!(late.take("uav", &packet(other, 3..5)?)?, Err(ReceiveError::Bundle(other.id)));
     assert_eq!(late.archive().missing_bundles()?.len(), 1);
     // What waits was taken when nobody asked for a key.
     let path = folder.join("keyed.gpkg");
-    Archive::open(&path)?.keep_undecoded("uav", language.id, &packet(&language, 3..5)?)?;
+    Archive::open(&path)?.keep_undecoded(&waiting)?;
     let keyed = Reception { authentication: Authentication::Required(Key::new([1; 32])), ..reception() };
     let late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, keyed, None)?;
     assert_eq!((late.count.captions, late.count.refused), (2, 0));

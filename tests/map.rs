@@ -55,7 +55,7 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
     )?;
     let report = Report::of_run(0, Reason::Unfamiliar, 1_763_928_000, 40);
     let report = DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) };
-    archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report")?;
+    archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report", false)?;
     let mut map = program("ground")?;
     map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
     let mut map = map.spawn()?;

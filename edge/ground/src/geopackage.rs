@@ -60,6 +60,8 @@ CREATE TABLE IF NOT EXISTS messages (
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,
   authentic INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, packet));
 CREATE INDEX IF NOT EXISTS undecoded_senders ON undecoded (sender, authentic);
+CREATE INDEX IF NOT EXISTS messages_senders ON messages (sender, authentic);
+CREATE INDEX IF NOT EXISTS reports_senders ON reports (sender, authentic);
 CREATE INDEX IF NOT EXISTS reports_numbers ON reports (vehicle, sequence);
 CREATE INDEX IF NOT EXISTS messages_packets ON messages (packet);
 ";

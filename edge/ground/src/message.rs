@@ -46,7 +46,8 @@ impl Message {
             Down::Report(report) => run(&report),
         };
         let report = if let Down::Report(report) = packet.body { Some(report) } else { None };
-        let answers = if let Down::Answer(answer) = packet.body { Some((answer.station, answer.counter)) } else { None };
+        let answers =
+            if let Down::Answer(answer) = packet.body { Some((answer.station, answer.counter)) } else { None };
         Some(Self { vehicle: packet.vehicle, bundle: packet.bundle, kind, content, report, answers, said })
     }
 }

@@ -159,8 +159,11 @@ impl Receiver {
             }
         };
         let is_authentic = || reception.authentication.is_authentic(bytes, checksum);
-        if let Some(message) = opened.message(vehicle) {
-            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic())?;
+        if let Some(mut message) = opened.message(vehicle) {
+            let is_authentic = is_authentic();
+            // Anybody could say that a command is done.
+            message.answers = message.answers.filter(|_| is_authentic);
+            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
             self.count.messages += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
             self.count.packets += 1;
@@ -243,7 +246,8 @@ impl Receiver {
                 break;
             }
         }
-        Ok(())
+        let unanswered = self.uplink.iter().flat_map(Uplink::unanswered);
+        unanswered.into_iter().try_for_each(|unanswered| show(&from, &Err(unanswered.into())))
     }
 
     /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.

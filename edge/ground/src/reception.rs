@@ -78,9 +78,7 @@ impl Opened<'_> {
     pub(crate) fn message(&self, vehicle: u16) -> Option<Message> {
         match self {
             Self::Two { .. } => None,
-            Self::Three(packet) => {
-                Message::of(&DownPacket { vehicle: named_or(packet.vehicle, vehicle), ..*packet })
-            }
+            Self::Three(packet) => Message::of(&DownPacket { vehicle: named_or(packet.vehicle, vehicle), ..*packet }),
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) enum Due {
 /// A command that nobody has answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "command {counter} has no answer from vehicle {vehicle} after {times} times: it may have another key, or an earlier program"
+    "command {counter} has no answer from vehicle {vehicle}, sent {times} times: it may have another key, or an earlier program"
 )]
 pub struct Unanswered {
     /// Its number.
@@ -101,12 +101,17 @@ impl Uplink {
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
             Taken::Message(message) => {
                 let of_ours = |waiting: &Commanded| {
-                    waiting.vehicle == message.vehicle && message.answers == Some((self.station.number, waiting.counter))
+                    waiting.vehicle == message.vehicle
+                        && message.answers == Some((self.station.number, waiting.counter))
                 };
                 self.waiting.retain(|waiting| !of_ours(waiting));
                 return Ok(Vec::new());
             }
         };
+        // A vehicle that has a number is known by it, whatever its address is now.
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.vehicle == vehicle && vehicle > 0) {
+            waiting.to = sender.to_owned();
+        }
         let from = (sender.to_owned(), vehicle);
         if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
             self.recent.clear();
@@ -150,6 +155,12 @@ impl Uplink {
             true
         });
         all
+    }
+
+    /// Commands that wait for an answer.
+    pub(super) fn unanswered(&self) -> Vec<Unanswered> {
+        let of = |&Commanded { counter, vehicle, times, .. }: &Commanded| Unanswered { counter, vehicle, times };
+        self.waiting.iter().map(of).collect()
     }
 
     /// A packet up, and its counter.

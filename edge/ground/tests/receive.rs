@@ -128,6 +128,12 @@ fn a_datagram_of_sync_markers_is_a_line_of_the_log() -> Result<()> {
     Ok(())
 }
 
+/// What a vehicle says of a command.
+fn answer(asked: &UpPacket, result: CommandResult, value: &[u8], key: Option<&Key>) -> Result<Vec<u8>> {
+    let body = Down::Answer(Answer { station: asked.station, counter: asked.counter, result, value });
+    Ok(DownPacket { vehicle: asked.vehicle, bundle: 7, body }.encode(key, Checksum::Crc32)?)
+}
+
 /// The command goes out again, the same one, while the vehicle is silent; its answer ends that, is shown and archived.
 #[test]
 fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
@@ -137,7 +143,7 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
     std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
     let to = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
     let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"))
-        .args(["receive", "--from", &format!("udp:{to}"), "--self-test", "--archive"])
+        .args(["receive", "--from", &format!("udp:{to}"), "--self-test", "--accept-unauthenticated", "--archive"])
         .arg(path("captions.gpkg"))
         .arg("--key")
         .arg(path("key"))
@@ -159,22 +165,23 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
         let packet = UpPacket::decode(&buffer[..length], 12, &key, Checksum::Crc32)?;
         if packet.body == Up::Command(cssa_wire::Command::SelfTest) {
             commands.push((packet.station, packet.counter));
+            // Anybody's, which ends nothing.
+            vehicle.send_to(&answer(&packet, CommandResult::Done, b"", None)?, to)?;
         }
     }
     assert_eq!(commands[0], commands[1], "the same command");
     let (station, counter) = commands[0];
-    let answer = Answer { station, counter, result: CommandResult::Refused(FAILED), value: b"other words" };
-    let answer = DownPacket { vehicle: 12, bundle: language.id, body: Down::Answer(answer) };
-    vehicle.send_to(&answer.encode(Some(&key), Checksum::Crc32)?, to)?;
+    let asked = UpPacket { vehicle: 12, station, counter, body: Up::Command(cssa_wire::Command::SelfTest) };
+    vehicle.send_to(&answer(&asked, CommandResult::Refused(FAILED), b"other words", Some(&key))?, to)?;
     let lines = BufReader::new(ground.stdout.take().context("its output")?).lines();
-    let shown = lines.map_while(Result::ok).find(|line| line.contains("answer to number"));
+    let shown = lines.map_while(Result::ok).find(|line| line.contains("answer to number") && !line.ends_with("done"));
     assert!(shown.as_ref().is_some_and(|line| line.ends_with("tried, and it failed: other words")), "{shown:?}");
     vehicle.set_read_timeout(Some(Duration::from_secs(7)))?;
     assert!(vehicle.recv_from(&mut buffer).is_err(), "it is not asked for again");
     ground.kill()?;
     ground.wait()?;
     let kept = Archive::read(&path("captions.gpkg"))?.messages(9)?;
-    assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].vehicle), (1, "answer", 12));
+    assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].vehicle), (2, "answer", 12));
     assert!(kept[0].content.contains("other words"), "{}", kept[0].content);
     Ok(())
 }

@@ -111,7 +111,7 @@ pub fn plan(
     let checksum = settings.link.checksum;
     let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, key, checksum }, Vec::new()));
     let authentication = key.clone().map_or(Authentication::Off, Authentication::Required);
-    let reception = Reception { checksum, authentication };
+    let reception = Reception { checksum, authentication, vehicle: 0 };
     let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
     let mut receiver = Receiver::new(vec![bundle.into()], archive, reception, uplink)?;
     let mut downlink = Downlink::with_key(Arc::clone(&store), &settings.link, key, 0.0, begun)?;

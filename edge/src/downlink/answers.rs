@@ -1,9 +1,6 @@
 //! What becomes of commands and requests, until the ground has heard of it: an answer may be lost, and then the command comes again.
 
-use super::{Allowance, Downlink, Outgoing, Room};
-use crate::error::Result;
-use cssa::bundle::Language;
-use cssa_wire::{Answer, Command, CommandResult, Down, DownPacket, FAILED, MAX_VALUE, UNSUPPORTED, Up, UpPacket};
+use cssa_wire::{Answer, Command, CommandResult, Down, FAILED, MAX_VALUE, UNSUPPORTED, Up, UpPacket};
 use std::collections::VecDeque;
 
 /// Answers that are remembered, for commands that come again.
@@ -21,7 +18,7 @@ pub(super) struct Answers {
 
 /// An answer.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     number: (u8, u32),
     result: CommandResult,
     value: Vec<u8>,
@@ -54,6 +51,23 @@ impl Answers {
         }
     }
 
+    /// A self-test is over: those who asked for one are answered, with what was wrong.
+    pub(super) fn self_tested(&mut self, outcome: &Result<(), String>) {
+        let (result, why) = match outcome {
+            Ok(()) => (CommandResult::Done, ""),
+            Err(why) => (CommandResult::Refused(FAILED), why.as_str()),
+        };
+        let value = why[..why.floor_char_boundary(MAX_VALUE)].as_bytes();
+        for number in std::mem::take(&mut self.self_tests) {
+            self.keep(number, result, value.to_vec());
+        }
+    }
+
+    /// The next answer that is due.
+    pub(super) fn due(&mut self) -> Option<&mut Kept> {
+        self.kept.iter_mut().find(|kept| kept.is_due)
+    }
+
     fn keep(&mut self, number: (u8, u32), result: CommandResult, value: Vec<u8>) {
         if self.kept.len() == MAX_KEPT {
             self.kept.pop_front();
@@ -62,34 +76,15 @@ impl Answers {
     }
 }
 
-impl Downlink {
-    /// A self-test is over: those who asked for one are answered, with what was wrong.
-    pub fn self_tested(&mut self, outcome: &Result<(), String>) {
-        let (result, why) = match outcome {
-            Ok(()) => (CommandResult::Done, ""),
-            Err(why) => (CommandResult::Refused(FAILED), why.as_str()),
-        };
-        let value = why[..why.floor_char_boundary(MAX_VALUE)].as_bytes();
-        for number in std::mem::take(&mut self.answers.self_tests) {
-            self.answers.keep(number, result, value.to_vec());
-        }
+impl Kept {
+    /// What the packet holds.
+    pub(super) fn body(&self) -> Down<'_> {
+        let ((station, counter), value) = (self.number, self.value.as_slice());
+        Down::Answer(Answer { station, counter, result: self.result, value })
     }
 
-    /// The next answer that is due; nothing where the contact has no room for it: it goes with the next one.
-    pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let Some(next) = self.answers.kept.iter_mut().find(|kept| kept.is_due) else { return Ok(None) };
-        let (station, counter) = next.number;
-        let body = Down::Answer(Answer { station, counter, result: next.result, value: &next.value });
-        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
-        let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
-        let left = match self.contacts.allowance(now, utc) {
-            Allowance::Free | Allowance::Probe => usize::MAX,
-            Allowance::Bytes(left) => left,
-        };
-        if (room.cost)(bytes.len()) > left {
-            return Ok(None);
-        }
-        (next.is_due, next.sends) = (false, next.sends + 1);
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), report: None }))
+    /// It goes out now.
+    pub(super) fn goes_out(&mut self) {
+        (self.is_due, self.sends) = (false, self.sends + 1);
     }
 }

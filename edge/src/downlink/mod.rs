@@ -211,6 +211,27 @@ impl Downlink {
         Ok(Some(packet))
     }
 
+    /// A self-test is over: those who asked for one are answered, with what was wrong.
+    pub fn self_tested(&mut self, outcome: &Result<(), String>) {
+        self.answers.self_tested(outcome);
+    }
+
+    /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
+    pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
+        let Some(answer) = self.answers.due() else { return Ok(None) };
+        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
+        let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
+        let left = match self.contacts.allowance(now, utc) {
+            Allowance::Free | Allowance::Probe => usize::MAX,
+            Allowance::Bytes(left) => left,
+        };
+        if (room.cost)(bytes.len()) > left {
+            return Ok(None);
+        }
+        answer.goes_out();
+        Ok(Some(Outgoing { bytes, captions: Vec::new(), report: None }))
+    }
+
     /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.
     fn report(&self, now: f64, language: &Language, room: Room<'_>, left: usize) -> Result<Option<Outgoing>> {
         let due = |run| self.reported.get(&run).is_none_or(|sent| now >= self.due(sent));

@@ -19,7 +19,7 @@
 //! | 0 `Captions` | slice: the message of [`CaptionPacket`], below |
 //! | 1 [`Housekeeping`] | varints sequence u16, period u16, uptime u32, frames u16, queued u16; dropped by image, policy, link, machine, each u16; fault u8, fault_count u16; slot u8, celsius i8, free_disk u8, millijoules u16, waiting u16 |
 //! | 2 [`PicturePart`] | varints ask u16, part u16, parts u16; crc: option of a u32 varint, in the last part; slice of 1 to 1,024 bytes |
-//! | 3 [`Answer`] | station u8, counter u32 varint, result: 0 done, 1 and a reason u8, 2 not kept; slice of at most 64 bytes |
+//! | 3 [`Answer`] | station u8, counter u32 varint, result: 0 done, 1 and a reason u8 (1: not supported, 2: it failed, and the slice is text that says why), 2 not kept; slice of at most 64 bytes |
 //! | 4 [`Report`] | sequence u16, reason u8 (0 to 7), since u32, frames u32, at least 1 |
 //!
 //! # Up: [`UpPacket`], at most 128 bytes

@@ -1,9 +1,10 @@
 //! Tables that anybody can fill: so many rows of a sender, so many of all. Over that, the oldest go out, those that are not authentic
 //! before all others.
 
-use super::Archive;
-use crate::error::Result;
-use rusqlite::{Params, Transaction};
+use rusqlite::{Connection, Params, Transaction, params_from_iter};
+
+/// A table that is full makes room for a hundredth of its rows at once: finding what is least worth takes as long as for one.
+const TOGETHER: u32 = 100;
 
 /// Rows that a bounded table has at most.
 #[derive(Clone, Copy, Debug)]
@@ -54,51 +55,65 @@ impl Bounded {
         }
     }
 
-    /// Deletes the oldest row that is least worth among those of `whose`; the sender of the most rows comes first.
-    fn displace(self, database: &Transaction<'_>, whose: Option<&str>) -> rusqlite::Result<u64> {
-        let table = self.table();
+    /// How many rows there are, of a sender or of all.
+    fn count(self, database: &Transaction<'_>, whose: Option<&str>) -> rusqlite::Result<u32> {
+        let asked = format!("SELECT count(*) FROM {}", self.of(whose));
+        database.query_row(&asked, params_from_iter(whose), |row| row.get(0))
+    }
+
+    /// Deletes the `most` oldest rows that are least worth, of a sender or of the one that has the most such rows.
+    fn displace(self, database: &Transaction<'_>, whose: Option<&str>, most: u32) -> rusqlite::Result<u64> {
         let delete = format!(
-            "WITH candidates AS (SELECT id, sender, authentic FROM {table} WHERE ?1 IS NULL OR sender = ?1),
+            "WITH candidates AS (SELECT id, sender, authentic FROM {}),
              least AS (SELECT id, sender FROM candidates WHERE authentic = (SELECT min(authentic) FROM candidates))
-             DELETE FROM {table} WHERE id = (SELECT min(id) FROM least WHERE sender =
-               (SELECT sender FROM least GROUP BY sender ORDER BY count(*) DESC, min(id) LIMIT 1))"
+             DELETE FROM {} WHERE id IN (SELECT id FROM least WHERE sender =
+               (SELECT sender FROM least GROUP BY sender ORDER BY count(*) DESC, min(id) LIMIT 1) ORDER BY id LIMIT {most})",
+            self.of(whose),
+            self.table(),
         );
-        Ok(database.execute(&delete, [whose])? as u64)
+        Ok(database.execute(&delete, params_from_iter(whose))? as u64)
+    }
+
+    fn of(self, whose: Option<&str>) -> String {
+        format!("{}{}", self.table(), if whose.is_some() { " WHERE sender = ?1" } else { "" })
     }
 }
 
-impl Archive {
-    /// Inserts a row of `sender`, and keeps the table within its bounds; the first time that rows go out of it is logged.
-    pub(super) fn keep_bounded(
+/// Keeps tables within their bounds.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    pub(super) limits: Limits,
+    /// Tables out of which rows went since the start.
+    named: Vec<Bounded>,
+}
+
+impl Bounds {
+    /// Inserts a row of `sender`; the first time that rows go out of a table for new ones is logged.
+    pub(super) fn insert(
         &mut self,
+        database: &mut Connection,
         table: Bounded,
         sender: &str,
         insert: &str,
         values: impl Params,
-    ) -> Result<Stored> {
-        let (refused, limits) = (self.refused(), self.limits);
-        let keep = || -> rusqlite::Result<Stored> {
-            let keeping = self.database.transaction()?;
-            let is_new = keeping.execute(insert, values)? == 1;
-            let count = |whose: Option<&str>| {
-                let asked = format!("SELECT count(*) FROM {} WHERE ?1 IS NULL OR sender = ?1", table.table());
-                keeping.query_row(&asked, [whose], |row| row.get::<_, u32>(0))
-            };
-            let mut displaced = 0;
-            for (whose, most) in [(Some(sender), limits.of_sender), (None, limits.total)] {
-                if is_new && count(whose)? > most {
-                    displaced += table.displace(&keeping, whose)?;
-                }
+    ) -> rusqlite::Result<Stored> {
+        let Limits { of_sender, total } = self.limits;
+        let inserting = database.transaction()?;
+        let is_new = inserting.execute(insert, values)? == 1;
+        let mut displaced = 0;
+        for (whose, most) in [(Some(sender), of_sender), (None, total)] {
+            if is_new && table.count(&inserting, whose)? > most {
+                displaced += table.displace(&inserting, whose, (most / TOGETHER).max(1))?;
             }
-            keeping.commit()?;
-            Ok(Stored { is_new, displaced })
-        };
-        let stored = keep().map_err(refused)?;
-        if stored.displaced > 0 && !self.displaced.contains(&table) {
-            self.displaced.push(table);
-            let (Limits { of_sender, total }, rows) = (limits, table.rows());
-            tracing::warn!("{sender}: {rows} go out for new ones: {of_sender} of one sender are kept at most, {total} of all");
         }
-        Ok(stored)
+        inserting.commit()?;
+        if displaced > 0 && !self.named.contains(&table) {
+            self.named.push(table);
+            let rows = table.rows();
+            tracing::warn!(
+                "{sender}: {rows} go out for new ones: {of_sender} of one sender are kept at most, {total} of all"
+            );
+        }
+        Ok(Stored { is_new, displaced })
     }
 }

@@ -1,6 +1,7 @@
 //! What arrived beside captions: reports of frames outside, and everything else as it came.
 
-use super::{Archive, Bounded, Stored, now};
+use super::bounded::{Bounded, Stored};
+use super::{Archive, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
 use crate::message::{Message, reason_of};
@@ -59,7 +60,8 @@ impl Archive {
         let Message { vehicle, kind, .. } = message;
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
         let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic];
-        self.keep_bounded(Bounded::Messages, sender, insert, values)
+        let inserted = self.bounds.insert(&mut self.database, Bounded::Messages, sender, insert, values);
+        inserted.map_err(self.refused())
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
@@ -69,7 +71,8 @@ impl Archive {
               AND (sender = ?1 OR vehicle > 0))";
         let (reason, since) = (reason_of(&report), datetime(report.since));
         let values = params![sender, vehicle, report.sequence, reason, since, report.frames, now(), is_authentic];
-        self.keep_bounded(Bounded::Reports, sender, insert, values)
+        let inserted = self.bounds.insert(&mut self.database, Bounded::Reports, sender, insert, values);
+        inserted.map_err(self.refused())
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report.
@@ -105,7 +108,7 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Limits;
+    use super::super::bounded::Limits;
     use super::*;
     use anyhow::{Context, Result};
     use cssa::trust::Reason;
@@ -149,7 +152,7 @@ mod tests {
     fn messages_are_bounded_and_those_that_are_not_authentic_go_out_first() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        archive.limits = Limits { of_sender: 4, total: 5 };
+        archive.bounds.limits = Limits { of_sender: 4, total: 5 };
         for n in 0..20 {
             let (sender, is_authentic) = if n < 2 { ("uav", true) } else { ("junk", false) };
             for body in [

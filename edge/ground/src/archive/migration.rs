@@ -31,12 +31,12 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
              UPDATE undecoded SET checksum = 16 WHERE hex(substr(packet, 1, 1)) >= '80';",
         )?;
     }
-    migrating.execute_batch(GROUND)?;
     for table in ["reports", "messages"] {
-        if !has(&migrating, table, "authentic")? {
+        if has(&migrating, table, "sender")? && !has(&migrating, table, "authentic")? {
             migrating.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0"))?;
         }
     }
+    migrating.execute_batch(GROUND)?;
     migrating.execute_batch(EXTENSIONS)?;
     // A caption that comes again is known by its time, too.
     for (table, column) in [
@@ -121,6 +121,14 @@ mod tests {
             "{}{EARLIER}{rest}{TRIGGERS}",
             start.replace("vehicle INTEGER NOT NULL DEFAULT 0, ", "")
         ))?;
+        database.execute_batch(
+            "CREATE TABLE reports (
+               id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,
+               reason TEXT NOT NULL, since DATETIME NOT NULL, frames INTEGER NOT NULL, received DATETIME NOT NULL,
+               UNIQUE (sender, vehicle, sequence, reason, since, frames));
+             INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received)
+             VALUES ('uav', 12, 3, 'dark', '2025-11-23T20:00:00Z', 40, '2025-11-23T20:00:01Z');",
+        )?;
         for column in ["checksum", "authentic"] {
             database.execute_batch(&format!("ALTER TABLE undecoded DROP COLUMN {column}"))?;
         }
@@ -151,6 +159,7 @@ mod tests {
                 [(4, 12), (4, 13), (3, 0)],
                 "two vehicles of one address"
             );
+            assert_eq!(archive.reports(9)?.len(), 1);
             let waiting = archive.undecoded(7, 9)?;
             assert_eq!(
                 waiting.iter().map(|(_, waiting)| waiting.checksum).collect::<Vec<_>>(),

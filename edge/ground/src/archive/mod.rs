@@ -12,7 +12,7 @@ pub use undecoded::Undecoded;
 
 use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
-use bounded::{Bounded, Limits};
+use bounded::Bounds;
 use cssa::trust::Reason;
 use cssa_wire::{Caption, CaptionPacket};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -30,9 +30,7 @@ const FIELDS: &str =
 pub struct Archive {
     database: Connection,
     path: PathBuf,
-    limits: Limits,
-    /// Tables out of which rows went since the start.
-    displaced: Vec<Bounded>,
+    bounds: Bounds,
 }
 
 /// Whose captions are counted together.
@@ -191,7 +189,8 @@ impl Archive {
 
     /// Everybody whose captions were decoded.
     pub fn origins(&self) -> Result<Vec<Origin>> {
-        let asked = "SELECT DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address FROM captions ORDER BY vehicle, address";
+        let asked =
+            "SELECT DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address FROM captions ORDER BY vehicle, address";
         self.rows(asked, [], |row| match row.get(0)? {
             0 => Ok(Origin::Address(row.get(1)?)),
             number => Ok(Origin::Vehicle(number)),
@@ -305,10 +304,7 @@ mod tests {
             assert_eq!(archive.keep(sender, &of(vehicle))?, Kept { new: 0, again: 1 }, "{sender} {vehicle}");
         }
         let address = |address: &str| Origin::Address(address.into());
-        assert_eq!(
-            archive.origins()?,
-            [address("relay"), address("uav"), Origin::Vehicle(12), Origin::Vehicle(13)]
-        );
+        assert_eq!(archive.origins()?, [address("relay"), address("uav"), Origin::Vehicle(12), Origin::Vehicle(13)]);
         // A number that came over the other address is not missing.
         for (sender, number) in [("uav", 6), ("relay", 5)] {
             archive.keep(sender, &CaptionPacket { vehicle: 12, ..packet(&[number], "a river") })?;

@@ -2,7 +2,7 @@
 //! nothing can be written.
 
 use super::Archive;
-use super::bounded::Limits;
+use super::bounded::Bounds;
 use super::migration::{is_current, migrate};
 use crate::error::{Error, Result};
 use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
@@ -36,7 +36,7 @@ impl Archive {
     }
 
     fn of(database: Connection, path: &Path) -> Self {
-        Self { database, path: path.into(), limits: Limits::default(), displaced: Vec::new() }
+        Self { database, path: path.into(), bounds: Bounds::default() }
     }
 
     /// Opens the archive at `path` to be read: nothing is written, neither to it nor beside it.

@@ -1,6 +1,7 @@
 //! Packets whose bundle is not here: they wait for it, and so many at most that junk takes neither the disk nor their places.
 
-use super::{Archive, Bounded, Stored, now};
+use super::bounded::{Bounded, Stored};
+use super::{Archive, now};
 use crate::error::Result;
 use cssa_wire::Checksum;
 use rusqlite::params;
@@ -27,14 +28,17 @@ impl Archive {
         let insert = "INSERT INTO undecoded (sender, bundle, checksum, authentic, packet, received)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let values = params![sender, format!("{bundle:04x}"), checksum.bits(), is_authentic, packet, now()];
-        self.keep_bounded(Bounded::Undecoded, sender, insert, values)
+        let inserted = self.bounds.insert(&mut self.database, Bounded::Undecoded, sender, insert, values);
+        inserted.map_err(self.refused())
     }
 
     /// The first `most` packets that wait for a bundle, with their rows.
     pub fn undecoded(&self, bundle: u16, most: u32) -> Result<Vec<(i64, Undecoded)>> {
-        let asked = "SELECT id, sender, checksum, authentic, packet FROM undecoded WHERE bundle = ?1 ORDER BY id LIMIT ?2";
+        let asked =
+            "SELECT id, sender, checksum, authentic, packet FROM undecoded WHERE bundle = ?1 ORDER BY id LIMIT ?2";
         self.rows(asked, params![format!("{bundle:04x}"), most], |row| {
-            let checksum = if row.get::<_, u8>(2)? == Checksum::Crc16.bits() { Checksum::Crc16 } else { Checksum::Crc32 };
+            let checksum =
+                if row.get::<_, u8>(2)? == Checksum::Crc16.bits() { Checksum::Crc16 } else { Checksum::Crc32 };
             let (sender, is_authentic, packet) = (row.get(1)?, row.get(3)?, row.get(4)?);
             Ok((row.get(0)?, Undecoded { sender, bundle, checksum, is_authentic, packet }))
         })
@@ -59,7 +63,7 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Limits;
+    use super::super::bounded::Limits;
     use super::*;
     use anyhow::Result;
 
@@ -94,7 +98,7 @@ mod tests {
     fn the_oldest_of_the_largest_sender_goes_out_first_and_junk_before_all() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        archive.limits = Limits { of_sender: 4, total: 6 };
+        archive.bounds.limits = Limits { of_sender: 4, total: 6 };
         let mut displaced = 0;
         let mut keep = |archive: &mut Archive, sender: &str, n, is_authentic| -> Result<()> {
             displaced += archive.keep_undecoded(&waiting(sender, n, is_authentic))?.displaced;
@@ -119,8 +123,19 @@ mod tests {
         assert_eq!((numbers(&archive, "junk")?, numbers(&archive, "other")?), (vec![], vec![]));
         let before = (numbers(&archive, "uav")?, numbers(&archive, "satellite")?);
         keep(&mut archive, "junk", 99, false)?;
-        assert_eq!((numbers(&archive, "uav")?, numbers(&archive, "satellite")?), before, "junk displaces nothing authentic");
+        assert_eq!(
+            (numbers(&archive, "uav")?, numbers(&archive, "satellite")?),
+            before,
+            "junk displaces nothing authentic"
+        );
         assert_eq!(displaced, 3 + 20 + 1 + 6 + 4 + 1 - 6, "all that went out is counted");
+        // A sender of few is not the first for being the oldest.
+        let mut archive = Archive::open(&folder.path().join("other.gpkg"))?;
+        archive.bounds.limits = Limits { of_sender: 4, total: 5 };
+        for (sender, n) in [("few", 0), ("many", 0), ("many", 1), ("many", 2), ("many", 3), ("new", 0)] {
+            archive.keep_undecoded(&waiting(sender, n, false))?;
+        }
+        assert_eq!((numbers(&archive, "few")?, numbers(&archive, "many")?), (vec![0], vec![1, 2, 3]));
         Ok(())
     }
 }
