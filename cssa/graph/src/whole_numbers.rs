@@ -299,7 +299,7 @@ impl<'a> Rewriting<'a> {
 
     /// QuantizeLinear of floats.
     fn count(&mut self, node: &'a NodeProto, quantizer: &Quantizer) {
-        let scale = self.constant(&format!("{}.scale", quantizer.output), &[], vec![quantizer.scale]);
+        let scale = self.constant(&names::scale(&quantizer.output), &[], vec![quantizer.scale]);
         let scaled = self.node("Div", &[&node.input[0], &scale], &format!("{}.scaled", quantizer.output));
         let held = self.held(&scaled, quantizer.range, &quantizer.output);
         let tensor = self.whole(&held, 0.0, &quantizer.output);
@@ -337,7 +337,7 @@ impl<'a> Rewriting<'a> {
                 let floats = integers(dequantizer, constant, &self.constants)?.floats().collect();
                 self.constant(input, &constant.dims, floats);
             } else if let Some(counted) = self.counted.get(input.as_str()).cloned() {
-                let scale = self.constant(&format!("{input}.scale"), &[], vec![counted.scale]);
+                let scale = self.constant(&names::scale(input), &[], vec![counted.scale]);
                 self.node("Mul", &[&counted.tensor, &scale], input);
             }
         }
