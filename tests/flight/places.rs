@@ -69,11 +69,13 @@ fn files_have_the_places_of_when_they_were_written() -> Result<()> {
     let mut gps = std::fs::OpenOptions::new().write(true).open(&device)?;
     let began = Instant::now();
     let wall = SystemTime::now();
+    let start = wall.duration_since(std::time::UNIX_EPOCH)?.as_secs_f64();
     let sender = std::thread::spawn(move || -> std::io::Result<()> {
         for second in 0..9u32 {
             std::thread::sleep(Duration::from_secs(second.into()).saturating_sub(began.elapsed()));
-            let body =
-                format!("GPGGA,1200{second:02}.00,1000.{:05},N,02000.00000,E,1,08,1.0,100.0,M,0.0,M,,", second * 6000);
+            let now = start as u64 + u64::from(second);
+            let (clock, north) = (now / 3600 % 24 * 10000 + now / 60 % 60 * 100 + now % 60, second * 6000);
+            let body = format!("GPGGA,{clock:06}.00,1000.{north:05},N,02000.00000,E,1,08,1.0,100.0,M,0.0,M,,");
             gps.write_all(sentence(&body).as_bytes())?;
         }
         Ok(())
@@ -95,7 +97,6 @@ fn files_have_the_places_of_when_they_were_written() -> Result<()> {
     ended(&mut running)?;
     let (captions, _) = received(&out)?;
     ensure!(captions.len() == moments.len(), "{captions:?}");
-    let start = wall.duration_since(std::time::UNIX_EPOCH)?.as_secs_f64();
     for (caption, moment) in captions.values().zip(moments) {
         let taken = f64::from(caption.time) - start;
         assert!((moment - 1.5..=moment + 0.5).contains(&taken), "taken at {taken}, expected {moment}");

@@ -1,8 +1,8 @@
 //! COCO's layout: a file for each part, which its name tells.
 
-use super::description::{parsed, text_of};
+use super::listed::{Described, Listed, Split};
 use super::places::{Places, plain};
-use super::{Described, Listed, Split};
+use super::text::{parsed, text_of};
 use crate::files::FileError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

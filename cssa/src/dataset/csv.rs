@@ -1,9 +1,9 @@
 //! A table with a line a caption: `path,caption,split`, in any order of the columns, as spreadsheets save it: with commas, semicolons or
 //! tabs between them, and empty lines at its end.
 
-use super::description::text_of;
+use super::listed::{Described, Listed, Split};
 use super::places::{Places, plain};
-use super::{Described, Listed, Split};
+use super::text::text_of;
 use crate::files::FileError;
 use std::collections::BTreeMap;
 use std::path::Path;

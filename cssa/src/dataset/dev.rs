@@ -3,7 +3,7 @@
 //! Neighbours within a class are near-copies of each other, so a dev drawn image by image is nearer to train than val and
 //! test are, and rewards learning by heart. Blocks of neighbours are as far away as val is.
 
-use super::{Listed, Split};
+use super::listed::{Listed, Split};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Karpathy's layout, as RSICD, UCM-Captions and Sydney-Captions come, and COCO and Flickr by the same author.
 
-use super::description::{parsed, text_of};
+use super::listed::{Described, Listed};
 use super::places::{Places, plain};
-use super::{Described, Listed};
+use super::text::{parsed, text_of};
 use crate::files::FileError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

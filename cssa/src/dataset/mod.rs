@@ -15,12 +15,17 @@ mod csv;
 mod description;
 mod dev;
 mod karpathy;
+mod listed;
 mod places;
+mod text;
 
 pub use self::description::is_described;
 pub use self::dev::{DevRule, scene_class};
+pub use self::listed::{Listed, Split};
 
-use self::description::{description, text_of};
+use self::description::description;
+use self::listed::Described;
+use self::text::text_of;
 use crate::files::FileError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,46 +59,6 @@ pub struct Captioned {
     pub back_translations: Vec<String>,
 }
 
-/// The parts of a dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// Seen in training.
-    Train,
-    /// Part of the official train split on which checkpoints are chosen; [`DevRule`] says which.
-    Dev,
-    /// The official validation split, reported.
-    Val,
-    /// The official test split, reported.
-    Test,
-}
-
-impl Split {
-    /// `train`, `dev`, `val` or `test`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Dev => "dev",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl std::str::FromStr for Split {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "train" | "restval" => Ok(Self::Train),
-            "dev" => Ok(Self::Dev),
-            "val" | "valid" | "validation" => Ok(Self::Val),
-            "test" => Ok(Self::Test),
-            other => Err(format!("unknown split {other:?}, expected train, dev, val or test")),
-        }
-    }
-}
-
 /// What a description says, before anything is checked but its form.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -105,27 +70,6 @@ pub struct Listing {
     pub entries: Vec<Listed>,
     /// Captions that are null, and left out.
     pub null_captions: usize,
-}
-
-/// What a description says, and its name where it has one.
-#[derive(Debug, Default)]
-struct Described {
-    name: Option<String>,
-    entries: Vec<Listed>,
-    null_captions: usize,
-}
-
-/// An image as described.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Its name in the description.
-    pub filename: String,
-    /// Where it should lie.
-    pub path: PathBuf,
-    /// The part it belongs to; dev is a part of train and named so here.
-    pub split: Split,
-    /// Its captions.
-    pub captions: Vec<String>,
 }
 
 impl Listing {
