@@ -57,7 +57,7 @@ impl Answers {
             Ok(()) => (CommandResult::Done, ""),
             Err(why) => (CommandResult::Refused(FAILED), why.as_str()),
         };
-        let value = why[..why.floor_char_boundary(MAX_VALUE)].as_bytes();
+        let value = &why.as_bytes()[..why.floor_char_boundary(MAX_VALUE)];
         for number in std::mem::take(&mut self.self_tests) {
             self.keep(number, result, value.to_vec());
         }
