@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Split {
     /// Seen in training.
     Train,
-    /// Part of the official train split on which checkpoints are chosen; [`DevRule`] says which.
+    /// Part of the official train split on which checkpoints are chosen; [`DevRule`](super::DevRule) says which.
     Dev,
     /// The official validation split, reported.
     Val,
