@@ -99,14 +99,14 @@ fn files_have_the_places_of_when_they_were_written() -> Result<()> {
     ensure!(captions.len() == moments.len(), "{captions:?}");
     for (caption, moment) in captions.values().zip(moments) {
         let taken = f64::from(caption.time) - start;
-        assert!((moment - 1.5..=moment + 0.5).contains(&taken), "taken at {taken}, expected {moment}");
+        assert!((moment - 2.5..=moment + 1.0).contains(&taken), "taken at {taken}, expected {moment}");
         let north = caption.position.map(|position| position.degrees().0);
         if moment < 0.0 {
             assert_eq!(north, None, "nobody knows where the vehicle was");
             continue;
         }
         let north = north.context("no place")?;
-        assert!((north - 10.0 - moment / 1000.0).abs() < 2e-4, "{north} at {moment} s");
+        assert!((north - 10.0 - moment / 1000.0).abs() < 8e-4, "{north} at {moment} s");
     }
     let mut places = captions.values().map(|caption| caption.position).skip(1);
     assert_eq!(places.next(), places.next(), "one moment, one place");
