@@ -62,7 +62,9 @@ fn files_have_the_places_of_when_they_were_written() -> Result<()> {
     ensure!(std::process::Command::new("mkfifo").arg(&device).status()?.success());
     let source = format!("kind = \"folder\"\npath = {images:?}");
     let out = folder.path().join("packets.bin");
-    let more = format!("[position]\nkind = \"nmea\"\ndevice = {device:?}\n[model]\nthreads = 1\nlooks = 1");
+    let more = format!(
+        "[position]\nkind = \"nmea\"\ndevice = {device:?}\n[model]\nthreads = 1\nlooks = 1\n[health]\nheartbeat_seconds = 1"
+    );
     let config = configure(folder.path(), &source, &format!("file:{}", out.display()), &more)?;
     let mut running = start(&config)?;
     // Opening waits for the program to read. The vehicle flies north, a thousandth of a degree a second: 111 m.
