@@ -2,6 +2,7 @@
 
 use super::lines::read_lines;
 use super::observation::Parts;
+use super::reliability::{Bin, Pair, aurc, auroc, bins, ece, risk};
 use super::stated::Stated;
 use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
@@ -10,7 +11,7 @@ use cssa::dataset::Split;
 use cssa::metrics::objects::{Faithfulness, ObjectCounts};
 use cssa::metrics::{Item, score};
 use cssa::objects::ObjectGroups;
-use cssa::trust::{Confidence, Reason};
+use cssa::trust::Reason;
 use cssa_captioner::{Captioner, Looks, Settings};
 use cssa_image::images;
 use serde::Serialize;
@@ -18,8 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Bins of the reliability diagram.
-const BINS: usize = 10;
 /// Share of the images within the domain that the outside folders' thresholds may lose.
 const LOSS: f64 = 0.05;
 /// From here on an operator believes a caption, in thousandths.
@@ -27,9 +26,6 @@ const BELIEVED: u16 = 500;
 
 /// What is said of figures that are of what was fitted on.
 pub(super) const TOO_GOOD: &str = "model or confidence were fitted on some of these images: the figures are too good";
-
-/// A caption's confidence, and whether it is wrong.
-type Pair = (Confidence, bool);
 
 /// A captioned image with what is said of it.
 #[derive(Clone, Debug)]
@@ -54,17 +50,6 @@ impl Measured {
     pub fn is_wrong(&self) -> bool {
         !self.invented.is_empty()
     }
-}
-
-/// A bin of the reliability diagram.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Bin {
-    /// Captions with a confidence in it.
-    pub captions: usize,
-    /// Their mean confidence.
-    pub confidence: f64,
-    /// The share of them that invents nothing.
-    pub right: f64,
 }
 
 /// A folder of images that are outside, and how many of them are seen to be.
@@ -322,98 +307,10 @@ fn outside_folder(name: &str, stated: &[Stated], threshold: f32) -> OutsideFolde
     }
 }
 
-/// Confidence and wrongness in ten equal bins.
-fn bins(pairs: &[Pair]) -> Vec<Bin> {
-    let mut bins = vec![Bin::default(); BINS];
-    for &(confidence, is_wrong) in pairs {
-        let thousandths = usize::from(confidence.thousandths());
-        let bin = &mut bins[(thousandths * BINS / 1000).min(BINS - 1)];
-        bin.captions += 1;
-        bin.confidence += thousandths as f64 / 1000.0;
-        bin.right += f64::from(u8::from(!is_wrong));
-    }
-    for bin in &mut bins {
-        let count = bin.captions.max(1) as f64;
-        (bin.confidence, bin.right) = (bin.confidence / count, bin.right / count);
-    }
-    bins
-}
-
-/// Expected calibration error (Naeini et al. 2015).
-fn ece(bins: &[Bin]) -> f64 {
-    let total = bins.iter().map(|bin| bin.captions).sum::<usize>().max(1) as f64;
-    bins.iter().map(|bin| bin.captions as f64 / total * (bin.confidence - bin.right).abs()).sum()
-}
-
-/// Share of pairs of a right and a wrong caption in which the right one has the higher confidence; ties count half. A half where there
-/// is no such pair.
-fn auroc(pairs: &[Pair]) -> f64 {
-    let mut sorted = pairs.to_vec();
-    sorted.sort_by_key(|&(confidence, _)| confidence);
-    let (mut wrong_below, mut sum) = (0.0, 0.0);
-    for ties in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let wrong = ties.iter().filter(|(_, is_wrong)| *is_wrong).count() as f64;
-        sum += (ties.len() as f64 - wrong) * (wrong_below + wrong / 2.0);
-        wrong_below += wrong;
-    }
-    let right = pairs.len() as f64 - wrong_below;
-    if right * wrong_below > 0.0 { sum / (right * wrong_below) } else { 0.5 }
-}
-
-fn surest_first(pairs: &[Pair]) -> Vec<Pair> {
-    let mut sorted = pairs.to_vec();
-    sorted.sort_by_key(|&(confidence, _)| std::cmp::Reverse(confidence));
-    sorted
-}
-
-/// Share of wrong captions among the surest share `coverage`.
-fn risk(pairs: &[Pair], coverage: f64) -> f64 {
-    let kept = ((pairs.len() as f64 * coverage).round() as usize).clamp(1, pairs.len());
-    surest_first(pairs)[..kept].iter().filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
-}
-
-/// Area under the risk–coverage curve (Geifman and El-Yaniv 2017).
-fn aurc(pairs: &[Pair]) -> f64 {
-    let mut wrong = 0.0;
-    let risks = surest_first(pairs).into_iter().enumerate().map(|(n, (_, is_wrong))| {
-        wrong += f64::from(u8::from(is_wrong));
-        wrong / (n + 1) as f64
-    });
-    risks.sum::<f64>() / pairs.len().max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::reliability::pair;
     use super::*;
-
-    fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
-        (Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX), is_wrong)
-    }
-
-    /// A confidence at the lower end of a bin is in it, also those that no float is exactly.
-    #[test]
-    fn bins_begin_at_tenths() {
-        for tenth in 0..=10 {
-            let bins = bins(&[pair((100 * tenth, false)), pair(((100 * tenth).saturating_sub(1), false))]);
-            assert_eq!(bins[usize::from(tenth).min(9)].captions, if tenth % 10 == 0 { 2 } else { 1 }, "{tenth}");
-        }
-        // 0.9 and 0.7 are 0.89999998 and 0.69999999 as 32-bit floats.
-        let bins = bins(&[pair((900, true)), pair((899, false)), pair((700, false)), pair((699, true))]);
-        assert!((ece(&bins) - (0.9 + 0.101 + 0.3 + 0.699) / 4.0).abs() < 1e-12, "{bins:?}");
-    }
-
-    #[test]
-    fn measures_are_those_of_the_papers() {
-        let pairs = [(950, false), (850, false), (750, true), (650, false), (150, true)].map(pair);
-        let bins = bins(&pairs);
-        assert_eq!((bins[9].captions, bins[9].right, bins[1].right), (1, 1.0, 0.0));
-        assert!((ece(&bins) - (0.05 + 0.15 + 0.75 + 0.35 + 0.15) / 5.0).abs() < 1e-12);
-        // Of six pairs one is the wrong way round.
-        assert!((auroc(&pairs) - 5.0 / 6.0).abs() < 1e-12);
-        assert_eq!(auroc(&[(500, true), (500, false)].map(pair)), 0.5);
-        assert_eq!((risk(&pairs, 1.0), risk(&pairs, 0.4)), (0.4, 0.0));
-        assert!((aurc(&pairs) - (0.0 + 0.0 + 1.0 / 3.0 + 0.25 + 0.4) / 5.0).abs() < 1e-12);
-    }
 
     #[test]
     fn a_folder_outside_is_caught_by_familiarity_and_flagged_by_reasons() {
