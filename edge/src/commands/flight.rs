@@ -97,6 +97,10 @@ fn check_all(path: &Path) -> Result<()> {
 /// Installs a bundle into the slot that is not needed and makes it the active one once it has captioned the golden image as it will
 /// fly, in a process of its own, so that it may also crash or hang.
 pub(crate) fn install(options: &InstallOptions) -> Result<()> {
+    let is_named = options.state.extension().is_some_and(|extension| extension == "toml");
+    if is_named && !options.state.exists() {
+        bail!("--state {}: no such file, expected a configuration or a state folder", options.state.display());
+    }
     let config = options.state.is_file().then(|| Config::read(&options.state)).transpose()?;
     let trusted = trusted(options, config.as_ref())?;
     let mut slots = Slots::open(config.as_ref().map_or(&options.state, |config| &config.state));

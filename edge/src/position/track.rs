@@ -13,6 +13,11 @@ const KEPT: usize = 6000;
 /// Fixes at most this far apart say how fast the vehicle is.
 const STEADY: Duration = Duration::from_secs(2);
 
+/// Metres a second that nothing on an orbit, nor below, has over ground: of two fixes that ask for more one is false.
+const TOO_FAST: f64 = 10_000.0;
+/// Metres of a degree of latitude, at least.
+const DEGREE: f64 = 110_000.0;
+
 /// A receiver's fixes by when they were heard. Where it lost its fix there is none.
 #[derive(Debug, Default)]
 pub(super) struct Track {
@@ -33,18 +38,29 @@ impl Track {
     }
 
     /// The place at a moment: between two fixes in proportion; behind the last one on the way that the last two show, as far as
-    /// these are apart, and then where it was. `None` where the last fix before is older than five seconds.
+    /// these are apart, and then where it was. `None` where two fixes ask for a speed that nothing has, or where the last fix before is older than five seconds.
     pub(super) fn position(&self, at: Instant) -> Option<Position> {
         let behind = self.fixes.partition_point(|(then, _)| *then <= at);
         let (then, before) = self.fixes.get(behind.checked_sub(1)?).copied()?;
         let before = before?;
         match self.fixes.get(behind) {
             Some((next, Some(after))) if next.duration_since(then) <= FRESH => {
-                between(before.position, after.position, share(at - then, *next - then))
+                let is_possible = is_possible(before.position, after.position, *next - then);
+                is_possible.then(|| between(before.position, after.position, share(at - then, *next - then))).flatten()
             }
             _ if at - then >= FRESH => None,
             Some(_) => Some(before.position),
+            None if !self.is_steady(behind) => None,
             None => self.onwards(behind, at).or(Some(before.position)),
+        }
+    }
+
+    /// Whether the last of `count` fixes can be reached from the one before it.
+    fn is_steady(&self, count: usize) -> bool {
+        let get = |back| self.fixes.get(usize::checked_sub(count, back)?).copied();
+        match (get(2), get(1)) {
+            (Some((then, Some(from))), Some((now, Some(to)))) => is_possible(from.position, to.position, now - then),
+            _ => true,
         }
     }
 
@@ -72,11 +88,22 @@ fn share(part: Duration, whole: Duration) -> f64 {
     part.as_secs_f64() / whole.as_secs_f64()
 }
 
+/// Whether something gets from one place to another in a time; a tenth of a second more, since sentences come in bursts.
+fn is_possible(from: Position, to: Position, within: Duration) -> bool {
+    let ((north, east), (to_north, to_east)) = (from.degrees(), to.degrees());
+    let across = turn(east, to_east) * north.to_radians().cos().max(to_north.to_radians().cos());
+    (to_north - north).hypot(across) * DEGREE <= TOO_FAST * (within.as_secs_f64() + 0.1)
+}
+
+/// Degrees from one longitude to another, the short way round the earth.
+fn turn(from: f64, to: f64) -> f64 {
+    (to - from + 540.0).rem_euclid(360.0) - 180.0
+}
+
 /// The place that lies a share of the way from one to another, the short way round the earth.
 fn between(from: Position, to: Position, share: f64) -> Option<Position> {
     let ((north, east), (to_north, to_east)) = (from.degrees(), to.degrees());
-    let turn = (to_east - east + 540.0).rem_euclid(360.0) - 180.0;
-    let east = (east + turn * share + 540.0).rem_euclid(360.0) - 180.0;
+    let east = (east + turn(east, to_east) * share + 540.0).rem_euclid(360.0) - 180.0;
     Position::new(north + (to_north - north) * share, east)
 }
 
@@ -134,6 +161,26 @@ mod tests {
         assert!(is_near(track.position(after(5)), 0.0, -179.9995), "where it was");
         assert_eq!(track.position(after(10)), None, "nobody knows which way it took");
         assert_eq!(track.time(after(1)), None);
+    }
+
+    /// A receiver that jumps has no place on the way, nor further on, nor, until it stays, where it says.
+    #[test]
+    fn jumps_are_no_way() {
+        let began = Instant::now();
+        let after = |milliseconds| began + Duration::from_millis(milliseconds);
+        for (north, east) in [(12.0, 22.0), (10.2, 20.0), (-50.0, -120.0), (10.0, 20.15)] {
+            let mut track = Track::default();
+            track.say(began, fix(10.0, 20.0, None));
+            track.say(after(1000), fix(north, east, None));
+            assert_eq!((track.position(after(500)), track.position(after(1800))), (None, None), "{north} {east}");
+            track.say(after(2000), fix(north, east, None));
+            assert!(is_near(track.position(after(2500)), north, east));
+            assert_eq!(track.position(after(500)), None);
+        }
+        let mut orbit = Track::default();
+        orbit.say(began, fix(10.0, 20.0, None));
+        orbit.say(after(1000), fix(10.06, 20.0, None));
+        assert!(is_near(orbit.position(after(500)), 10.03, 20.0), "6.6 km/s");
     }
 
     #[test]

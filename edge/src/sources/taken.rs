@@ -9,6 +9,11 @@ const AHEAD: Duration = Duration::from_secs(1);
 /// Where in its second something was taken that has whole seconds.
 const MIDDLE: Duration = Duration::from_millis(500);
 
+/// 2020-01-01 in seconds since 1970: before it no camera wrote for this program.
+const EARLIEST: u32 = 1_577_836_800;
+/// In seconds.
+const DAY: u32 = 86_400;
+
 /// When a frame was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Taken {
@@ -33,16 +38,20 @@ impl Taken {
         Self { tagged, ..self }
     }
 
-    /// A file that was last changed then; `tagged`: what its tags say.
+    /// A file that was last changed then; `tagged`: what its tags say. As tags, a time before 2020 or more than a day ahead of the system's
+    /// clock is not believed: it was taken now for all that is known, and nobody knows where.
     #[must_use]
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
+        let latest = clock::now().saturating_add(DAY);
+        let is_believed = |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST..=latest).contains(&time));
+        let changed = changed.filter(is_believed);
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());
             let middle = second + MIDDLE;
             // It was written when it had been taken.
             changed.filter(|changed| (second..middle).contains(changed)).unwrap_or(middle)
         });
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
         let clock = changed.and_then(seconds).unwrap_or_else(clock::now);
         Self { tagged, clock, at: by_tags.or(changed).and_then(instant) }
     }
@@ -94,6 +103,12 @@ mod tests {
         let ahead = SystemTime::now() + Duration::from_secs(3600);
         assert_eq!(Taken::file(None, Some(ahead)).at(), None);
         assert_eq!(Taken::file(Some(u32::MAX), ago(30)).at(), None);
+        // Clocks that were never set, and cards of cameras with such.
+        for odd in [0, 315_532_800, u64::from(seconds(ago(0))) + 172_800] {
+            let odd = Taken::file(None, Some(UNIX_EPOCH + Duration::from_secs(odd)));
+            assert_eq!(odd.at(), None);
+            assert!(seconds(ago(0)).abs_diff(odd.time(&receiver)) <= 1);
+        }
     }
 
     #[test]
