@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Signs of life while nothing happens.
 pub(crate) const TICK: Duration = Duration::from_millis(200);
@@ -14,10 +14,29 @@ const LOGGED: u64 = 100;
 /// What `edge run` is told from outside while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Control {
-    /// Finish the frame at hand and end.
+    /// End: within two seconds, with everything kept.
     pub stop: Arc<AtomicBool>,
     /// Caption the golden image.
     pub self_test: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// Whether it is told to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Rests for `time` or until there is no reason to, which is asked several times a second.
+pub(crate) fn rest_while(time: Duration, goes_on: impl Fn() -> bool) {
+    let until = Instant::now() + time;
+    while goes_on() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(TICK / 4));
+    }
 }
 
 /// A kind of fault since the start.

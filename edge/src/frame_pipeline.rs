@@ -1,10 +1,12 @@
 //! What captions frames and decides on them.
 
 use super::config::{Config, Outside};
-use super::control::{Control, Faults, TICK};
-use super::error::{Error, Result, chain, ensure};
-use super::frame_queue::FrameReceiver;
-use super::health::{self, Clock, Status};
+use super::control::{Control, Faults, TICK, rest_while};
+use super::error::{Result, chain};
+use super::frame_queue::{FrameReceiver, Taken};
+use super::health::Reporter;
+use super::health::scrub::Scrubber;
+use super::health::vitals::Pulse;
 use super::model::Model;
 use super::outcome::{Dropped, outside_counter};
 use super::outside_run::{OutsideRuns, Run, Said};
@@ -20,23 +22,24 @@ use cssa::clock;
 use cssa_captioner::{Caption, Sight};
 use cssa_wire::Position;
 use image::RgbImage;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, Sender as Outbox};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver as Inbox, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Failures in a row after which the model is loaded again.
 const FAILURES: u32 = 3;
-/// Longest that frames are captioned together: meanwhile there is no sign of life.
-const BATCH: Duration = Duration::from_secs(1);
+/// Longest that frames are captioned together: so late it is noticed that the program is to end.
+const BATCH: Duration = Duration::from_millis(500);
+/// Longest that a model may take to be loaded and to caption the golden image: TensorRT builds its engine meanwhile.
+pub(super) const LOADING: Duration = Duration::from_secs(900);
 
 /// Everything that decides on a frame.
-pub(super) struct FramePipeline<'a> {
-    pub(super) config: &'a Config,
+pub(super) struct FramePipeline {
+    pub(super) config: Arc<Config>,
     pub(super) store: Arc<Store>,
     pub(super) model: Model,
-    pub(super) scrubber: Arc<Mutex<health::scrub::Scrubber>>,
+    pub(super) scrubber: Arc<Mutex<Scrubber>>,
     /// What the link's thread packs with.
     pub(super) language: Arc<Mutex<Arc<Language>>>,
     pub(super) policy: Policy,
@@ -46,44 +49,33 @@ pub(super) struct FramePipeline<'a> {
     pub(super) silence: Option<Silence>,
     pub(super) peripherals: Peripherals,
     pub(super) faults: Faults,
-    pub(super) link_ended: Arc<AtomicBool>,
-    pub(super) clock: Clock,
-    pub(super) started: Instant,
-    pub(super) beat: Option<Instant>,
+    pub(super) reporter: Reporter,
+    pub(super) pulse: Pulse,
     pub(super) failures: u32,
     /// Frames at most that are captioned together next: one, until it is known how long it takes.
     pub(super) together: usize,
     /// Sum in millijoules and number of captions.
     pub(super) energy: (f64, u64),
-    pub(super) control: &'a Control,
+    pub(super) control: Control,
+    /// Where damage that was found in the model's files is said.
+    pub(super) damage: Inbox<String>,
     /// Where the outcome of a self-test goes.
     pub(super) self_tested: Outbox<Result<(), String>>,
 }
 
-impl FramePipeline<'_> {
-    /// Takes frames until there are no more or somebody says stop.
-    pub(super) fn run(&mut self, frames: &FrameReceiver, damage: &Inbox<String>) -> Result<()> {
-        loop {
-            self.live(damage)?;
-            if self.stopped() {
-                return Ok(());
-            }
-            let first = match frames.recv_timeout(TICK) {
-                Ok(frame) => {
-                    self.silence.iter_mut().for_each(|silence| silence.end(Instant::now()));
-                    frame
-                }
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+impl FramePipeline {
+    /// Takes frames until there are no more or somebody says stop; then what was begun is written down.
+    pub(super) fn run(mut self, frames: FrameReceiver) {
+        while !self.control.is_stopped() {
+            self.attend();
+            let batch = match frames.take(self.together, TICK) {
+                Taken::Frames(batch) => batch,
+                Taken::Nothing => continue,
+                Taken::End => break,
             };
-            // Frames that wait already are captioned with it; none is waited for.
-            let waiting = frames.try_iter().take(self.together - 1);
-            let batch: Vec<Frame> = std::iter::once(first).chain(waiting).collect();
+            self.silence.iter_mut().for_each(|silence| silence.end(Instant::now()));
             let began = Instant::now();
-            for (frame, caption) in batch.iter().zip(self.caption(&batch)) {
-                let outcome = caption.map_or_else(Outcome::Dropped, |caption| self.decide(frame, &caption));
-                self.record_outcome(frame, &outcome);
-            }
+            self.caption_and_record(&batch);
             let one = began.elapsed() / batch.len() as u32;
             self.together =
                 (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
@@ -91,31 +83,51 @@ impl FramePipeline<'_> {
                 self.reload("model_failures", Model::reload, "the model fails again and again");
             }
             let pause = rest(self.peripherals.duty(), began.elapsed());
-            std::thread::sleep(pause);
+            self.pulse.beat();
+            rest_while(pause, || !self.control.is_stopped());
+        }
+        frames.close().for_each(|frame| self.leave(&frame));
+        self.end_outside_run();
+        self.gauge();
+        if let Err(error) = self.store.flush() {
+            self.faults.record("store_errors", chain(&error));
         }
     }
 
-    fn stopped(&self) -> bool {
-        self.control.stop.load(Ordering::Relaxed)
+    /// Decides on frames. Told to end, it leaves those that are not decided on.
+    fn caption_and_record(&mut self, batch: &[Frame]) {
+        for (frame, caption) in batch.iter().zip(self.caption(batch)) {
+            if self.control.is_stopped() {
+                self.leave(frame);
+                continue;
+            }
+            let outcome = caption.map_or_else(Outcome::Dropped, |caption| self.decide(frame, &caption));
+            self.record_outcome(frame, &outcome);
+        }
     }
 
-    /// Signs of life, and what came from outside.
-    fn live(&mut self, damage: &Inbox<String>) -> Result<()> {
-        health::notify_alive();
-        self.peripherals.kick();
-        ensure!(!self.link_ended.load(Ordering::Relaxed), Error::Thread("the link"));
-        if self.clock.jumped() {
-            self.faults.record("clock_jumps", "the system's clock was set");
+    /// A frame for which there is no time left: where it cannot come again, that is accounted for.
+    fn leave(&self, frame: &Frame) {
+        if frame.key.is_none()
+            && let Err(error) = self.store.settle(None, &Outcome::Dropped(Dropped::Busy))
+        {
+            self.faults.record("store_errors", chain(&error));
         }
+    }
+
+    /// A sign of life, and what came from outside.
+    fn attend(&mut self) {
+        self.pulse.beat();
         if let Some(problem) = self.silence.as_mut().and_then(|silence| silence.fault(Instant::now())) {
             self.faults.record("source_silent", problem);
         }
-        if let Ok(problem) = damage.try_recv() {
+        if let Ok(problem) = self.damage.try_recv() {
             self.reload("model_damage", Model::fall_back, &problem);
             // What was found while it was being replaced is found again where it is still true.
-            damage.try_iter().for_each(drop);
+            self.damage.try_iter().for_each(drop);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
+            self.pulse.busy(LOADING);
             let outcome = self.model.self_test();
             // Where the link's thread has ended, nobody waits for it.
             self.self_tested.send(outcome.as_ref().map(|_| ()).map_err(|error| chain(error))).ok();
@@ -126,22 +138,24 @@ impl FramePipeline<'_> {
                 }
             }
         }
-        let beat = Duration::from_secs(self.config.health.heartbeat_seconds);
-        if self.beat.is_none_or(|last| last.elapsed() >= beat) {
-            self.beat = Some(Instant::now());
-            let status = self.status();
-            if let Err(error) = status.write(&self.config.state) {
-                self.faults.record("status_errors", chain(&error));
-            }
-            tracing::info!("{}", serde_json::to_string(&status)?);
-        }
-        Ok(())
+        self.gauge();
+    }
+
+    /// What the status says of this thread.
+    pub(super) fn gauge(&self) {
+        let mut gauges = self.reporter.gauges();
+        gauges.bundle = format!("{:04x}", self.model.captioner.language().id);
+        gauges.runtime = self.model.captioner.active();
+        gauges.celsius = self.peripherals.last_celsius;
+        gauges.millijoules = (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64);
+        gauges.peripheral_errors = self.peripherals.errors;
     }
 
     /// Loads the model anew by `load`. Where that fails the one in memory goes on: its numbers are guarded, and it is all there is.
     fn reload(&mut self, fault: &'static str, load: fn(&mut Model) -> Result<()>, why: &str) {
         self.faults.record(fault, why);
         self.failures = 0;
+        self.pulse.busy(LOADING);
         let loaded = load(&mut self.model);
         self.model.problems.drain(..).for_each(|(kind, problem)| self.faults.record(kind, problem));
         match loaded {
@@ -326,37 +340,15 @@ impl FramePipeline<'_> {
         self.store.settle(frame.key.as_deref(), outcome)
     }
 
-    /// Writes the outcome down; while the disk takes nothing, frames wait and signs of life go on.
-    pub(super) fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
+    /// Writes the outcome down; while the disk takes nothing, frames wait.
+    fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
         while let Err(error) = self.settle(frame, outcome) {
             self.faults.record("store_errors", chain(&error));
-            if self.stopped() {
+            if self.control.is_stopped() {
                 return;
             }
-            health::notify_alive();
-            self.peripherals.kick();
+            self.pulse.beat();
             std::thread::sleep(TICK);
-        }
-    }
-
-    pub(super) fn status(&self) -> Status {
-        let all = self.faults.all();
-        let mut faults: BTreeMap<String, u64> = all.iter().map(|(kind, fault)| ((*kind).into(), fault.count)).collect();
-        if self.peripherals.errors > 0 {
-            faults.insert("peripheral_errors".into(), self.peripherals.errors);
-        }
-        Status {
-            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            uptime: self.started.elapsed().as_secs(),
-            bundle: format!("{:04x}", self.model.captioner.language().id),
-            runtime: self.model.captioner.active(),
-            counters: self.store.counters().unwrap_or_default(),
-            waiting: self.store.waiting().unwrap_or_default(),
-            faults,
-            last_faults: all.into_iter().map(|(kind, fault)| (kind.into(), fault.last)).collect(),
-            celsius: self.peripherals.last_celsius,
-            millijoules: (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64),
-            rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
         }
     }
 }

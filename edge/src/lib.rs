@@ -16,6 +16,7 @@ pub mod model;
 pub mod outcome;
 pub mod outside_run;
 pub mod packets;
+mod patient;
 pub mod peripherals;
 pub mod policy;
 pub mod position;

@@ -1,15 +1,14 @@
 //! The source's thread: reads frames and passes them on, waiting where the captioner is busy, or dropping them where they are live.
 
-use super::control::{Faults, TICK};
+use super::control::{Control, Faults, TICK, rest_while};
 use super::error::{Result, chain};
-use super::frame_queue::FrameSender;
+use super::frame_queue::{FrameSender, Refused};
+use super::health::vitals::Pulse;
 use super::outcome::Dropped;
 use super::position::TagFaults;
 use super::sources::{Next, Source};
 use super::store::{DEBRIS, Outcome, Store};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::TrySendError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,12 +20,17 @@ pub(super) fn read(
     mut source: Box<dyn Source>,
     store: Arc<Store>,
     frames: FrameSender,
-    stop: Arc<AtomicBool>,
+    control: Control,
     faults: Faults,
+    pulse: Pulse,
 ) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
+        let pulse = Arc::new(pulse);
+        source.pulse(&pulse);
         let (mut given, mut tags) = (0u64, TagFaults::new(faults.clone()));
-        while !stop.load(Ordering::Relaxed) {
+        let pause = |time| rest_while(time, || !control.is_stopped());
+        while !control.is_stopped() {
+            pulse.beat();
             // A store that does not answer now will be asked again when the frame is settled.
             let settled = |key: &str| store.is_done(key).unwrap_or(false);
             match source.next(&settled) {
@@ -41,18 +45,19 @@ pub(super) fn read(
                     if source.is_live() {
                         match frames.try_send(frame) {
                             Ok(()) => {}
-                            Err(TrySendError::Full(_)) => {
+                            Err(Refused::Full) => {
                                 while let Err(error) = store.settle(None, &Outcome::Dropped(Dropped::Busy)) {
                                     faults.record("store_errors", chain(&error));
-                                    if stop.load(Ordering::Relaxed) {
+                                    if control.is_stopped() {
                                         return Ok(());
                                     }
+                                    pulse.beat();
                                     std::thread::sleep(TICK);
                                 }
                             }
-                            Err(TrySendError::Disconnected(_)) => return Ok(()),
+                            Err(Refused::Ended) => return Ok(()),
                         }
-                    } else if frames.send(frame).is_err() {
+                    } else if frames.send(frame, || pulse.beat()).is_err() {
                         return Ok(());
                     }
                 }
@@ -64,16 +69,16 @@ pub(super) fn read(
                         faults.record("store_errors", chain(&error));
                     }
                 }
-                Ok(Next::Nothing) => std::thread::sleep(TICK),
+                Ok(Next::Nothing) => pause(TICK),
                 Ok(Next::End) => return Ok(()),
                 Ok(Next::Failed(error)) => {
                     faults.record("source_errors", chain(&error));
-                    std::thread::sleep(TICK);
+                    pause(TICK);
                 }
                 // What has worked before is expected back.
                 Err(error) if given > 0 && !source.ends_with_an_error() => {
                     faults.record("source_errors", chain(&error));
-                    std::thread::sleep(Duration::from_secs(1));
+                    pause(Duration::from_secs(1));
                 }
                 Err(error) => return Err(error),
             }

@@ -1,16 +1,18 @@
-//! The stages at work: a thread for the source, one for the link, one that looks through the model's files; captioning and
-//! everything that decides on a frame (`FramePipeline`) in the caller's.
+//! The stages at work: a thread each for the source, the captioner with everything that decides on a frame (`FramePipeline`), the
+//! link, the status, and what looks through the model's files. The caller's thread watches them all and shows signs of life.
 
 use super::config::Config;
-use super::control::{Control, Faults, TICK};
+use super::control::{Control, Faults, TICK, rest_while};
 use super::downlink::Downlink;
 use super::downlink::sender::Sender;
 use super::error::{Error, Result, chain, ensure};
-use super::frame_pipeline::FramePipeline;
+use super::frame_pipeline::{FramePipeline, LOADING};
 use super::frame_queue::frame_queue;
-use super::health::{self, Clock, Status};
+use super::health::heartbeat::Heartbeat;
+use super::health::scrub::Scrubber;
+use super::health::vitals::{Pulse, Vitals};
+use super::health::{Reporter, Status};
 use super::model::Model;
-use super::outcome::Dropped;
 use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
 use super::policy::Policy;
@@ -18,18 +20,32 @@ use super::position;
 use super::reader::read;
 use super::silence::Silence;
 use super::sources;
-use super::store::{Outcome, Store};
+use super::store::Store;
 use cssa::clock;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 /// Frames that wait between the source and the captioner.
 const FRAMES: usize = 4;
-/// At the end, a source that waits for its device is waited for so long.
-const LAST_FRAME: Duration = Duration::from_secs(2);
+/// Told to stop, threads have so long to end. What then still waits for a device is left behind: all that is to be kept is on the disk.
+const LAST_WORDS: Duration = Duration::from_millis(1200);
+/// Between two looks at the threads.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Each thread shows a sign of life at least so often: a file of the largest size is cut into tiles,
+const SOURCE: Duration = Duration::from_secs(300);
+/// an engine is built for a batch of another size,
+const CAPTIONER: Duration = Duration::from_secs(300);
+/// a name is looked up, and a serial line takes a packet,
+const LINK: Duration = Duration::from_secs(60);
+/// a disk takes a status,
+const STATUS: Duration = Duration::from_secs(60);
+/// all of a bundle's files are read.
+const SCRUBBER: Duration = Duration::from_secs(600);
 
 /// Runs until the source ends or somebody says stop. `fallback` is the bundle where neither the configuration nor a slot has
 /// one. Gives the last status.
@@ -39,27 +55,39 @@ pub fn run(
     peripherals: Option<Peripherals>,
     control: &Control,
 ) -> Result<Status> {
+    let config = Arc::new(config.clone());
     let store = Arc::new(Store::open(&config.state, config.queue)?);
     let (port, started) = (config.link.port(config.position.system())?, Instant::now());
     let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?;
+    let (faults, vitals, over) = (Faults::default(), Vitals::start(), Over::default());
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
-    let mut model = Model::load(config, fallback)?;
+    let (mut peripherals, problems) = match peripherals {
+        Some(peripherals) => (peripherals, Vec::new()),
+        None => Peripherals::open(&config.peripherals),
+    };
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    let reporter = Reporter::new(Arc::clone(&store), faults.clone(), &config.state, started);
+    let mut watch = Watch {
+        heartbeat: Heartbeat::new(vitals.clone(), peripherals.take_watchdog(), faults.clone()),
+        control,
+        last: None,
+        stopped: None,
+    };
+
+    let Some(model) = watch.load(&config, fallback, vitals.watch(MODEL, LOADING))? else {
+        return Ok(reporter.status());
+    };
+    let mut model = model;
     // A slot that took over for another flies on without; what was configured so is a mistake.
     ensure!(
         config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated() || model.is_of_a_slot(),
         Error::NoConfidence(model.place().into())
     );
-    let (peripherals, problems) = match peripherals {
-        Some(peripherals) => (peripherals, Vec::new()),
-        None => Peripherals::open(&config.peripherals),
-    };
-    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
-    let faults = Faults::default();
     model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));
-    let (watch, unsaid) = model.watch_list(&config.policy);
+    let (words, unsaid) = model.watch_list(&config.policy);
     for problem in unsaid {
         // As above.
         ensure!(model.took_over(), problem);
@@ -68,109 +96,193 @@ pub fn run(
     if let Some(damage) = store.damage() {
         faults.record("store_damaged", damage);
     }
-    let finished = Arc::new(AtomicBool::new(false));
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
-    let policy = Policy::new(&config.policy, watch, Instant::now()).with_budget(store.budget()?, clock::now());
-    scrub(config, &scrubber, damage_found, &finished);
+    let policy = Policy::new(&config.policy, words, Instant::now()).with_budget(store.budget()?, clock::now());
     let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
-    let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
     let language = Arc::new(Mutex::new(model.captioner.language()));
     let (self_tested, self_tests) = channel();
-    let sending = Sender {
+    let finished = Arc::new(AtomicBool::new(false));
+    let sender = Sender {
         port,
         downlink,
         language: Arc::clone(&language),
         finished: Arc::clone(&finished),
-        self_test: Arc::clone(&control.self_test),
+        control: control.clone(),
         self_tested: self_tests,
         faults: faults.clone(),
         started,
+        pulse: vitals.watch(LINK_THREAD, LINK),
     };
-    let link_ended = Arc::new(AtomicBool::new(false));
-    let ended = Ended(Arc::clone(&link_ended));
-    let sending = std::thread::spawn(move || {
-        let _told_at_the_end = ended;
-        sending.run();
-    });
-    let mut pipeline = FramePipeline {
-        config,
-        store,
+    let pipeline = FramePipeline {
+        store: Arc::clone(&store),
         model,
-        scrubber,
+        scrubber: Arc::clone(&scrubber),
         language,
         policy,
         outside: OutsideRuns::default(),
-        receiver: position::start(&config.position, &faults),
+        receiver: position::start(&config.position, &faults, &vitals),
         silence: command.is_some().then(|| Silence::new(Instant::now())),
         peripherals,
-        faults,
-        link_ended,
-        clock: Clock::start(),
-        started,
-        beat: None,
+        faults: faults.clone(),
+        reporter: reporter.clone(),
+        pulse: vitals.watch(CAPTIONING, CAPTIONER),
         failures: 0,
         together: 1,
         energy: (0.0, 0),
-        control,
+        control: control.clone(),
+        damage,
         self_tested,
+        config: Arc::clone(&config),
     };
     pipeline.warn_unjudged();
-    health::notify_ready();
-    let flown = pipeline.run(&frames, &damage);
-    for frame in frames.try_iter().filter(|frame| frame.key.is_none()) {
-        // What nobody will see again is accounted for.
-        pipeline.record_outcome(&frame, &Outcome::Dropped(Dropped::Busy));
-    }
-    drop(frames);
-    pipeline.end_outside_run();
-    pipeline.store.flush().ok();
-    finished.store(true, Ordering::Relaxed);
-    if let Some(command) = &command {
-        sources::kill(command);
-    }
-    // A camera that gives nothing must not keep the program from ending.
-    let until = Instant::now() + LAST_FRAME;
-    while !reading.is_finished() && Instant::now() < until {
-        std::thread::sleep(TICK / 10);
-    }
-    let read = match reading.is_finished() {
-        true => reading.join().unwrap_or_else(|_| Err(Error::Thread("the source"))),
-        false => Ok(()),
+    pipeline.gauge();
+    scrub(&config, scrubber, damage_found, &over, vitals.watch("the scrubber", SCRUBBER));
+    let every = Duration::from_secs(config.health.heartbeat_seconds);
+    let (told, pulse, reports) = (over.told(), vitals.watch("the status", STATUS), reporter.clone());
+    spawn(move || reports.run(every, &pulse, &told));
+    let mut threads = Threads {
+        reading: Some(read(source, store, frames_out, control.clone(), faults, vitals.watch(READING, SOURCE))),
+        captioning: Some(spawn(move || pipeline.run(frames))),
+        sending: Some(spawn(move || sender.run())),
     };
-    sending.join().ok();
-    let status = pipeline.status();
-    status.write(&config.state).ok();
-    flown?;
-    read?;
-    Ok(status)
+    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let flown = watch.fly(&mut threads, &finished, || command.iter().for_each(sources::kill));
+    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    drop(over);
+    // A status that could not be written is a fault that the returned one has not.
+    let status = reporter.write().unwrap_or_else(|_| reporter.status());
+    flown.map(|()| status)
 }
 
-/// Says that its thread has ended, even by a panic.
-struct Ended(Arc<AtomicBool>);
+/// The threads' names, as they stand in errors and faults.
+const READING: &str = "the source";
+const CAPTIONING: &str = "the captioner";
+const LINK_THREAD: &str = "the link";
+const MODEL: &str = "the model";
 
-impl Drop for Ended {
+/// The threads that a flight is made of, until they have ended.
+struct Threads {
+    reading: Option<JoinHandle<Result<()>>>,
+    captioning: Option<JoinHandle<()>>,
+    sending: Option<JoinHandle<()>>,
+}
+
+/// Watches all threads.
+struct Watch<'a> {
+    heartbeat: Heartbeat,
+    control: &'a Control,
+    last: Option<Instant>,
+    /// When it was noticed that somebody said stop.
+    stopped: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// Shows a sign of life where one is due, and waits a moment.
+    fn look(&mut self) {
+        if self.last.is_none_or(|last| last.elapsed() >= TICK) {
+            self.last = Some(Instant::now());
+            self.heartbeat.beat();
+        }
+        if self.control.is_stopped() {
+            self.stopped.get_or_insert_with(Instant::now);
+        }
+        std::thread::sleep(LOOK);
+    }
+
+    /// Whether no thread is waited for any longer.
+    fn is_late(&self) -> bool {
+        self.stopped.is_some_and(|stopped| stopped.elapsed() >= LAST_WORDS)
+    }
+
+    /// Loads the model while signs of life go on; nothing where somebody said stop.
+    fn load(&mut self, config: &Arc<Config>, fallback: Option<PathBuf>, pulse: Pulse) -> Result<Option<Model>> {
+        let config = Arc::clone(config);
+        let loading = spawn(move || {
+            let _pulse = pulse;
+            Model::load(&config, fallback)
+        });
+        while !loading.is_finished() {
+            self.look();
+            if self.stopped.is_some() {
+                return Ok(None);
+            }
+        }
+        joined(loading, MODEL)?.map(Some)
+    }
+
+    /// Watches until all have ended, or are late. A thread that failed, or shows no sign of life when the others have ended, is an error.
+    fn fly(&mut self, threads: &mut Threads, finished: &AtomicBool, kill: impl Fn()) -> Result<()> {
+        let has_ended = |thread: &Option<JoinHandle<()>>| thread.as_ref().is_none_or(JoinHandle::is_finished);
+        let mut outcome = Ok(());
+        while !self.is_late() {
+            self.look();
+            if has_ended(&threads.captioning) {
+                if let Some(captioning) = threads.captioning.take() {
+                    outcome = outcome.and(joined(captioning, CAPTIONING));
+                    finished.store(true, Ordering::Relaxed);
+                    // A camera that gives nothing must not keep the program from ending.
+                    kill();
+                    self.stopped = self.stopped.or(outcome.is_err().then(Instant::now));
+                }
+                if threads.reading.as_ref().is_some_and(JoinHandle::is_finished)
+                    && let Some(reading) = threads.reading.take()
+                {
+                    outcome = outcome.and(joined(reading, READING).flatten());
+                }
+                if has_ended(&threads.sending) && threads.reading.is_none() {
+                    break;
+                }
+                if self.heartbeat.is_lifeless(LINK_THREAD) {
+                    outcome = outcome.and(Err(Error::Thread(LINK_THREAD)));
+                    break;
+                }
+            } else if has_ended(&threads.sending) && !self.control.is_stopped() {
+                // Without a link a flight is for nothing.
+                let Some(sending) = threads.sending.take() else { continue };
+                outcome = outcome.and(joined(sending, LINK_THREAD)).and(Err(Error::Thread(LINK_THREAD)));
+                self.control.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        match threads.sending.take() {
+            Some(sending) if sending.is_finished() => outcome.and(joined(sending, LINK_THREAD)),
+            _ => outcome,
+        }
+    }
+}
+
+/// What a thread ended with.
+fn joined<T>(thread: JoinHandle<T>, name: &'static str) -> Result<T> {
+    thread.join().map_err(|_| Error::Thread(name))
+}
+
+/// Tells threads that only watch that it is over, however that came.
+#[derive(Default)]
+struct Over(Arc<AtomicBool>);
+
+impl Over {
+    fn told(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Over {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Starts the thread that looks through the model's files. It ends with the program.
-fn scrub(
-    config: &Config,
-    scrubber: &Arc<Mutex<health::scrub::Scrubber>>,
-    found: SyncSender<String>,
-    finished: &Arc<AtomicBool>,
-) {
+/// Starts the thread that looks through the model's files.
+fn scrub(config: &Config, scrubber: Arc<Mutex<Scrubber>>, found: SyncSender<String>, over: &Over, pulse: Pulse) {
     if config.health.scrub_minutes <= 0.0 {
         return;
     }
-    let every = Duration::from_secs_f64(config.health.scrub_minutes * 60.0);
-    let (scrubber, finished) = (Arc::clone(scrubber), Arc::clone(finished));
-    std::thread::spawn(move || {
+    let (every, over) = (Duration::from_secs_f64(config.health.scrub_minutes * 60.0), over.told());
+    spawn(move || {
         let mut last = Instant::now();
-        while !finished.load(Ordering::Relaxed) {
-            std::thread::sleep(TICK.min(every));
+        while !over.load(Ordering::Relaxed) {
+            pulse.beat();
+            rest_while(TICK.min(every), || !over.load(Ordering::Relaxed));
             if last.elapsed() < every {
                 continue;
             }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use cssa::search::{Rows, Step};
 
 /// A loaded model: an encoder, and a decoder that works on what the encoder saw last.
-pub trait Runtime {
+pub trait Runtime: Send {
     /// The runtime and execution provider that are really at work, `ort/CPUExecutionProvider` for example.
     fn active(&self) -> String;
 
@@ -38,7 +38,7 @@ pub enum Part {
 pub(crate) type CrossAttention<'a> = dyn FnMut(usize, usize, Part, &[f32]) -> Result<()> + 'a;
 
 /// What runs `encoder.onnx`.
-pub(crate) trait Encoder {
+pub(crate) trait Encoder: Send {
     /// As [`Runtime::active`] has it.
     fn active(&self) -> String;
 

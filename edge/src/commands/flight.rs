@@ -60,7 +60,8 @@ pub(crate) struct SelfTestOptions {
     json: bool,
 }
 
-/// Runs until the source ends or a signal comes: SIGTERM and SIGINT end it, SIGUSR1 asks for a self-test.
+/// Runs until the source ends or a signal comes: SIGTERM and SIGINT end it within two seconds, a second one at once; SIGUSR1 asks for a
+/// self-test.
 pub(crate) fn run(options: &RunOptions) -> Result<()> {
     if options.check {
         return check_all(&options.config);
@@ -69,6 +70,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<()> {
     warn(&config, &options.config);
     let control = Control::default();
     for signal in [SIGTERM, SIGINT] {
+        // The second one ends the program at once, whatever it waits for.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, control.stop.clone())?;
         signal_hook::flag::register(signal, control.stop.clone())?;
     }
     signal_hook::flag::register(SIGUSR1, control.self_test.clone())?;

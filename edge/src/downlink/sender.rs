@@ -1,8 +1,9 @@
 //! The link's thread: sends what is to be sent until the link takes it, and listens for the ground.
 
 use super::{Downlink, Next, Outgoing, Room};
-use crate::control::{Faults, TICK};
+use crate::control::{Control, Faults, TICK, rest_while};
 use crate::error::{Result, chain};
+use crate::health::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
@@ -24,19 +25,20 @@ pub(crate) struct Sender {
     pub(crate) language: Arc<Mutex<Arc<Language>>>,
     /// No more captions will come.
     pub(crate) finished: Arc<AtomicBool>,
-    /// The ground asks for a self-test.
-    pub(crate) self_test: Arc<AtomicBool>,
+    /// Told to stop, it leaves what waits to the next start. The ground may ask for a self-test.
+    pub(crate) control: Control,
     /// What became of it: nothing, or what was wrong.
     pub(crate) self_tested: Receiver<Result<(), String>>,
     pub(crate) faults: Faults,
     pub(crate) started: Instant,
+    pub(crate) pulse: Pulse,
 }
 
 impl Sender {
-    /// Sends until there is nothing left and nothing more to come.
+    /// Sends until there is nothing left and nothing more to come, or somebody says stop.
     pub(crate) fn run(mut self) {
         let (mut pause, mut last_success) = (TICK, Instant::now());
-        loop {
+        while !self.control.is_stopped() {
             let ending = self.ending();
             self.attend();
             let fault = match self.next() {
@@ -71,9 +73,8 @@ impl Sender {
             }
             let Some((kind, error)) = fault else { continue };
             self.faults.record(kind, chain(&error));
-            // In short steps, so that an end is noticed.
             let until = Instant::now() + if ending { TICK } else { pause };
-            while Instant::now() < until && self.ending() == ending {
+            while Instant::now() < until && self.goes_on(ending) {
                 std::thread::sleep(TICK / 4);
                 self.attend();
             }
@@ -83,6 +84,11 @@ impl Sender {
 
     fn ending(&self) -> bool {
         self.finished.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing about the end has changed.
+    fn goes_on(&self, ending: bool) -> bool {
+        self.ending() == ending && !self.control.is_stopped()
     }
 
     fn language(&self) -> Arc<Language> {
@@ -113,9 +119,10 @@ impl Sender {
         let (cost, now) = (self.port.cost(packet.bytes.len()), self.now());
         while let Err(error) = self.downlink.sent(packet, cost, now) {
             self.faults.record("store_errors", chain(&error));
-            if self.ending() {
+            if self.ending() || self.control.is_stopped() {
                 return Ok(None);
             }
+            self.pulse.beat();
             std::thread::sleep(TICK);
         }
         let rate = self.downlink.config.bytes_per_second;
@@ -127,7 +134,7 @@ impl Sender {
     fn listen(&mut self, wait: Duration) -> bool {
         let (until, ending) = (Instant::now() + wait, self.ending());
         if !self.downlink.is_acknowledged() {
-            while Instant::now() < until && self.ending() == ending {
+            while Instant::now() < until && self.goes_on(ending) {
                 std::thread::sleep(until.saturating_duration_since(Instant::now()).min(TICK / 4));
                 self.attend();
             }
@@ -144,12 +151,12 @@ impl Sender {
                 }
                 Err(error) => {
                     self.faults.record("link_errors", error);
-                    std::thread::sleep(left.min(TICK));
+                    rest_while(left.min(TICK), || self.goes_on(ending));
                 }
             }
             self.attend();
             // Whatever keeps coming.
-            if left.is_zero() || self.ending() != ending {
+            if left.is_zero() || !self.goes_on(ending) {
                 return heard;
             }
         }
@@ -165,7 +172,7 @@ impl Sender {
             }
         };
         if packet.body == Up::Command(Command::SelfTest) {
-            self.self_test.store(true, Ordering::Relaxed);
+            self.control.self_test.store(true, Ordering::Relaxed);
         }
         true
     }
@@ -173,6 +180,7 @@ impl Sender {
     /// What is due beside captions: a sign of life, and answers to commands. An answer that does not go out is lost, as one may be on the
     /// way: whoever asked asks again.
     fn attend(&mut self) {
+        self.pulse.beat();
         if let Err(error) = self.port.announce() {
             self.faults.record("link_errors", error);
         }

@@ -1,58 +1,15 @@
-//! How the program watches itself: signs of life, the golden image, the model's files.
+//! How the program watches itself: signs of life of its threads and to the outside, the golden image, the model's files.
 
 pub mod golden;
+pub(crate) mod heartbeat;
 pub mod scrub;
+mod status;
+pub mod vitals;
 
-use crate::error::Result;
-use cssa::files;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::path::Path;
+pub(crate) use status::Reporter;
+pub use status::Status;
+
 use std::time::{Duration, Instant, SystemTime};
-
-/// What `status.json` and each heartbeat say.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Status {
-    /// Seconds since 1970, by the system's clock.
-    pub time: u64,
-    /// Seconds since the start, monotonic.
-    pub uptime: u64,
-    /// The bundle at work.
-    pub bundle: String,
-    /// The runtime at work.
-    pub runtime: String,
-    /// Frames by outcome and packets, since the state folder was made.
-    pub counters: BTreeMap<String, u64>,
-    /// Captions that wait for the link.
-    pub waiting: u64,
-    /// What went wrong since the start, by kind.
-    pub faults: BTreeMap<String, u64>,
-    /// Why each happened last.
-    pub last_faults: BTreeMap<String, String>,
-    /// °C, where it is known.
-    pub celsius: Option<f64>,
-    /// Mean energy of a caption in millijoules, where a power monitor is there.
-    pub millijoules: Option<f64>,
-    /// Resident memory in MiB.
-    pub rss_mib: f64,
-}
-
-impl Status {
-    /// Writes `status.json`.
-    pub fn write(&self, state: &Path) -> Result<()> {
-        Ok(files::write(&state.join("status.json"), &serde_json::to_vec_pretty(self)?)?)
-    }
-}
-
-/// Tells systemd that the program is ready. Without systemd nothing happens.
-pub fn notify_ready() {
-    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-}
-
-/// Tells systemd's watchdog that the program is alive. Without systemd nothing happens.
-pub fn notify_alive() {
-    let _absent = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-}
 
 /// Sees the system's clock jump: it moved otherwise than the monotonic one.
 #[derive(Debug)]

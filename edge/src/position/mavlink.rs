@@ -5,6 +5,7 @@ use super::fix::{FRESH, Fix};
 use super::nmea::plausible;
 use super::receiver::Receiver;
 use crate::error::{Error, Result};
+use crate::health::vitals::Pulse;
 use cssa::clock;
 use cssa_image::Place;
 use cssa_wire::Position;
@@ -21,14 +22,15 @@ const NAP: Duration = Duration::from_millis(5);
 /// After so long without the own vehicle, others that are heard are the reason for having no position.
 const ALONE: Duration = Duration::from_secs(5);
 
-/// Reads messages of the vehicle `system` until the connection is gone.
-pub fn read(address: &str, system: u8, receiver: &Receiver) -> Result<()> {
+/// Reads messages of the vehicle `system` until the connection is gone, with signs of life.
+pub(super) fn read(address: &str, system: u8, receiver: &Receiver, pulse: &Pulse) -> Result<()> {
     let gone = |source| Error::Autopilot { address: address.into(), source };
     let mut connection = mavlink::connect::<MavMessage>(address).map_err(gone)?;
     connection.set_allow_recv_any_version(true);
     receiver.open();
     let mut decoder = Decoder::new(system);
     loop {
+        pulse.beat();
         match connection.try_recv() {
             Ok((header, message)) => decoder.hear(&header, &message, clock::now(), receiver),
             Err(MessageReadError::Io(error)) if is_nothing_yet(&error) => std::thread::sleep(NAP),

@@ -20,27 +20,32 @@ pub use self::whereabouts::Whereabouts;
 use super::config::PositionConfig;
 use super::control::Faults;
 use super::error::chain;
+use super::health::vitals::Vitals;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A receiver that is gone is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+/// Its thread shows a sign of life at least so often: a connection is being made.
+const SIGN: Duration = Duration::from_secs(300);
 
 /// Starts the receiver that the configuration asks for, in a thread of its own that tries again for ever. A receiver that is
 /// missing, busy, silent, not understood or without a fix is a fault.
-pub(crate) fn start(config: &PositionConfig, faults: &Faults) -> Receiver {
+pub(crate) fn start(config: &PositionConfig, faults: &Faults, vitals: &Vitals) -> Receiver {
     let receiver = Receiver::default();
     let config = config.clone();
     if config == PositionConfig::Tags {
         return receiver;
     }
     watch::start(config.name(), &receiver.heard, faults.clone());
-    let (sink, faults) = (receiver.clone(), faults.clone());
+    let (sink, faults, pulse) = (receiver.clone(), faults.clone(), Arc::new(vitals.watch("the position", SIGN)));
     std::thread::spawn(move || {
         loop {
+            pulse.beat();
             let ended = match &config {
                 PositionConfig::Tags => return,
-                PositionConfig::Nmea { device, baud } => nmea::read(device, *baud, &sink),
-                PositionConfig::Mavlink { address, system } => mavlink::read(address, *system, &sink),
+                PositionConfig::Nmea { device, baud } => nmea::read(device, *baud, &sink, &pulse),
+                PositionConfig::Mavlink { address, system } => mavlink::read(address, *system, &sink, &pulse),
             };
             if let Err(error) = ended {
                 sink.heard().is_gone = true;
@@ -61,7 +66,7 @@ mod tests {
     fn a_receiver_that_is_not_there_is_a_fault_with_its_reason() {
         let faults = Faults::default();
         let config = PositionConfig::Nmea { device: "/dev/no-such-receiver".into(), baud: 9600 };
-        let receiver = start(&config, &faults);
+        let receiver = start(&config, &faults, &Vitals::start());
         let until = Instant::now() + Duration::from_secs(10);
         let found = loop {
             match faults.all().remove("position_receiver") {

@@ -2,12 +2,15 @@
 
 use super::taken::Taken;
 use crate::error::{Error, Result};
+use crate::health::vitals::Pulse;
 use crate::position::Whereabouts;
 use cssa_image::Problem;
 use image::RgbImage;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One image to caption.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ pub trait Source: Send {
         None
     }
 
+    /// Shows signs of life also while it waits for a device.
+    fn pulse(&mut self, _pulse: &Arc<Pulse>) {}
+
     /// Whether a settled frame with this key can never come again.
     fn is_gone(&self, _key: &str) -> bool {
         false
@@ -75,15 +81,34 @@ pub trait Source: Send {
 /// A command that runs, or none: whoever ends the program ends it, too, even while its output is being waited for.
 pub type Running = Arc<Mutex<Option<Child>>>;
 
-/// Waits for the command's end; gives how it ended, nothing where it was ended from outside.
+/// A command that has closed its output has so long to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits for the command's end; gives how it ended, nothing where it was ended from outside. One that does not end is ended.
 pub(super) fn wait(command: &Running) -> io::Result<Option<ExitStatus>> {
-    let child = command.lock().unwrap_or_else(PoisonError::into_inner).take();
-    child.map(|mut child| child.wait()).transpose()
+    let until = Instant::now() + LAST_WORDS;
+    loop {
+        let mut running = command.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(child) = running.as_mut() else { return Ok(None) };
+        let ended = child.try_wait();
+        if !matches!(ended, Ok(None)) {
+            *running = None;
+            return ended;
+        }
+        drop(running);
+        if Instant::now() > until {
+            kill(command);
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
-/// Ends the command.
+/// Ends the command and all that it has started: they are one group of processes.
 pub fn kill(command: &Running) {
     if let Some(mut child) = command.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _gone = kill_process_group(Pid::from_child(&child), Signal::KILL);
         child.kill().ok();
         child.wait().ok();
     }

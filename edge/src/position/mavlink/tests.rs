@@ -33,6 +33,10 @@ fn heard(messages: &[(u8, MavMessage)]) -> Option<Fix> {
     receiver.fix()
 }
 
+fn pulse() -> crate::health::vitals::Pulse {
+    crate::health::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60))
+}
+
 #[test]
 fn only_the_own_vehicle_is_believed() {
     let here = Position::new(48.20849, 16.37208);
@@ -107,7 +111,7 @@ impl Line {
 
 fn listen(address: String, receiver: &Receiver) {
     let receiver = receiver.clone();
-    std::thread::spawn(move || read(&address, 1, &receiver));
+    std::thread::spawn(move || read(&address, 1, &receiver, &pulse()));
 }
 
 /// Sends some frames again and again until what is heard of them is as it must be.
@@ -201,7 +205,9 @@ fn a_connection_that_ends_is_an_error() -> Result<()> {
     let autopilot = TcpListener::bind("127.0.0.1:0")?;
     let address = format!("tcpout:{}", autopilot.local_addr()?);
     let (ended, end) = std::sync::mpsc::channel();
-    std::thread::spawn(move || ended.send(read(&address, 1, &Receiver::default()).map_err(|error| error.to_string())));
+    std::thread::spawn(move || {
+        ended.send(read(&address, 1, &Receiver::default(), &pulse()).map_err(|error| error.to_string()))
+    });
     drop(autopilot.accept()?);
     let said = end.recv_timeout(PATIENCE)?.err().context("no error")?;
     assert!(said.contains("tcpout:"), "{said}");

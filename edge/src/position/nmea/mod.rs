@@ -9,27 +9,32 @@ mod sentence;
 use super::fix::Fix;
 use super::receiver::Receiver;
 use crate::error::{Error, Result};
+use crate::health::vitals::Pulse;
+use crate::patient::Patient;
 use cssa::clock;
 use cssa_wire::Position;
 use date::Dates;
 pub(super) use date::plausible;
 use frame::Framer;
+use rustix::fs::OFlags;
 use sentence::Said;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A read that gives nothing for so long is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Reads sentences until the device is gone.
-pub fn read(device: &Path, baud: u32, receiver: &Receiver) -> Result<()> {
-    let mut input = open(device, baud)?;
+/// Reads sentences until the device is gone; shows a sign of life every second.
+pub(super) fn read(device: &Path, baud: u32, receiver: &Receiver, pulse: &Arc<Pulse>) -> Result<()> {
+    let mut input = open(device, baud, pulse)?;
     receiver.open();
     let (mut decoder, mut bytes) = (Decoder::default(), [0; 256]);
     loop {
+        pulse.beat();
         let read = match input.read(&mut bytes) {
             Ok(0) => return Ok(()),
             Ok(read) => read,
@@ -44,13 +49,15 @@ pub fn read(device: &Path, baud: u32, receiver: &Receiver) -> Result<()> {
 }
 
 /// A serial line, where the device is one: that is busy or missing is an error. Else a named pipe or a file.
-fn open(device: &Path, baud: u32) -> Result<Box<dyn Read>> {
+fn open(device: &Path, baud: u32, pulse: &Arc<Pulse>) -> Result<Box<dyn Read>> {
     let metadata = fs::metadata(device).map_err(Error::path(device))?;
     if metadata.file_type().is_char_device() {
         let port = serialport::new(device.to_string_lossy(), baud).timeout(PATIENCE).open();
         return Ok(Box::new(port.map_err(|error| Error::path(device)(error.into()))?));
     }
-    Ok(Box::new(File::open(device).map_err(Error::path(device))?))
+    // A pipe that nobody writes to yet is open at once, and has nothing to read.
+    let input = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(device);
+    Ok(Box::new(Patient::new(input.map_err(Error::path(device))?, Some(Arc::clone(pulse)))))
 }
 
 /// What turns bytes into fixes.

@@ -15,6 +15,12 @@ fn hear(bytes: &[u8]) -> Receiver {
     receiver
 }
 
+fn pulse() -> std::sync::Arc<crate::health::vitals::Pulse> {
+    std::sync::Arc::new(
+        crate::health::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60)),
+    )
+}
+
 #[test]
 fn every_case_says_what_is_right() -> Result<()> {
     let here = Some((48.2085, 16.37));
@@ -90,9 +96,9 @@ fn a_device_is_read_to_its_end() -> Result<()> {
     let sentence = "$GNRMC,101112.00,A,4812.5100,N,01622.2000,E,0.05,,060524,,A*7E";
     fs::write(&device, format!("\u{0}noise\r\n{sentence}\r\n$GPGSV\r\n"))?;
     let receiver = Receiver::default();
-    read(&device, 9600, &receiver)?;
+    read(&device, 9600, &receiver, &pulse())?;
     assert_eq!(receiver.fix().context("no fix")?.time, Some(TIME));
-    let error = read(&folder.path().join("absent"), 9600, &receiver).err().context("a device")?;
+    let error = read(&folder.path().join("absent"), 9600, &receiver, &pulse()).err().context("a device")?;
     assert!(crate::error::chain(&error).contains("absent: No such file"), "{error}");
     Ok(())
 }

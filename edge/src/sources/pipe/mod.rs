@@ -17,8 +17,11 @@ pub use self::survey::{Survey, survey};
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use super::taken::Taken;
 use crate::error::{Error, Result};
+use crate::health::vitals::Pulse;
+use crate::patient::Patient;
 use crate::position::Whereabouts;
 use cssa_image::{Kept, Picture, tags};
+use std::os::unix::process::CommandExt;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,7 +47,8 @@ pub struct Pipe {
 pub struct PipeSource {
     pipe: Pipe,
     child: Running,
-    output: Option<FrameReader<ChildStdout>>,
+    output: Option<FrameReader<Patient<ChildStdout>>>,
+    pulse: Option<Arc<Pulse>>,
     started: Option<Instant>,
     pause: Duration,
     frames: u64,
@@ -65,6 +69,7 @@ impl PipeSource {
             pipe,
             child,
             output: None,
+            pulse: None,
             started: None,
             pause: PAUSE,
             frames: 0,
@@ -81,10 +86,10 @@ impl PipeSource {
     fn start(&mut self) -> Result<()> {
         let (program, arguments) = self.pipe.command.split_first().ok_or(Error::NoCommand)?;
         let mut started = Command::new(program);
-        started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        started.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         let mut child = started.spawn().map_err(|source| Error::Command { program: program.clone(), source })?;
         let output = child.stdout.take().ok_or(Error::NoOutput)?;
-        self.output = Some(FrameReader::new(output));
+        self.output = Some(FrameReader::new(Patient::new(output, self.pulse.clone())));
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
         Ok(())
     }
@@ -201,6 +206,10 @@ impl Source for PipeSource {
 
     fn is_live(&self) -> bool {
         self.pipe.live
+    }
+
+    fn pulse(&mut self, pulse: &Arc<Pulse>) {
+        self.pulse = Some(Arc::clone(pulse));
     }
 
     fn command(&self) -> Option<Running> {

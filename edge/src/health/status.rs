@@ -1,0 +1,116 @@
+//! What the program says of itself: `status.json` and a line of the log, from a thread of its own.
+
+use super::vitals::Pulse;
+use crate::control::{Faults, TICK};
+use crate::error::{Error, Result, chain};
+use crate::store::Store;
+use cssa::files;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What `status.json` and each heartbeat say.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// Seconds since 1970, by the system's clock.
+    pub time: u64,
+    /// Seconds since the start, monotonic.
+    pub uptime: u64,
+    /// The bundle at work; empty until one is loaded.
+    pub bundle: String,
+    /// The runtime at work; empty until one is loaded.
+    pub runtime: String,
+    /// Frames by outcome and packets, since the state folder was made.
+    pub counters: BTreeMap<String, u64>,
+    /// Captions that wait for the link.
+    pub waiting: u64,
+    /// What went wrong since the start, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Why each happened last.
+    pub last_faults: BTreeMap<String, String>,
+    /// °C, where it is known.
+    pub celsius: Option<f64>,
+    /// Mean energy of a caption in millijoules, where a power monitor is there.
+    pub millijoules: Option<f64>,
+    /// Resident memory in MiB.
+    pub rss_mib: f64,
+}
+
+/// What only the captioning thread knows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) bundle: String,
+    pub(crate) runtime: String,
+    pub(crate) celsius: Option<f64>,
+    pub(crate) millijoules: Option<f64>,
+    pub(crate) peripheral_errors: u64,
+}
+
+/// Writes the status.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    store: Arc<Store>,
+    faults: Faults,
+    gauges: Arc<Mutex<Gauges>>,
+    state: PathBuf,
+    started: Instant,
+}
+
+impl Reporter {
+    pub(crate) fn new(store: Arc<Store>, faults: Faults, state: &Path, started: Instant) -> Self {
+        Self { store, faults, gauges: Arc::default(), state: state.into(), started }
+    }
+
+    /// Where the captioning thread writes what it knows.
+    pub(crate) fn gauges(&self) -> MutexGuard<'_, Gauges> {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is to say now.
+    pub(crate) fn status(&self) -> Status {
+        let (all, gauges) = (self.faults.all(), self.gauges().clone());
+        let mut faults: BTreeMap<String, u64> = all.iter().map(|(kind, fault)| ((*kind).into(), fault.count)).collect();
+        if gauges.peripheral_errors > 0 {
+            faults.insert("peripheral_errors".into(), gauges.peripheral_errors);
+        }
+        Status {
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            uptime: self.started.elapsed().as_secs(),
+            bundle: gauges.bundle,
+            runtime: gauges.runtime,
+            counters: self.store.counters().unwrap_or_default(),
+            waiting: self.store.waiting().unwrap_or_default(),
+            faults,
+            last_faults: all.into_iter().map(|(kind, fault)| (kind.into(), fault.last)).collect(),
+            celsius: gauges.celsius,
+            millijoules: gauges.millijoules,
+            rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
+        }
+    }
+
+    /// Writes `status.json` and gives what it says.
+    pub(crate) fn write(&self) -> Result<Status> {
+        let status = self.status();
+        files::write(&self.state.join("status.json"), &serde_json::to_vec_pretty(&status).map_err(Error::Status)?)?;
+        Ok(status)
+    }
+
+    /// Writes the status and logs it, now and every so often until the end.
+    pub(crate) fn run(&self, every: Duration, pulse: &Pulse, over: &AtomicBool) {
+        let mut last: Option<Instant> = None;
+        while !over.load(Ordering::Relaxed) {
+            pulse.beat();
+            if last.is_none_or(|last| last.elapsed() >= every) {
+                last = Some(Instant::now());
+                match self.write().and_then(|status| Ok(serde_json::to_string(&status)?)) {
+                    Ok(line) => tracing::info!("{line}"),
+                    Err(error) => self.faults.record("status_errors", chain(&error)),
+                }
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+}

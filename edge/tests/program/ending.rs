@@ -1,0 +1,203 @@
+//! How a run ends, and that it shows signs of life until then.
+
+use super::{Result, edge};
+use serde_json::Value;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Told to end, a run is over in this time.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Writes a configuration for a source, a link, and what else there is.
+fn configure(folder: &Path, source: &str, link: &str, more: &str) -> Result<PathBuf> {
+    let (config, state) = (folder.join("edge.toml"), folder.join("state"));
+    let text = format!(
+        "state = {state:?}\n[model]\nlooks = 1\nthreads = 1\n[health]\nheartbeat_seconds = 1\n[policy]\noutside = \"send\"\n\
+         [source]\n{source}\n[link]\n{link}\n{more}\n"
+    );
+    fs::write(&config, text)?;
+    Ok(config)
+}
+
+fn start(config: &Path, notify: Option<&Path>) -> Result<Child> {
+    let mut run = edge();
+    run.args(["run", "--config"]).arg(config).stdout(Stdio::piped()).stderr(Stdio::null());
+    run.envs(notify.map(|socket| ("NOTIFY_SOCKET", socket)));
+    Ok(run.spawn()?)
+}
+
+fn terminate(run: &Child) -> Result<()> {
+    let told = Command::new("kill").args(["-TERM", &run.id().to_string()]).status()?;
+    if told.success() { Ok(()) } else { Err(format!("kill: {told}").into()) }
+}
+
+/// Tells it to end; gives its last status, and how long it took.
+fn end(run: Child) -> Result<(Value, Duration)> {
+    let began = Instant::now();
+    terminate(&run)?;
+    let output = run.wait_with_output()?;
+    assert!(output.status.success(), "{}", output.status);
+    Ok((serde_json::from_slice(&output.stdout)?, began.elapsed()))
+}
+
+/// Waits until the status says something.
+fn wait_for(folder: &Path, says: impl Fn(&Value) -> bool) -> Result<Value> {
+    let began = Instant::now();
+    loop {
+        let read = fs::read(folder.join("state/status.json")).ok();
+        let status: Value = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        if says(&status) {
+            return Ok(status);
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            return Err(format!("the status is {status}").into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn count(status: &Value, name: &str) -> u64 {
+    status["counters"][name].as_u64().unwrap_or(0)
+}
+
+/// A folder with so many images, as a source.
+fn images(folder: &Path, count: usize) -> Result<String> {
+    let images = folder.join("images");
+    fs::create_dir(&images)?;
+    let scene = fixtures::scenes().join("images/scene_00001.jpg");
+    for n in 0..count {
+        fs::copy(&scene, images.join(format!("{n:04}.jpg")))?;
+    }
+    Ok(format!("kind = \"folder\"\npath = {images:?}"))
+}
+
+/// A link of four bytes a second has its queue for the next start; and that start has all of it.
+#[test]
+fn it_ends_in_two_seconds_and_keeps_what_waits() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (source, out) = (images(folder.path(), 40)?, folder.path().join("packets.bin"));
+    let link = format!("to = \"file:{}\"", out.display());
+    let slow = format!("{link}\nbytes_per_second = 4");
+    let run = start(&configure(folder.path(), &source, &slow, "")?, None)?;
+    wait_for(folder.path(), |status| count(status, "frames") >= 10)?;
+    let (status, took) = end(run)?;
+    assert!(took < LIMIT, "{took:?}");
+    let waiting = status["waiting"].as_u64().unwrap_or(0);
+    assert!(waiting > 0, "{status}");
+    assert_eq!(waiting + count(&status, "retired"), count(&status, "queued"), "{status}");
+    // All that is left goes out when there is no hurry.
+    let source = source + "\nwatch = false";
+    let run = start(&configure(folder.path(), &source, &link, "")?, None)?;
+    let status: Value = serde_json::from_slice(&run.wait_with_output()?.stdout)?;
+    assert_eq!((status["waiting"].as_u64(), count(&status, "retired"), count(&status, "frames")), (Some(0), 40, 40));
+    Ok(())
+}
+
+/// What came over `NOTIFY_SOCKET`, and when.
+struct Notified {
+    socket: UnixDatagram,
+    told: Vec<(Instant, String)>,
+}
+
+impl Notified {
+    fn bind(path: &Path) -> Result<Self> {
+        let socket = UnixDatagram::bind(path)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, told: Vec::new() })
+    }
+
+    fn take(&mut self) -> Result<()> {
+        let mut bytes = [0; 256];
+        loop {
+            match self.socket.recv(&mut bytes) {
+                Ok(length) => self.told.push((Instant::now(), String::from_utf8_lossy(&bytes[..length]).into_owned())),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// While it is warm the captioner rests for up to ten seconds a frame: signs of life go on, and it ends when it is told to.
+#[test]
+fn signs_of_life_go_on_while_it_is_warm_and_until_the_end() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (zone, socket) = (folder.path().join("temp"), folder.path().join("notify"));
+    // Rests of four times what a caption takes; a batch of one big image takes longest.
+    fs::write(&zone, "79900\n")?;
+    let source = "kind = \"pipe\"\ncommand = [\"sh\", \"-c\", \"while :; do cat SCENE; done\"]\nlive = true";
+    let scene = fixtures::scenes().join("images/scene_00001.jpg").display().to_string();
+    let more = format!("[peripherals]\ntemperature = {{ zone = {zone:?}, warm = 70.0, limit = 80.0 }}");
+    let link = format!("to = \"file:{}\"", folder.path().join("packets.bin").display());
+    let config = configure(folder.path(), &source.replace("SCENE", &scene), &link, &more)?;
+    let mut notified = Notified::bind(&socket)?;
+    let mut run = start(&config, Some(&socket))?;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(6) {
+        notified.take()?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let told = Instant::now();
+    terminate(&run)?;
+    while run.try_wait()?.is_none() {
+        notified.take()?;
+        assert!(told.elapsed() < LIMIT, "alive {:?} after it was told to end", told.elapsed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    notified.take()?;
+    let said = |what: &str| notified.told.iter().any(|(_, told)| told.contains(what));
+    assert!(said("READY=1") && said("STOPPING=1"), "{:?}", notified.told);
+    let pings: Vec<Instant> =
+        notified.told.iter().filter(|(_, told)| told.contains("WATCHDOG=1")).map(|(at, _)| *at).collect();
+    let gap = pings.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+    assert!(pings.len() > 15 && gap < Duration::from_secs(1), "{} pings, {gap:?} apart at most", pings.len());
+    let last = notified.told.iter().find(|(_, told)| told.contains("STOPPING")).map(|(at, _)| *at);
+    assert!(last.is_some_and(|last| pings.last().is_some_and(|ping| last - *ping < Duration::from_secs(1))));
+    Ok(())
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = images(folder.path(), 1)?;
+    let mut run = start(&configure(folder.path(), &source, "to = \"udp:127.0.0.1:9\"", "")?, None)?;
+    wait_for(folder.path(), |status| count(status, "frames") == 1)?;
+    terminate(&run)?;
+    terminate(&run)?;
+    assert_eq!(run.wait()?.code(), Some(128 + 15));
+    Ok(())
+}
+
+/// Whether a process still runs, by a word of its command line.
+fn runs(word: &str) -> Result<bool> {
+    for entry in fs::read_dir("/proc")?.filter_map(std::result::Result::ok) {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).split('\0').any(|argument| argument == word) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A camera's command ends with all that it has started, also where that holds its output open; one that closes its output and lives on
+/// is ended and started again.
+#[test]
+fn a_cameras_command_ends_with_all_that_it_started() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let word = format!("{}.5", 100_000 + std::process::id());
+    let source = format!("kind = \"pipe\"\ncommand = [\"sh\", \"-c\", \"sleep {word} & wait\"]");
+    let run = start(&configure(folder.path(), &source, "to = \"udp:127.0.0.1:9\"", "")?, None)?;
+    wait_for(folder.path(), |status| status["bundle"].is_string() && runs(&word).is_ok_and(|runs| runs))?;
+    let (_, took) = end(run)?;
+    assert!(took < LIMIT, "{took:?}");
+    assert!(!runs(&word)?, "the command's child lives on");
+    let source = "kind = \"pipe\"\ncommand = [\"sh\", \"-c\", \"exec >&-; exec sleep 600\"]";
+    let run = start(&configure(folder.path(), source, "to = \"udp:127.0.0.1:9\"", "")?, None)?;
+    wait_for(folder.path(), |status| status["last_faults"]["source_errors"].is_string())?;
+    assert!(end(run)?.1 < LIMIT);
+    Ok(())
+}
