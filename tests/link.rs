@@ -5,7 +5,7 @@ use cross_crate_tests::{ended, program, signal, succeed};
 use cssa_wire::{
     Ask, Checksum, CommandResult, Down, DownPacket, Key, Position, SelectiveAck, Up, UpPacket, Verification, digest,
 };
-use edge::store::{Caption, Outcome, RETIRED, Store};
+use edge::store::{Caption, ChangeKind, Outcome, RETIRED, Store};
 use ground::archive::Archive;
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -27,6 +27,7 @@ fn queue(state: &Path, count: u32) -> Result<()> {
         let position = Position::new(48.2 + f64::from(n % 100) * 1e-3, 16.37 + f64::from(n / 100) * 1e-3);
         let priority = u8::from(n % 50 == 0);
         store.settle(
+            store.change(ChangeKind::Captioned),
             None,
             &Outcome::Queued(Caption {
                 time: 1_763_928_000 + n,

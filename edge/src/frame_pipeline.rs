@@ -16,7 +16,7 @@ use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
 use super::sources::Frame;
-use super::store::{Outcome, Store};
+use super::store::{Change, ChangeKind, Outcome, Store};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_captioner::{Caption, Sight};
@@ -109,7 +109,8 @@ impl FramePipeline {
     /// A frame for which there is no time left: where it cannot come again, that is accounted for.
     fn leave(&self, frame: &Frame) {
         if frame.key.is_none()
-            && let Err(error) = self.store.settle(None, &Outcome::Dropped(Dropped::Busy))
+            && let Err(error) =
+                self.store.settle(self.store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::Busy))
         {
             self.faults.record("store_errors", chain(&error));
         }
@@ -333,16 +334,17 @@ impl FramePipeline {
         }
     }
 
-    fn settle(&self, frame: &Frame, outcome: &Outcome) -> Result<()> {
+    fn settle(&self, change: Change, frame: &Frame, outcome: &Outcome) -> Result<()> {
         if matches!(outcome, Outcome::Queued(_)) {
             self.keep_budget()?;
         }
-        self.store.settle(frame.key.as_deref(), outcome)
+        self.store.settle(change, frame.key.as_deref(), outcome)
     }
 
     /// Writes the outcome down; while the disk takes nothing, frames wait.
     fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
-        while let Err(error) = self.settle(frame, outcome) {
+        let change = self.store.change(ChangeKind::Captioned);
+        while let Err(error) = self.settle(change, frame, outcome) {
             self.faults.record("store_errors", chain(&error));
             if self.control.is_stopped() {
                 return;

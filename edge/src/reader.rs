@@ -7,7 +7,7 @@ use super::health::vitals::Pulse;
 use super::outcome::Dropped;
 use super::position::TagFaults;
 use super::sources::{Next, Source};
-use super::store::{DEBRIS, Outcome, Store};
+use super::store::{ChangeKind, DEBRIS, Outcome, Store};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -46,7 +46,9 @@ pub(super) fn read(
                         match frames.try_send(frame) {
                             Ok(()) => {}
                             Err(Refused::Full) => {
-                                while let Err(error) = store.settle(None, &Outcome::Dropped(Dropped::Busy)) {
+                                let (change, busy) =
+                                    (store.change(ChangeKind::Refused), Outcome::Dropped(Dropped::Busy));
+                                while let Err(error) = store.settle(change, None, &busy) {
                                     faults.record("store_errors", chain(&error));
                                     if control.is_stopped() {
                                         return Ok(());

@@ -1,7 +1,7 @@
 //! What a ground hears of its commands, from the real program.
 
 use cssa_wire::{Checksum, Command as Order, CommandResult, Down, DownPacket, Key, Up, UpPacket, Verification};
-use edge::store::{Caption, Outcome, Store};
+use edge::store::{Caption, ChangeKind, Outcome, Store};
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,7 +14,9 @@ fn a_self_test_has_an_answer() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
     let caption = Caption { time: 1_763_928_000, text: "a bridge over a river .".into(), ..Caption::default() };
-    Store::open(&path("state"), 100)?.settle(None, &Outcome::Queued(caption))?;
+    let store = Store::open(&path("state"), 100)?;
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption))?;
+    drop(store);
     std::fs::create_dir(path("none"))?;
     std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
     let ground = UdpSocket::bind("127.0.0.1:0")?;

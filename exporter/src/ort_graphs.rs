@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// Called with the name and the values of an observed tensor.
-pub type Observer = Box<dyn FnMut(&str, &[f32]) -> Result<()>>;
+pub type Observer = Box<dyn FnMut(&str, &[f32]) -> Result<()> + Send>;
 
 /// Both graphs of a bundle in ONNX Runtime, as any other program would run them: what the exporter calibrates with, and what
 /// the captioner's decoder is held against.

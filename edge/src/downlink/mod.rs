@@ -10,7 +10,7 @@ pub use config::{ContactConfig, LinkConfig};
 pub(crate) use contact::read_passes;
 
 use crate::error::Result;
-use crate::store::{REFUSED, Store, Waiting, WaitingReport};
+use crate::store::{Change, ChangeKind, REFUSED, Store, Waiting, WaitingReport};
 use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
@@ -64,6 +64,8 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// Its captions.
     pub captions: Vec<Waiting>,
+    /// What the store makes of it, once it went out.
+    pub change: Change,
     /// The report that it is instead, where it is one, and whether it goes out for the first time.
     pub report: Option<(WaitingReport, bool)>,
 }
@@ -157,17 +159,21 @@ impl Downlink {
             // Some were displaced or acknowledged meanwhile.
             return Ok(Next::Wait(0.0));
         }
-        Ok(Next::Send(Outgoing { bytes, captions, report: None }))
+        Ok(Next::Send(Outgoing { bytes, captions, change: self.change(), report: None }))
+    }
+
+    fn change(&self) -> Change {
+        self.store.change(ChangeKind::Sent)
     }
 
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
         let sends = self.key.is_none().then_some(self.config.sends);
         if let Some((report, _)) = &packet.report {
-            self.reported(report, now)?;
+            self.reported(packet.change.with(ChangeKind::Reported), report, now)?;
         }
         // After an error this is called again: what is remembered changes when all of it does.
-        self.store.sent(&packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
+        self.store.sent(packet.change, &packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
         self.contacts.at_hand = self.contacts.after(cost);
         self.sent = Some(now);
         if self.key.is_some() {
@@ -229,7 +235,7 @@ impl Downlink {
             return Ok(None);
         }
         answer.goes_out();
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), report: None }))
+        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
     }
 
     /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.
@@ -240,14 +246,14 @@ impl Downlink {
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
         let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
         let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
-        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), report: Some(next) }))
+        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), change: self.change(), report: Some(next) }))
     }
 
     /// A report went out. Where nobody listens it is none that arrived, however often it went.
-    fn reported(&mut self, report: &WaitingReport, now: f64) -> Result<()> {
+    fn reported(&mut self, change: Change, report: &WaitingReport, now: f64) -> Result<()> {
         if self.key.is_none() {
-            self.store.reported(report, self.config.sends)?;
-        } else if !self.is_silent(now) && self.store.reported(report, REPORT_SENDS)? {
+            self.store.reported(change, report, self.config.sends)?;
+        } else if !self.is_silent(now) && self.store.reported(change, report, REPORT_SENDS)? {
             self.reported.remove(&report.run);
         } else {
             let times = self.reported.get(&report.run).map_or(0, |sent| sent.times);

@@ -21,9 +21,9 @@ fn room(largest: usize) -> Room<'static> {
 fn queue(store: &Store, priorities: &[u8]) -> Result<()> {
     for &priority in priorities {
         let caption = Caption { time: UTC, priority, text: "a river and a bridge".into(), ..Caption::default() };
-        store.settle(None, &Outcome::Queued(caption))?;
+        store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption))?;
     }
-    Ok(store.settle(None, &Outcome::Dropped(Dropped::LowConfidence))?)
+    Ok(store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::LowConfidence))?)
 }
 
 fn config() -> LinkConfig {

@@ -3,11 +3,13 @@
 //! acknowledgement and retires its captions.
 
 mod acknowledge;
+mod change;
 mod database;
 mod earlier;
 mod entry;
 mod reports;
 
+pub use change::{Change, ChangeKind};
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
@@ -19,6 +21,7 @@ use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, T
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 /// Frames that are settled.
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
@@ -85,6 +88,8 @@ pub struct Budget {
 pub struct Store {
     limit: u64,
     file: StoreFile,
+    /// The next change's number.
+    changes: AtomicU64,
     damage: Option<String>,
 }
 
@@ -103,7 +108,8 @@ impl Store {
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
         let path = folder.join("store.redb");
-        let at = |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), damage };
+        let at =
+            |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), changes: AtomicU64::new(0), damage };
         let store = at(&path, None);
         let problem = match store.prepare() {
             Err(error) if is_damage(&error) => chain(&error),
@@ -138,23 +144,26 @@ impl Store {
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;
             write.open_table(BUDGET)?;
+            write.open_table(change::CHANGES)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {
                 unpack::<Waiting>(entry?.1.value())?;
             }
             Ok(write.commit()?)
-        })
+        })?;
+        self.count_changes()
     }
 
     /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
-    /// is with the next queued one, and until then the frame would only be looked at again.
-    pub fn settle(&self, key: Option<&str>, outcome: &Outcome) -> Result<()> {
+    /// is with the next queued one, and until then the frame would only be looked at again. After an error it is tried again as the same
+    /// change.
+    pub fn settle(&self, change: Change, key: Option<&str>, outcome: &Outcome) -> Result<()> {
         self.file.with(|database| {
             let mut write = database.begin_write()?;
             if matches!(outcome, Outcome::Dropped(_)) {
                 write.set_durability(Durability::None)?;
             }
-            {
+            if change.is_new(&write)? {
                 let mut counters = write.open_table(COUNTERS)?;
                 add(&mut counters, FRAMES, 1)?;
                 if let Some(key) = key {
@@ -237,14 +246,22 @@ impl Store {
 
     /// Counts a packet of `bytes` that went out. Where nobody acknowledges, its captions retire when they went out `sends` times, or
     /// wait behind those that went out less often; else (`None`) they wait where they are.
-    pub fn sent(&self, packet: &[Waiting], bytes: usize, sends: Option<u8>, contact: Option<&Contact>) -> Result<()> {
+    /// After an error it is tried again as the same change.
+    pub fn sent(
+        &self,
+        change: Change,
+        packet: &[Waiting],
+        bytes: usize,
+        sends: Option<u8>,
+        contact: Option<&Contact>,
+    ) -> Result<()> {
         self.file.with(|database| {
             let mut write = database.begin_write()?;
             if sends.is_none() {
                 // With the next one that is marked.
                 write.set_durability(Durability::None)?;
             }
-            {
+            if change.is_new(&write)? {
                 let mut counters = write.open_table(COUNTERS)?;
                 add(&mut counters, SENT, 1)?;
                 add(&mut counters, BYTES, bytes as i64)?;

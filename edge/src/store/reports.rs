@@ -1,7 +1,7 @@
 //! Reports of runs of frames outside that wait for the link: one a run, the newest state of it.
 
 use super::database::{pack, unpack};
-use super::{COUNTERS, REPORT_SEQUENCE, REPORTS, Store, add};
+use super::{COUNTERS, Change, REPORT_SEQUENCE, REPORTS, Store, add};
 use crate::error::Result;
 use crate::outside_run::Run;
 use cssa::trust::Reason;
@@ -76,16 +76,17 @@ impl Store {
 
     /// A report went out to somebody who listens; it goes when it did so `sends` times. A newer state of its run stays. Whether it is
     /// gone.
-    pub fn reported(&self, sent: &WaitingReport, sends: u8) -> Result<bool> {
+    pub fn reported(&self, change: Change, sent: &WaitingReport, sends: u8) -> Result<bool> {
         self.file.with(|database| {
             let write = database.begin_write()?;
             let mut is_gone = true;
             {
                 let mut reports = write.open_table(REPORTS)?;
+                let times = u8::from(change.is_new(&write)?);
                 let kept =
                     reports.get(sent.run)?.map(|waiting| unpack::<WaitingReport>(waiting.value())).transpose()?;
                 if let Some(kept) = kept.filter(|kept| kept.is_numbered && kept.report == sent.report) {
-                    let again = WaitingReport { sent: kept.sent.saturating_add(1), ..kept };
+                    let again = WaitingReport { sent: kept.sent.saturating_add(times), ..kept };
                     if again.sent >= sends {
                         reports.remove(sent.run)?;
                     } else {
@@ -120,6 +121,7 @@ impl WaitingReport {
 mod tests {
     use super::*;
     use crate::outside_run::{OutsideRuns, Said};
+    use crate::store::ChangeKind;
     use anyhow::Result;
 
     fn first(store: &Store) -> Result<Option<(u16, u32, u32)>> {
@@ -142,11 +144,21 @@ mod tests {
         let Some((early, is_new)) = store.next_report(|_| true)? else { anyhow::bail!("no report") };
         runs.over().iter().try_for_each(|run| store.report(run))?;
         assert_eq!(first(&store)?, Some((1, 1, 8)), "the whole run in place of its beginning");
-        assert!(!is_new && store.reported(&early, 1)?, "what was sent is not the newest");
+        assert!(
+            !is_new && store.reported(store.change(ChangeKind::Reported), &early, 1)?,
+            "what was sent is not the newest"
+        );
         let Some((whole, _)) = store.next_report(|_| true)? else { anyhow::bail!("no report") };
         assert_eq!(whole.line(), "8 frames outside since 00:00 UTC: dark");
-        assert_eq!((store.reported(&whole, 2)?, store.waiting_reports()?), (false, 1), "it is to go out twice");
-        assert_eq!((store.reported(&whole, 2)?, store.waiting_reports()?), (true, 0));
+        assert_eq!(
+            (store.reported(store.change(ChangeKind::Reported), &whole, 2)?, store.waiting_reports()?),
+            (false, 1),
+            "it is to go out twice"
+        );
+        assert_eq!(
+            (store.reported(store.change(ChangeKind::Reported), &whole, 2)?, store.waiting_reports()?),
+            (true, 0)
+        );
         Ok(())
     }
 

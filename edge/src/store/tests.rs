@@ -11,9 +11,9 @@ fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Store::open(folder.path(), 3)?;
     for (key, priority) in [("a", 0), ("b", 2), ("c", 0), ("d", 3), ("e", 0)] {
-        store.settle(Some(key), &Outcome::Queued(caption(priority)))?;
+        store.settle(store.change(ChangeKind::Captioned), Some(key), &Outcome::Queued(caption(priority)))?;
     }
-    store.settle(None, &Outcome::Dropped(Dropped::LowConfidence))?;
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::LowConfidence))?;
     store.flush()?;
     drop(store);
     let store = Store::open(folder.path(), 3)?;
@@ -31,11 +31,11 @@ fn a_queue_by_priority_and_age_that_survives() -> Result<()> {
     let store = Store::open(folder.path(), 3)?;
     let two = take(&store, 2)?;
     assert_eq!(all(&two), [(3, 2), (1, 1)], "what may have gone out is marked");
-    store.sent(&two, 50, Some(1), None)?;
+    store.sent(store.change(ChangeKind::Sent), &two, 50, Some(1), None)?;
     let third = take(&store, 9)?;
     assert_eq!((all(&third), store.waiting()?), (vec![(0, 1)], 1));
-    store.sent(&third, 20, Some(2), None)?;
-    store.settle(None, &Outcome::Queued(caption(0)))?;
+    store.sent(store.change(ChangeKind::Sent), &third, 20, Some(2), None)?;
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption(0)))?;
     assert_eq!(all(&take(&store, 9)?), [(5, 1), (0, 2)], "first sends go before second ones");
     assert_eq!((store.counters()?[BYTES], store.counters()?[AGAIN]), (70, 1));
     store.forget(|key| key == "a")?;
@@ -48,11 +48,11 @@ fn the_ground_retires_captions_once() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Store::open(folder.path(), 100)?;
     for priority in [0, 3, 1, 0] {
-        store.settle(None, &Outcome::Queued(caption(priority)))?;
+        store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption(priority)))?;
     }
     let sent = store.mark(store.peek(4, |sequence| sequence != 2)?)?;
     assert_eq!(sent.len(), 3);
-    store.sent(&sent, 60, Some(9), None)?;
+    store.sent(store.change(ChangeKind::Sent), &sent, 60, Some(9), None)?;
     store.sends_anew()?;
     let arrived = |numbers: &[u32], text: &str| SelectiveAck::of(numbers.iter().map(|&n| (n, digest(n, 1, text))));
     let none = BTreeMap::new();
@@ -96,7 +96,9 @@ fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
         Ok(entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains("damaged-")).count())
     };
     for n in 0..300 {
-        Store::open(folder.path(), 1000)?.settle(Some(&format!("{n}")), &Outcome::Queued(caption(0)))?;
+        let store = Store::open(folder.path(), 1000)?;
+        store.settle(store.change(ChangeKind::Captioned), Some(&format!("{n}")), &Outcome::Queued(caption(0)))?;
+        drop(store);
         if n % 100 == 0 {
             assert_eq!(Store::open(folder.path(), 1000)?.damage(), None);
         }
@@ -127,7 +129,7 @@ fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
             assert!(said.contains("store.redb") && said.contains("moved to"), "{said}");
             assert_eq!(store.waiting()?, 0);
         }
-        store.settle(Some("x"), &Outcome::Queued(caption(0)))?;
+        store.settle(store.change(ChangeKind::Captioned), Some("x"), &Outcome::Queued(caption(0)))?;
         assert!(store.peek(1000, |_| true)?.iter().all(|waiting| waiting.caption.text == "a river"));
         assert_eq!(aside()?, moved);
     }
@@ -148,7 +150,7 @@ fn the_budget_is_kept_with_what_is_queued() -> Result<()> {
     let store = Store::open(folder.path(), 100)?;
     assert_eq!(store.budget()?, None);
     store.keep_budget(first)?;
-    store.settle(None, &Outcome::Queued(caption(0)))?;
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption(0)))?;
     store.keep_budget(second)?;
     let copy = tempfile::tempdir()?;
     std::fs::copy(folder.path().join("store.redb"), copy.path().join("store.redb"))?;

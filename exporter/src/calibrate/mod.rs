@@ -22,10 +22,9 @@ use cssa_graph::onnx::{ModelProto, ValueInfoProto};
 use cssa_image::images as images_in;
 use ndarray::{ArrayView2, Axis};
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fewer images say too little about the ranges.
 pub const FEWEST_IMAGES: usize = 8;
@@ -174,18 +173,18 @@ pub fn observers(
     images: &[Vec<f32>],
 ) -> Result<ActivationObservers> {
     let channels = channels.clone();
-    let observers: Rc<RefCell<ActivationObservers>> = Rc::default();
+    let observers: Arc<Mutex<ActivationObservers>> = Arc::default();
     let mut runtime = OrtGraphs::open(bundle, library, settings)?;
-    let seen = Rc::clone(&observers);
+    let seen = Arc::clone(&observers);
     let see = move |name: &str, values: &[f32]| match channels.get(name) {
         Some(channels) => {
-            let mut seen = seen.borrow_mut();
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.entry(name.to_owned()).or_default().add(values, *channels).at(|| name.to_owned())
         }
         None => Ok(()),
     };
-    let see = Rc::new(see);
-    let observer = Rc::clone(&see);
+    let see = Arc::new(see);
+    let observer = Arc::clone(&see);
     runtime.observe(Box::new(move |name, values| observer(name, values)));
     let search = bundle.strategy()?.settings();
     for input in images {
@@ -197,7 +196,8 @@ pub fn observers(
         search::search(&mut Steps(&mut runtime), search)?;
     }
     drop(runtime);
-    Ok(observers.take())
+    let seen = std::mem::take(&mut *observers.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(seen)
 }
 
 #[cfg(test)]
