@@ -9,7 +9,7 @@ use cssa::trust::Confidence;
 use cssa_link::{Deframer, Direction, Framer};
 use cssa_wire::{Key, Position};
 use edge::downlink::{Downlink, LinkConfig, Next, Room};
-use edge::store::{AGAIN, Caption, Outcome, Store};
+use edge::store::{AGAIN, Caption, ChangeKind, Outcome, Store};
 use ground::archive::Archive;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -126,7 +126,11 @@ pub fn plan(
     while now < settings.longest {
         let due = if settings.interval > 0.0 { (now / settings.interval) as usize + 1 } else { sentences.len() };
         while queued < due.min(sentences.len()) {
-            store.settle(None, &Outcome::Queued(caption(queued, &sentences[queued], begun)))?;
+            store.settle(
+                store.change(ChangeKind::Captioned),
+                None,
+                &Outcome::Queued(caption(queued, &sentences[queued], begun)),
+            )?;
             queued += 1;
         }
         let arrived: Vec<InFlight> = in_flight.extract_if(.., |in_flight| in_flight.at <= now).collect();
