@@ -9,6 +9,7 @@
 #   aarch64    the program for aarch64, with tract, says under qemu what this machine's says (15 minutes; the compiler and qemu for aarch64)
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
+#   campaign   a thousand fault campaigns, of which test.sh runs twenty (an hour; goes on where it was stopped)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
@@ -19,7 +20,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 flight runtimes adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 flight runtimes campaign adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -113,6 +114,17 @@ for part in "$@"; do
       size 25 ;;
     runtimes)
       CSSA_DEV_IMAGES=100000 cargo test --release --workspace --test across both_runtimes -- --nocapture ;;
+    campaign)
+      CAMPAIGN_SEEDS=${CAMPAIGN_SEEDS:-0..1000} CAMPAIGN_RESULTS=$PWD/$out/campaign.jsonl \
+        cargo test --release --workspace --test campaign -- --nocapture
+      python3 - $out/campaign.jsonl <<'PY'
+import collections, json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+well = {line["seed"] for line in lines if line["problem"] is None}
+kinds = collections.Counter(reached.rsplit(" ", 1)[0] for line in lines for reached in line["reached"].splitlines())
+print(f"{len(well)} campaigns passed, {sum(line['seconds'] for line in lines) / len(lines):.1f} s each; reached: {dict(kinds)}")
+PY
+      ;;
     adapt)
       export OMP_NUM_THREADS=1
       drone_halves $out/drone
@@ -151,7 +163,7 @@ for part in "$@"; do
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, flight, runtimes, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, flight, runtimes, campaign, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"
