@@ -80,7 +80,9 @@ impl FramePipeline {
             self.together =
                 (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
             if self.failures >= FAILURES {
-                self.reload("model_failures", Model::reload, "the model fails again and again");
+                let why = "the model fails again and again";
+                self.faults.record("model_failures", why);
+                self.reload(Model::reload, why);
             }
             let pause = rest(self.peripherals.duty(), began.elapsed());
             self.pulse.beat();
@@ -123,7 +125,7 @@ impl FramePipeline {
             self.faults.record("source_silent", problem);
         }
         if let Ok(problem) = self.damage.try_recv() {
-            self.reload("model_damage", Model::fall_back, &problem);
+            self.reload(Model::fall_back, &problem);
             // What was found while it was being replaced is found again where it is still true.
             self.damage.try_iter().for_each(drop);
         }
@@ -135,7 +137,9 @@ impl FramePipeline {
             match outcome {
                 Ok(()) => tracing::info!("self-test passed"),
                 Err(error) => {
-                    self.reload("self_test_failures", Model::reload, &format!("self-test: {}", chain(&error)));
+                    let why = format!("self-test: {}", chain(&error));
+                    self.faults.record("self_test_failures", &why);
+                    self.reload(Model::reload, &why);
                 }
             }
         }
@@ -153,8 +157,7 @@ impl FramePipeline {
     }
 
     /// Loads the model anew by `load`. Where that fails the one in memory goes on: its numbers are guarded, and it is all there is.
-    fn reload(&mut self, fault: &'static str, load: fn(&mut Model) -> Result<()>, why: &str) {
-        self.faults.record(fault, why);
+    fn reload(&mut self, load: fn(&mut Model) -> Result<()>, why: &str) {
         self.failures = 0;
         self.pulse.busy(LOADING);
         let loaded = load(&mut self.model);

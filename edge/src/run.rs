@@ -137,7 +137,7 @@ pub fn run(
     };
     pipeline.warn_unjudged();
     pipeline.gauge();
-    scrub(&config, scrubber, damage_found, &over, vitals.watch("the scrubber", SCRUBBER));
+    scrub(&config, scrubber, damage_found, &over, (faults.clone(), vitals.watch("the scrubber", SCRUBBER)));
     let every = Duration::from_secs(config.health.heartbeat_seconds);
     let (told, pulse, reports) = (over.told(), vitals.watch("the status", STATUS), reporter.clone());
     spawn(move || reports.run(every, &pulse, &told));
@@ -273,7 +273,13 @@ impl Drop for Over {
 }
 
 /// Starts the thread that looks through the model's files.
-fn scrub(config: &Config, scrubber: Arc<Mutex<Scrubber>>, found: SyncSender<String>, over: &Over, pulse: Pulse) {
+fn scrub(
+    config: &Config,
+    scrubber: Arc<Mutex<Scrubber>>,
+    found: SyncSender<String>,
+    over: &Over,
+    (faults, pulse): (Faults, Pulse),
+) {
     if config.health.scrub_minutes <= 0.0 {
         return;
     }
@@ -292,6 +298,8 @@ fn scrub(config: &Config, scrubber: Arc<Mutex<Scrubber>>, found: SyncSender<Stri
             if let Err(problem) = scrubbed.scrub_slowly()
                 && at_work() == scrubbed
             {
+                // Said here: whoever is to replace the model may be waiting for the disk.
+                faults.record("model_damage", chain(&problem));
                 found.try_send(chain(&problem)).ok();
             }
             last = Instant::now();

@@ -80,15 +80,15 @@ fn campaign(plan: Plan) -> Result<String> {
         Ok(()) => Ok(world.reached()),
         Err(problem) => {
             let log = std::fs::read_to_string(world.path("edge.log")).unwrap_or_default();
-            let last: Vec<&str> = log.lines().rev().take(12).collect();
-            let last: Vec<&str> = last.into_iter().rev().collect();
-            Err(problem.context(format!("reached {:?}; its log ends\n{}", world.reached(), last.join("\n"))))
+            let last: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).collect();
+            let last = last[last.len().saturating_sub(8)..].join("\n");
+            Err(problem.context(format!("reached {:?}; its log ends\n{last}\n", world.reached())))
         }
     }
 }
 
 fn fly(world: &mut World) -> Result<()> {
-    let state = world.path("state");
+    let (state, log) = (world.path("state"), world.path("edge.log"));
     if world.plan.has(|fault| *fault == Fault::SlotDamaged) {
         world::damage(&state)?;
     }
@@ -109,7 +109,7 @@ fn fly(world: &mut World) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let Life::Ended(status) = ended(&mut last)? else { bail!("it was killed without a fault") };
+    let Life::Ended(status) = ended(&mut last, &log)? else { bail!("it failed without a fault") };
     let sent = world.end()?;
     prove_frames(&status)?;
     prove_captions(world, &status, &sent)?;
@@ -123,14 +123,17 @@ fn fly(world: &mut World) -> Result<()> {
 /// Things go wrong for a while. Gives the last status of each life that ended by itself.
 fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
     let (began, mut lives, mut done) = (Instant::now(), Vec::new(), BTreeSet::new());
-    let faults = world.plan.faults.clone();
+    let (faults, log) = (world.plan.faults.clone(), world.path("edge.log"));
+    let is_broken = world.plan.has(|fault| matches!(fault, Fault::Broken(..) | Fault::Full(..)));
     let mut once = |name: &'static str, after: u64, began: Instant| {
         began.elapsed() >= Duration::from_millis(after) && done.insert(name)
     };
     while began.elapsed() < TROUBLE {
         if life.try_wait()?.is_some() {
-            match ended(life)? {
+            match ended(life, &log)? {
                 Life::Killed => {}
+                Life::Refused(line) if is_broken && line.contains("store.redb: I/O error") => {}
+                Life::Refused(line) => bail!("it does not start: {line}"),
                 Life::Ended(status) => bail!("it ended by itself: {status}"),
             }
             *life = world.start(true, false)?;
@@ -148,7 +151,7 @@ fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
                     world.start_ground(0)?;
                 }
                 Fault::Stopped(after) if once("stop", *after, began) => {
-                    if let Life::Ended(status) = stop(life)? {
+                    if let Life::Ended(status) = stop(life, &log)? {
                         lives.push(status);
                     }
                     *life = world.start(true, false)?;
@@ -158,7 +161,7 @@ fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    if let Life::Ended(status) = stop(life)? {
+    if let Life::Ended(status) = stop(life, &log)? {
         lives.push(status);
     }
     Ok(lives)

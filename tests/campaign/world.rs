@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Life {
     /// By a kill that the plan has.
     Killed,
+    /// At the start, since the disk of the store failed: with its last line. Whoever watches it starts it again.
+    Refused(String),
     /// By itself, or because it was told to: with its last status.
     Ended(Value),
 }
@@ -170,19 +172,23 @@ impl Drop for World {
 }
 
 /// Waits for the end of a life.
-pub(super) fn ended(life: &mut Child) -> Result<Life> {
+pub(super) fn ended(life: &mut Child, log: &Path) -> Result<Life> {
     let mut text = String::new();
     life.stdout.take().context("its output is not piped")?.read_to_string(&mut text)?;
     let status = life.wait()?;
     if status.signal() == Some(9) {
         return Ok(Life::Killed);
     }
+    if status.code() == Some(1) && text.is_empty() {
+        let log = fs::read_to_string(log)?;
+        return Ok(Life::Refused(log.lines().last().unwrap_or_default().to_owned()));
+    }
     ensure!(status.success(), "edge ended with {status}");
     Ok(Life::Ended(serde_json::from_str(&text)?))
 }
 
 /// Tells a life to end, which it must do in time.
-pub(super) fn stop(life: &mut Child) -> Result<Life> {
+pub(super) fn stop(life: &mut Child, log: &Path) -> Result<Life> {
     let began = Instant::now();
     signal(life, "-TERM")?;
     while life.try_wait()?.is_none() {
@@ -193,7 +199,7 @@ pub(super) fn stop(life: &mut Child) -> Result<Life> {
     }
     let took = began.elapsed();
     ensure!(took < LIMIT, "it ended {took:?} after it was told to");
-    ended(life)
+    ended(life, log)
 }
 
 /// Gives a frame, whole at once.
