@@ -285,7 +285,7 @@ fn scrub(
     }
     let (every, over) = (Duration::from_secs_f64(config.health.scrub_minutes * 60.0), over.told());
     spawn(move || {
-        let mut last = Instant::now();
+        let (mut last, mut said) = (Instant::now(), None);
         while !over.load(Ordering::Relaxed) {
             pulse.beat();
             rest_while(TICK.min(every), || !over.load(Ordering::Relaxed));
@@ -299,7 +299,10 @@ fn scrub(
                 && at_work() == scrubbed
             {
                 // Said here: whoever is to replace the model may be waiting for the disk.
-                faults.record("model_damage", chain(&problem));
+                if said.as_ref() != Some(&scrubbed) {
+                    faults.record("model_damage", chain(&problem));
+                    said = Some(scrubbed);
+                }
                 found.try_send(chain(&problem)).ok();
             }
             last = Instant::now();
