@@ -114,27 +114,46 @@ fn fly(world: &mut World) -> Result<()> {
     prove_frames(&status)?;
     prove_captions(world, &status, &sent)?;
     prove_slots(world)?;
-    for life in lives.iter().chain([&status]) {
+    for life in lives.told.iter().chain([&status]) {
         ensure!(life["faults"]["lifeless_threads"].is_null(), "a thread was dead: {life}");
     }
     prove_named(world, &lives)
 }
 
-/// Things go wrong for a while. Gives the last status of each life that ended by itself.
-fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
-    let (began, mut lives, mut done) = (Instant::now(), Vec::new(), BTreeSet::new());
+/// What the lives of the flight program left behind while things went wrong.
+#[derive(Default)]
+struct Lives {
+    /// The last status of each that ended well.
+    told: Vec<Value>,
+    /// One was killed, or did not start: it took with it what it knew.
+    is_cut: bool,
+}
+
+impl Lives {
+    fn add(&mut self, life: Life) {
+        match life {
+            Life::Ended(status) => self.told.push(status),
+            Life::Killed | Life::Refused(_) => self.is_cut = true,
+        }
+    }
+}
+
+/// Things go wrong for a while.
+fn trouble(world: &mut World, life: &mut Child) -> Result<Lives> {
+    let (began, mut lives, mut done) = (Instant::now(), Lives::default(), BTreeSet::new());
     let (faults, log) = (world.plan.faults.clone(), world.path("edge.log"));
-    let is_broken = world.plan.has(|fault| matches!(fault, Fault::Broken(..) | Fault::Full(..)));
+    let is_broken = world.plan.has(|fault| matches!(fault, Fault::Broken(..)));
     let mut once = |name: &'static str, after: u64, began: Instant| {
         began.elapsed() >= Duration::from_millis(after) && done.insert(name)
     };
     while began.elapsed() < TROUBLE {
         if life.try_wait()?.is_some() {
             match ended(life, &log)? {
-                Life::Killed => {}
-                Life::Refused(line) if is_broken && line.contains("store.redb: I/O error") => {}
-                Life::Refused(line) => bail!("it does not start: {line}"),
+                Life::Refused(line) if !(is_broken && line.contains("store.redb: I/O error")) => {
+                    bail!("it does not start: {line}")
+                }
                 Life::Ended(status) => bail!("it ended by itself: {status}"),
+                cut => lives.add(cut),
             }
             *life = world.start(true, false)?;
         }
@@ -151,9 +170,7 @@ fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
                     world.start_ground(0)?;
                 }
                 Fault::Stopped(after) if once("stop", *after, began) => {
-                    if let Life::Ended(status) = stop(life, &log)? {
-                        lives.push(status);
-                    }
+                    lives.add(stop(life, &log)?);
                     *life = world.start(true, false)?;
                 }
                 _ => {}
@@ -161,9 +178,7 @@ fn trouble(world: &mut World, life: &mut Child) -> Result<Vec<Value>> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    if let Life::Ended(status) = stop(life, &log)? {
-        lives.push(status);
-    }
+    lives.add(stop(life, &log)?);
     Ok(lives)
 }
 
@@ -217,11 +232,9 @@ fn prove_slots(world: &World) -> Result<()> {
 }
 
 /// What was reached in a life that could tell of it was told.
-fn prove_named(world: &World, lives: &[Value]) -> Result<()> {
+fn prove_named(world: &World, Lives { told: lives, is_cut }: &Lives) -> Result<()> {
     let reached = world.reached();
     let told = |fault: &str| lives.iter().any(|life| life["faults"][fault].as_u64() > Some(0));
-    // A life that was killed takes what it knew with it.
-    let is_killed = world.plan.has(|fault| matches!(fault, Fault::KilledAtSync(_) | Fault::KilledAtFrame(_)));
     let is_stopped = world.plan.has(|fault| matches!(fault, Fault::Stopped(_)));
     for (rule, faults) in [
         ("write ENOSPC", &["store_errors", "status_errors"][..]),
@@ -230,10 +243,10 @@ fn prove_named(world: &World, lives: &[Value]) -> Result<()> {
         ("clock", &["clock_jumps"]),
     ] {
         let is_reached = reached.lines().any(|line| line.starts_with(rule));
-        ensure!(!is_reached || is_killed || faults.iter().any(|fault| told(fault)), "{rule} was not named: {lives:?}");
+        ensure!(!is_reached || *is_cut || faults.iter().any(|fault| told(fault)), "{rule} was not named: {lives:?}");
     }
     let is_named = |kind: &Fault, faults: &[&str]| {
-        !world.plan.has(|fault| fault == kind) || is_killed || faults.iter().any(|fault| told(fault))
+        !world.plan.has(|fault| fault == kind) || *is_cut || faults.iter().any(|fault| told(fault))
     };
     ensure!(is_named(&Fault::SlotDamaged, &["slot_failures"]), "the slot was not named: {lives:?}");
     ensure!(

@@ -115,15 +115,18 @@ impl World {
         Ok(())
     }
 
-    /// A life of the flight program, with the plan's faults or without. `kills`: with those that kill it, too.
-    pub(super) fn start(&self, with_faults: bool, kills: bool) -> Result<Child> {
+    /// A life of the flight program, with the plan's faults or without. `is_first`: with those that would end every life, too.
+    pub(super) fn start(&self, with_faults: bool, is_first: bool) -> Result<Child> {
         let mut edge = program("edge")?;
         edge.args(["run", "--config"]).arg(self.path("edge.toml")).stdout(Stdio::piped());
         let log = OpenOptions::new().create(true).append(true).open(self.path("edge.log"))?;
         edge.stderr(log);
         if with_faults {
             let rules = self.plan.rules();
-            let rules: Vec<&str> = rules.split(';').filter(|rule| kills || !rule.ends_with(":kill")).collect();
+            let rules: Vec<&str> = rules
+                .split(';')
+                .filter(|rule| is_first || !(rule.ends_with(":kill") || rule.ends_with(":EIO")))
+                .collect();
             edge.env("LD_PRELOAD", library()?).env("CAMPAIGN_RULES", rules.join(";"));
             edge.env("CAMPAIGN_LOG", self.path("reached"));
         }
@@ -176,7 +179,8 @@ pub(super) fn ended(life: &mut Child, log: &Path) -> Result<Life> {
     let mut text = String::new();
     life.stdout.take().context("its output is not piped")?.read_to_string(&mut text)?;
     let status = life.wait()?;
-    if status.signal() == Some(9) {
+    // Told to end before it listens for that, it is ended by the system.
+    if matches!(status.signal(), Some(9 | 15)) {
         return Ok(Life::Killed);
     }
     if status.code() == Some(1) && text.is_empty() {
