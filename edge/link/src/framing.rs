@@ -1,9 +1,10 @@
-//! What packets travel in: alone, as CCSDS space packets, or as space packets in Reed–Solomon codeblocks.
+//! What packets travel in: alone, as CCSDS space packets, as space packets in Reed–Solomon codeblocks, or in transfer frames.
 
 use crate::codeblock::{self, Coding};
 use crate::error::LinkError;
 use crate::found::{Direction, Found, FrameError};
 use crate::space_packet::{self, Scanner};
+use crate::transfer_frame;
 use cssa_wire::{self as wire, Checksum, MAX_PACKET, MAX_UP};
 use serde::Deserialize;
 
@@ -18,11 +19,14 @@ pub enum Framing {
     Ccsds,
     /// The same in Reed–Solomon codeblocks (255,223) with their sync marker (131.0-B-5).
     CcsdsRs,
+    /// Down, space packets in TM transfer frames (132.0-B-3) in such codeblocks: captions on virtual channel 0, housekeeping on 1, pictures
+    /// on 2, with process identifiers one after the other. Up as `ccsds-rs`.
+    CcsdsTm,
 }
 
 impl Framing {
     /// What the framings are called.
-    pub const NAMES: &'static [&'static str] = &["plain", "ccsds", "ccsds-rs"];
+    pub const NAMES: &'static [&'static str] = &["plain", "ccsds", "ccsds-rs", "ccsds-tm"];
 }
 
 impl std::str::FromStr for Framing {
@@ -33,6 +37,7 @@ impl std::str::FromStr for Framing {
             "plain" => Ok(Self::Plain),
             "ccsds" => Ok(Self::Ccsds),
             "ccsds-rs" => Ok(Self::CcsdsRs),
+            "ccsds-tm" => Ok(Self::CcsdsTm),
             _ => Err(LinkError::Framing { found: name.into(), expected: Self::NAMES }),
         }
     }
@@ -43,8 +48,10 @@ impl std::str::FromStr for Framing {
 pub struct Format {
     /// What packets travel in.
     pub framing: Framing,
-    /// Application process identifier of space packets, 0 to 2046.
+    /// Application process identifier of space packets, 0 to 2046 (to 2044 in transfer frames, which take the next two as well).
     pub apid: u16,
+    /// The spacecraft's identifier in the transfer frames that it sends, 0 to 1023; whoever receives takes any.
+    pub spacecraft: u16,
     /// Checksum of packets.
     pub checksum: Checksum,
 }
@@ -52,7 +59,7 @@ pub struct Format {
 impl Default for Format {
     /// Plain packets with the long checksum; the process is 66.
     fn default() -> Self {
-        Self { framing: Framing::Plain, apid: 66, checksum: Checksum::Crc32 }
+        Self { framing: Framing::Plain, apid: 66, spacecraft: 0, checksum: Checksum::Crc32 }
     }
 }
 
@@ -61,7 +68,7 @@ impl Format {
     #[must_use]
     pub fn largest(&self) -> usize {
         match self.framing {
-            Framing::Plain | Framing::Ccsds => MAX_PACKET,
+            Framing::Plain | Framing::Ccsds | Framing::CcsdsTm => MAX_PACKET,
             Framing::CcsdsRs => codeblock::DATA - space_packet::HEADER,
         }
     }
@@ -73,6 +80,8 @@ impl Format {
             Framing::Plain => length,
             Framing::Ccsds => length + space_packet::HEADER,
             Framing::CcsdsRs => codeblock::SIZE,
+            // What an idle packet left over goes before it.
+            Framing::CcsdsTm => (length + 2 * space_packet::HEADER).div_ceil(transfer_frame::ROOM) * codeblock::SIZE,
         }
     }
 
@@ -91,6 +100,7 @@ pub struct Framer {
     format: Format,
     direction: Direction,
     count: u16,
+    frames: transfer_frame::Framer,
     coding: Coding,
 }
 
@@ -98,7 +108,7 @@ impl Framer {
     /// For one direction of a link.
     #[must_use]
     pub fn new(format: Format, direction: Direction) -> Self {
-        Self { format, direction, count: 0, coding: Coding::new() }
+        Self { format, direction, count: 0, frames: transfer_frame::Framer::default(), coding: Coding::new() }
     }
 
     /// A packet as a datagram.
@@ -106,7 +116,11 @@ impl Framer {
         match self.format.framing {
             Framing::Plain => packet.to_vec(),
             Framing::Ccsds => self.space_packet(packet),
-            Framing::CcsdsRs => {
+            Framing::CcsdsTm if self.direction == Direction::Down => {
+                let frames = self.frames.write(self.format.spacecraft, self.format.apid, packet);
+                frames.iter().flat_map(|frame| self.coding.encode(frame)).collect()
+            }
+            Framing::CcsdsRs | Framing::CcsdsTm => {
                 let inside = self.space_packet(packet);
                 self.coding.encode(&inside)
             }
@@ -123,6 +137,12 @@ impl Framer {
         frame
     }
 
+    /// A frame that holds nothing, where the framing has such.
+    pub fn idle(&mut self) -> Option<Vec<u8>> {
+        let has_frames = self.format.framing == Framing::CcsdsTm && self.direction == Direction::Down;
+        has_frames.then(|| self.coding.encode(&self.frames.idle(self.format.spacecraft)))
+    }
+
     fn space_packet(&mut self, packet: &[u8]) -> Vec<u8> {
         let framed = space_packet::write(self.direction, self.format.apid, self.count, packet);
         self.count = (self.count + 1) % space_packet::COUNTS;
@@ -136,6 +156,7 @@ pub struct Deframer {
     format: Format,
     direction: Direction,
     scanner: Scanner,
+    frames: transfer_frame::Deframer,
     coding: Coding,
     buffer: Vec<u8>,
 }
@@ -145,19 +166,20 @@ impl Deframer {
     #[must_use]
     pub fn new(format: Format, direction: Direction) -> Self {
         let scanner = Scanner::new(direction, format.apid);
-        Self { format, direction, scanner, coding: Coding::new(), buffer: Vec::new() }
+        let frames = transfer_frame::Deframer::new(format.apid);
+        Self { format, direction, scanner, frames, coding: Coding::new(), buffer: Vec::new() }
     }
 
     /// Space packets that are missing, by the counts of those that came.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        self.scanner.missing
+        self.scanner.missing + self.frames.missing()
     }
 
     /// Bytes that wait for the rest of their frame.
     #[cfg(test)]
     pub(crate) fn kept(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + self.frames.kept()
     }
 
     /// The packets of a datagram.
@@ -193,15 +215,20 @@ impl Deframer {
                 };
                 self.scanner.scan(&self.buffer, ended, largest, &is_packet, &mut found)
             }
-            Framing::CcsdsRs => {
+            Framing::CcsdsRs | Framing::CcsdsTm => {
                 let (used, blocks) = self.coding.scan(&self.buffer, ended);
+                let has_frames = self.format.framing == Framing::CcsdsTm && direction == Direction::Down;
                 for block in blocks {
                     match block {
+                        Ok(frame) if has_frames => self.frames.read(&frame, &is_packet, &mut found),
                         Ok(data) => {
                             let _all = self.scanner.scan(&data, true, codeblock::DATA, &is_packet, &mut found);
                         }
                         Err(error) => found.push(Err(error)),
                     }
+                }
+                if ended && has_frames {
+                    self.frames.end(&is_packet, &mut found);
                 }
                 used
             }

@@ -42,6 +42,7 @@ mod space_packet;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod transfer_frame;
 mod udp;
 
 pub use address::Address;

@@ -12,7 +12,7 @@ pub(crate) const COUNTS: u16 = 1 << 14;
 const IDLE: u16 = 0x7ff;
 
 /// What idle packets are full of.
-const FILLING: u8 = 0x55;
+pub(crate) const FILLING: u8 = 0x55;
 
 /// A space packet with `data`, which is neither empty nor longer than 65,536 bytes.
 pub(crate) fn write(direction: Direction, apid: u16, count: u16, data: &[u8]) -> Vec<u8> {

@@ -6,10 +6,10 @@ use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-const FORMATS: [Framing; 3] = [Framing::Plain, Framing::Ccsds, Framing::CcsdsRs];
+const FORMATS: [Framing; 4] = [Framing::Plain, Framing::Ccsds, Framing::CcsdsRs, Framing::CcsdsTm];
 
 fn format(framing: Framing) -> Format {
-    Format { framing, apid: 66, checksum: Checksum::Crc32 }
+    Format { framing, ..Format::default() }
 }
 
 /// A command: it needs no language model, and frames treat it as they treat captions.

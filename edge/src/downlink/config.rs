@@ -13,7 +13,8 @@ pub struct LinkConfig {
     /// `file:PATH` (appended), `udp:HOST:PORT`, `serial:DEVICE:BAUD`, or `mavlink:KIND:ADDRESS` (TUNNEL messages).
     pub to: String,
     /// What packets travel in: `plain` (a datagram each, COBS in a file and on a serial line), `ccsds` (space packets), `ccsds-rs`
-    /// (space packets in Reed–Solomon codeblocks). MAVLink has its own frames.
+    /// (space packets in Reed–Solomon codeblocks), `ccsds-tm` (down, in TM transfer frames in such codeblocks; the spacecraft's identifier
+    /// is the vehicle's number, its last ten bits). MAVLink has its own frames.
     #[serde(default)]
     pub framing: Framing,
     /// Application process identifier of space packets.
@@ -125,7 +126,8 @@ impl LinkConfig {
     /// How packets travel.
     #[must_use]
     pub fn format(&self) -> Format {
-        Format { framing: self.framing, apid: self.apid, checksum: self.checksum }
+        let spacecraft = self.vehicle & 0x3ff;
+        Format { framing: self.framing, apid: self.apid, spacecraft, checksum: self.checksum }
     }
 
     /// Where they go.
@@ -162,13 +164,17 @@ impl LinkConfig {
     /// An error for each value that cannot be, by its key.
     #[must_use]
     pub fn problems(&self) -> Vec<Error> {
-        let Self { sends, captions, decimals, apid, resend_seconds, .. } = *self;
+        let Self { sends, captions, decimals, framing, apid, resend_seconds, .. } = *self;
         let resend = Error::setting("link.resend_seconds", resend_seconds, "0.05 to 100000");
         let mut values = vec![
             (sends >= 1, Error::setting("link.sends", sends, "1 or more")),
             ((1..=64).contains(&captions), Error::setting("link.captions", captions, "1 to 64")),
             (decimals <= 7, Error::setting("link.decimals", decimals, "0 to 7")),
-            (apid < 2047, Error::setting("link.apid", apid, "0 to 2046")),
+            (apid <= 2046, Error::setting("link.apid", apid, "0 to 2046")),
+            (
+                framing != Framing::CcsdsTm || apid <= 2044,
+                Error::setting("link.apid", apid, "0 to 2044 in transfer frames"),
+            ),
             ((0.05..=1e5).contains(&resend_seconds), resend),
         ];
         if let Some(ContactConfig { bytes, gap_seconds, .. }) = self.contact {

@@ -148,7 +148,7 @@ pub use key::{KEY, Key};
 pub use limits::{
     DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_UP, MAX_VALUE, WIRE_VERSION,
 };
-pub use packet::{DownFields, DownPacket, Verification, Version, version_of};
+pub use packet::{DownFields, DownPacket, Verification, Version, body_of, version_of};
 pub use position::Position;
 pub use stream::{Frame, frame_length, frames, push_frame};
 pub use up::{Ask, Up, UpFields, UpPacket, is_up};

@@ -74,6 +74,13 @@ pub fn version_of(bytes: &[u8], checksum: Checksum) -> Result<Version, WireError
     }
 }
 
+/// The number of what a packet down holds, by its first bytes: whoever puts it into frames need not look further.
+#[must_use]
+pub fn body_of(bytes: &[u8]) -> Option<u8> {
+    let (begin, _) = postcard::take_from_bytes::<(u8, u16, [u8; 2], u8)>(bytes).ok()?;
+    Some(begin.3)
+}
+
 impl<'a> DownPacket<'a> {
     /// The packet's bytes, with a code of authentication where there is a key.
     pub fn encode(&self, key: Option<&Key>, checksum: Checksum) -> Result<Vec<u8>, WireError> {

@@ -132,7 +132,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let uplink = key.map(|key| Uplink::new(Station { number, key, checksum }, commands));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
-    let format = link::Format { framing: options.framing, apid: options.apid, checksum };
+    let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
     let mut port = options.from.port(End::Ground, format);
     let (stop, mut problems) = (stop_flag()?, ProblemLog::default());
     receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
