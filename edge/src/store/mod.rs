@@ -11,8 +11,10 @@ mod reports;
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
-use crate::error::{Error, Result, chain};
+use crate::error::{Result, chain};
+use crate::leftovers::clean;
 use crate::outcome::Dropped;
+use cssa::files::{create_folder, sync_folder};
 use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -101,13 +103,19 @@ impl Store {
     /// Opens or makes the store in `folder`; the queue holds at most `limit` captions. A file that is damaged is moved aside, and a new one
     /// takes its place: [`Store::damage`] says so.
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
+        create_folder(folder)?;
         let path = folder.join("store.redb");
         let at = |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), damage };
         let store = at(&path, None);
         let problem = match store.prepare() {
             Err(error) if is_damage(&error) => chain(&error),
-            prepared => return prepared.map(|()| store),
+            prepared => {
+                prepared?;
+                // No other program has the store, and with it the folder.
+                clean(folder);
+                sync_folder(folder)?;
+                return Ok(store);
+            }
         };
         drop(store);
         let aside = set_aside(&path)?;
@@ -115,6 +123,7 @@ impl Store {
         let lost = "what waited for the link in it is not sent, and what was settled may come again";
         let store = at(&path, Some(format!("{problem}: moved to {place}, a new one takes its place: {lost}")));
         store.prepare()?;
+        sync_folder(folder)?;
         Ok(store)
     }
 
