@@ -107,6 +107,9 @@ fn link(config: &LinkConfig) -> Vec<Error> {
         found.extend(port(&address).map_err(Error::key("link.to")).err());
     }
     found.extend(config.key().map_err(Error::key("link.key")).err());
+    if config.key().is_ok() {
+        found.extend(config.next_key().map_err(Error::key("link.next_key")).err());
+    }
     if let Some(passes) = config.contact.as_ref().and_then(|contact| contact.passes.as_deref()) {
         found.extend(read_passes(passes).map_err(Error::key("link.contact.passes")).err());
     }

@@ -158,9 +158,12 @@ impl Receiver {
                 return Ok(Err(error.into()));
             }
         };
-        let is_authentic = || reception.authentication.is_authentic(bytes, checksum);
+        let key = reception.authentication.key_of(bytes, checksum);
+        let is_authentic = key.is_some();
+        if let (Some(key), Some(uplink)) = (key, &mut self.uplink) {
+            uplink.heard(sender, opened.vehicle(vehicle), key);
+        }
         if let Some(mut message) = opened.message(vehicle) {
-            let is_authentic = is_authentic();
             // Anybody could say that a command is done.
             message.answers = message.answers.filter(|_| is_authentic);
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
@@ -178,7 +181,7 @@ impl Receiver {
             }
         }
         let Some(language) = self.languages.get(&bundle) else {
-            let (sender, packet, is_authentic) = (sender.to_owned(), bytes.to_vec(), is_authentic());
+            let (sender, packet) = (sender.to_owned(), bytes.to_vec());
             let waiting = Undecoded { sender, bundle, checksum, is_authentic, packet };
             let stored = self.archive.keep_undecoded(&waiting)?;
             self.count.undecoded += u64::from(stored.is_new);

@@ -4,6 +4,7 @@
 
 mod acknowledge;
 mod database;
+mod dating;
 mod earlier;
 mod entry;
 mod reports;
@@ -26,8 +27,8 @@ use std::path::Path;
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
-/// Which packets of the ground's stations have been, by station.
-const WINDOWS: TableDefinition<u8, &[u8]> = TableDefinition::new("windows");
+/// Which packets of the ground's stations have been, by key and station.
+const WINDOWS: TableDefinition<(u32, u8), &[u8]> = TableDefinition::new("key_windows");
 /// The contact at hand.
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.

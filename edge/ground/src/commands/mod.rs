@@ -9,6 +9,7 @@ use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum, Command};
 use ground::archive::Archive;
+use ground::keys::Keys;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -34,9 +35,10 @@ pub(crate) struct ReceiveOptions {
     /// Bits of the packets' checksum, 32 or 16.
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
-    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication.
+    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication. While its key
+    /// is being changed, the new one first and then once more with the one before: packets under either are taken.
     #[arg(long)]
-    key: Option<PathBuf>,
+    key: Vec<PathBuf>,
     /// With --key: also take packets without a code of authentication, as vehicles without the key and earlier programs send them.
     #[arg(long, requires = "key")]
     accept_unauthenticated: bool,
@@ -121,15 +123,15 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
     let (checksum, number) = (options.checksum, options.station);
-    let key = options.key.as_deref().map(read_key).transpose()?;
-    let authentication = match key.clone() {
+    let keys = Keys::of(options.key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?);
+    let authentication = match keys.clone() {
         None => Authentication::Off,
-        Some(key) if options.accept_unauthenticated => Authentication::WherePresent(key),
-        Some(key) => Authentication::Required(key),
+        Some(keys) if options.accept_unauthenticated => Authentication::WherePresent(keys),
+        Some(keys) => Authentication::Required(keys),
     };
     // A file is not answered.
-    let key = key.filter(|_| !matches!(options.from, Address::File(_)));
-    let uplink = key.map(|key| Uplink::new(Station { number, key, checksum }, commands));
+    let keys = keys.filter(|_| !matches!(options.from, Address::File(_)));
+    let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }, commands));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum };
