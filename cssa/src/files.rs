@@ -137,7 +137,9 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     create_folder(parent(path))?;
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        created => created.map_err(FileError::system(path, "cannot be created")).and_then(|()| sync_folder(parent(path))),
+        created => {
+            created.map_err(FileError::system(path, "cannot be created")).and_then(|()| sync_folder(parent(path)))
+        }
     }
 }
 
@@ -168,7 +170,12 @@ fn is_part(name: &[u8]) -> bool {
 pub fn check_writable(path: &Path) -> Result<(), FileError> {
     let target = target(path)?;
     let unwritable = FileError::system(path, "cannot be written");
-    tempfile::Builder::new().prefix(PART).rand_bytes(PART_DIGITS).tempfile_in(parent(&target)).map(drop).map_err(unwritable)
+    tempfile::Builder::new()
+        .prefix(PART)
+        .rand_bytes(PART_DIGITS)
+        .tempfile_in(parent(&target))
+        .map(drop)
+        .map_err(unwritable)
 }
 
 /// Where a file that is to be written as `path` really is: behind links. What is there and is no file, a device or a pipe, must
@@ -211,7 +218,7 @@ impl NewFolder {
         create_folder(parent)?;
         let hidden = tempfile::Builder::new()
             .prefix(PART)
-        .rand_bytes(PART_DIGITS)
+            .rand_bytes(PART_DIGITS)
             .tempdir_in(parent)
             .map_err(FileError::system(path, "cannot be created"))?;
         Ok(Self { hidden, path: path.into() })

@@ -66,7 +66,10 @@ pub fn run(
         faults.record("watch_words", chain(&problem));
     }
     if clock::utc().is_none() {
-        faults.record("clock_not_set", "the system's clock was not set: captions without another time count from the start");
+        faults.record(
+            "clock_not_set",
+            "the system's clock was not set: captions without another time count from the start",
+        );
     }
     if let Some(damage) = store.damage() {
         faults.record("store_damaged", damage);

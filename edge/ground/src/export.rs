@@ -95,7 +95,15 @@ mod tests {
             received: "2025-11-23T20:01:00.000Z".into(),
             after_start: None,
         };
-        let unknown = Archived { time: None, after_start: Some(40), latitude: None, longitude: None, confidence: None, outside: None, ..known.clone() };
+        let unknown = Archived {
+            time: None,
+            after_start: Some(40),
+            latitude: None,
+            longitude: None,
+            confidence: None,
+            outside: None,
+            ..known.clone()
+        };
         vec![unknown, known]
     }
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, Time, UNSUPPORTED,
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, Time,
+    UNSUPPORTED,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -88,7 +89,8 @@ fn run(found: &Report) -> (&'static str, Value, String) {
     let Report { sequence, since, frames, .. } = *found;
     let (reason, since) = (reason_of(found), Time::from(since));
     let (utc, after_start) = (since.utc().map(utc), since.after_start());
-    let since = utc.clone().unwrap_or_else(|| format!("{} s after the start, time not known", after_start.unwrap_or(0)));
+    let since =
+        utc.clone().unwrap_or_else(|| format!("{} s after the start, time not known", after_start.unwrap_or(0)));
     let said = format!("report {sequence}: {frames} frames outside since {since}: {reason}");
     let mut content = json!({"sequence": sequence, "reason": reason, "since": utc, "frames": frames});
     if let Some(seconds) = after_start {

@@ -93,7 +93,15 @@ impl Uplink {
     /// An uplink whose first answer has `commands` beside the acknowledgement; each is for that vehicle, and goes out until it answers.
     #[must_use]
     pub fn new(station: Station, commands: Vec<Command>) -> Self {
-        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), used: BTreeMap::new(), commands, waiting: Vec::new() }
+        Self {
+            station,
+            counter: 0,
+            reserved: 0,
+            recent: BTreeMap::new(),
+            used: BTreeMap::new(),
+            commands,
+            waiting: Vec::new(),
+        }
     }
 
     /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key.

@@ -7,7 +7,7 @@ use cssa_wire::{
     Answer, Caption, CaptionPacket, Checksum, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, Report, Up,
     UpPacket, push_frame,
 };
-use ground::archive::{Archive, Origin};
+use ground::archive::{Archive, Origin, Undecoded};
 use ground::keys::Keys;
 use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -130,6 +130,41 @@ fn a_datagram_of_sync_markers_is_a_line_of_the_log() -> Result<()> {
     Ok(())
 }
 
+/// Anybody can leave thousands of gaps, of bundles that nobody has, and of packets that wait for one and are none of it.
+#[test]
+fn the_end_of_a_reception_is_few_lines() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let language = Language::read(&fixtures::bundle())?;
+    let mut stream = Vec::new();
+    for n in 0..200 {
+        let packet = captions(&language, 12, 3 * n..3 * n + 1).encode(&language.model, None, Checksum::Crc32)?;
+        push_frame(&mut stream, &packet);
+        let (bundle, vehicle) = (language.id.wrapping_add(1 + n as u16), 12);
+        let junk = DownPacket { vehicle, bundle, body: Down::Captions(&[0xff; 3]) }.encode(None, Checksum::Crc32)?;
+        push_frame(&mut stream, &junk);
+    }
+    std::fs::write(path("pass.bin"), stream)?;
+    let (count, told) = receive(&path("pass.bin"), &path("captions.gpkg"), &[])?;
+    assert_eq!((&count["captions"], &count["undecoded"]), (&200.into(), &200.into()), "{told}");
+    assert!(told.contains("179 more ranges are missing") && told.contains("180 more bundles are waited for"), "{told}");
+    assert!(told.lines().count() < 70, "{} lines", told.lines().count());
+    // The bundle comes, and none of what waited is of it.
+    let mut archive = Archive::open(&path("captions.gpkg"))?;
+    for n in 0..100u16 {
+        let body = Down::Captions(&[0xff; 3]);
+        let packet = DownPacket { vehicle: n, bundle: language.id, body }.encode(None, Checksum::Crc32)?;
+        let (sender, checksum) = ("junk".to_owned(), Checksum::Crc32);
+        archive.keep_undecoded(&Undecoded { sender, bundle: language.id, checksum, is_authentic: false, packet })?;
+    }
+    drop(archive);
+    std::fs::write(path("none.bin"), [])?;
+    let (count, told) = receive(&path("none.bin"), &path("captions.gpkg"), &[])?;
+    assert_eq!(count["damaged"], 100, "{told}");
+    assert!(told.contains("99 more packets that waited for bundle") && told.lines().count() < 50, "{told}");
+    Ok(())
+}
+
 /// What a vehicle says of a command.
 fn answer(asked: &UpPacket, result: CommandResult, value: &[u8], key: Option<&Key>) -> Result<Vec<u8>> {
     let body = Down::Answer(Answer { station: asked.station, counter: asked.counter, result, value });
@@ -245,7 +280,9 @@ fn the_archive_of_an_earlier_program_goes_on() -> Result<()> {
     ];
     let told = std::fs::read_to_string(&table)?;
     for (number, priority, words) in expected {
-        let line = format!("127.0.0.1,0,{number},2026-11-28T21:28:36.000Z,{words},,,{priority},ccb4,,,2026-11-28T21:28:36.000Z,");
+        let line = format!(
+            "127.0.0.1,0,{number},2026-11-28T21:28:36.000Z,{words},,,{priority},ccb4,,,2026-11-28T21:28:36.000Z,"
+        );
         assert!(told.lines().any(|told| told == line), "{told}\nexpected {line}");
     }
     for again in 1..3 {

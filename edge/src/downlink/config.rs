@@ -161,20 +161,19 @@ impl LinkConfig {
     }
 
     /// The next key, where there is one.
-    ///
-    /// # Errors
-    /// It cannot be read, or is the key itself.
     pub fn next_key(&self) -> Result<Option<Key>> {
-        let next = self.next_key.as_deref().map(read_key).transpose()?;
-        let problem = "it is the key of link.key, expected another one";
-        let is_other = next.is_none() || next != self.key()?;
-        ensure!(is_other, Error::Contradiction { field: "link.next_key", problem });
-        Ok(next)
+        Ok(self.next_key.as_deref().map(read_key).transpose()?)
     }
 
     /// The key and, while it is being changed, the next one, where there are any.
+    ///
+    /// # Errors
+    /// One cannot be read, or both are the same.
     pub fn keys(&self) -> Result<Option<Keys>> {
-        Ok(match (self.key()?, self.next_key()?) {
+        let (key, next) = (self.key()?, self.next_key()?);
+        let problem = "it is the key of link.key, expected another one";
+        ensure!(next.is_none() || next != key, Error::Contradiction { field: "link.next_key", problem });
+        Ok(match (key, next) {
             (Some(key), Some(next)) => Some(Keys::changing(key, next)),
             (key, _) => key.map(Keys::from),
         })

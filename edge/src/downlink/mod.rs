@@ -8,8 +8,8 @@ mod keys;
 pub(crate) mod sender;
 
 pub use config::{ContactConfig, LinkConfig};
-pub use keys::Keys;
 pub(crate) use contact::read_passes;
+pub use keys::Keys;
 
 use crate::error::Result;
 use crate::store::{REFUSED, Store, Waiting, WaitingReport};
@@ -127,7 +127,19 @@ impl Downlink {
         let undated = if utc < clock::EARLIEST { Some(store.next_number()?) } else { None };
         let (in_flight, reported, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (answers, config) = (Answers::default(), config.clone());
-        Ok(Self { store, config, keys, undated, contacts, in_flight, reported, retired, answers, heard: None, sent: None })
+        Ok(Self {
+            store,
+            config,
+            keys,
+            undated,
+            contacts,
+            in_flight,
+            reported,
+            retired,
+            answers,
+            heard: None,
+            sent: None,
+        })
     }
 
     /// What to do now.

@@ -310,15 +310,21 @@ fn a_key_is_changed_in_service() -> Result<()> {
     let keys = Some(Keys::changing(key(), next.clone()));
     let mut downlink = Downlink::with_keys(Arc::clone(&store), &config(), keys.clone(), 0.0, UTC)?;
     let hello = |counter, key: &Key| up(counter, Up::acknowledge([]), key);
-    let take = |downlink: &mut Downlink, packet: &[u8], now| downlink.receive(packet, now, UTC).map(|taken| taken.is_some());
+    let take =
+        |downlink: &mut Downlink, packet: &[u8], now| downlink.receive(packet, now, UTC).map(|taken| taken.is_some());
     let sealed = |downlink: &mut Downlink, now, key: &Key| -> Result<bool> {
-        let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else { anyhow::bail!("nothing is sent") };
+        let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else {
+            anyhow::bail!("nothing is sent")
+        };
         downlink.sent(&packet, 1, now)?;
         Ok(DownPacket::decode(&packet.bytes, Verification::Required(key), config().checksum).is_ok())
     };
     assert!(sealed(&mut downlink, 0.0, &key())?);
     assert!(!take(&mut downlink, &hello(1, &third)?, 1.0)?);
-    assert!(take(&mut downlink, &hello(1, &key())?, 1.0)? && !take(&mut downlink, &hello(1, &key())?, 1.0)?, "a replay");
+    assert!(
+        take(&mut downlink, &hello(1, &key())?, 1.0)? && !take(&mut downlink, &hello(1, &key())?, 1.0)?,
+        "a replay"
+    );
     assert!(sealed(&mut downlink, 2.0, &key())?, "the ground may not have the next one");
     let late = hello(u32::MAX, &key())?;
     assert!(take(&mut downlink, &late, 3.0)?, "whoever has a key that leaked");

@@ -58,7 +58,8 @@ impl Taken {
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
         let latest = clock::now().saturating_add(DAY);
-        let is_believed = |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST_UTC..=latest).contains(&time));
+        let is_believed =
+            |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST_UTC..=latest).contains(&time));
         let changed = changed.filter(is_believed);
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());

@@ -27,7 +27,9 @@ impl Store {
                 for entry in queue.iter()? {
                     let waiting = unpack::<Waiting>(entry?.1.value())?;
                     let is_of_start = waiting.sequence.wrapping_sub(first) < u32::MAX / 2;
-                    if let (true, 0, Some(seconds)) = (is_of_start, waiting.tries, Time::from(waiting.caption.time).after_start()) {
+                    if let (true, 0, Some(seconds)) =
+                        (is_of_start, waiting.tries, Time::from(waiting.caption.time).after_start())
+                    {
                         let time = Time::Utc(start.saturating_add(seconds)).seconds();
                         undated.push(Waiting { caption: Caption { time, ..waiting.caption }, ..waiting });
                     }
@@ -53,7 +55,8 @@ mod tests {
     fn captions_get_their_times_when_the_clock_is_set() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let store = Store::open(folder.path(), 100)?;
-        let made = |time| store.settle(None, &Outcome::Queued(Caption { time, text: "a river".into(), ..Caption::default() }));
+        let made =
+            |time| store.settle(None, &Outcome::Queued(Caption { time, text: "a river".into(), ..Caption::default() }));
         made(50)?;
         let first = store.next_number()?;
         made(30)?;

@@ -77,7 +77,11 @@ fn the_ground_retires_captions_once() -> Result<()> {
     drop(store);
     let store = Store::open(folder.path(), 100)?;
     assert_eq!(store.apply_acknowledgement((7, 1, 1003), &[], &none)?, None, "a replay after a start");
-    assert_eq!(store.apply_acknowledgement((7, 2, 1003), &[], &none)?, Some(vec![]), "another station counts by itself");
+    assert_eq!(
+        store.apply_acknowledgement((7, 2, 1003), &[], &none)?,
+        Some(vec![]),
+        "another station counts by itself"
+    );
     assert_eq!(store.apply_acknowledgement((8, 1, 1003), &[], &none)?, Some(vec![]), "under another key it is another");
     assert_eq!(store.apply_acknowledgement((8, 1, 1003), &[], &none)?, None, "which is taken once, too");
     assert_eq!(store.waiting()?, 1);

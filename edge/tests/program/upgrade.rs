@@ -55,7 +55,10 @@ fn the_queue_and_what_was_settled_are_kept() -> Result<()> {
         assert!(!store.is_done("incoming/scene_00009.jpg|1|1")?);
     }
     let store = Store::open(&state, 100)?;
-    store.settle(None, &Outcome::Queued(Caption { time: MADE, priority: 3, text: "new".into(), ..Caption::default() }))?;
+    store.settle(
+        None,
+        &Outcome::Queued(Caption { time: MADE, priority: 3, text: "new".into(), ..Caption::default() }),
+    )?;
     assert_eq!(store.peek(1, |_| true)?[0].sequence, 8);
     Ok(())
 }
@@ -64,7 +67,11 @@ fn the_queue_and_what_was_settled_are_kept() -> Result<()> {
 fn earlier_bundle(folder: &Path) -> Result<Option<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut git = Command::new("git");
-    git.arg("-C").arg(root).args(["archive", "42b033e", "fixtures/bundle"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    git.arg("-C")
+        .arg(root)
+        .args(["archive", "42b033e", "fixtures/bundle"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let Ok(mut archive) = git.spawn() else { return Ok(None) };
     let content = archive.stdout.take().ok_or("no output")?;
     let unpacked = Command::new("tar").arg("-x").arg("-C").arg(folder).stdin(content).stderr(Stdio::null()).status()?;
@@ -131,8 +138,7 @@ fn an_upgraded_vehicle_sends_what_waited() -> Result<()> {
     let mut sent = Vec::new();
     for frame in frames(&stream) {
         let bytes = frame.packet?;
-        let packet =
-            CaptionPacket::decode(&bytes, language.id, &language.model, Verification::Off, Checksum::Crc32)?;
+        let packet = CaptionPacket::decode(&bytes, language.id, &language.model, Verification::Off, Checksum::Crc32)?;
         sent.extend(packet.captions.into_iter().map(|sent| (sent.sequence, sent.repeat, sent.priority, sent.text)));
     }
     assert_eq!(sent, WAITED.map(|(number, repeat, priority, text)| (number, repeat, priority, text.to_owned())));

@@ -51,7 +51,10 @@ mod tests {
         for seconds in [0, 40, EARLIEST_UTC - 1, EARLIEST_UTC, u32::MAX] {
             let time = Time::from(seconds);
             assert_eq!(time.seconds(), seconds);
-            assert_eq!((time.utc().is_some(), time.after_start().is_none()), (seconds >= EARLIEST_UTC, seconds >= EARLIEST_UTC));
+            assert_eq!(
+                (time.utc().is_some(), time.after_start().is_none()),
+                (seconds >= EARLIEST_UTC, seconds >= EARLIEST_UTC)
+            );
         }
         assert_eq!(Time::AfterStart(u32::MAX).seconds(), EARLIEST_UTC - 1, "it never becomes a date");
     }

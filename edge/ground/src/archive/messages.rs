@@ -68,7 +68,8 @@ impl Archive {
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
-        let insert = "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start)
+        let insert =
+            "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS
              (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since IS ?5 AND frames = ?6
               AND (sender = ?1 OR vehicle > 0) AND after_start IS ?9)";

@@ -80,7 +80,8 @@ const DATED: &str = "time DATETIME NOT NULL";
 const UNDATED: &str = "time DATETIME";
 
 fn is_as_now(database: &Connection) -> rusqlite::Result<bool> {
-    let asked = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1) AND NOT instr(sql, ?2))";
+    let asked =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1) AND NOT instr(sql, ?2))";
     database.query_row(asked, [VEHICLES, DATED], |row| row.get(0))
 }
 
@@ -182,7 +183,10 @@ mod tests {
             );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
             assert_eq!(found[0].time.as_deref(), Some("2025-11-23T20:00:00.000Z"));
-            assert_eq!(found[1..].iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(), [(&None, Some(0)); 2]);
+            assert_eq!(
+                found[1..].iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(),
+                [(&None, Some(0)); 2]
+            );
         }
         let kept: f64 =
             Connection::open(&path)?

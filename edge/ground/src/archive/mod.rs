@@ -157,7 +157,9 @@ impl Archive {
             ),
             None => ("WHERE ?1 = ?1", String::new()),
         };
-        let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY ifnull(c.time, c.received), c.sender, c.sequence");
+        let sql = format!(
+            "SELECT {FIELDS} FROM captions c {condition} ORDER BY ifnull(c.time, c.received), c.sender, c.sequence"
+        );
         self.rows(&sql, [query], archived)
     }
 
@@ -337,7 +339,10 @@ mod tests {
         assert_eq!(archive.keep("relay", &of(40))?, Kept { new: 0, again: 1 });
         assert_eq!(archive.keep("uav", &of(41))?, Kept { new: 1, again: 0 }, "another start's");
         let found = archive.captions(None)?;
-        assert_eq!(found.iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(), [(&None, Some(40)), (&None, Some(41))]);
+        assert_eq!(
+            found.iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(),
+            [(&None, Some(40)), (&None, Some(41))]
+        );
         assert!(found[0].received.as_str() > "2025-12-", "{found:?}");
         let json = serde_json::to_value(&found[0])?;
         assert_eq!((&json["time"], &json["after_start"]), (&serde_json::Value::Null, &40.into()));

@@ -154,15 +154,27 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         Ok(())
     })?;
     say_held_back(problems.held_back());
+    let mut gaps = Vec::new();
     for origin in receiver.archive().origins()? {
-        for (first, last) in receiver.archive().gaps(&origin)? {
-            tracing::warn!("{origin}: {first} to {last} are missing");
-        }
+        let of = receiver.archive().gaps(&origin)?;
+        gaps.extend(of.into_iter().map(|(first, last)| format!("{origin}: {first} to {last} are missing")));
     }
-    for (bundle, packets) in receiver.archive().missing_bundles()? {
-        tracing::warn!("{packets} packets wait for bundle {bundle}: name it with --bundle");
-    }
+    warn_of(&gaps, "ranges are missing");
+    let missing = receiver.archive().missing_bundles()?.into_iter();
+    let missing =
+        missing.map(|(bundle, packets)| format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
+    warn_of(&missing.collect::<Vec<_>>(), "bundles are waited for");
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Logs the first lines of a kind, and how many there are beside: an archive of years, or of junk, has thousands.
+fn warn_of(lines: &[String], kind: &str) {
+    const MAX_LINES: usize = 20;
+    lines.iter().take(MAX_LINES).for_each(|line| tracing::warn!("{line}"));
+    let more = lines.len().saturating_sub(MAX_LINES);
+    if more > 0 {
+        tracing::warn!("{more} more {kind}");
+    }
 }
 
 /// Says that problems were counted and not logged.
