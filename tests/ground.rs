@@ -112,7 +112,7 @@ fn waiting_packets_are_decoded(folder: &Path, other: &Language) -> Result<()> {
     // What waits was taken when nobody asked for a key.
     let path = folder.join("keyed.gpkg");
     Archive::open(&path)?.keep_undecoded(&waiting)?;
-    let keyed = Reception { authentication: Authentication::Required(Key::new([1; 32])), ..reception() };
+    let keyed = Reception { authentication: Authentication::Required(Key::new([1; 32]).into()), ..reception() };
     let late = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, keyed, None)?;
     assert_eq!((late.count.captions, late.count.refused), (2, 0));
     Ok(())

@@ -1,6 +1,7 @@
-//! Files that appear complete or not at all, and errors that name them.
+//! Files that appear complete or not at all, also after a power cut, and errors that name them.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// A file or folder that cannot be used as asked.
@@ -40,7 +41,7 @@ impl FileError {
 /// The system's own answer: `tempfile` adds the hidden name that nobody asked for.
 fn plain(error: std::io::Error) -> std::io::Error {
     match error.to_string().split_once(" at path ") {
-        Some((answer, hidden)) if hidden.contains(".part-") => std::io::Error::new(error.kind(), answer),
+        Some((answer, hidden)) if hidden.contains(PART) => std::io::Error::new(error.kind(), answer),
         _ => error,
     }
 }
@@ -76,7 +77,13 @@ pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Re
     })
 }
 
-/// Writes a file beside its final place, flushes it to the disk and renames it: readers see the old content or the new.
+/// What the hidden names of files and folders begin with that are not complete yet.
+const PART: &str = ".part-";
+/// Letters and digits after it.
+const PART_DIGITS: usize = 6;
+
+/// Writes a file beside its final place, flushes it to the disk and renames it: readers see the old content or the new, and so does
+/// whoever reads after a power cut; the new one for certain once this has returned.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |file| file.write_all(bytes))
 }
@@ -84,11 +91,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// As [`write()`], for content that is produced piece by piece.
 pub fn write_with(
     path: &Path,
-    content: impl FnOnce(&mut std::io::BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
+    content: impl FnOnce(&mut std::io::BufWriter<&mut File>) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
     let target = target(path)?;
     let mut file = tempfile::Builder::new()
-        .prefix(".part-")
+        .prefix(PART)
+        .rand_bytes(PART_DIGITS)
         .permissions(readable())
         .tempfile_in(parent(&target))
         .map_err(FileError::system(path, "cannot be written"))?;
@@ -98,14 +106,76 @@ pub fn write_with(
     written.map_err(FileError::system(path, "cannot be written"))?;
     file.as_file().sync_all().map_err(FileError::system(path, "cannot be flushed"))?;
     file.persist(&target).map_err(|failed| FileError::system(path, "cannot be written")(failed.error))?;
-    Ok(())
+    sync_folder(parent(&target))
+}
+
+/// Gives a file or folder, whose content is on the disk, another name in the same file system: when this returns that is on the disk, too.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::rename(from, to).map_err(FileError::system(to, "cannot be created"))?;
+    sync_folder(parent(to))?;
+    if parent(from) == parent(to) { Ok(()) } else { sync_folder(parent(from)) }
+}
+
+/// Waits until the names in a folder are on the disk; a file system that has no such thing is not asked for it.
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced.map_err(FileError::system(folder, "cannot be flushed")),
+    }
+}
+
+/// Waits until the names in the folder that a file is in are on the disk: after it was made.
+pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
+    sync_folder(parent(path))
+}
+
+/// Makes a folder and those that it is in, where they are not there; they are on the disk when this returns.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    create_folder(parent(path))?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => {
+            created.map_err(FileError::system(path, "cannot be created")).and_then(|()| sync_folder(parent(path)))
+        }
+    }
+}
+
+/// Removes what programs that were killed while they wrote into a folder have left there, and says how many files and folders that was.
+/// The caller sees to it that no program writes into the folder meanwhile. Nothing else has such names.
+pub fn remove_leftovers(folder: &Path) -> Result<usize, FileError> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(folder).map_err(FileError::system(folder, "cannot be read"))? {
+        let entry = entry.map_err(FileError::system(folder, "cannot be read"))?;
+        if !is_part(entry.file_name().as_encoded_bytes()) {
+            continue;
+        }
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let gone = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        gone.map_err(FileError::system(&path, "cannot be removed"))?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+fn is_part(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(PART.as_bytes());
+    digits.is_some_and(|digits| digits.len() == PART_DIGITS && digits.iter().all(u8::is_ascii_alphanumeric))
 }
 
 /// Whether a file could be written as `path`: better known before long work than after it.
 pub fn check_writable(path: &Path) -> Result<(), FileError> {
     let target = target(path)?;
     let unwritable = FileError::system(path, "cannot be written");
-    tempfile::Builder::new().prefix(".part-").tempfile_in(parent(&target)).map(drop).map_err(unwritable)
+    tempfile::Builder::new()
+        .prefix(PART)
+        .rand_bytes(PART_DIGITS)
+        .tempfile_in(parent(&target))
+        .map(drop)
+        .map_err(unwritable)
 }
 
 /// Where a file that is to be written as `path` really is: behind links. What is there and is no file, a device or a pipe, must
@@ -119,7 +189,7 @@ fn target(path: &Path) -> Result<PathBuf, FileError> {
         Ok(there) if there.is_dir() => Err(FileError::content(path, "is a folder, expected the name of a file")),
         Ok(_) => Err(FileError::content(path, "is a device or a pipe, expected the name of a file")),
         Err(_) if path.is_symlink() => Err(FileError::content(path, "is a link to what is not there, expected a file")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(path.into()),
         Err(error) => Err(FileError::system(path, "cannot be written")(error)),
     }
 }
@@ -145,9 +215,10 @@ impl NewFolder {
             }
         }
         let parent = parent(path);
-        std::fs::create_dir_all(parent).map_err(FileError::system(parent, "cannot be created"))?;
+        create_folder(parent)?;
         let hidden = tempfile::Builder::new()
-            .prefix(".part-")
+            .prefix(PART)
+            .rand_bytes(PART_DIGITS)
             .tempdir_in(parent)
             .map_err(FileError::system(path, "cannot be created"))?;
         Ok(Self { hidden, path: path.into() })
@@ -178,7 +249,8 @@ fn show(hidden: &Path, path: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::PermissionsExt;
     let permissions = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(hidden, permissions).map_err(FileError::system(path, "cannot be shown"))?;
-    std::fs::rename(hidden, path).map_err(FileError::system(path, "cannot be created"))
+    sync_folder(hidden)?;
+    rename(hidden, path)
 }
 
 fn readable() -> std::fs::Permissions {
@@ -249,6 +321,38 @@ mod tests {
         new.finish()?;
         assert_eq!(read(&path.join("a"), 1)?, b"a");
         assert!(NewFolder::create(&path).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_nothing_else() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        // As a process that is killed leaves them.
+        std::mem::forget(NewFolder::create(&path("new"))?);
+        let killed = tempfile::Builder::new().prefix(PART).rand_bytes(PART_DIGITS).tempfile_in(folder.path())?;
+        killed.keep()?;
+        let others = [".part-mine", ".part-abcdefg", "part-abcdef", ".part-abc.ef", "file"];
+        others.iter().try_for_each(|name| std::fs::write(path(name), b"x"))?;
+        assert_eq!((remove_leftovers(folder.path())?, remove_leftovers(folder.path())?), (2, 0));
+        assert!(others.iter().all(|name| path(name).is_file()));
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), others.len());
+        assert!(remove_leftovers(&path("gone")).is_err_and(|error| error.to_string().contains("gone: cannot be read")));
+        Ok(())
+    }
+
+    #[test]
+    fn folders_are_made_and_names_changed() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        create_folder(&path("a/b/c"))?;
+        create_folder(&path("a/b/c"))?;
+        write(&path("a/file"), b"x")?;
+        rename(&path("a/file"), &path("a/b/other"))?;
+        assert_eq!(read(&path("a/b/other"), 1)?, b"x");
+        let refused = create_folder(&path("a/b/other/d"));
+        assert!(refused.is_err_and(|error| error.to_string().contains("b/other: cannot be created")));
+        assert!(rename(&path("gone"), &path("b")).is_err() && sync_folder(&path("gone")).is_err());
         Ok(())
     }
 }

@@ -106,7 +106,12 @@ fn link(config: &LinkConfig) -> Vec<Error> {
     if let Ok(address) = config.address() {
         found.extend(port(&address).map_err(Error::key("link.to")).err());
     }
-    found.extend(config.key().map_err(Error::key("link.key")).err());
+    let keys = [("link.key", config.key()), ("link.next_key", config.next_key())];
+    let unread: Vec<Error> = keys.into_iter().filter_map(|(key, read)| read.map_err(Error::key(key)).err()).collect();
+    if unread.is_empty() {
+        found.extend(config.keys().err());
+    }
+    found.extend(unread);
     if let Some(passes) = config.contact.as_ref().and_then(|contact| contact.passes.as_deref()) {
         found.extend(read_passes(passes).map_err(Error::key("link.contact.passes")).err());
     }

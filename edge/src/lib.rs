@@ -12,6 +12,7 @@ mod error;
 mod frame_pipeline;
 mod frame_queue;
 pub mod health;
+mod leftovers;
 pub mod model;
 pub mod outcome;
 pub mod outside_run;

@@ -53,6 +53,7 @@ impl Model {
     pub fn load(config: &Config, fallback: Option<PathBuf>) -> Result<Self> {
         let loader = Loader::new(config)?;
         let mut slots = Slots::open(&config.state);
+        slots.clean();
         let mut report = LoadReport::default();
         let (mut found, mut last) = (None, None);
         let (mut problems, order): (Vec<_>, Vec<_>) = match &config.model.bundle {

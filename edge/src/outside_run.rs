@@ -16,7 +16,7 @@ pub(super) struct OutsideRuns {
 /// A run of frames outside, as a report tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// When it began, seconds since 1970.
+    /// When it began, as packets have it: [`cssa_wire::Time`].
     pub since: u32,
     /// Tells apart runs that began in the same second.
     pub number: u32,

@@ -27,7 +27,7 @@ pub fn queued(
 /// # Errors
 /// A caption that is too long for any packet.
 pub fn pack(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
-    let captions = vec![queued(made, made.outside(), clock::now(), None, 0).numbered(sequence)];
+    let captions = vec![queued(made, made.outside(), clock::utc().unwrap_or(0), None, 0).numbered(sequence)];
     CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions }.encode(
         &language.model,
         None,

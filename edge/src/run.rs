@@ -93,6 +93,12 @@ pub fn run(
         ensure!(model.took_over(), problem);
         faults.record("watch_words", chain(&problem));
     }
+    if clock::utc().is_none() {
+        faults.record(
+            "clock_not_set",
+            "the system's clock was not set: captions without another time count from the start",
+        );
+    }
     if let Some(damage) = store.damage() {
         faults.record("store_damaged", damage);
     }

@@ -26,7 +26,7 @@ struct Line<'a> {
     sender: Cow<'a, str>,
     vehicle: u16,
     sequence: u32,
-    time: &'a str,
+    time: Option<&'a str>,
     caption: Cow<'a, str>,
     confidence: Option<f64>,
     outside: Option<Cow<'a, str>>,
@@ -34,6 +34,8 @@ struct Line<'a> {
     bundle: &'a str,
     latitude: Option<f64>,
     longitude: Option<f64>,
+    received: &'a str,
+    after_start: Option<u32>,
 }
 
 impl<'a> From<&'a Archived> for Line<'a> {
@@ -42,7 +44,7 @@ impl<'a> From<&'a Archived> for Line<'a> {
             sender: as_text(&caption.sender),
             vehicle: caption.vehicle,
             sequence: caption.sequence,
-            time: &caption.time,
+            time: caption.time.as_deref(),
             caption: as_text(&caption.caption),
             confidence: caption.confidence,
             outside: caption.outside.as_deref().map(as_text),
@@ -50,6 +52,8 @@ impl<'a> From<&'a Archived> for Line<'a> {
             bundle: &caption.bundle,
             latitude: caption.latitude,
             longitude: caption.longitude,
+            received: &caption.received,
+            after_start: caption.after_start,
         }
     }
 }
@@ -80,7 +84,7 @@ mod tests {
             sender: "uav".into(),
             vehicle: 12,
             sequence: 3,
-            time: "2025-11-23T20:00:00.000Z".into(),
+            time: Some("2025-11-23T20:00:00.000Z".into()),
             caption: "a \"bridge\", wide".into(),
             confidence: Some(0.5),
             outside: Some("foggy".into()),
@@ -88,8 +92,18 @@ mod tests {
             bundle: "beef".into(),
             latitude: Some(48.25),
             longitude: Some(-16.5),
+            received: "2025-11-23T20:01:00.000Z".into(),
+            after_start: None,
         };
-        let unknown = Archived { latitude: None, longitude: None, confidence: None, outside: None, ..known.clone() };
+        let unknown = Archived {
+            time: None,
+            after_start: Some(40),
+            latitude: None,
+            longitude: None,
+            confidence: None,
+            outside: None,
+            ..known.clone()
+        };
         vec![unknown, known]
     }
 
@@ -104,12 +118,12 @@ mod tests {
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(
             lines[0],
-            "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude"
+            "sender,vehicle,sequence,time,caption,confidence,outside,priority,bundle,latitude,longitude,received,after_start"
         );
-        assert_eq!(lines[1], "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",,,1,beef,,");
+        assert_eq!(lines[1], "uav,12,3,,\"a \"\"bridge\"\", wide\",,,1,beef,,,2025-11-23T20:01:00.000Z,40");
         assert_eq!(
             lines[2],
-            "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5"
+            "uav,12,3,2025-11-23T20:00:00.000Z,\"a \"\"bridge\"\", wide\",0.5,foggy,1,beef,48.25,-16.5,2025-11-23T20:01:00.000Z,"
         );
         Ok(())
     }

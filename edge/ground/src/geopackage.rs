@@ -28,8 +28,8 @@ CREATE TABLE gpkg_geometry_columns (
   FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
 CREATE TABLE captions (
   fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom BLOB, sender TEXT NOT NULL, vehicle INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL,
-  time DATETIME NOT NULL, caption TEXT NOT NULL, confidence DOUBLE, outside TEXT, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
-  latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1,
+  time DATETIME, caption TEXT NOT NULL, confidence DOUBLE, outside TEXT, priority INTEGER NOT NULL, bundle TEXT NOT NULL,
+  latitude DOUBLE, longitude DOUBLE, received DATETIME NOT NULL, times_received INTEGER NOT NULL DEFAULT 1, after_start INTEGER,
   UNIQUE (sender, vehicle, sequence, time, caption));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id) VALUES ('captions', 'features', 'captions', 4326);
 INSERT INTO gpkg_geometry_columns VALUES ('captions', 'geom', 'POINT', 4326, 0, 0);
@@ -53,8 +53,8 @@ CREATE INDEX IF NOT EXISTS captions_numbers ON captions (vehicle, sequence);
 CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS reports (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,
-  reason TEXT NOT NULL, since DATETIME NOT NULL, frames INTEGER NOT NULL, received DATETIME NOT NULL,
-  authentic INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, vehicle, sequence, reason, since, frames));
+  reason TEXT NOT NULL, since DATETIME, frames INTEGER NOT NULL, received DATETIME NOT NULL,
+  authentic INTEGER NOT NULL DEFAULT 0, after_start INTEGER, UNIQUE (sender, vehicle, sequence, reason, since, frames));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,

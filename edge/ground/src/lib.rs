@@ -4,6 +4,7 @@ pub mod archive;
 mod error;
 mod export;
 mod geopackage;
+pub mod keys;
 mod languages;
 pub mod map;
 mod message;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED,
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, Time,
+    UNSUPPORTED,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -86,9 +87,16 @@ fn answered(found: &Answer<'_>) -> (&'static str, Value, String) {
 
 fn run(found: &Report) -> (&'static str, Value, String) {
     let Report { sequence, since, frames, .. } = *found;
-    let (reason, since) = (reason_of(found), utc(since));
+    let (reason, since) = (reason_of(found), Time::from(since));
+    let (utc, after_start) = (since.utc().map(utc), since.after_start());
+    let since =
+        utc.clone().unwrap_or_else(|| format!("{} s after the start, time not known", after_start.unwrap_or(0)));
     let said = format!("report {sequence}: {frames} frames outside since {since}: {reason}");
-    ("report", json!({"sequence": sequence, "reason": reason, "since": since, "frames": frames}), said)
+    let mut content = json!({"sequence": sequence, "reason": reason, "since": utc, "frames": frames});
+    if let Some(seconds) = after_start {
+        content["after_start"] = seconds.into();
+    }
+    ("report", content, said)
 }
 
 /// The name of a report's reason; every report that was taken has one.
@@ -117,6 +125,8 @@ mod tests {
         let report = report.map(|message| (message.content.to_string(), message.to_string())).unwrap_or_default();
         assert_eq!(report.0, r#"{"frames":17,"reason":"foggy","sequence":4,"since":"2025-11-23T20:00:00Z"}"#);
         assert_eq!(report.1, "report 4: 17 frames outside since 2025-11-23T20:00:00Z: foggy");
+        let undated = said(Down::Report(Report::of_run(4, Reason::Foggy, 40, 17)));
+        assert_eq!(undated, "report 4: 17 frames outside since 40 s after the start, time not known: foggy");
         let answer = |result| said(Down::Answer(Answer { station: 1, counter: 9, result, value: &[] }));
         let failed = Answer { station: 1, counter: 9, result: CommandResult::Refused(FAILED), value: b"no words" };
         let failed = of(Down::Answer(failed)).map(|message| (message.content.to_string(), message.to_string()));

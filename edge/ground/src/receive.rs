@@ -110,33 +110,37 @@ impl Receiver {
             if self.languages.insert(id, language).is_some() {
                 continue;
             }
+            let mut dropped = 0;
             loop {
                 let waiting = self.archive.undecoded(id, TOGETHER)?;
                 if waiting.is_empty() {
                     break;
                 }
                 for (_, waiting) in &waiting {
-                    self.take_waiting(waiting)?;
+                    if let Err(problem) = self.take_waiting(waiting)? {
+                        dropped += 1;
+                        // One for all: anybody can have sent thousands.
+                        if dropped == 1 {
+                            say_dropped(waiting, &problem);
+                        }
+                    }
                 }
                 let rows: Vec<i64> = waiting.iter().map(|(row, _)| *row).collect();
                 self.archive.forget_undecoded(&rows)?;
+            }
+            if dropped > 1 {
+                tracing::warn!("{} more packets that waited for bundle {id:04x} are dropped", dropped - 1);
             }
         }
         Ok(())
     }
 
     /// Takes a packet whose bundle is here now, by what was asked of it when it came. One that its bundle cannot read is none of it.
-    fn take_waiting(&mut self, waiting: &Undecoded) -> Result<()> {
-        let Undecoded { sender, bundle, checksum, packet, .. } = waiting;
+    fn take_waiting(&mut self, waiting: &Undecoded) -> Result<Result<Taken, ReceiveError>> {
+        let Undecoded { sender, checksum, packet, .. } = waiting;
         let vehicle = self.reception.vehicle;
         let reception = Reception { checksum: *checksum, authentication: Authentication::Off, vehicle };
-        if let Err(problem) = self.take_by(&reception, sender, packet)? {
-            let (length, bits) = (packet.len(), checksum.bits());
-            tracing::warn!(
-                "{sender}: a packet of {length} bytes that waited for bundle {bundle:04x} is dropped, taken with a checksum of {bits} bits: {problem}"
-            );
-        }
-        Ok(())
+        self.take_by(&reception, sender, packet)
     }
 
     /// Takes the bytes of a packet. An error is one of the archive; a packet that is damaged or not authentic is counted.
@@ -158,9 +162,12 @@ impl Receiver {
                 return Ok(Err(error.into()));
             }
         };
-        let is_authentic = || reception.authentication.is_authentic(bytes, checksum);
+        let key = reception.authentication.key_of(bytes, checksum);
+        let is_authentic = key.is_some();
+        if let (Some(key), Some(uplink)) = (key, &mut self.uplink) {
+            uplink.heard(sender, opened.vehicle(vehicle), key);
+        }
         if let Some(mut message) = opened.message(vehicle) {
-            let is_authentic = is_authentic();
             // Anybody could say that a command is done.
             message.answers = message.answers.filter(|_| is_authentic);
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
@@ -178,7 +185,7 @@ impl Receiver {
             }
         }
         let Some(language) = self.languages.get(&bundle) else {
-            let (sender, packet, is_authentic) = (sender.to_owned(), bytes.to_vec(), is_authentic());
+            let (sender, packet) = (sender.to_owned(), bytes.to_vec());
             let waiting = Undecoded { sender, bundle, checksum, is_authentic, packet };
             let stored = self.archive.keep_undecoded(&waiting)?;
             self.count.undecoded += u64::from(stored.is_new);
@@ -302,4 +309,12 @@ impl Receiver {
     pub fn archive(&self) -> &Archive {
         &self.archive
     }
+}
+
+fn say_dropped(waiting: &Undecoded, problem: &ReceiveError) {
+    let Undecoded { sender, bundle, checksum, packet, .. } = waiting;
+    let (length, bits) = (packet.len(), checksum.bits());
+    tracing::warn!(
+        "{sender}: a packet of {length} bytes that waited for bundle {bundle:04x} is dropped, taken with a checksum of {bits} bits: {problem}"
+    );
 }

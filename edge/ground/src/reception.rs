@@ -1,5 +1,6 @@
 //! Which packets are taken: what is looked at before anything in them is believed.
 
+use crate::keys::Keys;
 use crate::message::Message;
 use cssa::bundle::Language;
 use cssa_wire::version2::{self, PacketV2};
@@ -10,10 +11,10 @@ use cssa_wire::{self as wire, CaptionPacket, Checksum, DownPacket, Key, Verifica
 pub enum Authentication {
     /// Nothing: there is no key.
     Off,
-    /// They are there and right.
-    Required(Key),
-    /// They are right where they are there.
-    WherePresent(Key),
+    /// They are there and right by one of the keys.
+    Required(Keys),
+    /// They are right by one of the keys where they are there.
+    WherePresent(Keys),
 }
 
 /// Which packets a receiver takes.
@@ -36,7 +37,7 @@ pub(crate) enum Opened<'a> {
 impl Reception {
     pub(crate) fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, WireError> {
         if wire::version_of(bytes, self.checksum)? == Version::Three {
-            return Ok(Opened::Three(DownPacket::decode(bytes, self.authentication.verification(), self.checksum)?));
+            return Ok(Opened::Three(self.authentication.open(bytes, self.checksum)?));
         }
         match self.authentication {
             Authentication::Required(_) => Err(WireError::NoMac),
@@ -48,20 +49,19 @@ impl Reception {
 }
 
 impl Authentication {
-    /// Whether a packet that was taken has a code of authentication that is right.
-    pub(crate) fn is_authentic(&self, bytes: &[u8], checksum: Checksum) -> bool {
+    /// The key by which the code of authentication of a packet that was taken is right; nothing where it has none.
+    pub(crate) fn key_of(&self, bytes: &[u8], checksum: Checksum) -> Option<&Key> {
         match self {
-            Self::Off => false,
-            Self::Required(_) => true,
-            Self::WherePresent(key) => DownPacket::decode(bytes, Verification::Required(key), checksum).is_ok(),
+            Self::Off => None,
+            Self::Required(keys) | Self::WherePresent(keys) => keys.of_packet(bytes, checksum),
         }
     }
 
-    fn verification(&self) -> Verification<'_> {
+    fn open<'a>(&self, bytes: &'a [u8], checksum: Checksum) -> Result<DownPacket<'a>, WireError> {
         match self {
-            Self::Off => Verification::Off,
-            Self::Required(key) => Verification::Required(key),
-            Self::WherePresent(key) => Verification::WherePresent(key),
+            Self::Off => DownPacket::decode(bytes, Verification::Off, checksum),
+            Self::Required(keys) => keys.open(bytes, checksum, |key| Verification::Required(key)),
+            Self::WherePresent(keys) => keys.open(bytes, checksum, |key| Verification::WherePresent(key)),
         }
     }
 }
@@ -71,6 +71,14 @@ impl Opened<'_> {
         match self {
             Self::Two { bundle } => *bundle,
             Self::Three(packet) => packet.bundle,
+        }
+    }
+
+    /// Who sends; `vehicle` stands for one that it does not name.
+    pub(crate) fn vehicle(&self, vehicle: u16) -> u16 {
+        match self {
+            Self::Two { .. } => vehicle,
+            Self::Three(packet) => named_or(packet.vehicle, vehicle),
         }
     }
 

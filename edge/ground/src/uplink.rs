@@ -2,6 +2,7 @@
 
 use super::archive::Archive;
 use super::error::{Error, Result};
+use super::keys::Keys;
 use super::message::Taken;
 use cssa_wire::{Checksum, Command, Key, SelectiveAck, Up, UpPacket, digest};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,13 +25,13 @@ const MAX_TIMES: u32 = 24;
 pub struct Station {
     /// Its number.
     pub number: u8,
-    /// The key that it shares with its vehicles.
-    pub key: Key,
+    /// The keys that it shares with its vehicles.
+    pub keys: Keys,
     /// Checksum of packets.
     pub checksum: Checksum,
 }
 
-/// The way up to the vehicles that have one key.
+/// The way up to the vehicles that have one of its keys.
 #[derive(Debug)]
 pub struct Uplink {
     station: Station,
@@ -39,6 +40,8 @@ pub struct Uplink {
     reserved: u32,
     /// What came lately, by sender and vehicle.
     recent: BTreeMap<(String, u16), VecDeque<Arrived>>,
+    /// The keys that vehicles used last; one without a number is known by its address.
+    used: BTreeMap<(String, u16), Key>,
     /// Commands that have not gone out yet, and those that wait for an answer.
     commands: Vec<Command>,
     waiting: Vec<Commanded>,
@@ -90,11 +93,35 @@ impl Uplink {
     /// An uplink whose first answer has `commands` beside the acknowledgement; each is for that vehicle, and goes out until it answers.
     #[must_use]
     pub fn new(station: Station, commands: Vec<Command>) -> Self {
-        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), commands, waiting: Vec::new() }
+        Self {
+            station,
+            counter: 0,
+            reserved: 0,
+            recent: BTreeMap::new(),
+            used: BTreeMap::new(),
+            commands,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key.
+    pub(super) fn heard(&mut self, sender: &str, vehicle: u16, key: &Key) {
+        let whose = whose(sender, vehicle);
+        if self.used.get(&whose) == Some(key) {
+            return;
+        }
+        if self.used.len() >= MAX_SENDERS {
+            self.used.clear();
+        }
+        if self.used.insert(whose, key.clone()).is_some() {
+            let which = if key == self.station.keys.first() { "the first" } else { "an earlier" };
+            tracing::info!("{sender}: vehicle {vehicle} uses {which} --key from now on");
+        }
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
-    /// has no captions, and its acknowledgement says that somebody listens.
+    /// has no captions, and its acknowledgement says that somebody listens. To a vehicle that uses an earlier key goes an empty one under
+    /// the first key, too: if it has that, it changes to it.
     pub(super) fn answers(&mut self, sender: &str, taken: &Taken, archive: &mut Archive) -> Result<Vec<Vec<u8>>> {
         let (vehicle, captions) = match taken {
             Taken::Captions(packet) => (packet.vehicle, packet.captions.as_slice()),
@@ -128,9 +155,14 @@ impl Uplink {
         }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let acknowledgement = Up::acknowledge(all);
-        let mut packets = vec![self.packet(vehicle, acknowledgement, archive)?.1];
+        let key = self.used.get(&whose(sender, vehicle)).unwrap_or(self.station.keys.first()).clone();
+        let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
+        let first = self.station.keys.first().clone();
+        if key != first {
+            packets.push(self.packet(vehicle, Up::acknowledge([]), &first, archive)?.1);
+        }
         for command in std::mem::take(&mut self.commands) {
-            let (counter, packet) = self.packet(vehicle, Up::Command(command), archive)?;
+            let (counter, packet) = self.packet(vehicle, Up::Command(command), &key, archive)?;
             packets.push(packet.clone());
             let (to, sent) = (sender.to_owned(), Instant::now());
             self.waiting.push(Commanded { to, vehicle, counter, packet, sent, times: 1 });
@@ -163,11 +195,11 @@ impl Uplink {
         self.waiting.iter().map(of).collect()
     }
 
-    /// A packet up, and its counter.
-    fn packet(&mut self, vehicle: u16, body: Up, archive: &mut Archive) -> Result<(u32, Vec<u8>)> {
+    /// A packet up under a key, and its counter.
+    fn packet(&mut self, vehicle: u16, body: Up, key: &Key, archive: &mut Archive) -> Result<(u32, Vec<u8>)> {
         let (station, counter) = (self.station.number, self.count(archive)?);
         let up = UpPacket { vehicle, station, counter, body };
-        Ok((counter, up.encode(&self.station.key, self.station.checksum)?))
+        Ok((counter, up.encode(key, self.station.checksum)?))
     }
 
     /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
@@ -189,6 +221,11 @@ impl Uplink {
     }
 }
 
+/// By what a vehicle is known.
+fn whose(sender: &str, vehicle: u16) -> (String, u16) {
+    (if vehicle > 0 { String::new() } else { sender.to_owned() }, vehicle)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,8 +234,12 @@ mod tests {
     use cssa::trust::Reason;
     use cssa_wire::{Answer, Caption, CaptionPacket, CommandResult, Down, DownPacket, Report};
 
+    fn key() -> Key {
+        Key::new([9; 32])
+    }
+
     fn station(number: u8) -> Station {
-        Station { number, key: Key::new([9; 32]), checksum: Checksum::Crc32 }
+        Station { number, keys: key().into(), checksum: Checksum::Crc32 }
     }
 
     fn packet(numbers: &[(u32, u32)]) -> Taken {
@@ -219,7 +260,7 @@ mod tests {
             };
             let mut said = Vec::new();
             for bytes in uplink.answers("uav", &Taken::Message(message), &mut archive)? {
-                let packet = UpPacket::decode(&bytes, 12, &station(1).key, Checksum::Crc32)?;
+                let packet = UpPacket::decode(&bytes, 12, &key(), Checksum::Crc32)?;
                 let Up::Acknowledge(arrivals) = &packet.body else { anyhow::bail!("{packet:?}") };
                 said.push(arrivals.iter().flat_map(SelectiveAck::numbers).collect());
             }
@@ -238,7 +279,7 @@ mod tests {
         let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
         let sent = uplink.answers("uav", &packet(&[(4, 100)]), &mut archive)?;
         let command = sent.last().cloned().unwrap_or_default();
-        let number = UpPacket::decode(&command, 12, &station(1).key, Checksum::Crc32)?.counter;
+        let number = UpPacket::decode(&command, 12, &key(), Checksum::Crc32)?.counter;
         let start = Instant::now();
         assert_eq!(uplink.due("uav", start), [], "its answer may be on its way");
         assert_eq!(uplink.due("uav", start + AGAIN), [Due::Again(command.clone())]);
@@ -271,7 +312,7 @@ mod tests {
         let opened = |answers: &[Vec<u8>]| -> Result<(Vec<u32>, Vec<u32>)> {
             let (mut counters, mut numbers) = (Vec::new(), Vec::new());
             for bytes in answers {
-                let packet = UpPacket::decode(bytes, 12, &station(1).key, Checksum::Crc32)?;
+                let packet = UpPacket::decode(bytes, 12, &key(), Checksum::Crc32)?;
                 counters.push(packet.counter);
                 if let Up::Acknowledge(arrivals) = &packet.body {
                     numbers.extend(arrivals.iter().flat_map(SelectiveAck::numbers));
@@ -297,6 +338,32 @@ mod tests {
             let answers = uplink.answers(&format!("sender {n}"), &packet(&[(n, 1)]), &mut archive)?;
             assert!(answers.len() == 1 && uplink.recent.len() <= MAX_SENDERS);
         }
+        Ok(())
+    }
+
+    /// While a vehicle's key is being changed: what goes up is under the key that it used last, and says under the first that this is there.
+    #[test]
+    fn answers_are_under_the_key_that_the_vehicle_used() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let (new, old) = (Key::new([7; 32]), Key::new([8; 32]));
+        let keys = Keys::of([new.clone(), old.clone()]).ok_or_else(|| anyhow::anyhow!("no keys"))?;
+        let mut uplink = Uplink::new(Station { keys, ..station(1) }, Vec::new());
+        let mut answers = |uplink: &mut Uplink| uplink.answers("uav", &packet(&[(4, 100)]), &mut archive);
+        let numbers = |bytes: &[u8], key: &Key| -> Result<usize> {
+            match UpPacket::decode(bytes, 12, key, Checksum::Crc32)?.body {
+                Up::Acknowledge(arrivals) => Ok(arrivals.iter().flat_map(SelectiveAck::numbers).count()),
+                other => anyhow::bail!("{other:?}"),
+            }
+        };
+        uplink.heard("uav", 12, &old);
+        let sent = answers(&mut uplink)?;
+        assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
+        assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
+        // Whatever its address is.
+        uplink.heard("relay", 12, &new);
+        let sent = answers(&mut uplink)?;
+        assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         Ok(())
     }
 }

@@ -7,8 +7,10 @@ use cssa_wire::{
     Answer, Caption, CaptionPacket, Checksum, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, Report, Up,
     UpPacket, push_frame,
 };
-use ground::archive::{Archive, Origin};
-use ground::receive::{Authentication, Receiver, Reception};
+use ground::archive::{Archive, Origin, Undecoded};
+use ground::keys::Keys;
+use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
+use ground::uplink::{Station, Uplink};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
@@ -128,6 +130,41 @@ fn a_datagram_of_sync_markers_is_a_line_of_the_log() -> Result<()> {
     Ok(())
 }
 
+/// Anybody can leave thousands of gaps, of bundles that nobody has, and of packets that wait for one and are none of it.
+#[test]
+fn the_end_of_a_reception_is_few_lines() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let language = Language::read(&fixtures::bundle())?;
+    let mut stream = Vec::new();
+    for n in 0..200 {
+        let packet = captions(&language, 12, 3 * n..3 * n + 1).encode(&language.model, None, Checksum::Crc32)?;
+        push_frame(&mut stream, &packet);
+        let (bundle, vehicle) = (language.id.wrapping_add(1 + n as u16), 12);
+        let junk = DownPacket { vehicle, bundle, body: Down::Captions(&[0xff; 3]) }.encode(None, Checksum::Crc32)?;
+        push_frame(&mut stream, &junk);
+    }
+    std::fs::write(path("pass.bin"), stream)?;
+    let (count, told) = receive(&path("pass.bin"), &path("captions.gpkg"), &[])?;
+    assert_eq!((&count["captions"], &count["undecoded"]), (&200.into(), &200.into()), "{told}");
+    assert!(told.contains("179 more ranges are missing") && told.contains("180 more bundles are waited for"), "{told}");
+    assert!(told.lines().count() < 70, "{} lines", told.lines().count());
+    // The bundle comes, and none of what waited is of it.
+    let mut archive = Archive::open(&path("captions.gpkg"))?;
+    for n in 0..100u16 {
+        let body = Down::Captions(&[0xff; 3]);
+        let packet = DownPacket { vehicle: n, bundle: language.id, body }.encode(None, Checksum::Crc32)?;
+        let (sender, checksum) = ("junk".to_owned(), Checksum::Crc32);
+        archive.keep_undecoded(&Undecoded { sender, bundle: language.id, checksum, is_authentic: false, packet })?;
+    }
+    drop(archive);
+    std::fs::write(path("none.bin"), [])?;
+    let (count, told) = receive(&path("none.bin"), &path("captions.gpkg"), &[])?;
+    assert_eq!(count["damaged"], 100, "{told}");
+    assert!(told.contains("99 more packets that waited for bundle") && told.lines().count() < 50, "{told}");
+    Ok(())
+}
+
 /// What a vehicle says of a command.
 fn answer(asked: &UpPacket, result: CommandResult, value: &[u8], key: Option<&Key>) -> Result<Vec<u8>> {
     let body = Down::Answer(Answer { station: asked.station, counter: asked.counter, result, value });
@@ -183,5 +220,85 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
     let kept = Archive::read(&path("captions.gpkg"))?.messages(9)?;
     assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].vehicle), (2, "answer", 12));
     assert!(kept[0].content.contains("other words"), "{}", kept[0].content);
+    Ok(())
+}
+
+/// While a vehicle's key is being changed its packets are taken under either key, and answered under the one that they have; under a third
+/// one they are not, and what is answered under one key is nothing under the other.
+#[test]
+fn packets_of_either_key_are_taken_and_no_others() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let language = Language::read(&fixtures::bundle())?;
+    let [new, old, third] = [7, 8, 9].map(|byte| Key::new([byte; 32]));
+    let (checksum, keys) = (Checksum::Crc32, Keys::of([new.clone(), old.clone()]).context("two keys")?);
+    let reception = Reception { checksum, authentication: Authentication::Required(keys.clone()), vehicle: 0 };
+    let uplink = Uplink::new(Station { number: 1, keys, checksum }, Vec::new());
+    let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+    let mut receiver = Receiver::new(vec![fixtures::bundle()], archive, reception, Some(uplink))?;
+    let packet = captions(&language, 12, 0..2);
+    let mut numbers = Vec::new();
+    for (key, answers) in [(&old, vec![&old, &new]), (&new, vec![&new]), (&old, vec![&old, &new])] {
+        let bytes = packet.encode(&language.model, Some(key), checksum)?;
+        let taken = receiver.take("uav", &bytes)?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+        let sent = receiver.answers("uav", &taken)?;
+        assert_eq!(sent.len(), answers.len());
+        for (bytes, key) in sent.iter().zip(answers) {
+            numbers.push(UpPacket::decode(bytes, 12, key, checksum)?.counter);
+            let other = if *key == new { &old } else { &new };
+            assert!(UpPacket::decode(bytes, 12, other, checksum).is_err());
+        }
+    }
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    assert_eq!((receiver.count.captions, receiver.count.again), (2, 4));
+    for key in [Some(&third), None] {
+        let refused = receiver.take("uav", &packet.encode(&language.model, key, checksum)?)?;
+        assert!(matches!(refused, Err(ReceiveError::Packet(_))), "{refused:?}");
+    }
+    assert_eq!(receiver.count.refused, 2);
+    Ok(())
+}
+
+/// An archive that 42b033e wrote (`edge/tests/upgrade`): it is read as it is, and goes on with every row.
+#[test]
+fn the_archive_of_an_earlier_program_goes_on() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, table) = (folder.path().join("captions.gpkg"), folder.path().join("captions.csv"));
+    let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/captions.gpkg");
+    std::fs::copy(&written, &path)?;
+    let output = Command::new(env!("CARGO_BIN_EXE_ground"))
+        .args(["export", "--format", "csv", "--archive"])
+        .arg(&path)
+        .arg("--out")
+        .arg(&table)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(std::fs::read(&path)? == std::fs::read(&written)?, "reading has written");
+    let expected = [
+        (0, 0, "many boats are docked at the harbor"),
+        (1, 0, "two airplanes are parked on the apron"),
+        (2, 1, "six buildings and green trees can be seen in the picture"),
+    ];
+    let told = std::fs::read_to_string(&table)?;
+    for (number, priority, words) in expected {
+        let line = format!(
+            "127.0.0.1,0,{number},2026-11-28T21:28:36.000Z,{words},,,{priority},ccb4,,,2026-11-28T21:28:36.000Z,"
+        );
+        assert!(told.lines().any(|told| told == line), "{told}\nexpected {line}");
+    }
+    for again in 1..3 {
+        let mut archive = Archive::open(&path)?;
+        let found = archive.captions(None)?;
+        let said = |n: usize| (found[n].sequence, found[n].priority, found[n].caption.as_str());
+        assert_eq!((0..found.len()).map(said).collect::<Vec<_>>(), expected);
+        assert_eq!(archive.captions(Some("boats harbor"))?.len(), 1, "the words are found");
+        // What it waited for has not come.
+        let waiting = archive.undecoded(0xccb5, 9)?;
+        assert_eq!((waiting.len(), waiting[0].1.packet.len(), waiting[0].1.checksum), (1, 18, Checksum::Crc32));
+        // A caption that comes once more is known, from the vehicle as it was.
+        let caption = Caption { sequence: 0, time: 1_795_901_316, text: expected[0].2.into(), ..Caption::default() };
+        let packet = CaptionPacket { vehicle: 0, bundle: 0xccb4, decimals: 5, captions: vec![caption] };
+        assert_eq!(archive.keep("127.0.0.1", &packet)?.again, 1);
+        assert_eq!(archive.times_received("127.0.0.1", 0)?, 1 + again);
+    }
     Ok(())
 }

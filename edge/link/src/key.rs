@@ -31,5 +31,6 @@ pub fn write_new_key(path: &Path) -> Result<(), LinkError> {
         writeln!(file, "{}", cssa::bundle::hexadecimal(&key))?;
         file.sync_all()
     };
-    write().map_err(|cause| LinkError::Port { port: path.display().to_string(), cause })
+    write().map_err(|cause| LinkError::Port { port: path.display().to_string(), cause })?;
+    Ok(cssa::files::sync_folder_of(path)?)
 }

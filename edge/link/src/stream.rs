@@ -3,8 +3,9 @@
 use crate::error::LinkError;
 use crate::framing::{Deframer, Format, Framer, Framing};
 use crate::port::{End, Port, Received, is_timeout};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,18 +40,49 @@ trait Device: Send {
     fn ends(&self) -> bool;
 }
 
-impl Device for File {
+/// A file under its name. Whoever collects what is written may move or remove it meanwhile: what comes then begins a new one.
+struct NamedFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl NamedFile {
+    fn to_read(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.into(), file: File::open(path)? })
+    }
+
+    fn to_append(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        cssa::files::sync_folder_of(path).map_err(io::Error::other)?;
+        Ok(Self { path: path.into(), file })
+    }
+
+    /// Whether the file that is open is still the one of its name.
+    fn is_there(&self) -> io::Result<bool> {
+        let identity = |file: &Metadata| (file.dev(), file.ino());
+        match std::fs::metadata(&self.path) {
+            Ok(named) => Ok(identity(&named) == identity(&self.file.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Device for NamedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let before = self.metadata()?.len();
-        let written = self.write_all(bytes).and_then(|()| self.sync_data());
+        if !self.is_there()? {
+            *self = Self::to_append(&self.path)?;
+        }
+        let before = self.file.metadata()?.len();
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
         if written.is_err() {
-            self.set_len(before).ok();
+            self.file.set_len(before).ok();
         }
         written
     }
 
     fn read(&mut self, bytes: &mut [u8], _wait: Duration) -> io::Result<usize> {
-        Read::read(self, bytes)
+        self.file.read(bytes)
     }
 
     fn ends(&self) -> bool {
@@ -109,8 +141,8 @@ impl Stream {
 
     fn device(&self) -> io::Result<Box<dyn Device>> {
         Ok(match (&self.place, self.end) {
-            (Place::File(path), End::Ground) => Box::new(File::open(path)?),
-            (Place::File(path), End::Vehicle) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            (Place::File(path), End::Ground) => Box::new(NamedFile::to_read(path)?),
+            (Place::File(path), End::Vehicle) => Box::new(NamedFile::to_append(path)?),
             (Place::Serial(device, baud), _) => Box::new(serialport::new(device, *baud).open()?),
         })
     }

@@ -47,6 +47,29 @@ fn a_file_goes_on_after_half_a_packet() -> Result<()> {
     Ok(())
 }
 
+/// What was written to it is with whoever took it; what comes next is under the name again.
+#[test]
+fn a_file_that_was_moved_or_removed_begins_anew() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, moved) = (folder.path().join("packets.bin"), folder.path().join("packets.bin.1"));
+    let mut port = Address::File(path.clone()).port(End::Vehicle, format(Framing::Plain));
+    port.send(&[1])?;
+    std::fs::rename(&path, &moved)?;
+    port.send(&[2])?;
+    // Another file under the name is as good as none.
+    std::fs::rename(&path, folder.path().join("packets.bin.2"))?;
+    std::fs::write(&path, [])?;
+    port.send(&[3])?;
+    let packets = |path: &std::path::Path| -> Result<Vec<Vec<u8>>> {
+        Ok(good(&Deframer::new(format(Framing::Plain), Direction::Down).push(&std::fs::read(path)?)))
+    };
+    assert_eq!((packets(&moved)?, packets(&path)?), (vec![vec![1]], vec![vec![3]]));
+    std::fs::remove_file(&path)?;
+    port.send(&[4])?;
+    assert_eq!(packets(&path)?, [vec![4]]);
+    Ok(())
+}
+
 #[test]
 fn every_frame_is_found_in_noise_however_it_is_cut() -> Result<()> {
     for framing in FORMATS {

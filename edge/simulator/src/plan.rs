@@ -109,8 +109,8 @@ pub fn plan(
     let store = Arc::new(Store::open(folder.path(), u64::MAX)?);
     let key = settings.acknowledged.then(|| Key::new([0; 32]));
     let checksum = settings.link.checksum;
-    let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, key, checksum }, Vec::new()));
-    let authentication = key.clone().map_or(Authentication::Off, Authentication::Required);
+    let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, keys: key.into(), checksum }, Vec::new()));
+    let authentication = key.clone().map_or(Authentication::Off, |key| Authentication::Required(key.into()));
     let reception = Reception { checksum, authentication, vehicle: 0 };
     let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
     let mut receiver = Receiver::new(vec![bundle.into()], archive, reception, uplink)?;

@@ -1,6 +1,7 @@
 //! `[link]` of `edge.toml`.
 
-use crate::error::{Error, Result};
+use super::keys::Keys;
+use crate::error::{Error, Result, ensure};
 use cssa_link::{Address, End, Format, Framing, MavlinkId, Port, read_key};
 use cssa_wire::{Checksum, DEFAULT_DECIMALS, Key};
 use serde::Deserialize;
@@ -37,6 +38,10 @@ pub struct LinkConfig {
     /// captions are sent until the ground acknowledges them, and commands are obeyed; without, there is no way up.
     #[serde(default)]
     pub key: Option<PathBuf>,
+    /// While `key` is being changed, the one that is to take its place: packets from the ground are taken under either, and packets down
+    /// are under it as soon as the ground was heard under it.
+    #[serde(default)]
+    pub next_key: Option<PathBuf>,
     /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times
     /// as many: somewhat more than there and back takes. While nobody answers, one caption goes out every so many seconds.
     #[serde(default = "resend_seconds")]
@@ -113,6 +118,7 @@ impl LinkConfig {
             component: None,
             checksum: Checksum::Crc32,
             key: None,
+            next_key: None,
             resend_seconds: resend_seconds(),
             sends: once(),
             captions: several(),
@@ -156,6 +162,25 @@ impl LinkConfig {
         Ok(self.key.as_deref().map(read_key).transpose()?)
     }
 
+    /// The next key, where there is one.
+    pub fn next_key(&self) -> Result<Option<Key>> {
+        Ok(self.next_key.as_deref().map(read_key).transpose()?)
+    }
+
+    /// The key and, while it is being changed, the next one, where there are any.
+    ///
+    /// # Errors
+    /// One cannot be read, or both are the same.
+    pub fn keys(&self) -> Result<Option<Keys>> {
+        let (key, next) = (self.key()?, self.next_key()?);
+        let problem = "it is the key of link.key, expected another one";
+        ensure!(next.is_none() || next != key, Error::Contradiction { field: "link.next_key", problem });
+        Ok(match (key, next) {
+            (Some(key), Some(next)) => Some(Keys::changing(key, next)),
+            (key, _) => key.map(Keys::from),
+        })
+    }
+
     /// Names the first value that cannot be.
     pub fn validate(&self) -> Result<()> {
         self.problems().into_iter().next().map_or(Ok(()), Err)
@@ -189,6 +214,8 @@ impl LinkConfig {
                 let (file, mavlink) = (matches!(address, Address::File(_)), matches!(address, Address::Mavlink(_)));
                 let problem = "a file takes no acknowledgements, expected none with file:";
                 values.push((!file || self.key.is_none(), contradiction("link.key", problem)));
+                let problem = "there is no link.key that it could follow, expected both or none";
+                values.push((self.next_key.is_none() || self.key.is_some(), contradiction("link.next_key", problem)));
                 values.push((mavlink || !self.statustext, Error::StatusText));
                 for (field, number, most, expected) in
                     [("link.system", self.system, 254, "1 to 254"), ("link.component", self.component, 255, "1 to 255")]

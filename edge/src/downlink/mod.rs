@@ -4,16 +4,19 @@
 mod answers;
 mod config;
 mod contact;
+mod keys;
 pub(crate) mod sender;
 
 pub use config::{ContactConfig, LinkConfig};
 pub(crate) use contact::read_passes;
+pub use keys::Keys;
 
 use crate::error::Result;
 use crate::store::{Change, ChangeKind, REFUSED, Store, Waiting, WaitingReport};
 use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
+use cssa::clock;
 use cssa_wire::{self as wire, CaptionPacket, Down, DownPacket, Key, SelectiveAck, Up, UpPacket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +37,9 @@ const SILENCE: f64 = 3.0;
 pub struct Downlink {
     store: Arc<Store>,
     config: LinkConfig,
-    key: Option<Key>,
+    keys: Option<Keys>,
+    /// The first caption of this start, while nothing has told the time.
+    undated: Option<u32>,
     contacts: Contacts,
     /// Captions that were sent and not acknowledged, by number.
     in_flight: BTreeMap<u32, InFlight>,
@@ -108,23 +113,40 @@ pub struct Room<'a> {
 impl Downlink {
     /// The downlink of a store. Times are `now`, seconds on a clock that never jumps, and `utc`, seconds since 1970.
     pub fn new(store: Arc<Store>, config: &LinkConfig, now: f64, utc: u32) -> Result<Self> {
-        let key = config.key()?;
-        Self::with_key(store, config, key, now, utc)
+        Self::with_keys(store, config, config.keys()?, now, utc)
     }
 
     /// With a key that is in no file.
     pub fn with_key(store: Arc<Store>, config: &LinkConfig, key: Option<Key>, now: f64, utc: u32) -> Result<Self> {
+        Self::with_keys(store, config, key.map(Keys::from), now, utc)
+    }
+
+    fn with_keys(store: Arc<Store>, config: &LinkConfig, keys: Option<Keys>, now: f64, utc: u32) -> Result<Self> {
         let contacts = Contacts::new(config.contact.as_ref(), store.contact()?, now, utc)?;
-        if key.is_some() {
+        if keys.is_some() {
             store.sends_anew()?;
         }
+        let undated = if utc < clock::EARLIEST { Some(store.next_number()?) } else { None };
         let (in_flight, reported, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (answers, config) = (Answers::default(), config.clone());
-        Ok(Self { store, config, key, contacts, in_flight, reported, retired, answers, heard: None, sent: None })
+        Ok(Self {
+            store,
+            config,
+            keys,
+            undated,
+            contacts,
+            in_flight,
+            reported,
+            retired,
+            answers,
+            heard: None,
+            sent: None,
+        })
     }
 
     /// What to do now.
     pub fn next(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Next> {
+        self.date(now, utc)?;
         let (probes, left) = match self.contacts.allowance(now, utc) {
             Allowance::Free => (self.is_silent(now), usize::MAX),
             Allowance::Bytes(0) => return self.wait(now),
@@ -168,7 +190,7 @@ impl Downlink {
 
     /// A packet went out, and took `cost` bytes with its frame.
     pub fn sent(&mut self, packet: &Outgoing, cost: usize, now: f64) -> Result<()> {
-        let sends = self.key.is_none().then_some(self.config.sends);
+        let sends = self.keys.is_none().then_some(self.config.sends);
         if let Some((report, _)) = &packet.report {
             self.reported(packet.change.with(ChangeKind::Reported), report, now)?;
         }
@@ -176,7 +198,7 @@ impl Downlink {
         self.store.sent(packet.change, &packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
         self.contacts.at_hand = self.contacts.after(cost);
         self.sent = Some(now);
-        if self.key.is_some() {
+        if self.keys.is_some() {
             for waiting in &packet.captions {
                 let times = self.in_flight.get(&waiting.sequence).map_or(0, |in_flight| in_flight.times);
                 self.in_flight.insert(waiting.sequence, InFlight { at: now, times: times + 1 });
@@ -188,17 +210,18 @@ impl Downlink {
     /// Something came from the ground. Takes it once, if it is authentic and for this vehicle: captions that arrived are retired here,
     /// and what it says is given for others to do the rest.
     pub fn receive(&mut self, bytes: &[u8], now: f64, utc: u32) -> Result<Option<UpPacket>> {
-        let Some(key) = &self.key else { return Ok(None) };
-        let Ok(packet) = UpPacket::decode(bytes, self.config.vehicle, key, self.config.checksum) else {
+        let Some(keys) = &mut self.keys else { return Ok(None) };
+        let Some((packet, key)) = keys.open(bytes, self.config.vehicle, self.config.checksum) else {
             self.store.count(REFUSED)?;
             return Ok(None);
         };
         let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = &packet.body { arrivals } else { &[] };
-        let number = (packet.station, packet.counter);
+        let number = (key, packet.station, packet.counter);
         let Some(gone) = self.store.apply_acknowledgement(number, arrivals, &self.retired)? else {
             self.answers.came_again(&packet);
             return Ok(None);
         };
+        keys.heard(key);
         self.answers.taken(&packet);
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
@@ -224,9 +247,10 @@ impl Downlink {
 
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
     pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
+        let sealing = self.keys.as_ref().map(Keys::sealing);
         let Some(answer) = self.answers.due() else { return Ok(None) };
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
-        let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
+        let bytes = packet.encode(sealing, self.config.checksum)?;
         let left = match self.contacts.allowance(now, utc) {
             Allowance::Free | Allowance::Probe => usize::MAX,
             Allowance::Bytes(left) => left,
@@ -244,14 +268,14 @@ impl Downlink {
         let Some(next) = self.store.next_report(due)? else { return Ok(None) };
         let body = Down::Report(next.0.report);
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
-        let bytes = packet.encode(self.key.as_ref(), self.config.checksum)?;
+        let bytes = packet.encode(self.sealing(), self.config.checksum)?;
         let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
         Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), change: self.change(), report: Some(next) }))
     }
 
     /// A report went out. Where nobody listens it is none that arrived, however often it went.
     fn reported(&mut self, change: Change, report: &WaitingReport, now: f64) -> Result<()> {
-        if self.key.is_none() {
+        if self.keys.is_none() {
             self.store.reported(change, report, self.config.sends)?;
         } else if !self.is_silent(now) && self.store.reported(change, report, REPORT_SENDS)? {
             self.reported.remove(&report.run);
@@ -269,12 +293,26 @@ impl Downlink {
 
     /// Whether captions wait for an acknowledgement.
     pub(super) fn is_acknowledged(&self) -> bool {
-        self.key.is_some()
+        self.keys.is_some()
+    }
+
+    /// The key of packets down.
+    fn sealing(&self) -> Option<&Key> {
+        self.keys.as_ref().map(Keys::sealing)
+    }
+
+    /// The clock has been set: captions of this start that never went out get their times.
+    fn date(&mut self, now: f64, utc: u32) -> Result<()> {
+        if let Some(first) = self.undated.filter(|_| utc >= clock::EARLIEST) {
+            self.store.date(first, utc.saturating_sub(now as u32))?;
+            self.undated = None;
+        }
+        Ok(())
     }
 
     /// How long an answer may take at the most before it is taken for lost.
     fn patience(&self) -> std::time::Duration {
-        let seconds = if self.key.is_some() { 2.0 * self.config.resend_seconds } else { 0.0 };
+        let seconds = if self.keys.is_some() { 2.0 * self.config.resend_seconds } else { 0.0 };
         std::time::Duration::from_secs_f64(seconds)
     }
 
@@ -292,7 +330,7 @@ impl Downlink {
             let captions = waiting[..count].iter().map(numbered).collect();
             let LinkConfig { vehicle, decimals, checksum, .. } = self.config;
             let packet = CaptionPacket { vehicle, bundle: language.id, decimals, captions };
-            match packet.encode(&language.model, self.key.as_ref(), checksum) {
+            match packet.encode(&language.model, self.sealing(), checksum) {
                 Ok(bytes) if bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left => {
                     return Ok(Some((bytes, count)));
                 }
@@ -329,7 +367,7 @@ impl Downlink {
     }
 
     fn is_silent(&self, now: f64) -> bool {
-        self.key.is_some() && self.heard.is_none_or(|heard| now - heard > SILENCE * self.config.resend_seconds)
+        self.keys.is_some() && self.heard.is_none_or(|heard| now - heard > SILENCE * self.config.resend_seconds)
     }
 }
 

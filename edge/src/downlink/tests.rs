@@ -39,7 +39,7 @@ fn send(downlink: &mut Downlink, now: f64) -> Result<Vec<Vec<(u32, bool)>>> {
     let (language, mut sent) = (language(), Vec::new());
     while let Next::Send(packet) = downlink.next(now, UTC + now as u32, &language, room(217))? {
         let key = key();
-        let verification = if downlink.key.is_some() { Verification::Required(&key) } else { Verification::Off };
+        let verification = if downlink.keys.is_some() { Verification::Required(&key) } else { Verification::Off };
         let checksum = downlink.config.checksum;
         let read = CaptionPacket::decode(&packet.bytes, language.id, &language.model, verification, checksum)?;
         assert_eq!(read.vehicle, downlink.config.vehicle);
@@ -96,7 +96,7 @@ fn dark(store: &Store, since: u32) -> Result<()> {
 fn report(downlink: &mut Downlink, now: f64) -> Result<Option<u16>> {
     let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else { return Ok(None) };
     let key = key();
-    let verification = if downlink.key.is_some() { Verification::Required(&key) } else { Verification::Off };
+    let verification = if downlink.keys.is_some() { Verification::Required(&key) } else { Verification::Off };
     let read = DownPacket::decode(&packet.bytes, verification, config().checksum)?;
     downlink.sent(&packet, packet.bytes.len(), now)?;
     let Down::Report(report) = read.body else { return Ok(None) };
@@ -296,5 +296,66 @@ fn a_link_that_is_down_for_a_day_loses_nothing() -> Result<()> {
     assert!(heard.keys().copied().eq(0..MINUTES));
     let marked = heard.iter().filter(|(_, repeat)| **repeat).map(|(number, _)| *number);
     assert!(marked.eq(lost.iter().map(|(number, _)| *number).collect::<std::collections::BTreeSet<_>>()));
+    Ok(())
+}
+
+/// While the key is being changed: packets from the ground are taken under either, once each; packets down are under the next key as soon
+/// as the ground has it. A third key is nothing.
+#[test]
+fn a_key_is_changed_in_service() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0, 0, 0])?;
+    let [next, third] = [Key::new([4; 32]), Key::new([5; 32])];
+    let keys = Some(Keys::changing(key(), next.clone()));
+    let mut downlink = Downlink::with_keys(Arc::clone(&store), &config(), keys.clone(), 0.0, UTC)?;
+    let hello = |counter, key: &Key| up(counter, Up::acknowledge([]), key);
+    let take =
+        |downlink: &mut Downlink, packet: &[u8], now| downlink.receive(packet, now, UTC).map(|taken| taken.is_some());
+    let sealed = |downlink: &mut Downlink, now, key: &Key| -> Result<bool> {
+        let Next::Send(packet) = downlink.next(now, UTC, &language(), room(217))? else {
+            anyhow::bail!("nothing is sent")
+        };
+        downlink.sent(&packet, 1, now)?;
+        Ok(DownPacket::decode(&packet.bytes, Verification::Required(key), config().checksum).is_ok())
+    };
+    assert!(sealed(&mut downlink, 0.0, &key())?);
+    assert!(!take(&mut downlink, &hello(1, &third)?, 1.0)?);
+    assert!(
+        take(&mut downlink, &hello(1, &key())?, 1.0)? && !take(&mut downlink, &hello(1, &key())?, 1.0)?,
+        "a replay"
+    );
+    assert!(sealed(&mut downlink, 2.0, &key())?, "the ground may not have the next one");
+    let late = hello(u32::MAX, &key())?;
+    assert!(take(&mut downlink, &late, 3.0)?, "whoever has a key that leaked");
+    assert!(take(&mut downlink, &hello(2, &next)?, 3.0)? && !take(&mut downlink, &hello(2, &next)?, 3.0)?, "a replay");
+    assert!(sealed(&mut downlink, 30.0, &next)?);
+    drop(downlink);
+    // The next key has become the key: what was said under the one before is nothing.
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(next.clone()), 0.0, UTC)?;
+    assert!(!take(&mut downlink, &late, 1.0)? && !take(&mut downlink, &hello(3, &key())?, 1.0)?);
+    assert!(!take(&mut downlink, &hello(2, &next)?, 1.0)? && take(&mut downlink, &hello(3, &next)?, 1.0)?);
+    assert!(sealed(&mut downlink, 2.0, &next)?);
+    Ok(())
+}
+
+/// The clock is set in flight: what has not gone out yet has its time.
+#[test]
+fn captions_are_dated_when_the_clock_is_set() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), None, 0.0, 1000)?;
+    let made = Caption { time: 20, text: "a river".into(), ..Caption::default() };
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(made.clone()))?;
+    let time = |next| match next {
+        Next::Send(packet) => packet.captions.first().map(|waiting| waiting.caption.time),
+        _ => None,
+    };
+    assert_eq!(time(downlink.next(30.0, 1030, &language(), room(217))?), Some(20));
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(made))?;
+    let set = clock::EARLIEST + 5000;
+    downlink.date(40.0, set)?;
+    let times: Vec<u32> = store.peek(9, |_| true)?.iter().map(|waiting| waiting.caption.time).collect();
+    assert_eq!(times, [20, set - 20], "one was sent as it was");
     Ok(())
 }

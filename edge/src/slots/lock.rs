@@ -2,6 +2,8 @@
 //! it: what root installs, the service must be able to replace.
 
 use crate::error::{Error, Result};
+use crate::leftovers::clean;
+use cssa::files::create_folder;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
@@ -18,18 +20,22 @@ pub struct SlotsLock {
 }
 
 impl SlotsLock {
-    /// Takes the lock of the slots in `folder`, which is made where it is not there yet, for the owner of `state`.
+    /// Takes the lock of the slots in `folder`, which is made where it is not there yet, for the owner of `state`. What killed installs have
+    /// left there is removed: nobody writes there now.
     ///
     /// # Errors
     /// Another program has it, or the folder cannot be written.
     pub(super) fn take(state: &Path, folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
+        create_folder(folder)?;
         give(folder, state)?;
         let path = folder.join(LOCK);
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::path(&path))?;
         give(&path, state)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => {
+                clean(folder);
+                Ok(Self { _file: file })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::SlotsLocked(folder.into())),
             Err(TryLockError::Error(error)) => Err(Error::path(path)(error)),
         }
@@ -57,9 +63,4 @@ pub fn give_all(folder: &Path, state: &Path) -> Result<()> {
         give(entry.path(), state)?;
     }
     Ok(())
-}
-
-/// Waits until the names in a folder are on the disk.
-pub(super) fn flush(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::path(folder))
 }

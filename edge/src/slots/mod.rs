@@ -9,11 +9,11 @@ pub use lock::{SlotsLock, give_all};
 pub use record::{LoadReport, ValidatedBundle};
 pub use slot::Slot;
 
-use super::error::{Cause, Error, Result, ensure};
+use super::error::{Cause, Error, Result, chain, ensure};
 use super::health::golden::Golden;
 use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
 use cssa::files::{self, FileError};
-use lock::{flush, give};
+use lock::give;
 use record::{RECORD, Record};
 use std::path::{Path, PathBuf};
 
@@ -94,6 +94,17 @@ impl Slots {
         Ok(lock)
     }
 
+    /// Removes what killed installs have left, where there are slots and no other program is at them.
+    pub fn clean(&mut self) {
+        if !self.folder.is_dir() {
+            return;
+        }
+        match self.lock() {
+            Ok(_) | Err(Error::SlotsLocked(_)) => {}
+            Err(problem) => tracing::warn!("{}", chain(&problem)),
+        }
+    }
+
     /// Whether a report says anything that the record does not.
     #[must_use]
     pub fn is_news(&self, report: &LoadReport) -> bool {
@@ -134,7 +145,6 @@ impl Slots {
             std::fs::remove_dir_all(&path).map_err(Error::folder(&path, "cannot be removed"))?;
         }
         BundleWriter::create(&path)?.write(&bundle::contents(place)?)?;
-        flush(&path)?;
         give_all(&path, &self.state)?;
         // What lies there now is what proved itself: the source may have changed since.
         let written = Bundle::read_trusted(&path, trusted)?;
@@ -161,8 +171,7 @@ impl Slots {
     fn write(&self) -> Result<()> {
         let path = self.folder.join(RECORD);
         files::write(&path, self.record.text()?.as_bytes())?;
-        give(&path, &self.state)?;
-        flush(&self.folder)
+        give(&path, &self.state)
     }
 }
 

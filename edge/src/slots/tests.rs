@@ -42,6 +42,27 @@ fn a_bundle_flies_only_after_it_proved_itself() -> Result<()> {
     Ok(())
 }
 
+/// A start removes what a killed install has left, and not while an install is at work.
+#[test]
+fn leftovers_of_killed_installs_are_removed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    Slots::open(folder.path()).clean();
+    assert!(!folder.path().join("slots").exists(), "nothing is made");
+    let mut slots = Slots::open(folder.path());
+    slots.install(&fixtures::bundle(), None, |_| Ok(golden("a river")))?;
+    let left = folder.path().join("slots/.part-a1B2c3");
+    let installing = slots.lock()?;
+    std::fs::create_dir(&left)?;
+    std::fs::write(left.join("encoder.onnx"), b"half")?;
+    Slots::open(folder.path()).clean();
+    assert!(left.exists());
+    drop(installing);
+    Slots::open(folder.path()).clean();
+    assert!(!left.exists());
+    assert_eq!(Slots::open(folder.path()).order(), [Slot::A]);
+    Ok(())
+}
+
 #[test]
 fn a_power_cut_leaves_the_other_slot() -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -26,6 +26,7 @@ use super::error::Result;
 
 /// The source that a configuration asks for.
 pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>> {
+    taken::count_from_now();
     let cutting = Cutting { tiler, memory: source.memory() };
     Ok(match source {
         SourceConfig::Folder { path, watch, .. } => {

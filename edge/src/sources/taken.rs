@@ -2,6 +2,8 @@
 
 use crate::position::Receiver;
 use cssa::clock;
+use cssa_wire::{EARLIEST_UTC, Time};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A time in the future by less is now: tags and file systems have whole seconds.
@@ -9,18 +11,30 @@ const AHEAD: Duration = Duration::from_secs(1);
 /// Where in its second something was taken that has whole seconds.
 const MIDDLE: Duration = Duration::from_millis(500);
 
-/// 2020-01-01 in seconds since 1970: before it no camera wrote for this program.
-const EARLIEST: u32 = 1_577_836_800;
 /// In seconds.
 const DAY: u32 = 86_400;
+
+/// When the program started, as far as sources are concerned: [`count_from_now`].
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Times of frames that nothing tells count from here on.
+pub(super) fn count_from_now() {
+    LazyLock::force(&START);
+}
+
+fn since_start() -> u32 {
+    START.elapsed().as_secs().try_into().unwrap_or(u32::MAX)
+}
 
 /// When a frame was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Taken {
     /// By its own tags, in seconds since 1970.
     tagged: Option<u32>,
-    /// By the system's clock, in seconds since 1970.
-    clock: u32,
+    /// By the system's clock, in seconds since 1970, where that was set.
+    clock: Option<u32>,
+    /// Seconds from the program's start to when the frame came.
+    after_start: u32,
     /// On the clock that nobody sets; `None` where it is not known, or was before the computer started.
     at: Option<Instant>,
 }
@@ -29,7 +43,7 @@ impl Taken {
     /// A frame of a camera that has arrived now.
     #[must_use]
     pub fn arrived() -> Self {
-        Self { tagged: None, clock: clock::now(), at: Some(Instant::now()) }
+        Self { tagged: None, clock: clock::utc(), after_start: since_start(), at: Some(Instant::now()) }
     }
 
     /// With the time that its tags say, in seconds since 1970.
@@ -44,7 +58,8 @@ impl Taken {
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
         let latest = clock::now().saturating_add(DAY);
-        let is_believed = |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST..=latest).contains(&time));
+        let is_believed =
+            |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST_UTC..=latest).contains(&time));
         let changed = changed.filter(is_believed);
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());
@@ -52,8 +67,8 @@ impl Taken {
             // It was written when it had been taken.
             changed.filter(|changed| (second..middle).contains(changed)).unwrap_or(middle)
         });
-        let clock = changed.and_then(seconds).unwrap_or_else(clock::now);
-        Self { tagged, clock, at: by_tags.or(changed).and_then(instant) }
+        let clock = changed.and_then(seconds).or_else(clock::utc);
+        Self { tagged, clock, after_start: since_start(), at: by_tags.or(changed).and_then(instant) }
     }
 
     /// The moment, where the program can know where the vehicle was.
@@ -62,10 +77,12 @@ impl Taken {
         self.at
     }
 
-    /// Seconds since 1970: by its tags, else by the receiver, else by the system's clock.
+    /// As packets have it: by its tags, else by the receiver, else by the system's clock; where nothing tells the time, from the program's
+    /// start on.
     #[must_use]
     pub fn time(&self, receiver: &Receiver) -> u32 {
-        self.tagged.or_else(|| receiver.time(self.at?)).unwrap_or(self.clock)
+        let utc = self.tagged.or_else(|| receiver.time(self.at?)).or(self.clock);
+        utc.map_or(Time::AfterStart(self.after_start), Time::from).seconds()
     }
 }
 
@@ -109,6 +126,20 @@ mod tests {
             assert_eq!(odd.at(), None);
             assert!(seconds(ago(0)).abs_diff(odd.time(&receiver)) <= 1);
         }
+    }
+
+    /// A computer without a battery, at 1970 or at the date of its system's image.
+    #[test]
+    fn where_nothing_tells_the_time_it_counts_from_the_start() {
+        let unset = Taken { clock: None, after_start: 40, ..Taken::arrived() };
+        assert_eq!(unset.time(&Receiver::default()), 40);
+        assert_eq!(Taken { after_start: u32::MAX, ..unset }.time(&Receiver::default()), EARLIEST_UTC - 1);
+        assert_eq!(unset.tagged(Some(1_800_000_000)).time(&Receiver::default()), 1_800_000_000);
+        let receiver = Receiver::default();
+        let Some(position) = Position::new(1.0, 2.0) else { unreachable!("it is a place") };
+        receiver.say(Fix { position, time: Some(2_000_000_000) });
+        let unset = Taken { clock: None, ..Taken::arrived() };
+        assert!((2_000_000_000..2_000_000_002).contains(&unset.time(&receiver)));
     }
 
     #[test]

@@ -9,12 +9,12 @@ use redb::ReadableTable;
 use std::collections::BTreeMap;
 
 impl Store {
-    /// Takes a station's packet by its counter, once. A new one retires the captions that arrived, where they are what was sent
+    /// Takes a station's packet by its counter, once under each key: whoever had one that leaked spoils no other's numbers. A new one retires the captions that arrived, where they are what was sent
     /// (`retired` has the digests of those that are gone already); gives the numbers and digests of those that it retired, or nothing
     /// where the counter has been. What a lost store had taken is taken again.
     pub fn apply_acknowledgement(
         &self,
-        (station, counter): (u8, u32),
+        (key, station, counter): (u32, u8, u32),
         arrivals: &[SelectiveAck],
         retired: &BTreeMap<u32, u32>,
     ) -> Result<Option<Vec<(u32, u32)>>> {
@@ -23,10 +23,10 @@ impl Store {
             let mut gone = None;
             {
                 let (mut windows, mut counters) = (write.open_table(WINDOWS)?, write.open_table(COUNTERS)?);
-                let kept = windows.get(station)?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
+                let kept = windows.get((key, station))?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
                 let mut window = kept.unwrap_or_default();
                 if window.take(counter) {
-                    windows.insert(station, pack(&window)?.as_slice())?;
+                    windows.insert((key, station), pack(&window)?.as_slice())?;
                     let mut queue = write.open_table(QUEUE)?;
                     let mut all = Vec::new();
                     for arrival in arrivals {

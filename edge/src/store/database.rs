@@ -90,7 +90,7 @@ pub(super) fn set_aside(path: &Path) -> Result<PathBuf> {
         n => format!("store.redb.damaged-{now}-{n}"),
     });
     let aside = names.map(|name| path.with_file_name(name)).find(|aside| !aside.exists()).unwrap_or_default();
-    std::fs::rename(path, &aside).map_err(Error::path(path))?;
+    cssa::files::rename(path, &aside)?;
     Ok(aside)
 }
 

@@ -11,6 +11,9 @@ const EARLIER_QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition::ne
 /// Which commands those had taken: numbers that mean nothing now.
 const EARLIER_WINDOW: TableDefinition<(), &[u8]> = TableDefinition::new("window");
 
+/// Which packets were taken by programs of version 3 that had one key only: of no use without its name.
+const WINDOWS_OF_ONE_KEY: TableDefinition<u8, &[u8]> = TableDefinition::new("windows");
+
 /// An entry of that queue.
 #[derive(Serialize, Deserialize)]
 struct EarlierWaiting {
@@ -44,6 +47,7 @@ pub(super) fn adopt(write: &WriteTransaction) -> Result<(), Refusal> {
     }
     write.delete_table(EARLIER_QUEUE)?;
     write.delete_table(EARLIER_WINDOW)?;
+    write.delete_table(WINDOWS_OF_ONE_KEY)?;
     Ok(())
 }
 

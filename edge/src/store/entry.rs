@@ -11,7 +11,7 @@ pub(super) const QUEUE: TableDefinition<(u8, u8, u32), &[u8]> = TableDefinition:
 /// A caption that is to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Caption {
-    /// Seconds since 1970.
+    /// As packets have it: [`cssa_wire::Time`].
     pub time: u32,
     /// Probability that it names nothing that is not there.
     pub confidence: Option<Confidence>,

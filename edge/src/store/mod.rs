@@ -5,6 +5,7 @@
 mod acknowledge;
 mod change;
 mod database;
+mod dating;
 mod earlier;
 mod entry;
 mod reports;
@@ -13,8 +14,10 @@ pub use change::{Change, ChangeKind};
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
-use crate::error::{Error, Result, chain};
+use crate::error::{Result, chain};
+use crate::leftovers::clean;
 use crate::outcome::Dropped;
+use cssa::files::{create_folder, sync_folder};
 use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -27,8 +30,8 @@ use std::sync::atomic::AtomicU64;
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
-/// Which packets of the ground's stations have been, by station.
-const WINDOWS: TableDefinition<u8, &[u8]> = TableDefinition::new("windows");
+/// Which packets of the ground's stations have been, by key and station.
+const WINDOWS: TableDefinition<(u32, u8), &[u8]> = TableDefinition::new("key_windows");
 /// The contact at hand.
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
@@ -106,14 +109,20 @@ impl Store {
     /// Opens or makes the store in `folder`; the queue holds at most `limit` captions. A file that is damaged is moved aside, and a new one
     /// takes its place: [`Store::damage`] says so.
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(Error::folder(folder, "cannot be created"))?;
+        create_folder(folder)?;
         let path = folder.join("store.redb");
         let at =
             |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), changes: AtomicU64::new(0), damage };
         let store = at(&path, None);
         let problem = match store.prepare() {
             Err(error) if is_damage(&error) => chain(&error),
-            prepared => return prepared.map(|()| store),
+            prepared => {
+                prepared?;
+                // No other program has the store, and with it the folder.
+                clean(folder);
+                sync_folder(folder)?;
+                return Ok(store);
+            }
         };
         drop(store);
         let aside = set_aside(&path)?;
@@ -121,6 +130,7 @@ impl Store {
         let lost = "what waited for the link in it is not sent, and what was settled may come again";
         let store = at(&path, Some(format!("{problem}: moved to {place}, a new one takes its place: {lost}")));
         store.prepare()?;
+        sync_folder(folder)?;
         Ok(store)
     }
 

@@ -5,7 +5,7 @@ use super::{COUNTERS, Change, REPORT_SEQUENCE, REPORTS, Store, add};
 use crate::error::Result;
 use crate::outside_run::Run;
 use cssa::trust::Reason;
-use cssa_wire::Report;
+use cssa_wire::{Report, Time};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
@@ -112,8 +112,11 @@ impl WaitingReport {
     pub fn line(&self) -> String {
         let Report { since, frames, .. } = self.report;
         let reason = self.report.outside().map_or("unknown", Reason::name);
-        let (hours, minutes) = (since / 3600 % 24, since / 60 % 60);
-        format!("{frames} frames outside since {hours:02}:{minutes:02} UTC: {reason}")
+        let since = match Time::from(since) {
+            Time::Utc(since) => format!("{:02}:{:02} UTC", since / 3600 % 24, since / 60 % 60),
+            Time::AfterStart(seconds) => format!("{seconds} s after the start"),
+        };
+        format!("{frames} frames outside since {since}: {reason}")
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
             "what was sent is not the newest"
         );
         let Some((whole, _)) = store.next_report(|_| true)? else { anyhow::bail!("no report") };
-        assert_eq!(whole.line(), "8 frames outside since 00:00 UTC: dark");
+        assert_eq!(whole.line(), "8 frames outside since 1 s after the start: dark");
         assert_eq!(
             (store.reported(store.change(ChangeKind::Reported), &whole, 2)?, store.waiting_reports()?),
             (false, 1),

@@ -205,3 +205,22 @@ fn numbers_of_mavlink_are_checked() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_next_key_is_another_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [key, next, gone] = ["key", "next", "gone"].map(|name| folder.path().join(name));
+    std::fs::write(&key, "05".repeat(32))?;
+    std::fs::write(&next, "06".repeat(32))?;
+    let udp = "to = \"udp:127.0.0.1:1\"\nvehicle = 12\n";
+    assert_eq!(link(folder.path(), &format!("{udp}key = {key:?}\nnext_key = {next:?}"))?, (true, String::new()));
+    for (wrong, expected) in [
+        (format!("next_key = {next:?}"), "link.next_key: there is no link.key"),
+        (format!("key = {key:?}\nnext_key = {key:?}"), "link.next_key: it is the key of link.key"),
+        (format!("key = {key:?}\nnext_key = {gone:?}"), "link.next_key: "),
+    ] {
+        let (passes, said) = link(folder.path(), &format!("{udp}{wrong}"))?;
+        assert!(!passes && said.contains(expected), "{said}");
+    }
+    Ok(())
+}

@@ -10,7 +10,8 @@ use cssa::trust::{Confidence, Reason};
 pub struct Caption {
     /// Counts the sender's captions: two with the same number are the same caption.
     pub sequence: u32,
-    /// Seconds since 1970-01-01 UTC.
+    /// Seconds since 1970-01-01 UTC, or since the vehicle's start where they are less than [`EARLIEST_UTC`](crate::EARLIEST_UTC):
+    /// [`Time`](crate::Time) tells which.
     pub time: u32,
     /// Where the image was taken, rounded to the packet's decimals.
     pub position: Option<Position>,

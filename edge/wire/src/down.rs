@@ -122,7 +122,7 @@ pub struct Report {
     pub sequence: u16,
     /// The number of the [`Reason`] that most of them have, 0 to 7.
     pub reason: u8,
-    /// When the run began, seconds since 1970-01-01 UTC.
+    /// When the run began: a [`Time`](crate::Time) in seconds.
     pub since: u32,
     /// Frames so far, at least one.
     pub frames: u32,

@@ -30,6 +30,12 @@ impl Key {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// Tells keys apart in what is kept of them, and nothing more of the key: the beginning of HMAC-SHA-256 of a text.
+    #[must_use]
+    pub fn name(&self) -> u32 {
+        u32::from_be_bytes(self.mac(b"name of the key"))
+    }
+
     /// HMAC-SHA-256 of `content`, its first `N` bytes, at most 32.
     pub(crate) fn mac<const N: usize>(&self, content: &[u8]) -> [u8; N] {
         let (mut mac, whole) = ([0; N], self.hmac(content).finalize().into_bytes());

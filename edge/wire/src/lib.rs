@@ -133,6 +133,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 mod text;
+mod time;
 mod up;
 pub mod version2;
 mod window;
@@ -151,5 +152,6 @@ pub use limits::{
 pub use packet::{DownFields, DownPacket, Verification, Version, body_of, version_of};
 pub use position::Position;
 pub use stream::{Frame, frame_length, frames, push_frame};
+pub use time::{EARLIEST_UTC, Time};
 pub use up::{Ask, Up, UpFields, UpPacket, is_up};
 pub use window::{WINDOW, Window};

@@ -5,7 +5,7 @@ use super::{Archive, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
 use crate::message::{Message, reason_of};
-use cssa_wire::Report;
+use cssa_wire::{Report, Time};
 use rusqlite::params;
 use serde::Serialize;
 
@@ -20,8 +20,11 @@ pub struct ArchivedReport {
     pub sequence: u16,
     /// The name of the reason that most of the frames have.
     pub reason: String,
-    /// When the run began, UTC, as RFC 3339 has it.
-    pub since: String,
+    /// When the run began, UTC, as RFC 3339 has it; absent where the vehicle did not know the time.
+    pub since: Option<String>,
+    /// Seconds from the vehicle's start to when the run began, where that is all that the vehicle knew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_start: Option<u32>,
     /// Frames so far.
     pub frames: u32,
 }
@@ -65,20 +68,23 @@ impl Archive {
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
-        let insert = "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS
-             (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since = ?5 AND frames = ?6
-              AND (sender = ?1 OR vehicle > 0))";
-        let (reason, since) = (reason_of(&report), datetime(report.since));
-        let values = params![sender, vehicle, report.sequence, reason, since, report.frames, now(), is_authentic];
+        let insert =
+            "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS
+             (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since IS ?5 AND frames = ?6
+              AND (sender = ?1 OR vehicle > 0) AND after_start IS ?9)";
+        let (reason, since) = (reason_of(&report), Time::from(report.since));
+        let (since, after_start) = (since.utc().map(datetime), since.after_start());
+        let Report { sequence, frames, .. } = report;
+        let values = params![sender, vehicle, sequence, reason, since, frames, now(), is_authentic, after_start];
         let inserted = self.bounds.insert(&mut self.database, Bounded::Reports, sender, insert, values);
         inserted.map_err(self.refused())
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
-        let asked = "SELECT sender, vehicle, sequence, reason, since, frames FROM reports
-             WHERE id IN (SELECT max(id) FROM reports GROUP BY iif(vehicle > 0, '', sender), vehicle, since) ORDER BY id DESC LIMIT ?1";
+        let asked = "SELECT sender, vehicle, sequence, reason, since, frames, after_start FROM reports
+             WHERE id IN (SELECT max(id) FROM reports GROUP BY iif(vehicle > 0, '', sender), vehicle, since, after_start) ORDER BY id DESC LIMIT ?1";
         self.rows(asked, [most], |row| {
             Ok(ArchivedReport {
                 sender: row.get(0)?,
@@ -87,6 +93,7 @@ impl Archive {
                 reason: row.get(3)?,
                 since: row.get(4)?,
                 frames: row.get(5)?,
+                after_start: row.get(6)?,
             })
         })
     }
@@ -140,7 +147,7 @@ mod tests {
         assert!(archive.keep_message("relay", &over, &[9], true)?.is_new);
         let reports = archive.reports(9)?;
         assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (3, "smeared", 77), "runs of three");
-        assert_eq!((reports[0].vehicle, reports[0].since.as_str()), (12, "2025-11-23T20:00:00.000Z"));
+        assert_eq!((reports[0].vehicle, reports[0].since.as_deref()), (12, Some("2025-11-23T20:00:00.000Z")));
         let messages = archive.messages(9)?;
         let kinds: Vec<&str> = messages.iter().map(|message| message.kind.as_str()).collect();
         assert_eq!(kinds, ["answer", "answer", "answer", "housekeeping", "housekeeping", "housekeeping"]);

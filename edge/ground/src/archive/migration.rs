@@ -1,5 +1,5 @@
 //! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; two vehicles of one address are one;
-//! their times have no milliseconds; packets that wait do not say with which checksum they came, and nothing says what was authentic.
+//! their times have no milliseconds, and dates before 2020 where the vehicle did not know the time; packets that wait do not say with which checksum they came, and nothing says what was authentic.
 
 use crate::geopackage::{EXTENSIONS, GROUND, TRIGGERS};
 use rusqlite::{Connection, Transaction};
@@ -20,8 +20,14 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
              ALTER TABLE captions RENAME COLUMN earlier_score TO score;",
         )?;
     }
-    if !tells_vehicles_apart(&migrating)? {
-        tell_vehicles_apart(&migrating)?;
+    if !has(&migrating, "captions", "after_start")? {
+        migrating.execute_batch("ALTER TABLE captions ADD COLUMN after_start INTEGER")?;
+    }
+    if !is_as_now(&migrating)? {
+        rebuild(&migrating, "captions", &[(SENDERS, VEHICLES), (DATED, UNDATED)])?;
+        migrating.execute_batch(TRIGGERS)?;
+        // What they count from nobody knows.
+        migrating.execute_batch("UPDATE captions SET time = NULL WHERE time < '2020'")?;
     }
     if !has(&migrating, "undecoded", "checksum")? {
         // The first byte of a packet with 16 bits has its highest bit set.
@@ -35,6 +41,11 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
         if has(&migrating, table, "sender")? && !has(&migrating, table, "authentic")? {
             migrating.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0"))?;
         }
+    }
+    if has(&migrating, "reports", "sender")? && !has(&migrating, "reports", "after_start")? {
+        migrating.execute_batch("ALTER TABLE reports ADD COLUMN after_start INTEGER")?;
+        rebuild(&migrating, "reports", &[("since DATETIME NOT NULL", "since DATETIME")])?;
+        migrating.execute_batch("UPDATE reports SET since = NULL WHERE since < '2020'")?;
     }
     migrating.execute_batch(GROUND)?;
     migrating.execute_batch(EXTENSIONS)?;
@@ -64,35 +75,40 @@ fn has(database: &Connection, table: &str, column: &str) -> rusqlite::Result<boo
 const SENDERS: &str = "UNIQUE (sender, sequence, time, caption)";
 const VEHICLES: &str = "UNIQUE (sender, vehicle, sequence, time, caption)";
 
-fn tells_vehicles_apart(database: &Connection) -> rusqlite::Result<bool> {
-    let asked = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1))";
-    database.query_row(asked, [VEHICLES], |row| row.get(0))
+/// Their time: always there in an earlier archive, and now.
+const DATED: &str = "time DATETIME NOT NULL";
+const UNDATED: &str = "time DATETIME";
+
+fn is_as_now(database: &Connection) -> rusqlite::Result<bool> {
+    let asked =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1) AND NOT instr(sql, ?2))";
+    database.query_row(asked, [VEHICLES, DATED], |row| row.get(0))
 }
 
-/// SQLite takes no UNIQUE from a table: its rows move to another.
-fn tell_vehicles_apart(migrating: &Transaction<'_>) -> rusqlite::Result<()> {
-    let asked = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'captions'";
-    let earlier: String = migrating.query_row(asked, [], |row| row.get(0))?;
-    let anew = earlier.replacen("captions", "captions_anew", 1).replacen(SENDERS, VEHICLES, 1);
+/// SQLite takes neither UNIQUE nor NOT NULL from a table: its rows move to another, in whose description parts are replaced.
+fn rebuild(migrating: &Transaction<'_>, table: &str, replaced: &[(&str, &str)]) -> rusqlite::Result<()> {
+    let asked = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let earlier: String = migrating.query_row(asked, [table], |row| row.get(0))?;
+    let anew = earlier.replacen(table, &format!("{table}_anew"), 1);
+    let anew = replaced.iter().fold(anew, |anew, (before, now)| anew.replacen(before, now, 1));
     migrating.execute_batch(&anew)?;
-    migrating.execute_batch(
-        "INSERT INTO captions_anew SELECT * FROM captions;
-         DROP TABLE captions;
-         ALTER TABLE captions_anew RENAME TO captions;",
-    )?;
-    migrating.execute_batch(TRIGGERS)
+    migrating.execute_batch(&format!(
+        "INSERT INTO {table}_anew SELECT * FROM {table};
+         DROP TABLE {table};
+         ALTER TABLE {table}_anew RENAME TO {table};",
+    ))
 }
 
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
     for (table, column) in
-        [("captions", "vehicle"), ("undecoded", "checksum"), ("reports", "authentic"), ("messages", "authentic")]
+        [("captions", "after_start"), ("undecoded", "checksum"), ("reports", "after_start"), ("messages", "authentic")]
     {
         if !has(database, table, column)? {
             return Ok(false);
         }
     }
-    Ok(has(database, "ground_stations", "reserved")? && tells_vehicles_apart(database)?)
+    Ok(has(database, "ground_stations", "reserved")? && is_as_now(database)?)
 }
 
 #[cfg(test)]
@@ -144,7 +160,7 @@ mod tests {
         // Where it may not be written, it is read as it is.
         let before = std::fs::read(&path)?;
         let found = Archive::read(&path)?.captions(Some("river"))?;
-        assert_eq!((found.len(), found[0].time.as_str()), (1, "2025-11-23T20:00:00.000Z"));
+        assert_eq!((found.len(), found[0].time.as_deref()), (1, Some("2025-11-23T20:00:00.000Z")));
         assert!(std::fs::read(&path)? == before);
         for _ in 0..2 {
             let mut archive = Archive::open(&path)?;
@@ -156,7 +172,7 @@ mod tests {
             let found = archive.captions(Some("river"))?;
             assert_eq!(
                 found.iter().map(|found| (found.sequence, found.vehicle)).collect::<Vec<_>>(),
-                [(4, 12), (4, 13), (3, 0)],
+                [(3, 0), (4, 12), (4, 13)],
                 "two vehicles of one address"
             );
             assert_eq!(archive.reports(9)?.len(), 1);
@@ -166,7 +182,11 @@ mod tests {
                 [Checksum::Crc16, Checksum::Crc32]
             );
             assert!(found.iter().all(|found| found.confidence.is_none() && found.outside.is_none()));
-            assert!(found.iter().all(|found| found.time.ends_with(":00.000Z")), "{found:?}");
+            assert_eq!(found[0].time.as_deref(), Some("2025-11-23T20:00:00.000Z"));
+            assert_eq!(
+                found[1..].iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(),
+                [(&None, Some(0)); 2]
+            );
         }
         let kept: f64 =
             Connection::open(&path)?

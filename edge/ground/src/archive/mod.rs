@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
 use bounded::Bounds;
 use cssa::trust::Reason;
-use cssa_wire::{Caption, CaptionPacket};
+use cssa_wire::{Caption, CaptionPacket, Time};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::Serialize;
 use std::fmt;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// The columns of [`Archived`], in its order.
 const FIELDS: &str =
     "c.sender, c.vehicle, c.sequence, c.time, c.caption, c.confidence, c.outside, c.priority, c.bundle,
-     c.latitude, c.longitude";
+     c.latitude, c.longitude, c.received, c.after_start";
 
 /// An open archive.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub struct Archived {
     pub vehicle: u16,
     /// Its number.
     pub sequence: u32,
-    /// When the image was taken, UTC, as RFC 3339 has it.
-    pub time: String,
+    /// When the image was taken, UTC, as RFC 3339 has it; absent where the vehicle did not know the time.
+    pub time: Option<String>,
     /// Its words.
     pub caption: String,
     /// Probability that it names nothing that is not there, 0 to 1; absent where its bundle has no statistics for it.
@@ -78,6 +78,11 @@ pub struct Archived {
     pub latitude: Option<f64>,
     /// Degrees east.
     pub longitude: Option<f64>,
+    /// When it came first, UTC, as RFC 3339 has it.
+    pub received: String,
+    /// Seconds from the vehicle's start to when the image was taken, where that is all that the vehicle knew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_start: Option<u32>,
 }
 
 /// What a packet brought.
@@ -96,20 +101,21 @@ impl Archive {
         let keeping = self.database.transaction().map_err(refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
-            let time = datetime(caption.time);
+            let time = Time::from(caption.time);
+            let (time, after_start) = (time.utc().map(datetime), time.after_start());
             let place = caption.position.map(cssa_wire::Position::degrees);
             let Caption { sequence, confidence, outside, priority, text, .. } = caption;
             // A vehicle that has a number is known by it, whatever address its packets come from.
-            let again = "UPDATE captions SET times_received = times_received + 1 WHERE vehicle = ?1 AND sequence = ?2 AND time = ?3
-                 AND caption = ?4 AND (sender = ?5 OR vehicle > 0)";
-            let again = keeping.execute(again, params![packet.vehicle, sequence, time, text, sender]);
+            let again = "UPDATE captions SET times_received = times_received + 1 WHERE vehicle = ?1 AND sequence = ?2 AND time IS ?3
+                 AND caption = ?4 AND (sender = ?5 OR vehicle > 0) AND after_start IS ?6";
+            let again = keeping.execute(again, params![packet.vehicle, sequence, time, text, sender, after_start]);
             if again.map_err(refused)? > 0 {
                 kept.again += 1;
                 continue;
             }
             let inserted = keeping.execute(
                 "INSERT INTO captions (geom, sender, vehicle, sequence, time, caption, confidence, outside, priority, bundle, latitude,
-                 longitude, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 longitude, received, after_start) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 params![
                     place.map(|(latitude, longitude)| point(latitude, longitude)),
                     sender,
@@ -124,6 +130,7 @@ impl Archive {
                     place.map(|place| place.0),
                     place.map(|place| place.1),
                     now(),
+                    after_start,
                 ],
             );
             kept.new += inserted.map_err(refused)?;
@@ -140,7 +147,7 @@ impl Archive {
         Ok(kept)
     }
 
-    /// The captions by time, only those with all of `words` where there are some.
+    /// The captions by time, or by when they came where that is not known, only those with all of `words` where there are some.
     pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
         let (condition, query) = match words.filter(|words| !words.trim().is_empty()) {
             // Each word in quotes: what an operator of the search would be is a word, too.
@@ -150,14 +157,16 @@ impl Archive {
             ),
             None => ("WHERE ?1 = ?1", String::new()),
         };
-        let sql = format!("SELECT {FIELDS} FROM captions c {condition} ORDER BY c.time, c.sender, c.sequence");
+        let sql = format!(
+            "SELECT {FIELDS} FROM captions c {condition} ORDER BY ifnull(c.time, c.received), c.sender, c.sequence"
+        );
         self.rows(&sql, [query], archived)
     }
 
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
     pub fn after(&self, after: i64, most: u32) -> Result<Vec<(i64, Archived)>> {
         let sql = format!("SELECT {FIELDS}, c.fid FROM captions c WHERE c.fid > ?1 ORDER BY c.fid LIMIT ?2");
-        self.rows(&sql, params![after, most], |row| Ok((row.get(11)?, archived(row)?)))
+        self.rows(&sql, params![after, most], |row| Ok((row.get(13)?, archived(row)?)))
     }
 
     /// The numbers that are missing between the first and the last caption of an origin, as ranges.
@@ -236,6 +245,8 @@ fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
         bundle: row.get(8)?,
         latitude: row.get(9)?,
         longitude: row.get(10)?,
+        received: row.get(11)?,
+        after_start: row.get(12)?,
     })
 }
 
@@ -284,7 +295,7 @@ mod tests {
         assert_eq!((found("river")?, found("river bridge")?, found("OR")?, found("\"")?), (3, 2, 1, 0));
         assert_eq!((found("")?, found(" ")?), (archive.captions(None)?.len(), archive.captions(None)?.len()));
         let first = &archive.captions(Some("bridge"))?[0];
-        assert_eq!((first.time.as_str(), first.latitude), ("2025-11-23T20:00:00.000Z", Some(48.25)));
+        assert_eq!((first.time.as_deref(), first.latitude), (Some("2025-11-23T20:00:00.000Z"), Some(48.25)));
         assert_eq!((first.vehicle, first.confidence, &first.outside), (12, Some(0.903), &None));
         assert_eq!(archive.captions(Some("airport"))?[0].outside.as_deref(), Some("foggy"));
         Ok(())
@@ -311,6 +322,30 @@ mod tests {
             archive.keep(sender, &CaptionPacket { vehicle: 0, ..packet(&[number], "a river") })?;
         }
         assert_eq!((archive.gaps(&Origin::Vehicle(12))?, archive.gaps(&address("uav"))?), (vec![], vec![(5, 5)]));
+        Ok(())
+    }
+
+    /// No date stands for a time that the vehicle did not know; it is known again by its seconds after the start.
+    #[test]
+    fn a_time_that_is_not_known_is_no_date() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let of = |time| {
+            let mut packet = packet(&[4], "a river");
+            packet.captions[0].time = time;
+            packet
+        };
+        assert_eq!(archive.keep("uav", &of(40))?, Kept { new: 1, again: 0 });
+        assert_eq!(archive.keep("relay", &of(40))?, Kept { new: 0, again: 1 });
+        assert_eq!(archive.keep("uav", &of(41))?, Kept { new: 1, again: 0 }, "another start's");
+        let found = archive.captions(None)?;
+        assert_eq!(
+            found.iter().map(|found| (&found.time, found.after_start)).collect::<Vec<_>>(),
+            [(&None, Some(40)), (&None, Some(41))]
+        );
+        assert!(found[0].received.as_str() > "2025-12-", "{found:?}");
+        let json = serde_json::to_value(&found[0])?;
+        assert_eq!((&json["time"], &json["after_start"]), (&serde_json::Value::Null, &40.into()));
         Ok(())
     }
 }

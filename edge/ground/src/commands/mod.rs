@@ -9,6 +9,7 @@ use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum, Command};
 use ground::archive::Archive;
+use ground::keys::Keys;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -34,9 +35,10 @@ pub(crate) struct ReceiveOptions {
     /// Bits of the packets' checksum, 32 or 16.
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
-    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication.
+    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication. While its key
+    /// is being changed, the new one first and then once more with the one before: packets under either are taken.
     #[arg(long)]
-    key: Option<PathBuf>,
+    key: Vec<PathBuf>,
     /// With --key: also take packets without a code of authentication, as vehicles without the key and earlier programs send them.
     #[arg(long, requires = "key")]
     accept_unauthenticated: bool,
@@ -121,15 +123,15 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
     let (checksum, number) = (options.checksum, options.station);
-    let key = options.key.as_deref().map(read_key).transpose()?;
-    let authentication = match key.clone() {
+    let keys = Keys::of(options.key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?);
+    let authentication = match keys.clone() {
         None => Authentication::Off,
-        Some(key) if options.accept_unauthenticated => Authentication::WherePresent(key),
-        Some(key) => Authentication::Required(key),
+        Some(keys) if options.accept_unauthenticated => Authentication::WherePresent(keys),
+        Some(keys) => Authentication::Required(keys),
     };
     // A file is not answered.
-    let key = key.filter(|_| !matches!(options.from, Address::File(_)));
-    let uplink = key.map(|key| Uplink::new(Station { number, key, checksum }, commands));
+    let keys = keys.filter(|_| !matches!(options.from, Address::File(_)));
+    let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }, commands));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
@@ -152,15 +154,27 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         Ok(())
     })?;
     say_held_back(problems.held_back());
+    let mut gaps = Vec::new();
     for origin in receiver.archive().origins()? {
-        for (first, last) in receiver.archive().gaps(&origin)? {
-            tracing::warn!("{origin}: {first} to {last} are missing");
-        }
+        let of = receiver.archive().gaps(&origin)?;
+        gaps.extend(of.into_iter().map(|(first, last)| format!("{origin}: {first} to {last} are missing")));
     }
-    for (bundle, packets) in receiver.archive().missing_bundles()? {
-        tracing::warn!("{packets} packets wait for bundle {bundle}: name it with --bundle");
-    }
+    warn_of(&gaps, "ranges are missing");
+    let missing = receiver.archive().missing_bundles()?.into_iter();
+    let missing =
+        missing.map(|(bundle, packets)| format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
+    warn_of(&missing.collect::<Vec<_>>(), "bundles are waited for");
     print(&serde_json::to_string(&receiver.count)?)
+}
+
+/// Logs the first lines of a kind, and how many there are beside: an archive of years, or of junk, has thousands.
+fn warn_of(lines: &[String], kind: &str) {
+    const MAX_LINES: usize = 20;
+    lines.iter().take(MAX_LINES).for_each(|line| tracing::warn!("{line}"));
+    let more = lines.len().saturating_sub(MAX_LINES);
+    if more > 0 {
+        tracing::warn!("{more} more {kind}");
+    }
 }
 
 /// Says that problems were counted and not logged.

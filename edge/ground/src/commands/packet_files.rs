@@ -38,7 +38,11 @@ pub(crate) struct EncodeOptions {
 #[derive(Serialize)]
 struct Decoded<'a> {
     sequence: u32,
-    time: u32,
+    /// Seconds since 1970; none where the vehicle did not know the time.
+    time: Option<u32>,
+    /// Seconds since the vehicle's start, where that is all that it knew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_start: Option<u32>,
     vehicle: u16,
     bundle: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,10 +112,11 @@ fn said(caption: &wire::Caption) -> String {
 /// Prints a JSON object a caption.
 fn show_captions(packet: &CaptionPacket) -> Result<()> {
     for caption in &packet.captions {
-        let place = caption.position.map(wire::Position::degrees);
+        let (place, time) = (caption.position.map(wire::Position::degrees), wire::Time::from(caption.time));
         print(&serde_json::to_string(&Decoded {
             sequence: caption.sequence,
-            time: caption.time,
+            time: time.utc(),
+            after_start: time.after_start(),
             vehicle: packet.vehicle,
             bundle: format!("{:04x}", packet.bundle),
             confidence: caption.confidence.map(thousandths),

@@ -126,13 +126,18 @@ const trust = (caption) => [caption.confidence?.toFixed(2), caption.outside].fil
 
 const readable = (time) => time.replace("T", " ").replace(/(\.0+)?Z$/, " UTC");
 
+// When its image was taken, as far as the vehicle knew, and when it came where that is not UTC.
+const after = (seconds) => (seconds === undefined ? "" : `, ${seconds} s after the vehicle's start`);
+const taken = (caption) =>
+  caption.time ? readable(caption.time) : `time not known${after(caption.after_start)}, received ${readable(caption.received)}`;
+
 function choose(found, move) {
   chosen = found;
   const details = byId("details");
   details.hidden = found.length === 0;
   details.replaceChildren();
   for (const caption of found) {
-    const rows = [["time", readable(caption.time)], ["confidence", caption.confidence?.toFixed(2) ?? "not known"],
+    const rows = [["time", taken(caption)], ["confidence", caption.confidence?.toFixed(2) ?? "not known"],
       ...(caption.outside ? [["outside", caption.outside]] : []), ["priority", caption.priority],
       ["place", caption.latitude === null ? "unknown" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
       ["sender", caption.sender], ["vehicle", caption.vehicle || "not given"], ["number", caption.sequence], ["bundle", caption.bundle]];
@@ -161,7 +166,7 @@ function filter() {
   byId("list").replaceChildren(...newest.map((caption) => {
     const button = element("button", caption.caption), item = element("li");
     button.type = "button";
-    button.append(element("small", [readable(caption.time), ...trust(caption), caption.sender].join(" · ")));
+    button.append(element("small", [taken(caption), ...trust(caption), caption.sender].join(" · ")));
     if (caption.outside) button.className = "outside";
     button.addEventListener("click", () => choose([caption], true));
     item.append(button);
@@ -174,7 +179,7 @@ function filter() {
 function showReports(reports) {
   byId("reports").replaceChildren(...reports.map((report) => {
     const item = element("li", `${report.frames} frames outside: ${report.reason}`);
-    item.append(element("small", [`since ${readable(report.since)}`, report.sender].join(" · ")));
+    item.append(element("small", [report.since ? `since ${readable(report.since)}` : `since a time not known${after(report.after_start)}`, report.sender].join(" · ")));
     return item;
   }));
 }
@@ -244,7 +249,7 @@ async function update() {
       showReports(reports);
       if (fresh.length === 0) break;
       for (const caption of fresh) {
-        caption.at = Date.parse(caption.time);
+        caption.at = caption.time ? Date.parse(caption.time) : NaN;
         caption.words = new Set(caption.caption.toLowerCase().split(/[^\p{L}\p{N}]+/u));
         captions.push(caption);
       }
