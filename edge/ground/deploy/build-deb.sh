@@ -26,7 +26,7 @@ cp "$bundle"/{manifest.toml,vocabulary.txt,language-model.bin} "$work/usr/lib/cs
 install -D -m 644 "$here/cssa-ground.service" "$work/lib/systemd/system/cssa-ground.service"
 install -D -m 644 "$here/ground.conf" "$work/etc/cssa/ground.conf"
 depends=$(depends "$work/usr/bin/ground")
-name=cssa-ground user=cssa-ground groups=dialout state=/var/lib/cssa-ground folders=/var/lib/cssa-ground/bundles
+name=cssa-ground user=cssa-ground groups="cssa dialout" state=/var/lib/cssa-ground folders=/var/lib/cssa-ground/bundles
 synopsis="receives captions from drones and satellites, keeps and maps them"
 description=" The service cssa-ground receives what vehicles with cssa-edge send, and keeps
  it in a GeoPackage; its program shows it on a map and exports it."
