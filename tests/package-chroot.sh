@@ -81,7 +81,7 @@ for n in 1 2 3 4 5; do version $n; done
 reload="systemctl --system daemon-reload"
 
 asked="$reload;deb-systemd-invoke start $unit" step "first installation" "enabled running" dpkg --install /1.deb
-inside systemd-analyze verify --man=no $unit 2>&1 | grep . && fail "systemd-analyze verify has something to say"
+found=$(systemd-analyze verify --man=no --root="$root" $unit 2>&1) && [ -z "$found" ] || fail "systemd-analyze verify: $found"
 as_service /usr/lib/cssa-edge/edge self-test --config /etc/cssa/edge.toml --bundle /usr/lib/cssa-edge/bundle
 as_service /usr/lib/cssa-edge/edge run --check --config /etc/cssa/edge.toml
 inside edge install /usr/lib/cssa-edge/bundle --state /etc/cssa/edge.toml
@@ -89,7 +89,7 @@ inside edge install /usr/lib/cssa-edge/bundle --state /etc/cssa/edge.toml
 # A key that root makes there is the service's to read; one that was copied says what to do.
 "$ground" key "$root/etc/cssa/ground.key"
 install -m 600 "$root/etc/cssa/ground.key" "$root/etc/cssa/copied.key" && chgrp root "$root/etc/cssa/copied.key"
-keyed() { sed "s|^# key = .*|key = \"/etc/cssa/$1.key\"|" "$root/etc/cssa/edge.toml" > "$root/etc/cssa/$1.toml"; }
+keyed() { sed -e "s|^# key = .*|key = \"/etc/cssa/$1.key\"|" -e "s|^to = .*|to = \"udp:127.0.0.1:7301\"|" "$root/etc/cssa/edge.toml" > "$root/etc/cssa/$1.toml"; }
 keyed ground && as_service edge run --check --config /etc/cssa/ground.toml
 keyed copied && as_service edge run --check --config /etc/cssa/copied.toml > "$folder/said" 2>&1 && fail "a key of root's was read"
 grep -q 'copied.key: .*chgrp cssa /etc/cssa/copied.key' "$folder/said" || fail "no remedy: $(cat "$folder/said")"

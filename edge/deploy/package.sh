@@ -93,7 +93,7 @@ Description: $synopsis
 $description
 CONTROL
   file=$out/${name}_${version}_$architecture.deb
-  dpkg-deb --root-owner-group -Zxz --build "$work" "$file.part" >/dev/null
+  dpkg-deb --root-owner-group "-Z${DPKG_DEB_COMPRESSOR_TYPE:-xz}" --build "$work" "$file.part" >/dev/null
   mv "$file.part" "$file"
   echo "$file"
 }
