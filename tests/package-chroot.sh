@@ -8,10 +8,11 @@
 set -euo pipefail
 fail() { echo "error: $*" >&2; exit 1; }
 [ $# = 3 ] || fail "usage: package-chroot.sh PACKAGE GROUND FOLDER"
-package=$1 ground=$2 folder=$3 suite=bullseye unit=cssa-edge.service
+package=$(realpath "$1") ground=$(realpath "$2") folder=$3 suite=bullseye unit=cssa-edge.service
 [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null || { echo "error: not root, or debootstrap is missing (apt-get install debootstrap)" >&2; exit 3; }
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd) root=$folder/root
+cd "$(dirname "$0")/.."
 if [ ! -e "$folder/$suite/complete" ]; then
   rm -rf "${folder:?}/$suite"
   debootstrap --variant=minbase --include=systemd,adduser,libgcc-s1,libstdc++6 $suite "$folder/$suite" > "$folder/debootstrap.log" \
@@ -20,7 +21,7 @@ if [ ! -e "$folder/$suite/complete" ]; then
 fi
 cleanup() {
   ! mountpoint --quiet "$root/proc" || umount "$root/proc"
-  rm -rf "${root:?}" "$folder/versions"
+  rm -rf "${root:?}" "$folder/versions" "$folder/trust.key" "$folder/trust.pub"
 }
 cleanup
 trap cleanup EXIT
@@ -52,10 +53,11 @@ INVOKE
 inside() { chroot "$root" env PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 as_service() { inside setpriv --reuid cssa --regid cssa --init-groups "$@"; }
 
-# version N: the package as version N
+# version N [COMMAND…]: the package as version N, after COMMAND in its default bundle
 version() {
   local files=$folder/versions/$1
   dpkg-deb --raw-extract "$package" "$files"
+  (cd "$files/usr/lib/cssa-edge/bundle" && "${@:2}")
   sed -i "s/^Version: .*/Version: $1/" "$files/DEBIAN/control"
   # What a later version's configuration may say beside the user's.
   echo "# version $1" >> "$files/etc/cssa/edge.toml"
@@ -77,7 +79,7 @@ step() {
   [ "$found" = "$asked" ] || fail "$what asked for '$found', expected '$asked'"
   echo "$what: $state; ${found:-nothing asked}"
 }
-for n in 1 2 3 4 5; do version $n; done
+for n in 1 2 3 4 5; do version $n true; done
 reload="systemctl --system daemon-reload"
 
 asked="$reload;deb-systemd-invoke start $unit" step "first installation" "enabled running" dpkg --install /1.deb
@@ -123,4 +125,31 @@ asked="$reload;deb-systemd-invoke restart $unit" step "installation after that" 
 asked="deb-systemd-invoke stop $unit;$reload" step "purge" "absent stopped" dpkg --purge cssa-edge
 [ ! -e "$root/etc/cssa/edge.toml" ] && [ -z "$(find "$root/etc/systemd" "$root/var/lib/systemd" -name "*$unit*")" ] || fail "a purge takes configuration and links"
 [ -e "$root/var/lib/cssa/incoming/image.jpg" ] && [ -e "$root/etc/cssa/ground.key" ] || fail "a purge leaves images and keys"
+
+# As `flash.sh --trust` does it on a fresh machine, and on one whose configuration was changed.
+if command -v minisign > /dev/null; then
+  minisign -G -W -p "$folder/trust.pub" -s "$folder/trust.key" -f > /dev/null
+  version 6 minisign -S -s "$folder/trust.key" -m manifest.toml > /dev/null
+  flash() { # N: version N by edge/deploy/install.sh
+    mkdir "$root/tmp/flash"
+    cp "$root/$1.deb" "$root/tmp/flash/cssa-edge_$1.deb"
+    cp edge/deploy/install.sh "$folder/trust.pub" "$root/tmp/flash"
+    inside sh /tmp/flash/install.sh > "$folder/said" 2>&1
+  }
+  flash 5 && fail "a bundle that nobody signed was flashed"
+  [ ! -e "$root/usr/bin/edge" ] && [ ! -e "$root/tmp/flash" ] || fail "a refused flash leaves something"
+  grep -q signature "$folder/said" || fail "no reason: $(cat "$folder/said")"
+  flash 6 || fail "flash.sh --trust: $(cat "$folder/said")"
+  [ -e "$root/active" ] && as_service edge run --check --config /etc/cssa/edge.toml
+  grep -A1 '^\[model\]' "$root/etc/cssa/edge.toml" | grep -q '^trust = "/etc/cssa/trust.pub"' || fail "the configuration trusts nobody"
+  echo "# the user's" >> "$root/etc/cssa/edge.toml"
+  flash 6 || fail "flash.sh --trust again: $(cat "$folder/said")"
+  [ "$(grep -c "^trust = \|the user's" "$root/etc/cssa/edge.toml")" = 2 ] || fail "the user's configuration is gone"
+  sed -i 's|^trust = .*|trust = "/etc/cssa/other.pub"|' "$root/etc/cssa/edge.toml"
+  flash 6 && fail "another key than the configuration's was flashed"
+  grep -q 'trusts another key' "$folder/said" || fail "no reason: $(cat "$folder/said")"
+  echo "flash.sh --trust: signed bundles alone, by a key that the configuration names"
+else
+  echo "skipped: minisign is not here (flash.sh --trust)"
+fi
 echo "the package is installed, upgraded, removed and purged as a Debian package"

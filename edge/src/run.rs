@@ -51,13 +51,10 @@ pub fn run(
         config.policy.least_confidence <= 0.0 || model.captioner.is_calibrated() || model.is_of_a_slot(),
         Error::NoConfidence(model.place().into())
     );
-    let (peripherals, problems) = match peripherals {
-        Some(peripherals) => (peripherals, Vec::new()),
-        None => Peripherals::open(&config.peripherals),
-    };
-    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
     let faults = Faults::default();
+    peripherals.report_to(&faults);
     model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));
     let (watch, unsaid) = model.watch_list(&config.policy);
     for problem in unsaid {
