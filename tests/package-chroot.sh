@@ -10,6 +10,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ $# = 3 ] || fail "usage: package-chroot.sh PACKAGE GROUND FOLDER"
 package=$(realpath "$1") ground=$(realpath "$2") folder=$3 suite=bullseye unit=cssa-edge.service
 [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null || { echo "error: not root, or debootstrap is missing (apt-get install debootstrap)" >&2; exit 3; }
+command -v systemctl >/dev/null && command -v systemd-analyze >/dev/null || { echo "error: systemctl or systemd-analyze is missing (apt-get install systemd)" >&2; exit 3; }
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd) root=$folder/root
 cd "$(dirname "$0")/.."
@@ -72,7 +73,7 @@ step() {
   shift 2
   rm -f "$root/calls"
   inside "$@" > "$folder/said" 2>&1 || fail "$what: $(cat "$folder/said")"
-  found="$(/bin/systemctl --root="$root" is-enabled $unit 2>/dev/null || true)"
+  found="$(systemctl --root="$root" is-enabled $unit 2>/dev/null || true)"
   [ -e "$root/active" ] && found="${found:-absent} running" || found="${found:-absent} stopped"
   [ "$found" = "$state" ] || fail "$what: $found, expected $state; asked: $(cat "$root/calls" 2>/dev/null)"
   found=$(grep -o '^deb-systemd-invoke .*\|^systemctl .*daemon-reload' "$root/calls" 2>/dev/null | paste -sd';' || true)
@@ -122,7 +123,7 @@ touch "$root/var/lib/cssa/incoming/image.jpg"
 asked="deb-systemd-invoke stop $unit;$reload" step "removal" "absent stopped" dpkg --remove cssa-edge
 [ -e "$root/etc/cssa/edge.toml" ] && [ ! -e "$root/usr/bin/edge" ] || fail "a removal takes the program, and leaves the configuration"
 asked="$reload;deb-systemd-invoke restart $unit" step "installation after that" "enabled running" dpkg --force-confdef --force-confold --install /5.deb
-asked="deb-systemd-invoke stop $unit;$reload" step "purge" "absent stopped" dpkg --purge cssa-edge
+asked="deb-systemd-invoke stop $unit;$reload;systemctl daemon-reload" step "purge" "absent stopped" dpkg --purge cssa-edge
 [ ! -e "$root/etc/cssa/edge.toml" ] && [ -z "$(find "$root/etc/systemd" "$root/var/lib/systemd" -name "*$unit*")" ] || fail "a purge takes configuration and links"
 [ -e "$root/var/lib/cssa/incoming/image.jpg" ] && [ -e "$root/etc/cssa/ground.key" ] || fail "a purge leaves images and keys"
 
@@ -136,9 +137,10 @@ if command -v minisign > /dev/null; then
     cp edge/deploy/install.sh "$folder/trust.pub" "$root/tmp/flash"
     inside sh /tmp/flash/install.sh > "$folder/said" 2>&1
   }
+  rm -rf "$root/var/lib/cssa/slots"
   flash 5 && fail "a bundle that nobody signed was flashed"
   [ ! -e "$root/usr/bin/edge" ] && [ ! -e "$root/tmp/flash" ] || fail "a refused flash leaves something"
-  grep -q signature "$folder/said" || fail "no reason: $(cat "$folder/said")"
+  grep -q "is not signed" "$folder/said" || fail "no reason: $(cat "$folder/said")"
   flash 6 || fail "flash.sh --trust: $(cat "$folder/said")"
   [ -e "$root/active" ] && as_service edge run --check --config /etc/cssa/edge.toml
   grep -A1 '^\[model\]' "$root/etc/cssa/edge.toml" | grep -q '^trust = "/etc/cssa/trust.pub"' || fail "the configuration trusts nobody"
