@@ -18,7 +18,10 @@ needs() {
 ogrinfo gdal-bin the_archive_in_GDAL
 chromium chromium the_map_in_a_browser
 qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
-aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu building_for_aarch64
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
+/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
+lintian lintian the_faults_of_the_packages
+systemd-analyze systemd the_faults_of_the_units
 java default-jre-headless METEOR_and_SPICE
 NEEDS
 }
@@ -63,14 +66,14 @@ cargo clippy --release --workspace --all-targets -- --deny warnings
 # Without optimization, which takes half of the time: that it builds and starts. tests/long.sh aarch64 says what it says.
 step aarch64
 built=0
-CARGO_TERM_QUIET=true CARGO_PROFILE_DEV_DEBUG=false PROFILE=dev edge/deploy/build-aarch64.sh --without-tract $([ $install = yes ] || echo --no-install) || built=$?
+CARGO_TERM_QUIET=true CARGO_PROFILE_DEV_DEBUG=false PROFILE=dev edge/deploy/build.sh aarch64 --without-tract $([ $install = yes ] || echo --no-install) || built=$?
 case $built in
-  0 | 3) [ $built = 0 ] || echo "skipped: the compiler for aarch64 is not here" ;;
+  0 | 3) [ $built = 0 ] || echo "skipped: the compiler for aarch64 or cargo-zigbuild is not here" ;;
   *) exit "$built" ;;
 esac
 
 # The decoder's inner loop in the instructions of aarch64: with and without sdot.
-if [ "$built" = 0 ] && command -v qemu-aarch64-static >/dev/null; then
+if [ "$built" = 0 ] && command -v qemu-aarch64-static >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null; then
   for cpu in max cortex-a57; do
     RUSTC=/usr/bin/rustc CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
       CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu $cpu -E LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib -L /usr/aarch64-linux-gnu" \

@@ -7,6 +7,7 @@
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
 #   aarch64    the program for aarch64, with tract, says under qemu what this machine's says (15 minutes; the compiler and qemu for aarch64)
+#   package    the vehicle's package, built against glibc 2.31, installed, upgraded, removed and purged in Debian 11 (10 minutes; root, debootstrap)
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
 #   campaign   a thousand fault campaigns, of which test.sh runs twenty (an hour; goes on where it was stopped)
@@ -20,7 +21,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 flight runtimes campaign adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -101,8 +102,19 @@ for part in "$@"; do
       done ;;
     once) rm -rf $out/once && tests/compiled-once.sh --cold $out/once && rm -rf $out/once ;;
     aarch64)
-      PROFILE=release edge/deploy/build-aarch64.sh --no-install
+      PROFILE=release edge/deploy/build.sh aarch64 --no-install
       cargo test --release --workspace --test across the_aarch64_program ;;
+    package)
+      PROFILE=dev CARGO_PROFILE_DEV_DEBUG=false edge/deploy/build.sh "$(uname -m)" --without-tract
+      package=$(edge/deploy/build-deb.sh "target/$(uname -m)-unknown-linux-gnu/debug/edge" $out/package --onnxruntime target/onnxruntime/libonnxruntime.so)
+      cargo build --release --quiet -p ground
+      tested=0
+      tests/package-chroot.sh "$package" target/release/ground $out/chroot || tested=$?
+      case $tested in
+        0) ;;
+        3) echo "skipped: the package in a Debian of its own" ;;
+        *) exit $tested ;;
+      esac ;;
     flight)
       size() { # MEGABYTES OPTIONS…
         cargo build --quiet --profile flight -p edge "${@:2}"
@@ -163,7 +175,7 @@ PY
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, flight, runtimes, campaign, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"

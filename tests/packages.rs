@@ -3,29 +3,67 @@
 
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{program, root};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds a package of a program of this build and unpacks it.
-fn unpacked(script: &str, name: &str, folder: &Path) -> Result<Option<PathBuf>> {
-    if Command::new("dpkg-deb").arg("--version").output().is_err() {
-        eprintln!("skipped: dpkg-deb is not here");
+const EDGE: (&str, &str) = ("edge/deploy/build-deb.sh", "edge");
+const GROUND: (&str, &str) = ("edge/ground/deploy/build-deb.sh", "ground");
+
+/// A package of a program of this build.
+struct Package {
+    file: PathBuf,
+    /// What it installs.
+    files: PathBuf,
+    /// Its maintainer scripts.
+    control: PathBuf,
+}
+
+/// Whether a command is here; what its test proves is skipped by name where it is not.
+fn is_here(command: &str) -> bool {
+    let is_here = Command::new(command).arg("--version").output().is_ok();
+    if !is_here {
+        eprintln!("skipped: {command} is not here");
+    }
+    is_here
+}
+
+/// What a command says where it succeeds.
+fn said(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {told}{}", String::from_utf8_lossy(&output.stdout));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Builds a package and unpacks it.
+fn packed((script, name): (&str, &str), folder: &Path, options: &[&str]) -> Result<Option<Package>> {
+    if !is_here("dpkg-deb") {
         return Ok(None);
     }
-    let binary = program(name)?.get_program().to_owned();
-    let built = Command::new(root().join(script)).arg(binary).arg(folder).output()?;
-    ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let package = PathBuf::from(String::from_utf8(built.stdout)?.trim());
-    ensure!(package.is_file() && std::fs::read_dir(folder)?.count() == 1, "one package and nothing beside it");
-    let files = folder.join("files");
-    let extracted = Command::new("dpkg-deb").arg("-x").arg(&package).arg(&files).status()?;
-    ensure!(extracted.success());
-    Ok(Some(files))
+    let (binary, out) = (program(name)?.get_program().to_owned(), folder.join("out"));
+    let mut build = Command::new(root().join(script));
+    build.arg(binary).arg(&out).args(options);
+    // As dpkg-deb has it: xz takes ten times as long.
+    let file = said(build.env("DPKG_DEB_COMPRESSOR_TYPE", "gzip").env("DPKG_DEB_COMPRESSOR_LEVEL", "1"))?;
+    let file = PathBuf::from(file.trim());
+    ensure!(file.is_file() && fs::read_dir(&out)?.count() == 1, "one package and nothing beside it");
+    let (files, control) = (folder.join("files"), folder.join("control"));
+    said(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(&files))?;
+    said(Command::new("dpkg-deb").arg("--control").arg(&file).arg(&control))?;
+    Ok(Some(Package { file, files, control }))
+}
+
+impl Package {
+    fn field(&self, name: &str) -> Result<String> {
+        said(Command::new("dpkg-deb").arg("--field").arg(&self.file).arg(name))
+    }
 }
 
 /// Every program and file that a unit names is in the package, or is made by its installation.
 fn unit_names_what_is_there(files: &Path, unit: &str, made: &[&str]) -> Result<()> {
-    let text = std::fs::read_to_string(files.join("lib/systemd/system").join(unit))?;
+    let text = fs::read_to_string(files.join("lib/systemd/system").join(unit))?;
     let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).context("no ExecStart")?;
     let named = text.lines().filter_map(|line| line.strip_prefix("EnvironmentFile=")).chain(line.split_whitespace());
     for path in named.filter(|word| word.starts_with('/')) {
@@ -37,7 +75,7 @@ fn unit_names_what_is_there(files: &Path, unit: &str, made: &[&str]) -> Result<(
 #[test]
 fn the_vehicles_package_captions_with_its_own_bundle() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let Some(files) = unpacked("edge/deploy/build-deb.sh", "edge", folder.path())? else { return Ok(()) };
+    let Some(Package { files, .. }) = packed(EDGE, folder.path(), &[])? else { return Ok(()) };
     unit_names_what_is_there(&files, "cssa-edge.service", &[])?;
     let tested = Command::new(files.join("usr/lib/cssa-edge/edge"))
         .args(["self-test", "--json", "--runtime", "tract", "--bundle"])
@@ -52,7 +90,7 @@ fn the_vehicles_package_captions_with_its_own_bundle() -> Result<()> {
 #[test]
 fn the_grounds_package_receives_with_the_words_that_it_brings() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let Some(files) = unpacked("edge/ground/deploy/build-deb.sh", "ground", folder.path())? else { return Ok(()) };
+    let Some(Package { files, .. }) = packed(GROUND, folder.path(), &[])? else { return Ok(()) };
     unit_names_what_is_there(&files, "cssa-ground.service", &["/var/lib/cssa-ground/bundles"])?;
     let (packets, archive) = (folder.path().join("pass.bin"), folder.path().join("captions.gpkg"));
     let scene = fixtures::scenes().join("images/scene_00003.jpg");
@@ -68,5 +106,163 @@ fn the_grounds_package_receives_with_the_words_that_it_brings() -> Result<()> {
     ensure!(received.status.success(), "{}", String::from_utf8_lossy(&received.stderr));
     let said = String::from_utf8(received.stdout)?;
     ensure!(said.lines().last().is_some_and(|line| line.contains("\"captions\":1")), "{said}");
+    Ok(())
+}
+
+/// The highest version of a kind of symbols that a file needs, as objdump has it.
+fn needs(file: &Path, kind: &str) -> Result<Option<Vec<u32>>> {
+    let symbols = said(Command::new("objdump").arg("-T").arg(file))?;
+    let versions = symbols.split(['(', ')', ' ']).filter_map(|word| word.strip_prefix(kind));
+    Ok(versions.filter_map(|version| version.split('.').map(|part| part.parse().ok()).collect()).max())
+}
+
+/// ONNX Runtime loads its providers from where it lies itself.
+#[test]
+fn the_vehicles_package_brings_onnx_runtimes_providers() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (wheel, given) = (folder.path().join("wheel"), folder.path().join("given"));
+    let library = fs::canonicalize(root().join("target/onnxruntime/libonnxruntime.so"))?;
+    let shared = library.with_file_name("libonnxruntime_providers_shared.so");
+    for folder in [&wheel, &given] {
+        fs::create_dir(folder)?;
+    }
+    fs::copy(&library, wheel.join("libonnxruntime.so.1"))?;
+    // PyPI's for the CPU has but one: it stands for the others, too.
+    let providers = ["shared", "cuda", "tensorrt"].map(|name| format!("libonnxruntime_providers_{name}.so"));
+    for name in &providers {
+        fs::copy(&shared, wheel.join(name))?;
+    }
+    let link = given.join("libonnxruntime.so");
+    symlink("../wheel/libonnxruntime.so.1", &link)?;
+    let options = ["--onnxruntime", link.to_str().context("a path")?];
+    let Some(package) = packed(EDGE, folder.path(), &options)? else { return Ok(()) };
+    let place = package.files.join("usr/lib/cssa-edge");
+    for name in &providers {
+        ensure!(place.join(name).is_file(), "{name} is not packed");
+    }
+    let bundle = place.join("bundle");
+    let mut command = Command::new(place.join("edge"));
+    command
+        .args(["self-test", "--runtime", "ort", "--bundle"])
+        .arg(bundle)
+        .env_remove("ORT_DYLIB_PATH")
+        .current_dir("/");
+    ensure!(!said(&mut command)?.is_empty());
+
+    let depends = package.field("Depends")?;
+    let (_, rest) = depends.split_once("libc6 (>= ").context("no libc6")?;
+    let claimed: Vec<u32> = rest.split(')').next().unwrap_or_default().split('.').flat_map(str::parse).collect();
+    let [program, runtime] = [place.join("edge"), place.join("libonnxruntime.so")].map(|file| needs(&file, "GLIBC_"));
+    ensure!(program?.max(runtime?).as_ref() == Some(&claimed), "Depends: {depends}");
+    ensure!(depends.contains("libstdc++6"), "ONNX Runtime's: {depends}");
+    Ok(())
+}
+
+/// Targets that the units name: a machine without systemd has none.
+const TARGETS: [&str; 5] = ["basic", "multi-user", "network", "shutdown", "sysinit"];
+
+#[test]
+fn nothing_is_wrong_with_units_and_packages() -> Result<()> {
+    for (which, unit) in [(EDGE, "cssa-edge.service"), (GROUND, "cssa-ground.service")] {
+        let folder = tempfile::tempdir()?;
+        let Some(package) = packed(which, folder.path(), &[])? else { return Ok(()) };
+        if is_here("lintian") {
+            let mut lintian = Command::new("lintian");
+            let told = said(lintian.args(["--fail-on", "error,warning", "--allow-root"]).arg(&package.file))?;
+            ensure!(told.is_empty(), "{told}");
+        }
+        if is_here("systemd-analyze") {
+            for target in TARGETS {
+                let path = package.files.join(format!("lib/systemd/system/{target}.target"));
+                fs::write(path, "[Unit]\nDescription=as the machine has it\n")?;
+            }
+            let mut verify = Command::new("systemd-analyze");
+            verify.args(["verify", "--man=no", "--root"]).arg(&package.files).arg(unit);
+            let output = verify.output()?;
+            let told = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success() && told.is_empty(), "{told}");
+        }
+    }
+    Ok(())
+}
+
+/// A Jetson's camera is behind a socket in the machine's own /tmp; a list that is finished is not begun again.
+#[test]
+fn the_vehicles_unit_leaves_the_camera_and_finished_lists_alone() -> Result<()> {
+    let unit = fs::read_to_string(root().join("edge/deploy/cssa-edge.service"))?;
+    let is_set = |line: &str| unit.lines().any(|found| found == line);
+    ensure!(unit.lines().all(|line| !line.starts_with("PrivateTmp=") && !line.starts_with("PrivateDevices=")));
+    ensure!(is_set("ReadWritePaths=/tmp") && is_set("Restart=on-failure"));
+    let families =
+        unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies=")).context("all of them")?;
+    ensure!(families.split(' ').any(|family| family == "AF_UNIX"), "{families}");
+    Ok(())
+}
+
+/// What the maintainer scripts call, but for what makes users and folders: `tests/package-chroot.sh` runs it.
+const CALLED: [&str; 10] = [
+    "addgroup",
+    "adduser",
+    "chgrp",
+    "chmod",
+    "deb-systemd-helper",
+    "deb-systemd-invoke",
+    "dpkg-statoverride",
+    "getent",
+    "install",
+    "systemctl",
+];
+
+/// Runs a maintainer script with stand-ins for all that it calls; gives what was asked of systemd. `answers` are the exit codes of
+/// deb-systemd-helper's debian-installed and was-enabled.
+fn asked(package: &Package, script: &str, arguments: &[&str], answers: [u8; 2]) -> Result<Vec<String>> {
+    let folder = tempfile::tempdir()?;
+    let (calls, system) = (folder.path().join("calls"), folder.path().join("root"));
+    fs::create_dir_all(system.join("run/systemd/system"))?;
+    for name in CALLED {
+        let path = folder.path().join(name);
+        let text = format!(
+            "#!/bin/sh\necho {name} \"$@\" >> {calls:?}\ncase \"$*\" in\n  *debian-installed*) exit {} ;;\n  *was-enabled*) exit {} ;;\nesac\n",
+            answers[0], answers[1]
+        );
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    }
+    let mut command = Command::new("/bin/sh");
+    command.arg(package.control.join(script)).args(arguments).env("PATH", folder.path()).env("DPKG_ROOT", &system);
+    said(&mut command)?;
+    let told = fs::read_to_string(&calls).unwrap_or_default();
+    let is_question = |line: &str| line.contains("debian-installed") || line.contains("was-enabled");
+    let asks = |line: &&str| (line.starts_with("deb-systemd") || line.starts_with("systemctl")) && !is_question(line);
+    Ok(told.lines().filter(asks).map(Into::into).collect())
+}
+
+/// As users of Debian's packages expect: an upgrade leaves a service enabled or not as it was and starts it again, a removal stops it.
+#[test]
+fn maintainer_scripts_ask_systemd_as_debians_do() -> Result<()> {
+    for (which, unit) in [(EDGE, "cssa-edge.service"), (GROUND, "cssa-ground.service")] {
+        let folder = tempfile::tempdir()?;
+        let Some(package) = packed(which, folder.path(), &[])? else { return Ok(()) };
+        let cases: [(&str, &[&str], [u8; 2], &[&str]); 8] = [
+            ("postinst", &["configure", ""], [1, 0], &["helper enable", "reload", "invoke start"]),
+            ("postinst", &["configure", "0.1.0"], [0, 0], &["helper enable", "reload", "invoke restart"]),
+            ("postinst", &["configure", "0.1.0"], [0, 1], &["helper update-state", "reload", "invoke restart"]),
+            // An earlier package left enabling the service to its user.
+            ("postinst", &["configure", "0.1.0"], [1, 0], &["helper update-state", "reload", "invoke restart"]),
+            ("prerm", &["upgrade", "0.2.0"], [0, 0], &[]),
+            ("prerm", &["remove"], [0, 0], &["invoke stop"]),
+            ("postrm", &["remove"], [0, 0], &["reload"]),
+            ("postrm", &["purge"], [0, 0], &["helper purge"]),
+        ];
+        for (script, arguments, answers, expected) in cases {
+            let call = |what: &&str| match *what {
+                "reload" => "systemctl --system daemon-reload".into(),
+                what => format!("deb-systemd-{what} {unit}"),
+            };
+            let expected: Vec<String> = expected.iter().map(call).collect();
+            let found = asked(&package, script, arguments, answers)?;
+            ensure!(found == expected, "{script} {arguments:?} {answers:?}: {found:?}, expected {expected:?}");
+        }
+    }
     Ok(())
 }

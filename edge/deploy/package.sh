@@ -1,6 +1,7 @@
-# What all Debian packages have in common; sourced. The caller fills $work and gives the rest.
+# What all Debian packages have in common; sourced. The caller fills $work and sets what `package` names.
 
 fail() { echo "error: $*" >&2; exit 1; }
+. "$root/edge/deploy/elf.sh"
 
 # architecture_of BINARY: Debian's name of the processor that its ELF header names, whatever built it
 architecture_of() {
@@ -12,33 +13,87 @@ architecture_of() {
   esac
 }
 
-# package NAME ARCHITECTURE DEPENDS DESCRIPTION WORK OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of the folder WORK, complete or not at all
+# depends FILE…: the Debian packages of the C libraries that these files need, in versions that have their symbols
+depends() {
+  local libraries library packages=() glibc glibcxx
+  glibc=$(highest GLIBC "$@")
+  [ -n "$glibc" ] || fail "$* need no glibc, expected programs that are linked with it"
+  packages+=("libc6 (>= $glibc)")
+  libraries=$(needed "$@")
+  for library in $libraries; do
+    case $library in
+      libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | ld-linux-*) ;;
+      libgcc_s.so.1) packages+=(libgcc-s1) ;;
+      libudev.so.1) packages+=(libudev1) ;;
+      libstdc++.so.6)
+        glibcxx=$(highest GLIBCXX "$@")
+        # The first GCC that has it, by GCC's "ABI Policy and Guidelines".
+        case ${glibcxx#3.4} in
+          .2[0-5] | .1? | .? | "") packages+=(libstdc++6) ;;
+          .2[678]) packages+=("libstdc++6 (>= 9.3)") ;;
+          .29) packages+=("libstdc++6 (>= 11)") ;;
+          .30) packages+=("libstdc++6 (>= 12)") ;;
+          .3[12]) packages+=("libstdc++6 (>= 13)") ;;
+          *) fail "$* need GLIBCXX_$glibcxx, expected 3.4.32 at most" ;;
+        esac ;;
+      *) fail "$* need $library, expected libraries of libc6, libgcc-s1, libstdc++6 and libudev1 alone" ;;
+    esac
+  done
+  printf '%s, ' "${packages[@]}"
+}
+
+# maintainer_scripts: postinst, prerm and postrm of $name, whose service runs as $user with $groups and owns $state and $folders
+maintainer_scripts() {
+  local script
+  for script in postinst prerm postrm; do
+    sed -e "s|@name@|$name|g; s|@user@|$user|g; s|@groups@|$groups|g; s|@state@|$state|g; s|@folders@|$folders|g" \
+      "$root/edge/deploy/debian/$script" > "$work/DEBIAN/$script"
+    chmod 755 "$work/DEBIAN/$script"
+  done
+}
+
+# documents MANUAL: licences, changes, and the manual of the program
+documents() {
+  local folder=$work/usr/share/doc/$name manual=$work/usr/share/man/man1
+  mkdir -p "$folder" "$manual"
+  cp "$root/edge/deploy/debian/copyright" "$folder/copyright"
+  gzip -9 --no-name < "$root/CHANGELOG.md" > "$folder/CHANGELOG.md.gz"
+  gzip -9 --no-name > "$folder/changelog.gz" <<CHANGES
+$name ($version) unstable; urgency=medium
+
+  * What has changed is in CHANGELOG.md.gz beside this file.
+
+ -- $maintainer  $(LC_ALL=C date --utc --rfc-email --reference="$root/CHANGELOG.md")
+CHANGES
+  gzip -9 --no-name < "$1" > "$manual/$(basename "$1").gz"
+}
+
+# package MANUAL OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of $work, $name, $architecture, $depends, $synopsis, $description and what
+# `maintainer_scripts` takes, complete or not at all
 package() {
-  local name=$1 architecture=$2 depends=$3 description=$4 work=$5 out=$6 version file
+  local manual=$1 out=$2 maintainer="CSSA Onboard <noreply@example.org>" version file
   command -v dpkg-deb >/dev/null || fail "dpkg-deb is missing: install dpkg"
   version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
-  chmod -R go+rX,go-w "$work"
   mkdir -p "$work/DEBIAN" "$out"
+  documents "$manual"
+  chmod -R u=rwX,go=rX "$work"
+  maintainer_scripts
+  (cd "$work" && find etc -type f 2>/dev/null | sed 's|^|/|') > "$work/DEBIAN/conffiles"
+  (cd "$work" && find . -path ./DEBIAN -prune -o -path ./etc -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) > "$work/DEBIAN/md5sums"
   cat > "$work/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version
 Architecture: $architecture
-Maintainer: CSSA Onboard <noreply@example.org>
-Depends: $depends
+Maintainer: $maintainer
+Installed-Size: $(du -sk --exclude=DEBIAN "$work" | cut -f1)
+Depends: ${depends}adduser
 Section: science
 Priority: optional
-Description: $description
+Description: $synopsis
+$description
 CONTROL
-  (cd "$work" && find etc -type f 2>/dev/null | sed 's|^|/|') > "$work/DEBIAN/conffiles"
-  cat > "$work/DEBIAN/prerm" <<PRERM
-#!/bin/sh
-set -e
-# An upgrade goes on: its postinst starts the new program where the old one ran.
-[ "\$1" != remove ] || [ ! -d /run/systemd/system ] || systemctl stop $name || true
-PRERM
-  chmod 755 "$work/DEBIAN/postinst" "$work/DEBIAN/prerm"
   file=$out/${name}_${version}_$architecture.deb
-  dpkg-deb --root-owner-group -Zxz --build "$work" "$file.part" >/dev/null
+  dpkg-deb --root-owner-group "-Z${DPKG_DEB_COMPRESSOR_TYPE:-xz}" --build "$work" "$file.part" >/dev/null
   mv "$file.part" "$file"
   echo "$file"
 }

@@ -2,10 +2,11 @@
 //! written, sent or moved: the model loads and captions the golden image, files and devices are opened or looked for,
 //! hosts are not looked up.
 
-use super::config::{Config, PeripheralsConfig, SourceConfig};
+use super::config::{Config, PeripheralsConfig, PowerConfig, SourceConfig};
 use super::downlink::{LinkConfig, read_passes};
 use super::error::{Error, Result};
 use super::model::{Loaded, Loader};
+use super::peripherals::hwmon::{self, Hwmon};
 use super::position::{ADDRESSES, is_address};
 use super::slots::Slots;
 use super::sources;
@@ -151,11 +152,19 @@ fn peripherals(config: &PeripheralsConfig) -> Vec<Error> {
     let devices = [
         ("peripherals.trigger.chip", trigger.as_ref().map(|pin| &pin.chip)),
         ("peripherals.watchdog.chip", watchdog.as_ref().map(|pin| &pin.chip)),
-        ("peripherals.power.bus", power.as_ref().map(|power| &power.bus)),
         ("peripherals.temperature.zone", temperature.as_ref().map(|temperature| &temperature.zone)),
     ];
     let looked = devices.into_iter().filter_map(|(key, path)| Some((key, device_is_there(path?))));
-    looked.filter_map(|(key, looked)| looked.map_err(Error::key(key)).err()).collect()
+    let missing = looked.filter_map(|(key, looked)| looked.map_err(Error::key(key)).err());
+    missing.chain(power.as_ref().and_then(power_monitor)).collect()
+}
+
+fn power_monitor(config: &PowerConfig) -> Option<Error> {
+    match &config.bus {
+        _ if Hwmon::find(config).is_some() => None,
+        Some(bus) if config.label.is_none() => device_is_there(bus).map_err(Error::key("peripherals.power.bus")).err(),
+        _ => Some(hwmon::missing(config)),
+    }
 }
 
 /// A folder that can be written, or be made where it is to be.

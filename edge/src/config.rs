@@ -256,21 +256,31 @@ pub struct Pin {
     pub line: u32,
 }
 
-/// INA3221.
+/// INA3221: through the kernel's driver, where that has it, else over I²C.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerConfig {
-    /// `/dev/i2c-1` for example.
-    pub bus: PathBuf,
+    /// The driver's channel, `VDD_IN` for example: all that a Jetson's module takes. Left out, `channel` of the chip at `address`, on `bus` where
+    /// that is given.
+    pub label: Option<String>,
+    /// Where the kernel's drivers show what they measure.
+    #[serde(default = "hwmon")]
+    pub hwmon: PathBuf,
+    /// `/dev/i2c-1` for example, where no driver has the chip.
+    pub bus: Option<PathBuf>,
     /// Its address: 0x40 on Jetsons.
     #[serde(default = "power_address")]
     pub address: u8,
     /// Channel, 1 to 3.
     #[serde(default = "power_channel")]
     pub channel: u8,
-    /// Shunt in milliohms.
+    /// Shunt in milliohms, for I²C: a driver knows it.
     #[serde(default = "power_shunt")]
     pub shunt_milliohm: f64,
+}
+
+fn hwmon() -> PathBuf {
+    "/sys/class/hwmon".into()
 }
 
 fn power_address() -> u8 {

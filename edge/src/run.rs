@@ -63,11 +63,8 @@ pub fn run(
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
     let command = source.command();
-    let (mut peripherals, problems) = match peripherals {
-        Some(peripherals) => (peripherals, Vec::new()),
-        None => Peripherals::open(&config.peripherals),
-    };
-    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
+    peripherals.report_to(&faults);
     let reporter = Reporter::new(Arc::clone(&store), faults.clone(), &config.state, started);
     let mut watch = Watch {
         heartbeat: Heartbeat::new(vitals.clone(), peripherals.take_watchdog(), faults.clone()),

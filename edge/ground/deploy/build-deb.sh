@@ -3,7 +3,7 @@
 # usage: build-deb.sh GROUND_BINARY OUT_FOLDER [--bundle FOLDER]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-root=$here/../../..
+root=$(cd "$here/../../.." && pwd)
 . "$root/edge/deploy/package.sh"
 [ $# -ge 2 ] || fail "usage: build-deb.sh GROUND_BINARY OUT_FOLDER [--bundle FOLDER]"
 binary=$1 out=$2 bundle=$root/fixtures/bundle
@@ -20,18 +20,14 @@ architecture=$(architecture_of "$binary")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 install -D -m 755 "$binary" "$work/usr/bin/ground"
-mkdir -p "$work/usr/lib/cssa-ground/bundles/default" "$work/DEBIAN"
+mkdir -p "$work/usr/lib/cssa-ground/bundles/default"
 # What unpacks captions; the graphs stay on the vehicle.
 cp "$bundle"/{manifest.toml,vocabulary.txt,language-model.bin} "$work/usr/lib/cssa-ground/bundles/default/"
 install -D -m 644 "$here/cssa-ground.service" "$work/lib/systemd/system/cssa-ground.service"
 install -D -m 644 "$here/ground.conf" "$work/etc/cssa/ground.conf"
-cat > "$work/DEBIAN/postinst" <<'POSTINST'
-#!/bin/sh
-set -e
-getent passwd cssa-ground >/dev/null || adduser --system --group --home /var/lib/cssa-ground cssa-ground >/dev/null
-getent group dialout >/dev/null || groupadd --system dialout
-install -d -o cssa-ground -g cssa-ground /var/lib/cssa-ground /var/lib/cssa-ground/bundles
-[ ! -d /run/systemd/system ] || { systemctl daemon-reload && systemctl try-restart cssa-ground; }
-POSTINST
-package cssa-ground "$architecture" "libc6 (>= 2.31), libgcc-s1, adduser" \
-  "receives captions from drones and satellites, keeps and maps them" "$work" "$out"
+depends=$(depends "$work/usr/bin/ground")
+name=cssa-ground user=cssa-ground groups="cssa dialout" state=/var/lib/cssa-ground folders=/var/lib/cssa-ground/bundles
+synopsis="receives captions from drones and satellites, keeps and maps them"
+description=" The service cssa-ground receives what vehicles with cssa-edge send, and keeps
+ it in a GeoPackage; its program shows it on a map and exports it."
+package "$here/ground.1" "$out"

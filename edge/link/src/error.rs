@@ -42,6 +42,13 @@ pub enum LinkError {
     /// A file that is no key.
     #[error("{}: expected 64 hexadecimal digits, as ground key writes them", .0.display())]
     NoKey(PathBuf),
+    /// A key file that belongs to another user than this program's.
+    #[error(
+        "{path}: this program's user may not read it, expected a key that the service's group may: as root, \
+         chgrp cssa {path}; chmod 640 {path}",
+        path = .0.display()
+    )]
+    KeyOfAnother(PathBuf),
     /// A key file that cannot be read.
     #[error(transparent)]
     File(#[from] cssa::files::FileError),

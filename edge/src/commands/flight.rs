@@ -1,6 +1,7 @@
 //! The commands of a program that flies: `run`, `install`, `self-test`.
 
 use super::model::ModelOptions;
+use super::verification::Verification;
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Trusted, named_or_default};
 use cssa::errors::chain;
@@ -13,10 +14,7 @@ use edge::model::Loader;
 use edge::run;
 use edge::slots::{Slots, give_all};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Options of `edge run`.
 #[derive(Debug, clap::Args)]
@@ -98,7 +96,7 @@ fn check_all(path: &Path) -> Result<()> {
 }
 
 /// Installs a bundle into the slot that is not needed and makes it the active one once it has captioned the golden image as it will
-/// fly, in a process of its own, so that it may also crash or hang.
+/// fly. Where root installs for another user, that user's the proof is.
 pub(crate) fn install(options: &InstallOptions) -> Result<()> {
     let is_named = options.state.extension().is_some_and(|extension| extension == "toml");
     if is_named && !options.state.exists() {
@@ -106,19 +104,19 @@ pub(crate) fn install(options: &InstallOptions) -> Result<()> {
     }
     let config = options.state.is_file().then(|| Config::read(&options.state)).transpose()?;
     let trusted = trusted(options, config.as_ref())?;
-    let mut slots = Slots::open(config.as_ref().map_or(&options.state, |config| &config.state));
-    let path = config.as_ref().map(|_| options.state.as_path());
+    let state = config.as_ref().map_or(&options.state, |config| &config.state);
+    let mut slots = Slots::open(state);
+    let verification = Verification { config: config.as_ref().map(|_| options.state.as_path()), state };
     let prove = |bundle: &Path| {
-        let golden = verify(bundle, path);
         config.as_ref().map_or(Ok(()), give_engines)?;
-        Ok(golden?)
+        Ok(verification.verify(bundle)?)
     };
     let (slot, id) = slots.install(&options.new, trusted.as_ref(), prove)?;
     tracing::info!("{}: bundle {id:04x} is active from the next start on", slots.path(slot).display());
     Ok(())
 }
 
-/// Engines that a test has built in the state folder are the service's, too.
+/// Engines that root has built in the state folder are the service's, too: it must be able to replace them.
 fn give_engines(config: &Config) -> Result<(), edge::Error> {
     match config.model.engines.as_ref().filter(|engines| engines.starts_with(&config.state) && engines.is_dir()) {
         Some(engines) => give_all(engines, &config.state),
@@ -139,36 +137,6 @@ fn trusted(options: &InstallOptions, config: Option<&Config>) -> Result<Option<T
     let is_same = named.as_ref().is_none_or(|named| *named == configured);
     ensure!(is_same, "--trust is another key than model.trust of {file}, {}, expected the same", path.display());
     Ok(Some(configured))
-}
-
-/// A new bundle has so long to caption one image.
-const VERIFICATION: Duration = Duration::from_secs(300);
-
-fn verify(bundle: &Path, config: Option<&Path>) -> Result<Golden> {
-    let program = std::env::current_exe().context("this program cannot be found")?;
-    let mut started = Command::new(program);
-    started.args(["self-test", "--json", "--bundle"]).arg(bundle).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(config) = config {
-        started.arg("--config").arg(config);
-    }
-    let mut child = started.spawn().context("the self-test cannot be started")?;
-    let began = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if began.elapsed() > VERIFICATION {
-            child.kill().ok();
-            child.wait().ok();
-            bail!("no caption within {} seconds", VERIFICATION.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    let (mut output, mut errors) = (String::new(), String::new());
-    child.stdout.take().context("no output")?.read_to_string(&mut output)?;
-    child.stderr.take().context("no output")?.read_to_string(&mut errors)?;
-    ensure!(status.success(), "{status}: {}", errors.trim());
-    serde_json::from_str(&output).context("the self-test said something else than a golden image's caption")
 }
 
 /// Captions the golden image.

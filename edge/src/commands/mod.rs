@@ -5,3 +5,4 @@ pub(crate) mod caption;
 pub(crate) mod flight;
 mod model;
 pub(crate) mod update;
+mod verification;

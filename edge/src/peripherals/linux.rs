@@ -1,5 +1,6 @@
-//! The devices as Linux shows them: GPIO character devices and `/dev/i2c-*`.
+//! The devices as Linux shows them: GPIO character devices, hwmon and `/dev/i2c-*`.
 
+use super::hwmon::{self, Hwmon};
 use super::ina3221::Ina3221;
 use super::{LineTrigger, LineWatchdog, PowerMonitor, Trigger, Watchdog};
 use crate::config::{Pin, PowerConfig};
@@ -26,7 +27,12 @@ pub(super) fn watchdog(pin: &Pin) -> Result<Box<dyn Watchdog>> {
     Ok(Box::new(LineWatchdog { pin: line(pin, LineRequestFlags::OUTPUT)?, high: false }))
 }
 
+/// Through the kernel's driver where that has the chip, else over I²C.
 pub(super) fn power(config: &PowerConfig) -> Result<Box<dyn PowerMonitor>> {
-    let bus = I2cdev::new(&config.bus).map_err(|source| Error::I2c { bus: config.bus.clone(), source })?;
+    if let Some(channel) = Hwmon::find(config) {
+        return Ok(Box::new(channel));
+    }
+    let path = config.bus.as_ref().filter(|_| config.label.is_none()).ok_or_else(|| hwmon::missing(config))?;
+    let bus = I2cdev::new(path).map_err(|source| Error::I2c { bus: path.clone(), source })?;
     Ok(Box::new(Ina3221::new(bus, config.address, config.channel, config.shunt_milliohm)))
 }

@@ -1,31 +1,43 @@
 //! The machine's own devices over `embedded-hal` traits: trigger and watchdog lines, power monitor, temperature. An error of
-//! any call is counted and never stops the program.
+//! any call is counted, with its reason, and never stops the program.
 
+pub(crate) mod hwmon;
 pub mod ina3221;
 mod linux;
+mod power;
 pub mod simulated;
 
+pub use power::PowerMonitor;
+
 use super::config::{PeripheralsConfig, TemperatureConfig};
+use super::control::Faults;
 use super::error::{Error, Result, chain};
 use embedded_hal::digital::{InputPin, OutputPin};
 use embedded_hal::i2c::I2c;
 use ina3221::Ina3221;
+use power::{Energy, EnergyMeter};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All devices; what is not there is `None`.
 #[derive(Default)]
 pub struct Peripherals {
     trigger: Option<Box<dyn Trigger>>,
     watchdog: Option<Box<dyn Watchdog>>,
-    power: Option<Box<dyn PowerMonitor>>,
+    power: Option<EnergyMeter>,
     temperature: Option<Temperature>,
     /// Calls that failed since the start.
     pub errors: u64,
     /// The temperature in °C when it was last asked for.
     pub last_celsius: Option<f64>,
-    energy: Option<(Instant, f64)>,
+    faults: Faults,
 }
+
+/// The kinds of a device's faults.
+const TRIGGER: &str = "trigger_errors";
+const WATCHDOG: &str = "watchdog_errors";
+const POWER: &str = "power_errors";
+const TEMPERATURE: &str = "temperature_errors";
 
 /// An input that is high while frames are to be captioned.
 pub trait Trigger: Send {
@@ -37,12 +49,6 @@ pub trait Trigger: Send {
 pub trait Watchdog: Send {
     /// Changes it.
     fn kick(&mut self) -> Result<()>;
-}
-
-/// A power monitor.
-pub trait PowerMonitor: Send {
-    /// Watts right now.
-    fn watts(&mut self) -> Result<f64>;
 }
 
 /// Any input line is a trigger.
@@ -103,21 +109,18 @@ pub enum Duty {
 
 impl Peripherals {
     /// Opens the devices of the configuration; one that cannot be opened counts as an error and is left out.
-    pub fn open(config: &PeripheralsConfig) -> (Self, Vec<String>) {
-        let mut problems = Vec::new();
-        fn keep<T>(opened: Option<Result<T>>, problems: &mut Vec<String>) -> Option<T> {
-            opened.and_then(|opened| opened.map_err(|error| problems.push(chain(&error))).ok())
-        }
-        let trigger = keep(config.trigger.as_ref().map(linux::trigger), &mut problems);
-        let watchdog = keep(config.watchdog.as_ref().map(linux::watchdog), &mut problems);
-        let power = keep(config.power.as_ref().map(linux::power), &mut problems);
-        let temperature = config.temperature.as_ref().map(|TemperatureConfig { zone, warm, limit }| Temperature {
+    pub fn open(config: &PeripheralsConfig) -> Self {
+        let mut all = Self::default();
+        all.trigger = config.trigger.as_ref().and_then(|pin| all.count(TRIGGER, linux::trigger(pin)));
+        all.watchdog = config.watchdog.as_ref().and_then(|pin| all.count(WATCHDOG, linux::watchdog(pin)));
+        let power = config.power.as_ref().and_then(|power| all.count(POWER, linux::power(power)));
+        all.power = power.map(EnergyMeter::new);
+        all.temperature = config.temperature.as_ref().map(|TemperatureConfig { zone, warm, limit }| Temperature {
             zone: zone.clone(),
             warm: *warm,
             limit: *limit,
         });
-        let errors = problems.len() as u64;
-        (Self { trigger, watchdog, power, temperature, errors, ..Self::default() }, problems)
+        all
     }
 
     /// Devices that were opened elsewhere.
@@ -127,18 +130,30 @@ impl Peripherals {
         watchdog: Option<Box<dyn Watchdog>>,
         power: Option<Box<dyn PowerMonitor>>,
     ) -> Self {
-        Self { trigger, watchdog, power, ..Self::default() }
+        Self { trigger, watchdog, power: power.map(EnergyMeter::new), ..Self::default() }
     }
 
-    fn count<T>(&mut self, result: Result<T>) -> Option<T> {
-        self.errors += u64::from(result.is_err());
-        result.ok()
+    /// From now on faults are written down in `faults`, as are those so far.
+    pub(crate) fn report_to(&mut self, faults: &Faults) {
+        for (kind, fault) in self.faults.all() {
+            (0..fault.count).for_each(|_| faults.record(kind, &fault.last));
+        }
+        self.faults = faults.clone();
+    }
+
+    fn fault(&mut self, kind: &'static str, reason: &str) {
+        self.errors += 1;
+        self.faults.record(kind, reason);
+    }
+
+    fn count<T>(&mut self, kind: &'static str, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.fault(kind, &chain(&error))).ok()
     }
 
     /// Whether frames are to be captioned: also where the trigger is not there or does not answer.
     pub fn is_triggered(&mut self) -> bool {
         let Some(asked) = self.trigger.as_mut().map(|trigger| trigger.is_high()) else { return true };
-        self.count(asked).unwrap_or(true)
+        self.count(TRIGGER, asked).unwrap_or(true)
     }
 
     /// The watchdog, for the thread that watches all others.
@@ -148,20 +163,15 @@ impl Peripherals {
 
     /// Begins to measure the energy of a caption.
     pub fn begin_energy(&mut self) {
-        let watts = self.watts();
-        self.energy = watts.map(|watts| (Instant::now(), watts));
+        self.power.iter().for_each(EnergyMeter::begin);
     }
 
-    /// Millijoules since [`Peripherals::begin_energy`], by the mean of the power then and now.
+    /// Millijoules since [`Peripherals::begin_energy`]: the power integrated over that time.
     pub fn end_energy(&mut self) -> Option<f64> {
-        let (began, before) = self.energy.take()?;
-        let now = self.watts()?;
-        Some((before + now) / 2.0 * began.elapsed().as_secs_f64() * 1e3)
-    }
-
-    fn watts(&mut self) -> Option<f64> {
-        let asked = self.power.as_mut()?.watts();
-        self.count(asked)
+        let measured = self.power.as_ref()?.end();
+        let Energy { millijoules, problem } = self.count(POWER, measured)?;
+        problem.iter().for_each(|problem| self.fault(POWER, problem));
+        millijoules
     }
 
     /// The temperature in °C.
@@ -175,7 +185,7 @@ impl Peripherals {
             }
         };
         let celsius = read();
-        self.last_celsius = self.count(celsius);
+        self.last_celsius = self.count(TEMPERATURE, celsius);
         self.last_celsius
     }
 
@@ -209,13 +219,13 @@ pub fn rest(duty: Duty, worked: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::simulated::{Faults, SimulatedBus, SimulatedLine};
+    use super::simulated::{self, SimulatedBus, SimulatedLine};
     use super::*;
     use anyhow::Result;
 
     #[test]
     fn errors_of_any_call_are_counted_and_survived() {
-        let faults = Faults::default();
+        let faults = simulated::Faults::default();
         let line = SimulatedLine::new(&faults);
         let mut all = Peripherals::with(
             Some(Box::new(LineTrigger(line.clone()))),
@@ -235,6 +245,9 @@ mod tests {
         all.begin_energy();
         assert_eq!(all.end_energy(), None);
         assert_eq!(all.errors, 2);
+        let named = all.faults.all();
+        assert_eq!(named.keys().copied().collect::<Vec<_>>(), [POWER, TRIGGER]);
+        assert!(named.values().all(|fault| fault.last.contains("Fault")), "{named:?}");
     }
 
     #[test]
@@ -248,9 +261,12 @@ mod tests {
             temperature: Some(TemperatureConfig { zone: zone.clone(), warm: 70.0, limit: 80.0 }),
             ..PeripheralsConfig::default()
         };
-        let (mut all, problems) = Peripherals::open(&config);
-        assert!(problems.is_empty());
+        let mut all = Peripherals::open(&config);
         assert_eq!((all.duty(), all.errors), (Duty::Full, 1), "a zone that is not there");
+        let faults = Faults::default();
+        all.report_to(&faults);
+        let last = faults.all().remove(TEMPERATURE).unwrap_or_default();
+        assert!(last.count == 1 && last.last.contains("temp"), "{last:?}");
         std::fs::write(&zone, "85000\n")?;
         assert_eq!(all.duty(), Duty::Stop);
         Ok(())

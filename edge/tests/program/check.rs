@@ -34,7 +34,8 @@ fn every_problem_is_named() -> Result<()> {
                 "state = {inside:?}\nqueue = 0\n[model]\ntrust = {file:?}\nthreads = 0\n[source]\nkind = \"list\"\n\
                  path = {gone:?}\n[link]\nto = \"udp:ground:99999\"\nkey = {file:?}\nsends = 0\n\
                  contact = {{ bytes = 1, passes = {file:?} }}\n[position]\nkind = \"nmea\"\ndevice = {gone:?}\n\
-                 [peripherals]\nwatchdog = {{ chip = {gone:?}, line = 1 }}\n"
+                 [peripherals]\nwatchdog = {{ chip = {gone:?}, line = 1 }}\n\
+                 power = {{ label = \"VDD_IN\", hwmon = {gone:?} }}\n"
             ),
             vec![
                 "state: ",
@@ -49,6 +50,7 @@ fn every_problem_is_named() -> Result<()> {
                 "link.contact.passes: ",
                 "position: ",
                 "peripherals.watchdog.chip: ",
+                "peripherals.power.hwmon is ",
             ],
         ),
         (

@@ -1,8 +1,8 @@
 //! The slots, as `edge run` and `edge install` leave them.
 
 use super::{Result, configure, edge, flip, fly, install, said};
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -225,7 +225,7 @@ fn an_install_proves_what_will_fly() -> Result<()> {
     Ok(())
 }
 
-/// Root installs for the service, which must be able to replace all of it.
+/// Root installs for the service, which must be able to fly it, and to replace all of it.
 #[test]
 fn what_root_installs_is_the_services() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -237,6 +237,11 @@ fn what_root_installs_is_the_services() -> Result<()> {
     if chown(&state, Some(1234), Some(1235)).is_err() {
         return Ok(());
     }
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    fs::set_permissions(&config, Permissions::from_mode(0o600))?;
+    let told = said(&install(&config)?);
+    assert!(told.contains("as user 1234") && told.contains("edge.toml: ") && told.contains("denied"), "{told}");
+    fs::set_permissions(&config, Permissions::from_mode(0o644))?;
     let output = install(&config)?;
     assert!(output.status.success(), "{}", said(&output));
     let slot = ["slots/a", "slots/a/manifest.toml", "slots/a/encoder.onnx", "engines", "engines/engine"];

@@ -225,11 +225,11 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
     ground::map::serve(archive, options.listen, stopped, |address| print(&format!("http://{address}/")))
 }
 
-/// Writes a new key that only its owner can read.
+/// Writes a new key that only its owner can read, or the services, too, in `/etc/cssa`.
 pub(crate) fn key(options: &KeyOptions) -> Result<()> {
     write_new_key(&options.out)?;
     tracing::info!(
-        "{}: for the vehicle (link.key) and its ground (ground receive --key); only its owner can read it: give it to the user that the service runs as",
+        "{}: for the vehicle (link.key) and its ground (ground receive --key); only its owner can read it, in /etc/cssa the services, too",
         options.out.display()
     );
     Ok(())
