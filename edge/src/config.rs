@@ -82,6 +82,9 @@ pub enum SourceConfig {
         /// Go on looking for new images; else end when all have been seen.
         #[serde(default = "yes")]
         watch: bool,
+        /// What becomes of a file that was captioned.
+        #[serde(default)]
+        after: After,
         /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
@@ -116,6 +119,19 @@ pub enum SourceConfig {
         #[serde(default = "memory")]
         memory: u64,
     },
+}
+
+/// What becomes of a file when the outcomes of all its frames are on the disk. One that could not be read stays where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum After {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is deleted.
+    Delete,
+    /// It is moved into this folder, under its path below the watched one; where that name is taken, under a name with a number.
+    Move(PathBuf),
 }
 
 fn yes() -> bool {

@@ -1,5 +1,6 @@
 //! What captions frames and decides on them.
 
+use super::at_work::AtWork;
 use super::config::{Config, Outside};
 use super::control::{Control, Faults, TICK};
 use super::error::{Error, Result, chain, ensure};
@@ -35,6 +36,7 @@ const BATCH: Duration = Duration::from_secs(1);
 pub(super) struct FramePipeline<'a> {
     pub(super) config: &'a Config,
     pub(super) store: Arc<Store>,
+    pub(super) at_work: Arc<AtWork>,
     pub(super) model: Model,
     pub(super) scrubber: Arc<Mutex<health::scrub::Scrubber>>,
     /// What the link's thread packs with.
@@ -337,6 +339,7 @@ impl FramePipeline<'_> {
             self.peripherals.kick();
             std::thread::sleep(TICK);
         }
+        frame.key.iter().for_each(|key| self.at_work.settle(key));
     }
 
     pub(super) fn status(&self) -> Status {

@@ -1,11 +1,12 @@
 //! The source's thread: reads frames and passes them on, waiting where the captioner is busy, or dropping them where they are live.
 
+use super::at_work::AtWork;
 use super::control::{Faults, TICK};
 use super::error::{Result, chain};
 use super::frame_queue::FrameSender;
 use super::outcome::Dropped;
 use super::position::TagFaults;
-use super::sources::{Next, Source};
+use super::sources::{Ledger, Next, Source};
 use super::store::{DEBRIS, Outcome, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,22 +15,47 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Frames after which settled frames that cannot come again are forgotten.
-const TIDY: u64 = 10_000;
+const TIDY: u64 = 1000;
+
+/// What is known of frames: those that are settled by the store, those at work by their file.
+pub(super) struct Known {
+    pub(super) store: Arc<Store>,
+    pub(super) at_work: Arc<AtWork>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Ledger for Known {
+    fn is_settled(&self, key: &str) -> bool {
+        // A store that does not answer now will be asked again when the frame is settled.
+        self.store.is_done(key).unwrap_or(false)
+    }
+
+    fn begin(&self, key: &str) {
+        self.at_work.begin(key, &self.stop);
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.store.flush()
+    }
+}
 
 /// Starts the thread. A source that fails before its first frame ends it.
 pub(super) fn read(
     mut source: Box<dyn Source>,
-    store: Arc<Store>,
+    known: Known,
     frames: FrameSender,
-    stop: Arc<AtomicBool>,
     faults: Faults,
 ) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
+        let Known { store, at_work, stop } = &known;
         let (mut given, mut tags) = (0u64, TagFaults::new(faults.clone()));
         while !stop.load(Ordering::Relaxed) {
-            // A store that does not answer now will be asked again when the frame is settled.
-            let settled = |key: &str| store.is_done(key).unwrap_or(false);
-            match source.next(&settled) {
+            let next = source.next(&known);
+            match &next {
+                Ok(Next::Frame(frame)) => at_work.give(frame.key.as_deref()),
+                _ => at_work.rest(),
+            }
+            match next {
                 Ok(Next::Frame(frame)) => {
                     given += 1;
                     tags.note(&frame.name, &frame.problems);
@@ -63,6 +89,10 @@ pub(super) fn read(
                     if let Err(error) = store.count_by(DEBRIS, bytes) {
                         faults.record("store_errors", chain(&error));
                     }
+                }
+                Ok(Next::Unread(error)) => {
+                    tracing::warn!("{}", chain(&error));
+                    faults.count("unread_files", chain(&error));
                 }
                 Ok(Next::Nothing) => std::thread::sleep(TICK),
                 Ok(Next::End) => return Ok(()),

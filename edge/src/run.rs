@@ -1,6 +1,7 @@
 //! The stages at work: a thread for the source, one for the link, one that looks through the model's files; captioning and
 //! everything that decides on a frame (`FramePipeline`) in the caller's.
 
+use super::at_work::{self, AtWork};
 use super::config::Config;
 use super::control::{Control, Faults, TICK};
 use super::downlink::Downlink;
@@ -15,7 +16,7 @@ use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
 use super::policy::Policy;
 use super::position;
-use super::reader::read;
+use super::reader::{Known, read};
 use super::silence::Silence;
 use super::sources;
 use super::store::{Outcome, Store};
@@ -44,6 +45,15 @@ pub fn run(
     let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?;
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
+    let faults = Faults::default();
+    let blamed = store.blame(&at_work::left(&config.state), sources::unread)?;
+    for key in &blamed.quarantined {
+        faults.record(
+            "quarantined",
+            format_args!("{key}: the program ended twice while it was at work, it is not read again"),
+        );
+    }
+    let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
     let command = source.command();
     let mut model = Model::load(config, fallback)?;
     // A slot that took over for another flies on without; what was configured so is a mistake.
@@ -57,7 +67,6 @@ pub fn run(
     };
     problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
-    let faults = Faults::default();
     model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));
     let (watch, unsaid) = model.watch_list(&config.policy);
     for problem in unsaid {
@@ -74,7 +83,8 @@ pub fn run(
     let policy = Policy::new(&config.policy, watch, Instant::now()).with_budget(store.budget()?, clock::now());
     scrub(config, &scrubber, damage_found, &finished);
     let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
-    let reading = read(source, Arc::clone(&store), frames_out, control.stop.clone(), faults.clone());
+    let known = Known { store: Arc::clone(&store), at_work: Arc::clone(&at_work), stop: control.stop.clone() };
+    let reading = read(source, known, frames_out, faults.clone());
     let language = Arc::new(Mutex::new(model.captioner.language()));
     let (self_tested, self_tests) = channel();
     let sending = Sender {
@@ -96,6 +106,7 @@ pub fn run(
     let mut pipeline = FramePipeline {
         config,
         store,
+        at_work: Arc::clone(&at_work),
         model,
         scrubber,
         language,
@@ -139,6 +150,7 @@ pub fn run(
         false => Ok(()),
     };
     sending.join().ok();
+    at_work.close();
     let status = pipeline.status();
     status.write(&config.state).ok();
     flown?;

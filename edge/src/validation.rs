@@ -1,9 +1,10 @@
 //! Values of `edge.toml` that cannot be, whatever machine it is for.
 
-use super::config::{Config, SourceConfig};
+use super::config::{After, Config, SourceConfig};
 use super::error::Error;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
+use std::path::Component;
 
 impl Config {
     /// An error for each value that cannot be, by its key.
@@ -40,6 +41,15 @@ impl Config {
         if let SourceConfig::Pipe { command, .. } = &self.source {
             found.unless(!command.is_empty(), "source.command", "empty", "a program and its arguments");
         }
+        if let SourceConfig::Folder { path, after: After::Move(folder), .. } = &self.source {
+            let below = folder.strip_prefix(path);
+            let is_seen = below.is_ok_and(|below| !below.components().any(is_hidden));
+            let problem =
+                "it is in source.path, where its images would be captioned again, expected another or a hidden folder";
+            if is_seen {
+                found.0.push(Error::Contradiction { field: "source.after.move", problem });
+            }
+        }
         if let Some(power) = &self.peripherals.power {
             let channel = power.channel;
             found.unless((1..=3).contains(&channel), "peripherals.power.channel", channel, "1 to 3");
@@ -51,6 +61,10 @@ impl Config {
         }
         found.0
     }
+}
+
+fn is_hidden(part: Component) -> bool {
+    part.as_os_str().as_encoded_bytes().starts_with(b".")
 }
 
 /// What was found so far.

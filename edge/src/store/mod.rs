@@ -3,16 +3,20 @@
 //! acknowledgement and retires its captions.
 
 mod acknowledge;
+mod attempts;
 mod database;
+mod done;
 mod earlier;
 mod entry;
 mod reports;
 
+pub use attempts::Blamed;
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
 use crate::error::{Error, Result, chain};
 use crate::outcome::Dropped;
+use attempts::ATTEMPTS;
 use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
 use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -138,6 +142,7 @@ impl Store {
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;
             write.open_table(BUDGET)?;
+            write.open_table(ATTEMPTS)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {
                 unpack::<Waiting>(entry?.1.value())?;
@@ -178,20 +183,6 @@ impl Store {
                     }
                 }
             }
-            Ok(write.commit()?)
-        })
-    }
-
-    /// Whether a frame is settled.
-    pub fn is_done(&self, key: &str) -> Result<bool> {
-        self.file.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
-    }
-
-    /// Forgets settled frames that `gone` says can never come again.
-    pub fn forget(&self, gone: impl Fn(&str) -> bool) -> Result<()> {
-        self.file.with(|database| {
-            let write = database.begin_write()?;
-            write.open_table(DONE)?.retain(|key, ()| !gone(key))?;
             Ok(write.commit()?)
         })
     }

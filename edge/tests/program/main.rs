@@ -3,6 +3,7 @@
 mod check;
 mod policy;
 mod slots;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

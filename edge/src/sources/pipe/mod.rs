@@ -14,6 +14,7 @@ mod survey;
 use self::event::{Debris, Event, Raw};
 use self::stream::FrameReader;
 pub use self::survey::{Survey, survey};
+use super::ledger::Ledger;
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use super::taken::Taken;
 use crate::error::{Error, Result};
@@ -139,7 +140,7 @@ impl PipeSource {
 }
 
 impl Source for PipeSource {
-    fn next(&mut self, _settled: &dyn Fn(&str) -> bool) -> Result<Next> {
+    fn next(&mut self, _: &dyn Ledger) -> Result<Next> {
         if self.output.is_none() {
             if self.started.is_some_and(|started| started.elapsed() < self.pause) {
                 return Ok(Next::Nothing);
