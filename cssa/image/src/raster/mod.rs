@@ -38,7 +38,7 @@ const LERC: u64 = 34_887;
 /// Bytes of decoded strips and tiles that are kept, unless one has more.
 const CACHE: u64 = 1 << 26;
 
-/// A TIFF's first image.
+/// A TIFF's first image that is no thumbnail.
 pub struct Raster {
     file: TiffFile,
     source: SharedSource,
@@ -92,7 +92,7 @@ impl Raster {
     }
 
     fn of_source(source: SharedSource) -> Result<Self, DecodeError> {
-        let directory = Directory::first(source.as_ref())?;
+        let directory = Directory::of_image(source.as_ref())?;
         let number = |tag, absent| directory.number(source.as_ref(), tag).unwrap_or(absent);
         let compression = number(directory::COMPRESSION, 1);
         if let Some(name) = unsupported_compression(compression) {
@@ -107,7 +107,7 @@ impl Raster {
         let is_half = (bits, format) == (16, 3);
         let hidden = if is_half { &[directory::SAMPLE_FORMAT][..] } else { &[] };
         let file = open(directory.only_pixels(&source, hidden), CACHE)?;
-        let ifd = file.ifd(0)?.clone();
+        let ifd = file.read_ifd_at_offset(directory.at)?;
         let layout = ifd.raster_layout().map_err(|error| by_photometric(error.into(), photometric))?;
         let block = match (ifd.tile_width(), ifd.tile_height()) {
             (Some(width), Some(height)) if ifd.is_tiled() => (width, height),

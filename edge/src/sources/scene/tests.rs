@@ -51,6 +51,32 @@ fn tiles_have_their_own_pixels_and_places() -> Result<()> {
     Ok(())
 }
 
+/// A thumbnail that stands before the image is not the image, and its georeference not the image's.
+#[test]
+fn a_thumbnail_before_the_image_is_passed_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("scene.tif");
+    let mut encoder = TiffEncoder::new(File::create(&path)?)?;
+    for (side, kind, corner) in [(16u32, 1u32, 499_000.0), (100, 0, 599_000.0)] {
+        let mut image = encoder.new_image::<colortype::RGB8>(side, side)?;
+        let directory = image.encoder();
+        directory.write_tag(Tag::Unknown(254), kind)?;
+        directory.write_tag(Tag::ModelPixelScaleTag, &[10.0, 10.0, 0.0][..])?;
+        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, corner, 5_001_000.0, 0.0][..])?;
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &[1u16, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633][..])?;
+        image.write_data(&vec![side as u8; (side * side * 3) as usize])?;
+    }
+    for side in [0, 100] {
+        let mut source = SceneSource::new(std::slice::from_ref(&path), cutting(side));
+        let Next::Frame(frame) = source.next(&|_: &str| false)? else { anyhow::bail!("no frame") };
+        let pixels = frame.pixels.map_err(anyhow::Error::msg)?;
+        assert_eq!((pixels.dimensions(), pixels.get_pixel(9, 9).0), ((100, 100), [100; 3]));
+        let (_, longitude) = frame.position.or(None).context("no place")?.degrees();
+        assert!((longitude - 16.266).abs() < 1e-2, "{longitude}");
+    }
+    Ok(())
+}
+
 #[test]
 fn what_is_wrong_is_said_once() -> Result<()> {
     let folder = tempfile::tempdir()?;
