@@ -4,6 +4,7 @@
 
 mod date;
 mod frame;
+mod pace;
 mod sentence;
 
 use super::fix::Fix;
@@ -12,14 +13,15 @@ use crate::error::{Error, Result};
 use cssa::clock;
 use cssa_wire::Position;
 use date::Dates;
-pub(super) use date::plausible;
+pub(super) use date::{EARLIEST, plausible};
 use frame::Framer;
+use pace::Pace;
 use sentence::Said;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A read that gives nothing for so long is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -62,6 +64,7 @@ pub struct Decoder {
     datum: Option<String>,
     /// Why the receiver does not stand for its positions, by its status: sentences without one are not believed meanwhile.
     void: Option<String>,
+    pace: Pace,
 }
 
 impl Decoder {
@@ -75,6 +78,10 @@ impl Decoder {
                     self.void = None;
                 }
                 let time = clock.and_then(|clock| self.dates.time(clock, date, now));
+                receiver.compare(date.is_some().then_some(time), now);
+                if let Some(problem) = clock.and_then(|clock| self.pace.next(clock, Instant::now())) {
+                    return receiver.lose(problem.into());
+                }
                 if let Some(datum) = &self.datum {
                     return receiver.lose(format!("positions are on the datum {datum}, expected W84"));
                 }
