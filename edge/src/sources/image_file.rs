@@ -4,14 +4,14 @@
 use super::key;
 use super::ledger::Ledger;
 use super::source::Frame;
-use super::taken::Taken;
+use super::taken::{self, Taken};
 use super::tiler::{Tile, Tiles, tiles};
 use crate::config::TilerConfig;
 use crate::error::{Error, chain};
 use crate::position::Whereabouts;
 use cssa::files::FileError;
 use cssa_image::tags::{self, Tags};
-use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
+use cssa_image::{DecodeError, Kept, Picture, Problem, Raster, Window, is_tiff_file, read_picture};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +77,8 @@ pub(super) struct ImageFile {
     pixels: Pixels,
     tags: Tags,
     taken: Taken,
+    /// What is wrong with the file's own time.
+    odd_time: Option<Problem>,
     tiles: Tiles,
     /// Tiles are named by their numbers, also where there is one alone.
     is_numbered: bool,
@@ -132,8 +134,9 @@ impl ImageFile {
         let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
         let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
         let taken = Taken::file(tags.time, changed);
+        let odd_time = changed.and_then(taken::problem);
         let path = path.to_owned();
-        Ok(Self { path, name, key, pixels, tags, taken, tiles, is_numbered, band: None, memory })
+        Ok(Self { path, name, key, pixels, tags, taken, odd_time, tiles, is_numbered, band: None, memory })
     }
 
     /// The next tile that is not settled; an error where the system does not give it, nor any other.
@@ -158,7 +161,7 @@ impl ImageFile {
             };
             let middle = self.in_file(tile);
             let (position, taken) = (Whereabouts::of_image(&self.tags, middle), self.taken);
-            let problems = self.tags.problems(middle);
+            let problems = self.tags.problems(middle).into_iter().chain(self.odd_time.clone()).collect();
             return Some(Ok(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems }));
         }
         None

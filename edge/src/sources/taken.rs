@@ -2,6 +2,7 @@
 
 use crate::position::Receiver;
 use cssa::clock;
+use cssa_image::Problem;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A time in the future by less is now: tags and file systems have whole seconds.
@@ -43,9 +44,7 @@ impl Taken {
     #[must_use]
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
-        let latest = clock::now().saturating_add(DAY);
-        let is_believed = |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST..=latest).contains(&time));
-        let changed = changed.filter(is_believed);
+        let changed = changed.filter(|changed| is_believed(*changed));
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());
             let middle = second + MIDDLE;
@@ -67,6 +66,20 @@ impl Taken {
     pub fn time(&self, receiver: &Receiver) -> u32 {
         self.tagged.or_else(|| receiver.time(self.at?)).unwrap_or(self.clock)
     }
+}
+
+/// What is wrong with the time of a file's last change, where it is not believed.
+#[must_use]
+pub(super) fn problem(changed: SystemTime) -> Option<Problem> {
+    let since = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let expected = "2020 or later, and no more than a day past this computer's clock: the file counts as of now";
+    let found = format!("{since} seconds after 1970");
+    (!is_believed(changed)).then_some(Problem::Value { tag: "the time of the file's last change", found, expected })
+}
+
+fn is_believed(time: SystemTime) -> bool {
+    let latest = clock::now().saturating_add(DAY);
+    time.duration_since(UNIX_EPOCH).is_ok_and(|since| (EARLIEST.into()..=latest.into()).contains(&since.as_secs()))
 }
 
 /// A time of the system's clock on the one that nobody sets.
@@ -94,6 +107,7 @@ mod tests {
         };
         let old = Taken::file(None, ago(30));
         assert_eq!(old.time(&receiver), seconds(ago(30)));
+        assert_eq!(ago(30).and_then(problem), None);
         let age = old.at().map(|at| at.elapsed().as_secs());
         assert_eq!(age, Some(30));
         let tagged = Taken::file(Some(seconds(ago(90))), ago(30));
@@ -105,7 +119,10 @@ mod tests {
         assert_eq!(Taken::file(Some(u32::MAX), ago(30)).at(), None);
         // Clocks that were never set, and cards of cameras with such.
         for odd in [0, 315_532_800, u64::from(seconds(ago(0))) + 172_800] {
-            let odd = Taken::file(None, Some(UNIX_EPOCH + Duration::from_secs(odd)));
+            let time = UNIX_EPOCH + Duration::from_secs(odd);
+            let said = problem(time).map(|problem| problem.to_string()).unwrap_or_default();
+            assert!(said.starts_with(&format!("the time of the file's last change is {odd} seconds")), "{said}");
+            let odd = Taken::file(None, Some(time));
             assert_eq!(odd.at(), None);
             assert!(seconds(ago(0)).abs_diff(odd.time(&receiver)) <= 1);
         }
