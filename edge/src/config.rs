@@ -1,12 +1,11 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
 use super::downlink::LinkConfig;
-use super::error::{Error, Result};
-use cssa::files;
+use super::error::Result;
 use cssa_captioner::{Choice, Looks, Provider};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -365,21 +364,5 @@ impl Default for PolicyConfig {
 impl Default for HealthConfig {
     fn default() -> Self {
         Self { heartbeat_seconds: 60, scrub_minutes: 10.0, self_test: true }
-    }
-}
-
-impl Config {
-    /// Reads the file; the error names it and the first field that cannot be.
-    pub fn read(path: &Path) -> Result<Self> {
-        let config = Self::parse(path)?;
-        match config.problems().into_iter().next() {
-            Some(problem) => Err(Error::Config { path: path.into(), source: Box::new(problem) }),
-            None => Ok(config),
-        }
-    }
-
-    /// Reads the file, whatever its values are: `edge run --check` names all that cannot be.
-    pub fn parse(path: &Path) -> Result<Self> {
-        Ok(files::read_toml(path)?)
     }
 }

@@ -7,6 +7,7 @@ mod at_work;
 pub mod bench;
 pub mod check;
 pub mod config;
+mod config_file;
 mod control;
 pub mod downlink;
 mod error;

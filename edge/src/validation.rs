@@ -23,6 +23,9 @@ impl Config {
         let (threads, batch) = (self.model.threads, self.model.batch);
         found.unless((1..=64).contains(&threads), "model.threads", threads, "1 to 64");
         found.unless((1..=16).contains(&batch), "model.batch", batch, "1 to 16");
+        if let Some(beam) = self.model.beam {
+            found.unless((1..=16).contains(&beam), "model.beam", beam, "1 to 16");
+        }
         found.unless(self.queue >= 1, "queue", self.queue, "1 or more");
         found.0.extend(self.link.problems());
         found.0.extend(self.position.validate(&self.link).err());
