@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::source::Frame;
 use super::taken::{self, Taken};
 use super::tiler::{Tile, Tiles, tiles};
+use super::zone;
 use crate::config::TilerConfig;
 use crate::error::{Error, chain};
 use crate::position::Whereabouts;
@@ -77,8 +78,8 @@ pub(super) struct ImageFile {
     pixels: Pixels,
     tags: Tags,
     taken: Taken,
-    /// What is wrong with the file's own time.
-    odd_time: Option<Problem>,
+    /// What is to be said of its times.
+    odd_times: Vec<Problem>,
     tiles: Tiles,
     /// Tiles are named by their numbers, also where there is one alone.
     is_numbered: bool,
@@ -133,10 +134,12 @@ impl ImageFile {
         let is_numbered = untiled != Untiled::Whole || tiles.len() > 1;
         let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
         let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
-        let taken = Taken::file(tags.time, changed);
         let odd_time = changed.and_then(taken::problem);
+        let (time, zone) = zone::time(&tags, changed.and_then(taken::seconds).filter(|_| odd_time.is_none()));
+        let taken = Taken::file(time, changed);
+        let odd_times = odd_time.into_iter().chain(zone).collect();
         let path = path.to_owned();
-        Ok(Self { path, name, key, pixels, tags, taken, odd_time, tiles, is_numbered, band: None, memory })
+        Ok(Self { path, name, key, pixels, tags, taken, odd_times, tiles, is_numbered, band: None, memory })
     }
 
     /// The next tile that is not settled; an error where the system does not give it, nor any other.
@@ -161,7 +164,7 @@ impl ImageFile {
             };
             let middle = self.in_file(tile);
             let (position, taken) = (Whereabouts::of_image(&self.tags, middle), self.taken);
-            let problems = self.tags.problems(middle).into_iter().chain(self.odd_time.clone()).collect();
+            let problems = self.tags.problems(middle).into_iter().chain(self.odd_times.iter().cloned()).collect();
             return Some(Ok(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems }));
         }
         None

@@ -14,6 +14,7 @@ mod taken;
 #[cfg(test)]
 mod tests;
 mod tiler;
+mod zone;
 
 pub use self::folder::{Folder, FolderSource};
 pub use self::image_file::Cutting;

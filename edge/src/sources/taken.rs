@@ -43,7 +43,6 @@ impl Taken {
     /// clock is not believed: it was taken now for all that is known, and nobody knows where.
     #[must_use]
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
         let changed = changed.filter(|changed| is_believed(*changed));
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());
@@ -75,6 +74,11 @@ pub(super) fn problem(changed: SystemTime) -> Option<Problem> {
     let expected = "2020 or later, and no more than a day past this computer's clock: the file counts as of now";
     let found = format!("{since} seconds after 1970");
     (!is_believed(changed)).then_some(Problem::Value { tag: "the time of the file's last change", found, expected })
+}
+
+/// In seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> Option<u32> {
+    time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok()
 }
 
 fn is_believed(time: SystemTime) -> bool {

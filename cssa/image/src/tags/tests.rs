@@ -114,10 +114,29 @@ fn zones_of_cameras_are_applied() -> Result<()> {
         let tags = changed("e17_dto_subsec_tz.jpg", "+02:00", zone)?;
         assert_eq!(tags.time.map(i64::from), Some(i64::from(noon) - ahead), "{zone}");
         assert!(words(&tags).is_empty(), "{zone}: {:?}", words(&tags));
+        assert_eq!(tags.is_zoneless, zone.trim() == ":", "{zone}");
     }
     let odd = changed("e17_dto_subsec_tz.jpg", "+02:00", "MESZ\0\0")?;
     assert_eq!(odd.time, Some(noon));
     assert!(words(&odd)[0].starts_with("OffsetTimeOriginal is \"MESZ\""), "{:?}", words(&odd));
+    Ok(())
+}
+
+/// Some cameras write the zone of their last change alone, which is that of the image where they changed nothing else.
+#[test]
+fn the_zone_of_a_change_is_the_images_where_it_was_then() -> Result<()> {
+    let noon = TIME - 10 * 3600 - 11 * 60 - 12 + 12 * 3600;
+    let mut alone = case("e17_dto_subsec_tz.jpg")?;
+    // OffsetTimeOriginal becomes OffsetTime, whatever the byte order.
+    for (own, change) in [([0x11, 0x90, 2, 0], [0x10, 0x90, 2, 0]), ([0x90, 0x11, 0, 2], [0x90, 0x10, 0, 2])] {
+        while let Some(at) = alone.windows(4).position(|bytes| bytes == own) {
+            alone[at..at + 4].copy_from_slice(&change);
+        }
+    }
+    let tags = read_at(Cursor::new(&alone), NOW);
+    let is_same = words(&tags).is_empty();
+    assert_eq!((tags.time, tags.is_zoneless), (Some(if is_same { noon - 7200 } else { noon }), !is_same));
+    assert!(is_same || words(&tags)[0].contains("OffsetTime is the zone of a later change"), "{:?}", words(&tags));
     Ok(())
 }
 

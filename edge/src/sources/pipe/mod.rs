@@ -17,6 +17,7 @@ pub use self::survey::{Survey, survey};
 use super::ledger::Ledger;
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use super::taken::Taken;
+use super::zone;
 use crate::error::{Error, Result};
 use crate::position::Whereabouts;
 use cssa_image::{Kept, Picture, tags};
@@ -113,8 +114,10 @@ impl PipeSource {
         if let Some(line) = note.and_then(|note| self.noted(&name, &note)) {
             tracing::info!("{line}");
         }
-        let (position, problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
-        Frame { name, key: None, pixels, position, taken: taken.tagged(tags.time), problems }
+        let (position, mut problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
+        let (time, zone) = zone::time(&tags, Some(cssa::clock::now()));
+        problems.extend(zone);
+        Frame { name, key: None, pixels, position, taken: taken.tagged(time), problems }
     }
 
     /// What was done to a frame's pixels is said once: of a stream it is the same for all.
