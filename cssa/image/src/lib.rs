@@ -10,6 +10,7 @@ pub mod georeference;
 mod ifd;
 mod jpeg_file;
 mod jpeg_restarts;
+mod jpeg_scan;
 mod orientation;
 mod picture;
 mod place;

@@ -302,12 +302,12 @@ impl<R: Read + Seek> Block<R> {
         Err(problem)
     }
 
-    /// Seconds of the zone's offset that stands beside the time of the file's last change, where that is the same time: no other program's.
+    /// Seconds of the zone's offset that stands beside the time of the file's last change, where that is no other time: no other program's.
     fn zone_of_change(&mut self, exif: &Directory, time: NaiveDateTime, other: &mut Vec<Problem>) -> Option<i64> {
         let (name, zone) = CHANGED;
         let offset = self.zone(exif, zone, other)?;
         let first = self.first.clone();
-        if self.moment(&first, name).ok().flatten() == Some(time) {
+        if self.moment(&first, name).ok().flatten().is_none_or(|changed| changed == time) {
             return Some(offset);
         }
         let expected = "one of the time when the image was taken: the clock counts as UTC";
