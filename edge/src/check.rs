@@ -15,7 +15,7 @@ use cssa::files;
 use cssa_link::Address;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Everything that is wrong, each with its key; `fallback` is the bundle where neither the configuration nor a slot has
@@ -26,7 +26,7 @@ pub fn check(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
     found.extend(writable_folder(&config.state).map_err(Error::key("state")).err());
     found.extend(model(config, fallback));
     found.extend(source(config));
-    found.extend(link(&config.link));
+    found.extend(link(&config.link, &config.state));
     found.extend(config.position.check().map_err(Error::key("position")).err());
     found.extend(peripherals(&config.peripherals));
     found
@@ -48,12 +48,14 @@ fn model(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
     let engines = config.model.engines.as_deref().map(writable_folder).unwrap_or(Ok(()));
     found.extend(engines.map_err(Error::key("model.engines")).err());
     let loader = match Loader::new(config).map_err(Error::key("model.trust")) {
-        Ok(loader) => loader.with_self_test(),
+        Ok(loader) => loader,
         Err(problem) => {
             found.push(problem);
-            return found;
+            // What else is wrong with the bundle is known without the key.
+            Loader::untrusting(config)
         }
     };
+    let loader = loader.with_self_test();
     let mut places = Vec::new();
     if let Some(named) = &config.model.bundle {
         places.push(("model.bundle", named.clone(), None));
@@ -101,11 +103,11 @@ fn source(config: &Config) -> Vec<Error> {
     }
 }
 
-fn link(config: &LinkConfig) -> Vec<Error> {
+fn link(config: &LinkConfig, state: &Path) -> Vec<Error> {
     let mut found = Vec::new();
     // One that has no form is among the values that cannot be.
     if let Ok(address) = config.address() {
-        found.extend(port(&address).map_err(Error::key("link.to")).err());
+        found.extend(port(&address, state).map_err(Error::key("link.to")).err());
     }
     let keys = [("link.key", config.key()), ("link.next_key", config.next_key())];
     let unread: Vec<Error> = keys.into_iter().filter_map(|(key, read)| read.map_err(Error::key(key)).err()).collect();
@@ -119,16 +121,19 @@ fn link(config: &LinkConfig) -> Vec<Error> {
     found
 }
 
-fn port(address: &Address) -> Result<()> {
+fn port(address: &Address, state: &Path) -> Result<()> {
     match address {
         Address::File(path) => {
-            if path.exists() {
+            let opened = match fs::metadata(path) {
+                Ok(there) if there.is_dir() => Err(ErrorKind::IsADirectory.into()),
+                Ok(there) if there.is_file() => File::options().append(true).open(path).map(drop),
                 // A pipe would wait for its reader.
-                let is_file = path.is_file();
-                let opened = if is_file { File::options().append(true).open(path).map(drop) } else { Ok(()) };
-                return opened.map_err(Error::path(path));
-            }
-            Ok(files::check_writable(path)?)
+                Ok(_) => Ok(()),
+                // The state folder is made before it is sent there.
+                Err(_) if path.parent() == Some(state) => return writable_folder(state),
+                Err(_) => return Ok(files::check_writable(path)?),
+            };
+            opened.map_err(Error::path(path))
         }
         Address::Udp(address) => {
             let (host, port) = address.rsplit_once(':').unwrap_or_default();
@@ -136,12 +141,12 @@ fn port(address: &Address) -> Result<()> {
             let expected = "udp:HOST:PORT, PORT 1 to 65535";
             if is_right { Ok(()) } else { Err(Error::setting("its address", format_args!("{address:?}"), expected)) }
         }
-        Address::Serial(device, _) => device_is_there(Path::new(device)),
+        Address::Serial(device, _) => serial_line(Path::new(device)),
         Address::Mavlink(address) if !is_address(address) => {
             Err(Error::setting("its address", format_args!("{address:?}"), ADDRESSES))
         }
         Address::Mavlink(address) => match address.strip_prefix("serial:").and_then(|rest| rest.rsplit_once(':')) {
-            Some((device, _)) => device_is_there(Path::new(device)),
+            Some((device, _)) => serial_line(Path::new(device)),
             None => Ok(()),
         },
     }
@@ -185,6 +190,16 @@ fn readable_file(path: &Path) -> Result<()> {
 /// Devices are not opened: some do something when they are.
 fn device_is_there(path: &Path) -> Result<()> {
     fs::metadata(path).map(drop).map_err(Error::path(path))
+}
+
+/// A serial line, as far as that is known without opening it: the system sorts its devices.
+fn serial_line(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(Error::path(path))?;
+    let (major, minor) = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+    let kind = fs::canonicalize(format!("/sys/dev/char/{major}:{minor}/subsystem")).ok();
+    let is_line = metadata.file_type().is_char_device() && kind.is_none_or(|kind| kind.ends_with("tty"));
+    let found = format_args!("{path:?}");
+    if is_line { Ok(()) } else { Err(Error::setting("its device", found, "a serial line, such as /dev/ttyUSB0")) }
 }
 
 /// A program as `execvp` finds it.

@@ -1,12 +1,11 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
 use super::downlink::LinkConfig;
-use super::error::{Error, Result};
-use cssa::files;
+use super::error::Result;
 use cssa_captioner::{Choice, Looks, Provider};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -82,6 +81,9 @@ pub enum SourceConfig {
         /// Go on looking for new images; else end when all have been seen.
         #[serde(default = "yes")]
         watch: bool,
+        /// What becomes of a file that was captioned.
+        #[serde(default)]
+        after: After,
         /// Bytes of pixels that wait for the captioner, and that the source holds of the image it cuts, at most each.
         #[serde(default = "memory")]
         memory: u64,
@@ -116,6 +118,19 @@ pub enum SourceConfig {
         #[serde(default = "memory")]
         memory: u64,
     },
+}
+
+/// What becomes of a file when the outcomes of all its frames are on the disk. One that could not be read stays where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum After {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is deleted.
+    Delete,
+    /// It is moved into this folder, under its path below the watched one; where that name is taken, under a name with a number.
+    Move(PathBuf),
 }
 
 fn yes() -> bool {
@@ -359,21 +374,5 @@ impl Default for PolicyConfig {
 impl Default for HealthConfig {
     fn default() -> Self {
         Self { heartbeat_seconds: 60, scrub_minutes: 10.0, self_test: true }
-    }
-}
-
-impl Config {
-    /// Reads the file; the error names it and the first field that cannot be.
-    pub fn read(path: &Path) -> Result<Self> {
-        let config = Self::parse(path)?;
-        match config.problems().into_iter().next() {
-            Some(problem) => Err(Error::Config { path: path.into(), source: Box::new(problem) }),
-            None => Ok(config),
-        }
-    }
-
-    /// Reads the file, whatever its values are: `edge run --check` names all that cannot be.
-    pub fn parse(path: &Path) -> Result<Self> {
-        Ok(files::read_toml(path)?)
     }
 }

@@ -55,15 +55,21 @@ pub(crate) struct Faults(Arc<Mutex<BTreeMap<&'static str, Fault>>>);
 impl Faults {
     /// Counts a fault, keeps its reason and logs it, unless it was logged lately.
     pub(crate) fn record(&self, kind: &'static str, reason: impl Display) {
-        let mut all = self.lock();
-        let fault = all.entry(kind).or_default();
-        fault.count += 1;
-        fault.last = reason.to_string();
+        let fault = self.count(kind, reason);
         if fault.count == 1 {
             tracing::warn!(kind, "{}", fault.last);
         } else if fault.count.is_multiple_of(LOGGED) {
             tracing::warn!(kind, count = fault.count, "{} ({} times)", fault.last, fault.count);
         }
+    }
+
+    /// Counts a fault that is logged elsewhere, and keeps its reason.
+    pub(crate) fn count(&self, kind: &'static str, reason: impl Display) -> Fault {
+        let mut all = self.lock();
+        let fault = all.entry(kind).or_default();
+        fault.count += 1;
+        fault.last = reason.to_string();
+        fault.clone()
     }
 
     /// All kinds.

@@ -217,6 +217,14 @@ pub enum Error {
         /// The answer.
         source: io::Error,
     },
+    /// A folder of which the system does not tell what changes.
+    #[error("{}: the system does not tell of new files, they are looked for instead: {problem}", folder.display())]
+    Unwatched {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A stream of frames or sentences that cannot be read on.
     #[error(transparent)]
     Stream(io::Error),

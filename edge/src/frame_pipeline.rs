@@ -1,5 +1,6 @@
 //! What captions frames and decides on them.
 
+use super::at_work::AtWork;
 use super::config::{Config, Outside};
 use super::control::{Control, Faults, TICK, rest_while};
 use super::error::{Result, chain};
@@ -38,6 +39,7 @@ pub(super) const LOADING: Duration = Duration::from_secs(900);
 pub(super) struct FramePipeline {
     pub(super) config: Arc<Config>,
     pub(super) store: Arc<Store>,
+    pub(super) at_work: Arc<AtWork>,
     pub(super) model: Model,
     pub(super) scrubber: Arc<Mutex<Scrubber>>,
     /// What the link's thread packs with.
@@ -355,5 +357,6 @@ impl FramePipeline {
             self.pulse.beat();
             std::thread::sleep(TICK);
         }
+        frame.key.iter().for_each(|key| self.at_work.settle(key));
     }
 }

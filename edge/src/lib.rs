@@ -3,9 +3,11 @@
 //! [`run::run`] joins the stages that [`config::Config`] names. What a simulation or the ground's tests need of them is public:
 //! [`downlink::Downlink`] decides what goes out when, [`store::Store`] keeps what waits.
 
+mod at_work;
 pub mod bench;
 pub mod check;
 pub mod config;
+mod config_file;
 mod control;
 pub mod downlink;
 mod error;

@@ -197,6 +197,12 @@ impl Loader {
         Ok(Self { config: model.clone(), trusted, self_test: *self_test })
     }
 
+    /// The same, of bundles that nobody has signed: to look at, not to fly.
+    #[must_use]
+    pub fn untrusting(config: &Config) -> Self {
+        Self { config: config.model.clone(), trusted: None, self_test: false }
+    }
+
     /// The same, with the golden image's test whatever the configuration says.
     #[must_use]
     pub fn with_self_test(self) -> Self {

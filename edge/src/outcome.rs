@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Dropped {
     /// The image is damaged, cut off, or larger than the decoder allows.
     Unreadable,
+    /// The program ended twice while the frame was at work.
+    Quarantined,
     /// A live frame came while another was being captioned.
     Busy,
     /// The model failed or its numbers left their range.
@@ -34,8 +36,9 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreadable,
+        Self::Quarantined,
         Self::Busy,
         Self::Model,
         Self::LowConfidence,
@@ -54,6 +57,7 @@ impl Dropped {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreadable => "dropped_unreadable",
+            Self::Quarantined => "dropped_quarantined",
             Self::Busy => "dropped_busy",
             Self::Model => "dropped_model",
             Self::LowConfidence => "dropped_low_confidence",

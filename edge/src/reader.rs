@@ -1,39 +1,67 @@
 //! The source's thread: reads frames and passes them on, waiting where the captioner is busy, or dropping them where they are live.
 
+use super::at_work::AtWork;
 use super::control::{Control, Faults, TICK, rest_while};
 use super::error::{Result, chain};
 use super::frame_queue::{FrameSender, Refused};
 use super::health::vitals::Pulse;
 use super::outcome::Dropped;
 use super::position::TagFaults;
-use super::sources::{Next, Source};
+use super::sources::{Ledger, Next, Source};
 use super::store::{ChangeKind, DEBRIS, Outcome, Store};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Frames after which settled frames that cannot come again are forgotten.
-const TIDY: u64 = 10_000;
+const TIDY: u64 = 1000;
+
+/// What is known of frames: those that are settled by the store, those at work by their file.
+pub(super) struct Known {
+    pub(super) store: Arc<Store>,
+    pub(super) at_work: Arc<AtWork>,
+    pub(super) control: Control,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Ledger for Known {
+    fn is_settled(&self, key: &str) -> bool {
+        // A store that does not answer now will be asked again when the frame is settled.
+        self.store.is_done(key).unwrap_or(false)
+    }
+
+    fn begin(&self, key: &str) {
+        self.at_work.begin(key, || {
+            self.pulse.beat();
+            !self.control.is_stopped()
+        });
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.store.flush()
+    }
+}
 
 /// Starts the thread. A source that fails before its first frame ends it.
 pub(super) fn read(
     mut source: Box<dyn Source>,
-    store: Arc<Store>,
+    known: Known,
     frames: FrameSender,
-    control: Control,
     faults: Faults,
-    pulse: Pulse,
 ) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
-        let pulse = Arc::new(pulse);
-        source.pulse(&pulse);
+        source.pulse(&known.pulse);
+        let Known { store, at_work, control, pulse } = &known;
         let (mut given, mut tags) = (0u64, TagFaults::new(faults.clone()));
         let pause = |time| rest_while(time, || !control.is_stopped());
         while !control.is_stopped() {
             pulse.beat();
-            // A store that does not answer now will be asked again when the frame is settled.
-            let settled = |key: &str| store.is_done(key).unwrap_or(false);
-            match source.next(&settled) {
+            let next = source.next(&known);
+            match &next {
+                Ok(Next::Frame(frame)) => at_work.give(frame.key.as_deref()),
+                _ => at_work.rest(),
+            }
+            match next {
                 Ok(Next::Frame(frame)) => {
                     given += 1;
                     tags.note(&frame.name, &frame.problems);
@@ -70,6 +98,10 @@ pub(super) fn read(
                     if let Err(error) = store.count_by(DEBRIS, bytes) {
                         faults.record("store_errors", chain(&error));
                     }
+                }
+                Ok(Next::Unread(error)) => {
+                    tracing::warn!("{}", chain(&error));
+                    faults.count("unread_files", chain(&error));
                 }
                 Ok(Next::Nothing) => pause(TICK),
                 Ok(Next::End) => return Ok(()),

@@ -1,6 +1,7 @@
 //! The stages at work: a thread each for the source, the captioner with everything that decides on a frame (`FramePipeline`), the
 //! link, the status, and what looks through the model's files. The caller's thread watches them all and shows signs of life.
 
+use super::at_work::{self, AtWork};
 use super::config::Config;
 use super::control::{Control, Faults, TICK, rest_while};
 use super::downlink::Downlink;
@@ -17,7 +18,7 @@ use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
 use super::policy::Policy;
 use super::position;
-use super::reader::read;
+use super::reader::{Known, read};
 use super::silence::Silence;
 use super::sources;
 use super::store::Store;
@@ -62,6 +63,14 @@ pub fn run(
     let (faults, vitals, over) = (Faults::default(), Vitals::start(), Over::default());
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
+    let blamed = store.blame(&at_work::left(&config.state), sources::unread)?;
+    for key in &blamed.quarantined {
+        faults.record(
+            "quarantined",
+            format_args!("{key}: the program ended twice while it was at work, it is not read again"),
+        );
+    }
+    let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
     let command = source.command();
     let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
     peripherals.report_to(&faults);
@@ -119,6 +128,7 @@ pub fn run(
     };
     let pipeline = FramePipeline {
         store: Arc::clone(&store),
+        at_work: Arc::clone(&at_work),
         model,
         scrubber: Arc::clone(&scrubber),
         language,
@@ -144,8 +154,10 @@ pub fn run(
     let every = Duration::from_secs(config.health.heartbeat_seconds);
     let (told, pulse, reports) = (over.told(), vitals.watch("the status", STATUS), reporter.clone());
     spawn(move || reports.run(every, &pulse, &told));
+    let pulse = Arc::new(vitals.watch(READING, SOURCE));
+    let known = Known { store, at_work: Arc::clone(&at_work), control: control.clone(), pulse };
     let mut threads = Threads {
-        reading: Some(read(source, store, frames_out, control.clone(), faults, vitals.watch(READING, SOURCE))),
+        reading: Some(read(source, known, frames_out, faults)),
         captioning: Some(spawn(move || pipeline.run(frames))),
         sending: Some(spawn(move || sender.run())),
     };
@@ -153,6 +165,7 @@ pub fn run(
     let flown = watch.fly(&mut threads, &finished, || command.iter().for_each(sources::kill));
     let _absent = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     drop(over);
+    at_work.close();
     // A status that could not be written is a fault that the returned one has not.
     let status = reporter.write().unwrap_or_else(|_| reporter.status());
     flown.map(|()| status)

@@ -1,9 +1,10 @@
 //! Values of `edge.toml` that cannot be, whatever machine it is for.
 
-use super::config::{Config, SourceConfig};
+use super::config::{After, Config, SourceConfig};
 use super::error::Error;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
+use std::path::Component;
 
 impl Config {
     /// An error for each value that cannot be, by its key.
@@ -22,6 +23,9 @@ impl Config {
         let (threads, batch) = (self.model.threads, self.model.batch);
         found.unless((1..=64).contains(&threads), "model.threads", threads, "1 to 64");
         found.unless((1..=16).contains(&batch), "model.batch", batch, "1 to 16");
+        if let Some(beam) = self.model.beam {
+            found.unless((1..=16).contains(&beam), "model.beam", beam, "1 to 16");
+        }
         found.unless(self.queue >= 1, "queue", self.queue, "1 or more");
         found.0.extend(self.link.problems());
         found.0.extend(self.position.validate(&self.link).err());
@@ -40,6 +44,15 @@ impl Config {
         if let SourceConfig::Pipe { command, .. } = &self.source {
             found.unless(!command.is_empty(), "source.command", "empty", "a program and its arguments");
         }
+        if let SourceConfig::Folder { path, after: After::Move(folder), .. } = &self.source {
+            let below = folder.strip_prefix(path);
+            let is_seen = below.is_ok_and(|below| !below.components().any(is_hidden));
+            let problem =
+                "it is in source.path, where its images would be captioned again, expected another or a hidden folder";
+            if is_seen {
+                found.0.push(Error::Contradiction { field: "source.after.move", problem });
+            }
+        }
         if let Some(power) = &self.peripherals.power {
             let channel = power.channel;
             found.unless((1..=3).contains(&channel), "peripherals.power.channel", channel, "1 to 3");
@@ -51,6 +64,10 @@ impl Config {
         }
         found.0
     }
+}
+
+fn is_hidden(part: Component) -> bool {
+    part.as_os_str().as_encoded_bytes().starts_with(b".")
 }
 
 /// What was found so far.

@@ -1,6 +1,7 @@
 //! From the bytes of an image file to RGB with 8 bits: JPEG, PNG and TIFF, upright, the same on the ground and in flight. How
 //! more than 8 bits become 8 stands at [`Scaling`].
 
+use crate::caught::caught;
 use crate::error::DecodeError;
 use crate::picture::{Kept, Picture, check_size};
 use crate::raster::{self, Raster};
@@ -26,12 +27,15 @@ pub fn read(path: &Path) -> Result<RgbImage, FileError> {
 
 /// As [`read`], with what is known of the pixels.
 pub fn read_picture(path: &Path, kept: Kept) -> Result<Picture, FileError> {
-    let failed = |error: DecodeError| FileError::content(path, format!("cannot be decoded: {}", chain(&error)));
+    let failed = |error: DecodeError| match error {
+        DecodeError::File(cause) => FileError::System { path: path.into(), action: "cannot be read", cause },
+        error => FileError::content(path, format!("cannot be decoded: {}", chain(&error))),
+    };
     let picture = if raster::is_tiff_file(path) {
         Raster::open(path).and_then(|raster| raster.picture(kept)).map_err(failed)?
     } else if begins(path, png_file::is_png) {
         let file = File::open(path).map_err(|error| failed(error.into()))?;
-        png_file::read(&mut BufReader::new(file), kept).map_err(failed)?
+        caught(|| png_file::read(&mut BufReader::new(file), kept)).map_err(failed)?
     } else {
         picture(files::read(path, MAX_FILE)?, kept).map_err(failed)?
     };
@@ -60,6 +64,10 @@ pub fn picture(bytes: Vec<u8>, kept: Kept) -> Result<Picture, DecodeError> {
 }
 
 fn held(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
+    caught(|| uncaught(bytes, kept))
+}
+
+fn uncaught(bytes: &[u8], kept: Kept) -> Result<Picture, DecodeError> {
     if jpeg_file::is_jpeg(bytes) {
         jpeg(bytes, kept)
     } else if png_file::is_png(bytes) {

@@ -46,6 +46,9 @@ pub enum DecodeError {
     /// What the file says about its pixels contradicts itself.
     #[error("{0}")]
     Inconsistent(String),
+    /// A decoder that contradicts itself.
+    #[error("the decoder failed: {0}")]
+    Panicked(String),
     /// The file cannot be read.
     #[error("cannot be read")]
     File(#[from] std::io::Error),

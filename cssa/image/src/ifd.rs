@@ -7,6 +7,8 @@ use std::ops::Range;
 
 /// Most entries of a directory that are looked at.
 const MAX_ENTRIES: u64 = 4096;
+/// Most directories that are looked through for a whole image.
+const MAX_CHAIN: usize = 64;
 /// Largest value that is read, in bytes.
 const MAX_VALUE: u64 = 1 << 20;
 
@@ -109,6 +111,30 @@ impl<R: Read + Seek> Directories<R> {
             entries.extend(self.entry(begin + n * entry_width, field));
         }
         Directory { entries, bytes: at..begin + read * entry_width, problem }
+    }
+
+    /// The first directory of a whole image, as pixels are read by: a thumbnail or a mask that stands before it is passed over.
+    pub(crate) fn of_image(&mut self, first: u64) -> Directory {
+        let begin = self.directory("first directory", first);
+        let mut directory = begin.clone();
+        for _ in 0..MAX_CHAIN {
+            if self.is_whole(&directory) {
+                return directory;
+            }
+            let Some(next) = self.next(&directory) else { break };
+            directory = self.directory("next directory", next);
+        }
+        begin
+    }
+
+    fn is_whole(&mut self, directory: &Directory) -> bool {
+        const SUBFILE: u16 = 254;
+        const NOT_WHOLE: i64 = 1 | 4;
+        let entry = directory.entries.iter().find(|entry| entry.tag == SUBFILE).cloned();
+        match entry.map(|entry| self.value("NewSubfileType", &entry)) {
+            Some(Ok(Value::Integers(values))) => values.first().is_none_or(|kind| kind & NOT_WHOLE == 0),
+            _ => true,
+        }
     }
 
     fn entry(&mut self, at: u64, field: u64) -> Option<Entry> {

@@ -5,6 +5,7 @@
 
 use crate::error::DecodeError;
 use crate::jpeg_restarts::Coding;
+use crate::jpeg_scan::{Frame, Scan, Tables};
 use crate::orientation::of_exif;
 use image::metadata::Orientation;
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ impl Jpeg {
             coding: Coding::default(),
             precision: Precision::default(),
             is_open: false,
+            tables: Tables::default(),
+            blocks: Frame::default(),
+            whole: Vec::new(),
         };
         jpeg.stream.extend([0xFF, START]);
         jpeg.stream.extend(MOTION_JPEG);
@@ -62,6 +66,10 @@ impl Jpeg {
             return Err(DecodeError::CutOff("it has fewer bits than its size takes"));
         }
         jpeg.stream[at..at + 2].copy_from_slice(&height.to_be_bytes());
+        if !jpeg.is_open {
+            let size = (width.into(), height.into());
+            jpeg.whole.iter().try_for_each(|scan| scan.check(&jpeg.blocks, size))?;
+        }
         let orientation = jpeg.exif.map_or(Orientation::NoTransforms, of_exif);
         Ok(Self { stream: jpeg.stream, size: (width.into(), height.into()), orientation, is_open: jpeg.is_open })
     }
@@ -132,6 +140,10 @@ struct Rewriter<'a> {
     coding: Coding,
     precision: Precision,
     is_open: bool,
+    tables: Tables,
+    blocks: Frame,
+    /// Scans of a sequential image without restarts, which can be checked.
+    whole: Vec<Scan<'a>>,
 }
 
 impl<'a> Rewriter<'a> {
@@ -160,6 +172,9 @@ impl<'a> Rewriter<'a> {
                     self.stream.extend(self.coding.resynchronized(body, &bytes[at..end]));
                 } else {
                     self.stream.extend_from_slice(&bytes[at..end]);
+                    if self.least_bits > 1 {
+                        self.whole.push(Scan { header: body, coded: &bytes[at..end], tables: self.tables.clone() });
+                    }
                 }
                 self.coded += (end - at) as u64;
                 at = end;
@@ -178,11 +193,15 @@ impl<'a> Rewriter<'a> {
 
     fn take(&mut self, marker: u8, body: &'a [u8]) -> Result<(), DecodeError> {
         match (marker, body) {
-            (HUFFMAN, tables) => self.coding.tables(tables),
+            (HUFFMAN, tables) => {
+                self.coding.tables(tables);
+                self.tables.take(tables);
+            }
             (0xDD, &[high, low]) => self.coding.interval = u16::from_be_bytes([high, low]).into(),
             (0xC0..=0xC2, frame) => {
                 self.coding.frame(frame);
                 self.precision.frame(frame);
+                self.blocks = Frame::of(frame);
             }
             (START_OF_SCAN, scan) => self.precision.scan(scan),
             _ => {}

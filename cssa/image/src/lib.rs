@@ -1,6 +1,7 @@
 //! Image files as the world writes them: 8-bit RGB pixels, the same for training, export and flight; place and time by their own
 //! tags.
 
+mod caught;
 mod decode;
 mod embedded;
 mod error;
@@ -9,6 +10,7 @@ pub mod georeference;
 mod ifd;
 mod jpeg_file;
 mod jpeg_restarts;
+mod jpeg_scan;
 mod orientation;
 mod picture;
 mod place;

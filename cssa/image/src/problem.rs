@@ -25,6 +25,9 @@ pub enum Problem {
         /// What may stand there.
         expected: &'static str,
     },
+    /// A time of which no tag says the zone, and what it is taken for.
+    #[error("no zone: {0}")]
+    Zoneless(String),
     /// A receiver that says of its own position that it is none.
     #[error("no fix: {0}")]
     NoFix(String),
@@ -44,6 +47,7 @@ impl Problem {
             Self::Absent(_) => "absent",
             Self::Structure { .. } => "damaged_tags",
             Self::Value { .. } => "unusable_tags",
+            Self::Zoneless(_) => "times_without_zone",
             Self::NoFix(_) => "tags_without_fix",
             Self::System(_) => "unknown_coordinate_systems",
             Self::Outside(_) => "places_outside",

@@ -28,6 +28,7 @@ impl std::str::FromStr for Address {
         let any = || expected("file:PATH, udp:HOST:PORT, serial:DEVICE:BAUD or mavlink:KIND:ADDRESS");
         let (kind, rest) = text.split_once(':').ok_or_else(any)?;
         match kind {
+            "file" if rest.is_empty() => Err(expected("file:PATH")),
             "file" => Ok(Self::File(rest.into())),
             "udp" if rest.contains(':') => Ok(Self::Udp(rest.into())),
             "serial" => {

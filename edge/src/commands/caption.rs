@@ -1,9 +1,9 @@
 //! `edge caption`.
 
 use super::model::ModelOptions;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cssa::errors::chain;
-use cssa::files;
+use cssa::files::{self, FileError};
 use cssa::trust::{Confidence, Reason};
 use cssa_captioner::Looks;
 use cssa_image::images;
@@ -50,9 +50,14 @@ struct Line<'a> {
     runtime: &'a str,
 }
 
-/// Captions every image; one that cannot be read is reported, the others are captioned, and the command fails at the end.
+/// Captions every image; a path that is not there and an image that cannot be read are reported, the others are captioned, and the command
+/// fails at the end.
 pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
-    let images = images(&options.paths)?;
+    let (images, problems) = found(&options.paths);
+    if images.is_empty() {
+        // Nothing is to be loaded for.
+        return told(&problems, options.paths.len());
+    }
     if let Some(path) = &options.packets {
         files::check_writable(path)?;
     }
@@ -101,6 +106,29 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     if let Some(path) = &options.packets {
         files::write(path, &stream)?;
     }
+    let found = told(&problems, options.paths.len());
     ensure!(failures == 0, "{failures} of {} images could not be captioned", images.len());
+    found
+}
+
+/// Names the paths that stand for no image.
+fn told(problems: &[FileError], paths: usize) -> Result<()> {
+    if let [problem] = problems {
+        bail!("{problem}");
+    }
+    problems.iter().for_each(|problem| tracing::error!("error: {problem}"));
+    ensure!(problems.is_empty(), "{} of {paths} paths have no image", problems.len());
     Ok(())
+}
+
+/// The images that paths stand for, and what is wrong with the paths that stand for none.
+fn found(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<FileError>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        match images(std::slice::from_ref(path)) {
+            Ok(more) => found.extend(more),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (found, problems)
 }

@@ -86,9 +86,11 @@ fn warn(config: &Config, path: &Path) {
 
 /// Names everything that is wrong with a configuration, a line each.
 fn check_all(path: &Path) -> Result<()> {
-    let config = Config::parse(path)?;
-    warn(&config, path);
-    let problems = check(&config, named_or_default(None).ok());
+    let (config, mut problems) = Config::read_leniently(path);
+    if let Some(config) = &config {
+        warn(config, path);
+        problems.extend(check(config, named_or_default(None).ok()));
+    }
     problems.iter().for_each(|problem| tracing::error!("error: {}", chain(problem)));
     let count = problems.len();
     ensure!(count == 0, "{}: {count} {}", path.display(), if count == 1 { "problem" } else { "problems" });

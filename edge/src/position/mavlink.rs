@@ -80,6 +80,7 @@ impl Decoder {
             MavMessage::SYSTEM_TIME(time) if time.time_unix_usec > 0 => {
                 let seconds = i64::try_from(time.time_unix_usec / 1_000_000).unwrap_or(i64::MAX);
                 let right = plausible(seconds, i64::from(now)).and_then(|time| u32::try_from(time).ok());
+                receiver.compare(Some(right), now);
                 self.clock = right.map(|time| (time, Instant::now()));
             }
             MavMessage::GPS_RAW_INT(gps) => {

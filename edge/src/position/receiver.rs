@@ -6,6 +6,9 @@ use cssa_wire::Position;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// In seconds.
+const DAY: u32 = 86_400;
+
 /// The fixes of a receiver, written by its thread.
 #[derive(Clone, Debug, Default)]
 pub struct Receiver {
@@ -27,6 +30,22 @@ impl Receiver {
         heard.fix = None;
         heard.track.say(Instant::now(), None);
         heard.lost = Some(reason);
+    }
+
+    /// What the receiver says of the date, `None` where that cannot be, and the system's clock: a day or more between them is a fault, whoever
+    /// of the two is wrong.
+    pub(super) fn compare(&self, said: Option<Option<u32>>, now: u32) {
+        let Some(time) = said else { return };
+        let is_set = i64::from(now) >= super::nmea::EARLIEST;
+        self.heard().clock = match time {
+            None => Some("a date that cannot be right: it is not believed".into()),
+            Some(time) if is_set && time.abs_diff(now) > DAY => {
+                let ahead = if time > now { "ahead of" } else { "behind" };
+                let days = time.abs_diff(now) / DAY;
+                Some(format!("its date is {days} days {ahead} the computer's clock: the receiver is believed"))
+            }
+            Some(_) => None,
+        };
     }
 
     /// The last fix, where it is fresh.

@@ -20,6 +20,8 @@ pub(super) struct Heard {
     pub(super) track: Track,
     pub(super) bytes: Option<Instant>,
     pub(super) message: Option<Instant>,
+    /// What is wrong with its date.
+    pub(super) clock: Option<String>,
     /// Why it has no fix.
     pub(super) lost: Option<String>,
     /// The device is not there, and that is known already.
@@ -28,8 +30,8 @@ pub(super) struct Heard {
 
 impl Default for Heard {
     fn default() -> Self {
-        let (fix, bytes, message, lost) = (None, None, None, None);
-        Self { began: Instant::now(), fix, track: Track::default(), bytes, message, lost, is_gone: false }
+        let (fix, bytes, message, clock, lost) = (None, None, None, None, None);
+        Self { began: Instant::now(), fix, track: Track::default(), bytes, message, clock, lost, is_gone: false }
     }
 }
 
@@ -59,10 +61,16 @@ impl Heard {
 pub(super) fn start(name: String, heard: &Arc<Mutex<Heard>>, faults: Faults) {
     let heard = Arc::downgrade(heard);
     std::thread::spawn(move || {
-        let mut last = None;
+        let (mut last, mut clock) = (None, None);
         while let Some(heard) = heard.upgrade() {
-            let problem = heard.lock().unwrap_or_else(PoisonError::into_inner).problem(Instant::now());
+            let locked = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let (problem, odd) = (locked.problem(Instant::now()), locked.clock.clone());
+            drop(locked);
             drop(heard);
+            if odd != clock {
+                odd.iter().for_each(|odd| faults.record("position_time", format_args!("position: {name}: {odd}")));
+                clock = odd;
+            }
             let kind = problem.as_ref().map(|(kind, _)| *kind);
             if let Some((kind, reason)) = problem.filter(|(kind, _)| last != Some(*kind)) {
                 faults.record(kind, format_args!("position: {name}: {reason}"));

@@ -1,16 +1,20 @@
 //! An image file of any kind that is cut into tiles, each with its own place. Of a TIFF no more is read than the tiles at hand need;
 //! other files are held whole, reduced where their pixels take more memory than they may.
 
+use super::key;
+use super::ledger::Ledger;
 use super::source::Frame;
-use super::taken::Taken;
+use super::taken::{self, Taken};
 use super::tiler::{Tile, Tiles, tiles};
+use super::zone;
 use crate::config::TilerConfig;
-use crate::error::chain;
+use crate::error::{Error, chain};
 use crate::position::Whereabouts;
+use cssa::files::FileError;
 use cssa_image::tags::{self, Tags};
-use cssa_image::{DecodeError, Kept, Picture, Raster, Window, is_tiff_file, read_picture};
+use cssa_image::{DecodeError, Kept, Picture, Problem, Raster, Window, is_tiff_file, read_picture};
 use image::RgbImage;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Pixels of an image that is captioned whole: more are of no use.
 const WHOLE: u64 = 1 << 25;
@@ -25,6 +29,15 @@ pub struct Cutting {
 }
 
 impl Cutting {
+    /// The tiles that files are cut into, where they are.
+    pub(super) fn tiles(self, untiled: Untiled) -> Option<TilerConfig> {
+        let side = match untiled {
+            Untiled::Cut(side) if self.tiler.side == 0 => side,
+            _ => self.tiler.side,
+        };
+        (side > 0).then_some(TilerConfig { side, ..self.tiler })
+    }
+
     /// As many pixels as may be held.
     fn pixels(self) -> u64 {
         self.memory / 3
@@ -37,18 +50,36 @@ enum Unreadable {
     #[error("cannot be decoded")]
     Pixels(#[from] DecodeError),
     #[error(transparent)]
-    File(#[from] cssa::files::FileError),
+    File(#[from] FileError),
+}
+
+impl Unreadable {
+    /// The system's answer rather than the file's content: another time there may be another.
+    fn is_the_systems(&self) -> bool {
+        matches!(self, Self::Pixels(DecodeError::File(_)) | Self::File(FileError::System { .. }))
+    }
+}
+
+/// Why a file is not open.
+pub(super) enum Unopened {
+    /// It is no image that can be read: its frame says so.
+    Frame(Box<Frame>),
+    /// The system does not give it.
+    File(Error),
 }
 
 type Result<T, E = Unreadable> = std::result::Result<T, E>;
 
 /// An image file that is being cut.
 pub(super) struct ImageFile {
+    path: PathBuf,
     name: String,
     key: String,
     pixels: Pixels,
     tags: Tags,
     taken: Taken,
+    /// What is to be said of its times.
+    odd_times: Vec<Problem>,
     tiles: Tiles,
     /// Tiles are named by their numbers, also where there is one alone.
     is_numbered: bool,
@@ -77,11 +108,21 @@ pub(super) enum Untiled {
 }
 
 impl ImageFile {
-    /// Opens an image. Where it cannot be read, the frame says why.
-    pub(super) fn open(path: &Path, key: &str, cutting: Cutting, untiled: Untiled) -> Result<Self, Box<Frame>> {
+    /// Opens an image, which is at work under its key from then on.
+    pub(super) fn open(
+        path: &Path,
+        key: &str,
+        cutting: Cutting,
+        untiled: Untiled,
+        ledger: &dyn Ledger,
+    ) -> Result<Self, Unopened> {
         let name = path.display().to_string();
-        let pixels = Pixels::read(path, cutting, untiled);
-        let pixels = pixels.map_err(|error| Box::new(unreadable(name.clone(), key.into(), &error)))?;
+        ledger.begin(key);
+        let pixels = match Pixels::read(path, cutting, untiled) {
+            Ok(pixels) => pixels,
+            Err(error) if error.is_the_systems() => return Err(Unopened::File(not_given(path, error))),
+            Err(error) => return Err(Unopened::Frame(Box::new(unreadable(name, key, &error)))),
+        };
         let (width, height) = pixels.dimensions();
         let side = match untiled {
             Untiled::Cut(side) if cutting.tiler.side == 0 && u64::from(width) * u64::from(height) > square(side) => {
@@ -93,32 +134,48 @@ impl ImageFile {
         let is_numbered = untiled != Untiled::Whole || tiles.len() > 1;
         let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
         let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
-        let taken = Taken::file(tags.time, changed);
-        Ok(Self { name, key, pixels, tags, taken, tiles, is_numbered, band: None, memory })
+        let odd_time = changed.and_then(taken::problem);
+        let (time, zone) = zone::time(&tags, changed.and_then(taken::seconds).filter(|_| odd_time.is_none()));
+        let taken = Taken::file(time, changed);
+        let odd_times = odd_time.into_iter().chain(zone).collect();
+        let path = path.to_owned();
+        Ok(Self { path, name, key, pixels, tags, taken, odd_times, tiles, is_numbered, band: None, memory })
     }
 
-    /// The next tile that is not settled.
-    pub(super) fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Option<Frame> {
+    /// The next tile that is not settled; an error where the system does not give it, nor any other.
+    pub(super) fn next(&mut self, ledger: &dyn Ledger) -> Option<Result<Frame, Error>> {
         while let Some((n, tile)) = self.tiles.next() {
             let numbered = |text: &str| if self.is_numbered { format!("{text}#{n}") } else { text.to_owned() };
-            let (name, key) = (numbered(&self.name), numbered(&self.key));
-            if self.is_numbered && settled(&key) {
-                continue;
+            let (name, key) = (numbered(&self.name), format!("{}{}", numbered(&self.key), self.reduction()));
+            if self.is_numbered {
+                if key::is_settled(&key, ledger) {
+                    continue;
+                }
+                ledger.begin(&key);
             }
             let pixels = match self.cut(tile) {
                 Ok(pixels) => pixels,
+                Err(error) if error.is_the_systems() => return Some(Err(not_given(&self.path, error))),
                 Err(error) => {
                     // What the band cannot give, its other tiles cannot have either.
                     self.band = None;
-                    return Some(unreadable(name, key, &error));
+                    return Some(Ok(unreadable(name, &key, &error)));
                 }
             };
             let middle = self.in_file(tile);
             let (position, taken) = (Whereabouts::of_image(&self.tags, middle), self.taken);
-            let problems = self.tags.problems(middle);
-            return Some(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems });
+            let problems = self.tags.problems(middle).into_iter().chain(self.odd_times.iter().cloned()).collect();
+            return Some(Ok(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems }));
         }
         None
+    }
+
+    /// Tiles of the same number are others where the image is reduced by another factor before it is cut.
+    fn reduction(&self) -> String {
+        match &self.pixels {
+            Pixels::Held(Picture { reduced: by @ 2.., .. }) if self.is_numbered => format!("/{by}"),
+            _ => String::new(),
+        }
     }
 
     fn cut(&mut self, tile: Tile) -> Result<RgbImage> {
@@ -185,11 +242,19 @@ fn square(side: u32) -> u64 {
     u64::from(side) * u64::from(side)
 }
 
-fn unreadable(name: String, key: String, error: &Unreadable) -> Frame {
+fn not_given(path: &Path, error: Unreadable) -> Error {
+    match error {
+        Unreadable::File(error) => error.into(),
+        Unreadable::Pixels(DecodeError::File(error)) => Error::path(path)(error),
+        Unreadable::Pixels(error) => FileError::content(path, chain(&error)).into(),
+    }
+}
+
+fn unreadable(name: String, key: &str, error: &Unreadable) -> Frame {
     let said = match error {
         Unreadable::File(_) => chain(error),
         error => format!("{name}: {}", chain(error)),
     };
-    let taken = Taken::file(None, None);
-    Frame { key: Some(key), pixels: Err(said), name, position: Whereabouts::Unsaid, taken, problems: Vec::new() }
+    let (key, taken) = (Some(key::unread(key)), Taken::file(None, None));
+    Frame { key, pixels: Err(said), name, position: Whereabouts::Unsaid, taken, problems: Vec::new() }
 }

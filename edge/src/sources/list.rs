@@ -1,25 +1,22 @@
 //! Images named in a file.
 
-use super::image_file::{Cutting, ImageFile, Untiled};
+use super::file_sequence::{FileSequence, Named};
+use super::image_file::{Cutting, Untiled};
 use super::key;
+use super::ledger::Ledger;
 use super::source::{Next, Source};
 use crate::error::Result;
 use cssa::files;
-use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Largest list of images, in bytes.
 const MAX_LIST: u64 = 1 << 28;
 
 /// Images named in a file, one a line, from its folder; empty lines and lines that begin with # are passed over. Each line is captioned
-/// once, and again where its file has changed.
-pub struct ListSource {
-    waiting: VecDeque<(usize, PathBuf)>,
-    cutting: Cutting,
-    open: Option<ImageFile>,
-}
+/// once, and again where its file has changed. What is not there, or is not given, is tried again behind the others, and in the next run.
+pub struct ListSource(FileSequence);
 
 impl ListSource {
     /// Reads the list.
@@ -32,28 +29,19 @@ impl ListSource {
         let folder = path.parent().unwrap_or(Path::new("."));
         let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
         let named = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
-        let waiting = named.map(|(n, line)| (n, folder.join(OsStr::from_bytes(line)))).collect();
-        Ok(Self { waiting, cutting, open: None })
+        let path = |line| folder.join(OsStr::from_bytes(line));
+        let files = named.map(|(n, line)| Named { path: path(line), line: Some(n + 1) });
+        Ok(Self(FileSequence::new(files, cutting, Untiled::Whole)))
     }
 }
 
 impl Source for ListSource {
-    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next> {
-        loop {
-            if let Some(frame) = self.open.as_mut().and_then(|image| image.next(settled)) {
-                return Ok(Next::Frame(frame));
-            }
-            self.open = None;
-            let Some((line, path)) = self.waiting.pop_front() else { return Ok(Next::End) };
-            let key = format!("{}|line {}", key::of_file(&path), line + 1);
-            if settled(&key) {
-                continue;
-            }
-            match ImageFile::open(&path, &key, self.cutting, Untiled::Whole) {
-                Ok(image) => self.open = Some(image),
-                Err(unreadable) => return Ok(Next::Frame(*unreadable)),
-            }
-        }
+    fn next(&mut self, ledger: &dyn Ledger) -> Result<Next> {
+        Ok(self.0.next(ledger))
+    }
+
+    fn is_gone(&self, key: &str) -> bool {
+        key::is_gone(key, key::is_away)
     }
 }
 
@@ -71,8 +59,13 @@ mod tests {
         std::fs::write(folder.path().join("list.txt"), "# two\na.png\n\nmissing.png\na.png\n")?;
         let cut = cutting(0);
         let mut source = ListSource::read(&folder.path().join("list.txt"), cut)?;
-        let found = names(&mut source, &|_| false)?;
-        assert_eq!(found, [("a.png".into(), true), ("missing.png".into(), false), ("a.png".into(), true)]);
+        let mut found = names(&mut source, &|_| false)?;
+        // What is missing comes behind the others, where it comes.
+        found.extend(names(&mut source, &|_| false)?);
+        assert_eq!(found, [("a.png".into(), true), ("a.png".into(), true)]);
+        RgbImage::new(40, 40).save(folder.path().join("missing.png"))?;
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        assert_eq!(names(&mut source, &|_| false)?, [("missing.png".into(), true)]);
         Ok(())
     }
 

@@ -1,19 +1,25 @@
 //! Where frames come from. A source runs in a thread of its own and gives one frame after the other.
 
+mod file_sequence;
 mod folder;
 mod image_file;
 mod key;
+mod ledger;
 mod list;
 mod pipe;
+mod retries;
 mod scene;
 mod source;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod tiler;
+mod zone;
 
 pub use self::folder::{Folder, FolderSource};
 pub use self::image_file::Cutting;
+pub(crate) use self::key::{plain, unread};
+pub use self::ledger::Ledger;
 pub use self::list::ListSource;
 pub use self::pipe::{Pipe, PipeSource, Survey, survey};
 pub use self::scene::SceneSource;
@@ -29,8 +35,9 @@ pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>
     taken::count_from_now();
     let cutting = Cutting { tiler, memory: source.memory() };
     Ok(match source {
-        SourceConfig::Folder { path, watch, .. } => {
-            Box::new(FolderSource::new(Folder { path: path.clone(), watch: *watch }, cutting))
+        SourceConfig::Folder { path, watch, after, .. } => {
+            let folder = Folder { path: path.clone(), watch: *watch, after: after.clone() };
+            Box::new(FolderSource::new(folder, cutting))
         }
         SourceConfig::List { path, .. } => Box::new(ListSource::read(path, cutting)?),
         SourceConfig::Pipe { command, live, restart, .. } => {

@@ -1,5 +1,6 @@
 //! What every source gives: frames, one after the other.
 
+use super::ledger::Ledger;
 use super::taken::Taken;
 use crate::error::{Error, Result};
 use crate::health::vitals::Pulse;
@@ -43,6 +44,8 @@ pub enum Next {
     },
     /// Nothing at the moment: ask again in a while.
     Nothing,
+    /// A file that the system does not give, or does not take: it is tried again.
+    Unread(Error),
     /// Nothing at the moment, since something failed that is tried again.
     Failed(Error),
     /// Nothing any more.
@@ -51,8 +54,8 @@ pub enum Next {
 
 /// Gives frames.
 pub trait Source: Send {
-    /// The next frame. `settled` says of a key whether its frame needs no second look.
-    fn next(&mut self, settled: &dyn Fn(&str) -> bool) -> Result<Next>;
+    /// The next frame that `ledger` does not call settled.
+    fn next(&mut self, ledger: &dyn Ledger) -> Result<Next>;
 
     /// Whether an error is its end, also after frames have come.
     fn ends_with_an_error(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::position::Receiver;
 use cssa::clock;
+use cssa_image::Problem;
 use cssa_wire::{EARLIEST_UTC, Time};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -56,11 +57,7 @@ impl Taken {
     /// clock is not believed: it was taken now for all that is known, and nobody knows where.
     #[must_use]
     pub fn file(tagged: Option<u32>, changed: Option<SystemTime>) -> Self {
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
-        let latest = clock::now().saturating_add(DAY);
-        let is_believed =
-            |time: &SystemTime| seconds(*time).is_some_and(|time| (EARLIEST_UTC..=latest).contains(&time));
-        let changed = changed.filter(is_believed);
+        let changed = changed.filter(|changed| is_believed(*changed));
         let by_tags = tagged.map(|time| {
             let second = UNIX_EPOCH + Duration::from_secs(time.into());
             let middle = second + MIDDLE;
@@ -84,6 +81,25 @@ impl Taken {
         let utc = self.tagged.or_else(|| receiver.time(self.at?)).or(self.clock);
         utc.map_or(Time::AfterStart(self.after_start), Time::from).seconds()
     }
+}
+
+/// What is wrong with the time of a file's last change, where it is not believed.
+#[must_use]
+pub(super) fn problem(changed: SystemTime) -> Option<Problem> {
+    let since = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let expected = "2020 or later, and no more than a day past this computer's clock: the file counts as of now";
+    let found = format!("{since} seconds after 1970");
+    (!is_believed(changed)).then_some(Problem::Value { tag: "the time of the file's last change", found, expected })
+}
+
+/// In seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> Option<u32> {
+    time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok()
+}
+
+fn is_believed(time: SystemTime) -> bool {
+    let latest = clock::now().saturating_add(DAY);
+    time.duration_since(UNIX_EPOCH).is_ok_and(|since| (EARLIEST_UTC.into()..=latest.into()).contains(&since.as_secs()))
 }
 
 /// A time of the system's clock on the one that nobody sets.
@@ -111,6 +127,7 @@ mod tests {
         };
         let old = Taken::file(None, ago(30));
         assert_eq!(old.time(&receiver), seconds(ago(30)));
+        assert_eq!(ago(30).and_then(problem), None);
         let age = old.at().map(|at| at.elapsed().as_secs());
         assert_eq!(age, Some(30));
         let tagged = Taken::file(Some(seconds(ago(90))), ago(30));
@@ -122,7 +139,10 @@ mod tests {
         assert_eq!(Taken::file(Some(u32::MAX), ago(30)).at(), None);
         // Clocks that were never set, and cards of cameras with such.
         for odd in [0, 315_532_800, u64::from(seconds(ago(0))) + 172_800] {
-            let odd = Taken::file(None, Some(UNIX_EPOCH + Duration::from_secs(odd)));
+            let time = UNIX_EPOCH + Duration::from_secs(odd);
+            let said = problem(time).map(|problem| problem.to_string()).unwrap_or_default();
+            assert!(said.starts_with(&format!("the time of the file's last change is {odd} seconds")), "{said}");
+            let odd = Taken::file(None, Some(time));
             assert_eq!(odd.at(), None);
             assert!(seconds(ago(0)).abs_diff(odd.time(&receiver)) <= 1);
         }

@@ -1,6 +1,7 @@
 //! What holds for all sources of files.
 
 use super::*;
+use crate::config::After;
 use anyhow::Result;
 use image::RgbImage;
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ pub(super) fn cutting(side: u32) -> Cutting {
 /// Names of the frames that come now, without their folders, and whether they have pixels.
 pub(super) fn names(source: &mut dyn Source, settled: &dyn Fn(&str) -> bool) -> Result<Vec<(String, bool)>> {
     let mut names = Vec::new();
-    while let Next::Frame(frame) = source.next(settled)? {
+    while let Next::Frame(frame) = source.next(&settled)? {
         names.push((frame.name.rsplit('/').next().unwrap_or_default().into(), frame.pixels.is_ok()));
     }
     Ok(names)
@@ -27,7 +28,12 @@ fn sources<'a>(path: &'a Path, side: u32) -> Sources<'a> {
     let open = move |config: SourceConfig| Ok(super::open(&config, TilerConfig { side, overlap: 0.0 })?);
     let memory = 1 << 28;
     [
-        ("folder", Box::new(move || open(SourceConfig::Folder { path: folder.into(), watch: false, memory }))),
+        (
+            "folder",
+            Box::new(move || {
+                open(SourceConfig::Folder { path: folder.into(), watch: false, after: After::Keep, memory })
+            }),
+        ),
         ("list", Box::new(move || open(SourceConfig::List { path: folder.join("list.txt"), memory }))),
         ("scenes", Box::new(move || open(SourceConfig::Scenes { paths: vec![path.into()], memory }))),
     ]
@@ -44,7 +50,7 @@ fn a_new_picture_under_an_old_name_is_captioned() -> Result<()> {
             let mut done: BTreeSet<String> = BTreeSet::new();
             let mut given = || -> Result<usize> {
                 let (mut source, mut frames) = (open()?, 0);
-                while let Next::Frame(frame) = source.next(&|key| done.contains(key))? {
+                while let Next::Frame(frame) = source.next(&|key: &str| done.contains(key))? {
                     done.extend(frame.key);
                     frames += 1;
                 }
@@ -65,6 +71,30 @@ fn a_new_picture_under_an_old_name_is_captioned() -> Result<()> {
     Ok(())
 }
 
+/// Tiles of another size show something else.
+#[test]
+fn another_size_of_tiles_is_captioned_anew() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("a.png");
+    std::fs::write(folder.path().join("list.txt"), "a.png\n")?;
+    RgbImage::new(200, 100).save(&path)?;
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    for (name, at) in [("folder", 0), ("list", 1), ("scenes", 2)] {
+        for (side, frames) in [(100, 2), (100, 0), (64, 8), (300, 1), (100, 0), (64, 0), (0, 1), (0, 0)] {
+            let (_, open) = &sources(&path, side)[at];
+            let (mut source, mut found) = (open()?, 0);
+            while let Next::Frame(frame) = source.next(&|key: &str| done.contains(key))? {
+                done.extend(frame.key);
+                found += 1;
+            }
+            assert_eq!(found, frames, "{name} {side}");
+            done.retain(|key| !source.is_gone(key));
+        }
+        done.clear();
+    }
+    Ok(())
+}
+
 /// Names that are not UTF-8 are told apart by their bytes.
 #[test]
 fn scenes_are_told_apart_by_the_bytes_of_their_names() -> Result<()> {
@@ -80,7 +110,7 @@ fn scenes_are_told_apart_by_the_bytes_of_their_names() -> Result<()> {
     }
     let mut keys = BTreeSet::new();
     let mut source = SceneSource::new(&paths, cutting(0));
-    while let Next::Frame(frame) = source.next(&|key| keys.contains(key))? {
+    while let Next::Frame(frame) = source.next(&|key: &str| keys.contains(key))? {
         keys.extend(frame.key);
     }
     assert_eq!(keys.len(), 3, "{keys:?}");
@@ -128,7 +158,7 @@ fn a_large_file_is_never_held_whole() -> Result<()> {
     const READING: u64 = (1 << 26) + (1 << 26);
     for (side, memory, tiles) in [(0, 1 << 28, 1), (4000, 1 << 28, 9), (1000, 1 << 26, 108), (1000, 1 << 20, 108)] {
         let config = [
-            SourceConfig::Folder { path: folder.path().into(), watch: false, memory },
+            SourceConfig::Folder { path: folder.path().into(), watch: false, after: After::Keep, memory },
             SourceConfig::List { path: folder.path().join("list.txt"), memory },
             SourceConfig::Scenes { paths: vec![path.clone()], memory },
         ];
@@ -140,7 +170,7 @@ fn a_large_file_is_never_held_whole() -> Result<()> {
                     Ok(source) => source,
                     Err(error) => return failed = Some(error.to_string()),
                 };
-                while let Ok(Next::Frame(frame)) = source.next(&|_| false) {
+                while let Ok(Next::Frame(frame)) = source.next(&|_: &str| false) {
                     frames += 1;
                     failed = failed.take().or(frame.pixels.err());
                 }

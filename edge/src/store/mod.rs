@@ -3,13 +3,16 @@
 //! acknowledgement and retires its captions.
 
 mod acknowledge;
+mod attempts;
 mod change;
 mod database;
 mod dating;
+mod done;
 mod earlier;
 mod entry;
 mod reports;
 
+pub use attempts::Blamed;
 pub use change::{Change, ChangeKind};
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
@@ -17,6 +20,7 @@ pub use reports::WaitingReport;
 use crate::error::{Result, chain};
 use crate::leftovers::clean;
 use crate::outcome::Dropped;
+use attempts::ATTEMPTS;
 use cssa::files::{create_folder, sync_folder};
 use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
@@ -155,6 +159,7 @@ impl Store {
             write.open_table(REPORT_SEQUENCE)?;
             write.open_table(BUDGET)?;
             write.open_table(change::CHANGES)?;
+            write.open_table(ATTEMPTS)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {
                 unpack::<Waiting>(entry?.1.value())?;
@@ -197,20 +202,6 @@ impl Store {
                     }
                 }
             }
-            Ok(write.commit()?)
-        })
-    }
-
-    /// Whether a frame is settled.
-    pub fn is_done(&self, key: &str) -> Result<bool> {
-        self.file.with(|database| Ok(database.begin_read()?.open_table(DONE)?.get(key)?.is_some()))
-    }
-
-    /// Forgets settled frames that `gone` says can never come again.
-    pub fn forget(&self, gone: impl Fn(&str) -> bool) -> Result<()> {
-        self.file.with(|database| {
-            let write = database.begin_write()?;
-            write.open_table(DONE)?.retain(|key, ()| !gone(key))?;
             Ok(write.commit()?)
         })
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 fn check(folder: &Path, position: &str, link: &str) -> Result<String> {
     let config = folder.join("edge.toml");
     let state = folder.join("state");
+    let position = if position.is_empty() { String::new() } else { format!("[position]\n{position}") };
     let text = format!(
-        "state = {state:?}\n[source]\nkind = \"folder\"\npath = \"/tmp\"\n[link]\nto = \"{link}\"\n[position]\n{position}\n"
+        "state = {state:?}\n[source]\nkind = \"folder\"\npath = \"/tmp\"\n[link]\nto = \"{link}\"\n{position}\n"
     );
     std::fs::write(&config, text)?;
     said_of(&config)
@@ -31,7 +32,7 @@ fn every_problem_is_named() -> Result<()> {
     let cases = [
         (
             format!(
-                "state = {inside:?}\nqueue = 0\n[model]\ntrust = {file:?}\nthreads = 0\n[source]\nkind = \"list\"\n\
+                "state = {inside:?}\nqueue = 0\n[model]\ntrust = {file:?}\nbundle = {gone:?}\nthreads = 0\nbeam = 200\n[source]\nkind = \"list\"\n\
                  path = {gone:?}\n[link]\nto = \"udp:ground:99999\"\nkey = {file:?}\nsends = 0\n\
                  contact = {{ bytes = 1, passes = {file:?} }}\n[position]\nkind = \"nmea\"\ndevice = {gone:?}\n\
                  [peripherals]\nwatchdog = {{ chip = {gone:?}, line = 1 }}\n\
@@ -41,7 +42,9 @@ fn every_problem_is_named() -> Result<()> {
                 "state: ",
                 "queue is 0",
                 "model.trust: ",
+                "model.bundle: ",
                 "model.threads is 0",
+                "model.beam is 200",
                 "source.path: ",
                 "link.to: its address is \"ground:99999\", expected udp:HOST:PORT",
                 "link.key: ",
@@ -149,6 +152,40 @@ fn the_packaged_configuration_passes() -> Result<()> {
     let config = folder.path().join("edge.toml");
     std::fs::write(&config, text)?;
     assert_eq!(said_of(&config)?, "");
+    Ok(())
+}
+
+/// Places where packets cannot go, and one that is made before they do.
+#[test]
+fn links_that_cannot_be_are_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let of = |to: &str| check(folder.path(), "", to);
+    assert_eq!(of(&format!("file:{}", folder.path().join("state/out.bin").display()))?, "");
+    for (to, expected) in [
+        ("file:/tmp", "error: link.to: /tmp: is a directory"),
+        ("file:", "expected file:PATH"),
+        ("serial:/dev/null:57600", "its device is \"/dev/null\", expected a serial line"),
+        ("mavlink:serial:/dev/null:57600", "its device is \"/dev/null\", expected a serial line"),
+    ] {
+        let told = of(to)?;
+        assert!(told.contains(expected), "{to}: {told}");
+    }
+    Ok(())
+}
+
+/// A key that is none hides nothing.
+#[test]
+fn mistyped_keys_are_named_with_all_else() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let told = check(folder.path(), "", "file:/tmp")?;
+    assert_eq!(told.matches("error: ").count(), 2, "{told}");
+    let config = folder.path().join("edge.toml");
+    let text = std::fs::read_to_string(&config)?;
+    std::fs::write(&config, format!("{text}[model]\nlook = 1\nprovider = \"cuba\"\nbeam = 0\n"))?;
+    let told = said_of(&config)?;
+    for expected in ["unknown field `look`", "unknown variant `cuba`", "model.beam is 0", "link.to: /tmp"] {
+        assert!(told.contains(expected), "{told}\nexpected {expected}");
+    }
     Ok(())
 }
 

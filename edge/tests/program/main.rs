@@ -4,6 +4,7 @@ mod check;
 mod ending;
 mod policy;
 mod slots;
+mod sources;
 mod upgrade;
 
 use std::path::{Path, PathBuf};

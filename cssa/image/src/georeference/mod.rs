@@ -25,13 +25,13 @@ pub struct Georeference {
 }
 
 impl Georeference {
-    /// From the first directory of a TIFF or BigTIFF.
+    /// From the directory of a TIFF's or BigTIFF's first image that is no thumbnail: the one whose pixels are read.
     ///
     /// # Errors
     /// `Absent` where the file has no georeference; else what is wrong with it, or the coordinate system that is not known here.
     pub fn read<R: Read + Seek>(input: &mut R) -> Result<Self, Problem> {
         let (mut directories, first) = Directories::open(input)?;
-        let directory = directories.directory("first directory", first);
+        let directory = directories.of_image(first);
         let keys = Keys::read(&mut directories, &directory).map_err(|problem| match problem {
             Problem::Absent(_) if Affine::is_there(&directory) => {
                 Problem::System("none, the file only says how large its pixels are".into())

@@ -8,6 +8,8 @@ use tiff_reader::source::{SharedSource, TiffSource};
 
 /// NewSubfileType.
 pub(super) const SUBFILE: u16 = 254;
+/// Its bits that say of an image that it is another one's thumbnail, or its mask.
+const NOT_WHOLE: u64 = 1 | 4;
 pub(super) const WIDTH: u16 = 256;
 pub(super) const HEIGHT: u16 = 257;
 pub(super) const BITS: u16 = 258;
@@ -53,8 +55,25 @@ struct Entry {
 }
 
 impl Directory {
+    /// The first one of a whole image: a thumbnail or a mask that stands before it is passed over, unless there is nothing else.
+    pub(super) fn of_image(source: &dyn TiffSource) -> Result<Self, DecodeError> {
+        let first = Self::first(source)?;
+        let is_whole = |directory: &Self| directory.number(source, SUBFILE).unwrap_or_default() & NOT_WHOLE == 0;
+        let mut next = if is_whole(&first) { 0 } else { first.next };
+        for _ in 0..MAX_DIRECTORIES {
+            let Some(directory) = (next != 0).then(|| Self::read(source, first.order, next).ok()).flatten() else {
+                break;
+            };
+            if is_whole(&directory) {
+                return Ok(directory);
+            }
+            next = directory.next;
+        }
+        Ok(first)
+    }
+
     /// The first one.
-    pub(super) fn first(source: &dyn TiffSource) -> Result<Self, DecodeError> {
+    fn first(source: &dyn TiffSource) -> Result<Self, DecodeError> {
         let head = source.read_exact_at(0, 8)?;
         let (little, big_tiff) = (head[0] == b'I', head[2] == 43 || head[3] == 43);
         let order = Order { little, big_tiff };

@@ -14,6 +14,7 @@ use self::directory::Directory;
 use self::kinds::{by_photometric, samples, unsupported_compression};
 use self::values::Samples;
 use crate::Window;
+use crate::caught::caught;
 use crate::error::DecodeError;
 use crate::orientation;
 use crate::picture::{Kept, MAX_HELD, MAX_PIXELS, MAX_SIDE, Picture, check_size, note};
@@ -37,7 +38,7 @@ const LERC: u64 = 34_887;
 /// Bytes of decoded strips and tiles that are kept, unless one has more.
 const CACHE: u64 = 1 << 26;
 
-/// A TIFF's first image.
+/// A TIFF's first image that is no thumbnail.
 pub struct Raster {
     file: TiffFile,
     source: SharedSource,
@@ -82,16 +83,16 @@ pub fn is_tiff_file(path: &Path) -> bool {
 impl Raster {
     /// Opens a file; of more than 8 bits, its values are looked through once for their percentiles.
     pub fn open(path: &Path) -> Result<Self, DecodeError> {
-        Self::of_source(Arc::new(FileSource::open(path)?))
+        caught(|| Self::of_source(Arc::new(FileSource::open(path)?)))
     }
 
     /// As [`Self::open`], of a file's bytes.
     pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        Self::of_source(Arc::new(BytesSource::new(bytes)))
+        caught(|| Self::of_source(Arc::new(BytesSource::new(bytes))))
     }
 
     fn of_source(source: SharedSource) -> Result<Self, DecodeError> {
-        let directory = Directory::first(source.as_ref())?;
+        let directory = Directory::of_image(source.as_ref())?;
         let number = |tag, absent| directory.number(source.as_ref(), tag).unwrap_or(absent);
         let compression = number(directory::COMPRESSION, 1);
         if let Some(name) = unsupported_compression(compression) {
@@ -106,7 +107,7 @@ impl Raster {
         let is_half = (bits, format) == (16, 3);
         let hidden = if is_half { &[directory::SAMPLE_FORMAT][..] } else { &[] };
         let file = open(directory.only_pixels(&source, hidden), CACHE)?;
-        let ifd = file.ifd(0)?.clone();
+        let ifd = file.read_ifd_at_offset(directory.at)?;
         let layout = ifd.raster_layout().map_err(|error| by_photometric(error.into(), photometric))?;
         let block = match (ifd.tile_width(), ifd.tile_height()) {
             (Some(width), Some(height)) if ifd.is_tiled() => (width, height),
@@ -208,7 +209,7 @@ impl Raster {
     /// The pixels of a window of the upright image.
     pub fn window(&self, window: Window) -> Result<RgbImage, DecodeError> {
         let stored = orientation::stored_window(self.orientation, self.size, window);
-        let rgb = self.rgb(stored)?;
+        let rgb = caught(|| self.rgb(stored))?;
         let odd = || DecodeError::Inconsistent("the TIFF has fewer pixels than it says".into());
         let image = RgbImage::from_raw(stored.width, stored.height, rgb).ok_or_else(odd)?;
         Ok(orientation::apply(image, self.orientation))
@@ -223,7 +224,8 @@ impl Raster {
         let rows = (PIECE / (u64::from(width) * 3)).clamp(1, u64::from(height)) as u32;
         let rows = if rows > self.block.1 { rows - rows % self.block.1 } else { rows };
         for y in (0..height).step_by(rows as usize) {
-            reducer.push(&self.rgb(Window { x: 0, y, width, height: rows.min(height - y) })?);
+            let band = Window { x: 0, y, width, height: rows.min(height - y) };
+            reducer.push(&caught(|| self.rgb(band))?);
         }
         let odd = || DecodeError::Inconsistent("the TIFF has fewer rows than it says".into());
         let pixels = reducer.finish(height).ok_or_else(odd)?;

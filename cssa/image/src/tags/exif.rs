@@ -1,9 +1,9 @@
 //! Position and time of Exif 2.32. A position is believed where all of its tags say the same, their values lie apart from all
 //! others, and the receiver does not say that it has no fix.
 
-use super::Said;
 use super::clock;
 use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
+use super::{Said, When};
 use crate::Place;
 use crate::ifd::{Directories, Directory, Entry, Value};
 use crate::problem::Problem;
@@ -240,11 +240,11 @@ impl<R: Read + Seek> Block<R> {
     }
 
     /// When the image was taken. What is said of it and not believed is one of the `other` problems where something else is.
-    fn time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<u32, Problem> {
+    fn time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<When, Problem> {
         let camera = self.camera_time(now, other);
         let local = camera.as_ref().ok().map(|&(_, local)| local);
         match (self.gps_time(local, now), camera) {
-            (Ok(time), _) => Ok(time),
+            (Ok(utc), _) => Ok(When { utc, is_zoneless: false }),
             (Err(Problem::Absent(_)), camera) => camera.map(|(time, _)| time),
             (Err(problem), Ok((time, _))) => {
                 other.push(problem);
@@ -273,7 +273,7 @@ impl<R: Read + Seek> Block<R> {
     }
 
     /// The camera's own time, by UTC and by its own clock; its clock counts as UTC where it does not say more.
-    fn camera_time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<(u32, NaiveDateTime), Problem> {
+    fn camera_time(&mut self, now: u32, other: &mut Vec<Problem>) -> Result<(When, NaiveDateTime), Problem> {
         let (exif, first) = (self.exif.clone(), self.first.clone());
         let mut problem = Problem::Absent("time");
         let wrote = |tag: u16| first.entries.iter().any(|entry| entry.tag == tag);
@@ -283,8 +283,9 @@ impl<R: Read + Seek> Block<R> {
                 let found = match self.moment(directory, name) {
                     Ok(None) => continue,
                     Ok(Some(time)) => {
-                        let offset = self.zone(&exif, zone, other);
-                        clock::believed(name.1, time, offset, now).map(|seconds| (seconds, time))
+                        let offset = self.zone(&exif, zone, other).or_else(|| self.zone_of_change(&exif, time, other));
+                        let utc = clock::believed(name.1, time, offset.unwrap_or(0), now);
+                        utc.map(|utc| (When { utc, is_zoneless: offset.is_none() }, time))
                     }
                     Err(found) => Err(found),
                 };
@@ -301,8 +302,21 @@ impl<R: Read + Seek> Block<R> {
         Err(problem)
     }
 
-    /// Seconds of a zone's offset, 0 where it is not said; blanks and colons say that it is not known.
-    fn zone(&mut self, exif: &Directory, name: Name, other: &mut Vec<Problem>) -> i64 {
+    /// Seconds of the zone's offset that stands beside the time of the file's last change, where that is no other time: no other program's.
+    fn zone_of_change(&mut self, exif: &Directory, time: NaiveDateTime, other: &mut Vec<Problem>) -> Option<i64> {
+        let (name, zone) = CHANGED;
+        let offset = self.zone(exif, zone, other)?;
+        let first = self.first.clone();
+        if self.moment(&first, name).ok().flatten().is_none_or(|changed| changed == time) {
+            return Some(offset);
+        }
+        let expected = "one of the time when the image was taken: the clock counts as UTC";
+        other.push(Problem::value(zone.1, "the zone of a later change", expected));
+        None
+    }
+
+    /// Seconds of a zone's offset, where it is said; blanks and colons say that it is not known.
+    fn zone(&mut self, exif: &Directory, name: Name, other: &mut Vec<Problem>) -> Option<i64> {
         let text = self.get(exif, name).ok().flatten().and_then(|zone| zone.text()).unwrap_or_default();
         let is_said = text.bytes().any(|byte| !matches!(byte, b' ' | b':'));
         let offset = clock::offset(&text);
@@ -312,7 +326,7 @@ impl<R: Read + Seek> Block<R> {
                 other.push(problem);
             }
         }
-        offset.unwrap_or(0)
+        offset
     }
 
     fn moment(&mut self, directory: &Directory, name: Name) -> Result<Option<NaiveDateTime>, Problem> {

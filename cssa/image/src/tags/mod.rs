@@ -25,15 +25,26 @@ pub struct Tags {
     georeference: Result<Georeference, Problem>,
     /// When the image was taken, in seconds since 1970; the camera's clock counts as UTC where it does not say more.
     pub time: Option<u32>,
+    /// The time is that of the camera's clock, and no tag says in which zone.
+    pub is_zoneless: bool,
     /// What could not be used.
     problems: Vec<Problem>,
+}
+
+/// A time.
+#[derive(Clone, Copy, Debug)]
+struct When {
+    /// In seconds since 1970.
+    utc: u32,
+    /// No tag says its zone: it is taken for UTC.
+    is_zoneless: bool,
 }
 
 /// What one kind of tags says: each thing, or why not.
 #[derive(Debug)]
 struct Said {
     place: Result<Place, Problem>,
-    time: Result<u32, Problem>,
+    time: Result<When, Problem>,
     /// Problems of the container, and of what something else took the place of.
     other: Vec<Problem>,
     /// Why the receiver says that no position is one.
@@ -43,7 +54,7 @@ struct Said {
 impl Default for Tags {
     fn default() -> Self {
         let (camera, georeference) = (Err(Problem::Absent("position")), Err(Problem::Absent("georeference")));
-        Self { camera, georeference, time: None, problems: Vec::new() }
+        Self { camera, georeference, time: None, is_zoneless: false, problems: Vec::new() }
     }
 }
 
@@ -140,7 +151,8 @@ pub fn read_at(mut input: impl Read + Seek, now: u32) -> Tags {
     if let Err(problem) = &time {
         keep(problem.clone());
     }
-    Tags { camera, georeference, time: time.ok(), problems }
+    let (is_zoneless, time) = (time.as_ref().is_ok_and(|time| time.is_zoneless), time.ok().map(|time| time.utc));
+    Tags { camera, georeference, time, is_zoneless, problems }
 }
 
 /// What another kind of tags says in place of what was not there.

@@ -114,11 +114,47 @@ fn zones_of_cameras_are_applied() -> Result<()> {
         let tags = changed("e17_dto_subsec_tz.jpg", "+02:00", zone)?;
         assert_eq!(tags.time.map(i64::from), Some(i64::from(noon) - ahead), "{zone}");
         assert!(words(&tags).is_empty(), "{zone}: {:?}", words(&tags));
+        assert_eq!(tags.is_zoneless, zone.trim() == ":", "{zone}");
     }
     let odd = changed("e17_dto_subsec_tz.jpg", "+02:00", "MESZ\0\0")?;
     assert_eq!(odd.time, Some(noon));
     assert!(words(&odd)[0].starts_with("OffsetTimeOriginal is \"MESZ\""), "{:?}", words(&odd));
     Ok(())
+}
+
+/// Some cameras write the zone of their last change alone, which is that of the image where they changed nothing else.
+#[test]
+fn the_zone_of_a_change_is_the_images_where_it_was_then() {
+    /// A TIFF with a time of change and, in its Exif directory, the image's own and the zone of the change.
+    fn with(changed: &str, zone: &str) -> Vec<u8> {
+        let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
+        };
+        let exif = 8 + 2 + 2 * 12 + 4;
+        let texts = exif + 2 + 2 * 12 + 4;
+        let first = [entry(0x0132, 2, 20, texts), entry(0x8769, 4, 1, exif)].concat();
+        let second = [entry(0x9003, 2, 20, texts + 20), entry(0x9010, 2, 7, texts + 40)].concat();
+        let head =
+            [b"II*\0".as_slice(), &8u32.to_le_bytes(), &[2, 0], &first, &[0; 4], &[2, 0], &second, &[0; 4]].concat();
+        [head, format!("{changed}\x002024:05:06 12:00:00\0{zone}\0").into_bytes()].concat()
+    }
+    let noon = TIME - 10 * 3600 - 11 * 60 - 12 + 12 * 3600;
+    for (changed, zone, ahead, said) in [
+        ("2024:05:06 12:00:00", "+02:00", Some(7200), None),
+        ("2024:05:07 09:00:00", "+02:00", None, Some("OffsetTime is the zone of a later change")),
+        ("2024:05:06 12:00:00", "   :  ", None, None),
+        ("2024:05:06 12:00:00", "MESZ  ", None, Some("OffsetTime is \"MESZ\"")),
+    ] {
+        let tags = read_at(Cursor::new(with(changed, zone)), NOW);
+        assert_eq!(
+            (tags.time, tags.is_zoneless),
+            (Some(noon - ahead.unwrap_or(0)), ahead.is_none()),
+            "{changed} {zone}"
+        );
+        let words = words(&tags);
+        let is_said = said.is_none_or(|said| words.iter().any(|word| word.starts_with(said)));
+        assert!(is_said && words.iter().any(|word| word.starts_with("Offset")) == said.is_some(), "{words:?}");
+    }
 }
 
 #[test]

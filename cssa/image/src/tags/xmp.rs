@@ -2,9 +2,9 @@
 //! makers write them, `drone-dji:GpsLatitude="+48.2085"`; as attributes or elements of the packet's own description. What is said
 //! of other places (a location that is shown) stands deeper and is left alone.
 
-use super::Said;
 use super::clock;
 use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
+use super::{Said, When};
 use crate::Place;
 use crate::problem::Problem;
 use chrono::NaiveDateTime;
@@ -190,7 +190,7 @@ fn rational(text: &str) -> Option<Rational> {
     Some((whole(&format!("{before}{after}"))?, 10_i64.checked_pow(after.len() as u32)?))
 }
 
-fn time(properties: &[Property], now: u32) -> Result<u32, Problem> {
+fn time(properties: &[Property], now: u32) -> Result<When, Problem> {
     let names = ["gpstimestamp", "datetimeoriginal", "datetimedigitized", "datecreated", "createdate"];
     let mut problem = Problem::Absent("time");
     for property in names.iter().filter_map(|&name| get(properties, &[name])) {
@@ -198,8 +198,12 @@ fn time(properties: &[Property], now: u32) -> Result<u32, Problem> {
             let found = format!("{}:{} {:?}", property.prefix, property.name, property.value);
             Problem::value(TIME, found, "a time like 2024-05-06T10:11:12Z")
         });
-        match found.and_then(|(time, offset)| clock::believed(TIME, time, offset, now)) {
-            Ok(time) => return Ok(time),
+        let believed = found.and_then(|(time, offset)| {
+            let utc = clock::believed(TIME, time, offset.unwrap_or(0), now)?;
+            Ok(When { utc, is_zoneless: offset.is_none() })
+        });
+        match believed {
+            Ok(when) => return Ok(when),
             Err(found) if matches!(problem, Problem::Absent(_)) => problem = found,
             Err(_) => {}
         }
@@ -207,8 +211,8 @@ fn time(properties: &[Property], now: u32) -> Result<u32, Problem> {
     Err(problem)
 }
 
-/// A time, and the offset of its zone in seconds.
-fn moment(text: &str) -> Option<(NaiveDateTime, i64)> {
+/// A time, and the offset of its zone in seconds, where it is said.
+fn moment(text: &str) -> Option<(NaiveDateTime, Option<i64>)> {
     if !text.is_ascii() {
         return None;
     }
@@ -216,6 +220,6 @@ fn moment(text: &str) -> Option<(NaiveDateTime, i64)> {
         Some(at) => text.split_at(19 + at),
         None => (text, ""),
     };
-    let offset = if zone.is_empty() { 0 } else { clock::offset(zone)? };
+    let offset = if zone.is_empty() { None } else { Some(clock::offset(zone)?) };
     Some((clock::date_time(time)?, offset))
 }

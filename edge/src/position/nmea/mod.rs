@@ -4,6 +4,7 @@
 
 mod date;
 mod frame;
+mod pace;
 mod sentence;
 
 use super::fix::Fix;
@@ -14,8 +15,9 @@ use crate::patient::Patient;
 use cssa::clock;
 use cssa_wire::Position;
 use date::Dates;
-pub(super) use date::plausible;
+pub(super) use date::{EARLIEST, plausible};
 use frame::Framer;
+use pace::Pace;
 use rustix::fs::OFlags;
 use sentence::Said;
 use std::fs::{self, OpenOptions};
@@ -23,7 +25,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A read that gives nothing for so long is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -69,6 +71,7 @@ pub struct Decoder {
     datum: Option<String>,
     /// Why the receiver does not stand for its positions, by its status: sentences without one are not believed meanwhile.
     void: Option<String>,
+    pace: Pace,
 }
 
 impl Decoder {
@@ -82,6 +85,10 @@ impl Decoder {
                     self.void = None;
                 }
                 let time = clock.and_then(|clock| self.dates.time(clock, date, now));
+                receiver.compare(date.is_some().then_some(time), now);
+                if let Some(problem) = clock.and_then(|clock| self.pace.next(clock, Instant::now())) {
+                    return receiver.lose(problem.into());
+                }
                 if let Some(datum) = &self.datum {
                     return receiver.lose(format!("positions are on the datum {datum}, expected W84"));
                 }

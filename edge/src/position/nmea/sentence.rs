@@ -3,6 +3,9 @@
 use chrono::NaiveDate;
 use cssa_image::Place;
 
+/// A horizontal dilution of precision from here on says nothing of the place.
+const MAX_DILUTION: f64 = 50.0;
+
 /// What a sentence says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
@@ -35,9 +38,21 @@ pub(super) fn read(sentence: &str) -> Said {
             let validity = status(field(2)).and_then(|()| mode(field(at))).and_then(|()| safety(field(at + 1)));
             (validity, &[field(3), field(4), field(5), field(6)], field(1), field(9))
         }
-        "GGA" => (quality(field(6)), &[field(2), field(3), field(4), field(5)], field(1), ""),
+        "GGA" => (
+            quality(field(6)).and_then(|()| seen(field(6) == "6", field(7), field(8))),
+            &[field(2), field(3), field(4), field(5)],
+            field(1),
+            "",
+        ),
         "GNS" => {
-            (modes(field(6)).and_then(|()| safety(field(13))), &[field(2), field(3), field(4), field(5)], field(1), "")
+            let is_estimate = !field(6).contains(['A', 'D', 'F', 'P', 'R']);
+            let seen = || seen(is_estimate, field(7), field(8));
+            (
+                modes(field(6)).and_then(|()| safety(field(13))).and_then(|()| seen()),
+                &[field(2), field(3), field(4), field(5)],
+                field(1),
+                "",
+            )
         }
         "GLL" => {
             (status(field(6)).and_then(|()| mode(field(7))), &[field(1), field(2), field(3), field(4)], field(5), "")
@@ -78,6 +93,19 @@ fn safety(field: &str) -> Validity {
 
 fn quality(field: &str) -> Validity {
     if matches!(field, "1" | "2" | "3" | "4" | "5" | "6" | "9") { Ok(()) } else { Err(format!("quality {field}")) }
+}
+
+/// A position that is computed from satellites needs some, and a dilution of precision of 50 or more (receivers write 99.99 for none) leaves
+/// nothing of it. Dead reckoning has none of both.
+fn seen(is_estimate: bool, satellites: &str, dilution: &str) -> Validity {
+    if is_estimate {
+        return Ok(());
+    }
+    if satellites.parse() == Ok(0u32) {
+        return Err("0 satellites".into());
+    }
+    let is_useless = dilution.parse().is_ok_and(|dilution: f64| dilution >= MAX_DILUTION);
+    if is_useless { Err(format!("a dilution of precision of {dilution}")) } else { Ok(()) }
 }
 
 /// A mode for each constellation.

@@ -132,6 +132,42 @@ fn what_a_receiver_does_not_stand_for_is_no_fix() {
     let tokyo = sentence("GPDTM,TOY,,0.0,N,0.0,E,0.0,W84");
     let wgs = sentence("GPDTM,W84,,0.0,N,0.0,E,0.0,W84");
     assert!(heard(&[&tokyo, &good]).is_none() && heard(&[&tokyo, &wgs, &good]).is_some());
+    // Neither without satellites, nor with a precision that is none.
+    for (satellites, dilution, is_fix) in
+        [("00", "0.9", false), ("07", "99.99", false), ("07", "50.0", false), ("07", "49.9", true), ("", "", true)]
+    {
+        for body in [
+            format!("GNGGA,101112.00,4812.5100,N,01622.2000,E,1,{satellites},{dilution},170.0,M,,M,,"),
+            format!("GNGNS,101112.00,4812.5100,N,01622.2000,E,AN,{satellites},{dilution},170.0,,,"),
+        ] {
+            assert_eq!(heard(&[&sentence(&body)]).is_some(), is_fix, "{body}");
+        }
+    }
     let decimal = sentence("GNRMC,101112.00,A,48.2085,N,16.37,E,0.05,,060524,,,A");
     assert!(heard(&[&decimal]).is_none(), "degrees and minutes are expected");
+}
+
+/// A minute of sentences that come at once has waited in a buffer: the vehicle is elsewhere by now.
+#[test]
+fn a_backlog_is_no_fix() {
+    let at = |n: u32| sentence(&format!("GNRMC,1011{n:02}.00,A,4812.5100,N,01622.2000,E,0.05,,060524,,,A"));
+    let said = |count| hear(&(0..count).flat_map(at).collect::<Vec<_>>());
+    assert!(said(4).fix().is_some(), "some may come together");
+    let receiver = said(60);
+    assert!(receiver.fix().is_none() && receiver.position(Instant::now()).is_none());
+    let lost = receiver.heard().lost.clone().unwrap_or_default();
+    assert!(lost.contains("positions have waited"), "{lost}");
+}
+
+#[test]
+fn a_date_that_is_far_from_the_computers_is_named() {
+    let said = |day: &str| {
+        let receiver = hear(&sentence(&format!("GNRMC,101112.00,A,4812.5100,N,01622.2000,E,0.05,,{day},,,A")));
+        receiver.heard().clock.clone().unwrap_or_default()
+    };
+    // The computer's clock is in November 2026.
+    assert_eq!(said("181126"), "");
+    assert_eq!(said("060524"), "its date is 926 days behind the computer's clock: the receiver is believed");
+    assert!(said("060527").contains("ahead of"), "{}", said("060527"));
+    assert!(said("060180").contains("cannot be right"), "{}", said("060180"));
 }

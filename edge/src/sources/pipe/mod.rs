@@ -14,8 +14,10 @@ mod survey;
 use self::event::{Debris, Event, Raw};
 use self::stream::FrameReader;
 pub use self::survey::{Survey, survey};
+use super::ledger::Ledger;
 use super::source::{Frame, Next, Running, Source, kill, wait};
 use super::taken::Taken;
+use super::zone;
 use crate::error::{Error, Result};
 use crate::health::vitals::Pulse;
 use crate::patient::Patient;
@@ -117,8 +119,10 @@ impl PipeSource {
         if let Some(line) = note.and_then(|note| self.noted(&name, &note)) {
             tracing::info!("{line}");
         }
-        let (position, problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
-        Frame { name, key: None, pixels, position, taken: taken.tagged(tags.time), problems }
+        let (position, mut problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
+        let (time, zone) = zone::time(&tags, Some(cssa::clock::now()));
+        problems.extend(zone);
+        Frame { name, key: None, pixels, position, taken: taken.tagged(time), problems }
     }
 
     /// What was done to a frame's pixels is said once: of a stream it is the same for all.
@@ -144,7 +148,7 @@ impl PipeSource {
 }
 
 impl Source for PipeSource {
-    fn next(&mut self, _settled: &dyn Fn(&str) -> bool) -> Result<Next> {
+    fn next(&mut self, _: &dyn Ledger) -> Result<Next> {
         if self.output.is_none() {
             if self.started.is_some_and(|started| started.elapsed() < self.pause) {
                 return Ok(Next::Nothing);

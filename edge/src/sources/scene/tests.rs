@@ -33,19 +33,47 @@ fn tiles_have_their_own_pixels_and_places() -> Result<()> {
     write(&path, 250, 200)?;
     let paths = [folder.path().join("missing.tif"), path.clone()];
     let mut source = SceneSource::new(&paths, cutting(100));
-    let done = format!("{}#1", key::of_file(&path));
+    let file = key::of_file(&path, &key::State::of(&path)?, Some(TilerConfig { side: 100, overlap: 0.0 }));
+    let done = format!("{file}#1");
     let mut frames = Vec::new();
-    while let Next::Frame(frame) = source.next(&|key| key == done)? {
+    let Next::Unread(error) = source.next(&|_: &str| false)? else { anyhow::bail!("nothing was said") };
+    assert!(error.to_string().contains("missing.tif"), "{error}");
+    while let Next::Frame(frame) = source.next(&|key: &str| key == done)? {
         frames.push(frame);
     }
-    assert_eq!(frames.len(), 1 + 6 - 1);
-    assert!(frames[0].pixels.as_ref().is_err_and(|error| error.contains("missing.tif: cannot be opened")));
+    assert_eq!(frames.len(), 6 - 1);
     let last = frames.last().context("no frame")?;
     let pixels = last.pixels.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
     assert_eq!((pixels.dimensions(), pixels.get_pixel(3, 4).0), ((100, 100), [153, 104, 7]));
     // The first tile's middle is 500 m east and south of the corner: on the central meridian less 500 m.
-    let (latitude, longitude) = frames[1].position.or(None).context("no place")?.degrees();
+    let (latitude, longitude) = frames[0].position.or(None).context("no place")?.degrees();
     assert!((latitude - 45.158).abs() < 1e-3 && (longitude - 14.9936).abs() < 1e-3, "{latitude} {longitude}");
+    Ok(())
+}
+
+/// A thumbnail that stands before the image is not the image, and its georeference not the image's.
+#[test]
+fn a_thumbnail_before_the_image_is_passed_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("scene.tif");
+    let mut encoder = TiffEncoder::new(File::create(&path)?)?;
+    for (side, kind, corner) in [(16u32, 1u32, 499_000.0), (100, 0, 599_000.0)] {
+        let mut image = encoder.new_image::<colortype::RGB8>(side, side)?;
+        let directory = image.encoder();
+        directory.write_tag(Tag::Unknown(254), kind)?;
+        directory.write_tag(Tag::ModelPixelScaleTag, &[10.0, 10.0, 0.0][..])?;
+        directory.write_tag(Tag::ModelTiepointTag, &[0.0, 0.0, 0.0, corner, 5_001_000.0, 0.0][..])?;
+        directory.write_tag(Tag::GeoKeyDirectoryTag, &[1u16, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32633][..])?;
+        image.write_data(&vec![side as u8; (side * side * 3) as usize])?;
+    }
+    for side in [0, 100] {
+        let mut source = SceneSource::new(std::slice::from_ref(&path), cutting(side));
+        let Next::Frame(frame) = source.next(&|_: &str| false)? else { anyhow::bail!("no frame") };
+        let pixels = frame.pixels.map_err(anyhow::Error::msg)?;
+        assert_eq!((pixels.dimensions(), pixels.get_pixel(9, 9).0), ((100, 100), [100; 3]));
+        let (_, longitude) = frame.position.or(None).context("no place")?.degrees();
+        assert!((longitude - 16.266).abs() < 1e-2, "{longitude}");
+    }
     Ok(())
 }
 
@@ -55,7 +83,7 @@ fn what_is_wrong_is_said_once() -> Result<()> {
     let path = folder.path().join("scene.tif");
     std::fs::write(&path, b"\xff\xd8 a JPEG by its first bytes")?;
     let mut source = SceneSource::new(&[path], cutting(100));
-    let Next::Frame(Frame { pixels: Err(said), .. }) = source.next(&|_| false)? else {
+    let Next::Frame(Frame { pixels: Err(said), .. }) = source.next(&|_: &str| false)? else {
         anyhow::bail!("expected a frame without pixels");
     };
     assert!(said.contains("scene.tif") && said.matches("cut off").count() == 1, "{said}");
@@ -81,11 +109,13 @@ fn every_source_sees_the_same_in_a_file() -> Result<()> {
     for path in &paths {
         let expected = cssa_image::decode(&std::fs::read(path)?).ok();
         for source in [&mut scenes as &mut dyn Source, &mut listed] {
-            let Next::Frame(frame) = source.next(&|_| false)? else { anyhow::bail!("no frame of {}", path.display()) };
+            let Next::Frame(frame) = source.next(&|_: &str| false)? else {
+                anyhow::bail!("no frame of {}", path.display())
+            };
             assert!(frame.pixels.ok() == expected, "{}: {}", path.display(), frame.name);
         }
     }
-    assert!(matches!(scenes.next(&|_| false)?, Next::End));
+    assert!(matches!(scenes.next(&|_: &str| false)?, Next::End));
     Ok(())
 }
 
@@ -100,7 +130,7 @@ fn tiles_of_a_deep_scene_are_scaled_alike() -> Result<()> {
     let whole = cssa_image::read(&path)?;
     let mut source = SceneSource::new(&[path], cutting(100));
     let mut tiles = 0;
-    while let Next::Frame(frame) = source.next(&|_| false)? {
+    while let Next::Frame(frame) = source.next(&|_: &str| false)? {
         let pixels = frame.pixels.map_err(anyhow::Error::msg)?;
         let (x, y) = (tiles % 4 * 100, tiles / 4 * 100);
         assert_eq!(pixels, image::imageops::crop_imm(&whole, x, y, 100, 100).to_image(), "{}", frame.name);
@@ -122,9 +152,9 @@ fn a_cut_off_scene_gives_what_it_has() -> Result<()> {
     damaged[4..8].copy_from_slice(&[0xFF; 4]);
     std::fs::write(&path, &damaged)?;
     let mut source = SceneSource::new(&[path], cutting(100));
-    let Next::Frame(frame) = source.next(&|_| false)? else { anyhow::bail!("no frame") };
+    let Next::Frame(frame) = source.next(&|_: &str| false)? else { anyhow::bail!("no frame") };
     assert!(frame.pixels.is_err());
-    assert!(matches!(source.next(&|_| false)?, Next::End));
+    assert!(matches!(source.next(&|_: &str| false)?, Next::End));
     Ok(())
 }
 
@@ -140,12 +170,12 @@ fn places_and_times_are_those_of_a_list() -> Result<()> {
     for name in known.into_iter().chain(unknown) {
         let path = cases.join(name);
         let cut = cutting(0);
-        let Next::Frame(scene) = SceneSource::new(std::slice::from_ref(&path), cut).next(&|_| false)? else {
+        let Next::Frame(scene) = SceneSource::new(std::slice::from_ref(&path), cut).next(&|_: &str| false)? else {
             anyhow::bail!("{name}: no frame");
         };
         let list = folder.path().join("list.txt");
         std::fs::write(&list, path.display().to_string())?;
-        let Next::Frame(listed) = ListSource::read(&list, cut)?.next(&|_| false)? else {
+        let Next::Frame(listed) = ListSource::read(&list, cut)?.next(&|_: &str| false)? else {
             anyhow::bail!("{name}: no frame");
         };
         assert_eq!((scene.position, scene.taken.time(&clock)), (listed.position, listed.taken.time(&clock)), "{name}");
@@ -162,7 +192,7 @@ fn a_pipe_is_no_scene_and_is_not_waited_for() -> Result<()> {
     let made = std::process::Command::new("mkfifo").arg(&path).status()?;
     anyhow::ensure!(made.success());
     let mut source = SceneSource::new(std::slice::from_ref(&path), cutting(0));
-    let Next::Frame(frame) = source.next(&|_| false)? else { anyhow::bail!("no frame") };
+    let Next::Frame(frame) = source.next(&|_: &str| false)? else { anyhow::bail!("no frame") };
     assert!(frame.pixels.is_err_and(|error| error.contains("scene.tif")));
     assert!(cssa_image::read(&path).is_err());
     Ok(())

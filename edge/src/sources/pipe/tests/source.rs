@@ -6,13 +6,13 @@ use image::DynamicImage;
 fn frames_of(source: &mut PipeSource) -> Result<(Vec<Frame>, u64, Vec<String>)> {
     let (mut frames, mut debris, mut lines) = (Vec::new(), 0, Vec::new());
     loop {
-        match source.next(&|_| false)? {
+        match source.next(&|_: &str| false)? {
             Next::Frame(frame) => frames.push(frame),
             Next::Debris { bytes, said } => {
                 debris += bytes;
                 lines.extend(said);
             }
-            Next::Nothing | Next::Failed(_) => {}
+            Next::Nothing | Next::Unread(_) | Next::Failed(_) => {}
             Next::End => return Ok((frames, debris, lines)),
         }
     }
@@ -61,14 +61,14 @@ fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
     let command = ["cat".to_owned(), folder.path().join("a.jpg").display().to_string()];
     let pipe = |live, restart| Pipe { command: command.to_vec(), live, restart };
     let mut source = PipeSource::new(pipe(false, false));
-    assert!(matches!(source.next(&|_| false)?, Next::Frame(Frame { pixels: Ok(_), .. })));
-    assert!(matches!(source.next(&|_| false)?, Next::End));
+    assert!(matches!(source.next(&|_: &str| false)?, Next::Frame(Frame { pixels: Ok(_), .. })));
+    assert!(matches!(source.next(&|_: &str| false)?, Next::End));
     // A failure is an end where the command is not started again, and said where it is.
     for (restart, script) in [(false, "exit 3"), (true, "exit 3"), (true, "kill -9 $$")] {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
         let mut source = PipeSource::new(Pipe { command, live: false, restart });
         assert_eq!(source.ends_with_an_error(), !restart);
-        let said = match source.next(&|_| false) {
+        let said = match source.next(&|_: &str| false) {
             Err(error) if !restart => error,
             Ok(Next::Failed(error)) if restart => error,
             other => anyhow::bail!("{script}: {other:?}"),
@@ -77,16 +77,16 @@ fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
     }
     // One that ends well and gives nothing is no camera, and is asked less and less often.
     let mut source = PipeSource::new(Pipe { command: vec!["true".into()], live: true, restart: true });
-    let Next::Failed(error) = source.next(&|_| false)? else { anyhow::bail!("nothing was said") };
+    let Next::Failed(error) = source.next(&|_: &str| false)? else { anyhow::bail!("nothing was said") };
     assert_eq!(error.to_string(), "source.command \"true\" ended without a frame");
     assert_eq!(source.pause, 2 * PAUSE);
     (0..20).for_each(|_| source.wait_longer());
     assert_eq!(source.pause, LONGEST_PAUSE);
     let mut source = PipeSource::new(pipe(true, true));
-    assert!(matches!(source.next(&|_| false)?, Next::Frame(_)));
+    assert!(matches!(source.next(&|_: &str| false)?, Next::Frame(_)));
     let mut frames = 0;
     for _ in 0..60 {
-        match source.next(&|_| false)? {
+        match source.next(&|_: &str| false)? {
             Next::Frame(_) => frames += 1,
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
@@ -94,7 +94,7 @@ fn a_command_that_ends_is_started_again_or_not() -> Result<()> {
     assert!(frames >= 1, "the camera came back");
     assert!(
         PipeSource::new(Pipe { command: vec!["/no/such/camera".into()], live: true, restart: true })
-            .next(&|_| false)
+            .next(&|_: &str| false)
             .is_err()
     );
     Ok(())
