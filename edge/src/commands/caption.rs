@@ -1,7 +1,7 @@
 //! `edge caption`.
 
 use super::model::ModelOptions;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use cssa::trust::{Confidence, Reason};
@@ -53,9 +53,15 @@ struct Line<'a> {
 /// Captions every image; a path that is not there and an image that cannot be read are reported, the others are captioned, and the command
 /// fails at the end.
 pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
-    let (images, problems) = found(&options.paths);
+    let (images, mut problems) = found(&options.paths);
+    if images.is_empty()
+        && problems.len() == 1
+        && let Some(problem) = problems.pop()
+    {
+        return Err(problem.into());
+    }
     if images.is_empty() {
-        // Nothing is to be loaded for.
+        // There is nothing to load a model for.
         return told(&problems, options.paths.len());
     }
     if let Some(path) = &options.packets {
@@ -113,9 +119,6 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
 
 /// Names the paths that stand for no image.
 fn told(problems: &[FileError], paths: usize) -> Result<()> {
-    if let [problem] = problems {
-        bail!("{problem}");
-    }
     problems.iter().for_each(|problem| tracing::error!("error: {problem}"));
     ensure!(problems.is_empty(), "{} of {paths} paths have no image", problems.len());
     Ok(())

@@ -20,8 +20,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What failed is not tried sooner.
-const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at everything, where the system tells of changes: it may have missed one.
 const WATCHED: Duration = Duration::from_secs(60);
 /// Between two looks, where it tells of none.

@@ -173,3 +173,18 @@ fn files_are_put_away_under_names_that_are_free() -> Result<()> {
     }
     wait("all are counted", || count(folder.path(), "frames") == 3)
 }
+
+/// One path that is not there keeps no image from its caption, and is named.
+#[test]
+fn a_missing_path_keeps_nothing_from_its_caption() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (image, gone) = (scene(folder.path(), 1)?, folder.path().join("gone.jpg"));
+    let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).args([&gone, &image]).output()?;
+    let (out, told) = (String::from_utf8_lossy(&output.stdout), super::said(&output));
+    assert!(!output.status.success() && out.contains("scene_00001.jpg: "), "{out}{told}");
+    assert!(told.contains("gone.jpg: no such file") && told.contains("1 of 2 paths have no image"), "{told}");
+    let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).arg(&gone).output()?;
+    let told = super::said(&output);
+    assert!(!output.status.success() && told.contains("gone.jpg: no such file"), "{told}");
+    Ok(())
+}

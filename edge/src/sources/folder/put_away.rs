@@ -12,7 +12,10 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Where the disk does not take outcomes it is not asked sooner.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Files that are to be put away.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl PutAway {
         let is_over = |leaving: &Leaving| leaving.keys.iter().all(|key| key::is_captioned(key, ledger));
         let over = self.leaving.iter().take_while(|leaving| is_over(leaving)).count();
         if over > 0 {
-            self.pause = Some(now + super::RETRY);
+            self.pause = Some(now + RETRY);
             ledger.flush()?;
             self.pause = None;
         }
