@@ -239,7 +239,7 @@ fn prove_named(world: &World, Lives { told: lives, is_cut }: &Lives) -> Result<(
     for (rule, faults) in [
         ("write ENOSPC", &["store_errors", "status_errors"][..]),
         ("sync EIO", &["store_errors", "status_errors"]),
-        ("open EACCES", &["source_errors"]),
+        ("open EACCES", &["unread_files"]),
         ("clock", &["clock_jumps"]),
     ] {
         let is_reached = reached.lines().any(|line| line.starts_with(rule));

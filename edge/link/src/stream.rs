@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// A frame whose rest has not come after so long is none.
 const STALE: Duration = Duration::from_secs(2);
+/// A receiver of transfer frames stays locked where it gets one at least so often.
+const IDLE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stream {
     place: Place,
@@ -21,6 +23,8 @@ pub(crate) struct Stream {
     open: Option<Box<dyn Device>>,
     /// When something came last, until it has been looked at.
     last: Option<Instant>,
+    /// When something was sent last.
+    sent: Instant,
 }
 
 enum Place {
@@ -51,7 +55,11 @@ impl NamedFile {
         Ok(Self { path: path.into(), file: File::open(path)? })
     }
 
+    /// A pipe that nobody reads would hold up whoever opens it, and what is written to one is on no disk.
     fn to_append(path: &Path) -> io::Result<Self> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         cssa::files::sync_folder_of(path).map_err(io::Error::other)?;
         Ok(Self { path: path.into(), file })
@@ -121,7 +129,7 @@ impl Stream {
 
     fn new(place: Place, end: End, format: Format) -> Self {
         let (framer, deframer) = (Framer::new(format, end.sends()), Deframer::new(format, end.receives()));
-        Self { place, end, format, framer, deframer, open: None, last: None }
+        Self { place, end, format, framer, deframer, open: None, last: None, sent: Instant::now() }
     }
 
     fn name(&self) -> String {
@@ -168,6 +176,17 @@ impl Port for Stream {
             return Err(self.failed(io::Error::other("a file takes no answer")));
         }
         let frame = self.framer.stream(packet);
+        self.sent = Instant::now();
+        self.with(|_, device| device.write(&frame))
+    }
+
+    /// On a serial line an idle transfer frame, where the framing has such and nothing else was sent for a second.
+    fn announce(&mut self) -> Result<(), LinkError> {
+        if matches!(self.place, Place::File(_)) || self.sent.elapsed() < IDLE {
+            return Ok(());
+        }
+        let Some(frame) = self.framer.idle() else { return Ok(()) };
+        self.sent = Instant::now();
         self.with(|_, device| device.write(&frame))
     }
 

@@ -70,6 +70,35 @@ fn a_file_that_was_moved_or_removed_begins_anew() -> Result<()> {
     Ok(())
 }
 
+/// Opening a pipe that nobody reads would hold up the thread for ever.
+#[test]
+fn a_file_that_is_none_is_refused_at_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status()?.success());
+    let mut port = Address::File(path).port(End::Vehicle, format(Framing::Plain));
+    let error = port.send(&[1]).err().context("an error")?;
+    assert!(format!("{error:#}").contains("pipe: it is no regular file"), "{error:#}");
+    Ok(())
+}
+
+/// A receiver of transfer frames gets one a second where nothing else is sent, and finds nothing in it.
+#[test]
+fn a_serial_line_with_transfer_frames_is_never_silent() -> Result<()> {
+    let [vehicle, ground] = wire(usize::MAX)?;
+    let mut vehicle = Address::Serial(vehicle, 57_600).port(End::Vehicle, format(Framing::CcsdsTm));
+    let mut ground = Address::Serial(ground, 57_600).port(End::Ground, format(Framing::CcsdsTm));
+    ground.receive(Duration::from_millis(1))?;
+    vehicle.receive(Duration::from_millis(1))?;
+    vehicle.announce()?;
+    std::thread::sleep(Duration::from_millis(1100));
+    (0..3).try_for_each(|_| vehicle.announce())?;
+    vehicle.send(&[3, 0, 0, 0, 0])?;
+    let heard = ground.receive(Duration::from_millis(500))?;
+    assert!(good(&heard.found).is_empty() && heard.found.len() <= 1, "{heard:?}");
+    Ok(())
+}
+
 #[test]
 fn every_frame_is_found_in_noise_however_it_is_cut() -> Result<()> {
     for framing in FORMATS {
