@@ -70,7 +70,7 @@
 //! | `uniform 8` | decimals: positions are in degrees × 10^decimals, rounded |
 //! | for each caption: | |
 //! | `number ANY`; then `number SMALL` | sequence number; of others, the difference to the one before, less one |
-//! | `uniform 2^16` twice; then `signed SPREAD` | time in seconds since 1970, high half first; the difference to the one before |
+//! | `uniform 2^16` twice; then `signed SPREAD` | time in seconds since 1970, or since the start of a vehicle that does not know it where they are before 2020; high half first; the difference to the one before |
 //! | weights 1, 1; then 15, 1 | whether there is a position (no, yes); whether that is as before (yes, no) |
 //! | `uniform 180·10^decimals + 1`, `uniform 360·10^decimals + 1`; then `signed SPREAD` twice | where there is one: latitude + 90°, longitude + 180°; the differences to the last one |
 //! | weights 63, 1; then `uniform 32` | whether there is a confidence (yes, no); confidence × 31, rounded |
