@@ -30,6 +30,7 @@ pub mod slots;
 pub mod sources;
 pub mod store;
 mod validation;
+pub mod vitals;
 pub mod watch_list;
 
 pub use control::{Control, Fault};

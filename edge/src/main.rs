@@ -4,7 +4,10 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 use cssa_terminal::LogOptions;
+use edge::Control;
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 /// Captions aerial images and sends words instead of pixels.
 #[derive(Parser)]
@@ -34,12 +37,19 @@ enum Action {
 
 fn main() -> ExitCode {
     let Command { log, action } = Command::parse();
-    cssa_terminal::run(log, || match action {
+    let control = Control::default();
+    let is_well = cssa_terminal::succeeds(log, || match action {
         Action::Caption(options) => commands::caption::caption(&options),
-        Action::Run(options) => commands::flight::run(&options),
+        Action::Run(options) => commands::flight::run(&options, &control),
         Action::Install(options) => commands::flight::install(&options),
         Action::SelfTest(options) => commands::flight::self_test(&options),
         Action::Update(options) => commands::update::update(&options),
         Action::Bench(options) => commands::bench::run(&options),
-    })
+    });
+    if control.left_behind.load(Ordering::Relaxed) {
+        // At once: a model's runtime takes itself apart at an exit, also under a thread that is still in it.
+        let _gone = std::io::stdout().flush();
+        signal_hook::low_level::exit(i32::from(!is_well));
+    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

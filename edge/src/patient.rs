@@ -1,7 +1,7 @@
 //! Reads what may come late or never, and shows that its thread is alive meanwhile.
 
 use super::control::TICK;
-use super::health::vitals::Pulse;
+use super::vitals::Pulse;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::{self, Read};
@@ -50,7 +50,7 @@ impl<R: Read + AsFd> Read for Patient<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::vitals::Vitals;
+    use crate::vitals::Vitals;
     use anyhow::Result;
     use std::io::Write;
     use std::time::Duration;

@@ -11,7 +11,6 @@ use super::frame_pipeline::{FramePipeline, LOADING};
 use super::frame_queue::frame_queue;
 use super::health::heartbeat::Heartbeat;
 use super::health::scrub::Scrubber;
-use super::health::vitals::{Pulse, Vitals};
 use super::health::{Reporter, Status};
 use super::model::Model;
 use super::outside_run::OutsideRuns;
@@ -22,6 +21,7 @@ use super::reader::{Known, read};
 use super::silence::Silence;
 use super::sources;
 use super::store::Store;
+use super::vitals::{Pulse, Vitals};
 use cssa::clock;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -220,9 +220,13 @@ impl Watch<'_> {
         });
         while !loading.is_finished() {
             self.look();
-            if self.stopped.is_some() {
+            if self.is_late() {
+                self.control.left_behind.store(true, Ordering::Relaxed);
                 return Ok(None);
             }
+        }
+        if self.stopped.is_some() {
+            return Ok(None);
         }
         joined(loading, MODEL)?.map(Some)
     }
@@ -260,10 +264,13 @@ impl Watch<'_> {
                 self.control.stop.store(true, Ordering::Relaxed);
             }
         }
-        match threads.sending.take() {
-            Some(sending) if sending.is_finished() => outcome.and(joined(sending, LINK_THREAD)),
-            _ => outcome,
+        if let Some(sending) = threads.sending.take_if(|sending| sending.is_finished()) {
+            outcome = outcome.and(joined(sending, LINK_THREAD));
         }
+        let Threads { reading, captioning, sending } = threads;
+        let is_whole = reading.is_none() && captioning.is_none() && sending.is_none();
+        self.control.left_behind.store(!is_whole, Ordering::Relaxed);
+        outcome
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Fault {
     Full(u64, u64),
     /// The store's disk fails from one flush to another.
     Broken(u64, u64),
-    /// A frame's file cannot be opened the first two times.
+    /// A frame's file cannot be opened the first six times: two tries to read it.
     Denied(usize),
     /// A frame's file comes only after the first run.
     Late(usize),
@@ -82,7 +82,7 @@ impl Plan {
             Fault::KilledAtFrame(n) => Some(format!("open:/frames/:{n}:{n}:kill")),
             Fault::Full(from, to) => Some(format!("write:store.redb:{from}:{to}:ENOSPC")),
             Fault::Broken(from, to) => Some(format!("sync:store.redb:{from}:{to}:EIO")),
-            Fault::Denied(frame) => Some(format!("open:/frames/{frame:03}.jpg:1:2:EACCES")),
+            Fault::Denied(frame) => Some(format!("open:/frames/{frame:03}.jpg:1:6:EACCES")),
             Fault::ClockSet(seconds, after) => Some(format!("clock::{after}:100000000:{seconds}")),
             Fault::Hang(n) => Some(format!("send::{n}:{n}:hang")),
             _ => None,

@@ -32,6 +32,11 @@ enum Form {
 
 /// Runs a program: `work` with the log at work; an error is its last line, `error: …` with the whole chain.
 pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
+    if succeeds(log, work) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// As [`run`], for a program that ends in its own way; whether it did what it should.
+pub fn succeeds(log: LogOptions, work: impl FnOnce() -> Result<()>) -> bool {
     let logs = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(LevelFilter::INFO)
@@ -40,7 +45,7 @@ pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
         Form::Lines => logs.without_time().with_level(false).with_target(false).with_ansi(false).init(),
         Form::Json => logs.json().flatten_event(true).init(),
     }
-    let Err(error) = work() else { return ExitCode::SUCCESS };
+    let Err(error) = work() else { return true };
     let error = chain(&*error);
     match log.form {
         Form::Lines => {
@@ -48,7 +53,7 @@ pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
         }
         Form::Json => tracing::error!("{error}"),
     }
-    ExitCode::FAILURE
+    false
 }
 
 /// A line of results. A reader that went away (`| head`) keeps nothing else from being done.

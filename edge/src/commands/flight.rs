@@ -60,20 +60,19 @@ pub(crate) struct SelfTestOptions {
 
 /// Runs until the source ends or a signal comes: SIGTERM and SIGINT end it within two seconds, a second one at once; SIGUSR1 asks for a
 /// self-test.
-pub(crate) fn run(options: &RunOptions) -> Result<()> {
+pub(crate) fn run(options: &RunOptions, control: &Control) -> Result<()> {
     if options.check {
         return check_all(&options.config);
     }
     let config = Config::read(&options.config)?;
     warn(&config, &options.config);
-    let control = Control::default();
     for signal in [SIGTERM, SIGINT] {
         // The second one ends the program at once, whatever it waits for.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, control.stop.clone())?;
         signal_hook::flag::register(signal, control.stop.clone())?;
     }
     signal_hook::flag::register(SIGUSR1, control.self_test.clone())?;
-    let status = run::run(&config, named_or_default(None).ok(), None, &control)?;
+    let status = run::run(&config, named_or_default(None).ok(), None, control)?;
     print(&serde_json::to_string(&status)?)
 }
 

@@ -3,7 +3,7 @@
 use super::{Downlink, Next, Outgoing, Room};
 use crate::control::{Control, Faults, TICK, rest_while};
 use crate::error::{Result, chain};
-use crate::health::vitals::Pulse;
+use crate::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;

@@ -1,10 +1,10 @@
 //! The signs of life that others see: systemd's watchdog and a GPIO line. They come while every thread is alive, until the end.
 
 use super::Clock;
-use super::vitals::{Lifeless, Vitals};
 use crate::control::Faults;
 use crate::error::chain;
 use crate::peripherals::Watchdog;
+use crate::vitals::{Lifeless, Vitals};
 
 /// Shows signs of life, from the thread that watches all others.
 pub(crate) struct Heartbeat {

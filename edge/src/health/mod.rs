@@ -4,7 +4,6 @@ pub mod golden;
 pub(crate) mod heartbeat;
 pub mod scrub;
 mod status;
-pub mod vitals;
 
 pub(crate) use status::Reporter;
 pub use status::Status;

@@ -1,9 +1,9 @@
 //! What the program says of itself: `status.json` and a line of the log, from a thread of its own.
 
-use super::vitals::Pulse;
 use crate::control::{Faults, TICK};
 use crate::error::{Error, Result, chain};
 use crate::store::Store;
+use crate::vitals::Pulse;
 use cssa::files;
 use serde::Serialize;
 use std::collections::BTreeMap;

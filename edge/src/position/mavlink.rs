@@ -5,7 +5,7 @@ use super::fix::{FRESH, Fix};
 use super::nmea::plausible;
 use super::receiver::Receiver;
 use crate::error::{Error, Result};
-use crate::health::vitals::Pulse;
+use crate::vitals::Pulse;
 use cssa::clock;
 use cssa_image::Place;
 use cssa_wire::Position;

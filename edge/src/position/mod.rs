@@ -20,7 +20,7 @@ pub use self::whereabouts::Whereabouts;
 use super::config::PositionConfig;
 use super::control::Faults;
 use super::error::chain;
-use super::health::vitals::Vitals;
+use super::vitals::Vitals;
 use std::sync::Arc;
 use std::time::Duration;
 

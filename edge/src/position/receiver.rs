@@ -36,7 +36,7 @@ impl Receiver {
     /// of the two is wrong.
     pub(super) fn compare(&self, said: Option<Option<u32>>, now: u32) {
         let Some(time) = said else { return };
-        let is_set = i64::from(now) >= super::nmea::EARLIEST;
+        let is_set = now >= cssa_wire::EARLIEST_UTC;
         self.heard().clock = match time {
             None => Some("a date that cannot be right: it is not believed".into()),
             Some(time) if is_set && time.abs_diff(now) > DAY => {

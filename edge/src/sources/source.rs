@@ -3,8 +3,8 @@
 use super::ledger::Ledger;
 use super::taken::Taken;
 use crate::error::{Error, Result};
-use crate::health::vitals::Pulse;
 use crate::position::Whereabouts;
+use crate::vitals::Pulse;
 use cssa_image::Problem;
 use image::RgbImage;
 use rustix::process::{Pid, Signal, kill_process_group};

@@ -20,7 +20,6 @@ pub use reports::WaitingReport;
 use crate::error::{Result, chain};
 use crate::leftovers::clean;
 use crate::outcome::Dropped;
-use attempts::ATTEMPTS;
 use cssa::files::{create_folder, sync_folder};
 use database::{Refusal, StoreFile, is_damage, pack, set_aside, unpack};
 use entry::{QUEUE, key_of};
@@ -159,7 +158,7 @@ impl Store {
             write.open_table(REPORT_SEQUENCE)?;
             write.open_table(BUDGET)?;
             write.open_table(change::CHANGES)?;
-            write.open_table(ATTEMPTS)?;
+            write.open_table(attempts::ATTEMPTS)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {
                 unpack::<Waiting>(entry?.1.value())?;

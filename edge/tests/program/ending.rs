@@ -195,6 +195,7 @@ fn a_cameras_command_ends_with_all_that_it_started() -> Result<()> {
     let (_, took) = end(run)?;
     assert!(took < LIMIT, "{took:?}");
     assert!(!runs(&word)?, "the command's child lives on");
+    fs::remove_dir_all(folder.path().join("state"))?;
     let source = "kind = \"pipe\"\ncommand = [\"sh\", \"-c\", \"exec >&-; exec sleep 600\"]";
     let run = start(&configure(folder.path(), source, "to = \"udp:127.0.0.1:9\"", "")?, None)?;
     wait_for(folder.path(), |status| status["last_faults"]["source_errors"].is_string())?;

@@ -33,8 +33,8 @@ fn heard(messages: &[(u8, MavMessage)]) -> Option<Fix> {
     receiver.fix()
 }
 
-fn pulse() -> crate::health::vitals::Pulse {
-    crate::health::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60))
+fn pulse() -> crate::vitals::Pulse {
+    crate::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60))
 }
 
 #[test]

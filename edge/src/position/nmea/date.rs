@@ -7,7 +7,7 @@ const DAY: i64 = 86_400;
 /// Weeks are counted with ten bits.
 const ROLLOVER: i64 = 1024 * 7 * DAY;
 /// A receiver's date before 2020, in seconds since 1970, has lost weeks; a system's clock before it was never set.
-pub(in crate::position) const EARLIEST: i64 = 1_577_836_800;
+const EARLIEST: i64 = cssa_wire::EARLIEST_UTC as i64;
 /// No receiver is so far ahead of a clock that was set.
 const AHEAD: i64 = 3650 * DAY;
 

@@ -15,10 +15,8 @@ fn hear(bytes: &[u8]) -> Receiver {
     receiver
 }
 
-fn pulse() -> std::sync::Arc<crate::health::vitals::Pulse> {
-    std::sync::Arc::new(
-        crate::health::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60)),
-    )
+fn pulse() -> std::sync::Arc<crate::vitals::Pulse> {
+    std::sync::Arc::new(crate::vitals::Vitals::start().watch("the position", std::time::Duration::from_secs(60)))
 }
 
 #[test]
