@@ -5,6 +5,7 @@
 use super::control::{Faults, TICK};
 use super::error::{Error, Result};
 use super::sources::plain;
+use cssa_wire::FaultKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -105,7 +106,7 @@ impl AtWork {
         let mut now = self.now();
         *now = Now { is_closed: true, ..Now::default() };
         if let Err(error) = self.file.set_len(0) {
-            self.faults.record("store_errors", format_args!("{NAME}: {error}"));
+            self.faults.record(FaultKind::StoreErrors, format_args!("{NAME}: {error}"));
         }
     }
 
@@ -119,7 +120,7 @@ impl AtWork {
         // In one piece: whoever ends the program ends it before or after.
         let bytes = [&length[..], &crc32fast::hash(&text).to_le_bytes(), &text].concat();
         if let Err(error) = self.file.write_all_at(&bytes, 0) {
-            self.faults.record("store_errors", format_args!("{NAME}: {error}"));
+            self.faults.record(FaultKind::StoreErrors, format_args!("{NAME}: {error}"));
         }
     }
 

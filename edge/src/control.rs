@@ -1,5 +1,6 @@
 //! What all threads of `edge run` share: how they are told to end, and where they write down what goes wrong.
 
+use cssa_wire::FaultKind;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,34 +54,47 @@ pub struct Fault {
 
 /// What went wrong, by kind, counted by all threads.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Arc<Mutex<BTreeMap<&'static str, Fault>>>);
+pub(crate) struct Faults(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    all: BTreeMap<FaultKind, Fault>,
+    last: Option<FaultKind>,
+}
 
 impl Faults {
     /// Counts a fault, keeps its reason and logs it, unless it was logged lately.
-    pub(crate) fn record(&self, kind: &'static str, reason: impl Display) {
+    pub(crate) fn record(&self, kind: FaultKind, reason: impl Display) {
         let fault = self.count(kind, reason);
         if fault.count == 1 {
-            tracing::warn!(kind, "{}", fault.last);
+            tracing::warn!(kind = kind.name(), "{}", fault.last);
         } else if fault.count.is_multiple_of(LOGGED) {
-            tracing::warn!(kind, count = fault.count, "{} ({} times)", fault.last, fault.count);
+            tracing::warn!(kind = kind.name(), count = fault.count, "{} ({} times)", fault.last, fault.count);
         }
     }
 
     /// Counts a fault that is logged elsewhere, and keeps its reason.
-    pub(crate) fn count(&self, kind: &'static str, reason: impl Display) -> Fault {
-        let mut all = self.lock();
-        let fault = all.entry(kind).or_default();
+    pub(crate) fn count(&self, kind: FaultKind, reason: impl Display) -> Fault {
+        let mut known = self.lock();
+        known.last = Some(kind);
+        let fault = known.all.entry(kind).or_default();
         fault.count += 1;
         fault.last = reason.to_string();
         fault.clone()
     }
 
     /// All kinds.
-    pub(crate) fn all(&self) -> BTreeMap<&'static str, Fault> {
-        self.lock().clone()
+    pub(crate) fn all(&self) -> BTreeMap<FaultKind, Fault> {
+        self.lock().all.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Fault>> {
+    /// What went wrong last, and how often that did.
+    pub(crate) fn last(&self) -> Option<(FaultKind, u64)> {
+        let known = self.lock();
+        known.last.and_then(|kind| Some((kind, known.all.get(&kind)?.count)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,11 +107,13 @@ mod tests {
     fn a_fault_has_its_count_and_its_last_reason() {
         let faults = Faults::default();
         for n in 0..3 {
-            faults.clone().record("link_errors", format_args!("no route, try {n}"));
+            faults.clone().record(FaultKind::LinkErrors, format_args!("no route, try {n}"));
         }
-        faults.record("store_errors", "disk full");
+        faults.record(FaultKind::StoreErrors, "disk full");
         let all = faults.all();
-        assert_eq!(all["link_errors"], Fault { count: 3, last: "no route, try 2".into() });
-        assert_eq!(all["store_errors"].count, 1);
+        assert_eq!(all[&FaultKind::LinkErrors], Fault { count: 3, last: "no route, try 2".into() });
+        assert_eq!(all[&FaultKind::StoreErrors].count, 1);
+        faults.record(FaultKind::LinkErrors, "no route, again");
+        assert_eq!(faults.last(), Some((FaultKind::LinkErrors, 4)));
     }
 }

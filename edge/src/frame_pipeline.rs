@@ -21,6 +21,7 @@ use super::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_captioner::{Caption, Sight};
+use cssa_wire::FaultKind;
 use cssa_wire::Position;
 use image::RgbImage;
 use std::sync::atomic::Ordering;
@@ -83,7 +84,7 @@ impl FramePipeline {
                 (BATCH.as_micros() / one.as_micros().max(1)).clamp(1, self.config.model.batch as u128) as usize;
             if self.failures >= FAILURES {
                 let why = "the model fails again and again";
-                self.faults.record("model_failures", why);
+                self.faults.record(FaultKind::ModelFailures, why);
                 self.reload(Model::reload, why);
             }
             let pause = rest(self.peripherals.duty(), began.elapsed());
@@ -94,7 +95,7 @@ impl FramePipeline {
         self.end_outside_run();
         self.gauge();
         if let Err(error) = self.store.flush() {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
     }
 
@@ -116,7 +117,7 @@ impl FramePipeline {
             && let Err(error) =
                 self.store.settle(self.store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::Busy))
         {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
     }
 
@@ -124,7 +125,7 @@ impl FramePipeline {
     fn attend(&mut self) {
         self.pulse.beat();
         if let Some(problem) = self.silence.as_mut().and_then(|silence| silence.fault(Instant::now())) {
-            self.faults.record("source_silent", problem);
+            self.faults.record(FaultKind::SourceSilent, problem);
         }
         if let Ok(problem) = self.damage.try_recv() {
             self.reload(Model::fall_back, &problem);
@@ -140,7 +141,7 @@ impl FramePipeline {
                 Ok(()) => tracing::info!("self-test passed"),
                 Err(error) => {
                     let why = format!("self-test: {}", chain(&error));
-                    self.faults.record("self_test_failures", &why);
+                    self.faults.record(FaultKind::SelfTestFailures, &why);
                     self.reload(Model::reload, &why);
                 }
             }
@@ -153,6 +154,7 @@ impl FramePipeline {
         let mut gauges = self.reporter.gauges();
         gauges.bundle = format!("{:04x}", self.model.captioner.language().id);
         gauges.runtime = self.model.captioner.active();
+        gauges.slot = self.model.slot_number();
         gauges.celsius = self.peripherals.last_celsius;
         gauges.millijoules = (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64);
         gauges.peripheral_errors = self.peripherals.errors;
@@ -166,12 +168,12 @@ impl FramePipeline {
         self.model.problems.drain(..).for_each(|(kind, problem)| self.faults.record(kind, problem));
         match loaded {
             Ok(()) => {
-                self.faults.record("model_reloads", why);
+                self.faults.record(FaultKind::ModelReloads, why);
                 *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
                 *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
                 self.warn_unjudged();
                 let (watch, unsaid) = self.model.watch_list(&self.config.policy);
-                unsaid.iter().for_each(|problem| self.faults.record("watch_words", chain(problem)));
+                unsaid.iter().for_each(|problem| self.faults.record(FaultKind::WatchWords, chain(problem)));
                 self.policy.watch_for(watch);
                 tracing::info!("{}: loaded", self.model.place().display());
             }
@@ -235,7 +237,7 @@ impl FramePipeline {
         if let Some(reason) = sight.caption.outside()
             && let Err(error) = self.store.count(outside_counter(reason))
         {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
         if self.config.policy.outside != Outside::Flag {
             return None;
@@ -263,7 +265,7 @@ impl FramePipeline {
             self.policy.spend_anyway(bytes * sends, Instant::now());
         }
         if let Err(error) = self.keep_budget().and_then(|()| self.store.report(run)) {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
     }
 
@@ -282,7 +284,7 @@ impl FramePipeline {
         if self.config.policy.least_confidence > 0.0 && !self.model.captioner.is_calibrated() {
             let place = self.model.place().display();
             let problem = format!("{place} has no statistics: policy.least_confidence holds nothing back");
-            self.faults.record("no_confidence", problem);
+            self.faults.record(FaultKind::NoConfidence, problem);
         }
     }
 
@@ -350,7 +352,7 @@ impl FramePipeline {
     fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
         let change = self.store.change(ChangeKind::Captioned);
         while let Err(error) = self.settle(change, frame, outcome) {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
             if self.control.is_stopped() {
                 return;
             }

@@ -9,6 +9,7 @@ use super::slots::{LoadReport, Slot, Slots, ValidatedBundle};
 use super::watch_list::{Lexicon, WatchList};
 use cssa::bundle::{Bundle, Trusted};
 use cssa_captioner::{Captioner, Settings};
+use cssa_wire::FaultKind;
 use std::path::{Path, PathBuf};
 
 /// A loaded model, and how to load another when it is damaged.
@@ -25,7 +26,7 @@ pub struct Model {
     /// What the files were.
     pub scrubber: Scrubber,
     /// What was wrong with the slots and their record, by the kind of fault, since somebody looked.
-    pub problems: Vec<(&'static str, String)>,
+    pub problems: Vec<(FaultKind, String)>,
 }
 
 /// Loads bundles as a configuration says.
@@ -59,7 +60,7 @@ impl Model {
         let (mut problems, order): (Vec<_>, Vec<_>) = match &config.model.bundle {
             Some(_) => (Vec::new(), Vec::new()),
             None => {
-                let unknown = slots.unknown().map(|unknown| ("slots_damaged", chain(&unknown)));
+                let unknown = slots.unknown().map(|unknown| (FaultKind::SlotsDamaged, chain(&unknown)));
                 (unknown.into_iter().collect(), slots.order())
             }
         };
@@ -73,7 +74,7 @@ impl Model {
                     break;
                 }
                 Err(error) => {
-                    problems.push(("slot_failures", format!("{}: {}", place.display(), chain(&error))));
+                    problems.push((FaultKind::SlotFailures, format!("{}: {}", place.display(), chain(&error))));
                     report.failed.push((slot, good, chain(&error)));
                     last = Some(error);
                 }
@@ -83,7 +84,7 @@ impl Model {
         if slots.is_news(&report)
             && let Err(error) = slots.lock().and_then(|lock| slots.keep(&lock, &report))
         {
-            problems.push(("slot_record_errors", chain(&error)));
+            problems.push((FaultKind::SlotRecordErrors, chain(&error)));
         }
         if let (None, Some(place)) = (&found, config.model.bundle.clone().or(fallback)) {
             match loader.load(&place, None) {
@@ -144,7 +145,7 @@ impl Model {
             }
         }
         if let Err(error) = self.slots.keep(&lock, &report) {
-            self.problems.push(("slot_record_errors", chain(&error)));
+            self.problems.push((FaultKind::SlotRecordErrors, chain(&error)));
         }
         left
     }
@@ -171,6 +172,16 @@ impl Model {
     #[must_use]
     pub fn is_of_a_slot(&self) -> bool {
         self.slot.is_some()
+    }
+
+    /// The slot, as packets have it: 1 is a, 2 is b, 0 is none.
+    #[must_use]
+    pub fn slot_number(&self) -> u8 {
+        match self.slot {
+            Some((Slot::A, _)) => 1,
+            Some((Slot::B, _)) => 2,
+            None => 0,
+        }
     }
 
     /// Whether it flies because a slot did not load.

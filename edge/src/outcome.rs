@@ -34,6 +34,19 @@ pub enum Dropped {
     NotTriggered,
 }
 
+/// What kept a caption from the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The image.
+    Image,
+    /// The policy.
+    Policy,
+    /// The queue and the link.
+    Link,
+    /// The machine.
+    Machine,
+}
+
 impl Dropped {
     /// All reasons.
     pub const ALL: [Self; 13] = [
@@ -51,6 +64,17 @@ impl Dropped {
         Self::TooHot,
         Self::NotTriggered,
     ];
+
+    /// What kept the caption from the link, as housekeeping sums it up.
+    #[must_use]
+    pub fn group(self) -> Group {
+        match self {
+            Self::Unreadable | Self::Quarantined | Self::Outside | Self::OutsideRun => Group::Image,
+            Self::LowConfidence | Self::NotNovel | Self::OverBudget => Group::Policy,
+            Self::QueueFull | Self::TooLong => Group::Link,
+            Self::Busy | Self::Model | Self::TooHot | Self::NotTriggered => Group::Machine,
+        }
+    }
 
     /// Its counter's name.
     #[must_use]

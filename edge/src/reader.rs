@@ -9,6 +9,7 @@ use super::position::TagFaults;
 use super::sources::{Ledger, Next, Source};
 use super::store::{ChangeKind, DEBRIS, Outcome, Store};
 use super::vitals::Pulse;
+use cssa_wire::FaultKind;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub(super) fn read(
                     if given.is_multiple_of(TIDY)
                         && let Err(error) = store.forget(|key| source.is_gone(key))
                     {
-                        faults.record("store_errors", chain(&error));
+                        faults.record(FaultKind::StoreErrors, chain(&error));
                     }
                     if source.is_live() {
                         match frames.try_send(frame) {
@@ -77,7 +78,7 @@ pub(super) fn read(
                                 let (change, busy) =
                                     (store.change(ChangeKind::Refused), Outcome::Dropped(Dropped::Busy));
                                 while let Err(error) = store.settle(change, None, &busy) {
-                                    faults.record("store_errors", chain(&error));
+                                    faults.record(FaultKind::StoreErrors, chain(&error));
                                     if control.is_stopped() {
                                         return Ok(());
                                     }
@@ -96,22 +97,22 @@ pub(super) fn read(
                         tracing::warn!("{said}");
                     }
                     if let Err(error) = store.count_by(DEBRIS, bytes) {
-                        faults.record("store_errors", chain(&error));
+                        faults.record(FaultKind::StoreErrors, chain(&error));
                     }
                 }
                 Ok(Next::Unread(error)) => {
                     tracing::warn!("{}", chain(&error));
-                    faults.count("unread_files", chain(&error));
+                    faults.count(FaultKind::UnreadFiles, chain(&error));
                 }
                 Ok(Next::Nothing) => pause(TICK),
                 Ok(Next::End) => return Ok(()),
                 Ok(Next::Failed(error)) => {
-                    faults.record("source_errors", chain(&error));
+                    faults.record(FaultKind::SourceErrors, chain(&error));
                     pause(TICK);
                 }
                 // What has worked before is expected back.
                 Err(error) if given > 0 && !source.ends_with_an_error() => {
-                    faults.record("source_errors", chain(&error));
+                    faults.record(FaultKind::SourceErrors, chain(&error));
                     pause(Duration::from_secs(1));
                 }
                 Err(error) => return Err(error),

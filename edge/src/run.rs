@@ -23,6 +23,7 @@ use super::sources;
 use super::store::Store;
 use super::vitals::{Pulse, Vitals};
 use cssa::clock;
+use cssa_wire::FaultKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
@@ -66,7 +67,7 @@ pub fn run(
     let blamed = store.blame(&at_work::left(&config.state), sources::unread)?;
     for key in &blamed.quarantined {
         faults.record(
-            "quarantined",
+            FaultKind::Quarantined,
             format_args!("{key}: the program ended twice while it was at work, it is not read again"),
         );
     }
@@ -97,16 +98,16 @@ pub fn run(
     for problem in unsaid {
         // As above.
         ensure!(model.took_over(), problem);
-        faults.record("watch_words", chain(&problem));
+        faults.record(FaultKind::WatchWords, chain(&problem));
     }
     if clock::utc().is_none() {
         faults.record(
-            "clock_not_set",
+            FaultKind::ClockNotSet,
             "the system's clock was not set: captions without another time count from the start",
         );
     }
     if let Some(damage) = store.damage() {
-        faults.record("store_damaged", damage);
+        faults.record(FaultKind::StoreDamaged, damage);
     }
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
@@ -115,6 +116,7 @@ pub fn run(
     let language = Arc::new(Mutex::new(model.captioner.language()));
     let (self_tested, self_tests) = channel();
     let finished = Arc::new(AtomicBool::new(false));
+    let reports = reporter.clone();
     let sender = Sender {
         port,
         downlink,
@@ -125,6 +127,7 @@ pub fn run(
         faults: faults.clone(),
         started,
         pulse: vitals.watch(LINK_THREAD, LINK),
+        state: Box::new(move |sequence, period| reports.housekeeping(sequence, period)),
     };
     let pipeline = FramePipeline {
         store: Arc::clone(&store),
@@ -323,7 +326,7 @@ fn scrub(
             {
                 // Said here: whoever is to replace the model may be waiting for the disk.
                 if said.as_ref() != Some(&scrubbed) {
-                    faults.record("model_damage", chain(&problem));
+                    faults.record(FaultKind::ModelDamage, chain(&problem));
                     said = Some(scrubbed);
                 }
                 found.try_send(chain(&problem)).ok();

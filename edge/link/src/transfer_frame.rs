@@ -18,7 +18,7 @@ pub(crate) const ROOM: usize = codeblock::DATA - HEADER - CONTROL;
 const NO_START: u16 = 0x7ff;
 const IDLE_ONLY: u16 = 0x7fe;
 /// No secondary header, packets in order, the segment length identifier that goes with packets.
-const STATUS: u16 = 0b0_0_0_11 << 11;
+const STATUS: u16 = 0b11 << 11;
 /// The channel of frames that hold nothing.
 const IDLE_CHANNEL: u8 = 7;
 /// Channels of spacecraft that are put together at the same time.

@@ -64,8 +64,15 @@ impl Answers {
     }
 
     /// The next answer that is due.
-    pub(super) fn due(&mut self) -> Option<&mut Kept> {
-        self.kept.iter_mut().find(|kept| kept.is_due)
+    pub(super) fn due(&self) -> Option<&Kept> {
+        self.kept.iter().find(|kept| kept.is_due)
+    }
+
+    /// That one goes out now.
+    pub(super) fn goes_out(&mut self) {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.is_due) {
+            (kept.is_due, kept.sends) = (false, kept.sends + 1);
+        }
     }
 
     fn keep(&mut self, number: (u8, u32), result: CommandResult, value: Vec<u8>) {
@@ -81,10 +88,5 @@ impl Kept {
     pub(super) fn body(&self) -> Down<'_> {
         let ((station, counter), value) = (self.number, self.value.as_slice());
         Down::Answer(Answer { station, counter, result: self.result, value })
-    }
-
-    /// It goes out now.
-    pub(super) fn goes_out(&mut self) {
-        (self.is_due, self.sends) = (false, self.sends + 1);
     }
 }

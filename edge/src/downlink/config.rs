@@ -46,6 +46,10 @@ pub struct LinkConfig {
     /// as many: somewhat more than there and back takes. While nobody answers, one caption goes out every so many seconds.
     #[serde(default = "resend_seconds")]
     pub resend_seconds: f64,
+    /// Every so many seconds a packet goes out that says how the vehicle is, 36 bytes after ten hours (40 with a key, at most 51
+    /// and 55): silence must not look like death. 0: none.
+    #[serde(default = "housekeeping_seconds")]
+    pub housekeeping_seconds: u16,
     /// How often each caption is sent where nobody acknowledges.
     #[serde(default = "once")]
     pub sends: u8,
@@ -89,6 +93,10 @@ fn resend_seconds() -> f64 {
     10.0
 }
 
+fn housekeeping_seconds() -> u16 {
+    60
+}
+
 fn once() -> u8 {
     1
 }
@@ -120,6 +128,7 @@ impl LinkConfig {
             key: None,
             next_key: None,
             resend_seconds: resend_seconds(),
+            housekeeping_seconds: housekeeping_seconds(),
             sends: once(),
             captions: several(),
             decimals: decimals(),

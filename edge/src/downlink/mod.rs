@@ -4,6 +4,7 @@
 mod answers;
 mod config;
 mod contact;
+mod housekeeping;
 mod keys;
 pub(crate) mod sender;
 
@@ -17,7 +18,7 @@ use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Down, DownPacket, Key, SelectiveAck, Up, UpPacket};
+use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, SelectiveAck, Up, UpPacket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,6 +52,9 @@ pub struct Downlink {
     answers: Answers,
     /// When the ground was heard last.
     heard: Option<f64>,
+    /// When the last housekeeping packet went out; and whether one was asked for.
+    housekept: f64,
+    is_status_due: bool,
     /// When something was sent last.
     sent: Option<f64>,
 }
@@ -140,6 +144,8 @@ impl Downlink {
             retired,
             answers,
             heard: None,
+            housekept: now,
+            is_status_due: false,
             sent: None,
         })
     }
@@ -223,6 +229,7 @@ impl Downlink {
         };
         keys.heard(key);
         self.answers.taken(&packet);
+        self.is_status_due |= packet.body == Up::Command(Command::StatusNow);
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
             self.in_flight.clear();
@@ -247,19 +254,23 @@ impl Downlink {
 
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
     pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let sealing = self.keys.as_ref().map(Keys::sealing);
         let Some(answer) = self.answers.due() else { return Ok(None) };
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
-        let bytes = packet.encode(sealing, self.config.checksum)?;
+        let bytes = packet.encode(self.sealing(), self.config.checksum)?;
+        if !self.has_room(bytes.len(), (now, utc), room) {
+            return Ok(None);
+        }
+        self.answers.goes_out();
+        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
+    }
+
+    /// Whether the contact has room for a packet beside captions.
+    fn has_room(&mut self, length: usize, (now, utc): (f64, u32), room: Room<'_>) -> bool {
         let left = match self.contacts.allowance(now, utc) {
             Allowance::Free | Allowance::Probe => usize::MAX,
             Allowance::Bytes(left) => left,
         };
-        if (room.cost)(bytes.len()) > left {
-            return Ok(None);
-        }
-        answer.goes_out();
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
+        length <= room.largest && (room.cost)(length) <= left
     }
 
     /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.

@@ -7,7 +7,7 @@ use crate::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
-use cssa_wire::{Command, Up};
+use cssa_wire::{Command, FaultKind, Housekeeping, Up};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,8 @@ pub(crate) struct Sender {
     pub(crate) faults: Faults,
     pub(crate) started: Instant,
     pub(crate) pulse: Pulse,
+    /// How the vehicle is: of a packet's number and its period.
+    pub(crate) state: Box<dyn Fn(u16, u16) -> Housekeeping + Send>,
 }
 
 impl Sender {
@@ -64,9 +66,9 @@ impl Sender {
                     }
                     // The disk takes nothing, and the program ends.
                     Ok(None) => return,
-                    Err(error) => Some(("link_errors", error)),
+                    Err(error) => Some((FaultKind::LinkErrors, error)),
                 },
-                Err(error) => Some(("store_errors", error)),
+                Err(error) => Some((FaultKind::StoreErrors, error)),
             };
             if ending && last_success.elapsed() > LAST_TRY.max(self.downlink.patience()) {
                 return;
@@ -112,13 +114,13 @@ impl Sender {
         if self.downlink.config.statustext {
             for (line, priority) in packet.lines() {
                 if let Err(error) = self.port.show(&line, priority) {
-                    self.faults.record("statustext_errors", error);
+                    self.faults.record(FaultKind::StatustextErrors, error);
                 }
             }
         }
         let (cost, now) = (self.port.cost(packet.bytes.len()), self.now());
         while let Err(error) = self.downlink.sent(packet, cost, now) {
-            self.faults.record("store_errors", chain(&error));
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
             if self.ending() || self.control.is_stopped() {
                 return Ok(None);
             }
@@ -150,7 +152,7 @@ impl Sender {
                     }
                 }
                 Err(error) => {
-                    self.faults.record("link_errors", error);
+                    self.faults.record(FaultKind::LinkErrors, error);
                     rest_while(left.min(TICK), || self.goes_on(ending));
                 }
             }
@@ -167,7 +169,7 @@ impl Sender {
             Ok(Some(packet)) => packet,
             Ok(None) => return false,
             Err(error) => {
-                self.faults.record("store_errors", chain(&error));
+                self.faults.record(FaultKind::StoreErrors, chain(&error));
                 return false;
             }
         };
@@ -182,18 +184,29 @@ impl Sender {
     fn attend(&mut self) {
         self.pulse.beat();
         if let Err(error) = self.port.announce() {
-            self.faults.record("link_errors", error);
+            self.faults.record(FaultKind::LinkErrors, error);
         }
         while let Ok(outcome) = self.self_tested.try_recv() {
             self.downlink.self_tested(&outcome);
+        }
+        if let Err(error) = self.housekeep() {
+            self.faults.record(FaultKind::LinkErrors, chain(&error));
         }
         loop {
             match self.answer() {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return self.faults.record("link_errors", chain(&error)),
+                Err(error) => return self.faults.record(FaultKind::LinkErrors, chain(&error)),
             }
         }
+    }
+
+    /// Sends a housekeeping packet where one is due.
+    fn housekeep(&mut self) -> Result<()> {
+        let (language, now) = (self.language(), (self.now(), clock::now()));
+        let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
+        let due = self.downlink.housekeeping(now, &language, room, &*self.state)?;
+        due.map_or(Ok(()), |packet| self.send(&packet).map(drop))
     }
 
     /// Sends the next answer; whether there was one.

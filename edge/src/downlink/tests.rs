@@ -1,11 +1,13 @@
 use super::*;
 use crate::outcome::Dropped;
 use crate::outside_run::OutsideRuns;
-use crate::store::{AGAIN, BYTES, CONTACTS, Caption, Outcome, RETIRED};
+use crate::store::{AGAIN, BYTES, CONTACTS, Caption, HOUSEKEEPING, Outcome, RETIRED};
 use anyhow::Result;
 use cssa::language_model::LanguageModel;
 use cssa::trust::Reason;
-use cssa_wire::{Answer, Ask, Command, CommandResult, FAILED, UNSUPPORTED, Verification, digest};
+use cssa_wire::{
+    Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, UNSUPPORTED, Verification, digest,
+};
 
 const UTC: u32 = 1_763_928_000;
 
@@ -357,5 +359,58 @@ fn captions_are_dated_when_the_clock_is_set() -> Result<()> {
     downlink.date(40.0, set)?;
     let times: Vec<u32> = store.peek(9, |_| true)?.iter().map(|waiting| waiting.caption.time).collect();
     assert_eq!(times, [20, set - 20], "one was sent as it was");
+    Ok(())
+}
+
+/// A packet of housekeeping each period, whoever listens, and one where it is asked for; its size after ten hours of a frame a second.
+#[test]
+fn housekeeping_goes_out_each_period() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (key, most) in [(None, 36), (Some(key()), 40)] {
+        let store = Arc::new(Store::open(folder.path(), 100)?);
+        let slow = LinkConfig { housekeeping_seconds: 30, ..config() };
+        let mut downlink = Downlink::with_key(Arc::clone(&store), &slow, key.clone(), 0.0, UTC)?;
+        let before = store.counters()?.get(HOUSEKEEPING).copied().unwrap_or(0) as u16;
+        let state = |sequence, period| Housekeeping {
+            sequence,
+            period,
+            uptime: 36_000,
+            frames: 36_000,
+            queued: 3_000,
+            dropped: DroppedFrames { image: 500, policy: 32_410, link: 0, machine: 90 },
+            fault: 36,
+            fault_count: 12,
+            slot: 2,
+            celsius: 61,
+            free_disk: 19,
+            millijoules: 350,
+            waiting: 40,
+        };
+        let mut made = Vec::new();
+        for now in 0..100 {
+            if let Some(packet) = downlink.housekeeping((f64::from(now), UTC), &language(), room(217), &state)? {
+                let verification = key.as_ref().map_or(Verification::Off, Verification::Required);
+                let read = DownPacket::decode(&packet.bytes, verification, slow.checksum)?;
+                let Down::Housekeeping(found) = read.body else { anyhow::bail!("{read:?}") };
+                assert!(packet.bytes.len() <= most, "{} bytes", packet.bytes.len());
+                made.push((now, found.sequence, found.period));
+            }
+        }
+        assert_eq!(made, [(30, before, 30), (60, before + 1, 30), (90, before + 2, 30)]);
+    }
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let silent = LinkConfig { housekeeping_seconds: 0, ..config() };
+    let mut downlink = Downlink::with_key(store, &silent, Some(key()), 0.0, UTC)?;
+    let due = |downlink: &mut Downlink| {
+        downlink.housekeeping((1e6, UTC), &language(), room(217), &|sequence, period| Housekeeping {
+            sequence,
+            period,
+            ..Housekeeping::default()
+        })
+    };
+    assert!(due(&mut downlink)?.is_none(), "0 is none");
+    let asked = up(1, Up::Command(Command::StatusNow), &key())?;
+    assert!(downlink.receive(&asked, 1e6, UTC)?.is_some());
+    assert!(due(&mut downlink)?.is_some() && due(&mut downlink)?.is_none(), "one was asked for");
     Ok(())
 }

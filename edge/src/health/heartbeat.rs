@@ -5,6 +5,7 @@ use crate::control::Faults;
 use crate::error::chain;
 use crate::peripherals::Watchdog;
 use crate::vitals::{Lifeless, Vitals};
+use cssa_wire::FaultKind;
 
 /// Shows signs of life, from the thread that watches all others.
 pub(crate) struct Heartbeat {
@@ -23,12 +24,12 @@ impl Heartbeat {
     /// Shows a sign of life where all threads are alive. A thread that is not is a fault, said once each time.
     pub(crate) fn beat(&mut self) {
         if self.clock.jumped() {
-            self.faults.record("clock_jumps", "the system's clock was set");
+            self.faults.record(FaultKind::ClockJumps, "the system's clock was set");
         }
         let before = std::mem::replace(&mut self.lifeless, self.vitals.lifeless());
         for lifeless in &self.lifeless {
             if before.iter().all(|known| known.name != lifeless.name) {
-                self.faults.record("lifeless_threads", lifeless);
+                self.faults.record(FaultKind::LifelessThreads, lifeless);
             }
         }
         if !self.lifeless.is_empty() {
@@ -36,7 +37,7 @@ impl Heartbeat {
         }
         let _absent = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
         if let Some(Err(error)) = self.watchdog.as_mut().map(|watchdog| watchdog.kick()) {
-            self.faults.record("watchdog_errors", chain(&error));
+            self.faults.record(FaultKind::WatchdogErrors, chain(&error));
         }
     }
 
@@ -70,12 +71,12 @@ mod tests {
         assert!(!changes(&mut heartbeat) && !changes(&mut heartbeat));
         assert!(heartbeat.is_lifeless("the link"));
         let said = faults.all();
-        assert_eq!(said["lifeless_threads"].count, 1, "{said:?}");
-        assert!(said["lifeless_threads"].last.contains("the link's thread is stuck"), "{said:?}");
+        assert_eq!(said[&FaultKind::LifelessThreads].count, 1, "{said:?}");
+        assert!(said[&FaultKind::LifelessThreads].last.contains("the link's thread is stuck"), "{said:?}");
         pulse.busy(Duration::from_secs(60));
         assert!(changes(&mut heartbeat), "it goes on where the thread does");
         device.begin();
         assert!(!changes(&mut heartbeat));
-        assert_eq!(faults.all()["watchdog_errors"].count, 1);
+        assert_eq!(faults.all()[&FaultKind::WatchdogErrors].count, 1);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod golden;
 pub(crate) mod heartbeat;
+mod housekeeping;
 pub mod scrub;
 mod status;
 

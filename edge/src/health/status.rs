@@ -5,6 +5,7 @@ use crate::error::{Error, Result, chain};
 use crate::store::Store;
 use crate::vitals::Pulse;
 use cssa::files;
+use cssa_wire::FaultKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Status {
 pub(crate) struct Gauges {
     pub(crate) bundle: String,
     pub(crate) runtime: String,
+    /// Of the bundle at work: 1 is a, 2 is b, 0 is none.
+    pub(crate) slot: u8,
     pub(crate) celsius: Option<f64>,
     pub(crate) millijoules: Option<f64>,
     pub(crate) peripheral_errors: u64,
@@ -52,16 +55,19 @@ pub(crate) struct Gauges {
 /// Writes the status.
 #[derive(Clone)]
 pub(crate) struct Reporter {
-    store: Arc<Store>,
-    faults: Faults,
+    pub(super) store: Arc<Store>,
+    pub(super) faults: Faults,
     gauges: Arc<Mutex<Gauges>>,
-    state: PathBuf,
-    started: Instant,
+    pub(super) state: PathBuf,
+    pub(super) started: Instant,
+    /// The counters at the start.
+    pub(super) before: Arc<BTreeMap<String, u64>>,
 }
 
 impl Reporter {
     pub(crate) fn new(store: Arc<Store>, faults: Faults, state: &Path, started: Instant) -> Self {
-        Self { store, faults, gauges: Arc::default(), state: state.into(), started }
+        let before = Arc::new(store.counters().unwrap_or_default());
+        Self { store, faults, gauges: Arc::default(), state: state.into(), started, before }
     }
 
     /// Where the captioning thread writes what it knows.
@@ -72,7 +78,8 @@ impl Reporter {
     /// What there is to say now.
     pub(crate) fn status(&self) -> Status {
         let (all, gauges) = (self.faults.all(), self.gauges().clone());
-        let mut faults: BTreeMap<String, u64> = all.iter().map(|(kind, fault)| ((*kind).into(), fault.count)).collect();
+        let mut faults: BTreeMap<String, u64> =
+            all.iter().map(|(kind, fault)| (kind.name().into(), fault.count)).collect();
         if gauges.peripheral_errors > 0 {
             faults.insert("peripheral_errors".into(), gauges.peripheral_errors);
         }
@@ -84,7 +91,7 @@ impl Reporter {
             counters: self.store.counters().unwrap_or_default(),
             waiting: self.store.waiting().unwrap_or_default(),
             faults,
-            last_faults: all.into_iter().map(|(kind, fault)| (kind.into(), fault.last)).collect(),
+            last_faults: all.into_iter().map(|(kind, fault)| (kind.name().into(), fault.last)).collect(),
             celsius: gauges.celsius,
             millijoules: gauges.millijoules,
             rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
@@ -107,7 +114,7 @@ impl Reporter {
                 last = Some(Instant::now());
                 match self.write().and_then(|status| Ok(serde_json::to_string(&status)?)) {
                     Ok(line) => tracing::info!("{line}"),
-                    Err(error) => self.faults.record("status_errors", chain(&error)),
+                    Err(error) => self.faults.record(FaultKind::StatusErrors, chain(&error)),
                 }
             }
             std::thread::sleep(TICK);

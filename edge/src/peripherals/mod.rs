@@ -12,6 +12,7 @@ pub use power::PowerMonitor;
 use super::config::{PeripheralsConfig, TemperatureConfig};
 use super::control::Faults;
 use super::error::{Error, Result, chain};
+use cssa_wire::FaultKind;
 use embedded_hal::digital::{InputPin, OutputPin};
 use embedded_hal::i2c::I2c;
 use ina3221::Ina3221;
@@ -32,12 +33,6 @@ pub struct Peripherals {
     pub last_celsius: Option<f64>,
     faults: Faults,
 }
-
-/// The kinds of a device's faults.
-const TRIGGER: &str = "trigger_errors";
-const WATCHDOG: &str = "watchdog_errors";
-const POWER: &str = "power_errors";
-const TEMPERATURE: &str = "temperature_errors";
 
 /// An input that is high while frames are to be captioned.
 pub trait Trigger: Send {
@@ -111,9 +106,10 @@ impl Peripherals {
     /// Opens the devices of the configuration; one that cannot be opened counts as an error and is left out.
     pub fn open(config: &PeripheralsConfig) -> Self {
         let mut all = Self::default();
-        all.trigger = config.trigger.as_ref().and_then(|pin| all.count(TRIGGER, linux::trigger(pin)));
-        all.watchdog = config.watchdog.as_ref().and_then(|pin| all.count(WATCHDOG, linux::watchdog(pin)));
-        let power = config.power.as_ref().and_then(|power| all.count(POWER, linux::power(power)));
+        all.trigger = config.trigger.as_ref().and_then(|pin| all.count(FaultKind::TriggerErrors, linux::trigger(pin)));
+        all.watchdog =
+            config.watchdog.as_ref().and_then(|pin| all.count(FaultKind::WatchdogErrors, linux::watchdog(pin)));
+        let power = config.power.as_ref().and_then(|power| all.count(FaultKind::PowerErrors, linux::power(power)));
         all.power = power.map(EnergyMeter::new);
         all.temperature = config.temperature.as_ref().map(|TemperatureConfig { zone, warm, limit }| Temperature {
             zone: zone.clone(),
@@ -141,19 +137,19 @@ impl Peripherals {
         self.faults = faults.clone();
     }
 
-    fn fault(&mut self, kind: &'static str, reason: &str) {
+    fn fault(&mut self, kind: FaultKind, reason: &str) {
         self.errors += 1;
         self.faults.record(kind, reason);
     }
 
-    fn count<T>(&mut self, kind: &'static str, result: Result<T>) -> Option<T> {
+    fn count<T>(&mut self, kind: FaultKind, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.fault(kind, &chain(&error))).ok()
     }
 
     /// Whether frames are to be captioned: also where the trigger is not there or does not answer.
     pub fn is_triggered(&mut self) -> bool {
         let Some(asked) = self.trigger.as_mut().map(|trigger| trigger.is_high()) else { return true };
-        self.count(TRIGGER, asked).unwrap_or(true)
+        self.count(FaultKind::TriggerErrors, asked).unwrap_or(true)
     }
 
     /// The watchdog, for the thread that watches all others.
@@ -169,8 +165,8 @@ impl Peripherals {
     /// Millijoules since [`Peripherals::begin_energy`]: the power integrated over that time.
     pub fn end_energy(&mut self) -> Option<f64> {
         let measured = self.power.as_ref()?.end();
-        let Energy { millijoules, problem } = self.count(POWER, measured)?;
-        problem.iter().for_each(|problem| self.fault(POWER, problem));
+        let Energy { millijoules, problem } = self.count(FaultKind::PowerErrors, measured)?;
+        problem.iter().for_each(|problem| self.fault(FaultKind::PowerErrors, problem));
         millijoules
     }
 
@@ -185,7 +181,7 @@ impl Peripherals {
             }
         };
         let celsius = read();
-        self.last_celsius = self.count(TEMPERATURE, celsius);
+        self.last_celsius = self.count(FaultKind::TemperatureErrors, celsius);
         self.last_celsius
     }
 
@@ -246,7 +242,7 @@ mod tests {
         assert_eq!(all.end_energy(), None);
         assert_eq!(all.errors, 2);
         let named = all.faults.all();
-        assert_eq!(named.keys().copied().collect::<Vec<_>>(), [POWER, TRIGGER]);
+        assert_eq!(named.keys().copied().collect::<Vec<_>>(), [FaultKind::PowerErrors, FaultKind::TriggerErrors]);
         assert!(named.values().all(|fault| fault.last.contains("Fault")), "{named:?}");
     }
 
@@ -265,7 +261,7 @@ mod tests {
         assert_eq!((all.duty(), all.errors), (Duty::Full, 1), "a zone that is not there");
         let faults = Faults::default();
         all.report_to(&faults);
-        let last = faults.all().remove(TEMPERATURE).unwrap_or_default();
+        let last = faults.all().remove(&FaultKind::TemperatureErrors).unwrap_or_default();
         assert!(last.count == 1 && last.last.contains("temp"), "{last:?}");
         std::fs::write(&zone, "85000\n")?;
         assert_eq!(all.duty(), Duty::Stop);

@@ -21,6 +21,7 @@ use super::config::PositionConfig;
 use super::control::Faults;
 use super::error::chain;
 use super::vitals::Vitals;
+use cssa_wire::FaultKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub(crate) fn start(config: &PositionConfig, faults: &Faults, vitals: &Vitals) -
             };
             if let Err(error) = ended {
                 sink.heard().is_gone = true;
-                faults.record("position_receiver", format_args!("position: {}", chain(&error)));
+                faults.record(FaultKind::PositionReceiver, format_args!("position: {}", chain(&error)));
             }
             std::thread::sleep(RETRY);
         }
@@ -69,7 +70,7 @@ mod tests {
         let receiver = start(&config, &faults, &Vitals::start());
         let until = Instant::now() + Duration::from_secs(10);
         let found = loop {
-            match faults.all().remove("position_receiver") {
+            match faults.all().remove(&FaultKind::PositionReceiver) {
                 Some(fault) => break fault.last,
                 None if Instant::now() > until => break String::new(),
                 None => std::thread::sleep(Duration::from_millis(10)),

@@ -2,6 +2,7 @@
 
 use crate::control::Faults;
 use cssa_image::Problem;
+use cssa_wire::FaultKind;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
@@ -27,8 +28,9 @@ impl TagFaults {
         let mut lines = 0;
         for problem in problems.iter().filter(|problem| !matches!(problem, Problem::Absent(_))) {
             // One line for each thing that is wrong; the first of its kind has one anyhow.
-            let is_first = !self.faults.all().contains_key(problem.kind());
-            self.faults.record(problem.kind(), format_args!("{name}: {problem}"));
+            let kind = FaultKind::of_name(problem.kind()).unwrap_or(FaultKind::UnusableTags);
+            let is_first = !self.faults.all().contains_key(&kind);
+            self.faults.record(kind, format_args!("{name}: {problem}"));
             let is_new = self.said.len() < MAX_SAID && self.said.insert(problem.to_string());
             if is_new && !is_first {
                 tracing::warn!(kind = problem.kind(), "{name}: {problem}");
@@ -53,8 +55,8 @@ mod tests {
         assert_eq!(notes[0].note(&"b.jpg", &problem("0, 0")), 0, "said already");
         assert_eq!(notes[0].note(&"c.jpg", &problem("GPSStatus is V")), 1);
         let all = first.all();
-        assert_eq!((all.len(), all["tags_without_fix"].count), (1, 3));
-        assert_eq!(all["tags_without_fix"].last, "c.jpg: no fix: GPSStatus is V");
+        assert_eq!((all.len(), all[&FaultKind::TagsWithoutFix].count), (1, 3));
+        assert_eq!(all[&FaultKind::TagsWithoutFix].last, "c.jpg: no fix: GPSStatus is V");
         assert!(second.all().is_empty());
         assert_eq!(notes[1].note(&"a.jpg", &problem("0, 0")), 1);
     }

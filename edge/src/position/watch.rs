@@ -3,6 +3,7 @@
 use super::fix::{FRESH, Fix};
 use super::track::Track;
 use crate::control::Faults;
+use cssa_wire::FaultKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,20 +38,20 @@ impl Default for Heard {
 
 impl Heard {
     /// What is wrong at a time: the fault's kind and its reason.
-    fn problem(&self, now: Instant) -> Option<(&'static str, String)> {
+    fn problem(&self, now: Instant) -> Option<(FaultKind, String)> {
         let quiet = |since: Option<Instant>| now.duration_since(since.unwrap_or(self.began)) >= SILENT;
         let seconds = SILENT.as_secs();
         if self.is_gone || self.fix.is_some_and(|(_, at)| now.duration_since(at) < FRESH) {
             None
         } else if quiet(self.bytes) {
-            Some(("position_silent", format!("nothing heard for {seconds} seconds")))
+            Some((FaultKind::PositionSilent, format!("nothing heard for {seconds} seconds")))
         } else if quiet(self.message) {
             let reason = format!("for {seconds} seconds bytes without a whole message, is the rate right?");
-            Some(("position_unreadable", reason))
+            Some((FaultKind::PositionUnreadable, reason))
         } else if let Some(reason) = &self.lost {
-            Some(("position_without_fix", reason.clone()))
+            Some((FaultKind::PositionWithoutFix, reason.clone()))
         } else if quiet(self.fix.map(|(_, at)| at)) {
-            Some(("position_without_fix", "no position in what is heard".into()))
+            Some((FaultKind::PositionWithoutFix, "no position in what is heard".into()))
         } else {
             None
         }
@@ -68,7 +69,8 @@ pub(super) fn start(name: String, heard: &Arc<Mutex<Heard>>, faults: Faults) {
             drop(locked);
             drop(heard);
             if odd != clock {
-                odd.iter().for_each(|odd| faults.record("position_time", format_args!("position: {name}: {odd}")));
+                odd.iter()
+                    .for_each(|odd| faults.record(FaultKind::PositionTime, format_args!("position: {name}: {odd}")));
                 clock = odd;
             }
             let kind = problem.as_ref().map(|(kind, _)| *kind);
@@ -91,16 +93,16 @@ mod tests {
         let mut heard = Heard::default();
         let kind =
             |heard: &Heard, after: u64| heard.problem(heard.began + Duration::from_secs(after)).map(|(kind, _)| kind);
-        assert_eq!((kind(&heard, 1), kind(&heard, 11)), (None, Some("position_silent")));
+        assert_eq!((kind(&heard, 1), kind(&heard, 11)), (None, Some(FaultKind::PositionSilent)));
         heard.bytes = Some(heard.began + Duration::from_secs(10));
-        assert_eq!(kind(&heard, 11), Some("position_unreadable"));
+        assert_eq!(kind(&heard, 11), Some(FaultKind::PositionUnreadable));
         heard.message = heard.bytes;
-        assert_eq!(kind(&heard, 11), Some("position_without_fix"));
+        assert_eq!(kind(&heard, 11), Some(FaultKind::PositionWithoutFix));
         heard.fix = Position::new(1.0, 2.0).map(|position| (Fix { position, time: None }, heard.began + SILENT));
-        assert_eq!((kind(&heard, 11), kind(&heard, 21)), (None, Some("position_silent")));
+        assert_eq!((kind(&heard, 11), kind(&heard, 21)), (None, Some(FaultKind::PositionSilent)));
         heard.fix = None;
         heard.lost = Some("status V".into());
-        assert_eq!(kind(&heard, 11), Some("position_without_fix"));
+        assert_eq!(kind(&heard, 11), Some(FaultKind::PositionWithoutFix));
         heard.is_gone = true;
         assert_eq!(kind(&heard, 99), None);
     }

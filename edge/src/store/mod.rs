@@ -62,6 +62,8 @@ pub const BYTES: &str = "bytes_sent";
 pub const CONTACTS: &str = "contacts";
 /// Counter of captions that were sent again.
 pub const AGAIN: &str = "sent_again";
+/// Counter of housekeeping packets.
+pub const HOUSEKEEPING: &str = "housekeeping_sent";
 /// Counter of commands and acknowledgements that were obeyed.
 pub const COMMANDS: &str = "commands";
 /// Counter of captions that are said to have arrived, but not as they were sent, or not known any more.

@@ -52,11 +52,37 @@ pub enum FaultKind {
     WatchWords,
     /// The watchdog's line did not change.
     WatchdogErrors,
+    /// The system's clock was not set at the start.
+    ClockNotSet,
+    /// The tags of an image are damaged.
+    DamagedTags,
+    /// A georeference gives a place that is none.
+    PlacesOutside,
+    /// The receiver's time is far from the clock's.
+    PositionTime,
+    /// The power monitor failed.
+    PowerErrors,
+    /// A frame at which the program ended twice is not read any more.
+    Quarantined,
+    /// The tags of an image say that there was no fix.
+    TagsWithoutFix,
+    /// The temperature could not be read.
+    TemperatureErrors,
+    /// The tags of an image have a time and no zone.
+    TimesWithoutZone,
+    /// The trigger's line could not be read.
+    TriggerErrors,
+    /// A georeference is in a coordinate system that is not known.
+    UnknownCoordinateSystems,
+    /// The system does not give a file.
+    UnreadFiles,
+    /// The tags of an image have values that cannot be.
+    UnusableTags,
 }
 
 impl FaultKind {
     /// All kinds, by their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 36] = [
         Self::ClockJumps,
         Self::LifelessThreads,
         Self::LinkErrors,
@@ -80,6 +106,19 @@ impl FaultKind {
         Self::StoreErrors,
         Self::WatchWords,
         Self::WatchdogErrors,
+        Self::ClockNotSet,
+        Self::DamagedTags,
+        Self::PlacesOutside,
+        Self::PositionTime,
+        Self::PowerErrors,
+        Self::Quarantined,
+        Self::TagsWithoutFix,
+        Self::TemperatureErrors,
+        Self::TimesWithoutZone,
+        Self::TriggerErrors,
+        Self::UnknownCoordinateSystems,
+        Self::UnreadFiles,
+        Self::UnusableTags,
     ];
 
     /// Its number in a packet.
@@ -92,6 +131,12 @@ impl FaultKind {
     #[must_use]
     pub fn of_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Its name in `status.json`.
@@ -121,6 +166,19 @@ impl FaultKind {
             Self::StoreErrors => "store_errors",
             Self::WatchWords => "watch_words",
             Self::WatchdogErrors => "watchdog_errors",
+            Self::ClockNotSet => "clock_not_set",
+            Self::DamagedTags => "damaged_tags",
+            Self::PlacesOutside => "places_outside",
+            Self::PositionTime => "position_time",
+            Self::PowerErrors => "power_errors",
+            Self::Quarantined => "quarantined",
+            Self::TagsWithoutFix => "tags_without_fix",
+            Self::TemperatureErrors => "temperature_errors",
+            Self::TimesWithoutZone => "times_without_zone",
+            Self::TriggerErrors => "trigger_errors",
+            Self::UnknownCoordinateSystems => "unknown_coordinate_systems",
+            Self::UnreadFiles => "unread_files",
+            Self::UnusableTags => "unusable_tags",
         }
     }
 }
@@ -140,7 +198,8 @@ mod tests {
         for (n, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!((usize::from(kind.code()), FaultKind::of_code(kind.code())), (n + 1, Some(kind)));
             assert_eq!(FaultKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
+            assert_eq!(FaultKind::of_name(kind.name()), Some(kind));
         }
-        assert_eq!([0, 24, 255].map(FaultKind::of_code), [None; 3]);
+        assert_eq!([0, 37, 255].map(FaultKind::of_code), [None; 3]);
     }
 }

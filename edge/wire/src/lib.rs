@@ -123,6 +123,7 @@ mod coder;
 mod command;
 mod down;
 mod error;
+mod fault;
 mod key;
 mod limits;
 mod message;
@@ -145,6 +146,7 @@ pub use checksum::Checksum;
 pub use command::{Command, DeltaPart, WatchWord};
 pub use down::{Answer, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED};
 pub use error::WireError;
+pub use fault::FaultKind;
 pub use key::{KEY, Key};
 pub use limits::{
     DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_UP, MAX_VALUE, WIRE_VERSION,
