@@ -19,6 +19,8 @@ pub struct Control {
     pub stop: Arc<AtomicBool>,
     /// Caption the golden image.
     pub self_test: Arc<AtomicBool>,
+    /// The ground has commanded something that is not carried out.
+    pub commanded: Arc<AtomicBool>,
     /// Told to end, the program left a thread behind that waits for a device, or loads a model: what is done at a program's exit must not be
     /// done while it is there.
     pub left_behind: Arc<AtomicBool>,

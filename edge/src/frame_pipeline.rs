@@ -1,5 +1,7 @@
 //! What captions frames and decides on them.
 
+mod commanded;
+
 use super::at_work::AtWork;
 use super::config::{Config, Outside};
 use super::control::{Control, Faults, TICK, rest_while};
@@ -8,6 +10,7 @@ use super::frame_queue::{FrameReceiver, Taken};
 use super::health::Reporter;
 use super::health::scrub::Scrubber;
 use super::model::Model;
+use super::orders::Orders;
 use super::outcome::{Dropped, outside_counter};
 use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
@@ -16,7 +19,7 @@ use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
 use super::sources::Frame;
-use super::store::{Change, ChangeKind, Outcome, Store};
+use super::store::{Change, ChangeKind, Number, Outcome, Store};
 use super::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
@@ -24,7 +27,7 @@ use cssa_captioner::{Caption, Sight};
 use cssa_wire::FaultKind;
 use cssa_wire::Position;
 use image::RgbImage;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver as Inbox, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,8 +65,14 @@ pub(super) struct FramePipeline {
     pub(super) control: Control,
     /// Where damage that was found in the model's files is said.
     pub(super) damage: Inbox<String>,
-    /// Where the outcome of a self-test goes.
-    pub(super) self_tested: Outbox<Result<(), String>>,
+    /// Where it is said that a command was carried out, or refused.
+    pub(super) answered: Outbox<Number>,
+    /// What the ground has ordered.
+    pub(super) orders: Orders,
+    /// Bytes a second that the link takes.
+    pub(super) rate: Arc<AtomicU32>,
+    /// Frames come when they come.
+    pub(super) is_live: bool,
 }
 
 impl FramePipeline {
@@ -71,6 +80,11 @@ impl FramePipeline {
     pub(super) fn run(mut self, frames: FrameReceiver) {
         while !self.control.is_stopped() {
             self.attend();
+            if self.orders.paused && !self.is_live {
+                // What waits is captioned when it goes on.
+                std::thread::sleep(TICK);
+                continue;
+            }
             let batch = match frames.take(self.together, TICK) {
                 Taken::Frames(batch) => batch,
                 Taken::Nothing => continue,
@@ -133,20 +147,28 @@ impl FramePipeline {
             self.damage.try_iter().for_each(drop);
         }
         if self.control.self_test.swap(false, Ordering::Relaxed) {
-            self.pulse.busy(LOADING);
-            let outcome = self.model.self_test();
-            // Where the link's thread has ended, nobody waits for it.
-            self.self_tested.send(outcome.as_ref().map(|_| ()).map_err(|error| chain(error))).ok();
-            match outcome {
-                Ok(()) => tracing::info!("self-test passed"),
-                Err(error) => {
-                    let why = format!("self-test: {}", chain(&error));
-                    self.faults.record(FaultKind::SelfTestFailures, &why);
-                    self.reload(Model::reload, &why);
-                }
+            // The log and the faults have what is wrong.
+            let _said = self.self_test();
+        }
+        self.carry_out_commands();
+        self.gauge();
+    }
+
+    /// Captions the golden image; the model is loaded anew where that fails.
+    fn self_test(&mut self) -> Result<(), String> {
+        self.pulse.busy(LOADING);
+        match self.model.self_test() {
+            Ok(()) => {
+                tracing::info!("self-test passed");
+                Ok(())
+            }
+            Err(error) => {
+                let why = chain(&error);
+                self.faults.record(FaultKind::SelfTestFailures, format_args!("self-test: {why}"));
+                self.reload(Model::reload, &format!("self-test: {why}"));
+                Err(why)
             }
         }
-        self.gauge();
     }
 
     /// What the status says of this thread.
@@ -155,6 +177,7 @@ impl FramePipeline {
         gauges.bundle = format!("{:04x}", self.model.captioner.language().id);
         gauges.runtime = self.model.captioner.active();
         gauges.slot = self.model.slot_number();
+        gauges.orders.clone_from(&self.orders);
         gauges.celsius = self.peripherals.last_celsius;
         gauges.millijoules = (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64);
         gauges.peripheral_errors = self.peripherals.errors;
@@ -169,16 +192,19 @@ impl FramePipeline {
         match loaded {
             Ok(()) => {
                 self.faults.record(FaultKind::ModelReloads, why);
-                *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
-                *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
-                self.warn_unjudged();
-                let (watch, unsaid) = self.model.watch_list(&self.config.policy);
-                unsaid.iter().for_each(|problem| self.faults.record(FaultKind::WatchWords, chain(problem)));
-                self.policy.watch_for(watch);
-                tracing::info!("{}: loaded", self.model.place().display());
+                self.work_with_model();
             }
             Err(error) => tracing::error!("{}", chain(&error)),
         }
+    }
+
+    /// Another model is at work: whoever goes by it learns of it.
+    fn work_with_model(&mut self) {
+        *self.language.lock().unwrap_or_else(PoisonError::into_inner) = self.model.captioner.language();
+        *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = self.model.scrubber.clone();
+        self.warn_unjudged();
+        self.follow_policy();
+        tracing::info!("{}: loaded", self.model.place().display());
     }
 
     /// The captions of some frames, or why there is none.
@@ -215,6 +241,9 @@ impl FramePipeline {
         if let Err(problem) = &frame.pixels {
             tracing::warn!("{problem}");
             return Some(Dropped::Unreadable);
+        }
+        if self.orders.paused {
+            return Some(Dropped::Paused);
         }
         if !self.peripherals.is_triggered() {
             return Some(Dropped::NotTriggered);
@@ -281,7 +310,7 @@ impl FramePipeline {
     /// Says that captions go out unjudged, where the policy asks for confidence and the bundle at work has no statistics: words that
     /// might be wrong are worth more than a vehicle that falls silent.
     pub(super) fn warn_unjudged(&self) {
-        if self.config.policy.least_confidence > 0.0 && !self.model.captioner.is_calibrated() {
+        if self.orders.over(&self.config.policy).least_confidence > 0.0 && !self.model.captioner.is_calibrated() {
             let place = self.model.place().display();
             let problem = format!("{place} has no statistics: policy.least_confidence holds nothing back");
             self.faults.record(FaultKind::NoConfidence, problem);

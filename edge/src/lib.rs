@@ -16,6 +16,7 @@ mod frame_queue;
 pub mod health;
 mod leftovers;
 pub mod model;
+pub mod orders;
 pub mod outcome;
 pub mod outside_run;
 pub mod packets;

@@ -2,7 +2,7 @@
 //! damaged.
 
 use super::config::{Config, HealthConfig, ModelConfig, PolicyConfig};
-use super::error::{Error, Result, chain};
+use super::error::{Error, Result, chain, ensure};
 use super::health::golden::Golden;
 use super::health::scrub::Scrubber;
 use super::slots::{LoadReport, Slot, Slots, ValidatedBundle};
@@ -148,6 +148,23 @@ impl Model {
             self.problems.push((FaultKind::SlotRecordErrors, chain(&error)));
         }
         left
+    }
+
+    /// Flies the bundle of a slot from now on, and from the next start on; where it does not load, all is as it was.
+    pub fn switch_to(&mut self, slot: Slot) -> Result<()> {
+        if self.slot.as_ref().is_some_and(|(at_work, _)| *at_work == slot) {
+            return Ok(());
+        }
+        let place = self.slots.path(slot);
+        ensure!(self.slot.is_some(), Error::NoOtherSlot(self.place.clone()));
+        let lock = self.slots.lock()?;
+        let good = self.slots.good(slot).cloned().ok_or_else(|| Error::NoGoodBundle(place.clone()))?;
+        let loaded = self.loader.load(&place, Some(&good.golden))?;
+        let report = LoadReport { failed: Vec::new(), loaded: Some((slot, good.clone(), loaded.golden.clone())) };
+        self.slots.activate(&lock, &report)?;
+        (self.place, self.slot) = (place, Some((slot, good)));
+        self.work_with(loaded);
+        Ok(())
     }
 
     fn work_with(&mut self, loaded: Loaded) {

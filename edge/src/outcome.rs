@@ -32,6 +32,8 @@ pub enum Dropped {
     TooHot,
     /// The trigger was low.
     NotTriggered,
+    /// The ground has paused captioning.
+    Paused,
 }
 
 /// What kept a caption from the link.
@@ -49,7 +51,7 @@ pub enum Group {
 
 impl Dropped {
     /// All reasons.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unreadable,
         Self::Quarantined,
         Self::Busy,
@@ -63,6 +65,7 @@ impl Dropped {
         Self::TooLong,
         Self::TooHot,
         Self::NotTriggered,
+        Self::Paused,
     ];
 
     /// What kept the caption from the link, as housekeeping sums it up.
@@ -72,7 +75,7 @@ impl Dropped {
             Self::Unreadable | Self::Quarantined | Self::Outside | Self::OutsideRun => Group::Image,
             Self::LowConfidence | Self::NotNovel | Self::OverBudget => Group::Policy,
             Self::QueueFull | Self::TooLong => Group::Link,
-            Self::Busy | Self::Model | Self::TooHot | Self::NotTriggered => Group::Machine,
+            Self::Busy | Self::Model | Self::TooHot | Self::NotTriggered | Self::Paused => Group::Machine,
         }
     }
 
@@ -93,6 +96,7 @@ impl Dropped {
             Self::TooLong => "dropped_too_long",
             Self::TooHot => "dropped_too_hot",
             Self::NotTriggered => "dropped_not_triggered",
+            Self::Paused => "dropped_paused",
         }
     }
 }

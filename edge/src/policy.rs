@@ -83,9 +83,20 @@ impl Policy {
         self.bucket.as_ref().map(|bucket| Budget { bytes: bucket.filled(hourly, now) as u32, utc })
     }
 
-    /// Watches for the words of another bundle's captions from now on.
-    pub fn watch_for(&mut self, watch: WatchList) {
-        self.watch = watch;
+    /// Goes by another configuration from now on, and watches for the words of its captions. A budget that was none is full; one that is
+    /// less than before has no more in it than an hour's worth.
+    pub fn follow(&mut self, config: &PolicyConfig, watch: WatchList, now: Instant) {
+        let (before, hourly) = (f64::from(self.config.bytes_per_hour), f64::from(config.bytes_per_hour));
+        self.bucket = (hourly > 0.0).then(|| {
+            let left = self.bucket.as_ref().map_or(hourly, |bucket| bucket.filled(before, now));
+            Bucket { bytes: left.min(hourly), at: now }
+        });
+        if config.novelty_metres != self.config.novelty_metres {
+            // Its places are squares of another size.
+            self.places.clear();
+            self.order.clear();
+        }
+        (self.config, self.watch) = (config.clone(), watch);
     }
 
     /// The priority that a caption's words give it.

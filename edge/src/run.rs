@@ -25,7 +25,7 @@ use super::vitals::{Pulse, Vitals};
 use cssa::clock;
 use cssa_wire::FaultKind;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, spawn};
@@ -94,10 +94,15 @@ pub fn run(
     );
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
     model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));
-    let (words, unsaid) = model.watch_list(&config.policy);
+    let orders = store.orders()?;
+    if !orders.is_empty() {
+        tracing::info!("ordered by the ground, above the configuration: {}", serde_json::to_string(&orders)?);
+    }
+    let ordered = orders.over(&config.policy);
+    let (words, unsaid) = model.watch_list(&ordered);
     for problem in unsaid {
-        // As above.
-        ensure!(model.took_over(), problem);
+        // As above; what was ordered was right for the bundle that flew then.
+        ensure!(model.took_over() || orders.watch.is_some(), problem);
         faults.record(FaultKind::WatchWords, chain(&problem));
     }
     if clock::utc().is_none() {
@@ -111,10 +116,12 @@ pub fn run(
     }
     let (damage_found, damage) = sync_channel(1);
     let scrubber = Arc::new(Mutex::new(model.scrubber.clone()));
-    let policy = Policy::new(&config.policy, words, Instant::now()).with_budget(store.budget()?, clock::now());
+    let policy = Policy::new(&ordered, words, Instant::now()).with_budget(store.budget()?, clock::now());
     let (frames_out, frames) = frame_queue(config.model.batch.max(FRAMES), config.source.memory());
     let language = Arc::new(Mutex::new(model.captioner.language()));
-    let (self_tested, self_tests) = channel();
+    let (answered, answers) = channel();
+    let rate = Arc::new(AtomicU32::new(orders.bytes_per_second.unwrap_or(config.link.bytes_per_second)));
+    control.commanded.store(true, Ordering::Relaxed);
     let finished = Arc::new(AtomicBool::new(false));
     let reports = reporter.clone();
     let sender = Sender {
@@ -123,7 +130,8 @@ pub fn run(
         language: Arc::clone(&language),
         finished: Arc::clone(&finished),
         control: control.clone(),
-        self_tested: self_tests,
+        answered: answers,
+        rate: Arc::clone(&rate),
         faults: faults.clone(),
         started,
         pulse: vitals.watch(LINK_THREAD, LINK),
@@ -148,7 +156,10 @@ pub fn run(
         energy: (0.0, 0),
         control: control.clone(),
         damage,
-        self_tested,
+        answered,
+        orders,
+        rate,
+        is_live: source.is_live(),
         config: Arc::clone(&config),
     };
     pipeline.warn_unjudged();

@@ -1,64 +1,228 @@
 //! What a ground hears of its commands, from the real program.
 
-use cssa_wire::{Checksum, Command as Order, CommandResult, Down, DownPacket, Key, Up, UpPacket, Verification};
-use edge::store::{Caption, ChangeKind, Outcome, Store};
-use std::net::UdpSocket;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use cssa_wire::{
+    Checksum, Command as Order, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, UNSUPPORTED, Up, UpPacket,
+    Verification, WatchWord,
+};
+use serde_json::Value;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// It is answered when it has run, and once more where the command comes again: the answer was lost.
-#[test]
-fn a_self_test_has_an_answer() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name);
-    let caption = Caption { time: 1_763_928_000, text: "a bridge over a river .".into(), ..Caption::default() };
-    let store = Store::open(&path("state"), 100)?;
-    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption))?;
-    drop(store);
-    std::fs::create_dir(path("none"))?;
-    std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
-    let ground = UdpSocket::bind("127.0.0.1:0")?;
-    ground.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let text = format!(
-        "state = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\n[model]\nbundle = {:?}\n[link]\nto = \"udp:{}\"\nkey = {:?}\n\
-         vehicle = 300\nresend_seconds = 0.5\n",
-        path("state"),
-        path("none"),
-        fixtures::bundle(),
-        ground.local_addr()?,
-        path("key"),
-    );
-    std::fs::write(path("edge.toml"), text)?;
-    let mut vehicle = Command::new(env!("CARGO_BIN_EXE_edge"))
-        .args(["run", "--config"])
-        .arg(path("edge.toml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let (key, checksum) = (Key::new([5; 32]), Checksum::Crc32);
-    let order = UpPacket { vehicle: 300, station: 9, counter: 1, body: Up::Command(Order::SelfTest) };
-    let order = order.encode(&key, checksum)?;
-    let (mut buffer, mut answers, mut sent) = ([0; 4096], Vec::new(), 0);
-    let mut hear = || -> Result<()> {
-        while answers.len() < 2 {
-            let (length, from) = ground.recv_from(&mut buffer)?;
-            match DownPacket::decode(&buffer[..length], Verification::Required(&key), checksum)?.body {
-                Down::Answer(answer) => {
-                    answers.push((answer.station, answer.counter, answer.result));
-                    ground.send_to(&order, from)?;
-                }
-                _ if sent == 0 => sent = ground.send_to(&order, from)?,
-                _ => {}
+const CHECKSUM: Checksum = Checksum::Crc32;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A vehicle and its ground.
+struct World {
+    folder: tempfile::TempDir,
+    ground: UdpSocket,
+    key: Key,
+    vehicle: Option<Child>,
+    address: Option<SocketAddr>,
+    counter: u32,
+}
+
+impl World {
+    fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("frames"))?;
+        std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
+        let ground = UdpSocket::bind("127.0.0.1:0")?;
+        ground.set_read_timeout(Some(Duration::from_millis(200)))?;
+        let text = format!(
+            "state = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\n[model]\nlooks = 1\n[policy]\noutside = \"send\"\n\
+             [health]\nheartbeat_seconds = 1\n[link]\nto = \"udp:{}\"\nkey = {:?}\nvehicle = 300\nresend_seconds = 0.5\n\
+             housekeeping_seconds = 1\n",
+            path("state"),
+            path("frames"),
+            ground.local_addr()?,
+            path("key"),
+        );
+        std::fs::write(path("edge.toml"), text)?;
+        Ok(Self { folder, ground, key: Key::new([5; 32]), vehicle: None, address: None, counter: 0 })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let mut edge = Command::new(env!("CARGO_BIN_EXE_edge"));
+        edge.args(["run", "--config"]).arg(self.path("edge.toml")).stdout(Stdio::null()).stderr(Stdio::null());
+        self.vehicle = Some(edge.spawn()?);
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        let Some(mut vehicle) = self.vehicle.take() else { return Ok(()) };
+        vehicle.kill()?;
+        vehicle.wait()?;
+        Ok(())
+    }
+
+    /// Hears until `found` gives something of a packet.
+    fn hear<T>(&mut self, found: impl Fn(&Down<'_>) -> Option<T>) -> Result<T> {
+        let (until, mut buffer) = (Instant::now() + PATIENCE, [0; 4096]);
+        while Instant::now() < until {
+            let Ok((length, from)) = self.ground.recv_from(&mut buffer) else { continue };
+            self.address = Some(from);
+            let packet = DownPacket::decode(&buffer[..length], Verification::Required(&self.key), CHECKSUM)?;
+            if let Some(found) = found(&packet.body) {
+                return Ok(found);
             }
         }
+        Err("nothing was heard in time".into())
+    }
+
+    /// A packet up under a number.
+    fn packet(&self, counter: u32, order: Order) -> Result<Vec<u8>> {
+        Ok(UpPacket { vehicle: 300, station: 9, counter, body: Up::Command(order) }.encode(&self.key, CHECKSUM)?)
+    }
+
+    fn send(&self, packet: &[u8]) -> Result<()> {
+        self.ground.send_to(packet, self.address.ok_or("no vehicle was heard")?)?;
         Ok(())
-    };
-    let heard = hear();
-    vehicle.kill()?;
-    vehicle.wait()?;
-    heard?;
-    assert_eq!(answers, [(9, 1, CommandResult::Done); 2]);
-    Ok(())
+    }
+
+    /// Waits for the answer to a number, with what is said beside it.
+    fn answer(&mut self, counter: u32) -> Result<(CommandResult, String)> {
+        self.hear(|body| match body {
+            Down::Answer(answer) if (answer.station, answer.counter) == (9, counter) => {
+                Some((answer.result, String::from_utf8_lossy(answer.value).into_owned()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Commands something under the next number.
+    fn order(&mut self, order: Order) -> Result<(CommandResult, String)> {
+        self.counter += 1;
+        let packet = self.packet(self.counter, order)?;
+        self.send(&packet)?;
+        self.answer(self.counter)
+    }
+
+    fn housekeeping(&mut self) -> Result<Housekeeping> {
+        self.hear(|body| if let Down::Housekeeping(housekeeping) = body { Some(*housekeeping) } else { None })
+    }
+
+    /// Waits until the status says something.
+    fn status(&self, says: impl Fn(&Value) -> bool) -> Result<Value> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let read = std::fs::read(self.path("state/status.json")).ok();
+            let status: Value = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+            if says(&status) {
+                return Ok(status);
+            }
+            if Instant::now() > until {
+                return Err(format!("the status is {status}").into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn put(&self, name: &str) -> Result<()> {
+        let (scene, part) = (fixtures::scenes().join("images/scene_00001.jpg"), self.path("part"));
+        std::fs::copy(scene, &part)?;
+        Ok(std::fs::rename(part, self.path("frames").join(name))?)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Nothing is left of a test that failed.
+        let _gone = self.kill();
+    }
+}
+
+fn install(state: &Path) -> Result<()> {
+    let installed = Command::new(env!("CARGO_BIN_EXE_edge"))
+        .arg("install")
+        .arg(fixtures::bundle())
+        .arg("--state")
+        .arg(state)
+        .output()?;
+    if installed.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&installed.stderr).into()) }
+}
+
+/// Each command is carried out, answered and in the status; those that cannot be say why; a start keeps what was ordered.
+#[test]
+fn commands_are_obeyed_answered_and_kept() -> Result<()> {
+    let mut world = World::new()?;
+    (0..2).try_for_each(|_| install(&world.path("state")))?;
+    world.start()?;
+    let first = world.housekeeping()?;
+    assert_eq!((first.period, first.slot, first.frames), (1, 2, 0));
+    let done = (CommandResult::Done, String::new());
+    let words = |word: &str| Order::SetWatchWords(vec![WatchWord { word: word.into(), priority: 3 }]);
+    for order in [
+        Order::SelfTest,
+        Order::SetThreshold { thousandths: 125 },
+        words("airplane"),
+        Order::SetNovelty { metres: 50, minutes: 10 },
+        Order::SetRate { bytes_per_second: 5000 },
+        Order::SetBudget { bytes_per_hour: 100_000 },
+        Order::StatusNow,
+        Order::SwitchSlot { slot: 1 },
+        Order::Pause,
+    ] {
+        assert_eq!(world.order(order.clone())?, done, "{order:?}");
+    }
+    let (result, why) = world.order(words("airplain"))?;
+    assert_eq!(result, CommandResult::Refused(FAILED));
+    assert!(why.contains("airplain"), "{why}");
+    assert_eq!(world.order(Order::ForgetPictures)?.0, CommandResult::Refused(UNSUPPORTED));
+    let ordered = serde_json::json!({
+        "paused": true, "least_confidence": 125, "watch": {"airplane": 3}, "novelty": [50, 10],
+        "bytes_per_hour": 100_000, "bytes_per_second": 5000
+    });
+    let status = world.status(|status| status["orders"] == ordered)?;
+    assert!(status["faults"].as_object().is_none_or(serde_json::Map::is_empty), "{status}");
+    assert_eq!(world.hear(|body| matches!(body, Down::Housekeeping(now) if now.slot == 1).then_some(()))?, ());
+    // A frame that comes meanwhile waits; after a kill, too, and the slot stays.
+    world.put("a.jpg")?;
+    world.kill()?;
+    world.start()?;
+    world.status(|status| status["orders"] == ordered && status["uptime"].as_u64() >= Some(1))?;
+    let again = world.housekeeping()?;
+    assert_eq!((again.slot, again.frames), (1, 0), "{again:?}");
+    assert!(again.sequence > first.sequence, "its numbers go on");
+    assert_eq!(world.order(Order::Resume)?, done);
+    world.status(|status| status["counters"]["frames"] == 1)?;
+    world.kill()
+}
+
+/// Recorded and sent again, forged, or sent while the vehicle is killed: a command is carried out once, and answered each time.
+#[test]
+fn a_command_is_carried_out_once() -> Result<()> {
+    let mut world = World::new()?;
+    world.start()?;
+    world.housekeeping()?;
+    let pause = world.packet(1, Order::Pause)?;
+    world.send(&pause)?;
+    assert_eq!(world.answer(1)?.0, CommandResult::Done);
+    let resume = world.packet(2, Order::Resume)?;
+    // Taken or not when it is killed: the ground sends it until it has an answer.
+    world.send(&resume)?;
+    world.kill()?;
+    world.start()?;
+    world.housekeeping()?;
+    for _ in 0..3 {
+        world.send(&resume)?;
+        world.send(&pause)?;
+        assert_eq!(world.answer(2)?.0, CommandResult::Done);
+    }
+    let forged = UpPacket { vehicle: 300, station: 9, counter: 7, body: Up::Command(Order::Pause) };
+    world.send(&forged.encode(&Key::new([6; 32]), CHECKSUM)?)?;
+    let other = UpPacket { vehicle: 301, station: 9, counter: 8, body: Up::Command(Order::Pause) };
+    world.send(&other.encode(&world.key, CHECKSUM)?)?;
+    let refused = |status: &Value| status["counters"]["commands_refused"].as_u64() >= Some(7);
+    let status = world.status(|status| refused(status) && status["counters"]["commands"].as_u64() == Some(2))?;
+    assert!(status["orders"].is_null(), "the old pause does not come back: {status}");
+    world.kill()
 }

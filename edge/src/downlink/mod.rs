@@ -13,12 +13,12 @@ pub(crate) use contact::read_passes;
 pub use keys::Keys;
 
 use crate::error::Result;
-use crate::store::{Change, ChangeKind, REFUSED, Store, Waiting, WaitingReport};
+use crate::store::{Change, ChangeKind, Number, REFUSED, Store, Waiting, WaitingReport};
 use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, SelectiveAck, Up, UpPacket};
+use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, Up, UpPacket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -221,14 +221,14 @@ impl Downlink {
             self.store.count(REFUSED)?;
             return Ok(None);
         };
-        let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = &packet.body { arrivals } else { &[] };
         let number = (key, packet.station, packet.counter);
-        let Some(gone) = self.store.apply_acknowledgement(number, arrivals, &self.retired)? else {
-            self.answers.came_again(&packet);
-            return Ok(None);
-        };
+        let taken = self.store.apply_acknowledgement(number, &packet.body, &self.retired)?;
+        if !matches!(packet.body, Up::Acknowledge(_)) {
+            // Of one that came again the answer was lost; what is refused at once has its answer now.
+            self.answers.ask((packet.station, packet.counter));
+        }
+        let Some(gone) = taken else { return Ok(None) };
         keys.heard(key);
-        self.answers.taken(&packet);
         self.is_status_due |= packet.body == Up::Command(Command::StatusNow);
         if self.is_silent(now) {
             // What went out while nobody listened is due again.
@@ -247,14 +247,18 @@ impl Downlink {
         Ok(Some(packet))
     }
 
-    /// A self-test is over: those who asked for one are answered, with what was wrong.
-    pub fn self_tested(&mut self, outcome: &Result<(), String>) {
-        self.answers.self_tested(outcome);
+    /// A command was carried out, or refused: its answer is to go out.
+    pub fn answered(&mut self, number: Number) {
+        self.answers.ask(number);
     }
 
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
     pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let Some(answer) = self.answers.due() else { return Ok(None) };
+        let Some(number) = self.answers.due() else { return Ok(None) };
+        let Some(answer) = self.store.answer_to(number)? else {
+            self.answers.leave();
+            return Ok(None);
+        };
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
         let bytes = packet.encode(self.sealing(), self.config.checksum)?;
         if !self.has_room(bytes.len(), (now, utc), room) {

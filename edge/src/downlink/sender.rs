@@ -3,12 +3,13 @@
 use super::{Downlink, Next, Outgoing, Room};
 use crate::control::{Control, Faults, TICK, rest_while};
 use crate::error::{Result, chain};
+use crate::store::Number;
 use crate::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_link::Port;
-use cssa_wire::{Command, FaultKind, Housekeeping, Up};
-use std::sync::atomic::{AtomicBool, Ordering};
+use cssa_wire::{FaultKind, Housekeeping, Up};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,10 +26,12 @@ pub(crate) struct Sender {
     pub(crate) language: Arc<Mutex<Arc<Language>>>,
     /// No more captions will come.
     pub(crate) finished: Arc<AtomicBool>,
-    /// Told to stop, it leaves what waits to the next start. The ground may ask for a self-test.
+    /// Told to stop, it leaves what waits to the next start. It says when the ground has commanded something.
     pub(crate) control: Control,
-    /// What became of it: nothing, or what was wrong.
-    pub(crate) self_tested: Receiver<Result<(), String>>,
+    /// Commands that were carried out, or refused.
+    pub(crate) answered: Receiver<Number>,
+    /// Bytes a second that the link takes; 0: as many as it does.
+    pub(crate) rate: Arc<AtomicU32>,
     pub(crate) faults: Faults,
     pub(crate) started: Instant,
     pub(crate) pulse: Pulse,
@@ -127,7 +130,7 @@ impl Sender {
             self.pulse.beat();
             std::thread::sleep(TICK);
         }
-        let rate = self.downlink.config.bytes_per_second;
+        let rate = self.rate.load(Ordering::Relaxed);
         let seconds = if rate > 0 { cost as f64 / f64::from(rate) } else { 0.0 };
         Ok(Some(Duration::from_secs_f64(seconds)))
     }
@@ -173,8 +176,8 @@ impl Sender {
                 return false;
             }
         };
-        if packet.body == Up::Command(Command::SelfTest) {
-            self.control.self_test.store(true, Ordering::Relaxed);
+        if matches!(packet.body, Up::Command(_)) {
+            self.control.commanded.store(true, Ordering::Relaxed);
         }
         true
     }
@@ -186,8 +189,8 @@ impl Sender {
         if let Err(error) = self.port.announce() {
             self.faults.record(FaultKind::LinkErrors, error);
         }
-        while let Ok(outcome) = self.self_tested.try_recv() {
-            self.downlink.self_tested(&outcome);
+        while let Ok(number) = self.answered.try_recv() {
+            self.downlink.answered(number);
         }
         if let Err(error) = self.housekeep() {
             self.faults.record(FaultKind::LinkErrors, chain(&error));

@@ -1,12 +1,13 @@
 use super::*;
+use crate::orders::Orders;
 use crate::outcome::Dropped;
 use crate::outside_run::OutsideRuns;
-use crate::store::{AGAIN, BYTES, CONTACTS, Caption, HOUSEKEEPING, Outcome, RETIRED};
+use crate::store::{AGAIN, Answered, BYTES, CONTACTS, Caption, HOUSEKEEPING, Outcome, RETIRED};
 use anyhow::Result;
 use cssa::language_model::LanguageModel;
 use cssa::trust::Reason;
 use cssa_wire::{
-    Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, UNSUPPORTED, Verification, digest,
+    Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, SelectiveAck, Verification, digest,
 };
 
 const UTC: u32 = 1_763_928_000;
@@ -158,18 +159,24 @@ fn answer(downlink: &mut Downlink) -> Result<Option<(u32, CommandResult, Vec<u8>
     Ok(Some((counter, result, value.to_vec())))
 }
 
-/// What this program does not do is answered, under the key, and again where it comes again; the rest has no answer.
+/// Carries out the command that came first, with this result.
+fn carry_out(downlink: &mut Downlink, result: CommandResult, said: &str) -> Result<()> {
+    let Some(pending) = downlink.store.next_command()? else { anyhow::bail!("no command waits") };
+    let answered = Answered::new(pending.number, result, said);
+    downlink.store.carried_out(&pending, &answered, &Orders::default())?;
+    downlink.answered(pending.number);
+    Ok(())
+}
+
+/// A request for what is not kept is answered at once, under the key, and again where it comes again; an acknowledgement has no answer,
+/// and what is meant for another vehicle changes nothing.
 #[test]
-fn commands_that_are_not_supported_are_answered() -> Result<()> {
+fn what_comes_up_is_taken_once_and_answered_each_time() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
     let ask = Up::Ask(Ask { ask: 1, caption: 3, pixels: 128, crop: None });
-    for (counter, body, expected) in [
-        (7, ask, Some(CommandResult::NotKept)),
-        (8, Up::Command(Command::Pause), Some(CommandResult::Refused(UNSUPPORTED))),
-        (10, Up::acknowledge([]), None),
-    ] {
+    for (counter, body, expected) in [(7, ask, Some(CommandResult::NotKept)), (10, Up::acknowledge([]), None)] {
         let bytes = up(counter, body, &key())?;
         assert!(downlink.receive(&bytes, 1.0, UTC)?.is_some(), "{counter}");
         let expected = expected.map(|result| (counter, result, Vec::new()));
@@ -177,26 +184,29 @@ fn commands_that_are_not_supported_are_answered() -> Result<()> {
         assert_eq!(downlink.receive(&bytes, 1.0, UTC)?, None, "a replay, or its answer was lost");
         assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected, None));
     }
-    let other = UpPacket { vehicle: 13, station: 1, counter: 90, body: Up::Command(Command::SelfTest) };
+    let other = UpPacket { vehicle: 13, station: 1, counter: 90, body: Up::Command(Command::Pause) };
     assert_eq!(downlink.receive(&other.encode(&key(), config().checksum)?, 1.0, UTC)?, None, "another vehicle's");
-    assert_eq!(store.counters()?[REFUSED], 4);
+    let forged = up(91, Up::Command(Command::Pause), &Key::new([9; 32]))?;
+    assert_eq!(downlink.receive(&forged, 1.0, UTC)?, None, "without the key");
+    assert_eq!((store.counters()?[REFUSED], store.next_command()?), (4, None));
     Ok(())
 }
 
-/// When it is over, and not before; what went wrong is said, and nobody makes the vehicle say it for ever.
+/// When it is carried out, and not before, also after a start; what went wrong is said, and nobody makes the vehicle say it for ever.
 #[test]
-fn a_self_test_is_answered_when_it_is_over() -> Result<()> {
+fn a_command_is_answered_when_it_is_carried_out() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
-    let mut downlink = Downlink::with_key(store, &config(), Some(key()), 0.0, UTC)?;
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
     let test = |counter| up(counter, Up::Command(Command::SelfTest), &key());
     downlink.receive(&test(3)?, 1.0, UTC)?;
     downlink.receive(&test(3)?, 1.0, UTC)?;
-    assert_eq!(answer(&mut downlink)?, None, "it has not run yet");
-    downlink.self_tested(&Ok(()));
+    assert_eq!(answer(&mut downlink)?, None, "it is not carried out yet");
+    carry_out(&mut downlink, CommandResult::Done, "")?;
     assert_eq!(answer(&mut downlink)?, Some((3, CommandResult::Done, Vec::new())));
     downlink.receive(&test(4)?, 1.0, UTC)?;
-    downlink.self_tested(&Err("ü".repeat(40)));
+    let mut downlink = Downlink::with_key(store, &config(), Some(key()), 0.0, UTC)?;
+    carry_out(&mut downlink, CommandResult::Refused(FAILED), &"ü".repeat(40))?;
     let failed = Some((4, CommandResult::Refused(FAILED), "ü".repeat(32).into_bytes()));
     assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (failed, None));
     let mut again = 0;
@@ -205,8 +215,7 @@ fn a_self_test_is_answered_when_it_is_over() -> Result<()> {
         again += usize::from(answer(&mut downlink)?.is_some());
     }
     assert_eq!(again, 31);
-    downlink.self_tested(&Ok(()));
-    assert_eq!(answer(&mut downlink)?, None, "nobody asked");
+    assert_eq!(downlink.store.next_command()?, None, "it was carried out once");
     Ok(())
 }
 

@@ -100,7 +100,7 @@ mod tests {
         (reporter.gauges().celsius, reporter.gauges().slot) = (Some(61.6), 2);
         let now = reporter.housekeeping(8, 60);
         assert_eq!((now.frames, now.queued), (1 + Dropped::ALL.len() as u16, 1));
-        assert_eq!(now.dropped, DroppedFrames { image: 4, policy: 3, link: 2, machine: 4 });
+        assert_eq!(now.dropped, DroppedFrames { image: 4, policy: 3, link: 2, machine: 5 });
         assert_eq!((now.fault, now.fault_count), (FaultKind::StoreErrors.code(), 2));
         assert_eq!((now.celsius, now.slot), (62, 2));
         assert_eq!(since_start(&[("x".into(), 65_540)].into(), &[("x".into(), 3)].into(), "x"), 1, "modulo 2^16");

@@ -2,6 +2,7 @@
 
 use crate::control::{Faults, TICK};
 use crate::error::{Error, Result, chain};
+use crate::orders::Orders;
 use crate::store::Store;
 use crate::vitals::Pulse;
 use cssa::files;
@@ -38,6 +39,9 @@ pub struct Status {
     pub millijoules: Option<f64>,
     /// Resident memory in MiB.
     pub rss_mib: f64,
+    /// What the ground has ordered, where it has.
+    #[serde(skip_serializing_if = "Orders::is_empty")]
+    pub orders: Orders,
 }
 
 /// What only the captioning thread knows.
@@ -50,6 +54,7 @@ pub(crate) struct Gauges {
     pub(crate) celsius: Option<f64>,
     pub(crate) millijoules: Option<f64>,
     pub(crate) peripheral_errors: u64,
+    pub(crate) orders: Orders,
 }
 
 /// Writes the status.
@@ -94,6 +99,7 @@ impl Reporter {
             last_faults: all.into_iter().map(|(kind, fault)| (kind.name().into(), fault.last)).collect(),
             celsius: gauges.celsius,
             millijoules: gauges.millijoules,
+            orders: gauges.orders,
             rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
         }
     }

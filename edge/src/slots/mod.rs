@@ -117,6 +117,13 @@ impl Slots {
         self.write()
     }
 
+    /// As [`Slots::keep`], and the slot that loaded is the active one from now on.
+    pub fn activate(&mut self, lock: &SlotsLock, report: &LoadReport) -> Result<()> {
+        let before = self.record.active;
+        self.record.active = report.loaded.as_ref().map(|(slot, ..)| *slot).or(before);
+        self.keep(lock, report).inspect_err(|_| self.record.active = before)
+    }
+
     /// Installs a bundle: checks it, lets `prove` caption the golden image with it, writes it into a slot and makes
     /// that the active one. It never writes into the slot that flies: where both have a bundle, `prove` says which of
     /// them can, the active one first.

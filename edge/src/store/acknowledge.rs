@@ -2,22 +2,23 @@
 
 use super::database::{Refusal, pack, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
-use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add};
+use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add, commands};
 use crate::error::Result;
-use cssa_wire::{MAX_PRIORITY, SelectiveAck, Window, digest};
+use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, Window, digest};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 
 impl Store {
     /// Takes a station's packet by its counter, once under each key: whoever had one that leaked spoils no other's numbers. A new one retires the captions that arrived, where they are what was sent
     /// (`retired` has the digests of those that are gone already); gives the numbers and digests of those that it retired, or nothing
-    /// where the counter has been. What a lost store had taken is taken again.
+    /// where the counter has been. What a lost store had taken is taken again. A command waits from now on.
     pub fn apply_acknowledgement(
         &self,
         (key, station, counter): (u32, u8, u32),
-        arrivals: &[SelectiveAck],
+        body: &Up,
         retired: &BTreeMap<u32, u32>,
     ) -> Result<Option<Vec<(u32, u32)>>> {
+        let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = body { arrivals } else { &[] };
         self.file.with(|database| {
             let write = database.begin_write()?;
             let mut gone = None;
@@ -41,6 +42,7 @@ impl Store {
                         count += i64::from(queue.remove(key_of(waiting))?.is_some());
                     }
                     add(&mut counters, RETIRED, count)?;
+                    commands::take(&write, (station, counter), body)?;
                     gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
                 }
                 add(&mut counters, if gone.is_some() { COMMANDS } else { REFUSED }, 1)?;

@@ -5,6 +5,7 @@
 mod acknowledge;
 mod attempts;
 mod change;
+mod commands;
 mod database;
 mod dating;
 mod done;
@@ -14,6 +15,7 @@ mod reports;
 
 pub use attempts::Blamed;
 pub use change::{Change, ChangeKind};
+pub use commands::{Answered, Number, Pending};
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
@@ -160,6 +162,9 @@ impl Store {
             write.open_table(REPORT_SEQUENCE)?;
             write.open_table(BUDGET)?;
             write.open_table(change::CHANGES)?;
+            write.open_table(commands::PENDING)?;
+            write.open_table(commands::ANSWERS)?;
+            write.open_table(commands::ORDERS)?;
             write.open_table(attempts::ATTEMPTS)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {

@@ -1,6 +1,6 @@
 use super::*;
 use anyhow::Result;
-use cssa_wire::{SelectiveAck, digest};
+use cssa_wire::{SelectiveAck, Up, digest};
 
 fn caption(priority: u8) -> Caption {
     Caption { time: 1, priority, text: "a river".into(), ..Caption::default() }
@@ -56,10 +56,11 @@ fn the_ground_retires_captions_once() -> Result<()> {
     store.sends_anew()?;
     let arrived = |numbers: &[u32], text: &str| SelectiveAck::of(numbers.iter().map(|&n| (n, digest(n, 1, text))));
     let none = BTreeMap::new();
-    let obey =
-        |counter, numbers: &[u32]| store.apply_acknowledgement((7, 1, counter), &arrived(numbers, "a river"), &none);
+    let obey = |counter, numbers: &[u32]| {
+        store.apply_acknowledgement((7, 1, counter), &Up::Acknowledge(arrived(numbers, "a river")), &none)
+    };
     assert_eq!(
-        store.apply_acknowledgement((7, 1, 1001), &arrived(&[0, 1], "a bridge"), &none)?,
+        store.apply_acknowledgement((7, 1, 1001), &Up::Acknowledge(arrived(&[0, 1], "a bridge")), &none)?,
         Some(vec![]),
         "other words"
     );
@@ -69,21 +70,33 @@ fn the_ground_retires_captions_once() -> Result<()> {
     assert_eq!(obey(1003, &[3])?, None, "a replay");
     assert_eq!(obey(1004, &[0, 3])?, Some(vec![]), "one is not known any more");
     let twice = [arrived(&[0, 3], "a river"), arrived(&[3], "a river")].concat();
-    let both = store.apply_acknowledgement((7, 1, 1005), &twice, &gone)?;
+    let both = store.apply_acknowledgement((7, 1, 1005), &Up::Acknowledge(twice), &gone)?;
     assert!(
         both.is_some_and(|gone| gone.iter().all(|gone| gone.0 == 3)),
         "one is known to be gone, one is named twice"
     );
     drop(store);
     let store = Store::open(folder.path(), 100)?;
-    assert_eq!(store.apply_acknowledgement((7, 1, 1003), &[], &none)?, None, "a replay after a start");
     assert_eq!(
-        store.apply_acknowledgement((7, 2, 1003), &[], &none)?,
+        store.apply_acknowledgement((7, 1, 1003), &Up::Acknowledge(vec![]), &none)?,
+        None,
+        "a replay after a start"
+    );
+    assert_eq!(
+        store.apply_acknowledgement((7, 2, 1003), &Up::Acknowledge(vec![]), &none)?,
         Some(vec![]),
         "another station counts by itself"
     );
-    assert_eq!(store.apply_acknowledgement((8, 1, 1003), &[], &none)?, Some(vec![]), "under another key it is another");
-    assert_eq!(store.apply_acknowledgement((8, 1, 1003), &[], &none)?, None, "which is taken once, too");
+    assert_eq!(
+        store.apply_acknowledgement((8, 1, 1003), &Up::Acknowledge(vec![]), &none)?,
+        Some(vec![]),
+        "under another key it is another"
+    );
+    assert_eq!(
+        store.apply_acknowledgement((8, 1, 1003), &Up::Acknowledge(vec![]), &none)?,
+        None,
+        "which is taken once, too"
+    );
     assert_eq!(store.waiting()?, 1);
     let counters = store.counters()?;
     assert_eq!((counters[RETIRED], counters[COMMANDS], counters[REFUSED], counters[MISMATCHED]), (3, 7, 3, 3));

@@ -1,0 +1,122 @@
+//! Carries out what the ground commands. A command says where it ends up, so that one that is carried out again after a kill changes nothing.
+
+use super::{FramePipeline, LOADING};
+use crate::error::chain;
+use crate::orders::Orders;
+use crate::slots::Slot;
+use crate::store::{Answered, Pending};
+use cssa_wire::{Command, CommandResult, FAILED, FaultKind, UNSUPPORTED, WatchWord};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Why a command is not carried out.
+enum Refused {
+    /// This program does not do that.
+    Unsupported,
+    /// It was tried, or looked at, and this is wrong.
+    Failed(String),
+}
+
+impl FramePipeline {
+    /// Carries out all commands that wait, in the order in which they came.
+    pub(super) fn carry_out_commands(&mut self) {
+        if !self.control.commanded.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        loop {
+            let pending = match self.store.next_command() {
+                Ok(Some(pending)) => pending,
+                Ok(None) => return,
+                Err(error) => return self.try_later(&chain(&error)),
+            };
+            let before = self.orders.clone();
+            let answered = self.answer(&pending);
+            if let Err(error) = self.store.carried_out(&pending, &answered, &self.orders) {
+                // What is not written down does not stand.
+                self.obey(before);
+                return self.try_later(&chain(&error));
+            }
+            // Where the link's thread has ended, nobody waits for it.
+            self.answered.send(pending.number).ok();
+        }
+    }
+
+    fn try_later(&self, reason: &str) {
+        self.faults.record(FaultKind::StoreErrors, reason);
+        self.control.commanded.store(true, Ordering::Relaxed);
+    }
+
+    fn answer(&mut self, pending: &Pending) -> Answered {
+        let outcome = self.carry_out(&pending.command);
+        let (result, said) = match outcome {
+            Ok(()) => (CommandResult::Done, String::new()),
+            Err(Refused::Unsupported) => (CommandResult::Refused(UNSUPPORTED), String::new()),
+            Err(Refused::Failed(why)) => (CommandResult::Refused(FAILED), why),
+        };
+        let (station, counter) = pending.number;
+        tracing::info!("command {counter} of station {station}: {:?}: {result:?} {said}", pending.command);
+        Answered::new(pending.number, result, &said)
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Result<(), Refused> {
+        let mut orders = self.orders.clone();
+        match command {
+            Command::SetThreshold { thousandths } => {
+                if *thousandths > 0 && !self.model.captioner.is_calibrated() {
+                    return Err(Refused::Failed("the bundle at work has no statistics for a confidence".into()));
+                }
+                orders.least_confidence = Some(*thousandths);
+            }
+            Command::SetWatchWords(words) => orders.watch = Some(self.watch_words(words)?),
+            Command::SetNovelty { metres, minutes } => orders.novelty = Some((*metres, *minutes)),
+            Command::SetRate { bytes_per_second } => orders.bytes_per_second = Some(*bytes_per_second),
+            Command::SetBudget { bytes_per_hour } => orders.bytes_per_hour = Some(*bytes_per_hour),
+            Command::Pause => orders.paused = true,
+            Command::Resume => orders.paused = false,
+            Command::SelfTest => self.self_test().map_err(Refused::Failed)?,
+            Command::SwitchSlot { slot } => self.switch_slot(if *slot == 1 { Slot::A } else { Slot::B })?,
+            // The link's thread makes one.
+            Command::StatusNow => {}
+            Command::DeltaPart(_) | Command::ForgetPictures | Command::NewKeyPart { .. } => {
+                return Err(Refused::Unsupported);
+            }
+        }
+        self.obey(orders);
+        Ok(())
+    }
+
+    /// The words and their priorities, where captions of the bundle at work can have each.
+    fn watch_words(&self, words: &[WatchWord]) -> Result<std::collections::BTreeMap<String, u8>, Refused> {
+        let watch = words.iter().map(|word| (word.word.clone(), word.priority)).collect();
+        let policy = Orders { watch: Some(watch), ..self.orders.clone() }.over(&self.config.policy);
+        match self.model.watch_list(&policy).1.first() {
+            Some(unsaid) => Err(Refused::Failed(chain(unsaid))),
+            None => Ok(policy.watch),
+        }
+    }
+
+    fn switch_slot(&mut self, slot: Slot) -> Result<(), Refused> {
+        self.pulse.busy(LOADING);
+        self.model.switch_to(slot).map_err(|error| Refused::Failed(chain(&error)))?;
+        self.work_with_model();
+        Ok(())
+    }
+
+    /// From now on these orders stand.
+    pub(super) fn obey(&mut self, orders: Orders) {
+        if orders != self.orders {
+            self.orders = orders;
+            self.follow_policy();
+        }
+        let configured = self.config.link.bytes_per_second;
+        self.rate.store(self.orders.bytes_per_second.unwrap_or(configured), Ordering::Relaxed);
+    }
+
+    /// The policy is that of the configuration under the orders, for the bundle at work.
+    pub(super) fn follow_policy(&mut self) {
+        let policy = self.orders.over(&self.config.policy);
+        let (watch, unsaid) = self.model.watch_list(&policy);
+        unsaid.iter().for_each(|problem| self.faults.record(FaultKind::WatchWords, chain(problem)));
+        self.policy.follow(&policy, watch, Instant::now());
+    }
+}
