@@ -10,6 +10,8 @@ use cssa_wire::{
     Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, SelectiveAck, Verification, digest,
 };
 
+mod answers;
+
 const UTC: u32 = 1_763_928_000;
 
 fn language() -> Language {
@@ -147,75 +149,6 @@ fn without_an_uplink_a_report_is_sent_as_often_as_a_caption() -> Result<()> {
     dark(&store, UTC)?;
     let mut downlink = Downlink::with_key(store, &LinkConfig { sends: 2, ..config() }, None, 0.0, UTC)?;
     assert_eq!([0.0; 3].map(|now| report(&mut downlink, now).ok().flatten()), [Some(0), Some(0), None]);
-    Ok(())
-}
-
-/// The next answer, if one is due.
-fn answer(downlink: &mut Downlink) -> Result<Option<(u32, CommandResult, Vec<u8>)>> {
-    let Some(packet) = downlink.answer(1.0, UTC, &language(), room(217))? else { return Ok(None) };
-    let read = DownPacket::decode(&packet.bytes, Verification::Required(&key()), config().checksum)?;
-    assert_eq!((read.vehicle, read.bundle), (12, 0xbeef));
-    let Down::Answer(Answer { station: 1, counter, result, value }) = read.body else { anyhow::bail!("{read:?}") };
-    Ok(Some((counter, result, value.to_vec())))
-}
-
-/// Carries out the command that came first, with this result.
-fn carry_out(downlink: &mut Downlink, result: CommandResult, said: &str) -> Result<()> {
-    let Some(pending) = downlink.store.next_command()? else { anyhow::bail!("no command waits") };
-    let answered = Answered::new(pending.number, result, said);
-    downlink.store.carried_out(&pending, &answered, &Orders::default())?;
-    downlink.answered(pending.number);
-    Ok(())
-}
-
-/// A request for what is not kept is answered at once, under the key, and again where it comes again; an acknowledgement has no answer,
-/// and what is meant for another vehicle changes nothing.
-#[test]
-fn what_comes_up_is_taken_once_and_answered_each_time() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let store = Arc::new(Store::open(folder.path(), 100)?);
-    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
-    let ask = Up::Ask(Ask { ask: 1, caption: 3, pixels: 128, crop: None });
-    for (counter, body, expected) in [(7, ask, Some(CommandResult::NotKept)), (10, Up::acknowledge([]), None)] {
-        let bytes = up(counter, body, &key())?;
-        assert!(downlink.receive(&bytes, 1.0, UTC)?.is_some(), "{counter}");
-        let expected = expected.map(|result| (counter, result, Vec::new()));
-        assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected.clone(), None));
-        assert_eq!(downlink.receive(&bytes, 1.0, UTC)?, None, "a replay, or its answer was lost");
-        assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected, None));
-    }
-    let other = UpPacket { vehicle: 13, station: 1, counter: 90, body: Up::Command(Command::Pause) };
-    assert_eq!(downlink.receive(&other.encode(&key(), config().checksum)?, 1.0, UTC)?, None, "another vehicle's");
-    let forged = up(91, Up::Command(Command::Pause), &Key::new([9; 32]))?;
-    assert_eq!(downlink.receive(&forged, 1.0, UTC)?, None, "without the key");
-    assert_eq!((store.counters()?[REFUSED], store.next_command()?), (4, None));
-    Ok(())
-}
-
-/// When it is carried out, and not before, also after a start; what went wrong is said, and nobody makes the vehicle say it for ever.
-#[test]
-fn a_command_is_answered_when_it_is_carried_out() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let store = Arc::new(Store::open(folder.path(), 100)?);
-    let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
-    let test = |counter| up(counter, Up::Command(Command::SelfTest), &key());
-    downlink.receive(&test(3)?, 1.0, UTC)?;
-    downlink.receive(&test(3)?, 1.0, UTC)?;
-    assert_eq!(answer(&mut downlink)?, None, "it is not carried out yet");
-    carry_out(&mut downlink, CommandResult::Done, "")?;
-    assert_eq!(answer(&mut downlink)?, Some((3, CommandResult::Done, Vec::new())));
-    downlink.receive(&test(4)?, 1.0, UTC)?;
-    let mut downlink = Downlink::with_key(store, &config(), Some(key()), 0.0, UTC)?;
-    carry_out(&mut downlink, CommandResult::Refused(FAILED), &"ü".repeat(40))?;
-    let failed = Some((4, CommandResult::Refused(FAILED), "ü".repeat(32).into_bytes()));
-    assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (failed, None));
-    let mut again = 0;
-    for _ in 0..1000 {
-        downlink.receive(&test(4)?, 1.0, UTC)?;
-        again += usize::from(answer(&mut downlink)?.is_some());
-    }
-    assert_eq!(again, 31);
-    assert_eq!(downlink.store.next_command()?, None, "it was carried out once");
     Ok(())
 }
 
@@ -368,58 +301,5 @@ fn captions_are_dated_when_the_clock_is_set() -> Result<()> {
     downlink.date(40.0, set)?;
     let times: Vec<u32> = store.peek(9, |_| true)?.iter().map(|waiting| waiting.caption.time).collect();
     assert_eq!(times, [20, set - 20], "one was sent as it was");
-    Ok(())
-}
-
-/// A packet of housekeeping each period, whoever listens, and one where it is asked for; its size after ten hours of a frame a second.
-#[test]
-fn housekeeping_goes_out_each_period() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    for (key, most) in [(None, 36), (Some(key()), 40)] {
-        let store = Arc::new(Store::open(folder.path(), 100)?);
-        let slow = LinkConfig { housekeeping_seconds: 30, ..config() };
-        let mut downlink = Downlink::with_key(Arc::clone(&store), &slow, key.clone(), 0.0, UTC)?;
-        let before = store.counters()?.get(HOUSEKEEPING).copied().unwrap_or(0) as u16;
-        let state = |sequence, period| Housekeeping {
-            sequence,
-            period,
-            uptime: 36_000,
-            frames: 36_000,
-            queued: 3_000,
-            dropped: DroppedFrames { image: 500, policy: 32_410, link: 0, machine: 90 },
-            fault: 36,
-            fault_count: 12,
-            slot: 2,
-            celsius: 61,
-            free_disk: 19,
-            millijoules: 350,
-            waiting: 40,
-        };
-        let mut made = Vec::new();
-        for now in 0..100 {
-            if let Some(packet) = downlink.housekeeping((f64::from(now), UTC), &language(), room(217), &state)? {
-                let verification = key.as_ref().map_or(Verification::Off, Verification::Required);
-                let read = DownPacket::decode(&packet.bytes, verification, slow.checksum)?;
-                let Down::Housekeeping(found) = read.body else { anyhow::bail!("{read:?}") };
-                assert!(packet.bytes.len() <= most, "{} bytes", packet.bytes.len());
-                made.push((now, found.sequence, found.period));
-            }
-        }
-        assert_eq!(made, [(30, before, 30), (60, before + 1, 30), (90, before + 2, 30)]);
-    }
-    let store = Arc::new(Store::open(folder.path(), 100)?);
-    let silent = LinkConfig { housekeeping_seconds: 0, ..config() };
-    let mut downlink = Downlink::with_key(store, &silent, Some(key()), 0.0, UTC)?;
-    let due = |downlink: &mut Downlink| {
-        downlink.housekeeping((1e6, UTC), &language(), room(217), &|sequence, period| Housekeeping {
-            sequence,
-            period,
-            ..Housekeeping::default()
-        })
-    };
-    assert!(due(&mut downlink)?.is_none(), "0 is none");
-    let asked = up(1, Up::Command(Command::StatusNow), &key())?;
-    assert!(downlink.receive(&asked, 1e6, UTC)?.is_some());
-    assert!(due(&mut downlink)?.is_some() && due(&mut downlink)?.is_none(), "one was asked for");
     Ok(())
 }

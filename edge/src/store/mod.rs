@@ -4,6 +4,7 @@
 
 mod acknowledge;
 mod attempts;
+mod budget;
 mod change;
 mod commands;
 mod database;
@@ -14,6 +15,7 @@ mod entry;
 mod reports;
 
 pub use attempts::Blamed;
+pub use budget::Budget;
 pub use change::{Change, ChangeKind};
 pub use commands::{Answered, Number, Pending};
 pub use entry::{Caption, Waiting};
@@ -43,8 +45,6 @@ const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 const SEQUENCE: TableDefinition<(), u32> = TableDefinition::new("sequence");
 /// Reports that were not sent yet, by when their run began and its number.
 const REPORTS: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("reports");
-/// What was left of the bytes that may be queued.
-const BUDGET: TableDefinition<(), (u32, u32)> = TableDefinition::new("budget");
 /// The next report's number.
 const REPORT_SEQUENCE: TableDefinition<(), u16> = TableDefinition::new("report_sequence");
 
@@ -82,15 +82,6 @@ pub struct Contact {
     pub spent: u64,
     /// When the ground was heard last.
     pub heard: u32,
-}
-
-/// What was left of the bytes that may be queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// So many.
-    pub bytes: u32,
-    /// When, seconds since 1970.
-    pub utc: u32,
 }
 
 /// The store. After an error of the disk it opens its file anew, so that it goes on when there is room again.
@@ -160,7 +151,7 @@ impl Store {
             write.open_table(CONTACT)?;
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;
-            write.open_table(BUDGET)?;
+            write.open_table(budget::BUDGET)?;
             write.open_table(change::CHANGES)?;
             write.open_table(commands::PENDING)?;
             write.open_table(commands::ANSWERS)?;
@@ -331,24 +322,6 @@ impl Store {
         self.file.with(|database| {
             let kept = database.begin_read()?.open_table(CONTACT)?.get(())?;
             kept.map(|bytes| unpack(bytes.value())).transpose()
-        })
-    }
-
-    /// The budget as it was kept last.
-    pub fn budget(&self) -> Result<Option<Budget>> {
-        self.file.with(|database| {
-            let kept = database.begin_read()?.open_table(BUDGET)?.get(())?;
-            Ok(kept.map(|kept| kept.value()).map(|(bytes, utc)| Budget { bytes, utc }))
-        })
-    }
-
-    /// Keeps what is left of the budget; it is on the disk with what is queued next.
-    pub fn keep_budget(&self, budget: Budget) -> Result<()> {
-        self.file.with(|database| {
-            let mut write = database.begin_write()?;
-            write.set_durability(Durability::None)?;
-            write.open_table(BUDGET)?.insert((), (budget.bytes, budget.utc))?;
-            Ok(write.commit()?)
         })
     }
 
