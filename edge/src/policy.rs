@@ -1,6 +1,7 @@
 //! What is worth sending: sure enough, new for its place, within the byte budget. Watch-words decide on the priority.
 
 use super::config::{Outside, PolicyConfig};
+use super::orders::Orders;
 use super::outcome::Dropped;
 use super::store::Budget;
 use super::watch_list::WatchList;
@@ -53,6 +54,25 @@ impl Bucket {
     fn filled(&self, hourly: f64, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         (self.bytes + hourly * passed / 3600.0).min(hourly)
+    }
+}
+
+impl PolicyConfig {
+    /// What it is under the orders of the ground.
+    #[must_use]
+    pub fn under(&self, orders: &Orders) -> Self {
+        let mut policy = self.clone();
+        if let Some(thousandths) = orders.least_confidence {
+            policy.least_confidence = f32::from(thousandths) / 1000.0;
+        }
+        if let Some(watch) = &orders.watch {
+            policy.watch.clone_from(watch);
+        }
+        if let Some((metres, minutes)) = orders.novelty {
+            (policy.novelty_metres, policy.novelty_minutes) = (metres.into(), minutes.into());
+        }
+        policy.bytes_per_hour = orders.bytes_per_hour.unwrap_or(policy.bytes_per_hour);
+        policy
     }
 }
 
@@ -240,6 +260,22 @@ mod tests {
     fn caption(text: &str, confidence: f32) -> Caption {
         let confidence = Confidence::try_from(confidence).ok();
         Caption { text: text.into(), confidence, ..Caption::default() }
+    }
+
+    #[test]
+    fn what_is_not_ordered_is_as_configured() {
+        let configured = PolicyConfig { least_confidence: 0.5, bytes_per_hour: 9, ..PolicyConfig::default() };
+        assert_eq!(configured.under(&Orders::default()), configured);
+        let orders = Orders {
+            least_confidence: Some(250),
+            watch: Some([("ship".into(), 3)].into()),
+            novelty: Some((100, 30)),
+            ..Orders::default()
+        };
+        let policy = configured.under(&orders);
+        assert_eq!((policy.least_confidence, policy.watch["ship"], policy.bytes_per_hour), (0.25, 3, 9));
+        assert_eq!((policy.novelty_metres, policy.novelty_minutes), (100.0, 30.0));
+        assert!(Orders::default().is_empty() && !orders.is_empty());
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn run(
     if !orders.is_empty() {
         tracing::info!("ordered by the ground, above the configuration: {}", serde_json::to_string(&orders)?);
     }
-    let ordered = orders.over(&config.policy);
+    let ordered = config.policy.under(&orders);
     let (words, unsaid) = model.watch_list(&ordered);
     for problem in unsaid {
         // As above; what was ordered was right for the bundle that flew then.

@@ -88,7 +88,7 @@ impl FramePipeline {
     /// The words and their priorities, where captions of the bundle at work can have each.
     fn watch_words(&self, words: &[WatchWord]) -> Result<std::collections::BTreeMap<String, u8>, Refused> {
         let watch = words.iter().map(|word| (word.word.clone(), word.priority)).collect();
-        let policy = Orders { watch: Some(watch), ..self.orders.clone() }.over(&self.config.policy);
+        let policy = self.config.policy.under(&Orders { watch: Some(watch), ..self.orders.clone() });
         match self.model.watch_list(&policy).1.first() {
             Some(unsaid) => Err(Refused::Failed(chain(unsaid))),
             None => Ok(policy.watch),
@@ -114,7 +114,7 @@ impl FramePipeline {
 
     /// The policy is that of the configuration under the orders, for the bundle at work.
     pub(super) fn follow_policy(&mut self) {
-        let policy = self.orders.over(&self.config.policy);
+        let policy = self.config.policy.under(&self.orders);
         let (watch, unsaid) = self.model.watch_list(&policy);
         unsaid.iter().for_each(|problem| self.faults.record(FaultKind::WatchWords, chain(problem)));
         self.policy.follow(&policy, watch, Instant::now());
