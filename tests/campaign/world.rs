@@ -115,7 +115,7 @@ impl World {
         Ok(())
     }
 
-    /// A life of the flight program, with the plan's faults or without. `is_first`: with those that would end every life, too.
+    /// A life of the flight program, with the plan's faults or without. `is_first`: with those that would end every life at the same place, too.
     pub(super) fn start(&self, with_faults: bool, is_first: bool) -> Result<Child> {
         let mut edge = program("edge")?;
         edge.args(["run", "--config"]).arg(self.path("edge.toml")).stdout(Stdio::piped());
@@ -125,7 +125,7 @@ impl World {
             let rules = self.plan.rules();
             let rules: Vec<&str> = rules
                 .split(';')
-                .filter(|rule| is_first || !(rule.ends_with(":kill") || rule.ends_with(":EIO")))
+                .filter(|rule| is_first || ![":kill", ":EIO", ":ENOSPC"].iter().any(|end| rule.ends_with(end)))
                 .collect();
             edge.env("LD_PRELOAD", library()?).env("CAMPAIGN_RULES", rules.join(";"));
             edge.env("CAMPAIGN_LOG", self.path("reached"));
