@@ -208,8 +208,18 @@ fn frames_still_mean_the_same() -> Result<()> {
     for vector in &all {
         let bytes = |name: &str| bytes_of(&vector[name]).with_context(|| format!("{name} in {vector}"));
         let apid = number(vector, "apid")?;
-        for (name, framing) in [("cobs", Framing::Plain), ("ccsds", Framing::Ccsds), ("ccsds_rs", Framing::CcsdsRs)] {
-            let format = Format { framing, apid, ..Format::default() };
+        let spacecraft = number(vector, "spacecraft")?;
+        for (name, framing) in [
+            ("cobs", Framing::Plain),
+            ("ccsds", Framing::Ccsds),
+            ("ccsds_rs", Framing::CcsdsRs),
+            ("ccsds_tm", Framing::CcsdsTm),
+        ] {
+            if framing == Framing::CcsdsRs && vector[name].is_null() {
+                // A codeblock does not hold it.
+                continue;
+            }
+            let format = Format { framing, apid, spacecraft, ..Format::default() };
             let framed = Framer::new(format, Direction::Down).stream(&bytes("packet")?);
             assert_eq!(framed, bytes(name)?, "{name} in {vector}");
             assert_eq!(Deframer::new(format, Direction::Down).push(&framed), [Ok(bytes("packet")?)], "{name}");

@@ -3,7 +3,7 @@
 Reed-Solomon code is made here from CCSDS 131.0-B-5's own definition.
 
 usage: frame_vectors.py fixtures/wire/packets.txt > fixtures/wire/frames.txt"""
-import json, struct, sys
+import binascii, json, struct, sys
 
 # GF(256) by x^8 + x^7 + x^2 + x + 1; the code's roots are (a^11)^112 .. (a^11)^143 (131.0-B-5, 4.3).
 EXP, LOG = [0] * 512, [0] * 256
@@ -70,6 +70,23 @@ def codeblock(data):
     return bytes.fromhex("1acffc1d") + bytes(a ^ b for a, b in zip(block, random_sequence()))
 
 
+def transfer_frames(spacecraft, kind, packet):
+    """TM transfer frames (132.0-B-3): header, 215 bytes of packets, frame error control; each in a codeblock."""
+    channel = {"housekeeping": 1, "picture_part": 2}.get(kind, 0)
+    data = space_packet(0, 66 + channel, 0, packet)
+    starts, room = [0], -len(data) % 215
+    if room:
+        starts.append(len(data))
+        data += space_packet(0, 0x7ff, 0, b"\x55" * (max(room, 7) - 6))
+    frames = b""
+    for count in range(len(data) // 215):
+        first = next((start - 215 * count for start in starts if start // 215 == count), 0x7ff)
+        frame = struct.pack(">HBBH", spacecraft << 4 | channel << 1, count, count, 0x1800 | first)
+        frame += data[215 * count:215 * (count + 1)]
+        frames += codeblock(frame + struct.pack(">H", binascii.crc_hqx(frame, 0xffff)))
+    return frames
+
+
 def cobs(data):
     encoded = b""
     for group in (data + b"\0").split(b"\0")[:-1]:
@@ -93,11 +110,14 @@ def main():
     kinds = set()
     for packet, kind in packets.items():
         packet = bytes.fromhex(packet)
-        # A codeblock holds no more.
-        if len(packet) <= 217 and (kind == "captions" or kind not in kinds):
-            kinds.add(kind)
+        is_small = len(packet) <= 217
+        if kind == "captions" or (kind, is_small) not in kinds:
+            kinds.add((kind, is_small))
             framed = space_packet(0, 66, 0, packet)
-            show(packet=packet, apid=66, cobs=cobs(packet), ccsds=framed, ccsds_rs=codeblock(framed))
+            # A codeblock holds no more.
+            alone = {"ccsds_rs": codeblock(framed)} if is_small else {}
+            frames = transfer_frames(12, kind, packet)
+            show(packet=packet, apid=66, spacecraft=12, cobs=cobs(packet), ccsds=framed, **alone, ccsds_tm=frames)
 
 
 main()
