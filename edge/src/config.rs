@@ -11,6 +11,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
     /// Folder for the queue, the bundle slots and the status: all that must outlive the program.
     pub state: PathBuf,
     /// What captions.

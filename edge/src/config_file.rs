@@ -12,7 +12,8 @@ const MAX_FILE: u64 = 1 << 20;
 impl Config {
     /// Reads the file; the error names it and the first field that cannot be.
     pub fn read(path: &Path) -> Result<Self> {
-        let config = Self::parse(path)?;
+        let mut config = Self::parse(path)?;
+        config.file = std::path::absolute(path).ok();
         match config.problems().into_iter().next() {
             Some(problem) => Err(Error::Config { path: path.into(), source: Box::new(problem) }),
             None => Ok(config),

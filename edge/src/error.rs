@@ -302,6 +302,9 @@ pub enum Error {
         source: std::num::ParseFloatError,
     },
 
+    /// The parts of a delta are not what its CRC says.
+    #[error("delta {0} is not what its CRC-32 says: all of its parts are to come again")]
+    DeltaDamaged(u16),
     /// A thread that ended without saying why.
     #[error("{0}'s thread failed")]
     Thread(&'static str),

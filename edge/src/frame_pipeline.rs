@@ -1,6 +1,7 @@
 //! What captions frames and decides on them.
 
 mod commanded;
+mod delta;
 
 use super::at_work::AtWork;
 use super::config::{Config, Outside};
@@ -19,7 +20,7 @@ use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
 use super::sources::Frame;
-use super::store::{Change, ChangeKind, Number, Outcome, Store};
+use super::store::{Change, ChangeKind, Number, Outcome, Pending, Store};
 use super::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
@@ -69,6 +70,8 @@ pub(super) struct FramePipeline {
     pub(super) answered: Outbox<Number>,
     /// What the ground has ordered.
     pub(super) orders: Orders,
+    /// The command that installs a bundle at the moment, and what comes of it.
+    pub(super) installing: Option<(Pending, Inbox<Result<(), String>>)>,
     /// Bytes a second that the link takes.
     pub(super) rate: Arc<AtomicU32>,
     /// Frames come when they come.

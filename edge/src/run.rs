@@ -157,6 +157,7 @@ pub fn run(
         control: control.clone(),
         damage,
         answered,
+        installing: None,
         orders,
         rate,
         is_live: source.is_live(),

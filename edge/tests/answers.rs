@@ -1,8 +1,8 @@
 //! What a ground hears of its commands, from the real program.
 
 use cssa_wire::{
-    Checksum, Command as Order, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, UNSUPPORTED, Up, UpPacket,
-    Verification, WatchWord,
+    Checksum, Command as Order, CommandResult, DeltaPart, Down, DownPacket, FAILED, Housekeeping, Key, UNSUPPORTED, Up,
+    UpPacket, Verification, WatchWord,
 };
 use serde_json::Value;
 use std::net::{SocketAddr, UdpSocket};
@@ -224,5 +224,65 @@ fn a_command_is_carried_out_once() -> Result<()> {
     let refused = |status: &Value| status["counters"]["commands_refused"].as_u64() >= Some(7);
     let status = world.status(|status| refused(status) && status["counters"]["commands"].as_u64() == Some(2))?;
     assert!(status["orders"].is_null(), "the old pause does not come back: {status}");
+    world.kill()
+}
+
+/// The parts of a delta come in any order and over a kill; the bundle proves itself, and flies when it is told to.
+#[test]
+fn a_bundle_comes_up_in_parts() -> Result<()> {
+    use cssa::bundle::{Change, Delta, MANIFEST, contents};
+    let mut world = World::new()?;
+    install(&world.path("state"))?;
+    let earlier = contents(&world.path("state/slots/a"))?;
+    let mut new = earlier.clone();
+    let manifest = String::from_utf8(new.get(MANIFEST).cloned().unwrap_or_default())?;
+    assert!(manifest.contains("beam = 3"));
+    new.insert(MANIFEST.into(), manifest.replace("beam = 3", "beam = 2").into_bytes());
+    let path = world.path("delta");
+    Delta::between(&earlier, &new, |_, _, _| Change::default()).write(&path)?;
+    let delta = std::fs::read(&path)?;
+    let pieces: Vec<&[u8]> = delta.chunks(80).collect();
+    let part = |n: usize| {
+        let crc = (n + 1 == pieces.len()).then(|| crc32fast::hash(&delta));
+        Order::DeltaPart(DeltaPart {
+            id: 3,
+            part: n as u16,
+            parts: pieces.len() as u16,
+            crc,
+            bytes: pieces[n].to_vec(),
+        })
+    };
+    world.start()?;
+    world.housekeeping()?;
+    let done = (CommandResult::Done, String::new());
+    let middle = pieces.len() / 2;
+    for n in (0..pieces.len()).rev().filter(|n| *n != middle) {
+        assert_eq!(world.order(part(n))?, done, "part {n}");
+        if n == middle + 1 {
+            world.kill()?;
+            world.start()?;
+            world.housekeeping()?;
+        }
+    }
+    // The last one is answered when the bundle has proved itself; other commands are answered meanwhile.
+    world.counter += 1;
+    let last = world.counter;
+    let packet = world.packet(last, part(middle))?;
+    world.send(&packet)?;
+    assert_eq!(world.order(Order::StatusNow)?, done);
+    assert_eq!(world.answer(last)?, done);
+    let record = std::fs::read_to_string(world.path("state/slots/slots.toml"))?;
+    assert!(record.contains("active = \"b\""), "{record}");
+    assert_eq!(contents(&world.path("state/slots/b"))?, new);
+    assert_eq!(world.order(Order::SwitchSlot { slot: 2 })?, done);
+    assert_eq!(world.hear(|body| matches!(body, Down::Housekeeping(now) if now.slot == 2).then_some(()))?, ());
+    // The same once more starts from another bundle than the one at work: it says so, and all is as it was.
+    for n in (0..pieces.len()).filter(|n| *n != middle) {
+        assert_eq!(world.order(part(n))?, done);
+    }
+    let (result, why) = world.order(part(middle))?;
+    assert_eq!(result, CommandResult::Refused(FAILED));
+    assert!(why.contains("delta from the bundle"), "{why}");
+    assert!(!world.path("state/uplink.delta").exists() && !world.path("state/uplink.cssa").exists());
     world.kill()
 }

@@ -1,12 +1,14 @@
 //! Carries out what the ground commands. A command says where it ends up, so that one that is carried out again after a kill changes nothing.
 
+use super::delta::Installation;
 use super::{FramePipeline, LOADING};
 use crate::error::chain;
 use crate::orders::Orders;
 use crate::slots::Slot;
 use crate::store::{Answered, Pending};
-use cssa_wire::{Command, CommandResult, FAILED, FaultKind, UNSUPPORTED, WatchWord};
+use cssa_wire::{Command, CommandResult, DeltaPart, FAILED, FaultKind, UNSUPPORTED, WatchWord};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::TryRecvError;
 use std::time::Instant;
 
 /// Why a command is not carried out.
@@ -15,30 +17,51 @@ enum Refused {
     Unsupported,
     /// It was tried, or looked at, and this is wrong.
     Failed(String),
+    /// Not at all: it goes on.
+    NotYet,
 }
 
 impl FramePipeline {
-    /// Carries out all commands that wait, in the order in which they came.
+    /// Carries out all commands that wait, in the order in which they came; what takes long goes on beside.
     pub(super) fn carry_out_commands(&mut self) {
+        self.end_installation();
         if !self.control.commanded.swap(false, Ordering::Relaxed) {
             return;
         }
         loop {
-            let pending = match self.store.next_command() {
+            let at_work = self.installing.as_ref().map(|(pending, _)| pending.place);
+            let pending = match self.store.next_command(at_work) {
                 Ok(Some(pending)) => pending,
                 Ok(None) => return,
                 Err(error) => return self.try_later(&chain(&error)),
             };
             let before = self.orders.clone();
-            let answered = self.answer(&pending);
-            if let Err(error) = self.store.carried_out(&pending, &answered, &self.orders) {
-                // What is not written down does not stand.
-                self.obey(before);
-                return self.try_later(&chain(&error));
+            let outcome = self.carry_out(&pending);
+            if let Err(Refused::NotYet) = outcome {
+                continue;
             }
-            // Where the link's thread has ended, nobody waits for it.
-            self.answered.send(pending.number).ok();
+            if !self.answer(&pending, outcome) {
+                // What is not written down does not stand.
+                return self.obey(before);
+            }
         }
+    }
+
+    /// The bundle that is being installed may be so by now.
+    fn end_installation(&mut self) {
+        let Some((pending, outcome)) = self.installing.take() else { return };
+        let outcome = match outcome.try_recv() {
+            Err(TryRecvError::Empty) => {
+                self.installing = Some((pending, outcome));
+                return;
+            }
+            Err(TryRecvError::Disconnected) => Err("the installation ended without a word".into()),
+            Ok(outcome) => outcome,
+        };
+        if let Err(error) = self.store.forget_delta() {
+            self.faults.record(FaultKind::StoreErrors, chain(&error));
+        }
+        self.answer(&pending, outcome.map_err(Refused::Failed));
     }
 
     fn try_later(&self, reason: &str) {
@@ -46,21 +69,29 @@ impl FramePipeline {
         self.control.commanded.store(true, Ordering::Relaxed);
     }
 
-    fn answer(&mut self, pending: &Pending) -> Answered {
-        let outcome = self.carry_out(&pending.command);
+    /// Writes down what became of a command, and has it said; whether the disk took it.
+    fn answer(&self, pending: &Pending, outcome: Result<(), Refused>) -> bool {
         let (result, said) = match outcome {
             Ok(()) => (CommandResult::Done, String::new()),
             Err(Refused::Unsupported) => (CommandResult::Refused(UNSUPPORTED), String::new()),
             Err(Refused::Failed(why)) => (CommandResult::Refused(FAILED), why),
+            Err(Refused::NotYet) => return true,
         };
         let (station, counter) = pending.number;
-        tracing::info!("command {counter} of station {station}: {:?}: {result:?} {said}", pending.command);
-        Answered::new(pending.number, result, &said)
+        tracing::info!("command {counter} of station {station}: {result:?} {said}");
+        let answered = Answered::new(pending.number, result, &said);
+        if let Err(error) = self.store.carried_out(pending, &answered, &self.orders) {
+            self.try_later(&chain(&error));
+            return false;
+        }
+        // Where the link's thread has ended, nobody waits for it.
+        self.answered.send(pending.number).ok();
+        true
     }
 
-    fn carry_out(&mut self, command: &Command) -> Result<(), Refused> {
+    fn carry_out(&mut self, pending: &Pending) -> Result<(), Refused> {
         let mut orders = self.orders.clone();
-        match command {
+        match &pending.command {
             Command::SetThreshold { thousandths } => {
                 if *thousandths > 0 && !self.model.captioner.is_calibrated() {
                     return Err(Refused::Failed("the bundle at work has no statistics for a confidence".into()));
@@ -77,9 +108,8 @@ impl FramePipeline {
             Command::SwitchSlot { slot } => self.switch_slot(if *slot == 1 { Slot::A } else { Slot::B })?,
             // The link's thread makes one.
             Command::StatusNow => {}
-            Command::DeltaPart(_) | Command::ForgetPictures | Command::NewKeyPart { .. } => {
-                return Err(Refused::Unsupported);
-            }
+            Command::DeltaPart(part) => return self.take_delta_part(pending, part),
+            Command::ForgetPictures | Command::NewKeyPart { .. } => return Err(Refused::Unsupported),
         }
         self.obey(orders);
         Ok(())
@@ -93,6 +123,19 @@ impl FramePipeline {
             Some(unsaid) => Err(Refused::Failed(chain(unsaid))),
             None => Ok(policy.watch),
         }
+    }
+
+    /// A part of a delta is kept; with the last one the bundle is installed, and that one's answer comes when it is.
+    fn take_delta_part(&mut self, pending: &Pending, part: &DeltaPart) -> Result<(), Refused> {
+        if self.installing.is_some() {
+            return Err(Refused::Failed("a bundle is being installed".into()));
+        }
+        let Some(config) = self.config.file.clone() else { return Err(Refused::Unsupported) };
+        let whole = self.store.keep_delta_part(part).map_err(|error| Refused::Failed(chain(&error)))?;
+        let Some(delta) = whole else { return Ok(()) };
+        let (state, earlier) = (self.config.state.clone(), self.model.place().to_path_buf());
+        self.installing = Some((pending.clone(), Installation { config, state, earlier }.begin(delta)));
+        Err(Refused::NotYet)
     }
 
     fn switch_slot(&mut self, slot: Slot) -> Result<(), Refused> {

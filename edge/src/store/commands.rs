@@ -61,12 +61,14 @@ impl Answered {
 }
 
 impl Store {
-    /// The command that came first of those that are not carried out.
-    pub fn next_command(&self) -> Result<Option<Pending>> {
+    /// The command that came first of those that are not carried out, but for one that takes long.
+    pub fn next_command(&self, except: Option<u64>) -> Result<Option<Pending>> {
         self.file.with(|database| {
             let pending = database.begin_read()?.open_table(PENDING)?;
-            let first = pending.first()?;
+            let mut all = pending.iter()?;
+            let first = all.find(|entry| entry.as_ref().is_ok_and(|(place, _)| Some(place.value()) != except));
             first
+                .transpose()?
                 .map(|(place, bytes)| {
                     let (number, command) = unpack(bytes.value())?;
                     Ok(Pending { place: place.value(), number, command })
@@ -157,7 +159,7 @@ mod tests {
         drop(store);
         // A power cut before it is carried out, and one after.
         let store = Store::open(folder.path(), 100)?;
-        let first = store.next_command()?.context("a command")?;
+        let first = store.next_command(None)?.context("a command")?;
         assert_eq!((first.number, &first.command), ((1, 5), &Command::Pause));
         assert_eq!(store.answer_to((1, 5))?, None, "it is not done");
         let (done, orders) =
@@ -166,11 +168,11 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path(), 100)?;
         assert_eq!((store.orders()?, store.answer_to((1, 5))?), (orders.clone(), Some(done)));
-        let second = store.next_command()?.context("a command")?;
+        let second = store.next_command(None)?.context("a command")?;
         assert_eq!((second.number, &second.command), ((1, 6), &Command::Resume), "in the order in which they came");
         let refused = Answered::new((1, 6), CommandResult::Refused(FAILED), &"\u{fc}".repeat(40));
         store.carried_out(&second, &refused, &orders)?;
-        assert_eq!(store.next_command()?, None);
+        assert_eq!(store.next_command(None)?, None);
         let Down::Answer(answer) = refused.body() else { anyhow::bail!("{refused:?}") };
         assert_eq!(answer.value.len(), 64, "whole characters, as many as fit");
         Ok(())
@@ -186,7 +188,7 @@ mod tests {
         let last = store.answer_to((1, 69))?.context("an answer")?;
         assert_eq!(last.result, CommandResult::Refused(FAILED));
         let mut carried_out = 0;
-        while let Some(pending) = store.next_command()? {
+        while let Some(pending) = store.next_command(None)? {
             let done = Answered::new(pending.number, CommandResult::Done, "");
             store.carried_out(&pending, &done, &Orders::default())?;
             carried_out += 1;

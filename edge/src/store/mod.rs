@@ -9,6 +9,7 @@ mod change;
 mod commands;
 mod database;
 mod dating;
+mod delta;
 mod done;
 mod earlier;
 mod entry;
@@ -156,6 +157,8 @@ impl Store {
             write.open_table(commands::PENDING)?;
             write.open_table(commands::ANSWERS)?;
             write.open_table(commands::ORDERS)?;
+            write.open_table(delta::PARTS)?;
+            write.open_table(delta::CRC)?;
             write.open_table(attempts::ATTEMPTS)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {

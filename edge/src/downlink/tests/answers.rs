@@ -13,7 +13,7 @@ fn answer(downlink: &mut Downlink) -> Result<Option<(u32, CommandResult, Vec<u8>
 
 /// Carries out the command that came first, with this result.
 fn carry_out(downlink: &mut Downlink, result: CommandResult, said: &str) -> Result<()> {
-    let Some(pending) = downlink.store.next_command()? else { anyhow::bail!("no command waits") };
+    let Some(pending) = downlink.store.next_command(None)? else { anyhow::bail!("no command waits") };
     let answered = Answered::new(pending.number, result, said);
     downlink.store.carried_out(&pending, &answered, &Orders::default())?;
     downlink.answered(pending.number);
@@ -40,7 +40,7 @@ fn what_comes_up_is_taken_once_and_answered_each_time() -> Result<()> {
     assert_eq!(downlink.receive(&other.encode(&key(), config().checksum)?, 1.0, UTC)?, None, "another vehicle's");
     let forged = up(91, Up::Command(Command::Pause), &Key::new([9; 32]))?;
     assert_eq!(downlink.receive(&forged, 1.0, UTC)?, None, "without the key");
-    assert_eq!((store.counters()?[REFUSED], store.next_command()?), (4, None));
+    assert_eq!((store.counters()?[REFUSED], store.next_command(None)?), (4, None));
     Ok(())
 }
 
@@ -67,7 +67,7 @@ fn a_command_is_answered_when_it_is_carried_out() -> Result<()> {
         again += usize::from(answer(&mut downlink)?.is_some());
     }
     assert_eq!(again, 31);
-    assert_eq!(downlink.store.next_command()?, None, "it was carried out once");
+    assert_eq!(downlink.store.next_command(None)?, None, "it was carried out once");
     Ok(())
 }
 
