@@ -161,6 +161,12 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize, FileError> {
     Ok(removed)
 }
 
+/// A folder for what is not finished, out of sight in another: it goes when it is dropped, and with [`remove_leftovers`].
+pub fn part_folder(parent: &Path) -> Result<tempfile::TempDir, FileError> {
+    let made = tempfile::Builder::new().prefix(PART).rand_bytes(PART_DIGITS).tempdir_in(parent);
+    made.map_err(FileError::system(parent, "cannot be written"))
+}
+
 fn is_part(name: &[u8]) -> bool {
     let digits = name.strip_prefix(PART.as_bytes());
     digits.is_some_and(|digits| digits.len() == PART_DIGITS && digits.iter().all(u8::is_ascii_alphanumeric))

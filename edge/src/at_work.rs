@@ -6,6 +6,7 @@ use super::control::{Faults, TICK};
 use super::error::{Error, Result};
 use super::sources::plain;
 use cssa_wire::FaultKind;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,7 +14,9 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Its name in the state folder.
-const NAME: &str = "at-work";
+pub(crate) const NAME: &str = "at-work";
+/// A number that each start of the machine has of its own.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// Length and checksum of what follows.
 const HEAD: usize = 8;
 
@@ -21,6 +24,7 @@ const HEAD: usize = 8;
 #[derive(Debug)]
 pub(crate) struct AtWork {
     file: File,
+    boot: String,
     now: Mutex<Now>,
     changed: Condvar,
     faults: Faults,
@@ -37,15 +41,33 @@ struct Now {
     is_closed: bool,
 }
 
-/// The frames that were at work when the last run ended; none where it ended as it should, or where the file is not whole.
+/// What the file says.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    boot: String,
+    keys: Vec<String>,
+}
+
+/// The frames that were at work when the last run ended; none where it ended as it should, where the machine did not go on, or where the
+/// file is not whole.
 pub(crate) fn left(state: &Path) -> Vec<String> {
     let bytes = std::fs::read(state.join(NAME)).unwrap_or_default();
     let Some((&head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Vec::new() };
     let [a, b, c, d, sum @ ..] = head;
     let text = rest.get(..u32::from_le_bytes([a, b, c, d]) as usize).unwrap_or_default();
     let is_whole = crc32fast::hash(text).to_le_bytes() == sum;
-    let keys = if is_whole { serde_json::from_slice(text) } else { return Vec::new() };
-    keys.unwrap_or_default()
+    let said = is_whole.then(|| serde_json::from_slice::<Said>(text).ok()).flatten();
+    said.filter(|said| said.boot == boot()).map(|said| said.keys).unwrap_or_default()
+}
+
+/// No frame is to blame for the end of the program, which comes now.
+pub fn blame_nobody(state: &Path) {
+    // Where it cannot be written, the next start may look at a frame alone.
+    let _unwritten = File::create(state.join(NAME));
+}
+
+fn boot() -> String {
+    std::fs::read_to_string(BOOT).map(|id| id.trim().into()).unwrap_or_default()
 }
 
 impl AtWork {
@@ -54,7 +76,7 @@ impl AtWork {
         let path = state.join(NAME);
         let file = File::create(&path).map_err(Error::path(path))?;
         let now = Mutex::new(Now { suspects, ..Now::default() });
-        Ok(Self { file, now, changed: Condvar::new(), faults })
+        Ok(Self { file, boot: boot(), now, changed: Condvar::new(), faults })
     }
 
     /// The source is about to decode a frame, in place of what it decoded before. Where either is a suspect, this waits until the others
@@ -114,8 +136,8 @@ impl AtWork {
         if now.is_closed {
             return;
         }
-        let keys: Vec<&String> = now.decoding.iter().chain(now.given.keys()).collect();
-        let text = serde_json::to_vec(&keys).unwrap_or_default();
+        let keys = now.decoding.iter().chain(now.given.keys()).cloned().collect();
+        let text = serde_json::to_vec(&Said { boot: self.boot.clone(), keys }).unwrap_or_default();
         let length = u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
         // In one piece: whoever ends the program ends it before or after.
         let bytes = [&length[..], &crc32fast::hash(&text).to_le_bytes(), &text].concat();
@@ -169,6 +191,14 @@ mod tests {
         at_work.close();
         at_work.begin("c", || true);
         assert!(left(folder.path()).is_empty(), "it ended as it should");
+        let other = AtWork { boot: "another start of the machine".into(), ..open(folder.path(), &[])? };
+        other.begin("d", || true);
+        assert!(left(folder.path()).is_empty(), "the machine itself went down");
+        let same = open(folder.path(), &[])?;
+        same.begin("e", || true);
+        assert_eq!(left(folder.path()), ["e"]);
+        blame_nobody(folder.path());
+        assert!(left(folder.path()).is_empty());
         Ok(())
     }
 

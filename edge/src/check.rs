@@ -2,6 +2,7 @@
 //! written, sent or moved: the model loads and captions the golden image, files and devices are opened or looked for,
 //! hosts are not looked up.
 
+use super::at_work;
 use super::config::{Config, PeripheralsConfig, PowerConfig, SourceConfig};
 use super::downlink::{LinkConfig, read_passes};
 use super::error::{Error, Result};
@@ -10,6 +11,7 @@ use super::peripherals::hwmon::{self, Hwmon};
 use super::position::{ADDRESSES, is_address};
 use super::slots::Slots;
 use super::sources;
+use super::store::STORE;
 use super::watch_list::WatchList;
 use cssa::files;
 use cssa_link::Address;
@@ -24,12 +26,20 @@ use std::path::{Path, PathBuf};
 pub fn check(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
     let mut found = config.problems();
     found.extend(writable_folder(&config.state).map_err(Error::key("state")).err());
+    found.extend(kept_files(&config.state));
     found.extend(model(config, fallback));
     found.extend(source(config));
     found.extend(link(&config.link, &config.state));
     found.extend(config.position.check().map_err(Error::key("position")).err());
     found.extend(peripherals(&config.peripherals));
     found
+}
+
+/// What an earlier run has left that this user cannot go on with: root's, for example.
+fn kept_files(state: &Path) -> Vec<Error> {
+    let open = |path: PathBuf| File::options().read(true).write(true).open(&path).map(drop).map_err(Error::path(path));
+    let there = [STORE, at_work::NAME].map(|name| state.join(name)).into_iter().filter(|path| path.exists());
+    there.filter_map(|path| open(path).map_err(Error::key("state")).err()).collect()
 }
 
 /// What the policy asks for and a bundle does not have: confidence, watch-words.

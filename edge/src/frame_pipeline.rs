@@ -1,5 +1,6 @@
 //! What captions frames and decides on them.
 
+mod attend;
 mod commanded;
 mod delta;
 
@@ -15,7 +16,7 @@ use super::orders::Orders;
 use super::outcome::{Dropped, outside_counter};
 use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
-use super::peripherals::{Duty, Peripherals, rest};
+use super::peripherals::{Peripherals, rest};
 use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
@@ -28,7 +29,7 @@ use cssa_captioner::{Caption, Sight};
 use cssa_wire::FaultKind;
 use cssa_wire::Position;
 use image::RgbImage;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::{Receiver as Inbox, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -76,6 +77,9 @@ pub(super) struct FramePipeline {
     pub(super) rate: Arc<AtomicU32>,
     /// Frames come when they come.
     pub(super) is_live: bool,
+    pub(super) is_hot: bool,
+    /// When the temperature was looked at while nothing else asked for it.
+    pub(super) warmth: Option<Instant>,
 }
 
 impl FramePipeline {
@@ -83,7 +87,7 @@ impl FramePipeline {
     pub(super) fn run(mut self, frames: FrameReceiver) {
         while !self.control.is_stopped() {
             self.attend();
-            if self.orders.paused && !self.is_live {
+            if (self.is_too_hot() || self.orders.paused) && !self.is_live {
                 // What waits is captioned when it goes on.
                 std::thread::sleep(TICK);
                 continue;
@@ -136,54 +140,6 @@ impl FramePipeline {
         {
             self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
-    }
-
-    /// A sign of life, and what came from outside.
-    fn attend(&mut self) {
-        self.pulse.beat();
-        if let Some(problem) = self.silence.as_mut().and_then(|silence| silence.fault(Instant::now())) {
-            self.faults.record(FaultKind::SourceSilent, problem);
-        }
-        if let Ok(problem) = self.damage.try_recv() {
-            self.reload(Model::fall_back, &problem);
-            // What was found while it was being replaced is found again where it is still true.
-            self.damage.try_iter().for_each(drop);
-        }
-        if self.control.self_test.swap(false, Ordering::Relaxed) {
-            // The log and the faults have what is wrong.
-            let _said = self.self_test();
-        }
-        self.carry_out_commands();
-        self.gauge();
-    }
-
-    /// Captions the golden image; the model is loaded anew where that fails.
-    fn self_test(&mut self) -> Result<(), String> {
-        self.pulse.busy(LOADING);
-        match self.model.self_test() {
-            Ok(()) => {
-                tracing::info!("self-test passed");
-                Ok(())
-            }
-            Err(error) => {
-                let why = chain(&error);
-                self.faults.record(FaultKind::SelfTestFailures, format_args!("self-test: {why}"));
-                self.reload(Model::reload, &format!("self-test: {why}"));
-                Err(why)
-            }
-        }
-    }
-
-    /// What the status says of this thread.
-    pub(super) fn gauge(&self) {
-        let mut gauges = self.reporter.gauges();
-        gauges.bundle = format!("{:04x}", self.model.captioner.language().id);
-        gauges.runtime = self.model.captioner.active();
-        gauges.slot = self.model.slot_number();
-        gauges.orders.clone_from(&self.orders);
-        gauges.celsius = self.peripherals.last_celsius;
-        gauges.millijoules = (self.energy.1 > 0).then(|| self.energy.0 / self.energy.1 as f64);
-        gauges.peripheral_errors = self.peripherals.errors;
     }
 
     /// Loads the model anew by `load`. Where that fails the one in memory goes on: its numbers are guarded, and it is all there is.
@@ -251,7 +207,7 @@ impl FramePipeline {
         if !self.peripherals.is_triggered() {
             return Some(Dropped::NotTriggered);
         }
-        (self.peripherals.duty() == Duty::Stop).then_some(Dropped::TooHot)
+        self.is_too_hot().then_some(Dropped::TooHot)
     }
 
     /// Further looks at a frame, with the energy that they take.

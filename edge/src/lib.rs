@@ -3,7 +3,7 @@
 //! [`run::run`] joins the stages that [`config::Config`] names. What a simulation or the ground's tests need of them is public:
 //! [`downlink::Downlink`] decides what goes out when, [`store::Store`] keeps what waits.
 
-mod at_work;
+pub mod at_work;
 pub mod bench;
 pub mod check;
 pub mod config;

@@ -106,6 +106,8 @@ pub(super) fn read(
                 }
                 Ok(Next::Nothing) => pause(TICK),
                 Ok(Next::End) => return Ok(()),
+                // What was ended with the program is no fault.
+                Ok(Next::Failed(_)) | Err(_) if control.is_stopped() => return Ok(()),
                 Ok(Next::Failed(error)) => {
                     faults.record(FaultKind::SourceErrors, chain(&error));
                     pause(TICK);

@@ -19,8 +19,9 @@ use super::policy::Policy;
 use super::position;
 use super::reader::{Known, read};
 use super::silence::Silence;
+use super::slots::give;
 use super::sources;
-use super::store::Store;
+use super::store::{STORE, Store};
 use super::vitals::{Pulse, Vitals};
 use cssa::clock;
 use cssa_wire::FaultKind;
@@ -72,6 +73,10 @@ pub fn run(
         );
     }
     let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
+    // Where root tries it, the service goes on with the same files.
+    for name in [STORE, at_work::NAME] {
+        give(&config.state.join(name), &config.state)?;
+    }
     let command = source.command();
     let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
     peripherals.report_to(&faults);
@@ -81,6 +86,7 @@ pub fn run(
         control,
         last: None,
         stopped: None,
+        at_work: Arc::clone(&at_work),
     };
 
     let Some(model) = watch.load(&config, fallback, vitals.watch(MODEL, LOADING))? else {
@@ -161,6 +167,8 @@ pub fn run(
         orders,
         rate,
         is_live: source.is_live(),
+        is_hot: false,
+        warmth: None,
         config: Arc::clone(&config),
     };
     pipeline.warn_unjudged();
@@ -206,6 +214,8 @@ struct Watch<'a> {
     last: Option<Instant>,
     /// When it was noticed that somebody said stop.
     stopped: Option<Instant>,
+    /// No frame is to blame for an end that somebody asked for.
+    at_work: Arc<AtWork>,
 }
 
 impl Watch<'_> {
@@ -215,8 +225,9 @@ impl Watch<'_> {
             self.last = Some(Instant::now());
             self.heartbeat.beat();
         }
-        if self.control.is_stopped() {
-            self.stopped.get_or_insert_with(Instant::now);
+        if self.control.is_stopped() && self.stopped.is_none() {
+            self.stopped = Some(Instant::now());
+            self.at_work.close();
         }
         std::thread::sleep(LOOK);
     }

@@ -42,6 +42,8 @@ pub(super) enum Fault {
     Loss(f64),
     /// A call that sends a packet never comes back.
     Hang(u64),
+    /// So many-th flush of the store never comes back: early ones are those of the start.
+    StoreHangs(u64),
     /// Somebody stops the program after so many milliseconds.
     Stopped(u64),
 }
@@ -54,7 +56,7 @@ pub(super) struct Plan {
 }
 
 /// Kinds that a campaign may have.
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 
 impl Plan {
     /// Two to four faults of different kinds.
@@ -84,6 +86,7 @@ impl Plan {
             Fault::Broken(from, to) => Some(format!("sync:store.redb:{from}:{to}:EIO")),
             Fault::Denied(frame) => Some(format!("open:/frames/{frame:03}.jpg:1:6:EACCES")),
             Fault::ClockSet(seconds, after) => Some(format!("clock::{after}:100000000:{seconds}")),
+            Fault::StoreHangs(n) => Some(format!("sync:store.redb:{n}:{n}:hang")),
             Fault::Hang(n) => Some(format!("send::{n}:{n}:hang")),
             _ => None,
         });
@@ -116,6 +119,7 @@ fn draw(kind: usize, random: &mut fastrand::Rng) -> Fault {
         14 => Fault::GroundKilled,
         15 => Fault::Loss(0.1 + 0.4 * random.f64()),
         16 => Fault::Hang(random.u64(1..10)),
+        17 => Fault::StoreHangs(random.u64(1..20)),
         _ => Fault::Stopped(random.u64(300..1500)),
     }
 }

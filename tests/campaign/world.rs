@@ -125,7 +125,7 @@ impl World {
             let rules = self.plan.rules();
             let rules: Vec<&str> = rules
                 .split(';')
-                .filter(|rule| is_first || ![":kill", ":EIO", ":ENOSPC"].iter().any(|end| rule.ends_with(end)))
+                .filter(|rule| is_first || ![":kill", ":hang", ":EIO", ":ENOSPC"].iter().any(|end| rule.ends_with(end)))
                 .collect();
             edge.env("LD_PRELOAD", library()?).env("CAMPAIGN_RULES", rules.join(";"));
             edge.env("CAMPAIGN_LOG", self.path("reached"));
@@ -181,6 +181,10 @@ pub(super) fn ended(life: &mut Child, log: &Path) -> Result<Life> {
     let status = life.wait()?;
     // Told to end before it listens for that, it is ended by the system.
     if matches!(status.signal(), Some(9 | 15)) {
+        return Ok(Life::Killed);
+    }
+    if status.success() && text.is_empty() {
+        // It hung, and was ended when it was told to.
         return Ok(Life::Killed);
     }
     if status.code() == Some(1) && text.is_empty() {

@@ -6,15 +6,19 @@ use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Trusted, named_or_default};
 use cssa::errors::chain;
 use cssa_terminal::print;
-use edge::Control;
 use edge::check::{check, check_policy};
 use edge::config::Config;
 use edge::health::golden::Golden;
 use edge::model::Loader;
 use edge::run;
 use edge::slots::{Slots, give_all};
+use edge::{Control, at_work};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Options of `edge run`.
 #[derive(Debug, clap::Args)]
@@ -66,14 +70,42 @@ pub(crate) fn run(options: &RunOptions, control: &Control) -> Result<()> {
     }
     let config = Config::read(&options.config)?;
     warn(&config, &options.config);
-    for signal in [SIGTERM, SIGINT] {
-        // The second one ends the program at once, whatever it waits for.
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, control.stop.clone())?;
-        signal_hook::flag::register(signal, control.stop.clone())?;
-    }
+    end_in_time(control, &config.state)?;
     signal_hook::flag::register(SIGUSR1, control.self_test.clone())?;
     let status = run::run(&config, named_or_default(None).ok(), None, control)?;
     print(&serde_json::to_string(&status)?)
+}
+
+/// A program that is told to end, and hangs, is ended after this: all that is to be kept is on the disk.
+const LIMIT: Duration = Duration::from_millis(1900);
+/// Between two looks at signals.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Starts the thread that hears of signals: the first one tells the program to end, and ends it where it does not; the second one ends it at
+/// once, whatever it waits for.
+fn end_in_time(control: &Control, state: &Path) -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let (stop, state) = (Arc::clone(&control.stop), state.to_path_buf());
+    std::thread::spawn(move || {
+        let mut told = None;
+        loop {
+            for signal in signals.pending() {
+                if told.is_some() {
+                    at_work::blame_nobody(&state);
+                    signal_hook::low_level::exit(128 + signal);
+                }
+                stop.store(true, Ordering::Relaxed);
+                told = Some(Instant::now());
+            }
+            if told.is_some_and(|told: Instant| told.elapsed() > LIMIT) {
+                tracing::warn!("told to end, and hung: what was at hand is left for the next start");
+                at_work::blame_nobody(&state);
+                signal_hook::low_level::exit(0);
+            }
+            std::thread::sleep(LOOK);
+        }
+    });
+    Ok(())
 }
 
 /// Says what can be, and is most likely not meant.

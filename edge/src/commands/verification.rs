@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{self, BundleWriter};
+use cssa::files;
 use edge::health::golden::Golden;
 use edge::slots::give_all;
 use std::fs;
@@ -60,7 +61,8 @@ impl Verification<'_> {
 
     /// A copy that the state folder's owner can read.
     fn stage(&self, bundle: &Path) -> Result<(TempDir, PathBuf)> {
-        let folder = tempfile::tempdir()?;
+        // Should this be killed, the next start removes what is left.
+        let folder = files::part_folder(&self.state.join("slots"))?;
         let copy = folder.path().join("bundle");
         BundleWriter::create(&copy)?.write(&bundle::contents(bundle)?)?;
         give_all(folder.path(), self.state)?;

@@ -43,7 +43,10 @@ impl SlotsLock {
 }
 
 /// Gives a file or folder to the owner of `state` and that one's group, where it belongs to somebody else.
-pub(super) fn give(path: &Path, state: &Path) -> Result<()> {
+///
+/// # Errors
+/// It cannot be looked at, or be given away: only root can.
+pub fn give(path: &Path, state: &Path) -> Result<()> {
     let owner = fs::metadata(state).map_err(Error::path(state))?;
     let now = fs::symlink_metadata(path).map_err(Error::path(path))?;
     if now.uid() == owner.uid() {

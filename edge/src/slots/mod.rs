@@ -5,7 +5,7 @@ mod lock;
 mod record;
 mod slot;
 
-pub use lock::{SlotsLock, give_all};
+pub use lock::{SlotsLock, give, give_all};
 pub use record::{LoadReport, ValidatedBundle};
 pub use slot::Slot;
 
@@ -13,7 +13,6 @@ use super::error::{Cause, Error, Result, chain, ensure};
 use super::health::golden::Golden;
 use cssa::bundle::{self, Bundle, BundleWriter, Trusted};
 use cssa::files::{self, FileError};
-use lock::give;
 use record::{RECORD, Record};
 use std::path::{Path, PathBuf};
 

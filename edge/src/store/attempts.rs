@@ -14,7 +14,7 @@ const MOST: u8 = 2;
 /// What the frames that were at work are now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Blamed {
-    /// They ended the program for the last time.
+    /// They ended the program for the last time, in this start or in one before.
     pub quarantined: Vec<String>,
     /// They, or others that were at work with them, ended it once.
     pub suspects: BTreeSet<String>,
@@ -39,12 +39,11 @@ impl Store {
                         attempts.insert(key, count)?;
                         continue;
                     }
-                    attempts.remove(key)?;
+                    attempts.insert(key, MOST)?;
                     done.insert(unread(key).as_str(), ())?;
                     let mut counters = write.open_table(super::COUNTERS)?;
                     super::add(&mut counters, super::FRAMES, 1)?;
                     super::add(&mut counters, Dropped::Quarantined.name(), 1)?;
-                    blamed.quarantined.push(key.into());
                 }
                 // Those that have had their outcome since were innocent.
                 let is_innocent = |key: &str| -> Result<bool, redb::StorageError> {
@@ -52,8 +51,9 @@ impl Store {
                 };
                 let mut innocent = Vec::new();
                 for entry in attempts.iter()? {
-                    let key = entry?.0.value().to_owned();
-                    if is_innocent(&key)? {
+                    let (key, count) = entry?;
+                    let key = key.value().to_owned();
+                    if count.value() < MOST && is_innocent(&key)? {
                         innocent.push(key);
                     }
                 }
@@ -61,7 +61,11 @@ impl Store {
                     attempts.remove(key.as_str())?;
                 }
                 for entry in attempts.iter()? {
-                    blamed.suspects.insert(entry?.0.value().into());
+                    let (key, count) = entry?;
+                    match count.value() < MOST {
+                        true => drop(blamed.suspects.insert(key.value().into())),
+                        false => blamed.quarantined.push(key.value().into()),
+                    }
                 }
             }
             write.commit()?;
@@ -95,7 +99,11 @@ mod tests {
         assert_eq!((blamed.quarantined, blamed.suspects.len()), (vec!["a".to_owned()], 0));
         assert!(store.is_done("a!")? && !store.is_done("a")?);
         assert_eq!((store.counters()?["dropped_quarantined"], store.counters()?["frames"]), (1, 2));
-        assert_eq!(store.blame(&both, unread)?, Blamed::default(), "what is settled is at work no more");
+        let later = store.blame(&both, unread)?;
+        assert_eq!((later.quarantined, later.suspects.len()), (vec!["a".to_owned()], 0), "each start says it again");
+        assert_eq!(store.counters()?["dropped_quarantined"], 1, "and counts it once");
+        store.forget(|key| key.starts_with('a'))?;
+        assert_eq!(store.blame(&[], unread)?, Blamed::default(), "until the file is gone");
         Ok(())
     }
 }

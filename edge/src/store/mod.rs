@@ -34,6 +34,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
+/// Its name in the state folder.
+pub const STORE: &str = "store.redb";
 /// Frames that are settled.
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
@@ -109,7 +111,7 @@ impl Store {
     /// takes its place: [`Store::damage`] says so.
     pub fn open(folder: &Path, limit: u64) -> Result<Self> {
         create_folder(folder)?;
-        let path = folder.join("store.redb");
+        let path = folder.join(STORE);
         let at =
             |path: &Path, damage| Self { limit, file: StoreFile::new(path.into()), changes: AtomicU64::new(0), damage };
         let store = at(&path, None);

@@ -160,15 +160,45 @@ fn signs_of_life_go_on_while_it_is_warm_and_until_the_end() -> Result<()> {
     Ok(())
 }
 
+/// The first signal waits for what is at hand, a second for nothing; neither is the fault of the frame at work.
 #[test]
 fn a_second_signal_ends_it_at_once() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let source = images(folder.path(), 1)?;
+    let source = images(folder.path(), 0)?;
+    super::sources::slow(&folder.path().join("images/slow.png"))?;
     let mut run = start(&configure(folder.path(), &source, "to = \"udp:127.0.0.1:9\"", "")?, None)?;
-    wait_for(folder.path(), |status| count(status, "frames") == 1)?;
+    let at_work = folder.path().join("state/at-work");
+    let began = Instant::now();
+    while !fs::read(&at_work).is_ok_and(|said| String::from_utf8_lossy(&said).contains("slow.png")) {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is never at work");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     terminate(&run)?;
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(run.try_wait()?, None, "the frame at work is waited for");
     terminate(&run)?;
     assert_eq!(run.wait()?.code(), Some(128 + 15));
+    assert_eq!(fs::metadata(at_work)?.len(), 0, "no frame is to blame");
+    Ok(())
+}
+
+/// In the heat what can wait waits, and is neither dropped nor put away; the status says why.
+#[test]
+fn in_the_heat_files_wait() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let zone = folder.path().join("temp");
+    fs::write(&zone, "95000\n")?;
+    let source = images(folder.path(), 3)? + "\nafter = \"delete\"";
+    let more = format!("[peripherals]\ntemperature = {{ zone = {zone:?}, warm = 70.0, limit = 80.0 }}");
+    let run = start(&configure(folder.path(), &source, "to = \"udp:127.0.0.1:9\"", &more)?, None)?;
+    let hot = wait_for(folder.path(), |status| status["uptime"].as_u64() >= Some(3))?;
+    assert_eq!((count(&hot, "frames"), &hot["faults"]["too_hot"]), (0, &1.into()), "{hot}");
+    assert!(hot["last_faults"]["too_hot"].as_str().is_some_and(|why| why.starts_with("95.0 °C")), "{hot}");
+    assert_eq!(fs::read_dir(folder.path().join("images"))?.count(), 3);
+    fs::write(&zone, "40000\n")?;
+    let cool = wait_for(folder.path(), |status| count(status, "queued") == 3)?;
+    assert_eq!(count(&cool, "dropped_too_hot"), 0, "{cool}");
+    end(run)?;
     Ok(())
 }
 

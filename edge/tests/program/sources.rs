@@ -103,7 +103,7 @@ fn finished_files_take_no_time() -> Result<()> {
 }
 
 /// Makes an image that takes its decoder some seconds.
-fn slow(path: &Path) -> Result<()> {
+pub(super) fn slow(path: &Path) -> Result<()> {
     image::GrayImage::new(16_000, 16_000).save(path)?;
     age(path)
 }
@@ -130,7 +130,7 @@ fn a_frame_that_ends_the_program_twice_is_quarantined() -> Result<()> {
         wait("it is at work", || is_at_work(folder.path(), "slow.png"))?;
         drop(flight);
     }
-    let _flight = start(folder.path(), "")?;
+    let flight = start(folder.path(), "")?;
     wait("the others fly", || count(folder.path(), "frames") == 2)?;
     let status = status(folder.path());
     assert_eq!(status["counters"]["dropped_quarantined"], 1, "{status}");
@@ -138,7 +138,12 @@ fn a_frame_that_ends_the_program_twice_is_quarantined() -> Result<()> {
     let said = status["last_faults"]["quarantined"].as_str().unwrap_or_default();
     assert!(said.contains("incoming/slow.png") && said.contains("ended twice"), "{status}");
     assert!(!is_at_work(folder.path(), "slow.png"));
-    Ok(())
+    // Whoever looks later learns of it, too.
+    drop(flight);
+    let _flight = start(folder.path(), "")?;
+    wait("it is said again", || {
+        self::status(folder.path())["last_faults"]["quarantined"].as_str().is_some_and(|said| said.contains("slow.png"))
+    })
 }
 
 /// One end is no proof: a healthy program may be killed at any frame.

@@ -78,11 +78,13 @@ pub enum FaultKind {
     UnreadFiles,
     /// The tags of an image have values that cannot be.
     UnusableTags,
+    /// It is too hot: no frame is captioned.
+    TooHot,
 }
 
 impl FaultKind {
     /// All kinds, by their numbers.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::ClockJumps,
         Self::LifelessThreads,
         Self::LinkErrors,
@@ -119,6 +121,7 @@ impl FaultKind {
         Self::UnknownCoordinateSystems,
         Self::UnreadFiles,
         Self::UnusableTags,
+        Self::TooHot,
     ];
 
     /// Its number in a packet.
@@ -179,6 +182,7 @@ impl FaultKind {
             Self::UnknownCoordinateSystems => "unknown_coordinate_systems",
             Self::UnreadFiles => "unread_files",
             Self::UnusableTags => "unusable_tags",
+            Self::TooHot => "too_hot",
         }
     }
 }
@@ -200,6 +204,6 @@ mod tests {
             assert_eq!(FaultKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
             assert_eq!(FaultKind::of_name(kind.name()), Some(kind));
         }
-        assert_eq!([0, 37, 255].map(FaultKind::of_code), [None; 3]);
+        assert_eq!([0, 38, 255].map(FaultKind::of_code), [None; 3]);
     }
 }
