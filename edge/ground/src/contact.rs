@@ -1,19 +1,12 @@
 //! Which vehicles are heard, and which should have been: silence is said once, and so is its end.
 
-use super::archive::Origin;
+use super::archive::{Origin, is_late};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// So much later than a second status was due a vehicle is missed: the first may be lost, and the clocks are two.
-const GRACE: Duration = Duration::from_secs(10);
 /// Vehicles that are listened for at most.
 const MAX_VEHICLES: usize = 256;
-
-/// Whether a vehicle should have been heard after so long a silence; one without a period sends its status when it likes.
-pub(crate) fn is_late(silence: Duration, period: u16) -> bool {
-    period > 0 && silence > 2 * Duration::from_secs(period.into()) + GRACE
-}
 
 /// The vehicles whose status is due again and again.
 #[derive(Debug, Default)]

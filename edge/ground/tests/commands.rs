@@ -270,7 +270,8 @@ fn every_command_is_given_as_it_is_typed_and_what_is_wrong_is_named() -> Result<
         let given = ground(&path, &[&["--vehicle", "12"], typed].concat())?;
         ensure!(given.is_ok(), "{typed:?}: {given:?}");
     }
-    let mut given: Vec<Command> = archive.commands(99)?.into_iter().map(|given| given.command).collect();
+    let given = archive.commands(99)?.into_iter().map(|given| serde_json::from_value(given.command));
+    let mut given = given.collect::<Result<Vec<Command>, _>>()?;
     given.reverse();
     assert_eq!(given, [&all()[..], &[Command::SetWatchWords(Vec::new())]].concat());
     for (typed, said) in [

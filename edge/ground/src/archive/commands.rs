@@ -7,6 +7,7 @@ use crate::message::Outcome;
 use cssa_wire::{Checksum, Command, CommandResult, FAILED, Key, UNSUPPORTED, Up, UpPacket};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Commands without an outcome at most, and commands in all: then the oldest with an outcome go out.
 const MAX_OPEN: u32 = 1000;
@@ -19,8 +20,8 @@ pub struct ArchivedCommand {
     pub id: i64,
     /// For whom it is; 0: for a vehicle without a number.
     pub vehicle: u16,
-    /// What is to be done.
-    pub command: Command,
+    /// What is to be done: a [`Command`] as JSON, perhaps a later program's.
+    pub command: Value,
     /// When it was given, UTC, as RFC 3339 has it.
     pub made: String,
     /// `waiting`, `sent`, `done`, `refused`, `not kept` or `unanswered`.

@@ -13,6 +13,7 @@ pub use commands::ArchivedCommand;
 pub(crate) use commands::OpenCommand;
 pub use messages::{ArchivedMessage, ArchivedReport};
 pub use undecoded::Undecoded;
+pub(crate) use vehicles::is_late;
 pub use vehicles::{ArchivedHousekeeping, Growth, Status, Vehicle};
 
 use crate::error::{Error, Result};

@@ -1,7 +1,6 @@
 //! How vehicles are, by the statuses that they sent.
 
 use super::{Archive, Origin};
-use crate::contact::is_late;
 use crate::error::{Error, Result};
 use crate::message::{fault_name, free_percent, slot_name};
 use chrono::DateTime;
@@ -10,6 +9,8 @@ use rusqlite::params;
 use serde::Serialize;
 use std::time::Duration;
 
+/// So much later than a second status was due a vehicle is missed: the first may be lost, and the clocks are two.
+const GRACE: Duration = Duration::from_secs(10);
 /// Vehicles of a list at most.
 const MAX_VEHICLES: u32 = 256;
 /// Statuses of a curve at most.
@@ -81,6 +82,11 @@ pub struct Status {
     pub growth: Growth,
     /// Captions that waited, the earliest status first.
     pub curve: Vec<u16>,
+}
+
+/// Whether a vehicle should have been heard after so long a silence; one without a period sends its status when it likes.
+pub(crate) fn is_late(silence: Duration, period: u16) -> bool {
+    period > 0 && silence > 2 * Duration::from_secs(period.into()) + GRACE
 }
 
 impl Growth {

@@ -5,6 +5,8 @@ use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
 use cssa_wire::{Command, WatchWord};
 use ground::archive::{Archive, ArchivedCommand};
+use serde::Deserialize;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// Commands of a list at most, the newest.
@@ -149,12 +151,13 @@ fn line(command: &ArchivedCommand) -> String {
         number.map_or(String::new(), |(station, counter)| format!(" as number {counter} of station {station}"));
     let reason = command.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     let answered = command.answered.as_ref().map_or(String::new(), |answered| format!(", {answered}"));
-    format!("{id} vehicle {vehicle} {} given {made}{number}{answered}: {state}{reason}", said(&command.command))
+    format!("{id} vehicle {vehicle} {} given {made}{number}{answered}: {state}{reason}", typed(&command.command))
 }
 
-/// A command as it is typed.
-fn said(command: &Command) -> String {
-    match command {
+/// A command as it is typed; one of a later program as it is kept.
+fn typed(kept: &Value) -> String {
+    let Ok(command) = Command::deserialize(kept) else { return kept.to_string() };
+    match &command {
         Command::SetThreshold { thousandths } => format!("threshold {}", f64::from(*thousandths) / 1000.0),
         Command::SetWatchWords(words) => {
             words.iter().fold("watch".to_owned(), |said, word| format!("{said} {:?}={}", word.word, word.priority))

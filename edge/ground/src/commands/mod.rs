@@ -11,6 +11,7 @@ use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum};
 use ground::archive::Archive;
 use ground::keys::Keys;
+use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -218,7 +219,13 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
         asked.send(()).ok();
     });
     let stopped = async move { stop.await.unwrap_or_default() };
-    ground::map::serve(archive, options.listen, stopped, |address| print(&format!("http://{address}/")))
+    // Whoever may not write the archive gives no commands.
+    let is_writable = std::fs::File::options().append(true).open(&options.archive).is_ok();
+    let commanding = is_writable.then(|| Commanding::new(options.archive.clone())).transpose()?;
+    let token = commanding.as_ref().map_or(String::new(), |commanding| format!("#{}", commanding.token()));
+    ground::map::serve(archive, commanding, options.listen, stopped, |address| {
+        print(&format!("http://{address}/{token}"))
+    })
 }
 
 /// Writes a new key that only its owner can read, or the services, too, in `/etc/cssa`.

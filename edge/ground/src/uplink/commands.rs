@@ -1,6 +1,6 @@
 //! Commands on their way up: one of a vehicle at a time, the same packet again and again while the vehicle is in reach, until it answers.
 
-use super::{RECENT, Uplink};
+use super::{Attempt, RECENT, Uplink};
 use crate::archive::{Archive, OpenCommand};
 use crate::error::{Error, Result, chain};
 use cssa_wire::{Key, Up};
@@ -8,15 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A command that has no answer after so long is sent again, so many times in all: longer than a self-test takes.
 const AGAIN: Duration = Duration::from_secs(5);
-pub(super) const MAX_TIMES: u32 = 24;
-
-/// The last command that went out to a vehicle.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Attempt {
-    id: i64,
-    sent: Instant,
-    times: u32,
-}
+const MAX_TIMES: u32 = 24;
 
 /// What is to be done about a command.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use super::archive::Archive;
 use super::error::{Error, Result};
 use super::keys::Keys;
 use super::message::Taken;
-use commands::Attempt;
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -54,6 +53,15 @@ struct Contact {
     from: String,
     heard: Instant,
     attempt: Option<Attempt>,
+}
+
+/// The last command that went out to a vehicle.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    /// Its row in the archive.
+    id: i64,
+    sent: Instant,
+    times: u32,
 }
 
 /// A packet.
