@@ -277,6 +277,8 @@ impl Receiver {
                     }
                 };
                 show(&heard.from, &taken)?;
+                // An acknowledgement has a later number: what is to be done goes first.
+                self.command(port, &heard.from, show)?;
                 if let Err(error) = self.answer(port, &heard.from, &taken) {
                     self.failed(&error, show)?;
                 }

@@ -1,9 +1,10 @@
 //! Commands from `ground command` to a vehicle and back: each under one number, whatever is lost and whoever is killed.
 
 use anyhow::{Context, Result, ensure};
+use cssa::trust::Reason;
 use cssa_wire::{
-    Answer, Checksum, Command, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, UNSUPPORTED, Up, UpPacket,
-    WatchWord, Window,
+    Answer, Checksum, Command, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, Report, UNSUPPORTED, Up,
+    UpPacket, WINDOW, WatchWord, Window,
 };
 use ground::archive::{Archive, ArchivedCommand};
 use ground::receive::{Authentication, Receiver, Reception};
@@ -183,6 +184,37 @@ fn a_command_that_went_out_keeps_its_packet_over_a_kill() -> Result<()> {
     assert_eq!(sent(&mut receiver, "uav", 6)?.len(), 0);
     let kept = &receiver.archive().commands(1)?[0];
     assert_eq!((kept.state.as_str(), kept.station), ("done", Some(1)));
+    Ok(())
+}
+
+/// A number that is 1,024 behind is not taken any more: what would take the vehicle's window on waits for the command.
+#[test]
+fn no_acknowledgement_makes_a_command_too_old() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let mut vehicle = Vehicle::new(12);
+    let mut first = receiver(&path, 1)?;
+    Archive::open(&path)?.give_command(12, &Command::Pause)?;
+    heard(&mut first, "uav", &vehicle.status()?)?;
+    let command = sent(&mut first, "uav", 0)?;
+    let report = |of: &Vehicle| of.down(Down::Report(Report::of_run(1, Reason::Dark, 1_763_928_000, 40)));
+    let acknowledged = |receiver: &mut Receiver, of: &Vehicle| -> Result<Vec<Vec<u8>>> {
+        let taken = receiver.take("uav", &report(of)?)?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+        Ok(receiver.answers("uav", &taken)?)
+    };
+    assert_eq!(acknowledged(&mut first, &vehicle)?.len(), 1, "its number is near");
+    // Others are acknowledged meanwhile.
+    let other = Vehicle::new(13);
+    for _ in 0..WINDOW {
+        assert_eq!(acknowledged(&mut first, &other)?.len(), 1);
+    }
+    assert_eq!(acknowledged(&mut first, &vehicle)?.len(), 0);
+    drop(first);
+    let mut second = receiver(&path, 1)?;
+    assert_eq!(acknowledged(&mut second, &vehicle)?.len(), 0);
+    assert_eq!(sent(&mut second, "uav", 0)?, command);
+    heard(&mut second, "uav", &vehicle.take(&command[0], CommandResult::Done, b"")?)?;
+    assert_eq!((acknowledged(&mut second, &vehicle)?.len(), vehicle.done), (1, vec![Command::Pause]));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -20,7 +21,10 @@ struct Map {
 
 impl Map {
     fn of(archive: &Path) -> Result<Self> {
-        let mut map = Command::new(env!("CARGO_BIN_EXE_ground"));
+        Self::started(Command::new(env!("CARGO_BIN_EXE_ground")), archive)
+    }
+
+    fn started(mut map: Command, archive: &Path) -> Result<Self> {
         map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(archive);
         let mut program = map.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut line = String::new();
@@ -137,11 +141,13 @@ fn an_archive_that_cannot_be_written_takes_no_commands() -> Result<()> {
     let path = folder.path().join("captions.gpkg");
     drop(Archive::open(&path)?);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444))?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    let mut map = Command::new(env!("CARGO_BIN_EXE_ground"));
     if std::fs::File::options().append(true).open(&path).is_ok() {
-        // Root can write everything.
-        return Ok(());
+        // Root can write everything, and nobody can not.
+        map.uid(65_534);
     }
-    let map = Map::of(&path)?;
+    let map = Map::started(map, &path)?;
     assert_eq!(map.token, "");
     let pause = r#"{"vehicle": 12, "action": "pause"}"#;
     for token in ["Bearer", "Bearer "] {

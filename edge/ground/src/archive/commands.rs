@@ -42,8 +42,16 @@ pub(crate) struct OpenCommand {
     pub(crate) id: i64,
     /// As JSON: a later program may have written it.
     pub(crate) command: String,
-    /// Its number and packet, where it has gone out.
-    pub(crate) sent: Option<(u32, Vec<u8>)>,
+    /// What went out, where it has.
+    pub(crate) sent: Option<SentCommand>,
+}
+
+/// A command that has gone out.
+#[derive(Debug)]
+pub(crate) struct SentCommand {
+    pub(crate) station: u8,
+    pub(crate) counter: u32,
+    pub(crate) packet: Vec<u8>,
 }
 
 impl Archive {
@@ -93,12 +101,15 @@ impl Archive {
     /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another. One for a vehicle
     /// without a number that has gone out is for the address that it went to.
     pub(crate) fn open_command(&self, vehicle: u16, sender: &str) -> Result<Option<OpenCommand>> {
-        let asked = "SELECT id, command, counter, packet FROM commands
+        let asked = "SELECT id, command, station, counter, packet FROM commands
              WHERE vehicle = ?1 AND state IN ('waiting', 'sent') AND (vehicle > 0 OR state = 'waiting' OR sender = ?2)
              ORDER BY id LIMIT 1";
         let found = self.rows(asked, params![vehicle, sender], |row| {
-            let (counter, packet): (Option<u32>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
-            Ok(OpenCommand { id: row.get(0)?, command: row.get(1)?, sent: counter.zip(packet) })
+            let sent = match row.get(2)? {
+                None => None,
+                Some(station) => Some(SentCommand { station, counter: row.get(3)?, packet: row.get(4)? }),
+            };
+            Ok(OpenCommand { id: row.get(0)?, command: row.get(1)?, sent })
         })?;
         Ok(found.into_iter().next())
     }

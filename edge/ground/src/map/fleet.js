@@ -31,7 +31,7 @@ function vehicleRow(vehicle) {
   const waiting = element("td", known(status.waiting, " "));
   if (status.curve?.length > 1) waiting.append(sparkline(status.curve));
   const cells = [nameOf(vehicle), heard, status.uptime === undefined ? "–" : duration(status.uptime),
-    known(grown?.frames), known(grown?.queued), known(grown?.dropped), waiting, known(status.slot), known(status.celsius),
+    ...["frames", "queued", "dropped"].map((counter) => (grown ? `+${grown[counter]}` : "–")), waiting, known(status.slot), known(status.celsius),
     known(status.free_disk, " %"), status.fault ? `${status.fault} (${status.fault_count})` : "–"];
   row.append(...cells.map((cell) => (cell instanceof Node ? cell : element("td", cell))));
   // Counters are those of the statuses that the curve shows.

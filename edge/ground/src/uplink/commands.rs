@@ -3,12 +3,13 @@
 use super::{Attempt, RECENT, Uplink};
 use crate::archive::{Archive, OpenCommand};
 use crate::error::{Error, Result, chain};
-use cssa_wire::{Key, Up};
+use cssa_wire::{Key, Up, WINDOW};
 use std::time::{Duration, Instant};
 
-/// A command that has no answer after so long is sent again, so many times in all: longer than a self-test takes.
+/// A command that has no answer after so long is sent again: longer than a self-test takes.
 const AGAIN: Duration = Duration::from_secs(5);
-const MAX_TIMES: u32 = 24;
+/// So often its vehicle may be heard after it went out, and not answer: what goes out into a gap between two passes is not in vain.
+const MAX_IN_VAIN: u32 = 24;
 
 /// What is to be done about a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,12 +46,14 @@ impl Uplink {
         for whose in in_reach {
             while let Some(open) = archive.open_command(whose.1, to)? {
                 let Some(contact) = self.contacts.get(&whose) else { break };
-                let (key, last) = (contact.key.clone(), contact.attempt.filter(|attempt| attempt.id == open.id));
+                let (key, heard, last) =
+                    (contact.key.clone(), contact.heard, contact.attempt.filter(|attempt| attempt.id == open.id));
                 if last.is_some_and(|last| now.saturating_duration_since(last.sent) < AGAIN) {
                     break;
                 }
                 let (id, times) = (open.id, last.map_or(0, |last| last.times));
-                if times >= MAX_TIMES {
+                let in_vain = last.map_or(0, |last| last.in_vain + u32::from(heard > last.sent));
+                if in_vain >= MAX_IN_VAIN {
                     archive.end_command(id, "unanswered", &format!("sent {times} times"))?;
                     all.push(Due::GivenUp(Unanswered { id, vehicle: whose.1, times }));
                     continue;
@@ -59,12 +62,20 @@ impl Uplink {
                 let Some(packet) = self.packet_of(open, whose.1, to, &key, archive)? else { continue };
                 all.push(Due::Send(packet));
                 if let Some(contact) = self.contacts.get_mut(&whose) {
-                    contact.attempt = Some(Attempt { id, sent: now, times: times + 1 });
+                    contact.attempt = Some(Attempt { id, sent: now, times: times + 1, in_vain });
                 }
                 break;
             }
         }
         Ok(all)
+    }
+
+    /// Whether an acknowledgement would take the command for its vehicle out of that one's window: a number that is so far behind is not
+    /// taken any more. The command goes first.
+    pub(super) fn holds_back(&mut self, vehicle: u16, sender: &str, archive: &Archive) -> Result<bool> {
+        let open = archive.open_command(vehicle, sender)?.and_then(|open| open.sent);
+        let Some(sent) = open.filter(|sent| sent.station == self.station.number) else { return Ok(false) };
+        Ok(self.next_counter(archive)?.saturating_sub(sent.counter) >= WINDOW)
     }
 
     /// The packet of a command: the one that it has, or its first, kept before it goes out. Nothing where another station has just taken
@@ -77,8 +88,8 @@ impl Uplink {
         key: &Key,
         archive: &mut Archive,
     ) -> Result<Option<Vec<u8>>> {
-        if let Some((_, packet)) = open.sent {
-            return Ok(Some(packet));
+        if let Some(sent) = open.sent {
+            return Ok(Some(sent.packet));
         }
         let command = match serde_json::from_str(&open.command) {
             Ok(command) => command,
@@ -114,22 +125,33 @@ mod tests {
         let mut uplink = Uplink::new(Station { number: 1, keys: key.clone().into(), checksum: Checksum::Crc32 });
         let (first, _) = (archive.give_command(12, &Command::Pause)?, archive.give_command(12, &Command::Resume)?);
         let mut sent = Vec::new();
-        for n in 0..MAX_TIMES {
+        // Into a gap between two passes.
+        uplink.heard("uav", 12, &key, start);
+        for n in 0..RECENT.as_secs() as u32 / 5 {
+            sent.extend(uplink.due("uav", start + n * AGAIN, &mut archive)?);
+        }
+        let gap = u32::try_from(sent.len())?;
+        let (start, mut due) = (start + 10 * RECENT, Vec::new());
+        for n in 1..=MAX_IN_VAIN {
             let now = start + n * AGAIN;
             uplink.heard("uav", 12, &key, now);
-            sent.extend(uplink.due("uav", now, &mut archive)?);
+            due = uplink.due("uav", now, &mut archive)?;
+            if n < MAX_IN_VAIN {
+                sent.append(&mut due);
+            }
         }
-        assert!(sent.len() == MAX_TIMES as usize && sent.iter().all(|due| *due == sent[0]), "{sent:?}");
-        assert_eq!(uplink.due("uav", start + MAX_TIMES * AGAIN + 2 * RECENT, &mut archive)?, [], "out of reach");
-        uplink.heard("uav", 12, &key, start + MAX_TIMES * AGAIN);
-        let due = uplink.due("uav", start + MAX_TIMES * AGAIN, &mut archive)?;
-        let unanswered = Unanswered { id: first, vehicle: 12, times: MAX_TIMES };
+        let unanswered = Unanswered { id: first, vehicle: 12, times: gap + MAX_IN_VAIN - 1 };
         assert_eq!(due.first(), Some(&Due::GivenUp(unanswered)));
+        assert!(
+            gap == 12 && sent.len() as u32 == gap + MAX_IN_VAIN - 1 && sent.iter().all(|due| *due == sent[0]),
+            "{sent:?}"
+        );
+        assert_eq!(uplink.due("uav", start + MAX_IN_VAIN * AGAIN + 2 * RECENT, &mut archive)?, [], "out of reach");
         let Some(Due::Send(next)) = due.get(1) else { anyhow::bail!("{due:?}") };
         let next = UpPacket::decode(next, 12, &key, Checksum::Crc32)?;
         assert_eq!(next.body, Up::Command(Command::Resume), "those after it do not wait for ever");
         let kept = archive.commands(9)?;
-        assert_eq!((kept[1].state.as_str(), kept[1].reason.as_deref()), ("unanswered", Some("sent 24 times")));
+        assert_eq!((kept[1].state.as_str(), kept[1].reason.as_deref()), ("unanswered", Some("sent 35 times")));
         let counter = kept[1].counter.context("its number")?;
         let outcome = Outcome { station: 1, counter, result: CommandResult::Done, detail: String::new() };
         archive.keep_outcome(13, &outcome)?;

@@ -62,6 +62,8 @@ struct Attempt {
     id: i64,
     sent: Instant,
     times: u32,
+    /// How often the vehicle was heard after it went out.
+    in_vain: u32,
 }
 
 /// A packet.
@@ -106,6 +108,9 @@ impl Uplink {
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
             Taken::Message(_) => return Ok(Vec::new()),
         };
+        if self.holds_back(vehicle, sender, archive)? {
+            return Ok(Vec::new());
+        }
         let from = (sender.to_owned(), vehicle);
         if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
             self.recent.clear();
@@ -139,15 +144,19 @@ impl Uplink {
         Ok((counter, up.encode(key, self.station.checksum)?))
     }
 
-    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
-    /// goes on where its clock is. The vehicle's own clock has no part in it.
-    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
-        let spent = || Error::StationSpent(self.station.number);
+    /// The counter that the next packet has.
+    fn next_counter(&mut self, archive: &Archive) -> Result<u32> {
         if self.reserved == 0 {
             self.counter = archive.counter(self.station.number)?;
         }
-        let counter = self.counter.max(cssa::clock::now());
-        let next = counter.checked_add(1).ok_or_else(spent)?;
+        Ok(self.counter.max(cssa::clock::now()))
+    }
+
+    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
+    /// goes on where its clock is. The vehicle's own clock has no part in it.
+    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
+        let counter = self.next_counter(archive)?;
+        let next = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
         if counter >= self.reserved {
             let reserved = counter.saturating_add(RESERVE);
             archive.reserve_counters(self.station.number, reserved)?;
