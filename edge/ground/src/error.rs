@@ -63,6 +63,24 @@ pub enum Error {
     /// An archive whose tables are those of an earlier version.
     #[error("{}: an archive of an earlier version: export it, and begin a new one", .0.display())]
     EarlierArchive(PathBuf),
+    /// A row of an archive that is not what this program writes.
+    #[error("{}: {what} cannot be read: {cause}", archive.display())]
+    Unread {
+        /// The archive's path.
+        archive: PathBuf,
+        /// What the row holds.
+        what: &'static str,
+        /// What is wrong with it.
+        cause: serde_json::Error,
+    },
+    /// Too many commands that no vehicle has answered.
+    #[error("{}: {most} commands have no outcome yet: receive with --key, so that they go out", archive.display())]
+    CommandsFull {
+        /// The archive's path.
+        archive: PathBuf,
+        /// How many there may be.
+        most: u32,
+    },
     /// A port that does not open or work.
     #[error(transparent)]
     Link(#[from] cssa_link::LinkError),

@@ -58,12 +58,19 @@ CREATE TABLE IF NOT EXISTS reports (
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,
-  authentic INTEGER NOT NULL DEFAULT 0, UNIQUE (sender, packet));
+  authentic INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS undecoded_senders ON undecoded (sender, authentic);
 CREATE INDEX IF NOT EXISTS messages_senders ON messages (sender, authentic);
 CREATE INDEX IF NOT EXISTS reports_senders ON reports (sender, authentic);
 CREATE INDEX IF NOT EXISTS reports_numbers ON reports (vehicle, sequence);
 CREATE INDEX IF NOT EXISTS messages_packets ON messages (packet);
+CREATE INDEX IF NOT EXISTS messages_vehicles ON messages (vehicle, kind);
+CREATE INDEX IF NOT EXISTS captions_received ON captions (vehicle, received);
+CREATE TABLE IF NOT EXISTS commands (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, vehicle INTEGER NOT NULL, command TEXT NOT NULL, made DATETIME NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting', station INTEGER, counter INTEGER, sender TEXT, packet BLOB, reason TEXT, answered DATETIME,
+  UNIQUE (station, counter));
+CREATE INDEX IF NOT EXISTS commands_states ON commands (state, vehicle);
 ";
 
 /// Says which tables are no layers: those of an extension of our own, and, for GDAL, all that `gpkg_contents` does not name.
@@ -75,7 +82,7 @@ INSERT INTO gpkg_extensions SELECT NULL, NULL, 'gdal_aspatial', 'http://gdal.org
   WHERE NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'gdal_aspatial');
 INSERT INTO gpkg_extensions
   SELECT name, NULL, 'cssa_ground', 'README.md of CSSA Onboard', 'read-write' FROM sqlite_schema
-  WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages')
+  WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages', 'commands')
     AND NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'cssa_ground' AND table_name = name);
 ";
 

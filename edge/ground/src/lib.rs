@@ -1,6 +1,7 @@
 //! On the ground: packets in, captions out, kept in a GeoPackage.
 
 pub mod archive;
+mod contact;
 mod error;
 mod export;
 mod geopackage;
@@ -16,4 +17,4 @@ pub mod uplink;
 
 pub use error::Error;
 pub use export::{csv, geojson};
-pub use message::{Message, Taken};
+pub use message::{Message, Outcome, Taken};

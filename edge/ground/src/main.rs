@@ -25,6 +25,8 @@ enum Action {
     Map(commands::MapOptions),
     /// Write the captions of a GeoPackage as GeoJSON or CSV.
     Export(commands::ExportOptions),
+    /// Tell a vehicle what to do, or list what became of what was told.
+    Command(commands::command::CommandOptions),
     /// Make a key for a vehicle and its ground.
     Key(commands::KeyOptions),
     /// Turn a file of packets back into text.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Action::Receive(options) => commands::receive(&options),
         Action::Map(options) => commands::map(&options),
         Action::Export(options) => commands::export(&options),
+        Action::Command(options) => commands::command::command(options),
         Action::Key(options) => commands::key(&options),
         Action::Decode(options) => packet_files::decode(&options),
         Action::Encode(options) => packet_files::encode(&options),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, Housekeeping, PicturePart, Report, Time,
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, FaultKind, Housekeeping, PicturePart, Report, Time,
     UNSUPPORTED,
 };
 use serde_json::{Value, json};
@@ -30,9 +30,30 @@ pub struct Message {
     pub content: Value,
     /// The report that it is, where it is one.
     pub report: Option<Report>,
-    /// The station and the number of the command that it answers, where it answers one.
-    pub answers: Option<(u8, u32)>,
+    /// How the vehicle is, where it says so.
+    pub housekeeping: Option<Housekeeping>,
+    /// What it says of a command, where it answers one.
+    pub outcome: Option<Outcome>,
     said: String,
+}
+
+/// What a vehicle says of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The station that sent the command.
+    pub station: u8,
+    /// The command's number.
+    pub counter: u32,
+    /// What became of it.
+    pub result: CommandResult,
+    /// What there is to say; may be empty.
+    pub detail: String,
+}
+
+impl From<Answer<'_>> for Outcome {
+    fn from(Answer { station, counter, result, value }: Answer<'_>) -> Self {
+        Self { station, counter, result, detail: String::from_utf8_lossy(value).into_owned() }
+    }
 }
 
 impl Message {
@@ -46,10 +67,16 @@ impl Message {
             Down::Answer(answer) => answered(&answer),
             Down::Report(report) => run(&report),
         };
-        let report = if let Down::Report(report) = packet.body { Some(report) } else { None };
-        let answers =
-            if let Down::Answer(answer) = packet.body { Some((answer.station, answer.counter)) } else { None };
-        Some(Self { vehicle: packet.vehicle, bundle: packet.bundle, kind, content, report, answers, said })
+        let (vehicle, bundle) = (packet.vehicle, packet.bundle);
+        let mut message =
+            Self { vehicle, bundle, kind, content, report: None, housekeeping: None, outcome: None, said };
+        match packet.body {
+            Down::Report(report) => message.report = Some(report),
+            Down::Housekeeping(housekeeping) => message.housekeeping = Some(housekeeping),
+            Down::Answer(answer) => message.outcome = Some(answer.into()),
+            Down::Captions(_) | Down::PicturePart(_) => {}
+        }
+        Some(message)
     }
 }
 
@@ -60,8 +87,41 @@ impl fmt::Display for Message {
 }
 
 fn state(found: &Housekeeping) -> String {
-    let Housekeeping { sequence, uptime, frames, queued, waiting, fault, .. } = found;
-    format!("status {sequence}: up {uptime} s, {frames} frames, {queued} queued, {waiting} waiting, last fault {fault}")
+    let Housekeeping { sequence, uptime, frames, queued, waiting, celsius, millijoules, .. } = *found;
+    let mut said =
+        vec![format!("up {uptime} s, {frames} frames, {queued} queued, {} dropped, {waiting} waiting", dropped(found))];
+    said.extend(slot_name(found.slot).map(|slot| format!("slot {slot}")));
+    said.extend((celsius > i8::MIN).then(|| format!("{celsius} °C")));
+    said.extend(free_percent(found).map(|percent| format!("{percent} % of the disk free")));
+    said.extend((millijoules > 0).then(|| format!("{millijoules} mJ a caption")));
+    said.extend(fault_name(found.fault).map(|name| format!("last {name} ({} times)", found.fault_count)));
+    format!("status {sequence}: {}", said.join(", "))
+}
+
+/// Frames that gave no caption for the link, modulo 2^16 as each group is.
+fn dropped(found: &Housekeeping) -> u16 {
+    let groups = found.dropped;
+    [groups.image, groups.policy, groups.link, groups.machine].into_iter().fold(0, u16::wrapping_add)
+}
+
+/// The name of a slot's number; nothing where no slot is flown.
+pub(crate) fn slot_name(slot: u8) -> Option<char> {
+    match slot {
+        1 => Some('a'),
+        2 => Some('b'),
+        _ => None,
+    }
+}
+
+/// Per cent of the disk that are free, where that is known.
+pub(crate) fn free_percent(found: &Housekeeping) -> Option<u32> {
+    (found.free_disk <= 32).then(|| u32::from(found.free_disk) * 100 / 32)
+}
+
+/// The name of a fault's number; nothing where there was none.
+pub(crate) fn fault_name(code: u8) -> Option<String> {
+    let name = || FaultKind::of_code(code).map_or_else(|| format!("fault {code}"), |kind| kind.name().to_owned());
+    (code > 0).then(name)
 }
 
 fn picture_part(found: &PicturePart<'_>) -> (&'static str, Value, String) {
@@ -115,6 +175,7 @@ pub(crate) fn utc(seconds: u32) -> String {
 mod tests {
     use super::*;
     use cssa::trust::Reason;
+    use cssa_wire::DroppedFrames;
 
     #[test]
     fn every_message_says_what_it_is() {
@@ -137,6 +198,37 @@ mod tests {
         assert!(answer(CommandResult::Refused(7)).ends_with("refused for reason 7"));
         let part = PicturePart { ask: 1, part: 0, parts: 2, crc: None, bytes: &[1, 2] };
         assert_eq!(said(Down::PicturePart(part)), "picture 1: part 1 of 2, 2 bytes");
-        assert!(said(Down::Housekeeping(Housekeeping::default())).starts_with("status 0: up 0 s, 0 frames"));
+    }
+
+    #[test]
+    fn a_status_says_what_is_known_and_names_the_fault() {
+        let said = |found| {
+            let message = Message::of(&DownPacket { vehicle: 3, bundle: 1, body: Down::Housekeeping(found) });
+            message.map(|message| message.to_string()).unwrap_or_default()
+        };
+        let nothing = Housekeeping { celsius: i8::MIN, free_disk: u8::MAX, ..Housekeeping::default() };
+        assert_eq!(said(nothing), "status 0: up 0 s, 0 frames, 0 queued, 0 dropped, 0 waiting");
+        let dropped = DroppedFrames { image: 1, policy: 65_535, link: 2, machine: 3 };
+        let all = Housekeeping {
+            sequence: 4,
+            uptime: 90,
+            frames: 12,
+            queued: 7,
+            dropped,
+            fault: FaultKind::ModelDamage.code(),
+            fault_count: 2,
+            slot: 2,
+            celsius: -4,
+            free_disk: 8,
+            millijoules: 230,
+            waiting: 5,
+            ..nothing
+        };
+        assert_eq!(
+            said(all),
+            "status 4: up 90 s, 12 frames, 7 queued, 5 dropped, 5 waiting, slot b, -4 °C, 25 % of the disk free, \
+             230 mJ a caption, last model_damage (2 times)"
+        );
+        assert!(said(Housekeeping { fault: 77, ..nothing }).ends_with("last fault 77 (0 times)"));
     }
 }

@@ -2,10 +2,12 @@
 
 pub use super::reception::{Authentication, Reception};
 
-use super::archive::{Archive, Kept, Undecoded};
+use super::archive::{Archive, Kept, Origin, Undecoded};
+use super::contact::{Change, Contacts};
 use super::error::{Error, Result, chain};
 use super::languages::languages;
 use super::message::Taken;
+use super::reception::Opened;
 use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
 use cssa_link::{FrameError, Port};
@@ -21,6 +23,8 @@ const WAIT: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks for a bundle that is missing.
 const LOOK: Duration = Duration::from_secs(5);
+/// Seconds for which a vehicle that was heard before is expected again.
+const EXPECTED: u32 = 24 * 3600;
 /// Packets that waited are decoded so many at once.
 const TOGETHER: u32 = 256;
 
@@ -84,6 +88,7 @@ pub struct Receiver {
     archive: Archive,
     reception: Reception,
     uplink: Option<Uplink>,
+    contacts: Contacts,
     /// What came.
     pub count: ReceiveStatistics,
 }
@@ -96,9 +101,16 @@ impl Receiver {
         if found.is_empty() {
             return Err(Error::NoBundle(places));
         }
-        let (languages, looked) = (BTreeMap::new(), Instant::now());
-        let mut receiver =
-            Self { places, languages, looked, archive, reception, uplink, count: ReceiveStatistics::default() };
+        let (languages, looked, mut contacts) = (BTreeMap::new(), Instant::now(), Contacts::default());
+        for vehicle in archive.vehicles(cssa::clock::now())? {
+            let period = vehicle.status.map_or(0, |status| status.period);
+            if vehicle.silence <= EXPECTED {
+                let origin = Origin::of(vehicle.vehicle, vehicle.sender.unwrap_or_default());
+                contacts.expect(origin, period, Duration::from_secs(vehicle.silence.into()), looked);
+            }
+        }
+        let count = ReceiveStatistics::default();
+        let mut receiver = Self { places, languages, looked, archive, reception, uplink, contacts, count };
         receiver.learn(found)?;
         Ok(receiver)
     }
@@ -140,37 +152,62 @@ impl Receiver {
         let Undecoded { sender, checksum, packet, .. } = waiting;
         let vehicle = self.reception.vehicle;
         let reception = Reception { checksum: *checksum, authentication: Authentication::Off, vehicle };
-        self.take_by(&reception, sender, packet)
+        match self.open(&reception, packet) {
+            Ok(opened) => self.keep(&reception, sender, packet, &opened),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// Takes the bytes of a packet. An error is one of the archive; a packet that is damaged or not authentic is counted.
     pub fn take(&mut self, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
-        let reception = self.reception.clone();
-        self.take_by(&reception, sender, bytes)
+        self.take_at(sender, bytes, Instant::now())
     }
 
-    fn take_by(&mut self, reception: &Reception, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>> {
-        let Reception { checksum, vehicle, .. } = *reception;
-        let opened = match reception.open(bytes) {
+    /// Takes the bytes of a packet that came at `now`.
+    pub fn take_at(&mut self, sender: &str, bytes: &[u8], now: Instant) -> Result<Result<Taken, ReceiveError>> {
+        let reception = self.reception.clone();
+        let opened = match self.open(&reception, bytes) {
             Ok(opened) => opened,
-            Err(error @ (WireError::Mac | WireError::NoMac)) => {
-                self.count.refused += 1;
-                return Ok(Err(error.into()));
-            }
-            Err(error) => {
-                self.count.damaged += 1;
-                return Ok(Err(error.into()));
-            }
+            Err(error) => return Ok(Err(error)),
         };
-        let key = reception.authentication.key_of(bytes, checksum);
-        let is_authentic = key.is_some();
-        if let (Some(key), Some(uplink)) = (key, &mut self.uplink) {
-            uplink.heard(sender, opened.vehicle(vehicle), key);
+        let vehicle = opened.vehicle(reception.vehicle);
+        let period = opened.message(vehicle).and_then(|message| message.housekeeping).map(|found| found.period);
+        if let Some(change) = self.contacts.heard(Origin::of(vehicle, sender.to_owned()), period, now) {
+            tracing::info!("{change}");
         }
-        if let Some(mut message) = opened.message(vehicle) {
-            // Anybody could say that a command is done.
-            message.answers = message.answers.filter(|_| is_authentic);
+        let key = reception.authentication.key_of(bytes, reception.checksum);
+        if let (Some(key), Some(uplink)) = (key, &mut self.uplink) {
+            uplink.heard(sender, vehicle, key, now);
+        }
+        self.keep(&reception, sender, bytes, &opened)
+    }
+
+    /// Opens a packet; one that is damaged or not authentic is counted.
+    fn open<'a>(&mut self, reception: &Reception, bytes: &'a [u8]) -> Result<Opened<'a>, ReceiveError> {
+        reception.open(bytes).map_err(|error| {
+            match error {
+                WireError::Mac | WireError::NoMac => self.count.refused += 1,
+                _ => self.count.damaged += 1,
+            }
+            error.into()
+        })
+    }
+
+    fn keep(
+        &mut self,
+        reception: &Reception,
+        sender: &str,
+        bytes: &[u8],
+        opened: &Opened<'_>,
+    ) -> Result<Result<Taken, ReceiveError>> {
+        let Reception { checksum, vehicle, .. } = *reception;
+        let is_authentic = reception.authentication.key_of(bytes, checksum).is_some();
+        if let Some(message) = opened.message(vehicle) {
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
+            // Anybody could say that a command is done.
+            if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
+                self.archive.keep_outcome(message.vehicle, outcome)?;
+            }
             self.count.messages += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
             self.count.packets += 1;
@@ -240,6 +277,8 @@ impl Receiver {
                     }
                 };
                 show(&heard.from, &taken)?;
+                // An acknowledgement has a later number: what is to be done goes first.
+                self.command(port, &heard.from, show)?;
                 if let Err(error) = self.answer(port, &heard.from, &taken) {
                     self.failed(&error, show)?;
                 }
@@ -247,14 +286,19 @@ impl Receiver {
             if !heard.from.is_empty() {
                 from = heard.from;
             }
-            self.command_again(port, &from, show)?;
+            self.command(port, &from, show)?;
+            self.missed(Instant::now()).iter().for_each(|missed| tracing::warn!("{missed}"));
             self.count.missing = port.missing();
             if heard.ended {
                 break;
             }
         }
-        let unanswered = self.uplink.iter().flat_map(Uplink::unanswered);
-        unanswered.into_iter().try_for_each(|unanswered| show(&from, &Err(unanswered.into())))
+        Ok(())
+    }
+
+    /// What is to be said of vehicles that should have been heard by `now`; of each once, until it is heard again.
+    pub fn missed(&mut self, now: Instant) -> Vec<String> {
+        self.contacts.missed(now).iter().map(Change::to_string).collect()
     }
 
     /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.
@@ -285,11 +329,21 @@ impl Receiver {
         Ok(())
     }
 
-    /// Sends commands that nobody has answered once more to whom the port reaches, who was heard last; says which were in vain.
-    fn command_again<E>(&mut self, port: &mut dyn Port, to: &str, show: Show<'_, E>) -> Result<(), E> {
-        for due in self.uplink.iter_mut().flat_map(|uplink| uplink.due(to, Instant::now())).collect::<Vec<_>>() {
+    /// Commands that are to go out at `now` to whom the port reaches at `to`, and those that were in vain.
+    pub fn due(&mut self, to: &str, now: Instant) -> Result<Vec<Due>> {
+        let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
+        uplink.due(to, now, &mut self.archive)
+    }
+
+    /// Sends commands to whom the port reaches, who was heard last; says which were in vain.
+    fn command<E>(&mut self, port: &mut dyn Port, to: &str, show: Show<'_, E>) -> Result<(), E> {
+        let all = match self.due(to, Instant::now()) {
+            Ok(all) => all,
+            Err(error) => return self.failed(&error, show),
+        };
+        for due in all {
             match due {
-                Due::Again(packet) => self.count.answers += u64::from(port.send(&packet).is_ok()),
+                Due::Send(packet) => self.count.answers += u64::from(port.send(&packet).is_ok()),
                 Due::GivenUp(unanswered) => show(to, &Err(unanswered.into()))?,
             }
         }

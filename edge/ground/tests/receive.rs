@@ -180,7 +180,7 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
     std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
     let to = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
     let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"))
-        .args(["receive", "--from", &format!("udp:{to}"), "--self-test", "--accept-unauthenticated", "--archive"])
+        .args(["receive", "--from", &format!("udp:{to}"), "--accept-unauthenticated", "--archive"])
         .arg(path("captions.gpkg"))
         .arg("--key")
         .arg(path("key"))
@@ -195,6 +195,13 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));
+    let command = |arguments: &[&str]| -> Result<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ground"));
+        let output = command.args(["command", "--archive"]).arg(path("captions.gpkg")).args(arguments).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    command(&["--vehicle", "12", "self-test"])?;
     vehicle.send_to(&captions(&language, 12, 0..1).encode(&language.model, Some(&key), Checksum::Crc32)?, to)?;
     let (mut buffer, mut commands) = ([0; 256], Vec::new());
     while commands.len() < 2 {
@@ -220,6 +227,11 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
     let kept = Archive::read(&path("captions.gpkg"))?.messages(9)?;
     assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].vehicle), (2, "answer", 12));
     assert!(kept[0].content.contains("other words"), "{}", kept[0].content);
+    let listed = command(&["--list"])?;
+    assert!(
+        listed.starts_with("1 vehicle 12 self-test given ") && listed.ends_with(": refused: other words\n"),
+        "{listed}"
+    );
     Ok(())
 }
 
@@ -232,7 +244,7 @@ fn packets_of_either_key_are_taken_and_no_others() -> Result<()> {
     let [new, old, third] = [7, 8, 9].map(|byte| Key::new([byte; 32]));
     let (checksum, keys) = (Checksum::Crc32, Keys::of([new.clone(), old.clone()]).context("two keys")?);
     let reception = Reception { checksum, authentication: Authentication::Required(keys.clone()), vehicle: 0 };
-    let uplink = Uplink::new(Station { number: 1, keys, checksum }, Vec::new());
+    let uplink = Uplink::new(Station { number: 1, keys, checksum });
     let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
     let mut receiver = Receiver::new(vec![fixtures::bundle()], archive, reception, Some(uplink))?;
     let packet = captions(&language, 12, 0..2);

@@ -109,7 +109,7 @@ pub fn plan(
     let store = Arc::new(Store::open(folder.path(), u64::MAX)?);
     let key = settings.acknowledged.then(|| Key::new([0; 32]));
     let checksum = settings.link.checksum;
-    let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, keys: key.into(), checksum }, Vec::new()));
+    let uplink = key.clone().map(|key| Uplink::new(Station { number: 1, keys: key.into(), checksum }));
     let authentication = key.clone().map_or(Authentication::Off, |key| Authentication::Required(key.into()));
     let reception = Reception { checksum, authentication, vehicle: 0 };
     let archive = Archive::open(&folder.path().join("captions.gpkg"))?;

@@ -9,6 +9,9 @@ use cssa_wire::{Report, Time};
 use rusqlite::params;
 use serde::Serialize;
 
+/// Seconds within which a status of the same bytes is the same one, which came by two ways.
+const SAME_STATUS: u32 = 600;
+
 /// A report of the archive: a run of frames that the model does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ArchivedReport {
@@ -45,8 +48,9 @@ pub struct ArchivedMessage {
 }
 
 impl Archive {
-    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes. A vehicle that has a number
-    /// is known by it, whatever address its packets come from.
+    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes, once. Only a status is kept anew
+    /// where the same bytes came long ago: two starts begin alike. A vehicle that has a number is known by it, whatever address its
+    /// packets come from.
     pub fn keep_message(
         &mut self,
         sender: &str,
@@ -59,10 +63,11 @@ impl Archive {
         }
         let insert = "INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received, authentic)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS
-             (SELECT 1 FROM messages WHERE packet = ?6 AND (sender = ?1 OR vehicle > 0))";
+             (SELECT 1 FROM messages WHERE packet = ?6 AND (sender = ?1 OR vehicle > 0) AND (kind <> 'housekeeping' OR received > ?9))";
+        let lately = datetime(cssa::clock::now().saturating_sub(SAME_STATUS));
         let Message { vehicle, kind, .. } = message;
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
-        let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic];
+        let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic, lately];
         let inserted = self.bounds.insert(&mut self.database, Bounded::Messages, sender, insert, values);
         inserted.map_err(self.refused())
     }

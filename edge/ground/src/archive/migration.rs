@@ -47,6 +47,10 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
         rebuild(&migrating, "reports", &[("since DATETIME NOT NULL", "since DATETIME")])?;
         migrating.execute_batch("UPDATE reports SET since = NULL WHERE since < '2020'")?;
     }
+    // A status that says the same after another start is another.
+    if is_once(&migrating)? {
+        rebuild(&migrating, "messages", &[(ONCE, "")])?;
+    }
     migrating.execute_batch(GROUND)?;
     migrating.execute_batch(EXTENSIONS)?;
     // A caption that comes again is known by its time, too.
@@ -79,6 +83,14 @@ const VEHICLES: &str = "UNIQUE (sender, vehicle, sequence, time, caption)";
 const DATED: &str = "time DATETIME NOT NULL";
 const UNDATED: &str = "time DATETIME";
 
+/// What made the same bytes one message for ever in an earlier archive.
+const ONCE: &str = ", UNIQUE (sender, packet)";
+
+fn is_once(database: &Connection) -> rusqlite::Result<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'messages' AND instr(sql, ?1))";
+    database.query_row(asked, [ONCE], |row| row.get(0))
+}
+
 fn is_as_now(database: &Connection) -> rusqlite::Result<bool> {
     let asked =
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'captions' AND instr(sql, ?1) AND NOT instr(sql, ?2))";
@@ -108,16 +120,18 @@ pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
             return Ok(false);
         }
     }
-    Ok(has(database, "ground_stations", "reserved")? && is_as_now(database)?)
+    let has_tables = has(database, "ground_stations", "reserved")? && has(database, "commands", "counter")?;
+    Ok(has_tables && is_as_now(database)? && !is_once(database)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Archive;
+    use super::super::{Archive, Origin};
     use super::VEHICLES;
     use crate::geopackage::{SCHEMA, TRIGGERS};
+    use crate::message::Message;
     use anyhow::{Context, Result};
-    use cssa_wire::{Caption, CaptionPacket, Checksum};
+    use cssa_wire::{Caption, CaptionPacket, Checksum, Down, DownPacket, Housekeeping};
     use rusqlite::Connection;
 
     /// The columns of captions as version 2's programs made them.
@@ -143,7 +157,12 @@ mod tests {
                reason TEXT NOT NULL, since DATETIME NOT NULL, frames INTEGER NOT NULL, received DATETIME NOT NULL,
                UNIQUE (sender, vehicle, sequence, reason, since, frames));
              INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received)
-             VALUES ('uav', 12, 3, 'dark', '2025-11-23T20:00:00Z', 40, '2025-11-23T20:00:01Z');",
+             VALUES ('uav', 12, 3, 'dark', '2025-11-23T20:00:00Z', 40, '2025-11-23T20:00:01Z');
+             CREATE TABLE messages (
+               id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
+               kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL, UNIQUE (sender, packet));
+             INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received)
+             VALUES ('uav', 12, '0007', 'housekeeping', '{}', x'030c', '2025-11-23T20:00:01Z');",
         )?;
         for column in ["checksum", "authentic"] {
             database.execute_batch(&format!("ALTER TABLE undecoded DROP COLUMN {column}"))?;
@@ -176,6 +195,12 @@ mod tests {
                 "two vehicles of one address"
             );
             assert_eq!(archive.reports(9)?.len(), 1);
+            assert!(archive.housekeeping(&Origin::Vehicle(12), 9).is_err(), "no status has no fields");
+            // The same bytes as long ago are another start's status.
+            let status = Down::Housekeeping(Housekeeping::default());
+            let status = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: status }).context("a message")?;
+            archive.keep_message("uav", &status, &[3, 12], false)?;
+            assert_eq!(archive.messages(9)?.len(), 2, "the one of before, and one of the last minutes");
             let waiting = archive.undecoded(7, 9)?;
             assert_eq!(
                 waiting.iter().map(|(_, waiting)| waiting.checksum).collect::<Vec<_>>(),

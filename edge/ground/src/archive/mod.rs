@@ -1,14 +1,20 @@
 //! The captions that arrived, in a GeoPackage: an SQLite file that QGIS and GDAL open, with full-text search.
 
 mod bounded;
+mod commands;
 mod messages;
 mod migration;
 mod open;
 mod undecoded;
+mod vehicles;
 
 pub use bounded::Stored;
+pub use commands::ArchivedCommand;
+pub(crate) use commands::OpenCommand;
 pub use messages::{ArchivedMessage, ArchivedReport};
 pub use undecoded::Undecoded;
+pub(crate) use vehicles::is_late;
+pub use vehicles::{ArchivedHousekeeping, Growth, Status, Vehicle};
 
 use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
@@ -34,12 +40,28 @@ pub struct Archive {
 }
 
 /// Whose captions are counted together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A vehicle that has a number, whatever address its packets come from.
     Vehicle(u16),
     /// An address, for vehicles without a number.
     Address(String),
+}
+
+impl Origin {
+    /// Whose a packet is that names `vehicle` and came from an address.
+    #[must_use]
+    pub fn of(vehicle: u16, address: String) -> Self {
+        if vehicle > 0 { Self::Vehicle(vehicle) } else { Self::Address(address) }
+    }
+
+    /// As the columns `vehicle` and `sender` have it; the address of a vehicle with a number is empty.
+    fn columns(&self) -> (u16, &str) {
+        match self {
+            Self::Vehicle(number) => (*number, ""),
+            Self::Address(address) => (0, address),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -175,10 +197,7 @@ impl Archive {
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
               FROM (SELECT DISTINCT sequence FROM captions WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)))
              WHERE sequence > previous + 1";
-        let (vehicle, sender) = match of {
-            Origin::Vehicle(number) => (*number, ""),
-            Origin::Address(address) => (0, address.as_str()),
-        };
+        let (vehicle, sender) = of.columns();
         self.rows(asked, params![vehicle, sender], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
@@ -200,10 +219,7 @@ impl Archive {
     pub fn origins(&self) -> Result<Vec<Origin>> {
         let asked =
             "SELECT DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address FROM captions ORDER BY vehicle, address";
-        self.rows(asked, [], |row| match row.get(0)? {
-            0 => Ok(Origin::Address(row.get(1)?)),
-            number => Ok(Origin::Vehicle(number)),
-        })
+        self.rows(asked, [], |row| Ok(Origin::of(row.get(0)?, row.get(1)?)))
     }
 
     /// How often a caption came.

@@ -1,5 +1,6 @@
 //! What `ground`'s commands do with their options.
 
+pub(crate) mod command;
 pub(crate) mod packet_files;
 
 use anyhow::{Context, Result, ensure};
@@ -7,9 +8,10 @@ use cssa::bundle::named_or_default;
 use cssa::files;
 use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
-use cssa_wire::{self as wire, CaptionPacket, Checksum, Command};
+use cssa_wire::{self as wire, CaptionPacket, Checksum};
 use ground::archive::Archive;
 use ground::keys::Keys;
+use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
@@ -35,7 +37,7 @@ pub(crate) struct ReceiveOptions {
     /// Bits of the packets' checksum, 32 or 16.
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
-    /// The key that the vehicle has: acknowledge what arrived, and take only packets with a right code of authentication. While its key
+    /// The key that the vehicle has: acknowledge what arrived, send what `ground command` gives, and take only packets with a right code of authentication. While its key
     /// is being changed, the new one first and then once more with the one before: packets under either are taken.
     #[arg(long)]
     key: Vec<PathBuf>,
@@ -48,9 +50,6 @@ pub(crate) struct ReceiveOptions {
     /// The number of the vehicle whose packets name none (link.vehicle = 0): the same pass from two files or addresses is then kept once.
     #[arg(long, default_value_t = 0, conflicts_with = "key")]
     vehicle: u16,
-    /// Ask the vehicle for a self-test, with the first acknowledgement and again until it answers.
-    #[arg(long, requires = "key")]
-    self_test: bool,
     /// The archive: a GeoPackage, made where it is not there.
     #[arg(long)]
     archive: PathBuf,
@@ -116,12 +115,10 @@ enum Format {
 pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     if let Address::File(path) = &options.from {
         ensure!(path.is_file(), "{}: no such file", path.display());
-        ensure!(!options.self_test, "--self-test: a file takes no commands");
     }
     let mavlink = matches!(options.from, Address::Mavlink(_));
     ensure!(!mavlink || options.framing == Framing::Plain, "--framing: MAVLink has its own frames, expected plain");
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
-    let commands = if options.self_test { vec![Command::SelfTest] } else { Vec::new() };
     let (checksum, number) = (options.checksum, options.station);
     let keys = Keys::of(options.key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?);
     let authentication = match keys.clone() {
@@ -131,7 +128,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     };
     // A file is not answered.
     let keys = keys.filter(|_| !matches!(options.from, Address::File(_)));
-    let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }, commands));
+    let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
@@ -222,7 +219,13 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
         asked.send(()).ok();
     });
     let stopped = async move { stop.await.unwrap_or_default() };
-    ground::map::serve(archive, options.listen, stopped, |address| print(&format!("http://{address}/")))
+    // Whoever may not write the archive gives no commands.
+    let is_writable = std::fs::File::options().append(true).open(&options.archive).is_ok();
+    let commanding = is_writable.then(|| Commanding::new(options.archive.clone())).transpose()?;
+    let token = commanding.as_ref().map_or(String::new(), |commanding| format!("#{}", commanding.token()));
+    ground::map::serve(archive, commanding, options.listen, stopped, |address| {
+        print(&format!("http://{address}/{token}"))
+    })
 }
 
 /// Writes a new key that only its owner can read, or the services, too, in `/etc/cssa`.

@@ -1,14 +1,19 @@
 //! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
-use super::archive::{Archive, Archived, ArchivedReport};
+mod commanding;
+
+pub use commanding::Commanding;
+
+use super::archive::{Archive, Archived, ArchivedCommand, ArchivedReport, Vehicle};
 use super::error::{Error, Result, chain};
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
+use commanding::Given;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::future::Future;
@@ -17,16 +22,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("fleet.js"));
 /// Captions in an answer; the page asks again until there are none.
 const MAX_CAPTIONS: u32 = 2000;
 /// Reports in an answer, the newest.
 const MAX_REPORTS: u32 = 20;
+/// Commands in an answer, the newest, and bytes of one that is given.
+const MAX_COMMANDS: u32 = 20;
+const MAX_COMMAND: usize = 1024;
 
 struct Map {
     archive: Mutex<Archive>,
     /// The page listens on loopback only.
     is_private: bool,
+    /// Nobody commands where there is none.
+    commanding: Option<Commanding>,
 }
 
 /// What the page asks.
@@ -47,16 +57,26 @@ struct Answer {
     reports: Vec<ArchivedReport>,
 }
 
+/// How the vehicles are, and what they were told.
+#[derive(Serialize)]
+struct Fleet {
+    vehicles: Vec<Vehicle>,
+    /// The newest first.
+    commands: Vec<ArchivedCommand>,
+}
+
 /// Serves the archive at an address until `stop` is done; `ready` is told the address, whose port is a free one where it was 0: an
 /// error of its own, `E`, is given back and nothing is served.
 pub fn serve<E: From<Error>>(
     archive: Archive,
+    commanding: Option<Commanding>,
     listen: SocketAddr,
     stop: impl Future<Output = ()> + Send + 'static,
     ready: impl FnOnce(SocketAddr) -> Result<(), E>,
 ) -> Result<(), E> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Server)?;
-    let map = Arc::new(Map { archive: Mutex::new(archive), is_private: listen.ip().is_loopback() });
+    let is_private = listen.ip().is_loopback();
+    let map = Arc::new(Map { archive: Mutex::new(archive), is_private, commanding });
     runtime.block_on(async {
         let unheard = |source| Error::Listen { address: listen, source };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(unheard)?;
@@ -69,6 +89,9 @@ fn router(map: Arc<Map>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/captions", get(captions))
+        .route("/vehicles", get(vehicles))
+        .route("/command", post(command))
+        .layer(DefaultBodyLimit::max(MAX_COMMAND))
         .layer(from_fn_with_state(Arc::clone(&map), guard))
         .with_state(map)
 }
@@ -115,14 +138,36 @@ async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
 
 async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Result<Json<Answer>, StatusCode> {
     let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
-    let failed = |error: Error| {
-        tracing::error!("{}", chain(&error));
-        StatusCode::INTERNAL_SERVER_ERROR
-    };
     let found = archive.after(asked.after, MAX_CAPTIONS).map_err(failed)?;
     let reports = archive.reports(MAX_REPORTS).map_err(failed)?;
     let last = found.last().map_or(asked.after, |(row, _)| *row);
     Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports }))
+}
+
+async fn vehicles(State(map): State<Arc<Map>>) -> Result<Json<Fleet>, StatusCode> {
+    let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
+    let vehicles = archive.vehicles(cssa::clock::now()).map_err(failed)?;
+    Ok(Json(Fleet { vehicles, commands: archive.commands(MAX_COMMANDS).map_err(failed)? }))
+}
+
+fn failed(error: Error) -> StatusCode {
+    tracing::error!("{}", chain(&error));
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+/// Gives a command; who may is looked at before anything of it is read.
+async fn command(State(map): State<Arc<Map>>, request: Request) -> Response {
+    let Some(commanding) = map.commanding.as_ref().filter(|commanding| commanding.is_allowed(request.headers())) else {
+        return (StatusCode::FORBIDDEN, "the token that ground map printed is missing\n").into_response();
+    };
+    match Json::<Given>::from_request(request, &()).await {
+        Err(unread) => unread.into_response(),
+        Ok(Json(given)) => match commanding.give(given) {
+            Ok(row) => Json(row).into_response(),
+            Err(error @ Error::Packet(_)) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))).into_response(),
+        },
+    }
 }
 
 #[cfg(test)]

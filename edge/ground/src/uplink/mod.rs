@@ -1,24 +1,24 @@
 //! What the ground says to a vehicle: what has arrived, and commands.
 
+mod commands;
+
+pub use commands::{Due, Unanswered};
+
 use super::archive::Archive;
 use super::error::{Error, Result};
 use super::keys::Keys;
 use super::message::Taken;
-use cssa_wire::{Checksum, Command, Key, SelectiveAck, Up, UpPacket, digest};
+use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// What arrived within this time is acknowledged again, in case an acknowledgement was lost.
+/// What arrived within this time is acknowledged again, in case an acknowledgement was lost; who was heard within it is in reach.
 const RECENT: Duration = Duration::from_secs(60);
 /// Packets of a sender that are acknowledged again at most, and senders that are remembered.
 const MAX_PACKETS: usize = 8;
 const MAX_SENDERS: usize = 256;
 /// Counters that are set aside at once, so that not every acknowledgement has to be written down.
 const RESERVE: u32 = 100;
-
-/// A command that has no answer after so long is sent again, so many times in all: longer than a self-test takes.
-const AGAIN: Duration = Duration::from_secs(5);
-const MAX_TIMES: u32 = 24;
 
 /// Who speaks to vehicles: stations count by themselves, and a vehicle takes each number once.
 #[derive(Clone, Debug)]
@@ -40,46 +40,30 @@ pub struct Uplink {
     reserved: u32,
     /// What came lately, by sender and vehicle.
     recent: BTreeMap<(String, u16), VecDeque<Arrived>>,
-    /// The keys that vehicles used last; one without a number is known by its address.
-    used: BTreeMap<(String, u16), Key>,
-    /// Commands that have not gone out yet, and those that wait for an answer.
-    commands: Vec<Command>,
-    waiting: Vec<Commanded>,
+    /// Vehicles that were heard; one without a number is known by its address.
+    contacts: BTreeMap<(String, u16), Contact>,
 }
 
-/// A command on its way.
+/// A vehicle that was heard.
 #[derive(Debug)]
-struct Commanded {
-    /// Whom the packet that it went with came from.
-    to: String,
-    vehicle: u16,
-    counter: u32,
-    packet: Vec<u8>,
+struct Contact {
+    /// The key that it used last.
+    key: Key,
+    /// Where its last packet came from, and when.
+    from: String,
+    heard: Instant,
+    attempt: Option<Attempt>,
+}
+
+/// The last command that went out to a vehicle.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    /// Its row in the archive.
+    id: i64,
     sent: Instant,
     times: u32,
-}
-
-/// What is to be done about a command that nobody has answered.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// Send it once more: the same packet, so that it is done once.
-    Again(Vec<u8>),
-    /// It went out often enough.
-    GivenUp(Unanswered),
-}
-
-/// A command that nobody has answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "command {counter} has no answer from vehicle {vehicle}, sent {times} times: it may have another key, or an earlier program"
-)]
-pub struct Unanswered {
-    /// Its number.
-    pub counter: u32,
-    /// The vehicle; 0: it has no number.
-    pub vehicle: u16,
-    /// How often it was sent.
-    pub times: u32,
+    /// How often the vehicle was heard after it went out.
+    in_vain: u32,
 }
 
 /// A packet.
@@ -90,33 +74,29 @@ struct Arrived {
 }
 
 impl Uplink {
-    /// An uplink whose first answer has `commands` beside the acknowledgement; each is for that vehicle, and goes out until it answers.
+    /// An uplink of a station.
     #[must_use]
-    pub fn new(station: Station, commands: Vec<Command>) -> Self {
-        Self {
-            station,
-            counter: 0,
-            reserved: 0,
-            recent: BTreeMap::new(),
-            used: BTreeMap::new(),
-            commands,
-            waiting: Vec::new(),
-        }
+    pub fn new(station: Station) -> Self {
+        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), contacts: BTreeMap::new() }
     }
 
-    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key.
-    pub(super) fn heard(&mut self, sender: &str, vehicle: u16, key: &Key) {
+    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its address is now.
+    pub(super) fn heard(&mut self, sender: &str, vehicle: u16, key: &Key, now: Instant) {
         let whose = whose(sender, vehicle);
-        if self.used.get(&whose) == Some(key) {
-            return;
+        if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
+            self.contacts.clear();
         }
-        if self.used.len() >= MAX_SENDERS {
-            self.used.clear();
-        }
-        if self.used.insert(whose, key.clone()).is_some() {
-            let which = if key == self.station.keys.first() { "the first" } else { "an earlier" };
-            tracing::info!("{sender}: vehicle {vehicle} uses {which} --key from now on");
-        }
+        let attempt = match self.contacts.get(&whose) {
+            None => None,
+            Some(before) => {
+                if before.key != *key {
+                    let which = if key == self.station.keys.first() { "the first" } else { "an earlier" };
+                    tracing::info!("{sender}: vehicle {vehicle} uses {which} --key from now on");
+                }
+                before.attempt
+            }
+        };
+        self.contacts.insert(whose, Contact { key: key.clone(), from: sender.to_owned(), heard: now, attempt });
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
@@ -126,18 +106,10 @@ impl Uplink {
         let (vehicle, captions) = match taken {
             Taken::Captions(packet) => (packet.vehicle, packet.captions.as_slice()),
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
-            Taken::Message(message) => {
-                let of_ours = |waiting: &Commanded| {
-                    waiting.vehicle == message.vehicle
-                        && message.answers == Some((self.station.number, waiting.counter))
-                };
-                self.waiting.retain(|waiting| !of_ours(waiting));
-                return Ok(Vec::new());
-            }
+            Taken::Message(_) => return Ok(Vec::new()),
         };
-        // A vehicle that has a number is known by it, whatever its address is now.
-        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.vehicle == vehicle && vehicle > 0) {
-            waiting.to = sender.to_owned();
+        if self.holds_back(vehicle, sender, archive)? {
+            return Ok(Vec::new());
         }
         let from = (sender.to_owned(), vehicle);
         if self.recent.len() >= MAX_SENDERS && !self.recent.contains_key(&from) {
@@ -155,44 +127,14 @@ impl Uplink {
         }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let acknowledgement = Up::acknowledge(all);
-        let key = self.used.get(&whose(sender, vehicle)).unwrap_or(self.station.keys.first()).clone();
+        let contact = self.contacts.get(&whose(sender, vehicle));
+        let key = contact.map_or(self.station.keys.first(), |contact| &contact.key).clone();
         let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
         let first = self.station.keys.first().clone();
         if key != first {
             packets.push(self.packet(vehicle, Up::acknowledge([]), &first, archive)?.1);
         }
-        for command in std::mem::take(&mut self.commands) {
-            let (counter, packet) = self.packet(vehicle, Up::Command(command), &key, archive)?;
-            packets.push(packet.clone());
-            let (to, sent) = (sender.to_owned(), Instant::now());
-            self.waiting.push(Commanded { to, vehicle, counter, packet, sent, times: 1 });
-        }
         Ok(packets)
-    }
-
-    /// What is to be done at `now` about commands that `to` has not answered.
-    pub(super) fn due(&mut self, to: &str, now: Instant) -> Vec<Due> {
-        let mut all = Vec::new();
-        self.waiting.retain_mut(|waiting| {
-            if waiting.to != to || now.saturating_duration_since(waiting.sent) < AGAIN {
-                return true;
-            }
-            let Commanded { vehicle, counter, times, .. } = *waiting;
-            if times >= MAX_TIMES {
-                all.push(Due::GivenUp(Unanswered { counter, vehicle, times }));
-                return false;
-            }
-            (waiting.sent, waiting.times) = (now, times + 1);
-            all.push(Due::Again(waiting.packet.clone()));
-            true
-        });
-        all
-    }
-
-    /// Commands that wait for an answer.
-    pub(super) fn unanswered(&self) -> Vec<Unanswered> {
-        let of = |&Commanded { counter, vehicle, times, .. }: &Commanded| Unanswered { counter, vehicle, times };
-        self.waiting.iter().map(of).collect()
     }
 
     /// A packet up under a key, and its counter.
@@ -202,15 +144,19 @@ impl Uplink {
         Ok((counter, up.encode(key, self.station.checksum)?))
     }
 
-    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
-    /// goes on where its clock is. The vehicle's own clock has no part in it.
-    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
-        let spent = || Error::StationSpent(self.station.number);
+    /// The counter that the next packet has.
+    fn next_counter(&mut self, archive: &Archive) -> Result<u32> {
         if self.reserved == 0 {
             self.counter = archive.counter(self.station.number)?;
         }
-        let counter = self.counter.max(cssa::clock::now());
-        let next = counter.checked_add(1).ok_or_else(spent)?;
+        Ok(self.counter.max(cssa::clock::now()))
+    }
+
+    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
+    /// goes on where its clock is. The vehicle's own clock has no part in it.
+    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
+        let counter = self.next_counter(archive)?;
+        let next = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
         if counter >= self.reserved {
             let reserved = counter.saturating_add(RESERVE);
             archive.reserve_counters(self.station.number, reserved)?;
@@ -253,7 +199,7 @@ mod tests {
     fn a_report_is_answered_and_an_answer_is_not() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        let mut uplink = Uplink::new(station(1), Vec::new());
+        let mut uplink = Uplink::new(station(1));
         let mut numbers = |body| -> Result<Vec<Vec<u32>>> {
             let Some(message) = Message::of(&DownPacket { vehicle: 12, bundle: 1, body }) else {
                 return Ok(Vec::new());
@@ -273,39 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn a_command_goes_out_again_with_its_number_until_it_is_answered() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
-        let sent = uplink.answers("uav", &packet(&[(4, 100)]), &mut archive)?;
-        let command = sent.last().cloned().unwrap_or_default();
-        let number = UpPacket::decode(&command, 12, &key(), Checksum::Crc32)?.counter;
-        let start = Instant::now();
-        assert_eq!(uplink.due("uav", start), [], "its answer may be on its way");
-        assert_eq!(uplink.due("uav", start + AGAIN), [Due::Again(command.clone())]);
-        assert_eq!(uplink.due("other", start + 9 * AGAIN), [], "whom the port does not reach");
-        let mut answer = |vehicle, station, counter| -> Result<()> {
-            let body = Down::Answer(Answer { station, counter, result: CommandResult::Done, value: &[] });
-            let message = Message::of(&DownPacket { vehicle, bundle: 1, body });
-            let taken = message.map(Taken::Message).ok_or_else(|| anyhow::anyhow!("no message"))?;
-            Ok(uplink.answers("uav", &taken, &mut archive).map(drop)?)
-        };
-        for (vehicle, station, counter) in [(13, 1, number), (12, 2, number), (12, 1, number + 1)] {
-            answer(vehicle, station, counter)?;
-        }
-        answer(12, 1, number)?;
-        assert_eq!(uplink.due("uav", start + 9 * AGAIN), []);
-        // One that is never answered is given up, and said.
-        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
-        uplink.answers("uav", &packet(&[(4, 100)]), &mut archive)?;
-        let all: Vec<Due> = (1..99).flat_map(|n| uplink.due("uav", start + (n + 1) * AGAIN)).collect();
-        assert_eq!(all.len(), MAX_TIMES as usize);
-        let Some(Due::GivenUp(unanswered)) = all.last() else { anyhow::bail!("{all:?}") };
-        assert_eq!((unanswered.vehicle, unanswered.times), (12, MAX_TIMES));
-        Ok(())
-    }
-
-    #[test]
     fn what_arrived_is_acknowledged_again_and_counters_never_repeat() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("captions.gpkg");
@@ -321,16 +234,15 @@ mod tests {
             Ok((counters, numbers))
         };
         let mut archive = Archive::open(&path)?;
-        let mut uplink = Uplink::new(station(1), vec![Command::SelfTest]);
+        let mut uplink = Uplink::new(station(1));
         let first = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
         let second = opened(&uplink.answers("uav", &packet(&[(9, 103)]), &mut archive)?)?;
         let again = opened(&uplink.answers("uav", &packet(&[(4, 100), (5, 101)]), &mut archive)?)?;
         assert_eq!((first.1, second.1, again.1), (vec![4, 5], vec![9, 4, 5], vec![4, 5, 9]));
-        assert_eq!((first.0.len(), second.0.len()), (2, 1), "a command goes with the first");
         let other = opened(&uplink.answers("other", &packet(&[(1, 1)]), &mut archive)?)?;
         assert_eq!(other.1, [1]);
         drop((archive, uplink));
-        let (mut archive, mut uplink) = (Archive::open(&path)?, Uplink::new(station(1), vec![]));
+        let (mut archive, mut uplink) = (Archive::open(&path)?, Uplink::new(station(1)));
         let late = opened(&uplink.answers("uav", &packet(&[(6, 1)]), &mut archive)?)?;
         let all = [first.0, second.0, again.0, other.0, late.0].concat();
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{all:?}");
@@ -348,7 +260,7 @@ mod tests {
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
         let (new, old) = (Key::new([7; 32]), Key::new([8; 32]));
         let keys = Keys::of([new.clone(), old.clone()]).ok_or_else(|| anyhow::anyhow!("no keys"))?;
-        let mut uplink = Uplink::new(Station { keys, ..station(1) }, Vec::new());
+        let mut uplink = Uplink::new(Station { keys, ..station(1) });
         let mut answers = |uplink: &mut Uplink| uplink.answers("uav", &packet(&[(4, 100)]), &mut archive);
         let numbers = |bytes: &[u8], key: &Key| -> Result<usize> {
             match UpPacket::decode(bytes, 12, key, Checksum::Crc32)?.body {
@@ -356,12 +268,12 @@ mod tests {
                 other => anyhow::bail!("{other:?}"),
             }
         };
-        uplink.heard("uav", 12, &old);
+        uplink.heard("uav", 12, &old, Instant::now());
         let sent = answers(&mut uplink)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
         // Whatever its address is.
-        uplink.heard("relay", 12, &new);
+        uplink.heard("relay", 12, &new, Instant::now());
         let sent = answers(&mut uplink)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         Ok(())

@@ -1,0 +1,212 @@
+//! Commands for vehicles: who gave which, under which number each went out, and what became of it. A command has one packet, whatever
+//! program or station sends it, so that its vehicle does it once.
+
+use super::{Archive, now};
+use crate::error::{Error, Result};
+use crate::message::Outcome;
+use cssa_wire::{Checksum, Command, CommandResult, FAILED, Key, UNSUPPORTED, Up, UpPacket};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Commands without an outcome at most, and commands in all: then the oldest with an outcome go out.
+const MAX_OPEN: u32 = 1000;
+const MAX_COMMANDS: u32 = 10_000;
+
+/// A command of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArchivedCommand {
+    /// Its row.
+    pub id: i64,
+    /// For whom it is; 0: for a vehicle without a number.
+    pub vehicle: u16,
+    /// What is to be done: a [`Command`] as JSON, perhaps a later program's.
+    pub command: Value,
+    /// When it was given, UTC, as RFC 3339 has it.
+    pub made: String,
+    /// `waiting`, `sent`, `done`, `refused`, `not kept` or `unanswered`.
+    pub state: String,
+    /// The station under whose number it goes out.
+    pub station: Option<u8>,
+    /// Its number.
+    pub counter: Option<u32>,
+    /// What there is to say of its outcome.
+    pub reason: Option<String>,
+    /// When its outcome came, UTC, as RFC 3339 has it.
+    pub answered: Option<String>,
+}
+
+/// A command without an outcome.
+#[derive(Debug)]
+pub(crate) struct OpenCommand {
+    pub(crate) id: i64,
+    /// As JSON: a later program may have written it.
+    pub(crate) command: String,
+    /// What went out, where it has.
+    pub(crate) sent: Option<SentCommand>,
+}
+
+/// A command that has gone out.
+#[derive(Debug)]
+pub(crate) struct SentCommand {
+    pub(crate) station: u8,
+    pub(crate) counter: u32,
+    pub(crate) packet: Vec<u8>,
+}
+
+impl Archive {
+    /// Puts a command for a vehicle there, for a station to send; gives its row. One that no packet can hold is refused.
+    pub fn give_command(&mut self, vehicle: u16, command: &Command) -> Result<i64> {
+        // The longest station and number there are.
+        let packet = UpPacket { vehicle, station: u8::MAX, counter: u32::MAX, body: Up::Command(command.clone()) };
+        packet.encode(&Key::new([0; 32]), Checksum::Crc32)?;
+        let unwritten = |cause| Error::Unread { archive: self.path.clone(), what: "a command", cause };
+        let json = serde_json::to_string(command).map_err(unwritten)?;
+        let refused = self.refused();
+        let giving = self.database.transaction().map_err(&refused)?;
+        let count = |which: &str| {
+            giving.query_row(&format!("SELECT count(*) FROM commands WHERE {which}"), [], |row| row.get::<_, u32>(0))
+        };
+        if count("state IN ('waiting', 'sent')").map_err(&refused)? >= MAX_OPEN {
+            return Err(Error::CommandsFull { archive: self.path.clone(), most: MAX_OPEN });
+        }
+        if count("1").map_err(&refused)? >= MAX_COMMANDS {
+            let oldest = "DELETE FROM commands WHERE id IN
+                 (SELECT id FROM commands WHERE state NOT IN ('waiting', 'sent') ORDER BY id LIMIT 100)";
+            giving.execute(oldest, []).map_err(&refused)?;
+        }
+        let insert = "INSERT INTO commands (vehicle, command, made) VALUES (?1, ?2, ?3)";
+        giving.execute(insert, params![vehicle, json, now()]).map_err(&refused)?;
+        let id = giving.last_insert_rowid();
+        giving.commit().map_err(&refused)?;
+        Ok(id)
+    }
+
+    /// The last `most` commands, the newest first.
+    pub fn commands(&self, most: u32) -> Result<Vec<ArchivedCommand>> {
+        let asked = "SELECT id, vehicle, made, state, station, counter, reason, answered, command FROM commands
+             ORDER BY id DESC LIMIT ?1";
+        let rows = self.rows(asked, [most], |row| {
+            let json: String = row.get(8)?;
+            let (id, vehicle, made, state) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let (station, counter, reason, answered) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+            let with =
+                |command| ArchivedCommand { id, vehicle, command, made, state, station, counter, reason, answered };
+            Ok(serde_json::from_str(&json).map(with))
+        })?;
+        let unread = |cause| Error::Unread { archive: self.path.clone(), what: "a command", cause };
+        rows.into_iter().map(|row| row.map_err(unread)).collect()
+    }
+
+    /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another. One for a vehicle
+    /// without a number that has gone out is for the address that it went to.
+    pub(crate) fn open_command(&self, vehicle: u16, sender: &str) -> Result<Option<OpenCommand>> {
+        let asked = "SELECT id, command, station, counter, packet FROM commands
+             WHERE vehicle = ?1 AND state IN ('waiting', 'sent') AND (vehicle > 0 OR state = 'waiting' OR sender = ?2)
+             ORDER BY id LIMIT 1";
+        let found = self.rows(asked, params![vehicle, sender], |row| {
+            let sent = match row.get(2)? {
+                None => None,
+                Some(station) => Some(SentCommand { station, counter: row.get(3)?, packet: row.get(4)? }),
+            };
+            Ok(OpenCommand { id: row.get(0)?, command: row.get(1)?, sent })
+        })?;
+        Ok(found.into_iter().next())
+    }
+
+    /// A station takes a command under a number, and goes on to send it; `false` where another one has taken it.
+    pub(crate) fn take_command(
+        &mut self,
+        id: i64,
+        station: u8,
+        counter: u32,
+        sender: &str,
+        packet: &[u8],
+    ) -> Result<bool> {
+        let take = "UPDATE commands SET state = 'sent', station = ?2, counter = ?3, sender = ?4, packet = ?5
+             WHERE id = ?1 AND state = 'waiting'";
+        let taken = self.database.execute(take, params![id, station, counter, sender, packet]);
+        Ok(taken.map_err(self.refused())? == 1)
+    }
+
+    /// A command has an outcome that no vehicle told.
+    pub(crate) fn end_command(&mut self, id: i64, state: &str, reason: &str) -> Result<()> {
+        let end =
+            "UPDATE commands SET state = ?2, reason = ?3, answered = ?4 WHERE id = ?1 AND state IN ('waiting', 'sent')";
+        self.database.execute(end, params![id, state, reason, now()]).map(drop).map_err(self.refused())
+    }
+
+    /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.
+    pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
+        let Outcome { station, counter, result, detail } = outcome;
+        let (state, reason) = match result {
+            CommandResult::Done => ("done", detail.clone()),
+            CommandResult::NotKept => ("not kept", detail.clone()),
+            CommandResult::Refused(FAILED) if !detail.is_empty() => ("refused", detail.clone()),
+            CommandResult::Refused(UNSUPPORTED) => ("refused", with("this program does not do that", detail)),
+            CommandResult::Refused(FAILED) => ("refused", "tried, and it failed".into()),
+            CommandResult::Refused(number) => ("refused", with(&format!("reason {number}"), detail)),
+        };
+        let keep = "UPDATE commands SET state = ?4, reason = nullif(?5, ''), answered = ?6
+             WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state IN ('sent', 'unanswered')";
+        let kept = self.database.execute(keep, params![vehicle, station, counter, state, reason, now()]);
+        kept.map(drop).map_err(self.refused())
+    }
+
+    /// The vehicle whose commands need not name it: the only one of which anything is kept.
+    pub fn only_vehicle(&self) -> Result<Option<u16>> {
+        let asked = "SELECT max(vehicle) FROM (SELECT DISTINCT vehicle FROM captions UNION SELECT DISTINCT vehicle FROM messages
+             UNION SELECT DISTINCT vehicle FROM reports) HAVING count(*) = 1";
+        self.database.query_row(asked, [], |row| row.get(0)).optional().map_err(self.refused())
+    }
+}
+
+fn with(reason: &str, detail: &str) -> String {
+    if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, Result};
+    use cssa_wire::WatchWord;
+
+    #[test]
+    fn what_no_packet_holds_is_refused_and_said() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let word = |word: &str| WatchWord { word: word.into(), priority: 1 };
+        for (command, said) in [
+            (Command::SetThreshold { thousandths: 1001 }, "thousandths is 1001, expected 0 to 1000"),
+            (Command::SwitchSlot { slot: 3 }, "slot is 3, expected 1 or 2"),
+            (Command::SetWatchWords(vec![word("")]), "a watch-word in bytes is 0, expected 1 to 64"),
+            (Command::SetWatchWords(vec![word(&"x".repeat(60)), word(&"y".repeat(60))]), "128 up"),
+        ] {
+            let error = archive.give_command(12, &command).err().context("an error")?.to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(archive.commands(9)?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn commands_are_bounded_and_none_that_is_open_goes_out() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let fill = |count: u32, state: &str| {
+            format!(
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {count})
+                 INSERT INTO commands (vehicle, command, made, state) SELECT 12, '\"Pause\"', '', '{state}' FROM n"
+            )
+        };
+        archive.database.execute_batch(&fill(MAX_OPEN - 1, "waiting"))?;
+        archive.database.execute_batch(&fill(MAX_COMMANDS - MAX_OPEN + 1, "done"))?;
+        let last = archive.give_command(12, &Command::Resume)?;
+        assert_eq!(archive.commands(99_999)?.len(), MAX_COMMANDS as usize - 99);
+        let open = archive.open_command(12, "")?.context("the first")?;
+        assert_eq!((open.id, archive.commands(1)?[0].id), (1, last));
+        let error = archive.give_command(12, &Command::Resume).err().context("full")?.to_string();
+        assert!(error.contains("1000 commands have no outcome yet"), "{error}");
+        Ok(())
+    }
+}

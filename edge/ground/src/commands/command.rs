@@ -1,0 +1,175 @@
+//! `ground command`: puts commands for vehicles into an archive, and lists what became of them.
+
+use super::printable;
+use anyhow::{Context, Result, ensure};
+use cssa_terminal::print;
+use cssa_wire::{Command, WatchWord};
+use ground::archive::{Archive, ArchivedCommand};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Commands of a list at most, the newest.
+const MAX_LISTED: u32 = 1000;
+
+/// Options of `ground command`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CommandOptions {
+    /// The archive: a `ground receive --key` that writes it sends the command when it hears the vehicle, and again until it answers.
+    #[arg(long)]
+    archive: PathBuf,
+    /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
+    #[arg(long)]
+    vehicle: Option<u16>,
+    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept or unanswered.
+    #[arg(long)]
+    list: bool,
+    /// With --list: one JSON object a command.
+    #[arg(long, requires = "list")]
+    json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+/// What a vehicle is to do.
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Drop captions with less confidence.
+    Threshold {
+        /// 0 to 1.
+        #[arg(value_parser = thousandths)]
+        confidence: u16,
+    },
+    /// The words that matter, in place of those before; none: no words.
+    Watch {
+        /// WORD=PRIORITY, as ship=3 or "oil tank"=1; priorities are 1 to 3.
+        #[arg(value_parser = watch_word)]
+        words: Vec<WatchWord>,
+    },
+    /// When a place that says what it said before is news again.
+    Novelty {
+        /// Frames closer than this are of one place; 0: none is.
+        metres: u16,
+        /// After so long a place may say the same.
+        minutes: u16,
+    },
+    /// What the link takes.
+    Rate {
+        /// 0: as many as it does.
+        bytes_per_second: u32,
+    },
+    /// What may be queued.
+    Budget {
+        /// 0: no limit.
+        bytes_per_hour: u32,
+    },
+    /// Caption nothing until told to resume.
+    Pause,
+    /// Caption again.
+    Resume,
+    /// Caption the golden image and report.
+    SelfTest,
+    /// Fly the bundle of a slot.
+    Slot {
+        /// a or b.
+        #[arg(value_parser = slot)]
+        slot: u8,
+    },
+    /// Send a status now.
+    Status,
+}
+
+fn thousandths(confidence: &str) -> Result<u16, String> {
+    let expected = || "expected a confidence from 0 to 1, as 0.6".to_owned();
+    let confidence: f64 = confidence.parse().map_err(|_| expected())?;
+    if (0.0..=1.0).contains(&confidence) { Ok((confidence * 1000.0).round() as u16) } else { Err(expected()) }
+}
+
+fn watch_word(given: &str) -> Result<WatchWord, String> {
+    let expected = || "expected WORD=PRIORITY with a priority of 1 to 3, as ship=3".to_owned();
+    let (word, priority) = given.rsplit_once('=').ok_or_else(expected)?;
+    Ok(WatchWord { word: word.trim().to_owned(), priority: priority.trim().parse().map_err(|_| expected())? })
+}
+
+fn slot(name: &str) -> Result<u8, String> {
+    match name {
+        "a" => Ok(1),
+        "b" => Ok(2),
+        _ => Err("expected a or b".to_owned()),
+    }
+}
+
+impl From<Action> for Command {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Threshold { confidence } => Self::SetThreshold { thousandths: confidence },
+            Action::Watch { words } => Self::SetWatchWords(words),
+            Action::Novelty { metres, minutes } => Self::SetNovelty { metres, minutes },
+            Action::Rate { bytes_per_second } => Self::SetRate { bytes_per_second },
+            Action::Budget { bytes_per_hour } => Self::SetBudget { bytes_per_hour },
+            Action::Pause => Self::Pause,
+            Action::Resume => Self::Resume,
+            Action::SelfTest => Self::SelfTest,
+            Action::Slot { slot } => Self::SwitchSlot { slot },
+            Action::Status => Self::StatusNow,
+        }
+    }
+}
+
+/// Gives a command, or lists those that were given.
+pub(crate) fn command(options: CommandOptions) -> Result<()> {
+    let CommandOptions { archive: path, vehicle, list, json, action } = options;
+    ensure!(path.is_file(), "{}: no such file, expected the archive of a ground receive", path.display());
+    let Some(action) = action else {
+        ensure!(list, "expected --list or what a vehicle is to do: see ground command --help");
+        let archive = Archive::read(&path)?;
+        let commands = archive.commands(MAX_LISTED)?.into_iter();
+        let mut commands = commands.filter(|command| vehicle.is_none_or(|vehicle| vehicle == command.vehicle));
+        return commands.try_for_each(|command| {
+            if json { print(&serde_json::to_string(&command)?) } else { print(&printable(&line(&command))) }
+        });
+    };
+    ensure!(!list, "--list: expected no command beside it");
+    let mut archive = Archive::open(&path)?;
+    let vehicle = match vehicle {
+        Some(vehicle) => vehicle,
+        None => archive.only_vehicle()?.with_context(|| {
+            format!("{}: holds packets of no vehicle or of several: name one with --vehicle", path.display())
+        })?,
+    };
+    let id = archive.give_command(vehicle, &action.into())?;
+    print(&format!(
+        "command {id} for vehicle {vehicle} waits: ground receive --key sends it, ground command --list says what became of it"
+    ))
+}
+
+/// A command as a line.
+fn line(command: &ArchivedCommand) -> String {
+    let ArchivedCommand { id, vehicle, made, state, .. } = command;
+    let number = command.station.zip(command.counter);
+    let number =
+        number.map_or(String::new(), |(station, counter)| format!(" as number {counter} of station {station}"));
+    let reason = command.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let answered = command.answered.as_ref().map_or(String::new(), |answered| format!(", {answered}"));
+    format!("{id} vehicle {vehicle} {} given {made}{number}{answered}: {state}{reason}", typed(&command.command))
+}
+
+/// A command as it is typed; one of a later program as it is kept.
+fn typed(kept: &Value) -> String {
+    let Ok(command) = Command::deserialize(kept) else { return kept.to_string() };
+    match &command {
+        Command::SetThreshold { thousandths } => format!("threshold {}", f64::from(*thousandths) / 1000.0),
+        Command::SetWatchWords(words) => {
+            words.iter().fold("watch".to_owned(), |said, word| format!("{said} {:?}={}", word.word, word.priority))
+        }
+        Command::SetNovelty { metres, minutes } => format!("novelty {metres} {minutes}"),
+        Command::SetRate { bytes_per_second } => format!("rate {bytes_per_second}"),
+        Command::SetBudget { bytes_per_hour } => format!("budget {bytes_per_hour}"),
+        Command::Pause => "pause".to_owned(),
+        Command::Resume => "resume".to_owned(),
+        Command::SelfTest => "self-test".to_owned(),
+        Command::SwitchSlot { slot } => format!("slot {}", if *slot == 1 { "a" } else { "b" }),
+        Command::StatusNow => "status".to_owned(),
+        other @ (Command::DeltaPart(_) | Command::ForgetPictures | Command::NewKeyPart { .. }) => format!("{other:?}"),
+    }
+}
