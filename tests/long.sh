@@ -133,7 +133,7 @@ for part in "$@"; do
 import collections, json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 well = {line["seed"] for line in lines if line["problem"] is None}
-kinds = collections.Counter(reached.rsplit(" ", 1)[0] for line in lines for reached in line["reached"].splitlines())
+kinds = collections.Counter(" ".join(reached.split()[:2]) for line in lines for reached in line["reached"].splitlines())
 print(f"{len(well)} campaigns passed, {sum(line['seconds'] for line in lines) / len(lines):.1f} s each; reached: {dict(kinds)}")
 PY
       ;;

@@ -4,7 +4,7 @@
  *                 the file's path, empty for any; the rule holds from the FROM-th such call on to the TO-th, counted from 1 (for clock:
  *                 milliseconds since the start). ACTION is kill, hang, an error's name (ENOSPC, EIO, EACCES), or for clock the seconds
  *                 that the clock was set by.
- * CAMPAIGN_LOG    a file that gets a line for each rule that was reached first: CALL ACTION PATH.
+ * CAMPAIGN_LOG    a file that gets a line for each rule that was reached first: CALL ACTION PATH MILLISECONDS, since the start.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -63,7 +63,7 @@ static void say(struct rule *rule, const char *path) {
   const char *log = getenv("CAMPAIGN_LOG");
   if (__sync_lock_test_and_set(&rule->said, 1) || !log) return;
   char line[PATH + 64];
-  int length = snprintf(line, sizeof line, "%s %s %s\n", rule->call, rule->action, path);
+  int length = snprintf(line, sizeof line, "%s %s %s %ld\n", rule->call, rule->action, path, milliseconds());
   int file = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (file < 0) return;
   syscall(SYS_write, file, line, (size_t)length);
