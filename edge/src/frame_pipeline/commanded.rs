@@ -2,7 +2,7 @@
 
 use super::delta::Installation;
 use super::{FramePipeline, LOADING};
-use crate::error::chain;
+use crate::error::{Error, chain};
 use crate::orders::Orders;
 use crate::slots::Slot;
 use crate::store::{Answered, Pending};
@@ -120,6 +120,10 @@ impl FramePipeline {
         let watch = words.iter().map(|word| (word.word.clone(), word.priority)).collect();
         let policy = self.config.policy.under(&Orders { watch: Some(watch), ..self.orders.clone() });
         match self.model.watch_list(&policy).1.first() {
+            // As short as a packet takes.
+            Some(Error::WatchWord { phrase, nearest, .. }) => {
+                Err(Refused::Failed(format!("no caption has {phrase:?}; such as: {}", nearest.join(", "))))
+            }
             Some(unsaid) => Err(Refused::Failed(chain(unsaid))),
             None => Ok(policy.watch),
         }
