@@ -237,13 +237,16 @@ fn asked(package: &Package, script: &str, arguments: &[&str], answers: [u8; 2]) 
     Ok(told.lines().filter(asks).map(Into::into).collect())
 }
 
+/// A maintainer script, its arguments, what deb-systemd-helper answers, and what systemd is to be asked.
+type Case = (&'static str, &'static [&'static str], [u8; 2], &'static [&'static str]);
+
 /// As users of Debian's packages expect: an upgrade leaves a service enabled or not as it was and starts it again, a removal stops it.
 #[test]
 fn maintainer_scripts_ask_systemd_as_debians_do() -> Result<()> {
     for (which, unit) in [(EDGE, "cssa-edge.service"), (GROUND, "cssa-ground.service")] {
         let folder = tempfile::tempdir()?;
         let Some(package) = packed(which, folder.path(), &[])? else { return Ok(()) };
-        let cases: [(&str, &[&str], [u8; 2], &[&str]); 8] = [
+        let cases: [Case; 8] = [
             ("postinst", &["configure", ""], [1, 0], &["helper enable", "reload", "invoke start"]),
             ("postinst", &["configure", "0.1.0"], [0, 0], &["helper enable", "reload", "invoke restart"]),
             ("postinst", &["configure", "0.1.0"], [0, 1], &["helper update-state", "reload", "invoke restart"]),
