@@ -8,7 +8,7 @@ pub(super) const FRAMES: usize = 24;
 /// A fault of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// The flight program is killed at so many-th flush of a file of its state.
+    /// The flight program is killed at so many-th flush of a file of its state, or of the folder after a rename.
     KilledAtSync(u64),
     /// It is killed before or after so many-th frame that it opens.
     KilledAtFrame(u64),
@@ -80,7 +80,7 @@ impl Plan {
     /// What the preloaded library is told.
     pub(super) fn rules(&self) -> String {
         let rules = self.faults.iter().filter_map(|fault| match fault {
-            Fault::KilledAtSync(n) => Some(format!("sync:/state/:{n}:{n}:kill")),
+            Fault::KilledAtSync(n) => Some(format!("sync:/state:{n}:{n}:kill")),
             Fault::KilledAtFrame(n) => Some(format!("open:/frames/:{n}:{n}:kill")),
             Fault::Full(from, to) => Some(format!("write:store.redb:{from}:{to}:ENOSPC")),
             Fault::Broken(from, to) => Some(format!("sync:store.redb:{from}:{to}:EIO")),
