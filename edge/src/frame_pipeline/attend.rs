@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the temperature.
 const WARMTH: Duration = Duration::from_secs(10);
+
 impl FramePipeline {
     /// A sign of life, and what came from outside.
     pub(super) fn attend(&mut self) {
