@@ -7,7 +7,7 @@ use cssa::trust::{Confidence, Reason};
 use cssa_wire::version2::PacketV2;
 use cssa_wire::{
     Answer, Ask, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, Housekeeping, Key,
-    PicturePart, Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
+    MissingParts, PicturePart, Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -166,6 +166,7 @@ fn packets_up_still_mean_the_same() -> Result<()> {
                 Up::acknowledge(SelectiveAck::of(digests))
             }
             "ask" => Up::Ask(Ask::deserialize(given)?),
+            "missing" => Up::Missing(MissingParts::deserialize(given)?),
             _ => Up::Command(Command::deserialize(given)?),
         };
         let name = given.as_object().and_then(|given| given.keys().next().cloned());
@@ -175,7 +176,7 @@ fn packets_up_still_mean_the_same() -> Result<()> {
         assert_eq!(hexadecimal(&packet.encode(&key, vector.checksum)?), vector.bytes, "{given}");
         assert_eq!(UpPacket::decode(&unhexadecimal(&vector.bytes)?, vehicle, &key, vector.checksum)?, packet);
     }
-    assert_eq!(kinds.len(), 2 + 13, "acknowledgements, requests and every command: {kinds:?}");
+    assert_eq!(kinds.len(), 3 + 13, "acknowledgements, requests, missing parts and every command: {kinds:?}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::downlink::LinkConfig;
 use super::error::Result;
+use super::pictures::PicturesConfig;
 use cssa_captioner::{Choice, Looks, Provider};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ pub struct Config {
     pub queue: u64,
     /// Where packets go.
     pub link: LinkConfig,
+    /// What is kept of captioned frames, for a ground that asks to see one.
+    #[serde(default)]
+    pub pictures: PicturesConfig,
     /// The machine's own devices.
     #[serde(default)]
     pub peripherals: PeripheralsConfig,

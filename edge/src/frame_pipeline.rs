@@ -3,6 +3,7 @@
 mod attend;
 mod commanded;
 mod delta;
+mod pictures;
 
 use super::at_work::AtWork;
 use super::config::{Config, Outside};
@@ -17,6 +18,7 @@ use super::outcome::{Dropped, outside_counter};
 use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Peripherals, rest};
+use super::pictures::Pictures;
 use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
@@ -73,6 +75,8 @@ pub(super) struct FramePipeline {
     pub(super) orders: Orders,
     /// The command that installs a bundle at the moment, and what comes of it.
     pub(super) installing: Option<(Pending, Inbox<Result<(), String>>)>,
+    /// What is kept for a ground that asks to see it; nothing where none can ask.
+    pub(super) pictures: Option<Pictures>,
     /// Bytes a second that the link takes.
     pub(super) rate: Arc<AtomicU32>,
     /// Frames come when they come.
@@ -329,7 +333,7 @@ impl FramePipeline {
         }
     }
 
-    fn settle(&self, change: Change, frame: &Frame, outcome: &Outcome) -> Result<()> {
+    fn settle(&self, change: Change, frame: &Frame, outcome: &Outcome) -> Result<Option<u32>> {
         if matches!(outcome, Outcome::Queued(_)) {
             self.keep_budget()?;
         }
@@ -339,13 +343,19 @@ impl FramePipeline {
     /// Writes the outcome down; while the disk takes nothing, frames wait.
     fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
         let change = self.store.change(ChangeKind::Captioned);
-        while let Err(error) = self.settle(change, frame, outcome) {
-            self.faults.record(FaultKind::StoreErrors, chain(&error));
+        let number = loop {
+            match self.settle(change, frame, outcome) {
+                Ok(number) => break number,
+                Err(error) => self.faults.record(FaultKind::StoreErrors, chain(&error)),
+            }
             if self.control.is_stopped() {
                 return;
             }
             self.pulse.beat();
             std::thread::sleep(TICK);
+        };
+        if let (Some(number), Outcome::Queued(caption)) = (number, outcome) {
+            self.keep_picture(number, caption, frame);
         }
         frame.key.iter().for_each(|key| self.at_work.settle(key));
     }

@@ -22,6 +22,7 @@ pub mod outside_run;
 pub mod packets;
 mod patient;
 pub mod peripherals;
+pub mod pictures;
 pub mod policy;
 pub mod position;
 mod reader;

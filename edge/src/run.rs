@@ -15,6 +15,7 @@ use super::health::{Reporter, Status};
 use super::model::Model;
 use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
+use super::pictures::{self, Pictures};
 use super::policy::Policy;
 use super::position;
 use super::reader::{Known, read};
@@ -61,7 +62,8 @@ pub fn run(
     let config = Arc::new(config.clone());
     let store = Arc::new(Store::open(&config.state, config.queue)?);
     let (port, started) = (config.link.port(config.position.system())?, Instant::now());
-    let downlink = Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?;
+    let downlink =
+        Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?.with_parts_of(config.pictures.part_bytes);
     let (faults, vitals, over) = (Faults::default(), Vitals::start(), Over::default());
     let source = sources::open(&config.source, config.tiler)?;
     store.forget(|key| source.is_gone(key))?;
@@ -73,9 +75,13 @@ pub fn run(
         );
     }
     let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
+    let pictures = open_pictures(&config, &faults);
     // Where root tries it, the service goes on with the same files.
-    for name in [STORE, at_work::NAME] {
-        give(&config.state.join(name), &config.state)?;
+    for name in [STORE, at_work::NAME, pictures::RING, pictures::FRAMES] {
+        let path = config.state.join(name);
+        if path.exists() {
+            give(&path, &config.state)?;
+        }
     }
     let command = source.command();
     let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
@@ -164,6 +170,7 @@ pub fn run(
         damage,
         answered,
         installing: None,
+        pictures,
         orders,
         rate,
         is_live: source.is_live(),
@@ -192,6 +199,13 @@ pub fn run(
     // A status that could not be written is a fault that the returned one has not.
     let status = reporter.write().unwrap_or_else(|_| reporter.status());
     flown.map(|()| status)
+}
+
+/// What is kept of frames, where a ground can ask for it; the flight goes on without where the disk does not take it.
+fn open_pictures(config: &Config, faults: &Faults) -> Option<Pictures> {
+    config.link.key.as_ref()?;
+    let opened = Pictures::open(&config.state, &config.pictures);
+    opened.map_err(|error| faults.record(FaultKind::PictureErrors, chain(&error))).ok()
 }
 
 /// The threads' names, as they stand in errors and faults.

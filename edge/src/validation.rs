@@ -28,6 +28,7 @@ impl Config {
         }
         found.unless(self.queue >= 1, "queue", self.queue, "1 or more");
         found.0.extend(self.link.problems());
+        found.0.extend(self.pictures.problems());
         found.0.extend(self.position.validate(&self.link).err());
         let is_never_heard = |passes: &Option<_>| self.link.key.is_none() && passes.is_none();
         if self.link.contact.as_ref().is_some_and(|contact| is_never_heard(&contact.passes)) {

@@ -295,6 +295,8 @@ def up_body(case):
         return b"\0" + acknowledged(c)
     if kind == "ask":
         return b"\1" + varints(c["ask"], c["caption"], c["pixels"]) + option(c["crop"], lambda crop: varints(*crop))
+    if kind == "missing":
+        return b"\3" + varint(c["ask"]) + varint(len(c["runs"])) + b"".join(varints(run["first"], run["count"]) for run in c["runs"])
     return b"\2" + (command(c, None) if isinstance(c, str) else command(*next(iter(c.items()))))
 
 
@@ -352,7 +354,10 @@ def up_cases():
                 {"DeltaPart": {"id": 65535, "part": 65534, "parts": 65535, "crc": 2**32 - 1, "bytes": list(range(80))}},
                 {"DeltaPart": {"id": 3, "part": 0, "parts": 2, "crc": None, "bytes": [255, 0]}}, "ForgetPictures",
                 {"NewKeyPart": {"part": 0, "parts": 2, "bytes": list(range(32))}}]
+    run = lambda first, count: {"first": first, "count": count}
+    missing = [{"ask": 1, "runs": []}, {"ask": 65535, "runs": [run(0, 65535)]}, {"ask": 300, "runs": [run(4 * n, n % 3 + 1) for n in range(15)]}]
     bodies = [{"acknowledge": all} for all in arrived] + [{"ask": ask} for ask in asks] + [{"command": one} for one in commands]
+    bodies += [{"missing": one} for one in missing]
     counters = [1, 1795824000, 2**32 - 1]
     for n, body in enumerate(bodies):
         first = {"vehicle": [0, 12, 65535][n % 3], "station": [1, 255][n % 2], "counter": counters[n // 2 % 3]}

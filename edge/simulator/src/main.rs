@@ -115,7 +115,8 @@ fn run(options: &Options) -> Result<()> {
     let sentences: Vec<String> = files::read_text(captions, MAX_FILE)?.lines().map(String::from).collect();
     let images = if options.images.is_empty() { Vec::new() } else { images(&options.images)? };
     let gap = (channel.every_seconds - channel.pass_seconds).max(2.0) / 2.0;
-    let contact = options.contact_bytes.map(|bytes| ContactConfig { bytes, gap_seconds: gap, passes: None });
+    let contact =
+        options.contact_bytes.map(|bytes| ContactConfig { bytes, gap_seconds: gap, reserve: None, passes: None });
     let link = LinkConfig {
         framing: options.framing,
         captions: options.share,

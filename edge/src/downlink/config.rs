@@ -80,6 +80,9 @@ pub struct ContactConfig {
     /// A contact begins when the ground is heard, and another one when it is heard again after so many seconds without.
     #[serde(default = "gap_seconds")]
     pub gap_seconds: f64,
+    /// Bytes of each contact that pictures leave for captions that may still come. Left out, half of them.
+    #[serde(default)]
+    pub reserve: Option<u32>,
     /// A file with the passes instead, one a line: begin and end as RFC 3339 has them. Outside of them nothing is sent.
     #[serde(default)]
     pub passes: Option<PathBuf>,
@@ -213,6 +216,8 @@ impl LinkConfig {
         ];
         if let Some(ContactConfig { bytes, gap_seconds, .. }) = self.contact {
             values.push((bytes >= 300, Error::setting("link.contact.bytes", bytes, "300 or more")));
+            let reserve = self.contact.as_ref().and_then(|contact| contact.reserve).unwrap_or(0);
+            values.push((reserve <= bytes, Error::setting("link.contact.reserve", reserve, "no more than its bytes")));
             let gap = Error::setting("link.contact.gap_seconds", gap_seconds, "1 to 10000000");
             values.push(((1.0..=1e7).contains(&gap_seconds), gap));
         }

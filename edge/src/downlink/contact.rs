@@ -68,6 +68,11 @@ impl Contacts {
         }
     }
 
+    /// Bytes of a contact that pictures leave for captions.
+    pub(super) fn reserve(&self) -> usize {
+        self.config.as_ref().map_or(0, |config| config.reserve.unwrap_or(config.bytes / 2) as usize)
+    }
+
     /// The contact at hand once a packet of so many bytes has gone out.
     pub(super) fn after(&self, bytes: usize) -> Option<Contact> {
         self.at_hand.map(|contact| Contact { spent: contact.spent + bytes as u64, ..contact })
@@ -117,7 +122,7 @@ mod tests {
     use anyhow::Result;
 
     fn config(passes: Option<std::path::PathBuf>) -> ContactConfig {
-        ContactConfig { bytes: 100, gap_seconds: 60.0, passes }
+        ContactConfig { bytes: 100, gap_seconds: 60.0, reserve: None, passes }
     }
 
     #[test]

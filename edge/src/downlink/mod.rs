@@ -6,6 +6,7 @@ mod config;
 mod contact;
 mod housekeeping;
 mod keys;
+mod pictures;
 pub(crate) mod sender;
 
 pub use config::{ContactConfig, LinkConfig};
@@ -18,7 +19,8 @@ use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, Up, UpPacket};
+use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, MAX_PART, MissingParts, Up, UpPacket};
+use pictures::Pictures;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,6 +52,9 @@ pub struct Downlink {
     retired: BTreeMap<u32, u32>,
     /// What became of commands.
     answers: Answers,
+    /// What the ground wants to see, and bytes of a part of it at most.
+    pictures: Pictures,
+    part_bytes: usize,
     /// When the ground was heard last.
     heard: Option<f64>,
     /// When the last housekeeping packet went out; and whether one was asked for.
@@ -143,6 +148,8 @@ impl Downlink {
             reported,
             retired,
             answers,
+            pictures: Pictures::default(),
+            part_bytes: MAX_PART,
             heard: None,
             housekept: now,
             is_status_due: false,
@@ -242,14 +249,29 @@ impl Downlink {
         while self.retired.len() > MAX_RETIRED {
             self.retired.pop_first();
         }
+        match &packet.body {
+            Up::Missing(missing) => self.pictures.want((packet.station, missing.ask), missing.clone()),
+            Up::Command(Command::ForgetPictures) => self.pictures.clear(),
+            _ => {}
+        }
         self.heard = Some(now);
         self.contacts.heard(now, utc);
         Ok(Some(packet))
     }
 
-    /// A command was carried out, or refused: its answer is to go out.
-    pub fn answered(&mut self, number: Number) {
+    /// Parts of pictures have so many bytes at most.
+    #[must_use]
+    pub fn with_parts_of(self, bytes: u16) -> Self {
+        Self { part_bytes: usize::from(bytes).min(MAX_PART), ..self }
+    }
+
+    /// A command was carried out, or refused, or a picture was made, or was not: its answer is to go out, and then the picture.
+    pub fn answered(&mut self, number: Number) -> Result<()> {
         self.answers.ask(number);
+        if let Some(asked) = self.store.asked_by(number)? {
+            self.pictures.want(asked, MissingParts::all(asked.1));
+        }
+        Ok(())
     }
 
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.

@@ -49,15 +49,21 @@ impl Sender {
             let fault = match self.next() {
                 Ok(Next::Empty) if ending => return,
                 Ok(Next::Empty) => {
-                    self.listen(TICK / 4);
+                    let failed = self.send_picture_or_listen(TICK / 4).err();
                     last_success = Instant::now();
-                    continue;
+                    failed.map(|error| (FaultKind::LinkErrors, error))
                 }
                 Ok(Next::Wait(seconds)) => {
-                    if self.listen(Duration::from_secs_f64(seconds.max(0.0)).min(TICK)) {
-                        last_success = Instant::now();
+                    let wait = Duration::from_secs_f64(seconds.max(0.0)).min(TICK);
+                    match self.send_picture_or_listen(wait) {
+                        Ok(heard) => {
+                            if heard {
+                                last_success = Instant::now();
+                            }
+                            None
+                        }
+                        Err(error) => Some((FaultKind::LinkErrors, error)),
                     }
-                    None
                 }
                 Ok(Next::Send(packet)) => match self.send(&packet) {
                     Ok(Some(rest)) => {
@@ -135,6 +141,21 @@ impl Sender {
         Ok(Some(Duration::from_secs_f64(seconds)))
     }
 
+    /// No caption is due: sends a part of a picture where one is wanted, and listens while the link takes it, else for `wait`; whether the
+    /// ground was heard. The end does not wait for pictures.
+    fn send_picture_or_listen(&mut self, wait: Duration) -> Result<bool> {
+        if self.ending() {
+            return Ok(self.listen(wait));
+        }
+        let (language, now) = (self.language(), (self.now(), clock::now()));
+        let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
+        let rest = match self.downlink.picture(now, &language, room)? {
+            Some(part) => self.send(&part)?.unwrap_or_default(),
+            None => wait,
+        };
+        Ok(self.listen(rest))
+    }
+
     /// Listens for `wait`; whether the ground was heard.
     fn listen(&mut self, wait: Duration) -> bool {
         let (until, ending) = (Instant::now() + wait, self.ending());
@@ -176,7 +197,7 @@ impl Sender {
                 return false;
             }
         };
-        if matches!(packet.body, Up::Command(_)) {
+        if matches!(packet.body, Up::Command(_) | Up::Ask(_)) {
             self.control.commanded.store(true, Ordering::Relaxed);
         }
         true
@@ -190,7 +211,9 @@ impl Sender {
             self.faults.record(FaultKind::LinkErrors, error);
         }
         while let Ok(number) = self.answered.try_recv() {
-            self.downlink.answered(number);
+            if let Err(error) = self.downlink.answered(number) {
+                self.faults.record(FaultKind::StoreErrors, chain(&error));
+            }
         }
         if let Err(error) = self.housekeep() {
             self.faults.record(FaultKind::LinkErrors, chain(&error));

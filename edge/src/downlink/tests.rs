@@ -11,6 +11,7 @@ use cssa_wire::{
 };
 
 mod answers;
+mod pictures;
 
 const UTC: u32 = 1_763_928_000;
 
@@ -28,7 +29,8 @@ fn queue(store: &Store, priorities: &[u8]) -> Result<()> {
         let caption = Caption { time: UTC, priority, text: "a river and a bridge".into(), ..Caption::default() };
         store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Queued(caption))?;
     }
-    Ok(store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::LowConfidence))?)
+    store.settle(store.change(ChangeKind::Captioned), None, &Outcome::Dropped(Dropped::LowConfidence))?;
+    Ok(())
 }
 
 fn config() -> LinkConfig {
@@ -157,7 +159,7 @@ fn a_contact_takes_what_it_may_and_nothing_more() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
     queue(&store, &[0; 40])?;
-    let contact = ContactConfig { bytes: 300, gap_seconds: 100.0, passes: None };
+    let contact = ContactConfig { bytes: 300, gap_seconds: 100.0, reserve: None, passes: None };
     let config = LinkConfig { contact: Some(contact), ..config() };
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
     let probe = send(&mut downlink, 0.0)?.concat().len();

@@ -32,7 +32,7 @@ impl FramePipeline {
             let at_work = self.installing.as_ref().map(|(pending, _)| pending.place);
             let pending = match self.store.next_command(at_work) {
                 Ok(Some(pending)) => pending,
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => return self.try_later(&chain(&error)),
             };
             let before = self.orders.clone();
@@ -44,6 +44,9 @@ impl FramePipeline {
                 // What is not written down does not stand.
                 return self.obey(before);
             }
+        }
+        if let Err(error) = self.make_pictures() {
+            self.try_later(&chain(&error));
         }
     }
 
@@ -109,7 +112,10 @@ impl FramePipeline {
             // The link's thread makes one.
             Command::StatusNow => {}
             Command::DeltaPart(part) => return self.take_delta_part(pending, part),
-            Command::ForgetPictures | Command::NewKeyPart { .. } => return Err(Refused::Unsupported),
+            Command::ForgetPictures => {
+                self.forget_pictures().map_err(|error| Refused::Failed(chain(&error)))?;
+            }
+            Command::NewKeyPart { .. } => return Err(Refused::Unsupported),
         }
         self.obey(orders);
         Ok(())

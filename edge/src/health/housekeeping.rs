@@ -80,7 +80,7 @@ mod tests {
     fn counters_are_those_since_the_start_and_what_is_not_known_says_so() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let store = Arc::new(Store::open(folder.path(), 100)?);
-        let settle = |outcome: &Outcome| store.settle(store.change(ChangeKind::Captioned), None, outcome);
+        let settle = |outcome: &Outcome| store.settle(store.change(ChangeKind::Captioned), None, outcome).map(drop);
         let queued = Outcome::Queued(Caption { text: "a river".into(), ..Caption::default() });
         (0..3).try_for_each(|_| settle(&queued))?;
         let faults = Faults::default();

@@ -2,26 +2,21 @@
 //! number as used, and carried out, answered and remembered in another, so that whatever happens it is done, and answered, once.
 
 use super::Store;
+use super::answers::{Answered, Number, keep};
+use super::asks::{take_ask, take_missing};
 use super::database::{Refusal, pack, unpack};
 use crate::error::Result;
 use crate::orders::Orders;
-use cssa_wire::{Answer, Command, CommandResult, Down, FAILED, MAX_VALUE, Up};
+use cssa_wire::{Command, CommandResult, FAILED, Up};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
 
 /// Commands that were taken and are not carried out, as they came.
 pub(super) const PENDING: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
-/// Answers, as they were made.
-pub(super) const ANSWERS: TableDefinition<u64, &[u8]> = TableDefinition::new("answers");
 /// The orders that stand.
 pub(super) const ORDERS: TableDefinition<(), &[u8]> = TableDefinition::new("orders");
 
-/// Commands that wait, and answers that are remembered, at most.
+/// Commands that wait at most.
 const MAX_PENDING: u64 = 64;
-const MAX_ANSWERS: u64 = 64;
-
-/// A packet from the ground: its station and that one's number.
-pub type Number = (u8, u32);
 
 /// A command that is not carried out.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,32 +27,6 @@ pub struct Pending {
     pub number: Number,
     /// What is to be done.
     pub command: Command,
-}
-
-/// What became of a command or a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
-    /// The packet that it came with.
-    pub number: Number,
-    /// What became of it.
-    pub result: CommandResult,
-    value: Vec<u8>,
-}
-
-impl Answered {
-    /// An answer, and what is to be said beside it: as much as a packet holds.
-    #[must_use]
-    pub fn new(number: Number, result: CommandResult, said: &str) -> Self {
-        let value = said.as_bytes()[..said.floor_char_boundary(MAX_VALUE)].to_vec();
-        Self { number, result, value }
-    }
-
-    /// What a packet holds.
-    #[must_use]
-    pub fn body(&self) -> Down<'_> {
-        let ((station, counter), value) = (self.number, self.value.as_slice());
-        Down::Answer(Answer { station, counter, result: self.result, value })
-    }
 }
 
 impl Store {
@@ -97,27 +66,14 @@ impl Store {
             Ok(kept.map(|bytes| unpack(bytes.value())).transpose()?.unwrap_or_default())
         })
     }
-
-    /// The answer to what came with a packet, where there is one by now.
-    pub fn answer_to(&self, number: Number) -> Result<Option<Answered>> {
-        self.file.with(|database| {
-            for entry in database.begin_read()?.open_table(ANSWERS)?.iter()?.rev() {
-                let answered = unpack::<Answered>(entry?.1.value())?;
-                if answered.number == number {
-                    return Ok(Some(answered));
-                }
-            }
-            Ok(None)
-        })
-    }
 }
 
 /// Takes what a new packet asks for, within the transaction that takes its number.
 pub(super) fn take(write: &WriteTransaction, number: Number, body: &Up) -> Result<(), Refusal> {
     match body {
         Up::Acknowledge(_) => Ok(()),
-        // No pictures are kept yet.
-        Up::Ask(_) => keep(write, &Answered::new(number, CommandResult::NotKept, "")),
+        Up::Ask(ask) => take_ask(write, number, ask),
+        Up::Missing(missing) => take_missing(write, number, missing),
         Up::Command(command) => {
             let mut pending = write.open_table(PENDING)?;
             if pending.len()? >= MAX_PENDING {
@@ -130,20 +86,11 @@ pub(super) fn take(write: &WriteTransaction, number: Number, body: &Up) -> Resul
     }
 }
 
-fn keep(write: &WriteTransaction, answered: &Answered) -> Result<(), Refusal> {
-    let mut answers = write.open_table(ANSWERS)?;
-    let place = answers.last()?.map_or(0, |(place, _)| place.value() + 1);
-    answers.insert(place, pack(answered)?.as_slice())?;
-    while answers.len()? > MAX_ANSWERS {
-        answers.pop_first()?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::{Context, Result};
+    use cssa_wire::Down;
     use std::collections::BTreeMap;
 
     #[test]

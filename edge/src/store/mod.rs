@@ -3,6 +3,8 @@
 //! acknowledgement and retires its captions.
 
 mod acknowledge;
+mod answers;
+mod asks;
 mod attempts;
 mod budget;
 mod change;
@@ -15,10 +17,12 @@ mod earlier;
 mod entry;
 mod reports;
 
+pub use answers::{Answered, Number};
+pub use asks::{Asked, OpenAsk};
 pub use attempts::Blamed;
 pub use budget::Budget;
 pub use change::{Change, ChangeKind};
-pub use commands::{Answered, Number, Pending};
+pub use commands::Pending;
 pub use entry::{Caption, Waiting};
 pub use reports::WaitingReport;
 
@@ -67,6 +71,8 @@ pub const BYTES: &str = "bytes_sent";
 pub const CONTACTS: &str = "contacts";
 /// Counter of captions that were sent again.
 pub const AGAIN: &str = "sent_again";
+/// Counter of parts of pictures.
+pub const PICTURE_PARTS: &str = "picture_parts_sent";
 /// Counter of housekeeping packets.
 pub const HOUSEKEEPING: &str = "housekeeping_sent";
 /// Counter of commands and acknowledgements that were obeyed.
@@ -157,8 +163,10 @@ impl Store {
             write.open_table(budget::BUDGET)?;
             write.open_table(change::CHANGES)?;
             write.open_table(commands::PENDING)?;
-            write.open_table(commands::ANSWERS)?;
+            write.open_table(answers::ANSWERS)?;
             write.open_table(commands::ORDERS)?;
+            write.open_table(asks::ASKS)?;
+            write.open_table(asks::PICTURES)?;
             write.open_table(delta::PARTS)?;
             write.open_table(delta::CRC)?;
             write.open_table(attempts::ATTEMPTS)?;
@@ -171,10 +179,10 @@ impl Store {
         self.count_changes()
     }
 
-    /// Settles a frame: `key` names it where it could come again. A queued caption is on the disk when this returns; a drop
+    /// Settles a frame: `key` names it where it could come again. A queued caption, whose number is given, is on the disk when this returns; a drop
     /// is with the next queued one, and until then the frame would only be looked at again. After an error it is tried again as the same
     /// change.
-    pub fn settle(&self, change: Change, key: Option<&str>, outcome: &Outcome) -> Result<()> {
+    pub fn settle(&self, change: Change, key: Option<&str>, outcome: &Outcome) -> Result<Option<u32>> {
         self.file.with(|database| {
             let mut write = database.begin_write()?;
             if matches!(outcome, Outcome::Dropped(_)) {
@@ -204,7 +212,9 @@ impl Store {
                     }
                 }
             }
-            Ok(write.commit()?)
+            let last = write.open_table(SEQUENCE)?.get(())?.map(|next| next.value().wrapping_sub(1));
+            write.commit()?;
+            Ok(last.filter(|_| matches!(outcome, Outcome::Queued(_))))
         })
     }
 

@@ -80,11 +80,13 @@ pub enum FaultKind {
     UnusableTags,
     /// It is too hot: no frame is captioned.
     TooHot,
+    /// A picture of a frame could not be kept, or made.
+    PictureErrors,
 }
 
 impl FaultKind {
     /// All kinds, by their numbers.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::ClockJumps,
         Self::LifelessThreads,
         Self::LinkErrors,
@@ -122,6 +124,7 @@ impl FaultKind {
         Self::UnreadFiles,
         Self::UnusableTags,
         Self::TooHot,
+        Self::PictureErrors,
     ];
 
     /// Its number in a packet.
@@ -183,6 +186,7 @@ impl FaultKind {
             Self::UnreadFiles => "unread_files",
             Self::UnusableTags => "unusable_tags",
             Self::TooHot => "too_hot",
+            Self::PictureErrors => "picture_errors",
         }
     }
 }
@@ -204,6 +208,6 @@ mod tests {
             assert_eq!(FaultKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
             assert_eq!(FaultKind::of_name(kind.name()), Some(kind));
         }
-        assert_eq!([0, 38, 255].map(FaultKind::of_code), [None; 3]);
+        assert_eq!([0, 39, 255].map(FaultKind::of_code), [None; 3]);
     }
 }

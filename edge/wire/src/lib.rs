@@ -41,6 +41,7 @@
 //! | 0 `Acknowledge` | slice of [`SelectiveAck`]: varints first u32, a slice of runs u32 (so many arrived, so many did not, and so on; 32 arrived at most), digest u32: the sum of the captions' [`digest`]s |
 //! | 1 [`Ask`] | ask u16, caption u32, pixels u16, crop: option of four u16 varints |
 //! | 2 [`Command`] | enum, below |
+//! | 3 [`MissingParts`] | ask u16; slice of at most 15 runs: varints first u16, count u16, in their order; none: the picture is whole |
 //!
 //! | [`Command`] | content |
 //! |---|---|
@@ -127,6 +128,7 @@ mod fault;
 mod key;
 mod limits;
 mod message;
+mod missing;
 mod packet;
 mod position;
 mod stream;
@@ -149,8 +151,10 @@ pub use error::WireError;
 pub use fault::FaultKind;
 pub use key::{KEY, Key};
 pub use limits::{
-    DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_UP, MAX_VALUE, WIRE_VERSION,
+    DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_RUNS, MAX_UP, MAX_VALUE,
+    WIRE_VERSION,
 };
+pub use missing::{MissingParts, PartRun};
 pub use packet::{DownFields, DownPacket, Verification, Version, body_of, version_of};
 pub use position::Position;
 pub use stream::{Frame, frame_length, frames, push_frame};

@@ -23,6 +23,8 @@ pub(crate) const MAX_UP_BODY: usize = MAX_UP - (1 + 3 + 1 + 5 + 2 + UP_MAC + 4);
 pub(crate) const UP_MAC: usize = 16;
 /// Bytes of a picture's part at most.
 pub const MAX_PART: usize = 1024;
+/// Runs of missing parts at most: as many as a packet up holds.
+pub const MAX_RUNS: usize = 15;
 /// Bytes of an answer's value at most.
 pub const MAX_VALUE: usize = 64;
 /// Decimals of a degree that positions have unless somebody wants others: 1.1 m.

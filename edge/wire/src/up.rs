@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::error::{WireError, bounded};
 use crate::key::Key;
 use crate::limits::{MAX_UP, MAX_UP_BODY, UP_MAC as MAC, UPWARD, WIRE_VERSION};
+use crate::missing::MissingParts;
 use alloc::vec::Vec;
 use postcard_schema::Schema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Most acknowledgements of a packet: their number takes one byte.
 const MAX_ACKS: usize = 127;
 
-/// What the ground says. The order is the packet's: only ever append, and with a new wire version.
+/// What the ground says. The order is the packet's: only ever append, and without a new wire version only what no earlier vehicle is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub enum Up {
     /// Captions have arrived.
@@ -22,6 +23,8 @@ pub enum Up {
     Ask(Ask),
     /// Something is to be done.
     Command(Command),
+    /// Parts of a picture have not arrived, or it is whole.
+    Missing(MissingParts),
 }
 
 /// A picture that is wanted.
@@ -93,6 +96,7 @@ impl Up {
                 bounded("a crop's side", side, "1 or more", side >= 1)
             }
             Self::Command(command) => command.check(),
+            Self::Missing(missing) => missing.check(),
         }
     }
 }

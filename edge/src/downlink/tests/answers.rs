@@ -16,19 +16,18 @@ fn carry_out(downlink: &mut Downlink, result: CommandResult, said: &str) -> Resu
     let Some(pending) = downlink.store.next_command(None)? else { anyhow::bail!("no command waits") };
     let answered = Answered::new(pending.number, result, said);
     downlink.store.carried_out(&pending, &answered, &Orders::default())?;
-    downlink.answered(pending.number);
-    Ok(())
+    Ok(downlink.answered(pending.number)?)
 }
 
-/// A request for what is not kept is answered at once, under the key, and again where it comes again; an acknowledgement has no answer,
-/// and what is meant for another vehicle changes nothing.
+/// Parts of what nobody asked for are not kept, which is answered at once, under the key, and again where it comes again; an
+/// acknowledgement has no answer, and what is meant for another vehicle changes nothing.
 #[test]
 fn what_comes_up_is_taken_once_and_answered_each_time() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::open(folder.path(), 100)?);
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?;
-    let ask = Up::Ask(Ask { ask: 1, caption: 3, pixels: 128, crop: None });
-    for (counter, body, expected) in [(7, ask, Some(CommandResult::NotKept)), (10, Up::acknowledge([]), None)] {
+    let missing = Up::Missing(MissingParts::all(1));
+    for (counter, body, expected) in [(7, missing, Some(CommandResult::NotKept)), (10, Up::acknowledge([]), None)] {
         let bytes = up(counter, body, &key())?;
         assert!(downlink.receive(&bytes, 1.0, UTC)?.is_some(), "{counter}");
         let expected = expected.map(|result| (counter, result, Vec::new()));

@@ -49,6 +49,7 @@ fn up_has_its_numbers() {
     assert_eq!(bytes(&Up::Acknowledge(SelectiveAck::of([(5, 9)]))), [0, 1, 5, 1, 1, 9]);
     assert_eq!(bytes(&Up::Ask(ask)), [1, 1, 2, 64, 1, 1, 2, 3, 4]);
     assert_eq!(bytes(&Up::Command(Command::Pause)), [2, 5]);
+    assert_eq!(bytes(&Up::Missing(MissingParts::of(1, [0, 1, 7]))), [3, 1, 2, 0, 2, 7, 1]);
 }
 
 #[test]
@@ -153,6 +154,8 @@ fn the_schema_in_fixtures_is_that_of_the_structs() -> std::io::Result<()> {
         Command::SCHEMA,
         WatchWord::SCHEMA,
         DeltaPart::SCHEMA,
+        MissingParts::SCHEMA,
+        PartRun::SCHEMA,
     ];
     let lines = types.map(|schema| format!("{}\n", OwnedNamedType::from(schema).to_pseudocode()));
     let kept = std::fs::read_to_string(fixtures::wire().join("schema.txt"))?;

@@ -32,6 +32,8 @@ fn all() -> Vec<Up> {
         Up::acknowledge(numbers),
         Up::Ask(Ask { ask: 1, caption: u32::MAX, pixels: 8192, crop: Some([0, 0, 1, u16::MAX]) }),
         Up::Ask(Ask { ask: u16::MAX, caption: 0, pixels: 16, crop: None }),
+        Up::Missing(MissingParts::of(9, [])),
+        Up::Missing(MissingParts::of(u16::MAX, (1..2000).map(|n| 2 * n))),
     ];
     all.extend(commands.map(Up::Command));
     all
@@ -104,6 +106,7 @@ fn commands_out_of_their_bounds_are_refused() {
     ];
     let mut bodies: Vec<Up> = commands.into_iter().map(Up::Command).collect();
     bodies.extend([ask(15, None), ask(8193, None), ask(64, Some([0, 0, 0, 5]))]);
+    bodies.push(Up::Missing(MissingParts { ask: 0, runs: vec![PartRun { first: 4, count: 1 }; 2] }));
     bodies.push(Up::Acknowledge(vec![SelectiveAck::of_runs(0, &[33])]));
     for body in bodies {
         let refused = packet(body.clone()).encode(&key(), Checksum::Crc32);

@@ -1,0 +1,33 @@
+//! Which caption a picture belongs to: numbers begin anew where a store is lost, and a picture under another caption's number would be
+//! a lie.
+
+use cssa_wire::digest;
+use serde::{Deserialize, Serialize};
+
+/// A caption, as pictures of its frame name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Its number.
+    pub number: u32,
+    /// When the image was taken: [`cssa_wire::Time`], as far as it was known then.
+    pub time: u32,
+    /// Of its number and its words: [`cssa_wire::digest`] of time 0, since a time may become known later.
+    pub digest: u32,
+}
+
+impl Subject {
+    /// The caption of a number, a time and words.
+    #[must_use]
+    pub fn of(number: u32, time: u32, text: &str) -> Self {
+        Self { number, time, digest: digest(number, 0, text) }
+    }
+
+    /// As an answer says it: digest and time, little-endian.
+    #[must_use]
+    pub fn to_value(self) -> [u8; 8] {
+        let mut value = [0; 8];
+        value[..4].copy_from_slice(&self.digest.to_le_bytes());
+        value[4..].copy_from_slice(&self.time.to_le_bytes());
+        value
+    }
+}
