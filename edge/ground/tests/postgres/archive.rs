@@ -195,8 +195,8 @@ fn what_is_no_archive_is_said_and_not_touched() -> Result<()> {
 #[test]
 fn the_tables_of_a_server_are_bounded() -> Result<()> {
     let Some(cluster) = Cluster::start()? else { return Ok(()) };
-    let mut archive = Archive::open_at(&cluster.create("full")?)?;
-    let mut client = cluster.client("full")?;
+    let mut archive = Archive::open_at(&cluster.create("bounded")?)?;
+    let mut client = cluster.client("bounded")?;
     client.batch_execute(
         "INSERT INTO undecoded (sender, bundle, packet, received, authentic)
          SELECT CASE WHEN n <= 10 THEN 'uav' ELSE 'junk' || n % 50 END, '0007', convert_to(n::text, 'UTF8'), now(), (n <= 10)::int
