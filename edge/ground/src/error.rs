@@ -1,5 +1,6 @@
 //! What goes wrong on the ground: with archives and bundles, with the link, and with what is written and shown of them.
 
+use crate::database::{DatabaseError, Place};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,12 +32,12 @@ pub enum Error {
         id: u16,
     },
     /// An archive that cannot be opened, read or written.
-    #[error("{}: {cause}", archive.display())]
+    #[error("{archive}: {cause}")]
     Archive {
-        /// Its path.
-        archive: PathBuf,
-        /// What SQLite says; its own source says the same in other words.
-        cause: rusqlite::Error,
+        /// Where it is.
+        archive: Place,
+        /// What the database says; its own source says the same in other words.
+        cause: DatabaseError,
     },
     /// An archive that the operating system does not open.
     #[error("{}: cannot be opened: {cause}", archive.display())]
@@ -50,34 +51,37 @@ pub enum Error {
     #[error("{}: is a folder, expected a file", .0.display())]
     ArchiveFolder(PathBuf),
     /// A new archive whose tables cannot be made.
-    #[error("{}: cannot be made: {cause}", archive.display())]
+    #[error("{archive}: cannot be made: {cause}")]
     NewArchive {
-        /// Its path.
-        archive: PathBuf,
-        /// What SQLite says.
-        cause: rusqlite::Error,
+        /// Where.
+        archive: Place,
+        /// What the database says.
+        cause: DatabaseError,
     },
     /// A database that is something else.
-    #[error("{}: is no archive of captions, expected a new file or one", .0.display())]
-    NoArchive(PathBuf),
+    #[error("{0}: is no archive of captions, expected a new file or database, or one")]
+    NoArchive(Place),
     /// An archive whose tables are those of an earlier version.
-    #[error("{}: an archive of an earlier version: export it, and begin a new one", .0.display())]
-    EarlierArchive(PathBuf),
+    #[error("{0}: an archive of an earlier version: export it, and begin a new one")]
+    EarlierArchive(Place),
+    /// A database whose tables are those of a later version.
+    #[error("{0}: an archive of a later version: use a ground program of that one")]
+    LaterArchive(Place),
     /// A row of an archive that is not what this program writes.
-    #[error("{}: {what} cannot be read: {cause}", archive.display())]
+    #[error("{archive}: {what} cannot be read: {cause}")]
     Unread {
-        /// The archive's path.
-        archive: PathBuf,
+        /// Where the archive is.
+        archive: Place,
         /// What the row holds.
         what: &'static str,
         /// What is wrong with it.
         cause: serde_json::Error,
     },
     /// Too many commands that no vehicle has answered.
-    #[error("{}: {most} commands have no outcome yet: receive with --key, so that they go out", archive.display())]
+    #[error("{archive}: {most} commands have no outcome yet: receive with --key, so that they go out")]
     CommandsFull {
-        /// The archive's path.
-        archive: PathBuf,
+        /// Where the archive is.
+        archive: Place,
         /// How many there may be.
         most: u32,
     },

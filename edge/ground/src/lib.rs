@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod contact;
+mod database;
 mod error;
 mod export;
 mod geopackage;
@@ -15,6 +16,7 @@ pub mod receive;
 mod reception;
 pub mod uplink;
 
+pub use database::{DatabaseError, Place};
 pub use error::Error;
 pub use export::{csv, geojson};
 pub use message::{Message, Outcome, Taken};

@@ -1,7 +1,8 @@
 //! Tables that anybody can fill: so many rows of a sender, so many of all. Over that, the oldest go out, those that are not authentic
 //! before all others.
 
-use rusqlite::{Connection, Params, Transaction, params_from_iter};
+use crate::database::{Database, DatabaseError, Transaction};
+use rusqlite::ToSql;
 
 /// A table that is full makes room for a hundredth of its rows at once: finding what is least worth takes as long as for one.
 const TOGETHER: u32 = 100;
@@ -56,22 +57,24 @@ impl Bounded {
     }
 
     /// How many rows there are, of a sender or of all.
-    fn count(self, database: &Transaction<'_>, whose: Option<&str>) -> rusqlite::Result<u32> {
+    fn count(self, database: &Transaction<'_>, whose: Option<&str>) -> Result<u32, DatabaseError> {
         let asked = format!("SELECT count(*) FROM {}", self.of(whose));
-        database.query_row(&asked, params_from_iter(whose), |row| row.get(0))
+        let whose = whose.as_ref().map(|sender| sender as &dyn ToSql);
+        Ok(database.first(&asked, whose.as_slice(), |row| row.get(0))?.unwrap_or(0))
     }
 
     /// Deletes the `most` oldest rows that are least worth, of a sender or of the one that has the most such rows.
-    fn displace(self, database: &Transaction<'_>, whose: Option<&str>, most: u32) -> rusqlite::Result<u64> {
+    fn displace(self, database: &Transaction<'_>, whose: Option<&str>, most: u32) -> Result<u64, DatabaseError> {
         let delete = format!(
             "WITH candidates AS (SELECT id, sender, authentic FROM {}),
-             least AS (SELECT id, sender FROM candidates WHERE authentic = (SELECT min(authentic) FROM candidates))
-             DELETE FROM {} WHERE id IN (SELECT id FROM least WHERE sender =
-               (SELECT sender FROM least GROUP BY sender ORDER BY count(*) DESC, min(id) LIMIT 1) ORDER BY id LIMIT {most})",
+             worst AS (SELECT id, sender FROM candidates WHERE authentic = (SELECT min(authentic) FROM candidates))
+             DELETE FROM {} WHERE id IN (SELECT id FROM worst WHERE sender =
+               (SELECT sender FROM worst GROUP BY sender ORDER BY count(*) DESC, min(id) LIMIT 1) ORDER BY id LIMIT {most})",
             self.of(whose),
             self.table(),
         );
-        Ok(database.execute(&delete, params_from_iter(whose))? as u64)
+        let whose = whose.as_ref().map(|sender| sender as &dyn ToSql);
+        database.execute(&delete, whose.as_slice())
     }
 
     fn of(self, whose: Option<&str>) -> String {
@@ -91,14 +94,14 @@ impl Bounds {
     /// Inserts a row of `sender`; the first time that rows go out of a table for new ones is logged.
     pub(super) fn insert(
         &mut self,
-        database: &mut Connection,
+        database: &Database,
         table: Bounded,
         sender: &str,
         insert: &str,
-        values: impl Params,
-    ) -> rusqlite::Result<Stored> {
+        values: &[&dyn ToSql],
+    ) -> Result<Stored, DatabaseError> {
         let Limits { of_sender, total } = self.limits;
-        let inserting = database.transaction()?;
+        let inserting = database.write()?;
         let is_new = inserting.execute(insert, values)? == 1;
         let mut displaced = 0;
         for (whose, most) in [(Some(sender), of_sender), (None, total)] {

@@ -5,7 +5,7 @@ use super::{Archive, now};
 use crate::error::{Error, Result};
 use crate::message::Outcome;
 use cssa_wire::{Checksum, Command, CommandResult, FAILED, Key, UNSUPPORTED, Up, UpPacket};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -60,33 +60,33 @@ impl Archive {
         // The longest station and number there are.
         let packet = UpPacket { vehicle, station: u8::MAX, counter: u32::MAX, body: Up::Command(command.clone()) };
         packet.encode(&Key::new([0; 32]), Checksum::Crc32)?;
-        let unwritten = |cause| Error::Unread { archive: self.path.clone(), what: "a command", cause };
+        let unwritten = |cause| Error::Unread { archive: self.place.clone(), what: "a command", cause };
         let json = serde_json::to_string(command).map_err(unwritten)?;
         let refused = self.refused();
-        let giving = self.database.transaction().map_err(&refused)?;
-        let count = |which: &str| {
-            giving.query_row(&format!("SELECT count(*) FROM commands WHERE {which}"), [], |row| row.get::<_, u32>(0))
+        let giving = self.database.write().map_err(&refused)?;
+        let count = |which: &str| -> Result<u32> {
+            let counted = giving.first(&format!("SELECT count(*) FROM commands WHERE {which}"), &[], |row| row.get(0));
+            Ok(counted.map_err(&refused)?.unwrap_or(0))
         };
-        if count("state IN ('waiting', 'sent')").map_err(&refused)? >= MAX_OPEN {
-            return Err(Error::CommandsFull { archive: self.path.clone(), most: MAX_OPEN });
+        if count("state IN ('waiting', 'sent')")? >= MAX_OPEN {
+            return Err(Error::CommandsFull { archive: self.place.clone(), most: MAX_OPEN });
         }
-        if count("1").map_err(&refused)? >= MAX_COMMANDS {
+        if count("true")? >= MAX_COMMANDS {
             let oldest = "DELETE FROM commands WHERE id IN
                  (SELECT id FROM commands WHERE state NOT IN ('waiting', 'sent') ORDER BY id LIMIT 100)";
-            giving.execute(oldest, []).map_err(&refused)?;
+            giving.execute(oldest, &[]).map_err(&refused)?;
         }
-        let insert = "INSERT INTO commands (vehicle, command, made) VALUES (?1, ?2, ?3)";
-        giving.execute(insert, params![vehicle, json, now()]).map_err(&refused)?;
-        let id = giving.last_insert_rowid();
+        let insert = "INSERT INTO commands (vehicle, command, made) VALUES (?1, ?2, ?3) RETURNING id";
+        let id = giving.first(insert, params![vehicle, json, now()], |row| row.get(0)).map_err(&refused)?;
         giving.commit().map_err(&refused)?;
-        Ok(id)
+        Ok(id.unwrap_or_default())
     }
 
     /// The last `most` commands, the newest first.
     pub fn commands(&self, most: u32) -> Result<Vec<ArchivedCommand>> {
         let asked = "SELECT id, vehicle, made, state, station, counter, reason, answered, command FROM commands
              ORDER BY id DESC LIMIT ?1";
-        let rows = self.rows(asked, [most], |row| {
+        let rows = self.rows(asked, params![most], |row| {
             let json: String = row.get(8)?;
             let (id, vehicle, made, state) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             let (station, counter, reason, answered) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
@@ -94,7 +94,7 @@ impl Archive {
                 |command| ArchivedCommand { id, vehicle, command, made, state, station, counter, reason, answered };
             Ok(serde_json::from_str(&json).map(with))
         })?;
-        let unread = |cause| Error::Unread { archive: self.path.clone(), what: "a command", cause };
+        let unread = |cause| Error::Unread { archive: self.place.clone(), what: "a command", cause };
         rows.into_iter().map(|row| row.map_err(unread)).collect()
     }
 
@@ -156,8 +156,8 @@ impl Archive {
     /// The vehicle whose commands need not name it: the only one of which anything is kept.
     pub fn only_vehicle(&self) -> Result<Option<u16>> {
         let asked = "SELECT max(vehicle) FROM (SELECT DISTINCT vehicle FROM captions UNION SELECT DISTINCT vehicle FROM messages
-             UNION SELECT DISTINCT vehicle FROM reports) HAVING count(*) = 1";
-        self.database.query_row(asked, [], |row| row.get(0)).optional().map_err(self.refused())
+             UNION SELECT DISTINCT vehicle FROM reports) AS all_vehicles HAVING count(*) = 1";
+        self.database.first(asked, &[], |row| row.get(0)).map_err(self.refused())
     }
 }
 

@@ -68,7 +68,7 @@ impl Archive {
         let Message { vehicle, kind, .. } = message;
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
         let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic, lately];
-        let inserted = self.bounds.insert(&mut self.database, Bounded::Messages, sender, insert, values);
+        let inserted = self.bounds.insert(&self.database, Bounded::Messages, sender, insert, values);
         inserted.map_err(self.refused())
     }
 
@@ -76,21 +76,21 @@ impl Archive {
         let insert =
             "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS
-             (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since IS ?5 AND frames = ?6
-              AND (sender = ?1 OR vehicle > 0) AND after_start IS ?9)";
+             (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since IS NOT DISTINCT FROM ?5 AND frames = ?6
+              AND (sender = ?1 OR vehicle > 0) AND after_start IS NOT DISTINCT FROM ?9)";
         let (reason, since) = (reason_of(&report), Time::from(report.since));
         let (since, after_start) = (since.utc().map(datetime), since.after_start());
         let Report { sequence, frames, .. } = report;
         let values = params![sender, vehicle, sequence, reason, since, frames, now(), is_authentic, after_start];
-        let inserted = self.bounds.insert(&mut self.database, Bounded::Reports, sender, insert, values);
+        let inserted = self.bounds.insert(&self.database, Bounded::Reports, sender, insert, values);
         inserted.map_err(self.refused())
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
         let asked = "SELECT sender, vehicle, sequence, reason, since, frames, after_start FROM reports
-             WHERE id IN (SELECT max(id) FROM reports GROUP BY iif(vehicle > 0, '', sender), vehicle, since, after_start) ORDER BY id DESC LIMIT ?1";
-        self.rows(asked, [most], |row| {
+             WHERE id IN (SELECT max(id) FROM reports GROUP BY CASE WHEN vehicle > 0 THEN '' ELSE sender END, vehicle, since, after_start) ORDER BY id DESC LIMIT ?1";
+        self.rows(asked, params![most], |row| {
             Ok(ArchivedReport {
                 sender: row.get(0)?,
                 vehicle: row.get(1)?,
@@ -106,7 +106,7 @@ impl Archive {
     /// The last `most` other messages, the newest first.
     pub fn messages(&self, most: u32) -> Result<Vec<ArchivedMessage>> {
         let asked = "SELECT sender, vehicle, kind, content, received FROM messages ORDER BY id DESC LIMIT ?1";
-        self.rows(asked, [most], |row| {
+        self.rows(asked, params![most], |row| {
             Ok(ArchivedMessage {
                 sender: row.get(0)?,
                 vehicle: row.get(1)?,

@@ -5,6 +5,7 @@ mod commands;
 mod messages;
 mod migration;
 mod open;
+mod postgis;
 mod undecoded;
 mod vehicles;
 
@@ -16,15 +17,15 @@ pub use undecoded::Undecoded;
 pub(crate) use vehicles::is_late;
 pub use vehicles::{ArchivedHousekeeping, Growth, Status, Vehicle};
 
+use crate::database::{Database, DatabaseError, Dialect, Place, Row};
 use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
 use bounded::Bounds;
 use cssa::trust::Reason;
 use cssa_wire::{Caption, CaptionPacket, Time};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{ToSql, params};
 use serde::Serialize;
 use std::fmt;
-use std::path::PathBuf;
 
 /// The columns of [`Archived`], in its order.
 const FIELDS: &str =
@@ -34,8 +35,8 @@ const FIELDS: &str =
 /// An open archive.
 #[derive(Debug)]
 pub struct Archive {
-    database: Connection,
-    path: PathBuf,
+    database: Database,
+    place: Place,
     bounds: Bounds,
 }
 
@@ -119,70 +120,40 @@ pub struct Kept {
 impl Archive {
     /// Keeps the captions of a packet; those that are there already are counted.
     pub fn keep(&mut self, sender: &str, packet: &CaptionPacket) -> Result<Kept> {
-        let refused = |cause| Error::Archive { archive: self.path.clone(), cause };
-        let keeping = self.database.transaction().map_err(refused)?;
+        let refused = self.refused();
+        let keeping = self.database.write().map_err(&refused)?;
         let mut kept = Kept::default();
         for caption in &packet.captions {
-            let time = Time::from(caption.time);
-            let (time, after_start) = (time.utc().map(datetime), time.after_start());
-            let place = caption.position.map(cssa_wire::Position::degrees);
-            let Caption { sequence, confidence, outside, priority, text, .. } = caption;
-            // A vehicle that has a number is known by it, whatever address its packets come from.
-            let again = "UPDATE captions SET times_received = times_received + 1 WHERE vehicle = ?1 AND sequence = ?2 AND time IS ?3
-                 AND caption = ?4 AND (sender = ?5 OR vehicle > 0) AND after_start IS ?6";
-            let again = keeping.execute(again, params![packet.vehicle, sequence, time, text, sender, after_start]);
-            if again.map_err(refused)? > 0 {
+            if keep_again(&keeping, sender, packet, caption).map_err(&refused)? {
                 kept.again += 1;
-                continue;
+            } else {
+                insert(&keeping, sender, packet, caption).map_err(&refused)?;
+                kept.new += 1;
             }
-            let inserted = keeping.execute(
-                "INSERT INTO captions (geom, sender, vehicle, sequence, time, caption, confidence, outside, priority, bundle, latitude,
-                 longitude, received, after_start) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-                params![
-                    place.map(|(latitude, longitude)| point(latitude, longitude)),
-                    sender,
-                    packet.vehicle,
-                    sequence,
-                    time,
-                    text,
-                    confidence.map(|confidence| f64::from(confidence.thousandths()) / 1000.0),
-                    outside.map(Reason::name),
-                    priority,
-                    format!("{:04x}", packet.bundle),
-                    place.map(|place| place.0),
-                    place.map(|place| place.1),
-                    now(),
-                    after_start,
-                ],
-            );
-            kept.new += inserted.map_err(refused)?;
         }
         let places = packet.captions.iter().filter_map(|caption| caption.position.map(cssa_wire::Position::degrees));
-        for (latitude, longitude) in places {
+        for (latitude, longitude) in places.filter(|_| keeping.dialect() == Dialect::GeoPackage) {
             let bounds =
                 "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
                 min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
                 last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
-            keeping.execute(bounds, params![longitude, latitude]).map_err(refused)?;
+            keeping.execute(bounds, params![longitude, latitude]).map_err(&refused)?;
         }
-        keeping.commit().map_err(refused)?;
+        keeping.commit().map_err(&refused)?;
         Ok(kept)
     }
 
     /// The captions by time, or by when they came where that is not known, only those with all of `words` where there are some.
     pub fn captions(&self, words: Option<&str>) -> Result<Vec<Archived>> {
-        let (condition, query) = match words.filter(|words| !words.trim().is_empty()) {
-            // Each word in quotes: what an operator of the search would be is a word, too.
-            Some(words) => (
-                "JOIN caption_words w ON w.rowid = c.fid WHERE caption_words MATCH ?1",
-                words.split_whitespace().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect::<String>(),
-            ),
-            None => ("WHERE ?1 = ?1", String::new()),
+        let (condition, parameters) = match words.filter(|words| !words.trim().is_empty()) {
+            Some(words) => self.database.dialect().words(words),
+            None => ("true".to_owned(), Vec::new()),
         };
         let sql = format!(
-            "SELECT {FIELDS} FROM captions c {condition} ORDER BY ifnull(c.time, c.received), c.sender, c.sequence"
+            "SELECT {FIELDS} FROM captions c WHERE {condition} ORDER BY coalesce(c.time, c.received), c.sender, c.sequence"
         );
-        self.rows(&sql, [query], archived)
+        let parameters: Vec<&dyn ToSql> = parameters.iter().map(|part| part as &dyn ToSql).collect();
+        self.rows(&sql, &parameters, archived)
     }
 
     /// The captions that were kept after the row `after`, at most `most`, with their rows.
@@ -195,8 +166,8 @@ impl Archive {
     pub fn gaps(&self, of: &Origin) -> Result<Vec<(u32, u32)>> {
         let asked = "SELECT previous + 1, sequence - 1 FROM
              (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS previous
-              FROM (SELECT DISTINCT sequence FROM captions WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)))
-             WHERE sequence > previous + 1";
+              FROM (SELECT DISTINCT sequence FROM captions WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)) AS numbers)
+             AS neighbours WHERE sequence > previous + 1";
         let (vehicle, sender) = of.columns();
         self.rows(asked, params![vehicle, sender], |row| Ok((row.get(0)?, row.get(1)?)))
     }
@@ -204,28 +175,34 @@ impl Archive {
     /// The first counter of a station that never was.
     pub(super) fn counter(&self, station: u8) -> Result<u32> {
         let asked = "SELECT max(reserved) FROM ground_stations WHERE station = ?1";
-        let kept = self.database.query_row(asked, [station], |row| row.get::<_, Option<u32>>(0));
-        Ok(kept.map_err(self.refused())?.unwrap_or(0))
+        let kept = self.database.first(asked, params![station], |row| row.get::<Option<u32>>(0));
+        Ok(kept.map_err(self.refused())?.flatten().unwrap_or(0))
     }
 
-    /// Counters of a station below `reserved` may have been.
-    pub(super) fn reserve_counters(&mut self, station: u8, reserved: u32) -> Result<()> {
+    /// Sets `count` counters of a station aside for the caller, which no other program gets: from `from` on, or from where those end
+    /// that were set aside before. Gives the first one, and the one after the last.
+    pub(super) fn reserve_counters(&mut self, station: u8, from: u32, count: u32) -> Result<(u32, u32)> {
         let keep = "INSERT INTO ground_stations (station, reserved) VALUES (?1, ?2)
-             ON CONFLICT (station) DO UPDATE SET reserved = ?2";
-        self.database.execute(keep, params![station, reserved]).map(drop).map_err(self.refused())
+             ON CONFLICT (station) DO UPDATE SET reserved =
+             CASE WHEN ground_stations.reserved > ?3 THEN ground_stations.reserved + ?4 ELSE ?2 END RETURNING reserved";
+        let values = params![station, i64::from(from) + i64::from(count), from, count];
+        let reserved = self.database.first(keep, values, |row| row.get::<i64>(0)).map_err(self.refused())?;
+        let end = reserved.unwrap_or_default();
+        // The last numbers of all are fewer.
+        let counter = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok((counter(end - i64::from(count)), counter(end)))
     }
 
     /// Everybody whose captions were decoded.
     pub fn origins(&self) -> Result<Vec<Origin>> {
-        let asked =
-            "SELECT DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address FROM captions ORDER BY vehicle, address";
-        self.rows(asked, [], |row| Ok(Origin::of(row.get(0)?, row.get(1)?)))
+        let asked = "SELECT DISTINCT vehicle, CASE WHEN vehicle > 0 THEN '' ELSE sender END AS address FROM captions ORDER BY vehicle, address";
+        self.rows(asked, &[], |row| Ok(Origin::of(row.get(0)?, row.get(1)?)))
     }
 
     /// How often a caption came.
     pub fn times_received(&self, sender: &str, sequence: u32) -> Result<u32> {
         let asked = "SELECT times_received FROM captions WHERE sender = ?1 AND sequence = ?2";
-        let found = self.database.query_row(asked, params![sender, sequence], |row| row.get(0)).optional();
+        let found = self.database.first(asked, params![sender, sequence], |row| row.get(0));
         Ok(found.map_err(self.refused())?.unwrap_or(0))
     }
 
@@ -233,22 +210,63 @@ impl Archive {
     fn rows<T>(
         &self,
         query: &str,
-        parameters: impl Params,
-        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        parameters: &[&dyn ToSql],
+        row: impl FnMut(&Row) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let found =
-            || -> rusqlite::Result<Vec<T>> { self.database.prepare(query)?.query_map(parameters, row)?.collect() };
-        found().map_err(self.refused())
+        self.database.query(query, parameters, row).map_err(self.refused())
     }
 
     /// The database's error with the archive's name.
-    fn refused(&self) -> impl Fn(rusqlite::Error) -> Error + use<> {
-        let archive = self.path.clone();
+    fn refused(&self) -> impl Fn(DatabaseError) -> Error + use<> {
+        let archive = self.place.clone();
         move |cause| Error::Archive { archive: archive.clone(), cause }
     }
 }
 
-fn archived(row: &Row<'_>) -> rusqlite::Result<Archived> {
+/// Counts a caption that is there already; a vehicle that has a number is known by it, whatever address its packets come from.
+fn keep_again(
+    keeping: &Database,
+    sender: &str,
+    packet: &CaptionPacket,
+    caption: &Caption,
+) -> Result<bool, DatabaseError> {
+    let time = Time::from(caption.time);
+    let again = "UPDATE captions SET times_received = times_received + 1 WHERE vehicle = ?1 AND sequence = ?2
+         AND time IS NOT DISTINCT FROM ?3 AND caption = ?4 AND (sender = ?5 OR vehicle > 0) AND after_start IS NOT DISTINCT FROM ?6";
+    let (after_start, time) = (time.after_start(), time.utc().map(datetime));
+    let values = params![packet.vehicle, caption.sequence, time, caption.text, sender, after_start];
+    Ok(keeping.execute(again, values)? > 0)
+}
+
+fn insert(keeping: &Database, sender: &str, packet: &CaptionPacket, caption: &Caption) -> Result<(), DatabaseError> {
+    let time = Time::from(caption.time);
+    let place = caption.position.map(cssa_wire::Position::degrees);
+    let Caption { sequence, confidence, outside, priority, text, .. } = caption;
+    let insert = format!(
+        "INSERT INTO captions (geom, sender, vehicle, sequence, time, caption, confidence, outside, priority, bundle, latitude,
+         longitude, received, after_start) VALUES ({}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        keeping.dialect().geometry("?1")
+    );
+    let values = params![
+        place.map(|(latitude, longitude)| point(latitude, longitude)),
+        sender,
+        packet.vehicle,
+        sequence,
+        time.utc().map(datetime),
+        text,
+        confidence.map(|confidence| f64::from(confidence.thousandths()) / 1000.0),
+        outside.map(Reason::name),
+        priority,
+        format!("{:04x}", packet.bundle),
+        place.map(|place| place.0),
+        place.map(|place| place.1),
+        now(),
+        time.after_start(),
+    ];
+    keeping.execute(&insert, values).map(drop)
+}
+
+fn archived(row: &Row) -> rusqlite::Result<Archived> {
     Ok(Archived {
         sender: row.get(0)?,
         vehicle: row.get(1)?,

@@ -1,9 +1,10 @@
-//! How an archive is opened: to be written by the one program that receives, or only to be read, by any number of others, also where
-//! nothing can be written.
+//! How an archive is opened: to be written, or only to be read, by any number of programs, also where nothing can be written.
 
 use super::Archive;
 use super::bounded::Bounds;
 use super::migration::{is_current, migrate};
+use super::postgis;
+use crate::database::{Access, Database, Place};
 use crate::error::{Error, Result};
 use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
 use rusqlite::backup::Backup;
@@ -19,46 +20,79 @@ const PAGES: i32 = 1024;
 impl Archive {
     /// Opens the archive at `path`, or makes a new one; a file that is something else is not touched.
     pub fn open(path: &Path) -> Result<Self> {
-        let refused = |cause| refused(path, cause);
-        not_a_folder(path)?;
-        let mut database = Connection::open(path).map_err(refused)?;
-        match Content::of(&database).map_err(refused)? {
-            Content::Nothing => {
-                make(&mut database).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
-            }
-            Content::Archive => {}
-            Content::Earlier => return Err(Error::EarlierArchive(path.into())),
-            Content::Other => return Err(Error::NoArchive(path.into())),
-        }
-        configure(&database, path).map_err(refused)?;
-        migrate(&mut database).map_err(refused)?;
-        Ok(Self::of(database, path))
+        Self::open_at(&path.into())
     }
 
-    fn of(database: Connection, path: &Path) -> Self {
-        Self { database, path: path.into(), bounds: Bounds::default() }
+    /// Opens the archive at a place, or makes a new one; a file or a database that is something else is not touched.
+    pub fn open_at(place: &Place) -> Result<Self> {
+        let database = match place.file() {
+            Some(path) => written(path)?.into(),
+            None => postgis::open(place, Access::Write)?,
+        };
+        Ok(Self::of(database, place))
     }
 
     /// Opens the archive at `path` to be read: nothing is written, neither to it nor beside it.
     pub fn read(path: &Path) -> Result<Self> {
-        let refused = |cause| refused(path, cause);
-        not_a_folder(path)?;
-        let database = readable(path).map_err(refused)?;
-        match Content::of(&database).map_err(refused)? {
-            Content::Archive => {}
-            Content::Earlier => return Err(Error::EarlierArchive(path.into())),
-            Content::Nothing | Content::Other => return Err(Error::NoArchive(path.into())),
-        }
-        let database = if is_current(&database).map_err(refused)? {
-            database
-        } else {
-            // An earlier program's gets its columns in memory.
-            let mut copy = copied(&database).map_err(refused)?;
-            migrate(&mut copy).map_err(refused)?;
-            copy
-        };
-        Ok(Self::of(database, path))
+        Self::read_at(&path.into())
     }
+
+    /// Opens the archive at a place to be read.
+    pub fn read_at(place: &Place) -> Result<Self> {
+        let database = match place.file() {
+            Some(path) => read(path)?.into(),
+            None => postgis::open(place, Access::Read)?,
+        };
+        Ok(Self::of(database, place))
+    }
+
+    fn of(database: Database, place: &Place) -> Self {
+        Self { database, place: place.clone(), bounds: Bounds::default() }
+    }
+
+    /// Whether this user may give commands here, as far as the place says so.
+    pub fn takes_commands(place: &Place) -> bool {
+        match place.file() {
+            Some(path) => std::fs::File::options().append(true).open(path).is_ok(),
+            None => postgis::takes_commands(place),
+        }
+    }
+}
+
+fn written(path: &Path) -> Result<Connection> {
+    let refused = |cause| refused(path, cause);
+    not_a_folder(path)?;
+    let mut database = Connection::open(path).map_err(refused)?;
+    match Content::of(&database).map_err(refused)? {
+        Content::Nothing => {
+            let unmade = |cause: rusqlite::Error| Error::NewArchive { archive: path.into(), cause: cause.into() };
+            make(&mut database).map_err(unmade)?;
+        }
+        Content::Archive => {}
+        Content::Earlier => return Err(Error::EarlierArchive(path.into())),
+        Content::Other => return Err(Error::NoArchive(path.into())),
+    }
+    configure(&database, path).map_err(refused)?;
+    migrate(&mut database).map_err(refused)?;
+    Ok(database)
+}
+
+fn read(path: &Path) -> Result<Connection> {
+    let refused = |cause| refused(path, cause);
+    not_a_folder(path)?;
+    let database = readable(path).map_err(refused)?;
+    match Content::of(&database).map_err(refused)? {
+        Content::Archive => {}
+        Content::Earlier => return Err(Error::EarlierArchive(path.into())),
+        Content::Nothing | Content::Other => return Err(Error::NoArchive(path.into())),
+    }
+    if is_current(&database).map_err(refused)? {
+        return Ok(database);
+    }
+    // An earlier program's gets its columns in memory.
+    let mut copy = copied(&database).map_err(refused)?;
+    migrate(&mut copy).map_err(refused)?;
+    Ok(copy)
 }
 
 fn not_a_folder(path: &Path) -> Result<()> {
@@ -67,13 +101,14 @@ fn not_a_folder(path: &Path) -> Result<()> {
 
 /// SQLite's answer; where that is only that a file cannot be opened, the operating system's reason.
 fn refused(path: &Path, cause: rusqlite::Error) -> Error {
-    let archive = path.to_path_buf();
+    let (archive, of_archive) =
+        (path.to_path_buf(), |cause: rusqlite::Error| Error::Archive { archive: path.into(), cause: cause.into() });
     match cause.sqlite_error_code() {
         Some(ErrorCode::CannotOpen) => match std::fs::File::options().read(true).append(true).open(path) {
             Err(cause) => Error::Unopened { archive, cause },
-            Ok(_) => Error::Archive { archive, cause },
+            Ok(_) => of_archive(cause),
         },
-        _ => Error::Archive { archive, cause },
+        _ => of_archive(cause),
     }
 }
 

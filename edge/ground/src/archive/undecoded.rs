@@ -28,7 +28,7 @@ impl Archive {
         let insert = "INSERT INTO undecoded (sender, bundle, checksum, authentic, packet, received)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let values = params![sender, format!("{bundle:04x}"), checksum.bits(), is_authentic, packet, now()];
-        let inserted = self.bounds.insert(&mut self.database, Bounded::Undecoded, sender, insert, values);
+        let inserted = self.bounds.insert(&self.database, Bounded::Undecoded, sender, insert, values);
         inserted.map_err(self.refused())
     }
 
@@ -37,8 +37,7 @@ impl Archive {
         let asked =
             "SELECT id, sender, checksum, authentic, packet FROM undecoded WHERE bundle = ?1 ORDER BY id LIMIT ?2";
         self.rows(asked, params![format!("{bundle:04x}"), most], |row| {
-            let checksum =
-                if row.get::<_, u8>(2)? == Checksum::Crc16.bits() { Checksum::Crc16 } else { Checksum::Crc32 };
+            let checksum = if row.get::<u8>(2)? == Checksum::Crc16.bits() { Checksum::Crc16 } else { Checksum::Crc32 };
             let (sender, is_authentic, packet) = (row.get(1)?, row.get(3)?, row.get(4)?);
             Ok((row.get(0)?, Undecoded { sender, bundle, checksum, is_authentic, packet }))
         })
@@ -47,9 +46,9 @@ impl Archive {
     /// Forgets rows of packets: each has been decoded, or is none of its bundle.
     pub fn forget_undecoded(&mut self, rows: &[i64]) -> Result<()> {
         let refused = self.refused();
-        let forgetting = self.database.transaction().map_err(&refused)?;
+        let forgetting = self.database.write().map_err(&refused)?;
         for row in rows {
-            forgetting.execute("DELETE FROM undecoded WHERE id = ?1", [row]).map_err(&refused)?;
+            forgetting.execute("DELETE FROM undecoded WHERE id = ?1", params![row]).map_err(&refused)?;
         }
         forgetting.commit().map_err(&refused)
     }
@@ -57,7 +56,7 @@ impl Archive {
     /// Bundles whose packets wait to be decoded, in hexadecimal, with how many.
     pub fn missing_bundles(&self) -> Result<Vec<(String, u32)>> {
         let asked = "SELECT bundle, count(*) FROM undecoded GROUP BY bundle ORDER BY bundle";
-        self.rows(asked, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.rows(asked, &[], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 }
 

@@ -142,7 +142,7 @@ impl Archive {
         let rows: Vec<(String, String)> =
             self.rows(asked, params![vehicle, sender, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let status = |(received, content): (String, String)| {
-            let unread = |cause| Error::Unread { archive: self.path.clone(), what: "a status", cause };
+            let unread = |cause| Error::Unread { archive: self.place.clone(), what: "a status", cause };
             Ok(ArchivedHousekeeping { received, housekeeping: serde_json::from_str(&content).map_err(unread)? })
         };
         rows.into_iter().rev().map(status).collect()
@@ -150,12 +150,12 @@ impl Archive {
 
     /// All vehicles of which anything is kept, as they are at `now` (seconds since 1970).
     pub fn vehicles(&self, now: u32) -> Result<Vec<Vehicle>> {
-        let origin = "DISTINCT vehicle, iif(vehicle > 0, '', sender) AS address";
+        let origin = "DISTINCT vehicle, CASE WHEN vehicle > 0 THEN '' ELSE sender END AS address";
         let asked = format!(
             "SELECT {origin} FROM captions UNION SELECT {origin} FROM messages UNION SELECT {origin} FROM reports
              ORDER BY vehicle, address LIMIT {MAX_VEHICLES}"
         );
-        let origins = self.rows(&asked, [], |row| Ok(Origin::of(row.get(0)?, row.get(1)?)))?;
+        let origins = self.rows(&asked, &[], |row| Ok(Origin::of(row.get(0)?, row.get(1)?)))?;
         origins.iter().map(|origin| self.vehicle(origin, now)).collect()
     }
 
@@ -163,10 +163,11 @@ impl Archive {
         let (vehicle, sender) = origin.columns();
         let of = "WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)";
         let asked = format!(
-            "SELECT max(ifnull((SELECT max(received) FROM captions {of}), ''), ifnull((SELECT max(received) FROM messages {of}), ''),
-             ifnull((SELECT max(received) FROM reports {of}), ''))"
+            "SELECT max(received) FROM (SELECT max(received) AS received FROM captions {of} UNION ALL
+             SELECT max(received) FROM messages {of} UNION ALL SELECT max(received) FROM reports {of}) AS newest"
         );
-        let heard = self.rows(&asked, params![vehicle, sender], |row| row.get::<_, String>(0))?.concat();
+        let heard = self.rows(&asked, params![vehicle, sender], |row| row.get::<Option<String>>(0))?;
+        let heard: String = heard.into_iter().flatten().collect();
         let statuses = self.housekeeping(origin, MAX_STATUSES)?;
         let at = DateTime::parse_from_rfc3339(&heard).map_or(0, |at| at.timestamp());
         let silence = u32::try_from(i64::from(now) - at).unwrap_or(0);

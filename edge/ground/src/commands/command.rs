@@ -4,10 +4,10 @@ use super::printable;
 use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
 use cssa_wire::{Command, WatchWord};
+use ground::Place;
 use ground::archive::{Archive, ArchivedCommand};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// Commands of a list at most, the newest.
 const MAX_LISTED: u32 = 1000;
@@ -17,7 +17,7 @@ const MAX_LISTED: u32 = 1000;
 pub(crate) struct CommandOptions {
     /// The archive: a `ground receive --key` that writes it sends the command when it hears the vehicle, and again until it answers.
     #[arg(long)]
-    archive: PathBuf,
+    archive: Place,
     /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
     #[arg(long)]
     vehicle: Option<u16>,
@@ -118,11 +118,12 @@ impl From<Action> for Command {
 
 /// Gives a command, or lists those that were given.
 pub(crate) fn command(options: CommandOptions) -> Result<()> {
-    let CommandOptions { archive: path, vehicle, list, json, action } = options;
-    ensure!(path.is_file(), "{}: no such file, expected the archive of a ground receive", path.display());
+    let CommandOptions { archive: place, vehicle, list, json, action } = options;
+    let is_there = place.file().is_none_or(|path| path.is_file());
+    ensure!(is_there, "{place}: no such file, expected the archive of a ground receive");
     let Some(action) = action else {
         ensure!(list, "expected --list or what a vehicle is to do: see ground command --help");
-        let archive = Archive::read(&path)?;
+        let archive = Archive::read_at(&place)?;
         let commands = archive.commands(MAX_LISTED)?.into_iter();
         let mut commands = commands.filter(|command| vehicle.is_none_or(|vehicle| vehicle == command.vehicle));
         return commands.try_for_each(|command| {
@@ -130,12 +131,12 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         });
     };
     ensure!(!list, "--list: expected no command beside it");
-    let mut archive = Archive::open(&path)?;
+    let mut archive = Archive::open_at(&place)?;
     let vehicle = match vehicle {
         Some(vehicle) => vehicle,
-        None => archive.only_vehicle()?.with_context(|| {
-            format!("{}: holds packets of no vehicle or of several: name one with --vehicle", path.display())
-        })?,
+        None => archive
+            .only_vehicle()?
+            .with_context(|| format!("{place}: holds packets of no vehicle or of several: name one with --vehicle"))?,
     };
     let id = archive.give_command(vehicle, &action.into())?;
     print(&format!(

@@ -15,7 +15,7 @@ use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
-use ground::{Taken, csv, geojson};
+use ground::{Place, Taken, csv, geojson};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -52,7 +52,7 @@ pub(crate) struct ReceiveOptions {
     vehicle: u16,
     /// The archive: a GeoPackage, made where it is not there.
     #[arg(long)]
-    archive: PathBuf,
+    archive: Place,
     /// Bundles of the senders, folders or `.cssa` files, or folders of such: a bundle that is missing is looked for there again
     /// and again. Left out, the default bundle.
     #[arg(long, num_args = 1..)]
@@ -67,7 +67,7 @@ pub(crate) struct ReceiveOptions {
 pub(crate) struct ExportOptions {
     /// The archive.
     #[arg(long)]
-    archive: PathBuf,
+    archive: Place,
     /// geojson or csv.
     #[arg(long, value_enum)]
     format: Format,
@@ -84,7 +84,7 @@ pub(crate) struct ExportOptions {
 pub(crate) struct MapOptions {
     /// The archive, which `ground receive` may be writing.
     #[arg(long)]
-    archive: PathBuf,
+    archive: Place,
     /// ADDRESS:PORT. Whoever reaches an address that is not this machine's own sees every caption.
     #[arg(long, default_value = "127.0.0.1:8073")]
     listen: SocketAddr,
@@ -130,7 +130,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let keys = keys.filter(|_| !matches!(options.from, Address::File(_)));
     let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
-    let mut receiver = Receiver::new(places, Archive::open(&options.archive)?, reception, uplink)?;
+    let mut receiver = Receiver::new(places, Archive::open_at(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
     let mut port = options.from.port(End::Ground, format);
     let (stop, mut problems) = (stop_flag()?, ProblemLog::default());
@@ -211,7 +211,7 @@ fn printable(text: &str) -> String {
 
 /// Serves the map until SIGTERM or SIGINT.
 pub(crate) fn map(options: &MapOptions) -> Result<()> {
-    let archive = Archive::read(&options.archive)?;
+    let archive = Archive::read_at(&options.archive)?;
     let (asked, stop) = tokio::sync::oneshot::channel::<()>();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     std::thread::spawn(move || {
@@ -220,7 +220,7 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
     });
     let stopped = async move { stop.await.unwrap_or_default() };
     // Whoever may not write the archive gives no commands.
-    let is_writable = std::fs::File::options().append(true).open(&options.archive).is_ok();
+    let is_writable = Archive::takes_commands(&options.archive);
     let commanding = is_writable.then(|| Commanding::new(options.archive.clone())).transpose()?;
     let token = commanding.as_ref().map_or(String::new(), |commanding| format!("#{}", commanding.token()));
     ground::map::serve(archive, commanding, options.listen, stopped, |address| {
@@ -241,7 +241,7 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
 /// Writes the archive's captions in another form.
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     files::check_writable(&options.out)?;
-    let captions = Archive::read(&options.archive)?.captions(options.words.as_deref())?;
+    let captions = Archive::read_at(&options.archive)?.captions(options.words.as_deref())?;
     let bytes = match options.format {
         Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
         Format::Csv => csv(&captions)?,

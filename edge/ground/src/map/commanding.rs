@@ -1,13 +1,13 @@
 //! Commands from the page: only for whoever has the token that `ground map` printed, and never from a page of another origin.
 
 use crate::archive::Archive;
+use crate::database::Place;
 use crate::error::{Error, Result};
 use axum::http::{HeaderMap, header};
 use cssa_wire::Command;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
 use subtle::ConstantTimeEq;
 
 /// Random bytes of a token.
@@ -16,7 +16,7 @@ const TOKEN: usize = 16;
 /// Who may command through the page, and where commands are put.
 #[derive(Debug)]
 pub struct Commanding {
-    archive: PathBuf,
+    archive: Place,
     token: String,
 }
 
@@ -40,8 +40,8 @@ enum Action {
 }
 
 impl Commanding {
-    /// Commands go into the archive at a path, which is opened to be written only for them; the token is new.
-    pub fn new(archive: PathBuf) -> Result<Self> {
+    /// Commands go into the archive at a place, which is opened to be written only for them; the token is new.
+    pub fn new(archive: Place) -> Result<Self> {
         let mut random = [0; TOKEN];
         File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).map_err(Error::Server)?;
         Ok(Self { archive, token: random.iter().map(|byte| format!("{byte:02x}")).collect() })
@@ -71,6 +71,6 @@ impl Commanding {
             Action::SelfTest => Command::SelfTest,
             Action::Status => Command::StatusNow,
         };
-        Archive::open(&self.archive)?.give_command(vehicle, &command)
+        Archive::open_at(&self.archive)?.give_command(vehicle, &command)
     }
 }

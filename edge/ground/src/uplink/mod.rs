@@ -155,14 +155,11 @@ impl Uplink {
     /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
     /// goes on where its clock is. The vehicle's own clock has no part in it.
     fn count(&mut self, archive: &mut Archive) -> Result<u32> {
-        let counter = self.next_counter(archive)?;
-        let next = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
+        let mut counter = self.next_counter(archive)?;
         if counter >= self.reserved {
-            let reserved = counter.saturating_add(RESERVE);
-            archive.reserve_counters(self.station.number, reserved)?;
-            self.reserved = reserved;
+            (counter, self.reserved) = archive.reserve_counters(self.station.number, counter, RESERVE)?;
         }
-        self.counter = next;
+        self.counter = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
         Ok(counter)
     }
 }

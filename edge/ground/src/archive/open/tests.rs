@@ -80,8 +80,9 @@ fn times_are_those_of_a_geopackage_and_there_is_one_layer() -> Result<()> {
     let path = folder.path().join("captions.gpkg");
     let mut archive = Archive::open(&path)?;
     archive.keep("uav", &packet(1))?;
-    let times: (String, String) =
-        archive.database.query_row("SELECT time, received FROM captions", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let asked = "SELECT time, received FROM captions";
+    let times = archive.database.first(asked, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))?;
+    let times = times.context("a caption")?;
     assert_eq!(times.0, "2025-11-23T20:00:01.000Z");
     assert!(times.1.len() == 24 && times.1.ends_with(".000Z"), "{times:?}");
     let Ok(listed) = Command::new("ogrinfo").arg("-so").arg("-q").arg(&path).output() else { return Ok(()) };

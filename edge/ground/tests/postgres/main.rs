@@ -1,0 +1,4 @@
+//! Archives in PostgreSQL with PostGIS, on a server that the tests start.
+
+mod archive;
+mod cluster;
