@@ -3,11 +3,11 @@
 /// A rational number.
 pub(super) type Rational = (i64, i64);
 
-/// Degrees of one to three parts; the error says what is wrong. A part with a fraction is the last that is not 0, and fewer than
-/// three parts end in one: else parts were lost.
+/// Degrees of three parts; the error says what is wrong. A part with a fraction is the last that is not 0. Fewer parts are none:
+/// numbers of which some were lost look like them.
 pub(super) fn degrees(parts: &[Rational], most: f64) -> Result<f64, String> {
     let shown = || parts.iter().map(|(up, down)| format!("{up}/{down}")).collect::<Vec<_>>().join(" ");
-    if parts.is_empty() || parts.len() > 3 {
+    if parts.len() != 3 {
         return Err(format!("{} numbers", parts.len()));
     }
     // Erased memory is all ones.
@@ -18,8 +18,7 @@ pub(super) fn degrees(parts: &[Rational], most: f64) -> Result<f64, String> {
     let is_whole = |&(up, down): &Rational| up % down == 0;
     let fraction = parts.iter().position(|part| !is_whole(part));
     let after_fraction = fraction.map_or(&[][..], |at| &parts[at + 1..]);
-    let lost = parts.len() < 3 && fraction != Some(parts.len() - 1);
-    if lost || after_fraction.iter().any(|&(up, _)| up != 0) {
+    if after_fraction.iter().any(|&(up, _)| up != 0) {
         return Err(shown());
     }
     let values: Vec<f64> = parts.iter().map(|&(up, down)| up as f64 / down as f64).collect();
@@ -72,11 +71,13 @@ mod tests {
         let near =
             |parts: &[Rational], right: f64| degrees(parts, 90.0).is_ok_and(|found| (found - right).abs() < 1e-9);
         assert!(near(&[(48, 1), (12, 1), (3060, 100)], 48.2085));
-        assert!(near(&[(48, 1), (1251, 100), (0, 1)], 48.2085) && near(&[(48, 1), (1251, 100)], 48.2085));
-        assert!(near(&[(482_085, 10_000)], 48.2085) && near(&[(48, 1), (60, 1), (0, 1)], 49.0));
+        assert!(near(&[(48, 1), (1251, 100), (0, 1)], 48.2085) && near(&[(48, 1), (60, 1), (0, 1)], 49.0));
+        assert!(near(&[(482_085, 10_000), (0, 1), (0, 1)], 48.2085));
         for odd in [
             &[(4_294_967_295, 4_294_967_295); 3][..],
             &[(48, 1), (12, 1)][..],
+            &[(48, 1), (1251, 100)],
+            &[(482_085, 10_000)],
             &[(48, 1)],
             &[(48, 1), (12, 1), (0, 0)],
             &[(48, 1), (1251, 100), (12, 1)],

@@ -1,5 +1,5 @@
 //! Position and time of Exif 2.32. A position is believed where all of its tags say the same, their values lie apart from all
-//! others, and the receiver does not say that it has no fix.
+//! others, the directory's other numbers are of their type and count, and the receiver does not say that it has no fix.
 
 use super::clock;
 use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
@@ -26,6 +26,22 @@ const TIME: Name = Name(7, "GPSTimeStamp");
 const STATUS: Name = Name(9, "GPSStatus");
 const DATUM: Name = Name(0x12, "GPSMapDatum");
 const DATE: Name = Name(0x1D, "GPSDateStamp");
+/// The receiver's tags whose values are rational numbers, and how many (Exif 2.32, table 15). Of another type or count an entry does
+/// not tell which bytes are its own, and a coordinate may lie in them.
+const RATIONALS: [(Name, u64); 12] = [
+    (LATITUDE, 3),
+    (LONGITUDE, 3),
+    (Name(6, "GPSAltitude"), 1),
+    (TIME, 3),
+    (Name(0x0B, "GPSDOP"), 1),
+    (Name(0x0D, "GPSSpeed"), 1),
+    (Name(0x0F, "GPSTrack"), 1),
+    (Name(0x11, "GPSImgDirection"), 1),
+    (Name(0x14, "GPSDestLatitude"), 3),
+    (Name(0x16, "GPSDestLongitude"), 3),
+    (Name(0x18, "GPSDestBearing"), 1),
+    (Name(0x1A, "GPSDestDistance"), 1),
+];
 /// A camera's times, each with its zone: when it was taken, when it was stored.
 const TIMES: [(Name, Name); 2] = [
     (Name(0x9003, "DateTimeOriginal"), Name(0x9011, "OffsetTimeOriginal")),
@@ -65,7 +81,8 @@ pub(super) fn read(input: impl Read + Seek, now: u32) -> Said {
     let (mut block, mut other) = match Block::open(input) {
         Ok(opened) => opened,
         Err(problem) => {
-            return Said { place: Err(problem.clone()), time: Err(problem), other: Vec::new(), void: None };
+            let (place, time) = (Err(problem.clone()), Err(problem));
+            return Said { place, time, other: Vec::new(), void: None };
         }
     };
     let time = block.time(now, &mut other);
@@ -171,6 +188,23 @@ impl<R: Read + Seek> Block<R> {
         Ok(value)
     }
 
+    /// Refuses a directory of which an entry that Exif gives rational numbers is of another type or count, or has no bytes of its own.
+    fn check_rationals(&mut self) -> Result<(), Problem> {
+        const RATIONAL: [u16; 2] = [5, 10];
+        let gps = self.gps.clone();
+        for entry in &gps.entries {
+            let Some((name, count)) = RATIONALS.iter().find(|(name, _)| name.0 == entry.tag) else { continue };
+            let length = entry.bytes.end.saturating_sub(entry.bytes.start);
+            if !RATIONAL.contains(&entry.kind) || length != count * 8 {
+                let found = format!("of type {} and {length} bytes", entry.kind);
+                let expected = if *count == 1 { "one rational number" } else { "three rational numbers" };
+                return Err(Problem::value(name.1, found, expected));
+            }
+            self.own(*name)?;
+        }
+        Ok(())
+    }
+
     /// What else lies in an entry's bytes. A run of bytes that lies over several values of the GPS directory is longer than it
     /// should be, and not they at fault.
     fn overlapping(&self, entry: &Entry) -> Option<Range<u64>> {
@@ -199,6 +233,7 @@ impl<R: Read + Seek> Block<R> {
         if gps.entries.iter().all(|entry| !(1..=4).contains(&entry.tag)) {
             return Err(gps.problem.unwrap_or(Problem::Absent("position")));
         }
+        self.check_rationals()?;
         let text = |value: Option<Value>| value.as_ref().and_then(Value::text);
         self.own(STATUS)?;
         if let Some(problem) = self.void() {
