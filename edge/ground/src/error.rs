@@ -85,6 +85,24 @@ pub enum Error {
         /// How many there may be.
         most: u32,
     },
+    /// Too many pictures that have not come.
+    #[error(
+        "{archive}: {most} pictures are asked for and have not come yet: receive with --key, so that the requests go out"
+    )]
+    PicturesFull {
+        /// Where the archive is.
+        archive: Place,
+        /// How many there may be.
+        most: u32,
+    },
+    /// A caption that is not there.
+    #[error("{archive}: there is no caption in row {row}")]
+    NoCaption {
+        /// Where the archive is.
+        archive: Place,
+        /// Its row.
+        row: i64,
+    },
     /// A port that does not open or work.
     #[error(transparent)]
     Link(#[from] cssa_link::LinkError),

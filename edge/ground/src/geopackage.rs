@@ -71,6 +71,15 @@ CREATE TABLE IF NOT EXISTS commands (
   state TEXT NOT NULL DEFAULT 'waiting', station INTEGER, counter INTEGER, sender TEXT, packet BLOB, reason TEXT, answered DATETIME,
   UNIQUE (station, counter));
 CREATE INDEX IF NOT EXISTS commands_states ON commands (state, vehicle);
+CREATE TABLE IF NOT EXISTS pictures (
+  id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, caption INTEGER NOT NULL, vehicle INTEGER NOT NULL, sender TEXT NOT NULL,
+  sequence INTEGER NOT NULL, pixels INTEGER NOT NULL, crop TEXT, made DATETIME NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+  station INTEGER, ask INTEGER, counter INTEGER, packet BLOB, sent DATETIME, parts INTEGER, crc INTEGER, reason TEXT,
+  answered DATETIME, picture BLOB);
+CREATE INDEX IF NOT EXISTS pictures_states ON pictures (state, vehicle);
+CREATE INDEX IF NOT EXISTS pictures_captions ON pictures (caption);
+CREATE TABLE IF NOT EXISTS picture_parts (
+  picture INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (picture, part));
 ";
 
 /// Says which tables are no layers: those of an extension of our own, and, for GDAL, all that `gpkg_contents` does not name.
@@ -82,7 +91,7 @@ INSERT INTO gpkg_extensions SELECT NULL, NULL, 'gdal_aspatial', 'http://gdal.org
   WHERE NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'gdal_aspatial');
 INSERT INTO gpkg_extensions
   SELECT name, NULL, 'cssa_ground', 'README.md of CSSA Onboard', 'read-write' FROM sqlite_schema
-  WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages', 'commands')
+  WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages', 'commands', 'pictures', 'picture_parts')
     AND NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'cssa_ground' AND table_name = name);
 ";
 

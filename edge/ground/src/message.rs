@@ -32,8 +32,10 @@ pub struct Message {
     pub report: Option<Report>,
     /// How the vehicle is, where it says so.
     pub housekeeping: Option<Housekeeping>,
-    /// What it says of a command, where it answers one.
+    /// What it says of a command or a request, where it answers one.
     pub outcome: Option<Outcome>,
+    /// The part of a picture that it is, where it is one.
+    pub part: Option<Part>,
     said: String,
 }
 
@@ -47,12 +49,35 @@ pub struct Outcome {
     /// What became of it.
     pub result: CommandResult,
     /// What there is to say; may be empty.
-    pub detail: String,
+    pub value: Vec<u8>,
+}
+
+/// A part of a picture, as it came from a vehicle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of the request.
+    pub ask: u16,
+    /// Its number, from 0.
+    pub part: u16,
+    /// Parts of the picture.
+    pub parts: u16,
+    /// CRC-32 of the whole picture, in the last part.
+    pub crc: Option<u32>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Outcome {
+    /// What it says where that is text.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        String::from_utf8_lossy(&self.value).into_owned()
+    }
 }
 
 impl From<Answer<'_>> for Outcome {
     fn from(Answer { station, counter, result, value }: Answer<'_>) -> Self {
-        Self { station, counter, result, detail: String::from_utf8_lossy(value).into_owned() }
+        Self { station, counter, result, value: value.to_vec() }
     }
 }
 
@@ -69,12 +94,15 @@ impl Message {
         };
         let (vehicle, bundle) = (packet.vehicle, packet.bundle);
         let mut message =
-            Self { vehicle, bundle, kind, content, report: None, housekeeping: None, outcome: None, said };
+            Self { vehicle, bundle, kind, content, report: None, housekeeping: None, outcome: None, part: None, said };
         match packet.body {
             Down::Report(report) => message.report = Some(report),
             Down::Housekeeping(housekeeping) => message.housekeeping = Some(housekeeping),
             Down::Answer(answer) => message.outcome = Some(answer.into()),
-            Down::Captions(_) | Down::PicturePart(_) => {}
+            Down::PicturePart(PicturePart { ask, part, parts, crc, bytes }) => {
+                message.part = Some(Part { ask, part, parts, crc, bytes: bytes.to_vec() });
+            }
+            Down::Captions(_) => {}
         }
         Some(message)
     }

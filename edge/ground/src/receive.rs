@@ -2,11 +2,11 @@
 
 pub use super::reception::{Authentication, Reception};
 
-use super::archive::{Archive, Kept, Origin, Undecoded};
+use super::archive::{Archive, Brought, Kept, Origin, Undecoded};
 use super::contact::{Change, Contacts};
 use super::error::{Error, Result, chain};
 use super::languages::languages;
-use super::message::Taken;
+use super::message::{Part, Taken};
 use super::reception::Opened;
 use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
@@ -39,6 +39,8 @@ pub struct ReceiveStatistics {
     pub again: u64,
     /// Reports, answers, statuses and parts of pictures.
     pub messages: u64,
+    /// Parts of pictures that nobody asked for.
+    pub unasked: u64,
     /// Packets of a bundle that is not here, kept for later.
     pub undecoded: u64,
     /// Packets that waited, and messages, that went out of the archive for new ones.
@@ -203,10 +205,18 @@ impl Receiver {
         let Reception { checksum, vehicle, .. } = *reception;
         let is_authentic = reception.authentication.key_of(bytes, checksum).is_some();
         if let Some(message) = opened.message(vehicle) {
+            if let Some(part) = &message.part {
+                self.take_part(sender, message.vehicle, part, is_authentic)?;
+                return Ok(Ok(Taken::Message(message)));
+            }
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
             // Anybody could say that a command is done.
             if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
                 self.archive.keep_outcome(message.vehicle, outcome)?;
+                self.archive.keep_promise(message.vehicle, outcome)?;
+                if let Some(uplink) = &mut self.uplink {
+                    uplink.forgotten(outcome, &mut self.archive)?;
+                }
             }
             self.count.messages += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
@@ -241,6 +251,20 @@ impl Receiver {
         }
         self.count.packets += 1;
         Ok(decoded.map(Taken::Captions).map_err(ReceiveError::from))
+    }
+
+    /// Keeps a part of a picture that was asked for; anybody else's is dropped.
+    fn take_part(&mut self, sender: &str, vehicle: u16, part: &Part, is_authentic: bool) -> Result<()> {
+        let brought = if is_authentic { self.archive.keep_part(vehicle, part)? } else { Brought::Unasked };
+        self.count.packets += 1;
+        match brought {
+            Brought::Unasked => self.count.unasked += 1,
+            Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => self.count.messages += 1,
+        }
+        if let Some(uplink) = &mut self.uplink {
+            uplink.brought(sender, vehicle, brought, Instant::now());
+        }
+        Ok(())
     }
 
     /// What to send back for a packet that has been kept.

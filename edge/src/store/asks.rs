@@ -6,7 +6,7 @@ use super::database::{Refusal, pack, unpack};
 use crate::error::Result;
 use crate::pictures::{NotMade, Picture, Subject};
 use cssa_wire::{Ask, CommandResult, FAILED, MissingParts};
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 /// Requests, by their station and number.
@@ -132,7 +132,7 @@ pub(super) fn take_ask(write: &WriteTransaction, number: Number, ask: &Ask) -> R
     let asked = (number.0, ask.ask);
     let Ask { caption, pixels, crop, .. } = *ask;
     let before = asks.get(asked)?.map(|bytes| unpack::<Kept>(bytes.value())).transpose()?;
-    if before.is_none() && asks.len()? >= MAX_ASKS {
+    if before.is_none() && asks.len()? >= MAX_ASKS && !make_room(&mut asks, &mut pictures, number.0)? {
         let full = Answered::new(number, CommandResult::Refused(FAILED), "too many pictures are on their way");
         return keep(write, &full);
     }
@@ -157,6 +157,26 @@ pub(super) fn take_missing(write: &WriteTransaction, number: Number, missing: &M
         return keep(write, &not_made(number, NotMade::NotKept));
     }
     Ok(())
+}
+
+/// Forgets the oldest picture that was made for a station: that it has arrived may have been said in vain. Whether there was one.
+fn make_room(
+    asks: &mut Table<'_, Asked, &'static [u8]>,
+    pictures: &mut Table<'_, Asked, &'static [u8]>,
+    station: u8,
+) -> Result<bool, Refusal> {
+    let mut oldest: Option<(u32, Asked)> = None;
+    for entry in asks.range((station, 0)..=(station, u16::MAX))? {
+        let (asked, bytes) = entry?;
+        let kept = unpack::<Kept>(bytes.value())?;
+        if kept.made.is_some() && oldest.is_none_or(|(number, _)| kept.number.1 < number) {
+            oldest = Some((kept.number.1, asked.value()));
+        }
+    }
+    let Some((_, asked)) = oldest else { return Ok(false) };
+    asks.remove(asked)?;
+    pictures.remove(asked)?;
+    Ok(true)
 }
 
 fn done(number: Number, subject: Subject) -> Answered {
@@ -233,6 +253,12 @@ mod tests {
         }
         let (result, why) = said(&store, (1, 39))?.context("an answer")?;
         assert!(result == CommandResult::Refused(FAILED) && why.starts_with(b"too many"), "{why:?}");
+        // One that was made long ago and is not known to have arrived makes room.
+        let open = store.next_ask()?.context("a request")?;
+        store.made(&open, &Ok(Picture { subject: Subject { number: 1, time: 1, digest: 1 }, bytes: vec![1] }))?;
+        let ask = Up::Ask(Ask { ask: 900, caption: 1, pixels: 160, crop: None });
+        store.apply_acknowledgement((7, 1, 50), &ask, &none)?;
+        assert_eq!((store.picture(open.asked)?, said(&store, (1, 50))?), (None, None));
         store.forget_pictures()?;
         assert_eq!((store.next_ask()?, said(&store, (1, 31))?), (None, Some((CommandResult::NotKept, vec![]))));
         Ok(())

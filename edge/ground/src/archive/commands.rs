@@ -138,14 +138,15 @@ impl Archive {
 
     /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.
     pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
-        let Outcome { station, counter, result, detail } = outcome;
+        let Outcome { station, counter, result, .. } = outcome;
+        let detail = outcome.detail();
         let (state, reason) = match result {
-            CommandResult::Done => ("done", detail.clone()),
-            CommandResult::NotKept => ("not kept", detail.clone()),
-            CommandResult::Refused(FAILED) if !detail.is_empty() => ("refused", detail.clone()),
-            CommandResult::Refused(UNSUPPORTED) => ("refused", with("this program does not do that", detail)),
+            CommandResult::Done => ("done", detail),
+            CommandResult::NotKept => ("not kept", detail),
+            CommandResult::Refused(FAILED) if !detail.is_empty() => ("refused", detail),
+            CommandResult::Refused(UNSUPPORTED) => ("refused", with("this program does not do that", &detail)),
             CommandResult::Refused(FAILED) => ("refused", "tried, and it failed".into()),
-            CommandResult::Refused(number) => ("refused", with(&format!("reason {number}"), detail)),
+            CommandResult::Refused(number) => ("refused", with(&format!("reason {number}"), &detail)),
         };
         let keep = "UPDATE commands SET state = ?4, reason = nullif(?5, ''), answered = ?6
              WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state IN ('sent', 'unanswered')";

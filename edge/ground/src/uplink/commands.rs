@@ -1,6 +1,6 @@
 //! Commands on their way up: one of a vehicle at a time, the same packet again and again while the vehicle is in reach, until it answers.
 
-use super::{Attempt, RECENT, Uplink};
+use super::{Attempt, Uplink};
 use crate::archive::{Archive, OpenCommand};
 use crate::error::{Error, Result, chain};
 use cssa_wire::{Key, Up, WINDOW};
@@ -11,7 +11,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// So often its vehicle may be heard after it went out, and not answer: what goes out into a gap between two passes is not in vain.
 const MAX_IN_VAIN: u32 = 24;
 
-/// What is to be done about a command.
+/// What is to be done about a command or a picture.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send this packet.
@@ -20,12 +20,14 @@ pub enum Due {
     GivenUp(Unanswered),
 }
 
-/// A command that nobody has answered.
+/// A command or a picture about which nobody has said anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "command {id} has no answer from vehicle {vehicle}, sent {times} times: it may have another key, or an earlier program"
+    "{what} {id} has no answer from vehicle {vehicle}, sent {times} times: it may have another key, or an earlier program"
 )]
 pub struct Unanswered {
+    /// `command` or `picture`.
+    pub what: &'static str,
     /// Its row in the archive.
     pub id: i64,
     /// The vehicle; 0: it has no number.
@@ -35,15 +37,16 @@ pub struct Unanswered {
 }
 
 impl Uplink {
-    /// What is to be done at `now` about the commands for vehicles that were heard at `to` within the last minute.
+    /// What is to be done at `now` about the commands and pictures of vehicles that were heard at `to` within the last minute.
     pub(crate) fn due(&mut self, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
-        let in_reach = self
-            .contacts
-            .iter()
-            .filter(|(_, contact)| contact.from == to && now.saturating_duration_since(contact.heard) <= RECENT);
-        let in_reach: Vec<(String, u16)> = in_reach.map(|(whose, _)| whose.clone()).collect();
+        let mut all = self.due_commands(to, now, archive)?;
+        all.append(&mut self.due_pictures(to, now, archive)?);
+        Ok(all)
+    }
+
+    fn due_commands(&mut self, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
         let mut all = Vec::new();
-        for whose in in_reach {
+        for (whose, ..) in self.in_reach(to, now) {
             while let Some(open) = archive.open_command(whose.1, to)? {
                 let Some(contact) = self.contacts.get(&whose) else { break };
                 let (key, heard, last) =
@@ -55,7 +58,7 @@ impl Uplink {
                 let in_vain = last.map_or(0, |last| last.in_vain + u32::from(heard > last.sent));
                 if in_vain >= MAX_IN_VAIN {
                     archive.end_command(id, "unanswered", &format!("sent {times} times"))?;
-                    all.push(Due::GivenUp(Unanswered { id, vehicle: whose.1, times }));
+                    all.push(Due::GivenUp(Unanswered { what: "command", id, vehicle: whose.1, times }));
                     continue;
                 }
                 // Where another station was faster, its packet is what goes out.
@@ -111,7 +114,7 @@ impl Uplink {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Station;
+    use super::super::{RECENT, Station};
     use super::*;
     use crate::message::Outcome;
     use anyhow::{Context, Result};
@@ -140,7 +143,7 @@ mod tests {
                 sent.append(&mut due);
             }
         }
-        let unanswered = Unanswered { id: first, vehicle: 12, times: gap + MAX_IN_VAIN - 1 };
+        let unanswered = Unanswered { what: "command", id: first, vehicle: 12, times: gap + MAX_IN_VAIN - 1 };
         assert_eq!(due.first(), Some(&Due::GivenUp(unanswered)));
         assert!(
             gap == 12 && sent.len() as u32 == gap + MAX_IN_VAIN - 1 && sent.iter().all(|due| *due == sent[0]),
@@ -153,7 +156,7 @@ mod tests {
         let kept = archive.commands(9)?;
         assert_eq!((kept[1].state.as_str(), kept[1].reason.as_deref()), ("unanswered", Some("sent 35 times")));
         let counter = kept[1].counter.context("its number")?;
-        let outcome = Outcome { station: 1, counter, result: CommandResult::Done, detail: String::new() };
+        let outcome = Outcome { station: 1, counter, result: CommandResult::Done, value: Vec::new() };
         archive.keep_outcome(13, &outcome)?;
         archive.keep_outcome(12, &Outcome { station: 2, ..outcome.clone() })?;
         assert_eq!(archive.commands(9)?[1].state, "unanswered", "another's answer");

@@ -1,6 +1,7 @@
 //! What the ground says to a vehicle: what has arrived, and commands.
 
 mod commands;
+mod pictures;
 
 pub use commands::{Due, Unanswered};
 
@@ -9,11 +10,14 @@ use super::error::{Error, Result};
 use super::keys::Keys;
 use super::message::Taken;
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
+use pictures::Pictures;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// What arrived within this time is acknowledged again, in case an acknowledgement was lost; who was heard within it is in reach.
 const RECENT: Duration = Duration::from_secs(60);
+/// Who is heard again after so long begins another contact.
+const GAP: Duration = Duration::from_secs(3);
 /// Packets of a sender that are acknowledged again at most, and senders that are remembered.
 const MAX_PACKETS: usize = 8;
 const MAX_SENDERS: usize = 256;
@@ -39,10 +43,14 @@ pub struct Uplink {
     counter: u32,
     reserved: u32,
     /// What came lately, by sender and vehicle.
-    recent: BTreeMap<(String, u16), VecDeque<Arrived>>,
+    recent: BTreeMap<Whose, VecDeque<Arrived>>,
     /// Vehicles that were heard; one without a number is known by its address.
-    contacts: BTreeMap<(String, u16), Contact>,
+    contacts: BTreeMap<Whose, Contact>,
+    pictures: Pictures,
 }
+
+/// By what a vehicle is known: its number, or its address where it has none.
+type Whose = (String, u16);
 
 /// A vehicle that was heard.
 #[derive(Debug)]
@@ -52,6 +60,8 @@ struct Contact {
     /// Where its last packet came from, and when.
     from: String,
     heard: Instant,
+    /// Since when it has been heard without a gap.
+    began: Instant,
     attempt: Option<Attempt>,
 }
 
@@ -77,7 +87,8 @@ impl Uplink {
     /// An uplink of a station.
     #[must_use]
     pub fn new(station: Station) -> Self {
-        Self { station, counter: 0, reserved: 0, recent: BTreeMap::new(), contacts: BTreeMap::new() }
+        let (recent, contacts) = (BTreeMap::new(), BTreeMap::new());
+        Self { station, counter: 0, reserved: 0, recent, contacts, pictures: Pictures::default() }
     }
 
     /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its address is now.
@@ -86,17 +97,18 @@ impl Uplink {
         if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
             self.contacts.clear();
         }
-        let attempt = match self.contacts.get(&whose) {
-            None => None,
+        let (attempt, began) = match self.contacts.get(&whose) {
+            None => (None, now),
             Some(before) => {
                 if before.key != *key {
                     let which = if key == self.station.keys.first() { "the first" } else { "an earlier" };
                     tracing::info!("{sender}: vehicle {vehicle} uses {which} --key from now on");
                 }
-                before.attempt
+                let is_anew = now.saturating_duration_since(before.heard) > GAP;
+                (before.attempt, if is_anew { now } else { before.began })
             }
         };
-        self.contacts.insert(whose, Contact { key: key.clone(), from: sender.to_owned(), heard: now, attempt });
+        self.contacts.insert(whose, Contact { key: key.clone(), from: sender.to_owned(), heard: now, began, attempt });
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
@@ -165,7 +177,7 @@ impl Uplink {
 }
 
 /// By what a vehicle is known.
-fn whose(sender: &str, vehicle: u16) -> (String, u16) {
+fn whose(sender: &str, vehicle: u16) -> Whose {
     (if vehicle > 0 { String::new() } else { sender.to_owned() }, vehicle)
 }
 
