@@ -3,7 +3,7 @@
 mod listen;
 
 pub use super::reception::{Authentication, Reception};
-pub use listen::Listening;
+pub use listen::{Listening, ShowAll};
 
 use super::archive::{Archive, Kept, Origin, Undecoded};
 use super::contact::{Change, Contacts};

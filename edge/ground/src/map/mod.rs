@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("fleet.js"));
+const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("marks.js"), include_str!("fleet.js"));
 /// Captions in an answer; the page asks again until there are none.
 const MAX_CAPTIONS: u32 = 2000;
 /// Reports in an answer, the newest.

@@ -25,6 +25,9 @@ pub enum Listening {
     Recorded(Box<dyn Port>),
 }
 
+/// Is told of every packet as [`Show`] is, by the threads of all ports in turn.
+pub type ShowAll<'a, E> = &'a mut (dyn FnMut(&str, &Result<Taken, ReceiveError>) -> Result<(), E> + Send);
+
 /// What one thread of a receiver does at its port.
 struct Listener<'a, 'b, F: ?Sized> {
     receiver: &'a Mutex<&'b mut Receiver>,
@@ -68,7 +71,7 @@ impl Receiver {
         &mut self,
         all: Vec<Listening>,
         stop: &AtomicBool,
-        show: &mut (dyn FnMut(&str, &Result<Taken, ReceiveError>) -> Result<(), E> + Send),
+        show: ShowAll<'_, E>,
     ) -> Result<(), E> {
         let (receiver, show) = (Mutex::new(self), Mutex::new(show));
         let (ports, is_over) = (Mutex::new(vec![State::Untried; all.len()]), AtomicBool::new(false));
