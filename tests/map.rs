@@ -151,6 +151,69 @@ fn far_apart(map: &mut std::process::Child, chromium: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Two vehicles are told apart by shape and colour, and one of them is shown alone.
+#[test]
+fn vehicles_are_told_apart_and_chosen() -> Result<()> {
+    let Some(chromium) = chromium::installed() else {
+        eprintln!("skipped: no Chromium is here");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let mut archive = Archive::open(&path)?;
+    archive.keep("uav", &packet(0, &["a bridge over a river", "a lake"]))?;
+    let other = |vehicle, first| CaptionPacket { vehicle, ..packet(first, &["a road", "a farm", "a harbor"]) };
+    archive.keep("uav", &other(13, 10))?;
+    archive.keep("relay <b>", &other(0, 20))?;
+    let mut map = program("ground")?;
+    map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
+    let mut map = map.spawn()?;
+    let result = choose_vehicles(&mut map, &chromium);
+    signal(&map, "-TERM")?;
+    ensure!(map.wait()?.success(), "ground map failed");
+    result
+}
+
+fn choose_vehicles(map: &mut std::process::Child, chromium: &Path) -> Result<()> {
+    let mut address = String::new();
+    BufReader::new(map.stdout.take().context("output")?).read_line(&mut address)?;
+    let page = &mut Page::open(chromium, address.trim())?;
+    counts(page, "8 of 8 captions")?;
+    let names = page.text("[...document.getElementById('of').options].map((option) => option.text).join()")?;
+    assert_eq!(names, "all,12,13,relay <b>");
+    let legend = page.text("document.getElementById('marks').innerText.replace(/\\s+/g, ' ')")?;
+    assert_eq!(legend.trim(), "12 13 relay <b>");
+    for attribute in ["d", "stroke"] {
+        let all = format!(
+            "new Set([...document.querySelectorAll('#marks path')].map((path) => path.getAttribute('{attribute}'))).size"
+        );
+        assert_eq!(page.evaluate(&all)?, 3, "{attribute}");
+    }
+    // Around a point there is its vehicle's colour, and in its middle that of its confidence.
+    page.wait_for("fitted")?;
+    for (sequence, vehicle) in [(1, "12"), (11, "13"), (21, "relay <b>")] {
+        let pixels = format!(
+            "(() => {{ const [x, y] = cssaPlace({sequence}), box = canvas.getBoundingClientRect(), ratio = devicePixelRatio;
+               const at = (dx, dy) => context.getImageData((x - box.left + dx) * ratio, (y - box.top + dy) * ratio, 1, 1).data;
+               const hex = ([red, green, blue]) => '#' + [red, green, blue].map((part) => part.toString(16).padStart(2, '0')).join('');
+               const rings = new Set(); for (let dx = -9; dx <= 9; dx += 1) for (let dy = -9; dy <= 9; dy += 1) rings.add(hex(at(dx, dy)));
+               return rings.has(ringOf({vehicle:?})) && hex(at(0, 0)) !== ringOf({vehicle:?}); }})()"
+        );
+        page.wait_for(&pixels)?;
+    }
+    page.fill("of", "13")?;
+    counts(page, "3 of 8 captions")?;
+    let shown = page.text("document.getElementById('list').innerText")?;
+    assert!(shown.contains("vehicle 13") && !shown.contains("vehicle 12"), "{shown}");
+    page.fill("of", "relay <b>")?;
+    page.fill("words", "farm")?;
+    counts(page, "1 of 8 captions")?;
+    page.evaluate("document.querySelector('button[type=reset]').click()")?;
+    counts(page, "8 of 8 captions")?;
+    let table = "document.querySelectorAll('#vehicles svg path').length";
+    page.wait_for(&format!("{table} === 3"))
+}
+
 /// Another site whose name leads to this machine gets nothing.
 fn other_names_get_nothing(address: &str) -> Result<()> {
     let place = address.trim_start_matches("http://").split('/').next().context("a place")?;

@@ -128,6 +128,14 @@ pub enum Error {
     Server(io::Error),
 }
 
+impl Error {
+    /// Whether waiting helps, however long: an archive's server is away.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Archive { cause, .. } if cause.is_passing())
+    }
+}
+
 /// What this crate's functions give.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -1,26 +1,25 @@
-//! Takes packets from a port, keeps their captions, and answers.
+//! Takes packets from ports, keeps their captions, and answers.
+
+mod listen;
 
 pub use super::reception::{Authentication, Reception};
+pub use listen::{Listening, ShowAll};
 
 use super::archive::{Archive, Brought, Kept, Origin, Undecoded};
 use super::contact::{Change, Contacts};
-use super::error::{Error, Result, chain};
+use super::error::{Error, Result};
+use super::keys::{KeyRefusal, Refusal};
 use super::languages::languages;
 use super::message::{Part, Taken};
 use super::reception::Opened;
 use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
-use cssa_link::{FrameError, Port};
+use cssa_link::FrameError;
 use cssa_wire::WireError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a port is listened to before a signal is looked for.
-const WAIT: Duration = Duration::from_millis(200);
-/// How long an archive that takes nothing is tried.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks for a bundle that is missing.
 const LOOK: Duration = Duration::from_secs(5);
 /// Seconds for which a vehicle that was heard before is expected again.
@@ -47,6 +46,10 @@ pub struct ReceiveStatistics {
     pub displaced: u64,
     /// Packets whose code of authentication is wrong, or is missing where a key asks for one.
     pub refused: u64,
+    /// Of these, packets that name one vehicle and are under the key of another.
+    pub other_key: u64,
+    /// Of these, packets of a vehicle that has no key here.
+    pub no_key: u64,
     /// Damaged packets, and what is none.
     pub damaged: u64,
     /// Frames that are missing, where the link counts them.
@@ -66,6 +69,9 @@ pub enum ReceiveError {
     /// No packet, or a damaged one.
     #[error(transparent)]
     Packet(#[from] WireError),
+    /// Its code of authentication says nothing for its vehicle.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// Its bundle is not here.
     #[error("made with bundle {0:04x}, which is not here: name it with --bundle, or put it into a folder named there")]
     Bundle(u16),
@@ -91,6 +97,9 @@ pub struct Receiver {
     reception: Reception,
     uplink: Option<Uplink>,
     contacts: Contacts,
+    /// Frames that are missing, by port.
+    missing: Vec<u64>,
+    is_failing: bool,
     /// What came.
     pub count: ReceiveStatistics,
 }
@@ -112,7 +121,9 @@ impl Receiver {
             }
         }
         let count = ReceiveStatistics::default();
-        let mut receiver = Self { places, languages, looked, archive, reception, uplink, contacts, count };
+        let (missing, is_failing) = (Vec::new(), false);
+        let mut receiver =
+            Self { places, languages, looked, archive, reception, uplink, contacts, missing, is_failing, count };
         receiver.learn(found)?;
         Ok(receiver)
     }
@@ -167,6 +178,17 @@ impl Receiver {
 
     /// Takes the bytes of a packet that came at `now`.
     pub fn take_at(&mut self, sender: &str, bytes: &[u8], now: Instant) -> Result<Result<Taken, ReceiveError>> {
+        self.take_of(Some(0), sender, bytes, now)
+    }
+
+    /// Takes the bytes of a packet that came at `now`; its vehicle is spoken to at `port`, if at all.
+    fn take_of(
+        &mut self,
+        port: Option<usize>,
+        sender: &str,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<Result<Taken, ReceiveError>> {
         let reception = self.reception.clone();
         let opened = match self.open(&reception, bytes) {
             Ok(opened) => opened,
@@ -178,20 +200,28 @@ impl Receiver {
             tracing::info!("{change}");
         }
         let key = reception.authentication.key_of(bytes, reception.checksum);
-        if let (Some(key), Some(uplink)) = (key, &mut self.uplink) {
-            uplink.heard(sender, vehicle, key, now);
+        if let (Some(port), Some(key), Some(uplink)) = (port, key, &mut self.uplink) {
+            uplink.heard(port, sender, vehicle, key, now);
         }
         self.keep(&reception, sender, bytes, &opened)
     }
 
     /// Opens a packet; one that is damaged or not authentic is counted.
     fn open<'a>(&mut self, reception: &Reception, bytes: &'a [u8]) -> Result<Opened<'a>, ReceiveError> {
-        reception.open(bytes).map_err(|error| {
-            match error {
-                WireError::Mac | WireError::NoMac => self.count.refused += 1,
-                _ => self.count.damaged += 1,
+        reception.open(bytes).map_err(|refusal| match refusal {
+            Refusal::Packet(error) => {
+                let is_refused = matches!(error, WireError::Mac | WireError::NoMac);
+                *(if is_refused { &mut self.count.refused } else { &mut self.count.damaged }) += 1;
+                error.into()
             }
-            error.into()
+            Refusal::Key(error) => {
+                self.count.refused += 1;
+                match error {
+                    KeyRefusal::NoKey(_) => self.count.no_key += 1,
+                    KeyRefusal::OtherKey { .. } => self.count.other_key += 1,
+                }
+                error.into()
+            }
         })
     }
 
@@ -273,113 +303,26 @@ impl Receiver {
         uplink.answers(sender, taken, &mut self.archive)
     }
 
-    /// Receives until a file ends or `stop`; every packet is shown to `show`. A port that has worked and fails (a line that was pulled
-    /// out) is tried again, and for a minute so is an archive (locked, or on a full disk): what was not kept is not acknowledged.
-    pub fn receive<E: From<Error>>(
-        &mut self,
-        port: &mut dyn Port,
-        stop: &AtomicBool,
-        show: Show<'_, E>,
-    ) -> Result<(), E> {
-        let (mut worked, mut from) = (false, String::new());
-        while !stop.load(Ordering::Relaxed) {
-            let heard = match port.receive(WAIT) {
-                Ok(heard) => heard,
-                Err(error) if !worked => return Err(Error::from(error).into()),
-                Err(error) => {
-                    self.failed(&error.into(), show)?;
-                    continue;
-                }
-            };
-            worked = true;
-            for found in heard.found {
-                let taken = match found {
-                    Ok(bytes) => self.take_patiently(&heard.from, &bytes, stop, show)?,
-                    Err(error) => {
-                        self.count.damaged += error.problems();
-                        Err(error.into())
-                    }
-                };
-                show(&heard.from, &taken)?;
-                // An acknowledgement has a later number: what is to be done goes first.
-                self.command(port, &heard.from, show)?;
-                if let Err(error) = self.answer(port, &heard.from, &taken) {
-                    self.failed(&error, show)?;
-                }
-            }
-            if !heard.from.is_empty() {
-                from = heard.from;
-            }
-            self.command(port, &from, show)?;
-            self.missed(Instant::now()).iter().for_each(|missed| tracing::warn!("{missed}"));
-            self.count.missing = port.missing();
-            if heard.ended {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// What is to be said of vehicles that should have been heard by `now`; of each once, until it is heard again.
     pub fn missed(&mut self, now: Instant) -> Vec<String> {
         self.contacts.missed(now).iter().map(Change::to_string).collect()
     }
 
-    /// Takes a packet, again and again for a minute where the archive does not: a file's packet would not come again.
-    fn take_patiently<E: From<Error>>(
-        &mut self,
-        sender: &str,
-        bytes: &[u8],
-        stop: &AtomicBool,
-        show: Show<'_, E>,
-    ) -> Result<Result<Taken, ReceiveError>, E> {
-        let began = Instant::now();
-        loop {
-            match self.take(sender, bytes) {
-                Err(error) if began.elapsed() < PATIENCE && !stop.load(Ordering::Relaxed) => {
-                    self.failed(&error, show)?
-                }
-                taken => return Ok(taken?),
-            }
-        }
-    }
-
-    fn answer(&mut self, port: &mut dyn Port, to: &str, taken: &Result<Taken, ReceiveError>) -> Result<()> {
-        let Ok(taken) = taken else { return Ok(()) };
-        for answer in self.answers(to, taken)? {
-            // One that does not go out is as one that is lost on the way: the packet will come again.
-            self.count.answers += u64::from(port.send(&answer).is_ok());
-        }
-        Ok(())
-    }
-
     /// Commands that are to go out at `now` to whom the port reaches at `to`, and those that were in vain.
     pub fn due(&mut self, to: &str, now: Instant) -> Result<Vec<Due>> {
+        self.due_at(0, to, now)
+    }
+
+    fn due_at(&mut self, port: usize, to: &str, now: Instant) -> Result<Vec<Due>> {
         let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
-        uplink.due(to, now, &mut self.archive)
+        uplink.due(port, to, now, &mut self.archive)
     }
 
-    /// Sends commands to whom the port reaches, who was heard last; says which were in vain.
-    fn command<E>(&mut self, port: &mut dyn Port, to: &str, show: Show<'_, E>) -> Result<(), E> {
-        let all = match self.due(to, Instant::now()) {
-            Ok(all) => all,
-            Err(error) => return self.failed(&error, show),
-        };
-        for due in all {
-            match due {
-                Due::Send(packet) => self.count.answers += u64::from(port.send(&packet).is_ok()),
-                Due::GivenUp(unanswered) => show(to, &Err(unanswered.into()))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Says what failed, and waits a little.
-    fn failed<E>(&mut self, error: &Error, show: Show<'_, E>) -> Result<(), E> {
-        self.count.failures += 1;
-        show("ground", &Err(ReceiveError::Failed(chain(error))))?;
-        std::thread::sleep(5 * WAIT);
-        Ok(())
+    fn set_missing(&mut self, port: usize, missing: u64) {
+        let ports = self.missing.len().max(port + 1);
+        self.missing.resize(ports, 0);
+        self.missing[port] = missing;
+        self.count.missing = self.missing.iter().sum();
     }
 
     /// The archive.

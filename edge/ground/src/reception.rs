@@ -1,6 +1,6 @@
 //! Which packets are taken: what is looked at before anything in them is believed.
 
-use crate::keys::Keys;
+use crate::keys::{Keys, Refusal};
 use crate::message::Message;
 use cssa::bundle::Language;
 use cssa_wire::version2::{self, PacketV2};
@@ -35,12 +35,12 @@ pub(crate) enum Opened<'a> {
 }
 
 impl Reception {
-    pub(crate) fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, WireError> {
+    pub(crate) fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, Refusal> {
         if wire::version_of(bytes, self.checksum)? == Version::Three {
             return Ok(Opened::Three(self.authentication.open(bytes, self.checksum)?));
         }
         match self.authentication {
-            Authentication::Required(_) => Err(WireError::NoMac),
+            Authentication::Required(_) => Err(WireError::NoMac.into()),
             Authentication::Off | Authentication::WherePresent(_) => {
                 Ok(Opened::Two { bundle: version2::bundle_of(bytes, self.checksum)? })
             }
@@ -57,9 +57,9 @@ impl Authentication {
         }
     }
 
-    fn open<'a>(&self, bytes: &'a [u8], checksum: Checksum) -> Result<DownPacket<'a>, WireError> {
+    fn open<'a>(&self, bytes: &'a [u8], checksum: Checksum) -> Result<DownPacket<'a>, Refusal> {
         match self {
-            Self::Off => DownPacket::decode(bytes, Verification::Off, checksum),
+            Self::Off => Ok(DownPacket::decode(bytes, Verification::Off, checksum)?),
             Self::Required(keys) => keys.open(bytes, checksum, |key| Verification::Required(key)),
             Self::WherePresent(keys) => keys.open(bytes, checksum, |key| Verification::WherePresent(key)),
         }

@@ -2,18 +2,18 @@
 
 pub(crate) mod command;
 pub(crate) mod packet_files;
+mod vehicle_key;
 
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::named_or_default;
 use cssa::files;
-use cssa_link::{self as link, Address, End, Framing, read_key, write_new_key};
+use cssa_link::{self as link, Address, End, Framing, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum};
 use ground::archive::Archive;
-use ground::keys::Keys;
 use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
-use ground::receive::{Authentication, Receiver, Reception};
+use ground::receive::{Authentication, Listening, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
 use ground::{Place, Taken, csv, geojson};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -21,13 +21,15 @@ use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
+use vehicle_key::{VehicleKey, read_keys};
 
 /// Options of `ground receive`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReceiveOptions {
-    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS.
-    #[arg(long)]
-    from: Address,
+    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS; once more for each further port. One that fails stops no
+    /// other. A vehicle is spoken to at the port where it was heard last.
+    #[arg(long, required = true)]
+    from: Vec<Address>,
     /// What packets travel in, as link.framing of the vehicle's edge.toml.
     #[arg(long, default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
@@ -38,9 +40,10 @@ pub(crate) struct ReceiveOptions {
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
     /// The key that the vehicle has: acknowledge what arrived, send what `ground command` gives, and take only packets with a right code of authentication. While its key
-    /// is being changed, the new one first and then once more with the one before: packets under either are taken.
-    #[arg(long)]
-    key: Vec<PathBuf>,
+    /// is being changed, the new one first and then once more with the one before: packets under either are taken. 12=PATH is the key of
+    /// vehicle 12 alone, which is then taken under no other; PATH is that of all vehicles that have none of their own.
+    #[arg(long, value_name = "[VEHICLE=]PATH")]
+    key: Vec<VehicleKey>,
     /// With --key: also take packets without a code of authentication, as vehicles without the key and earlier programs send them.
     #[arg(long, requires = "key")]
     accept_unauthenticated: bool,
@@ -50,7 +53,8 @@ pub(crate) struct ReceiveOptions {
     /// The number of the vehicle whose packets name none (link.vehicle = 0): the same pass from two files or addresses is then kept once.
     #[arg(long, default_value_t = 0, conflicts_with = "key")]
     vehicle: u16,
-    /// The archive: a GeoPackage, made where it is not there.
+    /// The archive: a GeoPackage, made where it is not there, or postgres://USER:PASSWORD@HOST/DATABASE, a database with PostGIS (without
+    /// TLS; the password may be in PGPASSWORD instead), which several receivers can share.
     #[arg(long)]
     archive: Place,
     /// Bundles of the senders, folders or `.cssa` files, or folders of such: a bundle that is missing is looked for there again
@@ -113,28 +117,33 @@ enum Format {
 
 /// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
 pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
-    if let Address::File(path) = &options.from {
-        ensure!(path.is_file(), "{}: no such file", path.display());
+    for from in &options.from {
+        if let Address::File(path) = from {
+            ensure!(path.is_file(), "{}: no such file", path.display());
+        }
     }
-    let mavlink = matches!(options.from, Address::Mavlink(_));
+    let mavlink = options.from.iter().all(|from| matches!(from, Address::Mavlink(_)));
     ensure!(!mavlink || options.framing == Framing::Plain, "--framing: MAVLink has its own frames, expected plain");
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let (checksum, number) = (options.checksum, options.station);
-    let keys = Keys::of(options.key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?);
+    let keys = read_keys(&options.key)?;
     let authentication = match keys.clone() {
         None => Authentication::Off,
         Some(keys) if options.accept_unauthenticated => Authentication::WherePresent(keys),
         Some(keys) => Authentication::Required(keys),
     };
-    // A file is not answered.
-    let keys = keys.filter(|_| !matches!(options.from, Address::File(_)));
     let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }));
     let reception = Reception { checksum, authentication, vehicle: options.vehicle };
     let mut receiver = Receiver::new(places, Archive::open_at(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
-    let mut port = options.from.port(End::Ground, format);
+    let listening = options.from.iter().map(|from| match from {
+        Address::File(_) => Listening::Recorded(from.port(End::Ground, format)),
+        Address::Udp(_) | Address::Serial(..) | Address::Mavlink(_) => {
+            Listening::Answering(from.port(End::Ground, format))
+        }
+    });
     let (stop, mut problems) = (stop_flag()?, ProblemLog::default());
-    receiver.receive(port.as_mut(), &stop, &mut |sender, taken| -> Result<()> {
+    receiver.receive_all(listening.collect(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
             Ok(Taken::Captions(packet)) if !options.quiet => show(sender, packet)?,
             Ok(Taken::Message(message)) if !options.quiet => {

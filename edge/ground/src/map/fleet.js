@@ -30,7 +30,10 @@ function vehicleRow(vehicle) {
   const heard = vehicle.is_late ? `not heard for ${duration(vehicle.silence)}` : `${duration(vehicle.silence)} ago`;
   const waiting = element("td", known(status.waiting, " "));
   if (status.curve?.length > 1) waiting.append(sparkline(status.curve));
-  const cells = [nameOf(vehicle), heard, status.uptime === undefined ? "–" : duration(status.uptime),
+  const name = element("td");
+  if (origins.size > 1 && origins.has(originOf(vehicle))) name.append(swatch(originOf(vehicle)), " ");
+  name.append(nameOf(vehicle));
+  const cells = [name, heard, status.uptime === undefined ? "–" : duration(status.uptime),
     ...["frames", "queued", "dropped"].map((counter) => (grown ? `+${grown[counter]}` : "–")), waiting, known(status.slot), known(status.celsius),
     known(status.free_disk, " %"), status.fault ? `${status.fault} (${status.fault_count})` : "–"];
   row.append(...cells.map((cell) => (cell instanceof Node ? cell : element("td", cell))));

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("fleet.js"));
+const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("marks.js"), include_str!("fleet.js"));
 /// Captions in an answer; the page asks again until there are none.
 const MAX_CAPTIONS: u32 = 2000;
 /// Reports in an answer, the newest.
@@ -74,9 +74,11 @@ pub fn serve<E: From<Error>>(
     stop: impl Future<Output = ()> + Send + 'static,
     ready: impl FnOnce(SocketAddr) -> Result<(), E>,
 ) -> Result<(), E> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Server)?;
     let is_private = listen.ip().is_loopback();
     let map = Arc::new(Map { archive: Mutex::new(archive), is_private, commanding });
+    // An archive on a server waits for the end of its connection, which may not be while the runtime is there.
+    let _to_the_end = Arc::clone(&map);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Server)?;
     runtime.block_on(async {
         let unheard = |source| Error::Listen { address: listen, source };
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(unheard)?;
@@ -137,36 +139,55 @@ async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
 }
 
 async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Result<Json<Answer>, StatusCode> {
-    let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = archive.after(asked.after, MAX_CAPTIONS).map_err(failed)?;
-    let reports = archive.reports(MAX_REPORTS).map_err(failed)?;
-    let last = found.last().map_or(asked.after, |(row, _)| *row);
-    Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports }))
+    asking(map, move |archive| {
+        let found = archive.after(asked.after, MAX_CAPTIONS)?;
+        let reports = archive.reports(MAX_REPORTS)?;
+        let last = found.last().map_or(asked.after, |(row, _)| *row);
+        Ok(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports })
+    })
+    .await
 }
 
 async fn vehicles(State(map): State<Arc<Map>>) -> Result<Json<Fleet>, StatusCode> {
-    let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
-    let vehicles = archive.vehicles(cssa::clock::now()).map_err(failed)?;
-    Ok(Json(Fleet { vehicles, commands: archive.commands(MAX_COMMANDS).map_err(failed)? }))
+    asking(map, |archive| {
+        Ok(Fleet { vehicles: archive.vehicles(cssa::clock::now())?, commands: archive.commands(MAX_COMMANDS)? })
+    })
+    .await
 }
 
-fn failed(error: Error) -> StatusCode {
-    tracing::error!("{}", chain(&error));
-    StatusCode::INTERNAL_SERVER_ERROR
+/// What the archive says, which may take its time: a server may be far.
+async fn asking<T: Send + 'static>(
+    map: Arc<Map>,
+    ask: impl FnOnce(&Archive) -> Result<T> + Send + 'static,
+) -> Result<Json<T>, StatusCode> {
+    let asked = tokio::task::spawn_blocking(move || ask(&map.archive.lock().unwrap_or_else(PoisonError::into_inner)));
+    let said = asked.await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    said.map(Json).map_err(|error| {
+        tracing::error!("{}", chain(&error));
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
 }
 
 /// Gives a command; who may is looked at before anything of it is read.
 async fn command(State(map): State<Arc<Map>>, request: Request) -> Response {
-    let Some(commanding) = map.commanding.as_ref().filter(|commanding| commanding.is_allowed(request.headers())) else {
+    if !map.commanding.as_ref().is_some_and(|commanding| commanding.is_allowed(request.headers())) {
         return (StatusCode::FORBIDDEN, "the token that ground map printed is missing\n").into_response();
-    };
+    }
     match Json::<Given>::from_request(request, &()).await {
         Err(unread) => unread.into_response(),
-        Ok(Json(given)) => match commanding.give(given) {
-            Ok(row) => Json(row).into_response(),
-            Err(error @ Error::Packet(_)) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))).into_response(),
-        },
+        Ok(Json(given)) => {
+            let given = tokio::task::spawn_blocking(move || map.commanding.as_ref().map(|way| way.give(given)));
+            match given.await {
+                Ok(Some(Ok(row))) => Json(row).into_response(),
+                Ok(Some(Err(error @ Error::Packet(_)))) => {
+                    (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
+                }
+                Ok(Some(Err(error))) => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))).into_response()
+                }
+                Ok(None) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            }
+        }
     }
 }
 

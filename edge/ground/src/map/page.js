@@ -69,13 +69,13 @@ function drawNow() {
     if (caption.latitude === null) continue;
     const [x, y] = project(caption.longitude, caption.latitude);
     if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-    context.beginPath();
-    context.arc(x, y, isChosen.has(caption) ? 8 : 4 + caption.priority, 0, 2 * Math.PI);
-    context.fillStyle = colour(caption);
-    context.globalAlpha = caption.outside ? 0.5 : 0.85;
-    context.fill();
-    context.globalAlpha = 1;
-    if (isChosen.has(caption)) { context.lineWidth = 2; context.strokeStyle = ink; context.stroke(); }
+    const radius = isChosen.has(caption) ? 8 : 4 + caption.priority;
+    drawMark(caption, x, y, radius, colour(caption), caption.outside ? 0.5 : 0.85);
+    if (isChosen.has(caption)) {
+      context.beginPath();
+      context.arc(x, y, radius + 4, 0, 2 * Math.PI);
+      context.lineWidth = 2; context.strokeStyle = ink; context.stroke();
+    }
   }
   scaleBar(width, height, ink);
 }
@@ -156,17 +156,18 @@ function filter() {
   const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
   // The fields are in UTC, as all times of captions.
   const time = (id) => (byId(id).value ? Date.parse(`${byId(id).value}Z`) : NaN);
+  const of = byId("of").value;
   const [from, to, least] = [time("from"), time("to"), Number(byId("confidence").value)];
   byId("least").textContent = least.toFixed(2);
   shown = captions.filter((caption) =>
-    words.every((word) => caption.words.has(word)) && (caption.confidence ?? 0) >= least - 1e-9 &&
+    words.every((word) => caption.words.has(word)) && (of === "" || originOf(caption) === of) && (caption.confidence ?? 0) >= least - 1e-9 &&
     !(caption.at < from) && !(caption.at > to));
   byId("count").textContent = `${shown.length} of ${captions.length} captions`;
   const newest = shown.slice(-MOST_LISTED).reverse();
   byId("list").replaceChildren(...newest.map((caption) => {
     const button = element("button", caption.caption), item = element("li");
     button.type = "button";
-    button.append(element("small", [taken(caption), ...trust(caption), caption.sender].join(" · ")));
+    button.append(element("small", [taken(caption), ...trust(caption), ...(caption.vehicle ? [`vehicle ${caption.vehicle}`] : []), caption.sender].join(" · ")));
     if (caption.outside) button.className = "outside";
     button.addEventListener("click", () => choose([caption], true));
     item.append(button);
@@ -251,12 +252,14 @@ async function update() {
       for (const caption of fresh) {
         caption.at = caption.time ? Date.parse(caption.time) : NaN;
         caption.words = new Set(caption.caption.toLowerCase().split(/[^\p{L}\p{N}]+/u));
+        know(caption);
         captions.push(caption);
       }
       last = newLast;
       isNew = true;
     }
     if (isNew) {
+      showMarks();
       filter();
       if (!fitted) fit();
       draw();

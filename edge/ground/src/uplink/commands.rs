@@ -37,16 +37,16 @@ pub struct Unanswered {
 }
 
 impl Uplink {
-    /// What is to be done at `now` about the commands and pictures of vehicles that were heard at `to` within the last minute.
-    pub(crate) fn due(&mut self, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
-        let mut all = self.due_commands(to, now, archive)?;
-        all.append(&mut self.due_pictures(to, now, archive)?);
+    /// What is to be done at `now` about the commands and pictures of vehicles that were heard at a port from `to` within the last minute.
+    pub(crate) fn due(&mut self, port: usize, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
+        let mut all = self.due_commands(port, to, now, archive)?;
+        all.append(&mut self.due_pictures(port, to, now, archive)?);
         Ok(all)
     }
 
-    fn due_commands(&mut self, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
+    fn due_commands(&mut self, port: usize, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
         let mut all = Vec::new();
-        for (whose, ..) in self.in_reach(to, now) {
+        for (whose, ..) in self.in_reach(port, to, now) {
             while let Some(open) = archive.open_command(whose.1, to)? {
                 let Some(contact) = self.contacts.get(&whose) else { break };
                 let (key, heard, last) =
@@ -129,16 +129,16 @@ mod tests {
         let (first, _) = (archive.give_command(12, &Command::Pause)?, archive.give_command(12, &Command::Resume)?);
         let mut sent = Vec::new();
         // Into a gap between two passes.
-        uplink.heard("uav", 12, &key, start);
+        uplink.heard(0, "uav", 12, &key, start);
         for n in 0..RECENT.as_secs() as u32 / 5 {
-            sent.extend(uplink.due("uav", start + n * AGAIN, &mut archive)?);
+            sent.extend(uplink.due(0, "uav", start + n * AGAIN, &mut archive)?);
         }
         let gap = u32::try_from(sent.len())?;
         let (start, mut due) = (start + 10 * RECENT, Vec::new());
         for n in 1..=MAX_IN_VAIN {
             let now = start + n * AGAIN;
-            uplink.heard("uav", 12, &key, now);
-            due = uplink.due("uav", now, &mut archive)?;
+            uplink.heard(0, "uav", 12, &key, now);
+            due = uplink.due(0, "uav", now, &mut archive)?;
             if n < MAX_IN_VAIN {
                 sent.append(&mut due);
             }
@@ -149,7 +149,7 @@ mod tests {
             gap == 12 && sent.len() as u32 == gap + MAX_IN_VAIN - 1 && sent.iter().all(|due| *due == sent[0]),
             "{sent:?}"
         );
-        assert_eq!(uplink.due("uav", start + MAX_IN_VAIN * AGAIN + 2 * RECENT, &mut archive)?, [], "out of reach");
+        assert_eq!(uplink.due(0, "uav", start + MAX_IN_VAIN * AGAIN + 2 * RECENT, &mut archive)?, [], "out of reach");
         let Some(Due::Send(next)) = due.get(1) else { anyhow::bail!("{due:?}") };
         let next = UpPacket::decode(next, 12, &key, Checksum::Crc32)?;
         assert_eq!(next.body, Up::Command(Command::Resume), "those after it do not wait for ever");
@@ -176,8 +176,8 @@ mod tests {
         archive.give_command(12, &Command::Resume)?;
         let (key, start) = (Key::new([9; 32]), Instant::now());
         let mut uplink = Uplink::new(Station { number: 1, keys: key.clone().into(), checksum: Checksum::Crc32 });
-        uplink.heard("uav", 12, &key, start);
-        assert_eq!(uplink.due("uav", start, &mut archive)?.len(), 1);
+        uplink.heard(0, "uav", 12, &key, start);
+        assert_eq!(uplink.due(0, "uav", start, &mut archive)?.len(), 1);
         let state = "SELECT state || ': ' || reason FROM commands WHERE id = 1";
         let state: String = rusqlite::Connection::open(&path)?.query_row(state, [], |row| row.get(0))?;
         assert!(state.starts_with("refused: this ground does not know \"FlyHome\": "), "{state}");

@@ -57,7 +57,8 @@ type Whose = (String, u16);
 struct Contact {
     /// The key that it used last.
     key: Key,
-    /// Where its last packet came from, and when.
+    /// At which port its last packet came from where, and when.
+    port: usize,
     from: String,
     heard: Instant,
     /// Since when it has been heard without a gap.
@@ -91,8 +92,8 @@ impl Uplink {
         Self { station, counter: 0, reserved: 0, recent, contacts, pictures: Pictures::default() }
     }
 
-    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its address is now.
-    pub(super) fn heard(&mut self, sender: &str, vehicle: u16, key: &Key, now: Instant) {
+    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its port and its address are now.
+    pub(super) fn heard(&mut self, port: usize, sender: &str, vehicle: u16, key: &Key, now: Instant) {
         let whose = whose(sender, vehicle);
         if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
             self.contacts.clear();
@@ -101,14 +102,16 @@ impl Uplink {
             None => (None, now),
             Some(before) => {
                 if before.key != *key {
-                    let which = if key == self.station.keys.first() { "the first" } else { "an earlier" };
+                    let which =
+                        if Some(key) == self.station.keys.first_of(vehicle) { "the first" } else { "an earlier" };
                     tracing::info!("{sender}: vehicle {vehicle} uses {which} --key from now on");
                 }
                 let is_anew = now.saturating_duration_since(before.heard) > GAP;
                 (before.attempt, if is_anew { now } else { before.began })
             }
         };
-        self.contacts.insert(whose, Contact { key: key.clone(), from: sender.to_owned(), heard: now, began, attempt });
+        let from = sender.to_owned();
+        self.contacts.insert(whose, Contact { key: key.clone(), port, from, heard: now, began, attempt });
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
@@ -120,6 +123,8 @@ impl Uplink {
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
             Taken::Message(_) => return Ok(Vec::new()),
         };
+        // One that has no key here is told nothing.
+        let Some(first) = self.station.keys.first_of(vehicle).cloned() else { return Ok(Vec::new()) };
         if self.holds_back(vehicle, sender, archive)? {
             return Ok(Vec::new());
         }
@@ -140,9 +145,8 @@ impl Uplink {
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let acknowledgement = Up::acknowledge(all);
         let contact = self.contacts.get(&whose(sender, vehicle));
-        let key = contact.map_or(self.station.keys.first(), |contact| &contact.key).clone();
+        let key = contact.map_or(&first, |contact| &contact.key).clone();
         let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
-        let first = self.station.keys.first().clone();
         if key != first {
             packets.push(self.packet(vehicle, Up::acknowledge([]), &first, archive)?.1);
         }
@@ -277,12 +281,12 @@ mod tests {
                 other => anyhow::bail!("{other:?}"),
             }
         };
-        uplink.heard("uav", 12, &old, Instant::now());
+        uplink.heard(0, "uav", 12, &old, Instant::now());
         let sent = answers(&mut uplink)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
         // Whatever its address is.
-        uplink.heard("relay", 12, &new, Instant::now());
+        uplink.heard(0, "relay", 12, &new, Instant::now());
         let sent = answers(&mut uplink)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         Ok(())

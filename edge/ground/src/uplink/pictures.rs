@@ -2,7 +2,7 @@
 //! until the picture is here, and that it is.
 
 use super::commands::{Due, Unanswered};
-use super::{RECENT, Uplink, Whose};
+use super::{Contact, RECENT, Uplink, Whose};
 use crate::archive::{Archive, Brought, OpenPicture, SentAsk};
 use crate::error::{Error, Result, chain};
 use crate::message::Outcome;
@@ -80,10 +80,16 @@ impl Uplink {
         archive.ask_anew(id)
     }
 
-    /// What is to go out at `now` for the pictures of vehicles that were heard at `to` within the last minute.
-    pub(super) fn due_pictures(&mut self, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
+    /// What is to go out at `now` for the pictures of vehicles that were heard at a port from `to` within the last minute.
+    pub(super) fn due_pictures(
+        &mut self,
+        port: usize,
+        to: &str,
+        now: Instant,
+        archive: &mut Archive,
+    ) -> Result<Vec<Due>> {
         let mut all = Vec::new();
-        for (whose, key, contact) in self.in_reach(to, now) {
+        for (whose, key, contact) in self.in_reach(port, to, now) {
             // A command's packet must not fall out of its vehicle's window.
             if self.holds_back(whose.1, to, archive)? {
                 continue;
@@ -174,12 +180,14 @@ impl Uplink {
         }
     }
 
-    /// The vehicles that were heard at `to` within the last minute, with their keys.
-    pub(super) fn in_reach(&self, to: &str, now: Instant) -> Vec<(Whose, Key, Reach)> {
-        let in_reach = self.contacts.iter();
-        let in_reach = in_reach
-            .filter(|(_, contact)| contact.from == to && now.saturating_duration_since(contact.heard) <= RECENT);
-        let reach = |contact: &super::Contact| Reach { heard: contact.heard, began: contact.began };
+    /// The vehicles that were heard at a port from `to` within the last minute, with their keys.
+    pub(super) fn in_reach(&self, port: usize, to: &str, now: Instant) -> Vec<(Whose, Key, Reach)> {
+        let is_in_reach = |contact: &Contact| {
+            (contact.port, contact.from.as_str()) == (port, to)
+                && now.saturating_duration_since(contact.heard) <= RECENT
+        };
+        let in_reach = self.contacts.iter().filter(|(_, contact)| is_in_reach(contact));
+        let reach = |contact: &Contact| Reach { heard: contact.heard, began: contact.began };
         in_reach.map(|(whose, contact)| (whose.clone(), contact.key.clone(), reach(contact))).collect()
     }
 }

@@ -14,7 +14,7 @@ fn packet(vehicle: u16, sequences: std::ops::Range<u32>, text: &str) -> CaptionP
         sequence,
         // Every fourth does not know the time.
         time: if sequence % 4 == 3 { 40 + sequence } else { 1_763_928_000 + 60 * sequence },
-        position: Position::new(48.25 + 0.001 * f64::from(sequence), -16.5).filter(|_| sequence % 3 != 0),
+        position: Position::new(48.25 + 0.001 * f64::from(sequence), -16.5).filter(|_| !sequence.is_multiple_of(3)),
         confidence: Confidence::from_thousandths(903),
         outside: (sequence == 7).then_some(Reason::Foggy),
         priority: 1,

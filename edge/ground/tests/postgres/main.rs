@@ -2,3 +2,6 @@
 
 mod archive;
 mod cluster;
+mod fleet;
+#[path = "../vehicle/mod.rs"]
+mod vehicle;
