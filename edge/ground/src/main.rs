@@ -27,6 +27,8 @@ enum Action {
     Export(commands::ExportOptions),
     /// Tell a vehicle what to do, or list what became of what was told.
     Command(commands::command::CommandOptions),
+    /// Ask a vehicle for the picture of a caption, list what was asked for, or write what came.
+    Ask(commands::ask::AskOptions),
     /// Make a key for a vehicle and its ground.
     Key(commands::KeyOptions),
     /// Turn a file of packets back into text.
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Action::Map(options) => commands::map(&options),
         Action::Export(options) => commands::export(&options),
         Action::Command(options) => commands::command::command(options),
+        Action::Ask(options) => commands::ask::ask(&options),
         Action::Key(options) => commands::key(&options),
         Action::Decode(options) => packet_files::decode(&options),
         Action::Encode(options) => packet_files::encode(&options),

@@ -77,6 +77,8 @@ enum Action {
     },
     /// Send a status now.
     Status,
+    /// Forget all pictures aboard.
+    ForgetPictures,
 }
 
 fn thousandths(confidence: &str) -> Result<u16, String> {
@@ -112,6 +114,7 @@ impl From<Action> for Command {
             Action::SelfTest => Self::SelfTest,
             Action::Slot { slot } => Self::SwitchSlot { slot },
             Action::Status => Self::StatusNow,
+            Action::ForgetPictures => Self::ForgetPictures,
         }
     }
 }
@@ -171,6 +174,7 @@ fn typed(kept: &Value) -> String {
         Command::SelfTest => "self-test".to_owned(),
         Command::SwitchSlot { slot } => format!("slot {}", if *slot == 1 { "a" } else { "b" }),
         Command::StatusNow => "status".to_owned(),
-        other @ (Command::DeltaPart(_) | Command::ForgetPictures | Command::NewKeyPart { .. }) => format!("{other:?}"),
+        Command::ForgetPictures => "forget-pictures".to_owned(),
+        other @ (Command::DeltaPart(_) | Command::NewKeyPart { .. }) => format!("{other:?}"),
     }
 }

@@ -1,5 +1,6 @@
 //! What `ground`'s commands do with their options.
 
+pub(crate) mod ask;
 pub(crate) mod command;
 pub(crate) mod packet_files;
 mod vehicle_key;

@@ -28,6 +28,16 @@ pub(super) struct Given {
     action: Action,
 }
 
+/// A picture that the page asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// The row of its caption.
+    row: i64,
+    /// Its longer side in pixels at most.
+    pixels: u16,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
@@ -72,5 +82,10 @@ impl Commanding {
             Action::Status => Command::StatusNow,
         };
         Archive::open_at(&self.archive)?.give_command(vehicle, &command)
+    }
+
+    /// Asks for a picture; gives its row.
+    pub(super) fn ask(&self, Wanted { row, pixels }: Wanted) -> Result<i64> {
+        Archive::open_at(&self.archive)?.ask_picture(row, pixels, None)
     }
 }

@@ -1,6 +1,7 @@
 //! `ground map`: one page with the archive's captions as points, on loopback; no tiles, scripts or fonts from anywhere else.
 
 mod commanding;
+mod pictures;
 
 pub use commanding::Commanding;
 
@@ -13,7 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
-use commanding::Given;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::future::Future;
@@ -22,7 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("page.js"), include_str!("marks.js"), include_str!("fleet.js"));
+const SCRIPT: &str =
+    concat!(include_str!("page.js"), include_str!("marks.js"), include_str!("fleet.js"), include_str!("pictures.js"));
 /// Captions in an answer; the page asks again until there are none.
 const MAX_CAPTIONS: u32 = 2000;
 /// Reports in an answer, the newest.
@@ -50,11 +52,19 @@ struct Asked {
 /// What it gets.
 #[derive(Serialize)]
 struct Answer {
-    captions: Vec<Archived>,
+    captions: Vec<Shown>,
     /// The last one's row.
     last: i64,
     /// Runs of frames outside, the newest first.
     reports: Vec<ArchivedReport>,
+}
+
+/// A caption, by whose row its picture is asked for.
+#[derive(Serialize)]
+struct Shown {
+    row: i64,
+    #[serde(flatten)]
+    caption: Archived,
 }
 
 /// How the vehicles are, and what they were told.
@@ -93,6 +103,9 @@ fn router(map: Arc<Map>) -> Router {
         .route("/captions", get(captions))
         .route("/vehicles", get(vehicles))
         .route("/command", post(command))
+        .route("/pictures", get(pictures::pictures))
+        .route("/pictures/{id}", get(pictures::picture))
+        .route("/ask", post(ask))
         .layer(DefaultBodyLimit::max(MAX_COMMAND))
         .layer(from_fn_with_state(Arc::clone(&map), guard))
         .with_state(map)
@@ -127,7 +140,7 @@ fn is_loopback(host: &str) -> bool {
 async fn page() -> Result<(HeaderMap, Html<String>), StatusCode> {
     let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src data:; base-uri 'none'; \
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'",
         hash(STYLE),
         hash(SCRIPT)
@@ -143,7 +156,7 @@ async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Re
         let found = archive.after(asked.after, MAX_CAPTIONS)?;
         let reports = archive.reports(MAX_REPORTS)?;
         let last = found.last().map_or(asked.after, |(row, _)| *row);
-        Ok(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports })
+        Ok(Answer { captions: found.into_iter().map(|(row, caption)| Shown { row, caption }).collect(), last, reports })
     })
     .await
 }
@@ -168,26 +181,35 @@ async fn asking<T: Send + 'static>(
     })
 }
 
-/// Gives a command; who may is looked at before anything of it is read.
 async fn command(State(map): State<Arc<Map>>, request: Request) -> Response {
+    given(map, request, Commanding::give).await
+}
+
+async fn ask(State(map): State<Arc<Map>>, request: Request) -> Response {
+    given(map, request, Commanding::ask).await
+}
+
+/// Puts into the archive what the page gives; who may is looked at before anything of it is read.
+async fn given<T: DeserializeOwned + Send + 'static>(
+    map: Arc<Map>,
+    request: Request,
+    give: fn(&Commanding, T) -> Result<i64>,
+) -> Response {
     if !map.commanding.as_ref().is_some_and(|commanding| commanding.is_allowed(request.headers())) {
         return (StatusCode::FORBIDDEN, "the token that ground map printed is missing\n").into_response();
     }
-    match Json::<Given>::from_request(request, &()).await {
-        Err(unread) => unread.into_response(),
-        Ok(Json(given)) => {
-            let given = tokio::task::spawn_blocking(move || map.commanding.as_ref().map(|way| way.give(given)));
-            match given.await {
-                Ok(Some(Ok(row))) => Json(row).into_response(),
-                Ok(Some(Err(error @ Error::Packet(_)))) => {
-                    (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
-                }
-                Ok(Some(Err(error))) => {
-                    (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))).into_response()
-                }
-                Ok(None) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            }
+    let given = match Json::<T>::from_request(request, &()).await {
+        Err(unread) => return unread.into_response(),
+        Ok(Json(given)) => given,
+    };
+    let given = tokio::task::spawn_blocking(move || map.commanding.as_ref().map(|way| give(way, given)));
+    match given.await {
+        Ok(Some(Ok(row))) => Json(row).into_response(),
+        Ok(Some(Err(error @ (Error::Packet(_) | Error::NoCaption { .. })))) => {
+            (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
         }
+        Ok(Some(Err(error))) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", chain(&error))).into_response(),
+        Ok(None) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -143,7 +143,7 @@ function choose(found, move) {
       ["sender", caption.sender], ["vehicle", caption.vehicle || "not given"], ["number", caption.sequence], ["bundle", caption.bundle]];
     const table = element("dl");
     for (const [name, value] of rows) table.append(element("dt", name), element("dd", String(value)));
-    details.append(element("h2", caption.caption), table);
+    details.append(element("h2", caption.caption), picturePlace(caption), table);
   }
   if (move && found[0] && found[0].latitude !== null) {
     view.latitude = found[0].latitude;
