@@ -80,13 +80,13 @@ impl FramePipeline {
             Err(Refused::Failed(why)) => (CommandResult::Refused(FAILED), why),
             Err(Refused::NotYet) => return true,
         };
-        let (station, counter) = pending.number;
-        tracing::info!("command {counter} of station {station}: {result:?} {said}");
         let answered = Answered::new(pending.number, result, &said);
         if let Err(error) = self.store.carried_out(pending, &answered, &self.orders) {
             self.try_later(&chain(&error));
             return false;
         }
+        let (station, counter) = pending.number;
+        tracing::info!("command {counter} of station {station}: {result:?} {said}");
         // Where the link's thread has ended, nobody waits for it.
         self.answered.send(pending.number).ok();
         true
