@@ -1,7 +1,8 @@
 //! A connection to PostgreSQL, made anew where it was lost: never in the middle of a change.
 
+use super::error::Result;
 use super::row::Row;
-use super::{DatabaseError, Dialect, Place, Result};
+use super::{DatabaseError, Dialect, Place};
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use postgres::types::private::BytesMut;
 use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
