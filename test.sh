@@ -22,12 +22,13 @@ aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
 lintian lintian the_faults_of_the_packages
 systemd-analyze systemd the_faults_of_the_units
+/usr/share/postgresql/*/extension/postgis.control postgresql-postgis archives_in_PostgreSQL
 java default-jre-headless METEOR_and_SPICE
 NEEDS
 }
 missing=()
 while read -r command package skipped; do
-  command -v "$command" >/dev/null && continue
+  command -v "$command" >/dev/null || compgen -G "$command" >/dev/null && continue
   missing+=("$package")
   echo "$command is missing (apt-get install $package); without it is skipped: ${skipped//_/ }"
 done < <(needs)

@@ -47,7 +47,8 @@ CREATE TRIGGER captions_words_delete AFTER DELETE ON captions BEGIN
   INSERT INTO caption_words(caption_words, rowid, caption) VALUES ('delete', old.fid, old.caption); END;
 "#;
 
-/// What the ground itself remembers, and what came beside captions; archives of earlier programs get these tables, too.
+/// What the ground itself remembers, and what came beside captions; archives of earlier programs get these tables, too, and so does a
+/// server's database, with its types ([`crate::database::Dialect::tables`]).
 pub(super) const GROUND: &str = "
 CREATE INDEX IF NOT EXISTS captions_numbers ON captions (vehicle, sequence);
 CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL);

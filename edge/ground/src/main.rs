@@ -7,7 +7,7 @@ use commands::packet_files;
 use cssa_terminal::LogOptions;
 use std::process::ExitCode;
 
-/// Receives captions, keeps them in a GeoPackage, maps and exports them, and commands vehicles.
+/// Receives captions, keeps them in a GeoPackage or in PostGIS, maps and exports them, and commands vehicles.
 #[derive(Parser)]
 #[command(version, about)]
 struct Command {
@@ -19,11 +19,11 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Receive packets and keep their captions in a GeoPackage.
+    /// Receive packets and keep their captions in an archive: a GeoPackage, or a database with PostGIS.
     Receive(commands::ReceiveOptions),
-    /// Show the captions of a GeoPackage on a map in the browser.
+    /// Show the captions of an archive on a map in the browser.
     Map(commands::MapOptions),
-    /// Write the captions of a GeoPackage as GeoJSON or CSV.
+    /// Write the captions of an archive as GeoJSON or CSV.
     Export(commands::ExportOptions),
     /// Tell a vehicle what to do, or list what became of what was told.
     Command(commands::command::CommandOptions),

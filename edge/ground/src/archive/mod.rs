@@ -178,8 +178,8 @@ impl Archive {
     /// The first counter of a station that never was.
     pub(super) fn counter(&self, station: u8) -> Result<u32> {
         let asked = "SELECT max(reserved) FROM ground_stations WHERE station = ?1";
-        let kept = self.database.first(asked, params![station], |row| row.get::<Option<u32>>(0));
-        Ok(kept.map_err(self.refused())?.flatten().unwrap_or(0))
+        let kept = self.database.first(asked, params![station], |row| row.get::<Option<i64>>(0));
+        Ok(as_counter(kept.map_err(self.refused())?.flatten().unwrap_or(0)))
     }
 
     /// Sets `count` counters of a station aside for the caller, which no other program gets: from `from` on, or from where those end
@@ -191,9 +191,7 @@ impl Archive {
         let values = params![station, i64::from(from) + i64::from(count), from, count];
         let reserved = self.database.first(keep, values, |row| row.get::<i64>(0)).map_err(self.refused())?;
         let end = reserved.unwrap_or_default();
-        // The last numbers of all are fewer.
-        let counter = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-        Ok((counter(end - i64::from(count)), counter(end)))
+        Ok((as_counter(end - i64::from(count)), as_counter(end)))
     }
 
     /// Everybody whose captions were decoded.
@@ -285,6 +283,11 @@ fn archived(row: &Row) -> rusqlite::Result<Archived> {
         received: row.get(11)?,
         after_start: row.get(12)?,
     })
+}
+
+/// After the last number there is none: what is set aside beyond it is nobody's.
+fn as_counter(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// When this is.

@@ -98,7 +98,7 @@ fn check(database: &Database) -> Result<(), DatabaseError> {
         return Ok(());
     }
     let without = |cause| {
-        let hint = "an administrator installs it (Debian: postgresql-15-postgis-3) and runs CREATE EXTENSION postgis in this database";
+        let hint = "an administrator installs it (Debian: postgresql-postgis) and runs CREATE EXTENSION postgis in this database";
         DatabaseError::Unfit(format!("PostGIS is missing: {hint}: {cause}"))
     };
     database.execute_batch("CREATE EXTENSION postgis").map_err(without)

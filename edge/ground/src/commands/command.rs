@@ -134,6 +134,10 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         });
     };
     ensure!(!list, "--list: expected no command beside it");
+    if place.file().is_none() {
+        // A database that is none is not made one.
+        Archive::read_at(&place)?;
+    }
     let mut archive = Archive::open_at(&place)?;
     let vehicle = match vehicle {
         Some(vehicle) => vehicle,

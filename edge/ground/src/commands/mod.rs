@@ -70,7 +70,7 @@ pub(crate) struct ReceiveOptions {
 /// Options of `ground export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportOptions {
-    /// The archive.
+    /// The archive, a file or postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(long)]
     archive: Place,
     /// geojson or csv.
@@ -87,7 +87,7 @@ pub(crate) struct ExportOptions {
 /// Options of `ground map`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MapOptions {
-    /// The archive, which `ground receive` may be writing.
+    /// The archive, a file or postgres://USER:PASSWORD@HOST/DATABASE, which `ground receive` may be writing.
     #[arg(long)]
     archive: Place,
     /// ADDRESS:PORT. Whoever reaches an address that is not this machine's own sees every caption.

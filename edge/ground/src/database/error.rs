@@ -1,6 +1,10 @@
 //! What a database says when it does not do what it is told.
 
 use std::error::Error;
+use std::io;
+
+/// Classes of SQLSTATE that pass: connection, resources, lock not available, operator's intervention, deadlock, a change that took too long.
+const PASSING: [&str; 6] = ["08", "53", "55", "57", "40", "25P03"];
 
 /// Why a database does not do something.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +42,17 @@ impl DatabaseError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Lost => true,
-            // Classes of SQLSTATE: connection, resources, lock not available, operator intervention, deadlock, time of a transaction.
-            Self::Postgres(error) => error.as_db_error().is_none_or(|error| {
-                ["08", "53", "55", "57", "40", "25P03"].iter().any(|class| error.code().code().starts_with(class))
-            }),
+            Self::Postgres(error) => match error.as_db_error() {
+                Some(answer) => PASSING.iter().any(|class| answer.code().code().starts_with(class)),
+                // Neither is a value that PostgreSQL has no place for.
+                None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>()),
+            },
             Self::Sqlite(_) | Self::Failed | Self::Url(_) | Self::Unfit(_) => false,
         }
     }
 }
+
+pub(super) type Result<T, E = DatabaseError> = std::result::Result<T, E>;
 
 /// A server's answer in one line.
 fn said(error: &postgres::Error) -> String {

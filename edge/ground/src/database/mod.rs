@@ -13,6 +13,8 @@ mod server;
 pub use error::DatabaseError;
 pub use place::Place;
 
+use error::Result;
+
 pub(crate) use dialect::Dialect;
 pub(crate) use row::Row;
 pub(crate) use server::{Access, Server};
@@ -20,8 +22,6 @@ pub(crate) use server::{Access, Server};
 use rusqlite::{Connection, ToSql, params_from_iter};
 use std::cell::RefCell;
 use std::ops::Deref;
-
-type Result<T, E = DatabaseError> = std::result::Result<T, E>;
 
 /// An open database.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! A connection to PostgreSQL, made anew where it was lost: never in the middle of a change.
 
+use super::error::Result;
 use super::row::Row;
-use super::{DatabaseError, Dialect, Place, Result};
+use super::{DatabaseError, Dialect, Place};
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use postgres::types::private::BytesMut;
 use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -23,7 +24,8 @@ const SESSION: &str =
     "SET lock_timeout = '10s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '30s';
  SET standard_conforming_strings = on;
  SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');";
-const READ_ONLY: &str = "SET default_transaction_read_only = on;";
+/// Who reads holds up nobody, and an export may take long.
+const READ_ONLY: &str = "SET default_transaction_read_only = on; SET statement_timeout = 0;";
 /// Ground programs write one after the other. The lock is the transaction's; its number is "CSSA".
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1129534273);";
 

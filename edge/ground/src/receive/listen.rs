@@ -108,7 +108,7 @@ where
     E: From<Error>,
 {
     fn listen(&mut self, port: &mut dyn Port) -> Result<(), E> {
-        let (mut from, mut is_failing) = (String::new(), false);
+        let (mut from, mut failure) = (String::new(), None);
         while !self.is_stopped() {
             let heard = match port.receive(WAIT) {
                 Ok(heard) => heard,
@@ -118,18 +118,17 @@ where
                         return Err(error.into());
                     }
                     locked(self.receiver).count.failures += 1;
-                    if !is_failing {
+                    if failure.is_none() {
                         self.say_failed(&error)?;
                     }
-                    is_failing = true;
+                    failure.get_or_insert_with(|| chain(&error));
                     std::thread::sleep(PAUSE);
                     continue;
                 }
             };
-            if is_failing {
-                tracing::info!("a port that failed works");
+            if let Some(failure) = failure.take() {
+                tracing::info!("the port works again, of which was said: {failure}");
             }
-            is_failing = false;
             locked(self.ports)[self.number] = State::Worked;
             for found in heard.found {
                 let taken = match found {

@@ -266,6 +266,36 @@ mod tests {
         Ok(())
     }
 
+    /// Of two programs that are one station neither has a number of the other's, however they take turns.
+    #[test]
+    fn two_programs_of_one_station_share_its_numbers() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("captions.gpkg");
+        let mut programs =
+            [(Archive::open(&path)?, Uplink::new(station(1))), (Archive::open(&path)?, Uplink::new(station(1)))];
+        let mut counters = std::collections::BTreeSet::new();
+        for n in 0..500 {
+            let (archive, uplink) = &mut programs[usize::from(n % 7 < 3)];
+            for bytes in uplink.answers("uav", &packet(&[(n, 1)]), archive)? {
+                let counter = UpPacket::decode(&bytes, 12, &key(), Checksum::Crc32)?.counter;
+                assert!(counters.insert(counter), "{n}: {counter} went up before");
+            }
+        }
+        assert_eq!(counters.len(), 500);
+        // Its last number is the last.
+        let (archive, uplink) = &mut programs[0];
+        let mut spent = false;
+        while !spent {
+            let first = archive.reserve_counters(1, u32::MAX - 150, RESERVE)?.0;
+            spent = first == u32::MAX;
+        }
+        (uplink.counter, uplink.reserved) = (u32::MAX - 1, u32::MAX - 1);
+        assert!(matches!(uplink.answers("uav", &packet(&[(9, 1)]), archive), Err(Error::StationSpent(1))));
+        let mut late = Uplink::new(station(1));
+        assert!(matches!(late.answers("uav", &packet(&[(9, 1)]), archive), Err(Error::StationSpent(1))));
+        Ok(())
+    }
+
     /// While a vehicle's key is being changed: what goes up is under the key that it used last, and says under the first that this is there.
     #[test]
     fn answers_are_under_the_key_that_the_vehicle_used() -> Result<()> {

@@ -46,9 +46,7 @@ impl Cluster {
     /// Starts a server; nothing, and why, where its packages are missing.
     pub(crate) fn start() -> Result<Option<Self>> {
         let Some(programs) = programs() else {
-            eprintln!(
-                "skipped: PostgreSQL with PostGIS is not here (apt-get install postgresql postgresql-15-postgis-3)"
-            );
+            eprintln!("skipped: PostgreSQL with PostGIS is not here (apt-get install postgresql-postgis)");
             return Ok(None);
         };
         let folder = tempfile::Builder::new().prefix("cssa-postgres").tempdir_in("/tmp")?;

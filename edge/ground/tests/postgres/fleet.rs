@@ -1,13 +1,14 @@
 //! `ground` with an archive in PostgreSQL: a fleet's, two receivers', one whose server is away for a while.
 
 use crate::cluster::{Cluster, PASSWORD};
-use crate::vehicle::{Ground, PATIENCE, Vehicle, free_port, key_file};
+use crate::vehicle::{Ground, PATIENCE, Vehicle, free_port, key_file, outcomes};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Language;
 use cssa_wire::{Command, Up};
 use ground::Place;
 use ground::archive::Archive;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -101,6 +102,7 @@ fn a_fleet_is_the_same_in_both_archives() -> Result<()> {
         ensure!(given.starts_with("command 1 for vehicle 13 waits"), "{given}");
         let (packet, from) = fleet[1].obey(&language, ports[1])?;
         assert_eq!((packet.body, from), (Up::Command(Command::Pause), ports[1]));
+        assert_eq!(outcomes(&Place::from(OsString::from(archive)))?, ["done"]);
         let (counts, log) = ground.end()?;
         assert_eq!((&counts["captions"], &counts["refused"]), (&60.into(), &0.into()), "{log}");
         ensure!(!log.contains(PASSWORD), "{log}");

@@ -5,6 +5,8 @@ use cssa::bundle::Language;
 use cssa_wire::{
     Answer, Caption, CaptionPacket, Checksum, CommandResult, Down, DownPacket, Key, Position, Up, UpPacket,
 };
+use ground::Place;
+use ground::archive::Archive;
 use serde_json::Value;
 use std::io::Read;
 use std::net::UdpSocket;
@@ -92,6 +94,19 @@ impl Vehicle {
             }
         }
         anyhow::bail!("vehicle {}: no command comes", self.number)
+    }
+}
+
+/// Waits until all commands of an archive have an outcome; gives the states, the newest first.
+pub(crate) fn outcomes(archive: &Place) -> Result<Vec<String>> {
+    let began = Instant::now();
+    loop {
+        let commands = Archive::read_at(archive)?.commands(99)?;
+        let states: Vec<String> = commands.into_iter().map(|command| command.state).collect();
+        if began.elapsed() > PATIENCE || !states.iter().any(|state| ["waiting", "sent"].contains(&state.as_str())) {
+            return Ok(states);
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
