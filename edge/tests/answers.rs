@@ -255,6 +255,8 @@ fn a_bundle_comes_up_in_parts() -> Result<()> {
     world.start()?;
     world.housekeeping()?;
     let done = (CommandResult::Done, String::new());
+    let empty = (CommandResult::Refused(FAILED), "slot b has no good bundle: install one there first".to_owned());
+    assert_eq!(world.order(Order::SwitchSlot { slot: 2 })?, empty, "and nothing is damaged");
     let middle = pieces.len() / 2;
     for n in (0..pieces.len()).rev().filter(|n| *n != middle) {
         assert_eq!(world.order(part(n))?, done, "part {n}");

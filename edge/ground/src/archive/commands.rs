@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Commands without an outcome at most, and commands in all: then the oldest with an outcome go out.
-const MAX_OPEN: u32 = 1000;
+const MAX_OPEN: u32 = 4000;
 const MAX_COMMANDS: u32 = 10_000;
 
 /// A command of the archive.
@@ -82,6 +82,13 @@ impl Archive {
         Ok(id)
     }
 
+    /// How many commands more may wait.
+    pub fn command_room(&self) -> Result<usize> {
+        let open = "SELECT count(*) FROM commands WHERE state IN ('waiting', 'sent')";
+        let open: u32 = self.database.query_row(open, [], |row| row.get(0)).map_err(self.refused())?;
+        Ok(MAX_OPEN.saturating_sub(open) as usize)
+    }
+
     /// The last `most` commands, the newest first.
     pub fn commands(&self, most: u32) -> Result<Vec<ArchivedCommand>> {
         let asked = "SELECT id, vehicle, made, state, station, counter, reason, answered, command FROM commands
@@ -98,12 +105,13 @@ impl Archive {
         rows.into_iter().map(|row| row.map_err(unread)).collect()
     }
 
-    /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another. One for a vehicle
-    /// without a number that has gone out is for the address that it went to.
+    /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another, but for a delta's parts,
+    /// which may take days: what is given after them goes first, except for a switch of slots, which may be to their bundle. One for a
+    /// vehicle without a number that has gone out is for the address that it went to.
     pub(crate) fn open_command(&self, vehicle: u16, sender: &str) -> Result<Option<OpenCommand>> {
         let asked = "SELECT id, command, station, counter, packet FROM commands
              WHERE vehicle = ?1 AND state IN ('waiting', 'sent') AND (vehicle > 0 OR state = 'waiting' OR sender = ?2)
-             ORDER BY id LIMIT 1";
+             ORDER BY CASE WHEN command LIKE '{\"DeltaPart\"%' OR command LIKE '{\"SwitchSlot\"%' THEN 1 ELSE 0 END, id LIMIT 1";
         let found = self.rows(asked, params![vehicle, sender], |row| {
             let sent = match row.get(2)? {
                 None => None,
@@ -206,7 +214,7 @@ mod tests {
         let open = archive.open_command(12, "")?.context("the first")?;
         assert_eq!((open.id, archive.commands(1)?[0].id), (1, last));
         let error = archive.give_command(12, &Command::Resume).err().context("full")?.to_string();
-        assert!(error.contains("1000 commands have no outcome yet"), "{error}");
+        assert!(error.contains("4000 commands have no outcome yet"), "{error}");
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! `ground command`: puts commands for vehicles into an archive, and lists what became of them.
 
-use super::printable;
+use super::{delta, printable};
 use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
-use cssa_wire::{Command, WatchWord};
+use cssa_wire::{Command, DeltaPart, WatchWord};
 use ground::archive::{Archive, ArchivedCommand};
 use serde::Deserialize;
 use serde_json::Value;
@@ -77,6 +77,12 @@ enum Action {
     },
     /// Send a status now.
     Status,
+    /// Install the bundle that a delta (exporter delta) makes of the one at work. It goes up in parts, of which urgent commands do not wait
+    /// for the rest; the new bundle flies when the vehicle is told to switch to its slot, or from its next start on.
+    Delta {
+        /// The delta: with 80 bytes a part and 4,000 commands that may wait, 320 KB at most.
+        path: PathBuf,
+    },
 }
 
 fn thousandths(confidence: &str) -> Result<u16, String> {
@@ -99,20 +105,22 @@ fn slot(name: &str) -> Result<u8, String> {
     }
 }
 
-impl From<Action> for Command {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Threshold { confidence } => Self::SetThreshold { thousandths: confidence },
-            Action::Watch { words } => Self::SetWatchWords(words),
-            Action::Novelty { metres, minutes } => Self::SetNovelty { metres, minutes },
-            Action::Rate { bytes_per_second } => Self::SetRate { bytes_per_second },
-            Action::Budget { bytes_per_hour } => Self::SetBudget { bytes_per_hour },
-            Action::Pause => Self::Pause,
-            Action::Resume => Self::Resume,
-            Action::SelfTest => Self::SelfTest,
-            Action::Slot { slot } => Self::SwitchSlot { slot },
-            Action::Status => Self::StatusNow,
-        }
+impl Action {
+    /// What goes up, in order.
+    fn commands(self) -> Result<Vec<Command>> {
+        Ok(vec![match self {
+            Self::Threshold { confidence } => Command::SetThreshold { thousandths: confidence },
+            Self::Watch { words } => Command::SetWatchWords(words),
+            Self::Novelty { metres, minutes } => Command::SetNovelty { metres, minutes },
+            Self::Rate { bytes_per_second } => Command::SetRate { bytes_per_second },
+            Self::Budget { bytes_per_hour } => Command::SetBudget { bytes_per_hour },
+            Self::Pause => Command::Pause,
+            Self::Resume => Command::Resume,
+            Self::SelfTest => Command::SelfTest,
+            Self::Slot { slot } => Command::SwitchSlot { slot },
+            Self::Status => Command::StatusNow,
+            Self::Delta { path } => return delta::parts(&path),
+        }])
     }
 }
 
@@ -130,6 +138,7 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         });
     };
     ensure!(!list, "--list: expected no command beside it");
+    let commands = action.commands()?;
     let mut archive = Archive::open(&path)?;
     let vehicle = match vehicle {
         Some(vehicle) => vehicle,
@@ -137,9 +146,20 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
             format!("{}: holds packets of no vehicle or of several: name one with --vehicle", path.display())
         })?,
     };
-    let id = archive.give_command(vehicle, &action.into())?;
+    let room = archive.command_room()?;
+    ensure!(
+        commands.len() <= room,
+        "{} commands, expected {room} at most that wait beside those without an outcome: ground command --list shows them",
+        commands.len()
+    );
+    let ids = commands.iter().map(|command| archive.give_command(vehicle, command)).collect::<Result<Vec<_>, _>>()?;
+    let named = match ids[..] {
+        [id] => format!("command {id}"),
+        _ => format!("commands {} to {}", ids.first().unwrap_or(&0), ids.last().unwrap_or(&0)),
+    };
+    let (wait, them) = if ids.len() == 1 { ("waits", "it") } else { ("wait", "them") };
     print(&format!(
-        "command {id} for vehicle {vehicle} waits: ground receive --key sends it, ground command --list says what became of it"
+        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}, ground command --list says what became of {them}"
     ))
 }
 
@@ -170,6 +190,8 @@ fn typed(kept: &Value) -> String {
         Command::SelfTest => "self-test".to_owned(),
         Command::SwitchSlot { slot } => format!("slot {}", if *slot == 1 { "a" } else { "b" }),
         Command::StatusNow => "status".to_owned(),
-        other @ (Command::DeltaPart(_) | Command::ForgetPictures | Command::NewKeyPart { .. }) => format!("{other:?}"),
+        Command::DeltaPart(DeltaPart { id, part, parts, .. }) => format!("delta {id}, part {} of {parts}", part + 1),
+        Command::NewKeyPart { part, parts, .. } => format!("new key, part {} of {parts}", u16::from(*part) + 1),
+        Command::ForgetPictures => "forget pictures".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! What `ground`'s commands do with their options.
 
 pub(crate) mod command;
+mod delta;
 pub(crate) mod packet_files;
 
 use anyhow::{Context, Result, ensure};
