@@ -109,9 +109,11 @@ impl Archive {
     /// which may take days: what is given after them goes first, except for a switch of slots, which may be to their bundle. One for a
     /// vehicle without a number that has gone out is for the address that it went to.
     pub(crate) fn open_command(&self, vehicle: u16, sender: &str) -> Result<Option<OpenCommand>> {
-        let asked = "SELECT id, command, station, counter, packet FROM commands
+        let asked = "SELECT id, command, station, counter, packet FROM commands AS given
              WHERE vehicle = ?1 AND state IN ('waiting', 'sent') AND (vehicle > 0 OR state = 'waiting' OR sender = ?2)
-             ORDER BY CASE WHEN command LIKE '{\"DeltaPart\"%' OR command LIKE '{\"SwitchSlot\"%' THEN 1 ELSE 0 END, id LIMIT 1";
+             ORDER BY CASE WHEN command LIKE '{\"DeltaPart\"%' OR command LIKE '{\"SwitchSlot\"%' AND EXISTS
+              (SELECT 1 FROM commands AS part WHERE part.vehicle = given.vehicle AND part.state IN ('waiting', 'sent')
+               AND part.id < given.id AND part.command LIKE '{\"DeltaPart\"%') THEN 1 ELSE 0 END, id LIMIT 1";
         let found = self.rows(asked, params![vehicle, sender], |row| {
             let sent = match row.get(2)? {
                 None => None,
@@ -194,6 +196,26 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         assert!(archive.commands(9)?.is_empty());
+        Ok(())
+    }
+
+    /// A `ground receive` writes at the same time.
+    #[test]
+    fn a_command_waits_while_another_program_writes() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("captions.gpkg");
+        drop(Archive::open(&path)?);
+        let other = rusqlite::Connection::open(&path)?;
+        other.busy_timeout(std::time::Duration::from_secs(10))?;
+        for _ in 0..5 {
+            other.execute_batch("BEGIN IMMEDIATE; INSERT INTO ground_stations VALUES (NULL, 0)")?;
+            let path = path.clone();
+            let giving = std::thread::spawn(move || Archive::open(&path)?.give_command(12, &Command::Pause));
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            other.execute_batch("COMMIT")?;
+            assert!(giving.join().is_ok_and(|given| given.is_ok()));
+        }
+        assert_eq!(Archive::read(&path)?.commands(9)?.len(), 5);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::migration::{is_current, migrate};
 use crate::error::{Error, Result};
 use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ impl Archive {
         let refused = |cause| refused(path, cause);
         not_a_folder(path)?;
         let mut database = Connection::open(path).map_err(refused)?;
+        // What reads before it writes would be refused, and not wait, where another program writes meanwhile.
+        database.set_transaction_behavior(TransactionBehavior::Immediate);
         match Content::of(&database).map_err(refused)? {
             Content::Nothing => {
                 make(&mut database).map_err(|cause| Error::NewArchive { archive: path.into(), cause })?;
