@@ -72,7 +72,7 @@ pub(super) struct FramePipeline {
     /// What the ground has ordered.
     pub(super) orders: Orders,
     /// The command that installs a bundle at the moment, and what comes of it.
-    pub(super) installing: Option<(Pending, Inbox<Result<(), String>>)>,
+    pub(super) installing: Option<(Pending, Inbox<Result<(), delta::NotInstalled>>)>,
     /// Bytes a second that the link takes.
     pub(super) rate: Arc<AtomicU32>,
     /// Frames come when they come.

@@ -266,6 +266,10 @@ fn a_bundle_comes_up_in_parts() -> Result<()> {
             world.housekeeping()?;
         }
     }
+    // Where the disk does not take it, what is there stays.
+    std::fs::create_dir_all(world.path("state/uplink.delta/in_the_way"))?;
+    assert_eq!(world.order(part(middle))?.0, CommandResult::Refused(FAILED));
+    std::fs::remove_dir_all(world.path("state/uplink.delta"))?;
     // The last one is answered when the bundle has proved itself; other commands are answered meanwhile.
     world.counter += 1;
     let last = world.counter;

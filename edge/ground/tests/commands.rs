@@ -313,8 +313,20 @@ fn a_delta_is_given_in_parts_and_what_is_urgent_goes_first() -> Result<()> {
     assert_eq!(bytes.collect::<Result<Vec<_>>>()?.concat(), delta);
     let listed = ground(&path, &["--list"])?.map_err(anyhow::Error::msg)?;
     ensure!(listed.contains(&format!(", part 2 of {parts} given ")) && listed.lines().count() == parts + 2, "{listed}");
+    // What has not gone out can be taken back, and nothing else.
+    let given = delta_of(&file)?.map_err(anyhow::Error::msg)?;
+    ensure!(given.contains(&format!("commands {} to ", parts + 3)), "{given}");
+    heard_at(&mut receiver, "uav", &vehicle.status()?, 9000)?;
+    assert_eq!(sent(&mut receiver, "uav", 9000)?.len(), 1);
+    let withdraw = |of: &str| ground(&path, &["--vehicle", of, "--withdraw", "1-9000"]);
+    ensure!(withdraw("13")?.is_err_and(|error| error.contains("no command there waits")), "of another vehicle");
+    let told = withdraw("12")?.map_err(anyhow::Error::msg)?;
+    assert_eq!(told.trim(), format!("{} commands are withdrawn", parts - 1));
+    let all = archive.commands(999)?;
+    let count = |state: &str| all.iter().filter(|command| command.state == state).count();
+    assert_eq!((count("done"), count("sent"), count("withdrawn")), (parts + 2, 1, parts - 1));
     // What would not all find room is not begun.
-    let fill = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3999)
+    let fill = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3998)
          INSERT INTO commands (vehicle, command, made) SELECT 12, '\"Pause\"', '' FROM n";
     rusqlite::Connection::open(&path)?.execute_batch(fill)?;
     let error = delta_of(&file)?.err().context("no room")?;

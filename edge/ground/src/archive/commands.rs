@@ -24,7 +24,7 @@ pub struct ArchivedCommand {
     pub command: Value,
     /// When it was given, UTC, as RFC 3339 has it.
     pub made: String,
-    /// `waiting`, `sent`, `done`, `refused`, `not kept` or `unanswered`.
+    /// `waiting`, `sent`, `done`, `refused`, `not kept`, `unanswered` or `withdrawn`.
     pub state: String,
     /// The station under whose number it goes out.
     pub station: Option<u8>,
@@ -144,6 +144,14 @@ impl Archive {
         let end =
             "UPDATE commands SET state = ?2, reason = ?3, answered = ?4 WHERE id = ?1 AND state IN ('waiting', 'sent')";
         self.database.execute(end, params![id, state, reason, now()]).map(drop).map_err(self.refused())
+    }
+
+    /// Takes back the commands from one row to another, of one vehicle where it is named, that have not gone out; gives how many. Those
+    /// that have may have been done.
+    pub fn withdraw_commands(&mut self, first: i64, last: i64, vehicle: Option<u16>) -> Result<usize> {
+        let withdraw = "UPDATE commands SET state = 'withdrawn', answered = ?4
+             WHERE id BETWEEN ?1 AND ?2 AND state = 'waiting' AND vehicle = coalesce(?3, vehicle)";
+        self.database.execute(withdraw, params![first, last, vehicle, now()]).map_err(self.refused())
     }
 
     /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.

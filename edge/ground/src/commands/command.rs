@@ -21,9 +21,12 @@ pub(crate) struct CommandOptions {
     /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
     #[arg(long)]
     vehicle: Option<u16>,
-    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept or unanswered.
+    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept, unanswered or withdrawn.
     #[arg(long)]
     list: bool,
+    /// Withdraw a command that has not gone out yet, by its number in the list, or all from one to another, as 12-40.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "list", value_parser = numbers)]
+    withdraw: Option<(i64, i64)>,
     /// With --list: one JSON object a command.
     #[arg(long, requires = "list")]
     json: bool,
@@ -97,6 +100,12 @@ fn watch_word(given: &str) -> Result<WatchWord, String> {
     Ok(WatchWord { word: word.trim().to_owned(), priority: priority.trim().parse().map_err(|_| expected())? })
 }
 
+fn numbers(range: &str) -> Result<(i64, i64), String> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number = |text: &str| text.trim().parse().map_err(|_| "expected a number or two, as 12 or 12-40".to_owned());
+    Ok((number(first)?, number(last)?))
+}
+
 fn slot(name: &str) -> Result<u8, String> {
     match name {
         "a" => Ok(1),
@@ -126,8 +135,14 @@ impl Action {
 
 /// Gives a command, or lists those that were given.
 pub(crate) fn command(options: CommandOptions) -> Result<()> {
-    let CommandOptions { archive: path, vehicle, list, json, action } = options;
+    let CommandOptions { archive: path, vehicle, list, json, withdraw, action } = options;
     ensure!(path.is_file(), "{}: no such file, expected the archive of a ground receive", path.display());
+    if let Some((first, last)) = withdraw {
+        ensure!(action.is_none(), "--withdraw: expected no command beside it");
+        let withdrawn = Archive::open(&path)?.withdraw_commands(first, last, vehicle)?;
+        ensure!(withdrawn > 0, "{first} to {last}: no command there waits, expected one that has not gone out yet");
+        return print(&format!("{withdrawn} commands are withdrawn"));
+    }
     let Some(action) = action else {
         ensure!(list, "expected --list or what a vehicle is to do: see ground command --help");
         let archive = Archive::read(&path)?;
