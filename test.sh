@@ -24,6 +24,8 @@ lintian lintian the_faults_of_the_packages
 systemd-analyze systemd the_faults_of_the_units
 /usr/share/postgresql/*/extension/postgis.control postgresql-postgis archives_in_PostgreSQL
 java default-jre-headless METEOR_and_SPICE
+javac default-jdk-headless transfer_frames_beside_Yamcs
+socat socat a_serial_line_beside_Yamcs
 NEEDS
 }
 missing=()
@@ -83,6 +85,7 @@ if [ "$built" = 0 ] && command -v qemu-aarch64-static >/dev/null && command -v a
 fi
 
 step tests
+tests/peers/fetch-frames.sh target/frame-peers || echo "skipped: transfer frames beside Yamcs and others"
 cargo test --release --workspace
 
 step each dependency once

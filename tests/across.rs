@@ -3,8 +3,10 @@
 mod architecture;
 mod circles;
 mod command_line;
+mod commanding;
 mod downlink;
 mod flight;
+mod frames;
 mod ground;
 mod link;
 mod map;

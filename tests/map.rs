@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use cross_crate_tests::chromium::{self, Page};
 use cross_crate_tests::{program, signal};
 use cssa::trust::{Confidence, Reason};
-use cssa_wire::{Caption, CaptionPacket, Down, DownPacket, Position, Report};
+use cssa_wire::{Caption, CaptionPacket, Down, DownPacket, FaultKind, Housekeeping, Position, Report};
 use ground::Message;
 use ground::archive::Archive;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -212,6 +212,96 @@ fn choose_vehicles(map: &mut std::process::Child, chromium: &Path) -> Result<()>
     counts(page, "8 of 8 captions")?;
     let table = "document.querySelectorAll('#vehicles svg path').length";
     page.wait_for(&format!("{table} === 3"))
+}
+
+/// A status of a vehicle comes.
+fn status(archive: &mut Archive, sender: &str, vehicle: u16, housekeeping: Housekeeping) -> Result<()> {
+    let packet = DownPacket { vehicle, bundle: 7, body: Down::Housekeeping(housekeeping) };
+    let message = Message::of(&packet).context("a message")?;
+    archive.keep_message(sender, &message, &packet.encode(None, cssa_wire::Checksum::Crc32)?, false)?;
+    Ok(())
+}
+
+#[test]
+fn vehicles_are_watched_and_commanded_from_the_page() -> Result<()> {
+    let Some(chromium) = chromium::installed() else {
+        eprintln!("skipped: no Chromium is here");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let mut archive = Archive::open(&path)?;
+    let fault = FaultKind::ModelDamage.code();
+    for n in 0..3 {
+        let (sequence, uptime, waiting, frames) = (n, 60 * u32::from(n), 9 - 3 * n, 50 * n);
+        let of = Housekeeping { sequence, uptime, waiting, frames, slot: 2, fault, ..Housekeeping::default() };
+        status(&mut archive, "uav", 12, Housekeeping { period: 60, ..of })?;
+    }
+    status(&mut archive, "uav", 13, Housekeeping { period: 1, ..Housekeeping::default() })?;
+    // Two that have no number, one of which has a name that would be a program.
+    status(&mut archive, HOSTILE, 0, Housekeeping::default())?;
+    status(&mut archive, "10.0.0.9", 0, Housekeeping::default())?;
+    let mut map = program("ground")?;
+    map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
+    let mut map = map.spawn()?;
+    let result = command(&mut archive, &mut map, &chromium);
+    signal(&map, "-TERM")?;
+    ensure!(map.wait()?.success(), "ground map failed");
+    result
+}
+
+fn command(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -> Result<()> {
+    let mut address = String::new();
+    BufReader::new(map.stdout.take().context("output")?).read_line(&mut address)?;
+    let (place, token) = address.trim().split_once('#').context("a token")?;
+    let text = |id: &str| format!("document.getElementById({id:?}).innerText");
+    {
+        let page = &mut Page::open(chromium, address.trim())?;
+        let of = |vehicle: &str| {
+            format!(
+                "[...document.querySelectorAll('#vehicles tr')].find((row) => row.cells[0].innerText === '{vehicle}')"
+            )
+        };
+        page.wait_for(&format!("({}?.querySelector('polyline') ?? null) !== null", of("12")))?;
+        let row = page.text(&format!("{}.innerText", of("12")))?;
+        for expected in ["+100", "b", "model_damage"] {
+            assert!(row.contains(expected), "{expected} is not in {row}");
+        }
+        let points = page.text(&format!("{}.querySelector('polyline').getAttribute('points')", of("12")))?;
+        assert_eq!(points, "0.0,1.0 60.0,6.3 120.0,11.7", "9, 6 and 3 captions waited");
+        // It should have been heard every second.
+        page.wait_for(&format!("{}?.className === 'late'", of("13")))?;
+        let late = page.text(&format!("{}.innerText", of("13")))?;
+        assert!(late.contains("not heard for"), "{late}");
+        assert_eq!(page.text(&format!("{}.className", of("12")))?, "");
+        let choice = "[...document.getElementById('vehicle').options].map((option) => option.text).join()";
+        assert_eq!(page.text(choice)?, "any without a number,12,13", "an address is not who is told");
+        page.evaluate("document.getElementById('vehicle').value = '12'")?;
+        page.evaluate("document.querySelector('#command button[value=pause]').click()")?;
+        page.wait_for(&format!("{} === 'command 1 waits'", text("given")))?;
+        page.wait_for(&format!("{}.includes('Pause for vehicle 12: waiting')", text("commands")))?;
+        page.fill("threshold", "1.2")?;
+        page.evaluate("document.querySelector('#command button[value=threshold]').click()")?;
+        page.wait_for(&format!("{}.includes('refused: ')", text("given")))?;
+        page.fill("threshold", "")?;
+        page.evaluate("document.querySelector('#command button[value=threshold]').click()")?;
+        page.wait_for(&format!("{}.includes('expected a confidence')", text("given")))?;
+        page.wait_for("window.hacked === undefined && document.querySelectorAll('img').length === 0")?;
+    }
+    assert_eq!(archive.commands(9)?.len(), 1, "what is refused is not there");
+    for address in [place.to_owned(), format!("{place}#{}", "0".repeat(token.len()))] {
+        let page = &mut Page::open(chromium, &address)?;
+        page.wait_for("document.querySelectorAll('#vehicles tr').length === 4")?;
+        let is_hidden = page.evaluate("document.getElementById('command').hidden")? == true;
+        assert_eq!(is_hidden, address == place);
+        page.evaluate("document.querySelector('#command button[value=pause]').click()")?;
+        page.wait_for(&format!(
+            "{}.includes('refused: the token') || {0} === ''",
+            "document.getElementById('given').textContent"
+        ))?;
+    }
+    assert_eq!(archive.commands(9)?.len(), 1, "without the token nobody commands");
+    Ok(())
 }
 
 /// Another site whose name leads to this machine gets nothing.

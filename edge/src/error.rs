@@ -109,6 +109,12 @@ pub enum Error {
     /// A damaged slot, and nothing good in the other.
     #[error("{}: damaged, and the other slot has no good bundle", .0.display())]
     NoGoodBundle(PathBuf),
+    /// A switch of slots where none flies.
+    #[error("model.bundle flies, not a slot: edge install fills slots")]
+    NoSlotFlies,
+    /// A switch to a slot without a good bundle.
+    #[error("slot {0} has no good bundle: install one there first")]
+    NothingInSlot(&'static str),
     /// Slots of which nothing is known.
     #[error("{}: nothing says which slot is good, so that none flies and none is written: mend it, or remove it to begin with empty slots", record.display())]
     SlotsUnknown {

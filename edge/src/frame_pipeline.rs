@@ -74,7 +74,7 @@ pub(super) struct FramePipeline {
     /// What the ground has ordered.
     pub(super) orders: Orders,
     /// The command that installs a bundle at the moment, and what comes of it.
-    pub(super) installing: Option<(Pending, Inbox<Result<(), String>>)>,
+    pub(super) installing: Option<(Pending, Inbox<Result<(), delta::NotInstalled>>)>,
     /// What is kept for a ground that asks to see it; nothing where none can ask.
     pub(super) pictures: Option<Pictures>,
     /// Bytes a second that the link takes.

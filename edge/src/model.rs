@@ -156,9 +156,9 @@ impl Model {
             return Ok(());
         }
         let place = self.slots.path(slot);
-        ensure!(self.slot.is_some(), Error::NoOtherSlot(self.place.clone()));
+        ensure!(self.slot.is_some(), Error::NoSlotFlies);
         let lock = self.slots.lock()?;
-        let good = self.slots.good(slot).cloned().ok_or_else(|| Error::NoGoodBundle(place.clone()))?;
+        let good = self.slots.good(slot).cloned().ok_or(Error::NothingInSlot(slot.name()))?;
         let loaded = self.loader.load(&place, Some(&good.golden))?;
         let report = LoadReport { failed: Vec::new(), loaded: Some((slot, good.clone(), loaded.golden.clone())) };
         self.slots.activate(&lock, &report)?;

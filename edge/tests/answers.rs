@@ -257,6 +257,8 @@ fn a_bundle_comes_up_in_parts() -> Result<()> {
     world.start()?;
     world.housekeeping()?;
     let done = (CommandResult::Done, String::new());
+    let empty = (CommandResult::Refused(FAILED), "slot b has no good bundle: install one there first".to_owned());
+    assert_eq!(world.order(Order::SwitchSlot { slot: 2 })?, empty, "and nothing is damaged");
     let middle = pieces.len() / 2;
     for n in (0..pieces.len()).rev().filter(|n| *n != middle) {
         assert_eq!(world.order(part(n))?, done, "part {n}");
@@ -266,6 +268,10 @@ fn a_bundle_comes_up_in_parts() -> Result<()> {
             world.housekeeping()?;
         }
     }
+    // Where the disk does not take it, what is there stays.
+    std::fs::create_dir_all(world.path("state/uplink.delta/in_the_way"))?;
+    assert_eq!(world.order(part(middle))?.0, CommandResult::Refused(FAILED));
+    std::fs::remove_dir_all(world.path("state/uplink.delta"))?;
     // The last one is answered when the bundle has proved itself; other commands are answered meanwhile.
     world.counter += 1;
     let last = world.counter;

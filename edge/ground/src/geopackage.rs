@@ -66,6 +66,7 @@ CREATE INDEX IF NOT EXISTS reports_senders ON reports (sender, authentic);
 CREATE INDEX IF NOT EXISTS reports_numbers ON reports (vehicle, sequence);
 CREATE INDEX IF NOT EXISTS messages_packets ON messages (packet);
 CREATE INDEX IF NOT EXISTS messages_vehicles ON messages (vehicle, kind);
+CREATE INDEX IF NOT EXISTS messages_received ON messages (vehicle, received);
 CREATE INDEX IF NOT EXISTS captions_received ON captions (vehicle, received);
 CREATE TABLE IF NOT EXISTS commands (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, vehicle INTEGER NOT NULL, command TEXT NOT NULL, made DATETIME NOT NULL,

@@ -277,6 +277,63 @@ fn ground(archive: &Path, arguments: &[&str]) -> Result<Result<String, String>> 
     Ok(if output.status.success() { Ok(told) } else { Err(wrong) })
 }
 
+/// A delta's parts go up in order, and what is urgent does not wait for them; a switch of slots, which may be to their bundle, does.
+#[test]
+fn a_delta_is_given_in_parts_and_what_is_urgent_goes_first() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, file) = (folder.path().join("captions.gpkg"), folder.path().join("a.delta"));
+    let mut receiver = receiver(&path, 1)?;
+    let earlier = cssa::bundle::contents(&fixtures::bundle())?;
+    let unchanged = |_: &str, _: &[u8], _: &[u8]| cssa::bundle::Change::default();
+    cssa::bundle::Delta::between(&earlier, &earlier, unchanged).write(&file)?;
+    let delta = std::fs::read(&file)?;
+    let parts = delta.len().div_ceil(80);
+    let delta_of = |file: &Path| ground(&path, &["--vehicle", "12", "delta", &file.display().to_string()]);
+    let told = delta_of(&file)?.map_err(anyhow::Error::msg)?;
+    ensure!(told.starts_with(&format!("commands 1 to {parts} for vehicle 12 wait")), "{told}");
+    let error = delta_of(&fixtures::bundle().join("manifest.toml"))?.err().context("no delta")?;
+    ensure!(error.contains("manifest.toml"), "{error}");
+    let (mut vehicle, mut archive) = (Vehicle::new(12), Archive::open(&path)?);
+    archive.give_command(12, &Command::SwitchSlot { slot: 2 })?;
+    for n in 0..parts as u64 + 2 {
+        if n == 3 {
+            archive.give_command(12, &Command::Pause)?;
+        }
+        heard_at(&mut receiver, "uav", &vehicle.status()?, 6 * n)?;
+        for packet in sent(&mut receiver, "uav", 6 * n)? {
+            let answer = vehicle.take(&packet, CommandResult::Done, b"")?;
+            heard_at(&mut receiver, "uav", &answer, 6 * n)?;
+        }
+    }
+    assert_eq!((vehicle.done.remove(3), vehicle.done.pop()), (Command::Pause, Some(Command::SwitchSlot { slot: 2 })));
+    let bytes = vehicle.done.iter().map(|done| match done {
+        Command::DeltaPart(part) => Ok(part.bytes.as_slice()),
+        other => Err(anyhow::anyhow!("{other:?}")),
+    });
+    assert_eq!(bytes.collect::<Result<Vec<_>>>()?.concat(), delta);
+    let listed = ground(&path, &["--list"])?.map_err(anyhow::Error::msg)?;
+    ensure!(listed.contains(&format!(", part 2 of {parts} given ")) && listed.lines().count() == parts + 2, "{listed}");
+    // What has not gone out can be taken back, and nothing else.
+    let given = delta_of(&file)?.map_err(anyhow::Error::msg)?;
+    ensure!(given.contains(&format!("commands {} to ", parts + 3)), "{given}");
+    heard_at(&mut receiver, "uav", &vehicle.status()?, 9000)?;
+    assert_eq!(sent(&mut receiver, "uav", 9000)?.len(), 1);
+    let withdraw = |of: &str| ground(&path, &["--vehicle", of, "--withdraw", "1-9000"]);
+    ensure!(withdraw("13")?.is_err_and(|error| error.contains("no command there waits")), "of another vehicle");
+    let told = withdraw("12")?.map_err(anyhow::Error::msg)?;
+    assert_eq!(told.trim(), format!("{} commands are withdrawn", parts - 1));
+    let all = archive.commands(999)?;
+    let count = |state: &str| all.iter().filter(|command| command.state == state).count();
+    assert_eq!((count("done"), count("sent"), count("withdrawn")), (parts + 2, 1, parts - 1));
+    // What would not all find room is not begun.
+    let fill = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3998)
+         INSERT INTO commands (vehicle, command, made) SELECT 12, '\"Pause\"', '' FROM n";
+    rusqlite::Connection::open(&path)?.execute_batch(fill)?;
+    let error = delta_of(&file)?.err().context("no room")?;
+    ensure!(error.contains("expected 1 at most that wait"), "{error}");
+    Ok(())
+}
+
 #[test]
 fn every_command_is_given_as_it_is_typed_and_what_is_wrong_is_named() -> Result<()> {
     let folder = tempfile::tempdir()?;

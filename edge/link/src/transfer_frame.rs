@@ -119,8 +119,8 @@ pub(crate) struct Deframer {
 #[derive(Debug)]
 struct Heard {
     scanner: Scanner,
-    /// The next frame's count.
-    next: u8,
+    /// The count of the frame that goes on with the last one; none where nothing is to be gone on with.
+    next: Option<u8>,
     buffer: Vec<u8>,
 }
 
@@ -162,14 +162,15 @@ impl Deframer {
         let apid = self.apid + u16::from(channel);
         let heard = self.channels.entry((spacecraft, channel)).or_insert_with(|| Heard {
             scanner: Scanner::new(Direction::Down, apid),
-            next: count.wrapping_sub(1),
+            next: None,
             buffer: Vec::new(),
         });
-        let goes_on = std::mem::replace(&mut heard.next, count.wrapping_add(1)) == count;
+        let goes_on = heard.next == Some(count);
         let begin = if goes_on { 0 } else { usize::from(start) };
         if !goes_on {
             heard.end(is_packet, found);
         }
+        heard.next = Some(count.wrapping_add(1));
         // What continues a packet whose beginning is not there is of no use.
         heard.buffer.extend(data.get(begin..).unwrap_or_default());
         let used = heard.scanner.scan(&heard.buffer, false, MAX_PACKET, is_packet, found);
@@ -186,6 +187,7 @@ impl Heard {
     fn end(&mut self, is_packet: &dyn Fn(&[u8]) -> bool, found: &mut Vec<Found>) {
         let _all = self.scanner.scan(&self.buffer, true, MAX_PACKET, is_packet, found);
         self.buffer.clear();
+        self.next = None;
     }
 }
 
@@ -210,6 +212,19 @@ mod tests {
         }
         assert_eq!(found.into_iter().collect::<Result<Vec<_>, _>>(), Ok(sent));
         assert_eq!(deframer.missing(), 0);
+    }
+
+    /// Each in a datagram, as it were: what an idle packet leaves to the next frame is no damage there.
+    #[test]
+    fn the_end_of_an_idle_packet_is_no_damage_where_nothing_waits_for_it() {
+        let (mut framer, mut deframer, mut found) = (Framer::default(), Deframer::new(66), Vec::new());
+        let sent: Vec<Vec<u8>> = (1..450).flat_map(|length| [vec![7; length], vec![8; 9]]).collect();
+        for packet in &sent {
+            framer.write(12, 66, packet).iter().for_each(|frame| deframer.read(frame, &any, &mut found));
+            deframer.end(&any, &mut found);
+        }
+        assert_eq!(found.into_iter().collect::<Result<Vec<_>, _>>(), Ok(sent));
+        assert_eq!((deframer.missing(), deframer.kept()), (0, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Carries out what the ground commands. A command says where it ends up, so that one that is carried out again after a kill changes nothing.
 
-use super::delta::Installation;
+use super::delta::{Installation, NotInstalled};
 use super::{FramePipeline, LOADING};
 use crate::error::{Error, chain};
 use crate::orders::Orders;
@@ -58,13 +58,17 @@ impl FramePipeline {
                 self.installing = Some((pending, outcome));
                 return;
             }
-            Err(TryRecvError::Disconnected) => Err("the installation ended without a word".into()),
+            Err(TryRecvError::Disconnected) => {
+                Err(NotInstalled::Useless("the installation ended without a word".into()))
+            }
             Ok(outcome) => outcome,
         };
-        if let Err(error) = self.store.forget_delta() {
+        let is_kept = matches!(outcome, Err(NotInstalled::NotNow(_)));
+        if !is_kept && let Err(error) = self.store.forget_delta() {
             self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
-        self.answer(&pending, outcome.map_err(Refused::Failed));
+        let why = |(NotInstalled::Useless(why) | NotInstalled::NotNow(why))| Refused::Failed(why);
+        self.answer(&pending, outcome.map_err(why));
     }
 
     fn try_later(&self, reason: &str) {

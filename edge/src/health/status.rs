@@ -111,13 +111,14 @@ impl Reporter {
         Ok(status)
     }
 
-    /// Writes the status and logs it, now and every so often until the end.
+    /// Writes the status and logs it, now and every so often until the end, and when the ground has ordered something else.
     pub(crate) fn run(&self, every: Duration, pulse: &Pulse, over: &AtomicBool) {
-        let mut last: Option<Instant> = None;
+        let (mut last, mut orders): (Option<Instant>, _) = (None, self.gauges().orders.clone());
         while !over.load(Ordering::Relaxed) {
             pulse.beat();
-            if last.is_none_or(|last| last.elapsed() >= every) {
-                last = Some(Instant::now());
+            let now = self.gauges().orders.clone();
+            if last.is_none_or(|last| last.elapsed() >= every) || now != orders {
+                (last, orders) = (Some(Instant::now()), now);
                 match self.write().and_then(|status| Ok(serde_json::to_string(&status)?)) {
                     Ok(line) => tracing::info!("{line}"),
                     Err(error) => self.faults.record(FaultKind::StatusErrors, chain(&error)),

@@ -14,7 +14,7 @@ pub enum Slot {
 
 impl Slot {
     /// The name of its folder.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::A => "a",
             Self::B => "b",

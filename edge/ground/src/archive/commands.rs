@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Commands without an outcome at most, and commands in all: then the oldest with an outcome go out.
-const MAX_OPEN: u32 = 1000;
+const MAX_OPEN: u32 = 4000;
 const MAX_COMMANDS: u32 = 10_000;
 
 /// A command of the archive.
@@ -24,7 +24,7 @@ pub struct ArchivedCommand {
     pub command: Value,
     /// When it was given, UTC, as RFC 3339 has it.
     pub made: String,
-    /// `waiting`, `sent`, `done`, `refused`, `not kept` or `unanswered`.
+    /// `waiting`, `sent`, `done`, `refused`, `not kept`, `unanswered` or `withdrawn`.
     pub state: String,
     /// The station under whose number it goes out.
     pub station: Option<u8>,
@@ -82,6 +82,13 @@ impl Archive {
         Ok(id.unwrap_or_default())
     }
 
+    /// How many commands more may wait.
+    pub fn command_room(&self) -> Result<usize> {
+        let open = "SELECT count(*) FROM commands WHERE state IN ('waiting', 'sent')";
+        let open: u32 = self.database.first(open, &[], |row| row.get(0)).map_err(self.refused())?.unwrap_or(0);
+        Ok(MAX_OPEN.saturating_sub(open) as usize)
+    }
+
     /// The last `most` commands, the newest first.
     pub fn commands(&self, most: u32) -> Result<Vec<ArchivedCommand>> {
         let asked = "SELECT id, vehicle, made, state, station, counter, reason, answered, command FROM commands
@@ -98,12 +105,15 @@ impl Archive {
         rows.into_iter().map(|row| row.map_err(unread)).collect()
     }
 
-    /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another. One for a vehicle
-    /// without a number that has gone out is for the address that it went to.
+    /// The oldest command for a vehicle that has no outcome: those after it wait, so that none overtakes another, but for a delta's parts,
+    /// which may take days: what is given after them goes first, except for a switch of slots, which may be to their bundle. One for a
+    /// vehicle without a number that has gone out is for the address that it went to.
     pub(crate) fn open_command(&self, vehicle: u16, sender: &str) -> Result<Option<OpenCommand>> {
-        let asked = "SELECT id, command, station, counter, packet FROM commands
+        let asked = "SELECT id, command, station, counter, packet FROM commands AS given
              WHERE vehicle = ?1 AND state IN ('waiting', 'sent') AND (vehicle > 0 OR state = 'waiting' OR sender = ?2)
-             ORDER BY id LIMIT 1";
+             ORDER BY CASE WHEN command LIKE '{\"DeltaPart\"%' OR command LIKE '{\"SwitchSlot\"%' AND EXISTS
+              (SELECT 1 FROM commands AS part WHERE part.vehicle = given.vehicle AND part.state IN ('waiting', 'sent')
+               AND part.id < given.id AND part.command LIKE '{\"DeltaPart\"%') THEN 1 ELSE 0 END, id LIMIT 1";
         let found = self.rows(asked, params![vehicle, sender], |row| {
             let sent = match row.get(2)? {
                 None => None,
@@ -134,6 +144,14 @@ impl Archive {
         let end =
             "UPDATE commands SET state = ?2, reason = ?3, answered = ?4 WHERE id = ?1 AND state IN ('waiting', 'sent')";
         self.database.execute(end, params![id, state, reason, now()]).map(drop).map_err(self.refused())
+    }
+
+    /// Takes back the commands from one row to another, of one vehicle where it is named, that have not gone out; gives how many. Those
+    /// that have may have been done.
+    pub fn withdraw_commands(&mut self, first: i64, last: i64, vehicle: Option<u16>) -> Result<u64> {
+        let withdraw = "UPDATE commands SET state = 'withdrawn', answered = ?4
+             WHERE id BETWEEN ?1 AND ?2 AND state = 'waiting' AND vehicle = coalesce(?3, vehicle)";
+        self.database.execute(withdraw, params![first, last, vehicle, now()]).map_err(self.refused())
     }
 
     /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.
@@ -190,6 +208,26 @@ mod tests {
         Ok(())
     }
 
+    /// A `ground receive` writes at the same time.
+    #[test]
+    fn a_command_waits_while_another_program_writes() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("captions.gpkg");
+        drop(Archive::open(&path)?);
+        let other = rusqlite::Connection::open(&path)?;
+        other.busy_timeout(std::time::Duration::from_secs(10))?;
+        for _ in 0..5 {
+            other.execute_batch("BEGIN IMMEDIATE; INSERT INTO ground_stations VALUES (NULL, 0)")?;
+            let path = path.clone();
+            let giving = std::thread::spawn(move || Archive::open(&path)?.give_command(12, &Command::Pause));
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            other.execute_batch("COMMIT")?;
+            assert!(giving.join().is_ok_and(|given| given.is_ok()));
+        }
+        assert_eq!(Archive::read(&path)?.commands(9)?.len(), 5);
+        Ok(())
+    }
+
     #[test]
     fn commands_are_bounded_and_none_that_is_open_goes_out() -> Result<()> {
         let folder = tempfile::tempdir()?;
@@ -207,7 +245,7 @@ mod tests {
         let open = archive.open_command(12, "")?.context("the first")?;
         assert_eq!((open.id, archive.commands(1)?[0].id), (1, last));
         let error = archive.give_command(12, &Command::Resume).err().context("full")?.to_string();
-        assert!(error.contains("1000 commands have no outcome yet"), "{error}");
+        assert!(error.contains("4000 commands have no outcome yet"), "{error}");
         Ok(())
     }
 }

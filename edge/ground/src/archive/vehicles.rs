@@ -208,6 +208,19 @@ mod tests {
         assert_eq!(Growth::between(&before, &of(10, 4, 1, 2)), Growth { frames: 4, queued: 2, dropped: 3 });
     }
 
+    /// The map asks every two seconds, of archives with 100,000 messages.
+    #[test]
+    fn when_a_vehicle_was_heard_is_looked_up_not_searched() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        for table in ["captions", "messages"] {
+            let asked = format!("EXPLAIN QUERY PLAN SELECT max(received) FROM {table} WHERE vehicle = 12");
+            let plan = archive.rows(&asked, [], |row| row.get::<_, String>(3))?.concat();
+            assert!(plan.contains(&format!("{table}_received")), "{plan}");
+        }
+        Ok(())
+    }
+
     #[test]
     fn a_vehicle_is_as_its_last_statuses_say() -> Result<()> {
         let folder = tempfile::tempdir()?;

@@ -1,9 +1,9 @@
 //! `ground command`: puts commands for vehicles into an archive, and lists what became of them.
 
-use super::printable;
+use super::{delta, printable};
 use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
-use cssa_wire::{Command, WatchWord};
+use cssa_wire::{Command, DeltaPart, WatchWord};
 use ground::Place;
 use ground::archive::{Archive, ArchivedCommand};
 use serde::Deserialize;
@@ -21,9 +21,12 @@ pub(crate) struct CommandOptions {
     /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
     #[arg(long)]
     vehicle: Option<u16>,
-    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept or unanswered.
+    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept, unanswered or withdrawn.
     #[arg(long)]
     list: bool,
+    /// Withdraw a command that has not gone out yet, by its number in the list, or all from one to another, as 12-40.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "list", value_parser = numbers)]
+    withdraw: Option<(i64, i64)>,
     /// With --list: one JSON object a command.
     #[arg(long, requires = "list")]
     json: bool,
@@ -79,6 +82,12 @@ enum Action {
     Status,
     /// Forget all pictures aboard.
     ForgetPictures,
+    /// Install the bundle that a delta (exporter delta) makes of the one at work. It goes up in parts, of which urgent commands do not wait
+    /// for the rest; the new bundle flies when the vehicle is told to switch to its slot, or from its next start on.
+    Delta {
+        /// The delta: with 80 bytes a part and 4,000 commands that may wait, 320 KB at most.
+        path: PathBuf,
+    },
 }
 
 fn thousandths(confidence: &str) -> Result<u16, String> {
@@ -93,6 +102,12 @@ fn watch_word(given: &str) -> Result<WatchWord, String> {
     Ok(WatchWord { word: word.trim().to_owned(), priority: priority.trim().parse().map_err(|_| expected())? })
 }
 
+fn numbers(range: &str) -> Result<(i64, i64), String> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number = |text: &str| text.trim().parse().map_err(|_| "expected a number or two, as 12 or 12-40".to_owned());
+    Ok((number(first)?, number(last)?))
+}
+
 fn slot(name: &str) -> Result<u8, String> {
     match name {
         "a" => Ok(1),
@@ -101,29 +116,37 @@ fn slot(name: &str) -> Result<u8, String> {
     }
 }
 
-impl From<Action> for Command {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Threshold { confidence } => Self::SetThreshold { thousandths: confidence },
-            Action::Watch { words } => Self::SetWatchWords(words),
-            Action::Novelty { metres, minutes } => Self::SetNovelty { metres, minutes },
-            Action::Rate { bytes_per_second } => Self::SetRate { bytes_per_second },
-            Action::Budget { bytes_per_hour } => Self::SetBudget { bytes_per_hour },
-            Action::Pause => Self::Pause,
-            Action::Resume => Self::Resume,
-            Action::SelfTest => Self::SelfTest,
-            Action::Slot { slot } => Self::SwitchSlot { slot },
-            Action::Status => Self::StatusNow,
-            Action::ForgetPictures => Self::ForgetPictures,
-        }
+impl Action {
+    /// What goes up, in order.
+    fn commands(self) -> Result<Vec<Command>> {
+        Ok(vec![match self {
+            Self::Threshold { confidence } => Command::SetThreshold { thousandths: confidence },
+            Self::Watch { words } => Command::SetWatchWords(words),
+            Self::Novelty { metres, minutes } => Command::SetNovelty { metres, minutes },
+            Self::Rate { bytes_per_second } => Command::SetRate { bytes_per_second },
+            Self::Budget { bytes_per_hour } => Command::SetBudget { bytes_per_hour },
+            Self::Pause => Command::Pause,
+            Self::Resume => Command::Resume,
+            Self::SelfTest => Command::SelfTest,
+            Self::Slot { slot } => Command::SwitchSlot { slot },
+            Self::Status => Command::StatusNow,
+            Self::ForgetPictures => Command::ForgetPictures,
+            Self::Delta { path } => return delta::parts(&path),
+        }])
     }
 }
 
 /// Gives a command, or lists those that were given.
 pub(crate) fn command(options: CommandOptions) -> Result<()> {
-    let CommandOptions { archive: place, vehicle, list, json, action } = options;
+    let CommandOptions { archive: place, vehicle, list, json, withdraw, action } = options;
     let is_there = place.file().is_none_or(|path| path.is_file());
     ensure!(is_there, "{place}: no such file, expected the archive of a ground receive");
+    if let Some((first, last)) = withdraw {
+        ensure!(action.is_none(), "--withdraw: expected no command beside it");
+        let withdrawn = opened(&place)?.withdraw_commands(first, last, vehicle)?;
+        ensure!(withdrawn > 0, "{first} to {last}: no command there waits, expected one that has not gone out yet");
+        return print(&format!("{withdrawn} commands are withdrawn"));
+    }
     let Some(action) = action else {
         ensure!(list, "expected --list or what a vehicle is to do: see ground command --help");
         let archive = Archive::read_at(&place)?;
@@ -134,21 +157,38 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         });
     };
     ensure!(!list, "--list: expected no command beside it");
-    if place.file().is_none() {
-        // A database that is none is not made one.
-        Archive::read_at(&place)?;
-    }
-    let mut archive = Archive::open_at(&place)?;
+    let commands = action.commands()?;
+    let mut archive = opened(&place)?;
     let vehicle = match vehicle {
         Some(vehicle) => vehicle,
         None => archive
             .only_vehicle()?
             .with_context(|| format!("{place}: holds packets of no vehicle or of several: name one with --vehicle"))?,
     };
-    let id = archive.give_command(vehicle, &action.into())?;
+    let room = archive.command_room()?;
+    ensure!(
+        commands.len() <= room,
+        "{} commands, expected {room} at most that wait beside those without an outcome: ground command --list shows them",
+        commands.len()
+    );
+    let ids = commands.iter().map(|command| archive.give_command(vehicle, command)).collect::<Result<Vec<_>, _>>()?;
+    let named = match ids[..] {
+        [id] => format!("command {id}"),
+        _ => format!("commands {} to {}", ids.first().unwrap_or(&0), ids.last().unwrap_or(&0)),
+    };
+    let (wait, them) = if ids.len() == 1 { ("waits", "it") } else { ("wait", "them") };
     print(&format!(
-        "command {id} for vehicle {vehicle} waits: ground receive --key sends it, ground command --list says what became of it"
+        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}, ground command --list says what became of {them}"
     ))
+}
+
+/// An archive that is there, to be written.
+fn opened(place: &Place) -> Result<Archive> {
+    if place.file().is_none() {
+        // A database that is none is not made one.
+        Archive::read_at(place)?;
+    }
+    Ok(Archive::open_at(place)?)
 }
 
 /// A command as a line.
@@ -178,7 +218,8 @@ fn typed(kept: &Value) -> String {
         Command::SelfTest => "self-test".to_owned(),
         Command::SwitchSlot { slot } => format!("slot {}", if *slot == 1 { "a" } else { "b" }),
         Command::StatusNow => "status".to_owned(),
+        Command::DeltaPart(DeltaPart { id, part, parts, .. }) => format!("delta {id}, part {} of {parts}", part + 1),
+        Command::NewKeyPart { part, parts, .. } => format!("new key, part {} of {parts}", u16::from(*part) + 1),
         Command::ForgetPictures => "forget-pictures".to_owned(),
-        other @ (Command::DeltaPart(_) | Command::NewKeyPart { .. }) => format!("{other:?}"),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod command;
+mod delta;
 pub(crate) mod packet_files;
 mod vehicle_key;
 

@@ -44,7 +44,9 @@ function vehicleRow(vehicle) {
 }
 
 function commandItem({ id, vehicle, command, state, reason }) {
-  return element("li", `${id}: ${typeof command === "string" ? command : JSON.stringify(command)} for vehicle ${vehicle}: ${state}${reason ? `, ${reason}` : ""}`);
+  const part = command.DeltaPart;
+  const said = part ? `part ${part.part + 1} of ${part.parts} of delta ${part.id}` : typeof command === "string" ? command : JSON.stringify(command);
+  return element("li", `${id}: ${said} for vehicle ${vehicle}: ${state}${reason ? `, ${reason}` : ""}`);
 }
 
 function showFleet({ vehicles, commands }) {
@@ -52,10 +54,11 @@ function showFleet({ vehicles, commands }) {
   byId("vehicles").replaceChildren(...vehicles.map(vehicleRow));
   byId("commands").replaceChildren(...commands.map(commandItem));
   byId("command").hidden = token === "";
-  const choice = byId("vehicle"), names = vehicles.map((vehicle) => String(vehicle.vehicle));
+  // Commands go by numbers: of vehicles without one the first that is heard gets it, whatever its address.
+  const choice = byId("vehicle"), names = [...new Set(vehicles.map((vehicle) => String(vehicle.vehicle)))];
   if ([...choice.options].map((option) => option.value).join() !== names.join()) {
     const chosenBefore = choice.value;
-    choice.replaceChildren(...vehicles.map((vehicle) => new Option(nameOf(vehicle), vehicle.vehicle)));
+    choice.replaceChildren(...names.map((name) => new Option(name === "0" ? "any without a number" : name, name)));
     if (names.includes(chosenBefore)) choice.value = chosenBefore;
   }
 }
@@ -77,8 +80,11 @@ async function give(action) {
 byId("command").addEventListener("submit", (event) => event.preventDefault());
 for (const button of byId("command").querySelectorAll("button")) {
   button.addEventListener("click", () => {
-    const isThreshold = button.value === "threshold";
-    give(isThreshold ? { threshold: Math.round(Number(byId("threshold").value) * 1000) } : button.value);
+    if (button.value !== "threshold") return give(button.value);
+    const { valueAsNumber } = byId("threshold");
+    // An empty field is no threshold of 0.
+    if (Number.isNaN(valueAsNumber)) byId("given").textContent = "expected a confidence from 0 to 1";
+    else give({ threshold: Math.round(valueAsNumber * 1000) });
   });
 }
 
