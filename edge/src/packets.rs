@@ -19,7 +19,7 @@ pub fn queued(
     priority: u8,
 ) -> store::Caption {
     let confidence = made.confidence;
-    store::Caption { time, confidence, outside, priority, position, text: made.text.clone() }
+    store::Caption { time, confidence, outside, priority, position, footprint: None, text: made.text.clone() }
 }
 
 /// The packet of a caption that was made now, without a key.
