@@ -4,6 +4,7 @@
 mod answers;
 mod config;
 mod contact;
+mod footprints;
 mod housekeeping;
 mod keys;
 pub(crate) mod sender;
@@ -18,7 +19,7 @@ use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, Up, UpPacket};
+use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Footprint, Key, Up, UpPacket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct Downlink {
     contacts: Contacts,
     /// Captions that were sent and not acknowledged, by number.
     in_flight: BTreeMap<u32, InFlight>,
+    /// Footprints of captions that were sent.
+    following: footprints::Following,
     /// Reports that were sent and wait to be sent again, by their run.
     reported: BTreeMap<(u32, u32), InFlight>,
     /// Digests of captions that were acknowledged lately, by number.
@@ -77,9 +80,18 @@ pub struct Outgoing {
     pub change: Change,
     /// The report that it is instead, where it is one, and whether it goes out for the first time.
     pub report: Option<(WaitingReport, bool)>,
+    /// Footprints of its captions, which follow in another packet.
+    pub footprints: Vec<Footprint>,
+    /// How many footprints it carries itself.
+    pub carries: usize,
 }
 
 impl Outgoing {
+    /// A packet without captions.
+    fn beside(bytes: Vec<u8>, change: Change) -> Self {
+        Self { bytes, captions: Vec::new(), change, report: None, footprints: Vec::new(), carries: 0 }
+    }
+
     /// What it says for the first time, as lines for whoever reads no packets, with their priorities.
     #[must_use]
     pub fn lines(&self) -> Vec<(String, u8)> {
@@ -140,6 +152,7 @@ impl Downlink {
             undated,
             contacts,
             in_flight,
+            following: footprints::Following::default(),
             reported,
             retired,
             answers,
@@ -159,6 +172,9 @@ impl Downlink {
             Allowance::Bytes(left) => (self.is_silent(now), left),
             Allowance::Probe => (true, usize::MAX),
         };
+        if let Some(packet) = self.following(language, room, left)? {
+            return Ok(Next::Send(packet));
+        }
         let most = usize::from(self.config.captions);
         let waiting = if probes {
             // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
@@ -187,7 +203,8 @@ impl Downlink {
             // Some were displaced or acknowledged meanwhile.
             return Ok(Next::Wait(0.0));
         }
-        Ok(Next::Send(Outgoing { bytes, captions, change: self.change(), report: None }))
+        let footprints = self.footprints_of(&captions)?;
+        Ok(Next::Send(Outgoing { captions, footprints, ..Outgoing::beside(bytes, self.change()) }))
     }
 
     fn change(&self) -> Change {
@@ -202,6 +219,7 @@ impl Downlink {
         }
         // After an error this is called again: what is remembered changes when all of it does.
         self.store.sent(packet.change, &packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
+        self.follow(packet)?;
         self.contacts.at_hand = self.contacts.after(cost);
         self.sent = Some(now);
         if self.keys.is_some() {
@@ -265,7 +283,7 @@ impl Downlink {
             return Ok(None);
         }
         self.answers.goes_out();
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
+        Ok(Some(Outgoing::beside(bytes, self.change())))
     }
 
     /// Whether the contact has room for a packet beside captions.
@@ -285,7 +303,7 @@ impl Downlink {
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
         let bytes = packet.encode(self.sealing(), self.config.checksum)?;
         let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
-        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), change: self.change(), report: Some(next) }))
+        Ok(fits.then(|| Outgoing { report: Some(next), ..Outgoing::beside(bytes, self.change()) }))
     }
 
     /// A report went out. Where nobody listens it is none that arrived, however often it went.
