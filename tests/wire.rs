@@ -6,8 +6,8 @@ use cssa::language_model::LanguageModel;
 use cssa::trust::{Confidence, Reason};
 use cssa_wire::version2::PacketV2;
 use cssa_wire::{
-    Answer, Ask, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, Housekeeping, Key,
-    MissingParts, PicturePart, Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
+    Answer, Ask, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, FootprintPacket,
+    Housekeeping, Key, MissingParts, PicturePart, Position, Report, SelectiveAck, Up, UpPacket, Verification, digest,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -96,7 +96,7 @@ fn packets_down_still_mean_the_same() -> Result<()> {
         let (key, bytes) = (vector.key()?, unhexadecimal(&vector.bytes)?);
         let content = |name: &str| if given[name].is_null() { Ok(Vec::new()) } else { bytes_of(&given[name]) };
         let (blob, value) = (content("bytes")?, content("value")?);
-        let message;
+        let (message, footprints);
         let body = match kind {
             "captions" => {
                 let packet = CaptionPacket {
@@ -142,6 +142,17 @@ fn packets_down_still_mean_the_same() -> Result<()> {
                 let (sequence, since) = (number(given, "sequence")?, number(given, "since")?);
                 Down::Report(Report::of_run(sequence, reason, since, number(given, "frames")?))
             }
+            "footprints" => {
+                footprints = FootprintPacket {
+                    vehicle: vector.vehicle,
+                    bundle: vector.bundle,
+                    footprints: Vec::deserialize(given)?,
+                };
+                let packet = DownPacket::decode(&bytes, Verification::Off, vector.checksum)?;
+                assert_eq!(FootprintPacket::of(&packet)?, footprints);
+                assert_eq!(hexadecimal(&footprints.encode(key.as_ref(), vector.checksum)?), vector.bytes, "{given}");
+                packet.body
+            }
             other => bail!("{other} is no body"),
         };
         let packet = DownPacket { vehicle: vector.vehicle, bundle: vector.bundle, body };
@@ -150,7 +161,7 @@ fn packets_down_still_mean_the_same() -> Result<()> {
         assert_eq!(DownPacket::decode(&bytes, verification, vector.checksum)?, packet, "{given}");
         *checked.entry((kind.to_owned(), key.is_some(), vector.checksum == Checksum::Crc32)).or_insert(0) += 1;
     }
-    assert_eq!(checked.len(), 5 * 2 * 2, "every body, with a key and without, with both checksums: {checked:?}");
+    assert_eq!(checked.len(), 6 * 2 * 2, "every body, with a key and without, with both checksums: {checked:?}");
     Ok(())
 }
 

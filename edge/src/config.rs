@@ -3,6 +3,7 @@
 use super::downlink::LinkConfig;
 use super::error::Result;
 use super::pictures::PicturesConfig;
+use super::position::CameraConfig;
 use cssa_captioner::{Choice, Looks, Provider};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ pub struct Config {
     /// Where position and time come from, for frames whose own tags have none.
     #[serde(default)]
     pub position: PositionConfig,
+    /// What is known of the camera on the ground; where it is left out, captions are placed where the camera is.
+    #[serde(default)]
+    pub camera: Option<CameraConfig>,
     /// What is worth sending.
     #[serde(default)]
     pub policy: PolicyConfig,

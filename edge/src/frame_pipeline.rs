@@ -4,6 +4,7 @@ mod attend;
 mod commanded;
 mod delta;
 mod pictures;
+mod place;
 
 use super::at_work::AtWork;
 use super::config::{Config, Outside};
@@ -23,7 +24,7 @@ use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
 use super::sources::Frame;
-use super::store::{Change, ChangeKind, Number, Outcome, Pending, Store};
+use super::store::{self, Change, ChangeKind, Number, Outcome, Pending, Store};
 use super::vitals::Pulse;
 use cssa::bundle::Language;
 use cssa::clock;
@@ -31,6 +32,7 @@ use cssa_captioner::{Caption, Sight};
 use cssa_wire::FaultKind;
 use cssa_wire::Position;
 use image::RgbImage;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::{Receiver as Inbox, Sender as Outbox};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +57,8 @@ pub(super) struct FramePipeline {
     pub(super) policy: Policy,
     pub(super) outside: OutsideRuns,
     pub(super) receiver: Receiver,
+    /// Why frames had no footprint: each is said once.
+    pub(super) unseen: BTreeSet<&'static str>,
     /// Where frames come from a camera.
     pub(super) silence: Option<Silence>,
     pub(super) peripherals: Peripherals,
@@ -282,7 +286,7 @@ impl FramePipeline {
 
     /// Decides on a captioned frame.
     fn decide(&mut self, frame: &Frame, sight: &Sight) -> Outcome {
-        let position = frame.position.or(frame.taken.at().and_then(|at| self.receiver.position(at)));
+        let (position, footprint) = self.locate(frame);
         let time = frame.taken.time(&self.receiver);
         let now = Instant::now();
         if let Some(dropped) = self.outside(sight, time) {
@@ -310,6 +314,7 @@ impl FramePipeline {
             Err(reason) => return Outcome::Dropped(reason),
         };
         let queued = packets::queued(&caption, self.policy.outside(&caption), time, position, priority);
+        let queued = store::Caption { footprint, ..queued };
         // As if it went alone: shared packets cost less.
         let bytes = match packets::size_alone(&queued, &self.model.captioner.language(), &self.config.link) {
             Ok(bytes) => bytes * usize::from(self.config.link.sends),

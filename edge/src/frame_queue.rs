@@ -148,7 +148,7 @@ fn bytes(frame: &Frame) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Whereabouts;
+    use crate::position::{View, Whereabouts};
 
     use image::RgbImage;
 
@@ -158,6 +158,7 @@ mod tests {
             key: None,
             pixels: Ok(RgbImage::new(side, side)),
             position: Whereabouts::Unsaid,
+            view: View::default(),
             taken: crate::sources::Taken::arrived(),
             problems: Vec::new(),
         }

@@ -2,12 +2,16 @@
 
 use crate::downlink::LinkConfig;
 use crate::outside_run::Run;
+use crate::position::Footprint;
 use crate::store;
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa::trust::Reason;
 use cssa_captioner::Caption;
-use cssa_wire::{CaptionPacket, Checksum, DEFAULT_DECIMALS, Down, DownPacket, KEY, Key, Position, Report, WireError};
+use cssa_wire::{
+    self as wire, CaptionPacket, Checksum, DEFAULT_DECIMALS, Down, DownPacket, FootprintPacket, KEY, Key, Position,
+    Report, WireError,
+};
 
 /// A caption for the queue: made of an image of `time` at `position`, with the reason that it is flagged with and its priority.
 #[must_use]
@@ -19,7 +23,7 @@ pub fn queued(
     priority: u8,
 ) -> store::Caption {
     let confidence = made.confidence;
-    store::Caption { time, confidence, outside, priority, position, text: made.text.clone() }
+    store::Caption { time, confidence, outside, priority, position, footprint: None, text: made.text.clone() }
 }
 
 /// The packet of a caption that was made now, without a key.
@@ -44,7 +48,23 @@ pub fn size_alone(caption: &store::Caption, language: &Language, link: &LinkConf
     let key = link.key.is_some().then(|| Key::new([0; KEY]));
     let captions = vec![caption.numbered(u32::MAX)];
     let packet = CaptionPacket { vehicle: link.vehicle, bundle: language.id, decimals: link.decimals, captions };
-    Ok(packet.encode(&language.model, key.as_ref(), link.checksum)?.len())
+    let alone = packet.encode(&language.model, key.as_ref(), link.checksum)?.len();
+    Ok(alone + footprint_size(caption, language, link, key.as_ref())?)
+}
+
+/// Bytes of the packet of its footprint, where it is sent.
+fn footprint_size(
+    caption: &store::Caption,
+    language: &Language,
+    link: &LinkConfig,
+    key: Option<&Key>,
+) -> Result<usize, WireError> {
+    let sent = caption.position.zip(caption.footprint).filter(|_| link.footprints);
+    let Some((centre, Footprint { accuracy, corners, .. })) = sent else { return Ok(0) };
+    let footprint = wire::Footprint::new(u32::MAX, accuracy, centre.rounded(link.decimals), corners);
+    let Some(footprint) = footprint else { return Ok(0) };
+    let packet = FootprintPacket { vehicle: link.vehicle, bundle: language.id, footprints: vec![footprint] };
+    Ok(packet.encode(key, link.checksum)?.len())
 }
 
 /// Bytes of the packet of a report.

@@ -26,6 +26,7 @@ use super::store::{STORE, Store};
 use super::vitals::{Pulse, Vitals};
 use cssa::clock;
 use cssa_wire::FaultKind;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
@@ -158,6 +159,7 @@ pub fn run(
         policy,
         outside: OutsideRuns::default(),
         receiver: position::start(&config.position, &faults, &vitals),
+        unseen: BTreeSet::new(),
         silence: command.is_some().then(|| Silence::new(Instant::now())),
         peripherals,
         faults: faults.clone(),

@@ -2,6 +2,7 @@
 
 use super::config::{After, Config, SourceConfig};
 use super::error::Error;
+use super::position::CameraConfig;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
 use std::path::Component;
@@ -30,6 +31,11 @@ impl Config {
         found.0.extend(self.link.problems());
         found.0.extend(self.pictures.problems());
         found.0.extend(self.position.validate(&self.link).err());
+        found.0.extend(self.camera.iter().flat_map(CameraConfig::problems));
+        if self.link.footprints && self.camera.is_none() {
+            let problem = "without [camera] no frame has one, expected that section, which may be empty";
+            found.0.push(Error::Contradiction { field: "link.footprints", problem });
+        }
         let is_never_heard = |passes: &Option<_>| self.link.key.is_none() && passes.is_none();
         if self.link.contact.as_ref().is_some_and(|contact| is_never_heard(&contact.passes)) {
             let problem = "without a key the ground is never heard, expected one or link.contact.passes";

@@ -243,6 +243,12 @@ def down_body(model, case):
         result = {"done": b"\0", "refused": b"\1", "not_kept": b"\2"}[c["result"]]
         reason = bytes([c["reason"]]) if c["result"] == "refused" else b""
         return b"\3" + bytes([c["station"]]) + varint(c["counter"]) + result + reason + blob(bytes.fromhex(c["value"]))
+    if kind == "footprints":
+        content, before = b"", 0
+        for f in c:
+            content += varints(f["number"] - before, f["accuracy"], f["step"]) + b"".join(struct.pack("bb", c["north"], c["east"]) for c in f["corners"])
+            before = f["number"]
+        return b"\5" + blob(content)
     return b"\4" + varint(c["sequence"]) + bytes([REASONS.index(c["reason"])]) + varints(c["since"], c["frames"])
 
 
@@ -338,6 +344,12 @@ def down_cases():
               (12, 48879, part(1, 2, 0xcbf43926, b"123456789")), (12, 48879, answer("done", value=b"a value".hex())),
               (12, 48879, answer("refused", reason=1)), (12, 48879, answer("refused", reason=255)), (12, 48879, answer("not_kept"))]
     bodies += [(12, 48879, report(n * 9000, reason, 1795824000 + n, 3 ** (2 * n))) for n, reason in enumerate(REASONS)]
+    footprint = lambda number, accuracy, step, *corners: {"number": number, "accuracy": accuracy, "step": step, "corners": [{"north": n, "east": e} for n, e in corners]}
+    nadir = footprint(300, 12, 71, (127, -95), (127, 95), (-127, 95), (-127, -95))
+    oblique = footprint(302, 34, 1022, (127, -89), (127, 89), (-63, 35), (-63, -35))
+    largest = footprint(2**32 - 1, 65535, 500000, (0, -127), (127, 0), (0, 127), (-127, 0))
+    small = footprint(0, 1, 1, (1, 0), (0, 1), (-1, 0), (0, -1))
+    bodies += [(12, 48879, {"footprints": few}) for few in ([nadir], [nadir, oblique], [small, largest], [{**nadir, "number": 64 * n} for n in range(64)])]
     for n, (vehicle, bundle, body) in enumerate(bodies):
         first = {"vehicle": vehicle, "bundle": bundle}
         for key, checksum in [(None, 32), (KEY, 16)] if n % 2 else [(KEY, 32), (None, 16)]:

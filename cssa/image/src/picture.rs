@@ -69,6 +69,12 @@ impl Picture {
         orientation::stored_point(self.orientation, self.stored, (x * by, y * by))
     }
 
+    /// Columns and rows as the file has them, before it was turned upright or reduced.
+    #[must_use]
+    pub fn size_in_file(&self) -> (f64, f64) {
+        (f64::from(self.stored.0), f64::from(self.stored.1))
+    }
+
     /// What was done to the pixels, where anything was.
     #[must_use]
     pub fn note(&self) -> Option<String> {

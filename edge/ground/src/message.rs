@@ -91,6 +91,7 @@ impl Message {
             Down::PicturePart(part) => picture_part(&part),
             Down::Answer(answer) => answered(&answer),
             Down::Report(report) => run(&report),
+            Down::Footprints(_) => ("footprints", Value::Null, "footprints".to_owned()),
         };
         let (vehicle, bundle) = (packet.vehicle, packet.bundle);
         let mut message =
@@ -102,7 +103,7 @@ impl Message {
             Down::PicturePart(PicturePart { ask, part, parts, crc, bytes }) => {
                 message.part = Some(Part { ask, part, parts, crc, bytes: bytes.to_vec() });
             }
-            Down::Captions(_) => {}
+            Down::Captions(_) | Down::Footprints(_) => {}
         }
         Some(message)
     }

@@ -6,11 +6,13 @@ use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use cssa::trust::{Confidence, Reason};
 use cssa_captioner::Looks;
-use cssa_image::images;
+use cssa_image::{Kept, Picture, images, tags};
 use cssa_terminal::print;
+use cssa_wire::Position;
 use edge::packets;
+use edge::position::View;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Options of `edge caption`.
@@ -44,10 +46,44 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<&'a [Reason]>,
     looks: Looks,
+    #[serde(flatten)]
+    place: Option<Place>,
     packet_hex: String,
     packet_bytes: usize,
     latency_ms: f64,
     runtime: &'a str,
+}
+
+/// Where an image lies, by its own tags.
+#[derive(Serialize)]
+struct Place {
+    /// Degrees: where the camera looked, where its footprint is known, else where it was.
+    latitude: f64,
+    longitude: f64,
+    #[serde(flatten)]
+    footprint: Option<Polygon>,
+}
+
+/// What an image shows of the ground.
+#[derive(Serialize)]
+struct Polygon {
+    /// How far off its middle may be, in metres.
+    accuracy: f64,
+    /// Longitude and latitude, as GeoJSON has them, of the upper left, upper right, lower right and lower left corner.
+    footprint: [[f64; 2]; 4],
+}
+
+impl Place {
+    fn of(path: &Path, picture: &Picture) -> Option<Self> {
+        let (position, footprint) = View::by_tags(&tags::read_file(path), picture.size_in_file());
+        let (latitude, longitude) = position?.degrees();
+        let corner = |corner: Position| [corner.degrees().1, corner.degrees().0];
+        let footprint = footprint.map(|found| Polygon {
+            accuracy: (found.accuracy * 10.0).ceil() / 10.0,
+            footprint: found.corners.map(corner),
+        });
+        Some(Self { latitude, longitude, footprint })
+    }
 }
 
 /// Captions every image; a path that is not there and an image that cannot be read are reported, the others are captioned, and the command
@@ -75,16 +111,18 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     let (mut stream, mut failures, mut sequence) = (Vec::new(), 0, 0);
     for path in &images {
         let started = Instant::now();
-        let read = cssa_image::read(path).map_err(anyhow::Error::from);
-        let caption =
-            match read.and_then(|image| captioner.caption(&image).with_context(|| format!("{}", path.display()))) {
-                Ok(caption) => caption,
-                Err(error) => {
-                    tracing::error!("error: {}", chain(&*error));
-                    failures += 1;
-                    continue;
-                }
-            };
+        let read = cssa_image::read_picture(path, Kept::Reduced).map_err(anyhow::Error::from);
+        let place = read.as_ref().ok().filter(|_| options.json).and_then(|picture| Place::of(path, picture));
+        let caption = match read
+            .and_then(|picture| captioner.caption(&picture.pixels).with_context(|| format!("{}", path.display())))
+        {
+            Ok(caption) => caption,
+            Err(error) => {
+                tracing::error!("error: {}", chain(&*error));
+                failures += 1;
+                continue;
+            }
+        };
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let packet = packets::pack(&caption, &captioner.language(), sequence)?;
         sequence = sequence.wrapping_add(1);
@@ -99,6 +137,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
                 outside: caption.familiarity.is_some().then(|| caption.outside().is_some()),
                 reasons: caption.familiarity.is_some().then_some(caption.reasons.as_slice()),
                 looks: caption.looks,
+                place,
                 packet_hex: cssa::bundle::hexadecimal(&packet),
                 packet_bytes: packet.len(),
                 latency_ms,

@@ -59,6 +59,9 @@ pub struct LinkConfig {
     /// Decimals of a degree that positions are sent with, 0 to 7: 5 are 1.1 m.
     #[serde(default = "decimals", alias = "digits")]
     pub decimals: u8,
+    /// Send where captions' images lie on the ground, 11 bytes each in packets of their own behind the captions; needs `[camera]`.
+    #[serde(default)]
+    pub footprints: bool,
     /// Bytes a second that the link takes; 0: as many as it does.
     #[serde(default)]
     pub bytes_per_second: u32,
@@ -135,6 +138,7 @@ impl LinkConfig {
             sends: once(),
             captions: several(),
             decimals: decimals(),
+            footprints: false,
             bytes_per_second: 0,
             contact: None,
             statustext: false,

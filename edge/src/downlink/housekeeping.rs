@@ -31,6 +31,6 @@ impl Downlink {
         }
         self.store.count(HOUSEKEEPING)?;
         (self.housekept, self.is_status_due) = (now, false);
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
+        Ok(Some(Outgoing::beside(bytes, self.change())))
     }
 }

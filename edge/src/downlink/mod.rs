@@ -4,6 +4,7 @@
 mod answers;
 mod config;
 mod contact;
+mod footprints;
 mod housekeeping;
 mod keys;
 mod pictures;
@@ -19,7 +20,9 @@ use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, MAX_PART, MissingParts, Up, UpPacket};
+use cssa_wire::{
+    self as wire, CaptionPacket, Command, Down, DownPacket, Footprint, Key, MAX_PART, MissingParts, Up, UpPacket,
+};
 use pictures::Pictures;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,6 +49,8 @@ pub struct Downlink {
     contacts: Contacts,
     /// Captions that were sent and not acknowledged, by number.
     in_flight: BTreeMap<u32, InFlight>,
+    /// Footprints of captions that were sent.
+    following: footprints::Following,
     /// Reports that were sent and wait to be sent again, by their run.
     reported: BTreeMap<(u32, u32), InFlight>,
     /// Digests of captions that were acknowledged lately, by number.
@@ -82,9 +87,18 @@ pub struct Outgoing {
     pub change: Change,
     /// The report that it is instead, where it is one, and whether it goes out for the first time.
     pub report: Option<(WaitingReport, bool)>,
+    /// Footprints of its captions, which follow in another packet.
+    pub footprints: Vec<Footprint>,
+    /// How many footprints it carries itself.
+    pub carries: usize,
 }
 
 impl Outgoing {
+    /// A packet without captions.
+    fn beside(bytes: Vec<u8>, change: Change) -> Self {
+        Self { bytes, captions: Vec::new(), change, report: None, footprints: Vec::new(), carries: 0 }
+    }
+
     /// What it says for the first time, as lines for whoever reads no packets, with their priorities.
     #[must_use]
     pub fn lines(&self) -> Vec<(String, u8)> {
@@ -145,6 +159,7 @@ impl Downlink {
             undated,
             contacts,
             in_flight,
+            following: footprints::Following::default(),
             reported,
             retired,
             answers,
@@ -166,6 +181,9 @@ impl Downlink {
             Allowance::Bytes(left) => (self.is_silent(now), left),
             Allowance::Probe => (true, usize::MAX),
         };
+        if let Some(packet) = self.following(language, room, left)? {
+            return Ok(Next::Send(packet));
+        }
         let most = usize::from(self.config.captions);
         let waiting = if probes {
             // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
@@ -194,7 +212,8 @@ impl Downlink {
             // Some were displaced or acknowledged meanwhile.
             return Ok(Next::Wait(0.0));
         }
-        Ok(Next::Send(Outgoing { bytes, captions, change: self.change(), report: None }))
+        let footprints = self.footprints_of(&captions)?;
+        Ok(Next::Send(Outgoing { captions, footprints, ..Outgoing::beside(bytes, self.change()) }))
     }
 
     fn change(&self) -> Change {
@@ -209,6 +228,7 @@ impl Downlink {
         }
         // After an error this is called again: what is remembered changes when all of it does.
         self.store.sent(packet.change, &packet.captions, cost, sends, self.contacts.after(cost).as_ref())?;
+        self.follow(packet)?;
         self.contacts.at_hand = self.contacts.after(cost);
         self.sent = Some(now);
         if self.keys.is_some() {
@@ -287,7 +307,7 @@ impl Downlink {
             return Ok(None);
         }
         self.answers.goes_out();
-        Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }))
+        Ok(Some(Outgoing::beside(bytes, self.change())))
     }
 
     /// Whether the contact has room for a packet beside captions.
@@ -307,7 +327,7 @@ impl Downlink {
         let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body };
         let bytes = packet.encode(self.sealing(), self.config.checksum)?;
         let fits = bytes.len() <= room.largest && (room.cost)(bytes.len()) <= left;
-        Ok(fits.then(|| Outgoing { bytes, captions: Vec::new(), change: self.change(), report: Some(next) }))
+        Ok(fits.then(|| Outgoing { report: Some(next), ..Outgoing::beside(bytes, self.change()) }))
     }
 
     /// A report went out. Where nobody listens it is none that arrived, however often it went.

@@ -11,6 +11,7 @@ use cssa_wire::{
 };
 
 mod answers;
+mod footprints;
 mod pictures;
 
 const UTC: u32 = 1_763_928_000;

@@ -1,7 +1,10 @@
 //! MAVLink 1 and 2 from the vehicle's own autopilot: GLOBAL_POSITION_INT has the position, GPS_RAW_INT whether there is a fix,
-//! SYSTEM_TIME the time. What other vehicles and ground stations say is of them.
+//! SYSTEM_TIME the time; attitudes: [`held`]. What other vehicles and ground stations say is of them.
+
+mod held;
 
 use super::fix::{FRESH, Fix};
+use super::held::Heights;
 use super::nmea::plausible;
 use super::receiver::Receiver;
 use crate::error::{Error, Result};
@@ -17,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// MAVLink's unit of latitude and longitude, a degree's ten-millionth.
 const UNITS: f64 = 1e7;
+/// MAVLink's unit of height, a millimetre.
+const MILLIMETRES: f64 = 1000.0;
 /// Between two looks for a message.
 const NAP: Duration = Duration::from_millis(5);
 /// After so long without the own vehicle, others that are heard are the reason for having no position.
@@ -55,13 +60,14 @@ pub struct Decoder {
     receivers: [Option<(GpsFixType, Instant)>; 2],
     own: Option<Instant>,
     position: Option<Instant>,
+    gimbals: held::Gimbals,
 }
 
 impl Decoder {
     /// For the vehicle of this number.
     #[must_use]
     pub fn new(system: u8) -> Self {
-        Self { system, clock: None, receivers: [None; 2], own: None, position: None }
+        Self { system, clock: None, receivers: [None; 2], own: None, position: None, gimbals: held::Gimbals::default() }
     }
 
     /// Takes a message; `now` is the system's time in seconds since 1970.
@@ -76,6 +82,7 @@ impl Decoder {
             return;
         }
         self.own = Some(Instant::now());
+        self.gimbals.hear(header, message, receiver);
         match message {
             MavMessage::SYSTEM_TIME(time) if time.time_unix_usec > 0 => {
                 let seconds = i64::try_from(time.time_unix_usec / 1_000_000).unwrap_or(i64::MAX);
@@ -93,6 +100,9 @@ impl Decoder {
             MavMessage::GPS2_RAW(gps) => self.receivers[1] = Some((gps.fix_type, Instant::now())),
             MavMessage::GLOBAL_POSITION_INT(place) => {
                 self.position = Some(Instant::now());
+                let metres = |height: i32| f64::from(height) / MILLIMETRES;
+                let heights = Heights { above_start: metres(place.relative_alt), altitude: metres(place.alt) };
+                receiver.heard().held.heights.say(Instant::now(), heights);
                 self.place(place.lat, place.lon, receiver);
             }
             _ => {}

@@ -1,8 +1,10 @@
 //! What was heard of a receiver: its fixes, and what else.
 
 use super::fix::Fix;
+use super::held::Heights;
 use super::watch::Heard;
 use cssa_wire::Position;
+use glam::DQuat;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -58,6 +60,24 @@ impl Receiver {
     #[must_use]
     pub fn position(&self, at: Instant) -> Option<Position> {
         self.heard().track.position(at)
+    }
+
+    /// How the vehicle was held at a moment of the last minutes, against north, east and down.
+    #[must_use]
+    pub fn attitude(&self, at: Instant) -> Option<DQuat> {
+        self.heard().held.vehicle.at(at)
+    }
+
+    /// How its gimbal was held, likewise.
+    #[must_use]
+    pub fn gimbal(&self, at: Instant) -> Option<DQuat> {
+        self.heard().held.gimbal(at)
+    }
+
+    /// How high the vehicle was at a moment of the last minutes.
+    #[must_use]
+    pub fn heights(&self, at: Instant) -> Option<Heights> {
+        self.heard().held.heights.at(at)
     }
 
     /// UTC at a moment of the last minutes, in seconds since 1970, where a fix near it says so.

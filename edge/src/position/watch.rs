@@ -1,6 +1,7 @@
 //! Looks after a receiver: one that says nothing, nothing that is understood, or no position, is a fault.
 
 use super::fix::{FRESH, Fix};
+use super::held::Held;
 use super::track::Track;
 use crate::control::Faults;
 use cssa_wire::FaultKind;
@@ -19,6 +20,8 @@ pub(super) struct Heard {
     pub(super) fix: Option<(Fix, Instant)>,
     /// Where it was before.
     pub(super) track: Track,
+    /// How it was held, and how high.
+    pub(super) held: Held,
     pub(super) bytes: Option<Instant>,
     pub(super) message: Option<Instant>,
     /// What is wrong with its date.
@@ -32,7 +35,17 @@ pub(super) struct Heard {
 impl Default for Heard {
     fn default() -> Self {
         let (fix, bytes, message, clock, lost) = (None, None, None, None, None);
-        Self { began: Instant::now(), fix, track: Track::default(), bytes, message, clock, lost, is_gone: false }
+        Self {
+            began: Instant::now(),
+            fix,
+            track: Track::default(),
+            held: Held::default(),
+            bytes,
+            message,
+            clock,
+            lost,
+            is_gone: false,
+        }
     }
 }
 

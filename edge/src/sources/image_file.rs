@@ -9,7 +9,7 @@ use super::tiler::{Tile, Tiles, tiles};
 use super::zone;
 use crate::config::TilerConfig;
 use crate::error::{Error, chain};
-use crate::position::Whereabouts;
+use crate::position::{View, Whereabouts};
 use cssa::files::FileError;
 use cssa_image::tags::{self, Tags};
 use cssa_image::{DecodeError, Kept, Picture, Problem, Raster, Window, is_tiff_file, read_picture};
@@ -76,6 +76,8 @@ pub(super) struct ImageFile {
     name: String,
     key: String,
     pixels: Pixels,
+    /// Columns and rows, upright: a tile that is the whole image takes the pixels.
+    size: (u32, u32),
     tags: Tags,
     taken: Taken,
     /// What is to be said of its times.
@@ -139,7 +141,8 @@ impl ImageFile {
         let taken = Taken::file(time, changed);
         let odd_times = odd_time.into_iter().chain(zone).collect();
         let path = path.to_owned();
-        Ok(Self { path, name, key, pixels, tags, taken, odd_times, tiles, is_numbered, band: None, memory })
+        let size = (width, height);
+        Ok(Self { path, name, key, pixels, size, tags, taken, odd_times, tiles, is_numbered, band: None, memory })
     }
 
     /// The next tile that is not settled; an error where the system does not give it, nor any other.
@@ -164,8 +167,9 @@ impl ImageFile {
             };
             let middle = self.in_file(tile);
             let (position, taken) = (Whereabouts::of_image(&self.tags, middle), self.taken);
+            let view = self.view(tile);
             let problems = self.tags.problems(middle).into_iter().chain(self.odd_times.iter().cloned()).collect();
-            return Some(Ok(Frame { name, key: Some(key), pixels: Ok(pixels), position, taken, problems }));
+            return Some(Ok(Frame { name, key: Some(key), pixels: Ok(pixels), position, view, taken, problems }));
         }
         None
     }
@@ -207,11 +211,17 @@ impl ImageFile {
     /// A tile's middle, in the file's own columns and rows.
     fn in_file(&self, tile: Tile) -> (f64, f64) {
         let half = |from: u32, length: u32| f64::from(from) + f64::from(length) / 2.0;
-        let middle = (half(tile.x, tile.width), half(tile.y, tile.height));
-        match &self.pixels {
-            Pixels::File(raster) => raster.in_file(middle),
-            Pixels::Held(picture) => picture.in_file(middle),
-        }
+        self.pixels.in_file((half(tile.x, tile.width), half(tile.y, tile.height)))
+    }
+
+    /// How a tile was taken.
+    fn view(&self, tile: Tile) -> View {
+        let in_file = |x: u32, y: u32| self.pixels.in_file((f64::from(x), f64::from(y)));
+        let (width, height) = self.size;
+        let (origin, opposite) = (in_file(0, 0), in_file(width, height));
+        let size = ((origin.0 - opposite.0).abs(), (origin.1 - opposite.1).abs());
+        let Tile { x, y, width, height } = tile;
+        View::part(&self.tags, size, (in_file(x, y), in_file(x + width, y + height)))
     }
 }
 
@@ -228,6 +238,14 @@ impl Pixels {
         }
         let most = if is_whole { WHOLE.min(cutting.pixels()) } else { cutting.pixels() };
         Ok(Self::Held(read_picture(path, Kept::AtMost(most))?))
+    }
+
+    /// Where a point of the upright image lies in the file's own columns and rows.
+    fn in_file(&self, point: (f64, f64)) -> (f64, f64) {
+        match self {
+            Self::File(raster) => raster.in_file(point),
+            Self::Held(picture) => picture.in_file(point),
+        }
     }
 
     fn dimensions(&self) -> (u32, u32) {
@@ -256,5 +274,6 @@ fn unreadable(name: String, key: &str, error: &Unreadable) -> Frame {
         error => format!("{name}: {}", chain(error)),
     };
     let (key, taken) = (Some(key::unread(key)), Taken::file(None, None));
-    Frame { key, pixels: Err(said), name, position: Whereabouts::Unsaid, taken, problems: Vec::new() }
+    let (position, view) = (Whereabouts::Unsaid, View::default());
+    Frame { key, pixels: Err(said), name, position, view, taken, problems: Vec::new() }
 }

@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::taken::Taken;
 use crate::error::{Error, Result};
-use crate::position::Whereabouts;
+use crate::position::{View, Whereabouts};
 use crate::vitals::Pulse;
 use cssa_image::Problem;
 use image::RgbImage;
@@ -24,6 +24,8 @@ pub struct Frame {
     pub pixels: Result<RgbImage, String>,
     /// Where it was taken, by its own tags.
     pub position: Whereabouts,
+    /// How it was taken, for where it lies on the ground.
+    pub view: View,
     /// When it was taken.
     pub taken: Taken,
     /// Why tags that it has were not used.

@@ -2,7 +2,7 @@
 
 use super::database::{Refusal, pack, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
-use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add, commands};
+use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add, commands, footprints};
 use crate::error::Result;
 use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, Window, digest};
 use redb::ReadableTable;
@@ -40,6 +40,7 @@ impl Store {
                     let mut count = 0;
                     for waiting in &all {
                         count += i64::from(queue.remove(key_of(waiting))?.is_some());
+                        footprints::forget(&write, waiting.sequence)?;
                     }
                     add(&mut counters, RETIRED, count)?;
                     commands::take(&write, (station, counter), body)?;

@@ -40,7 +40,7 @@ pub(super) fn adopt(write: &WriteTransaction) -> Result<(), Refusal> {
         for entry in earlier.iter()? {
             let EarlierWaiting { sequence, tries, sent, caption } = unpack(entry?.1.value())?;
             let EarlierCaption { time, priority, position, text, .. } = caption;
-            let caption = Caption { time, confidence: None, outside: None, priority, position, text };
+            let caption = Caption { time, priority, position, text, ..Caption::default() };
             let waiting = Waiting { sequence, tries, sent, caption };
             queue.insert(key_of(&waiting), pack(&waiting)?.as_slice())?;
         }

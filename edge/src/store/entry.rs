@@ -1,5 +1,6 @@
 //! Captions that wait, and where they stand in the queue.
 
+use crate::position::Footprint;
 use cssa::trust::{Confidence, Reason};
 use cssa_wire::{self as wire, MAX_PRIORITY, Position};
 use redb::TableDefinition;
@@ -21,6 +22,9 @@ pub struct Caption {
     pub priority: u8,
     /// Where.
     pub position: Option<Position>,
+    /// What its image shows of the ground, in a table of its own: earlier programs' entries have none.
+    #[serde(skip)]
+    pub footprint: Option<Footprint>,
     /// The words.
     pub text: String,
 }
@@ -42,7 +46,7 @@ impl Caption {
     /// The caption as a packet holds it, under a number, sent for the first time.
     #[must_use]
     pub fn numbered(&self, sequence: u32) -> wire::Caption {
-        let Self { time, confidence, outside, priority, position, text } = self.clone();
+        let Self { time, confidence, outside, priority, position, text, .. } = self.clone();
         wire::Caption { sequence, time, position, confidence, outside, priority, repeat: false, text }
     }
 }

@@ -15,6 +15,7 @@ mod delta;
 mod done;
 mod earlier;
 mod entry;
+mod footprints;
 mod reports;
 
 pub use answers::{Answered, Number};
@@ -24,6 +25,7 @@ pub use budget::Budget;
 pub use change::{Change, ChangeKind};
 pub use commands::Pending;
 pub use entry::{Caption, Waiting};
+pub use footprints::KeptFootprint;
 pub use reports::WaitingReport;
 
 use crate::error::{Result, chain};
@@ -160,6 +162,7 @@ impl Store {
             write.open_table(CONTACT)?;
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;
+            write.open_table(footprints::FOOTPRINTS)?;
             write.open_table(budget::BUDGET)?;
             write.open_table(change::CHANGES)?;
             write.open_table(commands::PENDING)?;
@@ -203,9 +206,12 @@ impl Store {
                         let mut queue = write.open_table(QUEUE)?;
                         let waiting = Waiting { sequence, tries: 0, sent: 0, caption: caption.clone() };
                         queue.insert(key_of(&waiting), pack(&waiting)?.as_slice())?;
+                        footprints::keep(&write, sequence, caption)?;
                         add(&mut counters, QUEUED, 1)?;
                         while queue.len()? > self.limit {
-                            queue.pop_last()?;
+                            if let Some((key, _)) = queue.pop_last()? {
+                                footprints::forget(&write, key.value().2)?;
+                            }
                             add(&mut counters, Dropped::QueueFull.name(), 1)?;
                             add(&mut counters, QUEUED, -1)?;
                         }
@@ -285,6 +291,7 @@ impl Store {
                     let was_there = queue.remove(key_of(waiting))?.is_some();
                     let again = Waiting { sent: waiting.sent.saturating_add(1), ..waiting.clone() };
                     if was_there && again.sent >= sends {
+                        footprints::forget(&write, waiting.sequence)?;
                         add(&mut counters, RETIRED, 1)?;
                     } else if was_there {
                         queue.insert(key_of(&again), pack(&again)?.as_slice())?;
@@ -309,6 +316,7 @@ impl Store {
             {
                 let mut counters = write.open_table(COUNTERS)?;
                 if write.open_table(QUEUE)?.remove(key_of(waiting))?.is_some() {
+                    footprints::forget(&write, waiting.sequence)?;
                     add(&mut counters, Dropped::TooLong.name(), 1)?;
                     add(&mut counters, QUEUED, -1)?;
                 }

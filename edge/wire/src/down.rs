@@ -1,6 +1,7 @@
-//! What packets down hold. The order is the packet's: only ever append, and with a new wire version.
+//! What packets down hold. The order is the packet's: only ever append.
 
 use crate::error::{WireError, bounded};
+use crate::footprint::footprints;
 use crate::limits::{MAX_PART, MAX_VALUE};
 use cssa::trust::Reason;
 use postcard_schema::Schema;
@@ -24,6 +25,8 @@ pub enum Down<'a> {
     Answer(Answer<'a>),
     /// A run of frames that the model does not know.
     Report(Report),
+    /// Where captions' images lie on the ground: [`FootprintPacket`](crate::FootprintPacket).
+    Footprints(&'a [u8]),
 }
 
 /// How the vehicle is. Counters are those since its start, modulo 2^16: a packet that is lost falsifies nothing.
@@ -159,6 +162,7 @@ impl Down<'_> {
             Self::Answer(Answer { value, .. }) => {
                 bounded("a value in bytes", value.len(), "64 at most", value.len() <= MAX_VALUE)
             }
+            Self::Footprints(content) => footprints(content).map(drop),
             Self::Report(Report { reason, frames, .. }) => {
                 bounded("reason", *reason, "0 to 7", Reason::of_code(*reason).is_some())?;
                 bounded("frames", *frames, "1 or more", *frames >= 1)

@@ -54,6 +54,9 @@ pub enum WireError {
     /// Something else than captions.
     #[error("the packet holds no captions")]
     NoCaptions,
+    /// Something else than footprints.
+    #[error("the packet holds no footprints")]
+    NoFootprints,
     /// More words than a caption may have.
     #[error("{found} words, expected at most {MAX_CAPTION}")]
     Words {

@@ -21,6 +21,7 @@
 //! | 2 [`PicturePart`] | varints ask u16, part u16, parts u16; crc: option of a u32 varint, in the last part; slice of 1 to 1,024 bytes |
 //! | 3 [`Answer`] | station u8, counter u32 varint, result: 0 done, 1 and a reason u8 (1: not supported, 2: it failed, and the slice is text that says why), 2 not kept; slice of at most 64 bytes |
 //! | 4 [`Report`] | sequence u16, reason u8 (0 to 7), since u32, frames u32, at least 1 |
+//! | 5 `Footprints` | slice of 1 to 64 [`Footprint`]s of 11 to 19 bytes, by ascending numbers: number u32 varint (of others than the first, the difference to the one before), accuracy u16 varint, step u32 varint, 1 to 500,000, then i8 north and i8 east of four corners, clockwise around a convex quadrangle; the furthest is 63 to 127 steps away, or fewer where a step is 1 |
 //!
 //! # Up: [`UpPacket`], at most 128 bytes
 //!
@@ -85,7 +86,7 @@
 //!
 //! A packet is refused, never guessed at: the checksum is looked at first, then the version, the vehicle of a packet up, the code of
 //! authentication, the bounds; and it must be what its content gives, to the byte. Any change takes a new version and new vectors in
-//! `fixtures/wire`, which also holds the structs as `postcard_schema` has them (`schema.txt`). Packets of [version 2](version2) are
+//! `fixtures/wire` (bodies are appended: who does not know one refuses it as malformed), which also holds the structs as `postcard_schema` has them (`schema.txt`). Packets of [version 2](version2) are
 //! still read.
 //!
 //! ```
@@ -125,6 +126,7 @@ mod command;
 mod down;
 mod error;
 mod fault;
+mod footprint;
 mod key;
 mod limits;
 mod message;
@@ -149,10 +151,11 @@ pub use command::{Command, DeltaPart, WatchWord};
 pub use down::{Answer, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED};
 pub use error::WireError;
 pub use fault::FaultKind;
+pub use footprint::{Corner, Footprint, FootprintPacket};
 pub use key::{KEY, Key};
 pub use limits::{
-    DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_RUNS, MAX_UP, MAX_VALUE,
-    WIRE_VERSION,
+    DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_FOOTPRINTS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_RUNS, MAX_UP,
+    MAX_VALUE, WIRE_VERSION,
 };
 pub use missing::{MissingParts, PartRun};
 pub use packet::{DownFields, DownPacket, Verification, Version, body_of, version_of};

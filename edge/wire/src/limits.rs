@@ -25,6 +25,10 @@ pub(crate) const UP_MAC: usize = 16;
 pub const MAX_PART: usize = 1024;
 /// Runs of missing parts at most: as many as a packet up holds.
 pub const MAX_RUNS: usize = 15;
+/// Most footprints of a packet: one for each caption of another.
+pub const MAX_FOOTPRINTS: usize = MAX_CAPTIONS;
+/// Longest step of a footprint, in 10⁻⁷ degrees: 127 are 6.35°, what a satellite sees.
+pub(crate) const MAX_FOOTPRINT_STEP: u32 = 500_000;
 /// Bytes of an answer's value at most.
 pub const MAX_VALUE: usize = 64;
 /// Decimals of a degree that positions have unless somebody wants others: 1.1 m.

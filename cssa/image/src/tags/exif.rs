@@ -3,13 +3,15 @@
 
 use super::clock;
 use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
-use super::{Said, When};
+use super::{Aim, Said, When};
 use crate::Place;
 use crate::ifd::{Directories, Directory, Entry, Value};
 use crate::problem::Problem;
 use chrono::NaiveDateTime;
 use std::io::{Read, Seek};
 use std::ops::Range;
+
+mod aim;
 
 const EXIF_POINTER: Name = Name(0x8769, "ExifIFD");
 const GPS_POINTER: Name = Name(0x8825, "GPSInfo");
@@ -82,11 +84,11 @@ pub(super) fn read(input: impl Read + Seek, now: u32) -> Said {
         Ok(opened) => opened,
         Err(problem) => {
             let (place, time) = (Err(problem.clone()), Err(problem));
-            return Said { place, time, other: Vec::new(), void: None };
+            return Said { place, time, other: Vec::new(), void: None, aim: Aim::default() };
         }
     };
     let time = block.time(now, &mut other);
-    Said { place: block.place(), time, other, void: block.void() }
+    Said { place: block.place(), time, other, void: block.void(), aim: block.aim() }
 }
 
 impl<R: Read + Seek> Block<R> {

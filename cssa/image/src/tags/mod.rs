@@ -1,6 +1,7 @@
 //! Position and time from an image's own tags: Exif of JPEG, PNG and TIFF, XMP where Exif has none, and GeoTIFF. What is damaged
 //! loses itself and says why; what is there is read strictly, since a false place is worse than none.
 
+mod aim;
 mod clock;
 mod container;
 mod degrees;
@@ -8,6 +9,8 @@ mod exif;
 #[cfg(test)]
 mod tests;
 mod xmp;
+
+pub use aim::{Aim, Along, Attitude, Height};
 
 use crate::Place;
 use crate::georeference::Georeference;
@@ -27,6 +30,8 @@ pub struct Tags {
     pub time: Option<u32>,
     /// The time is that of the camera's clock, and no tag says in which zone.
     pub is_zoneless: bool,
+    /// How the camera was held and how wide it saw.
+    pub aim: Aim,
     /// What could not be used.
     problems: Vec<Problem>,
 }
@@ -49,12 +54,14 @@ struct Said {
     other: Vec<Problem>,
     /// Why the receiver says that no position is one.
     void: Option<Problem>,
+    /// How the camera was held.
+    aim: Aim,
 }
 
 impl Default for Tags {
     fn default() -> Self {
         let (camera, georeference) = (Err(Problem::Absent("position")), Err(Problem::Absent("georeference")));
-        Self { camera, georeference, time: None, is_zoneless: false, problems: Vec::new() }
+        Self { camera, georeference, time: None, is_zoneless: false, aim: Aim::default(), problems: Vec::new() }
     }
 }
 
@@ -64,6 +71,12 @@ impl Tags {
     pub fn place(&self, point: (f64, f64)) -> Option<Place> {
         let ground = self.georeference.as_ref().ok().and_then(|georeference| georeference.locate(point).ok());
         ground.or(self.camera.as_ref().ok().copied())
+    }
+
+    /// Whether the image itself says how its pixels lie on the earth.
+    #[must_use]
+    pub fn is_georeferenced(&self) -> bool {
+        !matches!(self.georeference, Err(Problem::Absent(_)))
     }
 
     /// The tags of an image of which only the georeference was read.
@@ -132,7 +145,9 @@ pub fn read_at(mut input: impl Read + Seek, now: u32) -> Tags {
     let void = [&exif, &xmp].into_iter().flatten().find_map(|said| said.void.clone());
     let said = [exif, xmp].into_iter().flatten();
     let (mut camera, mut time) = (Err(Problem::Absent("position")), Err(Problem::Absent("time")));
-    for Said { place, time: when, other, .. } in said {
+    let mut aim = Aim::default();
+    for Said { place, time: when, other, aim: said, .. } in said {
+        aim = aim.or(said);
         other.into_iter().for_each(&mut keep);
         if camera.is_err() && !matches!(camera, Err(Problem::NoFix(_))) {
             camera = first(camera, place, &mut keep);
@@ -152,7 +167,7 @@ pub fn read_at(mut input: impl Read + Seek, now: u32) -> Tags {
         keep(problem.clone());
     }
     let (is_zoneless, time) = (time.as_ref().is_ok_and(|time| time.is_zoneless), time.ok().map(|time| time.utc));
-    Tags { camera, georeference, time, is_zoneless, problems }
+    Tags { camera, georeference, time, is_zoneless, aim, problems }
 }
 
 /// What another kind of tags says in place of what was not there.

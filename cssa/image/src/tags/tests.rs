@@ -4,6 +4,7 @@ use super::*;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
+mod aim;
 mod damage;
 
 /// 2024-05-06T10:11:12Z.

@@ -4,13 +4,15 @@
 
 use super::clock;
 use super::degrees::{EAST_WEST, NORTH_SOUTH, Rational, degrees, is_negative, is_void, is_wgs84};
-use super::{Said, When};
+use super::{Aim, Said, When};
 use crate::Place;
 use crate::problem::Problem;
 use chrono::NaiveDateTime;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
+
+mod aim;
 
 /// Deepest element that is read.
 const MAX_DEPTH: usize = 64;
@@ -35,9 +37,14 @@ pub(super) fn read(packet: &[u8], now: u32) -> Said {
     let (properties, problem) = properties(packet);
     let place = place(&properties);
     let time = time(&properties, now);
+    // Of a packet that is damaged nobody knows what else it said.
+    let aim = match &problem {
+        None => aim::read(&properties),
+        Some(problem) => Aim { problem: Some(problem.clone()), ..Aim::default() },
+    };
     let absent = |problem: &Problem| matches!(problem, Problem::Absent(_));
     let lost = |found: Problem| problem.clone().filter(|_| absent(&found)).unwrap_or(found);
-    Said { place: place.map_err(lost), time: time.map_err(lost), other: Vec::new(), void: void(&properties) }
+    Said { place: place.map_err(lost), time: time.map_err(lost), other: Vec::new(), void: void(&properties), aim }
 }
 
 /// The packet's properties as far as it can be read, and what is wrong with it.
@@ -45,13 +52,14 @@ fn properties(packet: &[u8]) -> (Vec<Property>, Option<Problem>) {
     let mut reader = Reader::from_reader(packet);
     let (mut found, mut path) = (Vec::new(), Vec::new());
     let problem = |found: String| Some(Problem::structure("XMP packet", found));
+    let mut odd = None;
     while found.len() < MAX_PROPERTIES && path.len() < MAX_DEPTH {
         match reader.read_event() {
             Ok(Event::Start(element)) => {
-                begin(&element, &path, &mut found);
+                odd = odd.or(begin(&element, &path, &mut found));
                 path.push(String::from_utf8_lossy(element.name().as_ref()).into_owned());
             }
-            Ok(Event::Empty(element)) => begin(&element, &path, &mut found),
+            Ok(Event::Empty(element)) => odd = odd.or(begin(&element, &path, &mut found)),
             Ok(Event::End(_)) => {
                 path.pop();
             }
@@ -62,7 +70,7 @@ fn properties(packet: &[u8]) -> (Vec<Property>, Option<Problem>) {
                     found.extend(property(name, text.trim()));
                 }
             }
-            Ok(Event::Eof) => return (found, None),
+            Ok(Event::Eof) => return (found, odd.and_then(problem)),
             Ok(_) => {}
             Err(error) => return (found, problem(error.to_string())),
         }
@@ -70,17 +78,26 @@ fn properties(packet: &[u8]) -> (Vec<Property>, Option<Problem>) {
     (found, problem("too deep or too long".into()))
 }
 
-/// The attributes of a description.
-fn begin(element: &BytesStart<'_>, path: &[String], found: &mut Vec<Property>) {
+/// The attributes of a description; what is wrong with the first that is none.
+fn begin(element: &BytesStart<'_>, path: &[String], found: &mut Vec<Property>) -> Option<String> {
     if local(&String::from_utf8_lossy(element.name().as_ref())) != "Description" || !is_top(path) {
-        return;
+        return None;
     }
-    for attribute in element.attributes().flatten().take(MAX_PROPERTIES) {
+    let mut odd = None;
+    for attribute in element.attributes().take(MAX_PROPERTIES) {
+        let attribute = match attribute {
+            Ok(attribute) => attribute,
+            Err(error) => {
+                odd.get_or_insert(error.to_string());
+                continue;
+            }
+        };
         let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
         if let Ok(value) = attribute.normalized_value(XmlVersion::Implicit1_0) {
             found.extend(property(&name, value.trim()));
         }
     }
+    odd
 }
 
 /// Whether what stands under a path is a description of the file itself.

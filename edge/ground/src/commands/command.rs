@@ -8,6 +8,7 @@ use ground::Place;
 use ground::archive::{Archive, ArchivedCommand};
 use serde::Deserialize;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Commands of a list at most, the newest.
 const MAX_LISTED: u32 = 1000;

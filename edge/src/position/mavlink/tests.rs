@@ -7,6 +7,8 @@ use mavlink::dialects::common::{GLOBAL_POSITION_INT_DATA, GPS_RAW_INT_DATA, SYST
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
+mod held;
+
 const NOW: u32 = 1_795_000_000;
 /// 2025-11-23T20:00:00Z.
 const TIME: u32 = 1_763_928_000;

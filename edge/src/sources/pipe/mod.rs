@@ -20,7 +20,7 @@ use super::taken::Taken;
 use super::zone;
 use crate::error::{Error, Result};
 use crate::patient::Patient;
-use crate::position::Whereabouts;
+use crate::position::{View, Whereabouts};
 use crate::vitals::Pulse;
 use cssa_image::{Kept, Picture, tags};
 use std::os::unix::process::CommandExt;
@@ -102,16 +102,20 @@ impl PipeSource {
         (self.pause, self.has_given) = (PAUSE, true);
         let name = format!("frame {}", self.frames);
         let mut note = None;
+        let mut view = View::default();
         let (pixels, tags) = match raw {
             Raw::Jpeg(bytes) => {
                 let tags = tags::read(&bytes);
                 let decoded = cssa_image::picture(bytes, Kept::Reduced).map_err(|error| format!("{name}: {error}"));
                 note = decoded.as_ref().ok().and_then(Picture::note);
+                view = decoded.as_ref().map_or(view, |picture| View::whole(&tags, picture.size_in_file()));
                 (decoded.map(|picture| picture.pixels), tags)
             }
             Raw::Picture(picture) => {
                 let (pixels, scaling) = cssa_image::scaled_to_rgb8(picture);
                 note = scaling.map(|scaling| scaling.to_string());
+                let size = (f64::from(pixels.width()), f64::from(pixels.height()));
+                view = View::whole(&tags::Tags::default(), size);
                 (Ok(pixels), tags::Tags::default())
             }
             Raw::Damaged(problem) => (Err(format!("{name}: {problem}")), tags::Tags::default()),
@@ -122,7 +126,7 @@ impl PipeSource {
         let (position, mut problems) = (Whereabouts::of_camera(&tags), tags.problems((0.0, 0.0)));
         let (time, zone) = zone::time(&tags, Some(cssa::clock::now()));
         problems.extend(zone);
-        Frame { name, key: None, pixels, position, taken: taken.tagged(time), problems }
+        Frame { name, key: None, pixels, position, view, taken: taken.tagged(time), problems }
     }
 
     /// What was done to a frame's pixels is said once: of a stream it is the same for all.

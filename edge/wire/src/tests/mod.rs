@@ -1,5 +1,6 @@
 //! Packets there and back, and what is refused.
 
+mod footprint;
 mod pinned;
 mod up;
 

@@ -24,6 +24,10 @@ fn down_has_its_numbers() {
     assert_eq!(bytes(&Down::PicturePart(part)), [2, 1, 0, 1, 1, 0xac, 2, 1, 9]);
     assert_eq!(bytes(&Down::Answer(answer)), [3, 2, 3, 0, 1, 7]);
     assert_eq!(bytes(&Down::Report(Report::of_run(1, Reason::Foggy, 128, 2))), [4, 1, 7, 0x80, 1, 2]);
+    assert_eq!(bytes(&Down::Footprints(&[5, 6])), [5, 2, 5, 6]);
+    let corners = [[1, -1], [2, 3], [-4, 5], [-6, -7]].map(|[north, east]| Corner { north, east });
+    let footprint = Footprint { number: 3, accuracy: 300, step: 71, corners };
+    assert_eq!(bytes(&footprint), [3, 0xac, 2, 71, 1, 255, 2, 3, 252, 5, 250, 249]);
 }
 
 #[test]
@@ -147,6 +151,8 @@ fn the_schema_in_fixtures_is_that_of_the_structs() -> std::io::Result<()> {
         Answer::SCHEMA,
         CommandResult::SCHEMA,
         Report::SCHEMA,
+        Footprint::SCHEMA,
+        Corner::SCHEMA,
         UpFields::SCHEMA,
         Up::SCHEMA,
         SelectiveAck::SCHEMA,
