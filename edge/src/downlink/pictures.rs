@@ -79,7 +79,7 @@ impl Downlink {
             if let Some(sending) = self.pictures.waiting.front_mut() {
                 sending.next = part;
             }
-            return Ok(Some(Outgoing { bytes, captions: Vec::new(), change: self.change(), report: None }));
+            return Ok(Some(Outgoing::beside(bytes, self.change())));
         }
         self.pictures.at_hand = None;
         Ok(None)
