@@ -215,7 +215,7 @@ mod tests {
         let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
         for table in ["captions", "messages"] {
             let asked = format!("EXPLAIN QUERY PLAN SELECT max(received) FROM {table} WHERE vehicle = 12");
-            let plan = archive.rows(&asked, [], |row| row.get::<_, String>(3))?.concat();
+            let plan = archive.rows(&asked, &[], |row| row.get::<String>(3))?.concat();
             assert!(plan.contains(&format!("{table}_received")), "{plan}");
         }
         Ok(())
