@@ -11,6 +11,7 @@
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
 #   campaign   a thousand fault campaigns, of which test.sh runs twenty (an hour; goes on where it was stopped)
+#   operator   three vehicles, 10,000 captions, 200 pictures and 50 commands over passes of 6 s in 60, into SQLite and PostGIS (40 minutes)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
@@ -21,7 +22,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -126,6 +127,9 @@ for part in "$@"; do
       size 25 ;;
     runtimes)
       CSSA_DEV_IMAGES=100000 cargo test --release --workspace --test across both_runtimes -- --nocapture ;;
+    operator)
+      OPERATOR=long OPERATOR_RESULTS=$PWD/$out/operator.jsonl cargo test --release --workspace --test operator -- --nocapture --test-threads 1
+      ;;
     campaign)
       CAMPAIGN_SEEDS=${CAMPAIGN_SEEDS:-0..1000} CAMPAIGN_RESULTS=$PWD/$out/campaign.jsonl \
         cargo test --release --workspace --test campaign -- --nocapture
@@ -175,7 +179,7 @@ PY
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, operator, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"
