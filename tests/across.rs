@@ -12,6 +12,7 @@ mod link;
 mod map;
 mod packages;
 mod parity;
+mod pictures;
 mod quantization;
 mod trust;
 mod whole_path;

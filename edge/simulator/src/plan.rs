@@ -182,7 +182,15 @@ fn caption(n: usize, text: &str, begun: u32) -> Caption {
     let position = Position::new(48.2 + 0.00135 * (n % 500) as f64, 16.37 + 0.002 * (n / 500 % 50) as f64);
     // A confidence, as those that fly will have.
     let confidence = Confidence::from_thousandths(800);
-    Caption { time: begun + n as u32, confidence, outside: None, priority: 0, position, text: text.into() }
+    Caption {
+        time: begun + n as u32,
+        confidence,
+        outside: None,
+        priority: 0,
+        position,
+        text: text.into(),
+        footprint: None,
+    }
 }
 
 fn count(plan: &mut Plan, receiver: &Receiver, sentences: &[String], settings: &PlanSettings) -> Result<()> {

@@ -9,6 +9,10 @@ pub(crate) const SMALL_SIDE: u32 = 160;
 pub(crate) const SMALL_BYTES: usize = 2560;
 /// Where noise does not fit at any quality, it is made smaller down to this side.
 const LEAST_SIDE: u32 = 16;
+/// Quality that is tried first, by how much more bytes one step of it takes (their logarithm, on aerial images), and tries at most.
+const FIRST_QUALITY: f32 = 50.0;
+const LOG_BYTES_A_STEP: f32 = 0.022;
+const TRIES: usize = 5;
 /// Quality of larger pictures, of which then a few hundred bytes a kilopixel are left, and what they are tried with where that is too much.
 const QUALITIES: [f32; 3] = [50.0, 25.0, 5.0];
 /// Bytes of any picture at most: it has to go down a thin link.
@@ -18,26 +22,36 @@ pub(crate) const MAX_BYTES: usize = 256 << 10;
 pub(crate) fn small(frame: &RgbImage) -> Option<Vec<u8>> {
     let mut side = SMALL_SIDE;
     while side >= LEAST_SIDE {
-        let picture = shrunk(frame, side);
-        let mut best = None;
-        // The least quality that does not fit any more is searched, from 0 to 100.
-        let (mut low, mut high) = (0, 101);
-        while low < high {
-            let quality = (low + high) / 2;
-            match webp(&picture, quality as f32) {
-                Some(bytes) if bytes.len() <= SMALL_BYTES => {
-                    best = Some(bytes);
-                    low = quality + 1;
-                }
-                _ => high = quality,
-            }
-        }
+        let best = fitting(&shrunk(frame, side));
         if best.is_some() {
             return best;
         }
         side = side * 3 / 4;
     }
     None
+}
+
+/// The picture in nearly as many bytes as a small one has: where the logarithm of its bytes is taken for a line over the quality, two
+/// tries do for most.
+fn fitting(picture: &RgbImage) -> Option<Vec<u8>> {
+    let (mut quality, mut best) = (FIRST_QUALITY, None::<Vec<u8>>);
+    for _ in 0..TRIES {
+        let bytes = webp(picture, quality)?;
+        let length = bytes.len();
+        if length <= SMALL_BYTES && best.as_ref().is_none_or(|best| best.len() < length) {
+            best = Some(bytes);
+        }
+        if (SMALL_BYTES * 9 / 10..=SMALL_BYTES).contains(&length) {
+            break;
+        }
+        let step = (0.95 * SMALL_BYTES as f32 / length as f32).ln() / LOG_BYTES_A_STEP;
+        let next = (quality + step).clamp(0.0, 100.0);
+        if next == quality {
+            break;
+        }
+        quality = next;
+    }
+    best
 }
 
 /// A picture whose longer side has at most so many pixels; nothing where it would have more than [`MAX_BYTES`].

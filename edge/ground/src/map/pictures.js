@@ -27,13 +27,15 @@ async function askPicture(caption, pixels, place) {
 // What there is of a caption's picture, in its place beside the caption.
 function showPicture(caption, place) {
   const all = pictures.get(caption.row) ?? [], said = [place.dataset.problem, ...all.filter((picture) => picture.state !== "here").map(pictureState)];
-  const here = all.filter((picture) => picture.state === "here").reduce((best, picture) => (best && best.pixels >= picture.pixels ? best : picture), null);
+  // The largest of the whole frame, and all of its parts.
+  const here = all.filter((picture) => picture.state === "here"), whole = here.filter((picture) => !picture.crop).sort((one, other) => other.pixels - one.pixels);
   const state = JSON.stringify([all, place.dataset.problem]);
   if (place.dataset.state === state) return;
   place.dataset.state = state;
-  const image = here && (place.querySelector(`img[src="pictures/${here.id}"]`) ?? Object.assign(new Image(), { src: `pictures/${here.id}`, alt: `picture of: ${caption.caption}` }));
-  const buttons = token === "" ? [] : SIZES.filter(([pixels]) => !all.some((picture) => picture.pixels === pixels && (isOpen(picture) || picture.state === "here")));
-  place.replaceChildren(...(image ? [image] : []), ...said.filter(Boolean).map((line) => element("p", line)), ...buttons.map(([pixels, name]) => {
+  const images = [...whole.slice(0, 1), ...here.filter((picture) => picture.crop)].map(({ id, crop }) =>
+    place.querySelector(`img[src="pictures/${id}"]`) ?? Object.assign(new Image(), { src: `pictures/${id}`, alt: `${crop ? "part of the picture" : "picture"} of: ${caption.caption}` }));
+  const buttons = token === "" ? [] : SIZES.filter(([pixels]) => !all.some((picture) => picture.pixels === pixels && !picture.crop && (isOpen(picture) || picture.state === "here")));
+  place.replaceChildren(...images, ...said.filter(Boolean).map((line) => element("p", line)), ...buttons.map(([pixels, name]) => {
     const button = element("button", name);
     button.type = "button";
     button.value = pixels;
