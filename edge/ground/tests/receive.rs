@@ -16,7 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn captions(language: &Language, vehicle: u16, sequences: std::ops::Range<u32>) -> CaptionPacket {
     let caption = |sequence| Caption {
@@ -145,10 +145,13 @@ fn the_end_of_a_reception_is_few_lines() -> Result<()> {
         push_frame(&mut stream, &junk);
     }
     std::fs::write(path("pass.bin"), stream)?;
+    let began = Instant::now();
     let (count, told) = receive(&path("pass.bin"), &path("captions.gpkg"), &[])?;
     assert_eq!((&count["captions"], &count["undecoded"]), (&200.into(), &200.into()), "{told}");
     assert!(told.contains("179 more ranges are missing") && told.contains("180 more bundles are waited for"), "{told}");
-    assert!(told.lines().count() < 70, "{} lines", told.lines().count());
+    // Twenty more in each ten seconds, which a slow disk takes.
+    let most = 70 + 20 * (began.elapsed().as_secs() as usize / 10);
+    assert!(told.lines().count() < most, "{} lines", told.lines().count());
     // The bundle comes, and none of what waited is of it.
     let mut archive = Archive::open(&path("captions.gpkg"))?;
     for n in 0..100u16 {
