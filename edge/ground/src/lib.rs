@@ -16,5 +16,5 @@ mod reception;
 pub mod uplink;
 
 pub use error::Error;
-pub use export::{csv, geojson};
+pub use export::{csv, footprints_geojson, geojson};
 pub use message::{Message, Outcome, Taken};

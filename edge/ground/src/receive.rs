@@ -2,7 +2,7 @@
 
 pub use super::reception::{Authentication, Reception};
 
-use super::archive::{Archive, Kept, Origin, Undecoded};
+use super::archive::{Archive, Bound, Kept, Origin, Undecoded};
 use super::contact::{Change, Contacts};
 use super::error::{Error, Result, chain};
 use super::languages::languages;
@@ -39,6 +39,10 @@ pub struct ReceiveStatistics {
     pub again: u64,
     /// Reports, answers, statuses and parts of pictures.
     pub messages: u64,
+    /// Footprints that are new.
+    pub footprints: u64,
+    /// Footprints of captions that are not here, or that go over the date line or a pole.
+    pub footprints_lost: u64,
     /// Packets of a bundle that is not here, kept for later.
     pub undecoded: u64,
     /// Packets that waited, and messages, that went out of the archive for new ones.
@@ -202,7 +206,8 @@ impl Receiver {
     ) -> Result<Result<Taken, ReceiveError>> {
         let Reception { checksum, vehicle, .. } = *reception;
         let is_authentic = reception.authentication.key_of(bytes, checksum).is_some();
-        if let Some(message) = opened.message(vehicle) {
+        // Footprints wait for their captions' bundle, too.
+        if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
             // Anybody could say that a command is done.
             if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
@@ -230,6 +235,14 @@ impl Receiver {
             self.count.packets += 1;
             return Ok(Err(ReceiveError::Bundle(bundle)));
         };
+        if let Some(message) = opened.message(vehicle) {
+            let Bound { new, unbound, unrepresentable, .. } =
+                self.archive.keep_footprints(sender, message.vehicle, &message.footprints)?;
+            self.count.footprints += new;
+            self.count.footprints_lost += unbound + unrepresentable;
+            self.count.packets += 1;
+            return Ok(Ok(Taken::Message(message)));
+        }
         let decoded = opened.captions(bytes, language, checksum, vehicle);
         match &decoded {
             Ok(packet) => {

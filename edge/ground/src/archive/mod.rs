@@ -2,6 +2,7 @@
 
 mod bounded;
 mod commands;
+mod footprints;
 mod messages;
 mod migration;
 mod open;
@@ -11,6 +12,7 @@ mod vehicles;
 pub use bounded::Stored;
 pub use commands::ArchivedCommand;
 pub(crate) use commands::OpenCommand;
+pub use footprints::{ArchivedFootprint, Bound};
 pub use messages::{ArchivedMessage, ArchivedReport};
 pub use undecoded::Undecoded;
 pub(crate) use vehicles::is_late;

@@ -47,6 +47,17 @@ struct Asked {
     after: i64,
 }
 
+/// Whose footprint it asks for.
+#[derive(Deserialize)]
+struct OfCaption {
+    sender: String,
+    vehicle: u16,
+    sequence: u32,
+}
+
+/// The ring of corners, longitude and latitude, and the accuracy in metres.
+type Shown = Option<([[f64; 2]; 5], f64)>;
+
 /// What it gets.
 #[derive(Serialize)]
 struct Answer {
@@ -89,6 +100,7 @@ fn router(map: Arc<Map>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/captions", get(captions))
+        .route("/footprint", get(footprint))
         .route("/vehicles", get(vehicles))
         .route("/command", post(command))
         .layer(DefaultBodyLimit::max(MAX_COMMAND))
@@ -142,6 +154,12 @@ async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Re
     let reports = archive.reports(MAX_REPORTS).map_err(failed)?;
     let last = found.last().map_or(asked.after, |(row, _)| *row);
     Ok(Json(Answer { captions: found.into_iter().map(|(_, caption)| caption).collect(), last, reports }))
+}
+
+async fn footprint(State(map): State<Arc<Map>>, Query(of): Query<OfCaption>) -> Result<Json<Shown>, StatusCode> {
+    let archive = map.archive.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = archive.footprint(&of.sender, of.vehicle, of.sequence).map_err(failed)?;
+    Ok(Json(found.map(|found| (found.ring, found.accuracy))))
 }
 
 async fn vehicles(State(map): State<Arc<Map>>) -> Result<Json<Fleet>, StatusCode> {
