@@ -5,6 +5,7 @@
 
 pub mod at_work;
 pub mod bench;
+pub mod camera;
 pub mod check;
 pub mod config;
 mod config_file;

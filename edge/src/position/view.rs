@@ -1,8 +1,8 @@
 //! What is known of how a frame was taken: by its own tags, by `[camera]` of `edge.toml`, by the receiver.
 
-use super::camera::CameraConfig;
 use super::footprint::{Extent, Footprint, Pose, Unseen, attitude, footprint};
 use super::receiver::Receiver;
+use crate::camera::{CameraConfig, Mount};
 use cssa_image::tags::{Aim, Along, Attitude, Height, Tags};
 use cssa_wire::Position;
 use glam::DQuat;
@@ -89,7 +89,7 @@ impl View {
         match (self.aim.attitude, &self.aim.problem, camera.mount) {
             (_, Some(_), _) => None,
             (Some(held), None, _) => Some(by_tags(held)),
-            (None, None, Some(mount)) => Some(receiver.attitude(at?)? * mount.attitude()),
+            (None, None, Some(mount)) => Some(receiver.attitude(at?)? * of_mount(mount)),
             (None, None, None) => receiver.gimbal(at?),
         }
     }
@@ -118,6 +118,11 @@ impl View {
         let by_tags = || self.aim.film_focal_length.map(|length| HALF_DIAGONAL / length / self.aspect.hypot(1.0));
         configured.or_else(by_tags)
     }
+}
+
+/// The attitude of the optical axis against the vehicle.
+fn of_mount(mount: Mount) -> DQuat {
+    attitude(mount.yaw.to_radians(), mount.pitch.to_radians(), mount.roll.to_radians())
 }
 
 fn by_tags(held: Attitude) -> DQuat {
