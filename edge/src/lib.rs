@@ -12,6 +12,7 @@ mod config_file;
 mod control;
 pub mod downlink;
 mod error;
+pub mod footprint;
 mod frame_pipeline;
 mod frame_queue;
 pub mod health;

@@ -16,7 +16,7 @@ mod whereabouts;
 
 pub(crate) use self::check::{ADDRESSES, is_address};
 pub use self::fix::Fix;
-pub use self::footprint::{Footprint, Unseen};
+pub use self::footprint::Unseen;
 pub use self::held::Heights;
 pub use self::receiver::Receiver;
 pub(crate) use self::tags::TagFaults;
