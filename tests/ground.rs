@@ -6,7 +6,10 @@ use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
 use cssa::bundle::Language;
 use cssa::trust::{Confidence, Reason};
-use cssa_wire::{Caption, CaptionPacket, Checksum, Down, DownPacket, Key, Position, Report, Verification, push_frame};
+use cssa_wire::{
+    Caption, CaptionPacket, Checksum, Corner, Down, DownPacket, Footprint, FootprintPacket, Key, Position, Report,
+    Verification, push_frame,
+};
 use ground::archive::{Archive, Undecoded};
 use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
 use std::path::Path;
@@ -24,6 +27,12 @@ fn captions(language: &Language, sequences: std::ops::Range<u32>) -> Result<Capt
     };
     let captions = sequences.map(caption).collect();
     Ok(CaptionPacket { vehicle: 12, bundle: language.id, decimals: 5, captions })
+}
+
+/// 200 m across at 48° north, and 150 m up and down.
+fn footprint(number: u32) -> Footprint {
+    let corners = [(95, -127), (95, 127), (-95, 127), (-95, -127)].map(|(north, east)| Corner { north, east });
+    Footprint { number, accuracy: 12, step: 71, corners }
 }
 
 fn packet(language: &Language, sequences: std::ops::Range<u32>) -> Result<Vec<u8>> {
@@ -52,6 +61,15 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     for part in [0..10, 10..20, 25..30, 10..20] {
         push_frame(&mut stream, &packet(&language, part)?);
     }
+    // What the images of captions 3, 5 and of 40, which never comes, show of the ground; and of 3 again.
+    for numbers in [&[3, 5, 40][..], &[3]] {
+        let packet = FootprintPacket {
+            vehicle: 12,
+            bundle: language.id,
+            footprints: numbers.iter().map(|&number| footprint(number)).collect(),
+        };
+        push_frame(&mut stream, &packet.encode(None, Checksum::Crc32)?);
+    }
     let mut damaged = Vec::new();
     push_frame(&mut damaged, &packet(&language, 20..25)?);
     damaged[9] ^= 0x40;
@@ -73,6 +91,7 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     assert!(count["damaged"].as_u64() >= Some(3), "{count}");
     assert!(told.contains("vehicle 12: 20 to 24 are missing"), "{told}");
     assert!(told.contains(&format!("1 packets wait for bundle {:04x}", other.id)), "{told}");
+    assert_eq!((&count["footprints"], &count["footprints_lost"]), (&2.into(), &1.into()), "{count}");
     let (again, _) = receive(&path("pass.bin"), &archive)?;
     assert_eq!((&again["captions"], &again["again"]), (&0.into(), &36.into()), "{again}");
     waiting_packets_are_decoded(folder.path(), &other)?;
@@ -89,6 +108,20 @@ fn a_damaged_stream_is_kept_searched_and_exported() -> Result<()> {
     let properties = |n: usize| &json["features"][n]["properties"];
     assert_eq!((&properties(3)["vehicle"], &properties(3)["confidence"]), (&12.into(), &0.645.into()));
     assert!(properties(3).get("outside").is_none() && properties(21)["outside"] == "foggy", "{}", properties(21));
+    let polygons: serde_json::Value =
+        serde_json::from_str(&export("geojson", "polygons.json", &["--layer", "footprints"])?)?;
+    let polygon = &polygons["features"][0];
+    assert_eq!(
+        (polygons["features"].as_array().map(Vec::len), &polygon["geometry"]["type"]),
+        (Some(2), &"Polygon".into())
+    );
+    assert_eq!((&polygon["properties"]["sequence"], &polygon["properties"]["accuracy"]), (&3.into(), &12.0.into()));
+    // 127 · 71 · 10⁻⁷ / cos 48.203° = 0.0013529°, 95 · 71 · 10⁻⁷ = 0.0006745°, and the first corner again.
+    let ring = polygon["geometry"]["coordinates"][0].as_array().context("a ring")?;
+    let corner = |n: usize| (ring[n][0].as_f64().unwrap_or(0.0) - 16.37, ring[n][1].as_f64().unwrap_or(0.0) - 48.203);
+    let near = |(east, north): (f64, f64), right: (f64, f64)| (east - right.0).hypot(north - right.1) < 1e-6;
+    assert!(near(corner(0), (-0.001_352_9, 0.000_674_5)) && near(corner(2), (0.001_352_9, -0.000_674_5)), "{ring:?}");
+    assert!(ring.len() == 5 && ring[0] == ring[4], "{ring:?}");
     assert_eq!(export("csv", "some.csv", &["--words", "number 17"])?.lines().count(), 2);
     by_gdal(&archive)
 }
@@ -130,6 +163,16 @@ fn by_gdal(archive: &Path) -> Result<()> {
         assert!(text.contains(expected), "{expected} is not in\n{text}{errors}");
     }
     assert!(!errors.contains("Warning") && !errors.contains("ERROR"), "{errors}");
+    let output = Command::new("ogrinfo").args(["-ro"]).arg(archive).arg("footprints").output()?;
+    let (text, errors) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    for expected in ["Geometry: Polygon", "Feature Count: 2", "accuracy (Real) = 12", "POLYGON ((16.36864"] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}{errors}");
+    }
+    assert!(!errors.contains("Warning") && !errors.contains("ERROR"), "{errors}");
+    let sql = "SELECT c.caption FROM footprints f JOIN captions c ON c.fid = f.caption_fid";
+    let output = Command::new("ogrinfo").args(["-ro", "-sql", sql]).arg(archive).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    assert!(text.contains("a bridge over river number 5"), "{text}");
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, ensure};
 use cross_crate_tests::chromium::{self, Page};
 use cross_crate_tests::{program, signal};
 use cssa::trust::{Confidence, Reason};
-use cssa_wire::{Caption, CaptionPacket, Down, DownPacket, FaultKind, Housekeeping, Position, Report};
+use cssa_wire::{
+    Caption, CaptionPacket, Corner, Down, DownPacket, FaultKind, Footprint, Housekeeping, Position, Report,
+};
 use ground::Message;
 use ground::archive::Archive;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -53,6 +55,8 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
         "uav",
         &packet(0, &["an airport with many planes", "a bridge over a river", HOSTILE, "a dense forest ."]),
     )?;
+    let corners = [(127, -95), (127, 95), (-127, 95), (-127, -95)].map(|(north, east)| Corner { north, east });
+    archive.keep_footprints("uav", 12, &[Footprint { number: 1, accuracy: 34, step: 71, corners }])?;
     let report = Report::of_run(0, Reason::Unfamiliar, 1_763_928_000, 40);
     let report = DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) };
     archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report", false)?;
@@ -79,6 +83,7 @@ fn look(archive: &mut Archive, map: &mut std::process::Child, chromium: &Path) -
     page.click(place[0], place[1])?;
     page.wait_for("!document.getElementById('details').hidden")?;
     let details = page.text("document.getElementById('details').innerText")?;
+    page.wait_for("document.getElementById('details').innerText.includes('to 34 m')")?;
     for expected in
         ["a bridge over a river", "2025-11-23 21:00:00 UTC", "0.55", "48.21000, 16.39000", "uav", "12", "beef"]
     {

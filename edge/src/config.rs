@@ -1,9 +1,9 @@
 //! `edge.toml`: what `edge run` does. What a file leaves out has the default that stands here.
 
+use super::camera::CameraConfig;
 use super::downlink::LinkConfig;
 use super::error::Result;
 use super::pictures::PicturesConfig;
-use super::position::CameraConfig;
 use cssa_captioner::{Choice, Looks, Provider};
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -5,12 +5,14 @@
 
 pub mod at_work;
 pub mod bench;
+pub mod camera;
 pub mod check;
 pub mod config;
 mod config_file;
 mod control;
 pub mod downlink;
 mod error;
+pub mod footprint;
 mod frame_pipeline;
 mod frame_queue;
 pub mod health;

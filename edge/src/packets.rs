@@ -1,8 +1,8 @@
 //! Captions as packets.
 
 use crate::downlink::LinkConfig;
+use crate::footprint::Footprint;
 use crate::outside_run::Run;
-use crate::position::Footprint;
 use crate::store;
 use cssa::bundle::Language;
 use cssa::clock;

@@ -1,8 +1,8 @@
 //! Values of `edge.toml` that cannot be, whatever machine it is for.
 
+use super::camera::CameraConfig;
 use super::config::{After, Config, SourceConfig};
 use super::error::Error;
-use super::position::CameraConfig;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
 use std::path::Component;

@@ -1,6 +1,6 @@
 //! The archive in forms that everything reads.
 
-use super::archive::Archived;
+use super::archive::{Archived, ArchivedFootprint};
 use super::error::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +18,20 @@ pub fn geojson(captions: &[Archived]) -> Value {
         })
     };
     json!({"type": "FeatureCollection", "features": captions.iter().map(feature).collect::<Vec<_>>()})
+}
+
+/// GeoJSON of footprints: a polygon for each caption that has one. They are a file of their own, as the GeoPackage's layer: programs of
+/// geographers give a layer one kind of geometry, and take a GeometryCollection apart or not at all.
+#[must_use]
+pub fn footprints_geojson(footprints: &[ArchivedFootprint]) -> Value {
+    let feature = |footprint: &ArchivedFootprint| {
+        json!({
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [footprint.ring]},
+            "properties": footprint,
+        })
+    };
+    json!({"type": "FeatureCollection", "features": footprints.iter().map(feature).collect::<Vec<_>>()})
 }
 
 /// A line of CSV, which has all its fields whatever is known.

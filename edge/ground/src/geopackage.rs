@@ -114,3 +114,21 @@ pub(super) fn point(latitude: f64, longitude: f64) -> Vec<u8> {
     blob.extend(latitude.to_le_bytes());
     blob
 }
+
+/// A polygon of one ring of four corners, likewise.
+pub(super) fn polygon(ring: &[[f64; 2]; 5]) -> Vec<u8> {
+    let mut blob = POLYGON.to_vec();
+    blob.extend(ring.iter().flatten().flat_map(|degrees| degrees.to_le_bytes()));
+    blob
+}
+
+/// The ring of such a polygon; none of another geometry.
+pub(super) fn ring(blob: &[u8]) -> Option<[[f64; 2]; 5]> {
+    let (numbers, rest) = blob.strip_prefix(&POLYGON)?.as_chunks::<8>();
+    let numbers: Vec<f64> = numbers.iter().map(|number| f64::from_le_bytes(*number)).collect();
+    let (points, odd) = numbers.as_chunks::<2>();
+    <[[f64; 2]; 5]>::try_from(points).ok().filter(|_| rest.is_empty() && odd.is_empty())
+}
+
+/// What stands before its numbers: "GP", version 0, little-endian, system 4326; little-endian, a polygon, one ring, five points.
+const POLYGON: [u8; 21] = [b'G', b'P', 0, 1, 0xE6, 0x10, 0, 0, 1, 3, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0];

@@ -18,5 +18,5 @@ pub mod uplink;
 
 pub use database::{DatabaseError, Place};
 pub use error::Error;
-pub use export::{csv, geojson};
+pub use export::{csv, footprints_geojson, geojson};
 pub use message::{Message, Outcome, Taken};

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, FaultKind, Housekeeping, PicturePart, Report, Time,
-    UNSUPPORTED,
+    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, FaultKind, Footprint, FootprintPacket,
+    Housekeeping, PicturePart, Report, Time, UNSUPPORTED,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Message {
     pub vehicle: u16,
     /// The bundle at work.
     pub bundle: u16,
-    /// `housekeeping`, `picture_part`, `answer` or `report`.
+    /// `housekeeping`, `picture_part`, `answer`, `report` or `footprints`.
     pub kind: &'static str,
     /// What it says.
     pub content: Value,
@@ -36,6 +36,8 @@ pub struct Message {
     pub outcome: Option<Outcome>,
     /// The part of a picture that it is, where it is one.
     pub part: Option<Part>,
+    /// The footprints that it holds; empty where it is something else.
+    pub footprints: Vec<Footprint>,
     said: String,
 }
 
@@ -85,17 +87,28 @@ impl Message {
     /// The message of a packet; nothing where it holds captions.
     #[must_use]
     pub fn of(packet: &DownPacket<'_>) -> Option<Self> {
+        let found = FootprintPacket::of(packet).map_or(Vec::new(), |found| found.footprints);
         let (kind, content, said) = match packet.body {
             Down::Captions(_) => return None,
             Down::Housekeeping(housekeeping) => ("housekeeping", json!(housekeeping), state(&housekeeping)),
             Down::PicturePart(part) => picture_part(&part),
             Down::Answer(answer) => answered(&answer),
             Down::Report(report) => run(&report),
-            Down::Footprints(_) => ("footprints", Value::Null, "footprints".to_owned()),
+            Down::Footprints(_) => lie(&found),
         };
         let (vehicle, bundle) = (packet.vehicle, packet.bundle);
-        let mut message =
-            Self { vehicle, bundle, kind, content, report: None, housekeeping: None, outcome: None, part: None, said };
+        let mut message = Self {
+            vehicle,
+            bundle,
+            kind,
+            content,
+            report: None,
+            housekeeping: None,
+            outcome: None,
+            part: None,
+            footprints: found,
+            said,
+        };
         match packet.body {
             Down::Report(report) => message.report = Some(report),
             Down::Housekeeping(housekeeping) => message.housekeeping = Some(housekeeping),
@@ -186,6 +199,11 @@ fn run(found: &Report) -> (&'static str, Value, String) {
         content["after_start"] = seconds.into();
     }
     ("report", content, said)
+}
+
+fn lie(found: &[Footprint]) -> (&'static str, Value, String) {
+    let numbers = found.iter().map(|footprint| footprint.number.to_string()).collect::<Vec<_>>().join(", ");
+    ("footprints", json!(found), format!("footprints of captions {numbers}"))
 }
 
 /// The name of a report's reason; every report that was taken has one.

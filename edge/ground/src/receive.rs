@@ -5,7 +5,7 @@ mod listen;
 pub use super::reception::{Authentication, Reception};
 pub use listen::{Listening, ShowAll};
 
-use super::archive::{Archive, Brought, Kept, Origin, Undecoded};
+use super::archive::{Archive, Bound, Brought, Kept, Origin, Undecoded};
 use super::contact::{Change, Contacts};
 use super::error::{Error, Result};
 use super::keys::{KeyRefusal, Refusal};
@@ -40,6 +40,10 @@ pub struct ReceiveStatistics {
     pub messages: u64,
     /// Parts of pictures that nobody asked for.
     pub unasked: u64,
+    /// Footprints that are new.
+    pub footprints: u64,
+    /// Footprints of captions that are not here, or that go over the date line or a pole.
+    pub footprints_lost: u64,
     /// Packets of a bundle that is not here, kept for later.
     pub undecoded: u64,
     /// Packets that waited, and messages, that went out of the archive for new ones.
@@ -234,7 +238,8 @@ impl Receiver {
     ) -> Result<Result<Taken, ReceiveError>> {
         let Reception { checksum, vehicle, .. } = *reception;
         let is_authentic = reception.authentication.key_of(bytes, checksum).is_some();
-        if let Some(message) = opened.message(vehicle) {
+        // Footprints wait for their captions' bundle, too.
+        if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
             if let Some(part) = &message.part {
                 self.take_part(sender, message.vehicle, part, is_authentic)?;
                 return Ok(Ok(Taken::Message(message)));
@@ -270,6 +275,14 @@ impl Receiver {
             self.count.packets += 1;
             return Ok(Err(ReceiveError::Bundle(bundle)));
         };
+        if let Some(message) = opened.message(vehicle) {
+            let Bound { new, unbound, unrepresentable, .. } =
+                self.archive.keep_footprints(sender, message.vehicle, &message.footprints)?;
+            self.count.footprints += new;
+            self.count.footprints_lost += unbound + unrepresentable;
+            self.count.packets += 1;
+            return Ok(Ok(Taken::Message(message)));
+        }
         let decoded = opened.captions(bytes, language, checksum, vehicle);
         match &decoded {
             Ok(packet) => {

@@ -2,7 +2,8 @@
 
 use super::FramePipeline;
 use crate::error::chain;
-use crate::position::{Footprint, Unseen};
+use crate::footprint::Footprint;
+use crate::position::Unseen;
 use crate::sources::Frame;
 use cssa_wire::{FaultKind, Position};
 

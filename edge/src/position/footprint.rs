@@ -12,6 +12,7 @@
 //! Errors of the middle's place are added up as if all went the same way: of the position; of the height, by d / h; of the tilt, by
 //! (h² + d²) / h; of the yaw, by d; and of the earth's curve.
 
+use crate::footprint::Footprint;
 use cssa_wire::Position;
 use glam::{DQuat, DVec3, EulerRot};
 
@@ -115,17 +116,6 @@ impl Extent {
     fn middle(&self) -> (f64, f64) {
         (f64::midpoint(self.across.0, self.across.1), f64::midpoint(self.down.0, self.down.1))
     }
-}
-
-/// What a frame shows of the ground.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Footprint {
-    /// Where the ray through the frame's middle meets the ground.
-    pub centre: Position,
-    /// How far that may be off, in metres.
-    pub accuracy: f64,
-    /// Where the frame's corners lie: upper left, upper right, lower right, lower left; seen from above, clockwise.
-    pub corners: [Position; 4],
 }
 
 /// An attitude: yaw clockwise from north, pitch up, roll clockwise as seen from behind, in radians.

@@ -1,7 +1,6 @@
 //! Where and when, beside what an image says of itself: NMEA 0183 and MAVLink. A position is believed for a reason, and a receiver
 //! that gives none is a fault with its reason.
 
-mod camera;
 mod check;
 mod fix;
 mod footprint;
@@ -15,10 +14,9 @@ mod view;
 mod watch;
 mod whereabouts;
 
-pub use self::camera::{CameraConfig, Mount};
 pub(crate) use self::check::{ADDRESSES, is_address};
 pub use self::fix::Fix;
-pub use self::footprint::{Footprint, Unseen};
+pub use self::footprint::Unseen;
 pub use self::held::Heights;
 pub use self::receiver::Receiver;
 pub(crate) use self::tags::TagFaults;

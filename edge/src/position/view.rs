@@ -1,8 +1,9 @@
 //! What is known of how a frame was taken: by its own tags, by `[camera]` of `edge.toml`, by the receiver.
 
-use super::camera::CameraConfig;
-use super::footprint::{Extent, Footprint, Pose, Unseen, attitude, footprint};
+use super::footprint::{Extent, Pose, Unseen, attitude, footprint};
 use super::receiver::Receiver;
+use crate::camera::{CameraConfig, Mount};
+use crate::footprint::Footprint;
 use cssa_image::tags::{Aim, Along, Attitude, Height, Tags};
 use cssa_wire::Position;
 use glam::DQuat;
@@ -21,7 +22,7 @@ const ALTITUDE_ERROR: f64 = 20.0;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     /// By the image's tags.
-    aim: Aim,
+    aim: Box<Aim>,
     /// Height of the whole image as a share of its width.
     aspect: f64,
     /// None where it is not known, or the image is georeferenced.
@@ -46,7 +47,7 @@ impl View {
             across: between(across(one.0), across(other.0)),
             down: between(down(one.1), down(other.1)),
         });
-        Self { aim: tags.aim.clone(), aspect: height / width, extent }
+        Self { aim: Box::new(tags.aim.clone()), aspect: height / width, extent }
     }
 
     /// What an image shows of the ground by its own tags alone, and where it was taken.
@@ -89,7 +90,7 @@ impl View {
         match (self.aim.attitude, &self.aim.problem, camera.mount) {
             (_, Some(_), _) => None,
             (Some(held), None, _) => Some(by_tags(held)),
-            (None, None, Some(mount)) => Some(receiver.attitude(at?)? * mount.attitude()),
+            (None, None, Some(mount)) => Some(receiver.attitude(at?)? * of_mount(mount)),
             (None, None, None) => receiver.gimbal(at?),
         }
     }
@@ -118,6 +119,11 @@ impl View {
         let by_tags = || self.aim.film_focal_length.map(|length| HALF_DIAGONAL / length / self.aspect.hypot(1.0));
         configured.or_else(by_tags)
     }
+}
+
+/// The attitude of the optical axis against the vehicle.
+fn of_mount(mount: Mount) -> DQuat {
+    attitude(mount.yaw.to_radians(), mount.pitch.to_radians(), mount.roll.to_radians())
 }
 
 fn by_tags(held: Attitude) -> DQuat {

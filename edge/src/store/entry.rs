@@ -1,6 +1,6 @@
 //! Captions that wait, and where they stand in the queue.
 
-use crate::position::Footprint;
+use crate::footprint::Footprint;
 use cssa::trust::{Confidence, Reason};
 use cssa_wire::{self as wire, MAX_PRIORITY, Position};
 use redb::TableDefinition;

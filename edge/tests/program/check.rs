@@ -34,7 +34,8 @@ fn every_problem_is_named() -> Result<()> {
             format!(
                 "state = {inside:?}\nqueue = 0\n[model]\ntrust = {file:?}\nbundle = {gone:?}\nthreads = 0\nbeam = 200\n[source]\nkind = \"list\"\n\
                  path = {gone:?}\n[link]\nto = \"udp:ground:99999\"\nkey = {file:?}\nsends = 0\n\
-                 contact = {{ bytes = 1, passes = {file:?} }}\n[position]\nkind = \"nmea\"\ndevice = {gone:?}\n\
+                 contact = {{ bytes = 1, passes = {file:?} }}\n\
+                 [camera]\nhorizontal_field_of_view = 180.0\nmount = {{ pitch = -200.0 }}\nground_elevation = 10000.0\n[position]\nkind = \"nmea\"\ndevice = {gone:?}\n\
                  [peripherals]\nwatchdog = {{ chip = {gone:?}, line = 1 }}\n\
                  power = {{ label = \"VDD_IN\", hwmon = {gone:?} }}\n"
             ),
@@ -52,6 +53,9 @@ fn every_problem_is_named() -> Result<()> {
                 "link.contact.bytes is 1",
                 "link.contact.passes: ",
                 "position: ",
+                "camera.horizontal_field_of_view is 180",
+                "camera.ground_elevation is 10000",
+                "camera.mount.pitch is -200",
                 "peripherals.watchdog.chip: ",
                 "peripherals.power.hwmon is ",
             ],
@@ -59,7 +63,7 @@ fn every_problem_is_named() -> Result<()> {
         (
             format!(
                 "state = {:?}\n[model]\nbundle = {gone:?}\n[source]\nkind = \"pipe\"\ncommand = [\"no-such-program\"]\n\
-                 [link]\nto = \"upd:bogus\"\nsends = 0\n",
+                 [link]\nto = \"upd:bogus\"\nsends = 0\nfootprints = true\n",
                 at("state")
             ),
             vec![
@@ -67,6 +71,7 @@ fn every_problem_is_named() -> Result<()> {
                 "source.command: its program is \"no-such-program\"",
                 "link.to: \"upd:bogus\"",
                 "link.sends is 0",
+                "link.footprints: without [camera]",
             ],
         ),
         (

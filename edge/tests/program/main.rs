@@ -2,6 +2,7 @@
 
 mod check;
 mod ending;
+mod footprints;
 mod policy;
 mod slots;
 mod sources;

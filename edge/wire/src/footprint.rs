@@ -1,11 +1,7 @@
 //! Where captions' images lie on the ground: four corners each, as steps from the place that the caption was sent with.
 
-use crate::checksum::Checksum;
-use crate::down::Down;
 use crate::error::{WireError, bounded};
-use crate::key::Key;
 use crate::limits::{MAX_FOOTPRINT_STEP, MAX_FOOTPRINTS};
-use crate::packet::DownPacket;
 use crate::position::Position;
 use alloc::vec::Vec;
 use postcard_schema::Schema;
@@ -114,34 +110,8 @@ fn remainder(degrees: f64) -> f64 {
     }
 }
 
-/// Footprints on their way to the ground.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FootprintPacket {
-    /// Who sends; 0: not given.
-    pub vehicle: u16,
-    /// The bundle at work.
-    pub bundle: u16,
-    /// One to [`MAX_FOOTPRINTS`], by ascending numbers.
-    pub footprints: Vec<Footprint>,
-}
-
-impl FootprintPacket {
-    /// The packet's bytes, with a code of authentication where there is a key.
-    pub fn encode(&self, key: Option<&Key>, checksum: Checksum) -> Result<Vec<u8>, WireError> {
-        let content = content(&self.footprints)?;
-        let body = Down::Footprints(&content);
-        DownPacket { vehicle: self.vehicle, bundle: self.bundle, body }.encode(key, checksum)
-    }
-
-    /// The footprints of a packet.
-    pub fn of(packet: &DownPacket<'_>) -> Result<Self, WireError> {
-        let Down::Footprints(content) = packet.body else { return Err(WireError::NoFootprints) };
-        Ok(Self { vehicle: packet.vehicle, bundle: packet.bundle, footprints: footprints(content)? })
-    }
-}
-
 /// The body: one after the other, as postcard has them.
-fn content(footprints: &[Footprint]) -> Result<Vec<u8>, WireError> {
+pub(crate) fn content(footprints: &[Footprint]) -> Result<Vec<u8>, WireError> {
     let expected = "1 to 64";
     bounded("footprints", footprints.len(), expected, (1..=MAX_FOOTPRINTS).contains(&footprints.len()))?;
     let (mut content, mut before) = (Vec::new(), None);

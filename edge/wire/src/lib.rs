@@ -127,6 +127,7 @@ mod down;
 mod error;
 mod fault;
 mod footprint;
+mod footprints;
 mod key;
 mod limits;
 mod message;
@@ -151,7 +152,8 @@ pub use command::{Command, DeltaPart, WatchWord};
 pub use down::{Answer, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED};
 pub use error::WireError;
 pub use fault::FaultKind;
-pub use footprint::{Corner, Footprint, FootprintPacket};
+pub use footprint::{Corner, Footprint};
+pub use footprints::FootprintPacket;
 pub use key::{KEY, Key};
 pub use limits::{
     DEFAULT_DECIMALS, MAX_CAPTION, MAX_CAPTIONS, MAX_FOOTPRINTS, MAX_PACKET, MAX_PART, MAX_PRIORITY, MAX_RUNS, MAX_UP,

@@ -1,6 +1,7 @@
 //! Archives of earlier programs: their captions have a score, and neither a vehicle nor a confidence; two vehicles of one address are one;
 //! their times have no milliseconds, and dates before 2020 where the vehicle did not know the time; packets that wait do not say with which checksum they came, and nothing says what was authentic.
 
+use super::footprints::{FOOTPRINTS, LAYER};
 use crate::geopackage::{EXTENSIONS, GROUND, TRIGGERS};
 use rusqlite::{Connection, Transaction};
 
@@ -52,6 +53,8 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
         rebuild(&migrating, "messages", &[(ONCE, "")])?;
     }
     migrating.execute_batch(GROUND)?;
+    migrating.execute_batch(FOOTPRINTS)?;
+    migrating.execute_batch(LAYER)?;
     migrating.execute_batch(EXTENSIONS)?;
     // A caption that comes again is known by its time, too.
     for (table, column) in [
@@ -120,7 +123,10 @@ pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
             return Ok(false);
         }
     }
-    let has_tables = has(database, "ground_stations", "reserved")? && has(database, "commands", "counter")?;
+    let has_tables = has(database, "ground_stations", "reserved")?
+        && has(database, "commands", "counter")?
+        && has(database, "footprints", "accuracy")?
+        && has(database, "pictures", "picture")?;
     Ok(has_tables && is_as_now(database)? && !is_once(database)?)
 }
 

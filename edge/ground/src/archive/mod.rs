@@ -2,6 +2,7 @@
 
 mod bounded;
 mod commands;
+mod footprints;
 mod messages;
 mod migration;
 mod open;
@@ -13,6 +14,7 @@ mod vehicles;
 pub use bounded::Stored;
 pub use commands::ArchivedCommand;
 pub(crate) use commands::OpenCommand;
+pub use footprints::{ArchivedFootprint, Bound};
 pub use messages::{ArchivedMessage, ArchivedReport};
 pub use pictures::{ArchivedPicture, Brought};
 pub(crate) use pictures::{OpenPicture, SentAsk};

@@ -1,6 +1,7 @@
 //! An archive in PostgreSQL with PostGIS: the same tables and the same layer `captions` as in a GeoPackage. `cssa_archive` says that a
 //! database is one, and of which version.
 
+use super::footprints::FOOTPRINTS;
 use crate::database::{Access, Database, DatabaseError, Dialect, Place, Server};
 use crate::error::{Error, Result};
 use crate::geopackage::GROUND;
@@ -33,6 +34,9 @@ CREATE TABLE undecoded (
 CREATE UNIQUE INDEX undecoded_once ON undecoded (sha256(packet));
 "#;
 
+/// Of layers that came later.
+const INDICES: &str = "CREATE INDEX IF NOT EXISTS footprints_geom ON footprints USING gist (geom);";
+
 /// Opens the archive of a server, or makes a new one in a database that has no captions yet.
 pub(super) fn open(place: &Place, access: Access) -> Result<Database> {
     let refused = |cause| Error::Archive { archive: place.clone(), cause };
@@ -64,7 +68,7 @@ fn has(database: &Database, table: &str) -> Result<bool, DatabaseError> {
 fn make(database: &Database, place: &Place) -> Result<()> {
     let refused = |cause| Error::Archive { archive: place.clone(), cause };
     let unmade = |cause| Error::NewArchive { archive: place.clone(), cause };
-    let tables = Dialect::PostGis.tables(GROUND);
+    let tables = Dialect::PostGis.tables(&[GROUND, FOOTPRINTS].concat()) + INDICES;
     let digest: String = Sha256::digest(&tables).iter().map(|byte| format!("{byte:02x}")).collect();
     let is_as_now = "SELECT count(*) FROM cssa_archive WHERE tables = ?1";
     let making = database.write().map_err(refused)?;

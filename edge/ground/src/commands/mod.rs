@@ -17,7 +17,7 @@ use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Listening, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
-use ground::{Place, Taken, csv, geojson};
+use ground::{Place, Taken, csv, footprints_geojson, geojson};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -77,6 +77,9 @@ pub(crate) struct ExportOptions {
     /// geojson or csv.
     #[arg(long, value_enum)]
     format: Format,
+    /// captions, as points, or with geojson footprints, the polygons that their images show.
+    #[arg(long, value_enum, default_value = "captions")]
+    layer: Layer,
     /// Only captions that have all of these words; all captions where there are none.
     #[arg(long)]
     words: Option<String>,
@@ -115,6 +118,15 @@ enum Format {
     Geojson,
     /// RFC 4180, with a header.
     Csv,
+}
+
+/// Of which geometries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layer {
+    /// Points.
+    Captions,
+    /// Polygons.
+    Footprints,
 }
 
 /// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
@@ -252,6 +264,9 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
 /// Writes the archive's captions in another form.
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     files::check_writable(&options.out)?;
+    if options.layer == Layer::Footprints {
+        return export_footprints(options);
+    }
     let captions = Archive::read_at(&options.archive)?.captions(options.words.as_deref())?;
     let bytes = match options.format {
         Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
@@ -259,5 +274,17 @@ pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     };
     files::write(&options.out, &bytes)?;
     tracing::info!("{}: {} captions", options.out.display(), captions.len());
+    Ok(())
+}
+
+fn export_footprints(options: &ExportOptions) -> Result<()> {
+    ensure!(
+        matches!(options.format, Format::Geojson),
+        "--layer footprints: CSV has no polygons, expected --format geojson"
+    );
+    ensure!(options.words.is_none(), "--layer footprints: it has all of them, expected no --words");
+    let footprints = Archive::read_at(&options.archive)?.footprints()?;
+    files::write(&options.out, &serde_json::to_vec_pretty(&footprints_geojson(&footprints)).context("GeoJSON")?)?;
+    tracing::info!("{}: {} footprints", options.out.display(), footprints.len());
     Ok(())
 }

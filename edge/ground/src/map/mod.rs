@@ -49,6 +49,17 @@ struct Asked {
     after: i64,
 }
 
+/// Whose footprint it asks for.
+#[derive(Deserialize)]
+struct OfCaption {
+    sender: String,
+    vehicle: u16,
+    sequence: u32,
+}
+
+/// The ring of corners, longitude and latitude, and the accuracy in metres.
+type Outline = Option<([[f64; 2]; 5], f64)>;
+
 /// What it gets.
 #[derive(Serialize)]
 struct Answer {
@@ -101,6 +112,7 @@ fn router(map: Arc<Map>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/captions", get(captions))
+        .route("/footprint", get(footprint))
         .route("/vehicles", get(vehicles))
         .route("/command", post(command))
         .route("/pictures", get(pictures::pictures))
@@ -157,6 +169,14 @@ async fn captions(State(map): State<Arc<Map>>, Query(asked): Query<Asked>) -> Re
         let reports = archive.reports(MAX_REPORTS)?;
         let last = found.last().map_or(asked.after, |(row, _)| *row);
         Ok(Answer { captions: found.into_iter().map(|(row, caption)| Shown { row, caption }).collect(), last, reports })
+    })
+    .await
+}
+
+async fn footprint(State(map): State<Arc<Map>>, Query(of): Query<OfCaption>) -> Result<Json<Outline>, StatusCode> {
+    asking(map, move |archive| {
+        let found = archive.footprint(&of.sender, of.vehicle, of.sequence)?;
+        Ok(found.map(|found| (found.ring, found.accuracy)))
     })
     .await
 }

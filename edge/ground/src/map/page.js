@@ -64,6 +64,7 @@ function drawNow() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   graticule(width, height, getComputedStyle(canvas.nextElementSibling).borderLeftColor, ink);
+  for (const { footprint } of chosen) outline(footprint, ink);
   const isChosen = new Set(chosen);
   for (const caption of shown) {
     if (caption.latitude === null) continue;
@@ -78,6 +79,27 @@ function drawNow() {
     }
   }
   scaleBar(width, height, ink);
+}
+
+// What a chosen caption's image shows of the ground.
+function outline(footprint, ink) {
+  if (!footprint) return;
+  context.beginPath();
+  for (const [longitude, latitude] of footprint.ring) context.lineTo(...project(longitude, latitude));
+  context.lineWidth = 2; context.strokeStyle = ink; context.globalAlpha = 0.8;
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+// It may come after its caption: it is asked for when somebody looks, and then once.
+async function lookUp(found) {
+  for (const caption of found.filter((caption) => caption.latitude !== null && !caption.footprint)) {
+    const { sender, vehicle, sequence } = caption;
+    const answer = await fetch(`footprint?${new URLSearchParams({ sender, vehicle, sequence })}`);
+    const shown = answer.ok ? await answer.json() : null;
+    if (shown) caption.footprint = { ring: shown[0], accuracy: shown[1] };
+  }
+  if (chosen === found && found.some((caption) => caption.footprint)) describe(found);
 }
 
 // Grey where the words mean nothing, violet for what matters most, from red (unsure) to green (sure), blue where nobody knows.
@@ -133,6 +155,16 @@ const taken = (caption) =>
 
 function choose(found, move) {
   chosen = found;
+  describe(found);
+  lookUp(found).catch(() => {});
+  if (move && found[0] && found[0].latitude !== null) {
+    view.latitude = found[0].latitude;
+    view.longitude = found[0].longitude;
+  }
+  draw();
+}
+
+function describe(found) {
   const details = byId("details");
   details.hidden = found.length === 0;
   details.replaceChildren();
@@ -140,14 +172,11 @@ function choose(found, move) {
     const rows = [["time", taken(caption)], ["confidence", caption.confidence?.toFixed(2) ?? "not known"],
       ...(caption.outside ? [["outside", caption.outside]] : []), ["priority", caption.priority],
       ["place", caption.latitude === null ? "unknown" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
+      ...(caption.footprint ? [["footprint", `to ${caption.footprint.accuracy} m`]] : []),
       ["sender", caption.sender], ["vehicle", caption.vehicle || "not given"], ["number", caption.sequence], ["bundle", caption.bundle]];
     const table = element("dl");
     for (const [name, value] of rows) table.append(element("dt", name), element("dd", String(value)));
     details.append(element("h2", caption.caption), picturePlace(caption), table);
-  }
-  if (move && found[0] && found[0].latitude !== null) {
-    view.latitude = found[0].latitude;
-    view.longitude = found[0].longitude;
   }
   draw();
 }

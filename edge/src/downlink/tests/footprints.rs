@@ -1,7 +1,7 @@
 //! Footprints behind their captions.
 
 use super::*;
-use crate::position::Footprint as Seen;
+use crate::footprint::Footprint as Seen;
 use cssa_wire::Position;
 
 /// A caption of a frame that shows 100 m around a place.

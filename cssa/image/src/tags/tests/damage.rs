@@ -136,7 +136,7 @@ fn a_coordinate_that_lies_in_a_damaged_entrys_numbers_is_not_believed() -> Resul
     // The last directory that was found is the receiver's where it is the only one with a latitude in rational numbers.
     let entry = |tag: i64| {
         let is_it = |&at: &usize| number(at, 2) == tag && number(at + 2, 2) == 5;
-        entries.iter().position(|at| is_it(at)).context("no such entry")
+        entries.iter().position(is_it).context("no such entry")
     };
     let (latitude, time) = (entry(2)?, entry(7)?);
     let by = number(entries[time] + 8, 4) - number(entries[latitude] + 8, 4);

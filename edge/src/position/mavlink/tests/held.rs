@@ -1,7 +1,8 @@
 //! How a vehicle and its gimbal are held, and what a frame shows, over a real socket.
 
 use super::*;
-use crate::position::{CameraConfig, Mount, Unseen, View};
+use crate::camera::{CameraConfig, Mount};
+use crate::position::{Unseen, View};
 use cssa_image::tags::Tags;
 use mavlink::dialects::common::{
     ATTITUDE_DATA, GIMBAL_DEVICE_ATTITUDE_STATUS_DATA, GimbalDeviceErrorFlags, GimbalDeviceFlags,

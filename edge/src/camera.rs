@@ -1,8 +1,6 @@
 //! `[camera]` of `edge.toml`: what is known of a camera on the ground already.
 
-use super::footprint::attitude;
 use crate::error::Error;
-use glam::DQuat;
 use serde::Deserialize;
 
 /// How a camera sees. Where this section is there, even empty, frames have footprints, and captions the places that the camera looked at.
@@ -29,13 +27,6 @@ pub struct Mount {
     /// Clockwise, as seen from behind the camera.
     #[serde(default)]
     pub roll: f64,
-}
-
-impl Mount {
-    /// The attitude of the optical axis against the vehicle.
-    pub(super) fn attitude(self) -> DQuat {
-        attitude(self.yaw.to_radians(), self.pitch.to_radians(), self.roll.to_radians())
-    }
 }
 
 impl CameraConfig {
