@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+/// Between two lines about it.
+const SAY: Duration = Duration::from_secs(10);
 /// Between two looks at what has come.
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -43,13 +45,19 @@ fn a_fleet_is_heard_asked_shown_and_commanded_into_postgis() -> Result<()> {
 
 fn prove(name: &str, archive: &str) -> Result<()> {
     let scale = Scale::of_environment()?;
-    let began = Instant::now();
+    let (began, mut said) = (Instant::now(), Instant::now());
     let mut fleet = Fleet::start(archive, scale)?;
     let mut operator = Operator::new(archive, scale);
+    // The ground makes it.
+    Archive::open_at(&operator.archive)?;
     while !operator.is_done()? {
         fleet.tend()?;
         operator.act()?;
         ensure!(began.elapsed() < scale.limit, "after {:?}: {}", scale.limit, operator.said()?);
+        if said.elapsed() >= SAY {
+            said = Instant::now();
+            eprintln!("{:.0} s: {}", began.elapsed().as_secs_f64(), operator.said()?);
+        }
         std::thread::sleep(LOOK);
     }
     let seconds = began.elapsed().as_secs_f64();
@@ -87,7 +95,7 @@ impl Operator {
 
     /// Gives the next command, and asks for the next pictures, as many as belong to the captions that are here.
     fn act(&mut self) -> Result<()> {
-        let archive = Archive::open_at(&self.archive)?;
+        let archive = self.read()?;
         for (row, _) in archive.after(self.last_row, 5000)? {
             self.last_row = row;
             self.rows.push(row);
@@ -128,12 +136,16 @@ impl Operator {
         Ok(())
     }
 
+    fn read(&self) -> Result<Archive> {
+        Ok(Archive::read_at(&self.archive)?)
+    }
+
     fn commands(&self) -> Result<Vec<ArchivedCommand>> {
-        Ok(Archive::open_at(&self.archive)?.commands(1000)?)
+        Ok(self.read()?.commands(1000)?)
     }
 
     fn pictures(&self) -> Result<Vec<ArchivedPicture>> {
-        Ok(Archive::open_at(&self.archive)?.pictures(1000)?)
+        Ok(self.read()?.pictures(1000)?)
     }
 
     fn is_done(&self) -> Result<bool> {
@@ -159,7 +171,7 @@ impl Operator {
 
     /// Once all programs have ended.
     fn check(&self, fleet: &Fleet) -> Result<()> {
-        let archive = Archive::open_at(&self.archive)?;
+        let archive = self.read()?;
         let captions = archive.captions(None)?;
         for vehicle in 1..=VEHICLES {
             let numbers: Vec<u32> =

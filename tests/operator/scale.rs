@@ -41,10 +41,10 @@ impl Scale {
             }
         } else {
             Self {
-                captions: 120,
+                captions: 240,
                 pictures: 12,
                 commands: 12,
-                every: 6.0,
+                every: 5.0,
                 pass: 2.0,
                 kills: 1,
                 rest: Duration::from_secs(7),

@@ -95,6 +95,7 @@ impl Downlink {
         let undated = if utc < clock::EARLIEST { Some(store.next_number()?) } else { None };
         let (in_flight, reported, retired) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (answers, config) = (Answers::default(), config.clone());
+        let pictures = Pictures::of(store.first_picture()?);
         Ok(Self {
             store,
             config,
@@ -106,7 +107,7 @@ impl Downlink {
             reported,
             retired,
             answers,
-            pictures: Pictures::default(),
+            pictures,
             part_bytes: MAX_PART,
             heard: None,
             housekept: now,
@@ -213,8 +214,11 @@ impl Downlink {
             self.retired.pop_first();
         }
         match &packet.body {
-            Up::Missing(missing) => self.pictures.want((packet.station, missing.ask), missing.clone()),
-            Up::Command(Command::ForgetPictures) => self.pictures.clear(),
+            Up::Missing(missing) => {
+                self.pictures.want((packet.station, missing.ask), missing.clone());
+                self.pictures.heard(self.store.first_picture()?);
+            }
+            Up::Command(Command::ForgetPictures) => self.pictures = Pictures::default(),
             _ => {}
         }
         self.heard = Some(now);

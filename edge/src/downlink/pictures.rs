@@ -1,7 +1,7 @@
 //! Pictures on their way down, after all captions: first all parts of one, then those that the ground says are missing.
 
 use super::contact::Allowance;
-use super::{Downlink, Outgoing, Room};
+use super::{Downlink, MAX_DOUBLINGS, Outgoing, Room};
 use crate::error::Result;
 use crate::store::{Asked, PICTURE_PARTS};
 use cssa::bundle::Language;
@@ -17,6 +17,9 @@ pub(super) struct Pictures {
     waiting: VecDeque<Sending>,
     /// The picture that is being sent, so that the store is not asked for each part.
     at_hand: Option<(Asked, Vec<u8>)>,
+    /// One of those that the ground has not said to be there, and when and how often the last part of it went out for that.
+    unconfirmed: Option<Asked>,
+    reminded: Option<(f64, u32)>,
 }
 
 /// The parts of a picture that are to go out.
@@ -28,6 +31,16 @@ struct Sending {
 }
 
 impl Pictures {
+    /// Nothing is to go out yet, but this one may be missing.
+    pub(super) fn of(unconfirmed: Option<Asked>) -> Self {
+        Self { unconfirmed, ..Self::default() }
+    }
+
+    /// The ground has spoken of a picture; this one it has not said to be there.
+    pub(super) fn heard(&mut self, unconfirmed: Option<Asked>) {
+        (self.unconfirmed, self.reminded) = (unconfirmed, None);
+    }
+
     /// These parts are missing on the ground, as it saw last.
     pub(super) fn want(&mut self, asked: Asked, missing: MissingParts) {
         if missing.is_whole() {
@@ -35,30 +48,33 @@ impl Pictures {
             self.at_hand.take_if(|at_hand| at_hand.0 == asked);
             return;
         }
+        self.unconfirmed = self.unconfirmed.or(Some(asked));
         let anew = Sending { asked, missing, next: 0 };
         match self.waiting.iter_mut().find(|sending| sending.asked == asked) {
             Some(sending) => *sending = anew,
             None => self.waiting.push_back(anew),
         }
     }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl Downlink {
-    /// The next part of a picture, while somebody listens and no caption is due; nothing where none is wanted, or the contact has no room
-    /// beside what it keeps for captions.
+    /// The next part of a picture, while no caption is due; nothing where none is wanted, or the contact has no room beside what it keeps for
+    /// captions. While nobody answers a status goes out now and then instead, if some picture has not arrived: whoever hears it says what is
+    /// missing.
     pub fn picture(&mut self, (now, utc): (f64, u32), language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        if self.keys.is_none() || self.is_silent(now) {
+        if self.keys.is_none() {
             return Ok(None);
         }
         let left = match self.contacts.allowance(now, utc) {
-            Allowance::Free => usize::MAX,
+            Allowance::Free | Allowance::Probe => usize::MAX,
             Allowance::Bytes(left) => left.saturating_sub(self.contacts.reserve()),
-            Allowance::Probe => return Ok(None),
         };
+        if self.is_silent(now) {
+            let is_time = self.sent.is_none_or(|sent| now >= sent + self.config.resend_seconds);
+            self.is_status_due |= self.pictures.unconfirmed.is_some() && is_time && left > 0;
+            return Ok(None);
+        }
+        self.remind(now, room.largest)?;
         while let Some(sending) = self.pictures.waiting.front() {
             let asked = sending.asked;
             if self.pictures.at_hand.as_ref().is_none_or(|at_hand| at_hand.0 != asked) {
@@ -85,11 +101,34 @@ impl Downlink {
         Ok(None)
     }
 
+    /// All went out, and nobody says that it is there: that may have been lost. The last part of one goes out again, ever more seldom.
+    fn remind(&mut self, now: f64, largest: usize) -> Result<()> {
+        let Some(asked) = self.pictures.unconfirmed.filter(|_| self.pictures.waiting.is_empty()) else { return Ok(()) };
+        let (last, times) = *self.pictures.reminded.get_or_insert((now, 0));
+        let wait = self.config.resend_seconds * f64::from(1_u32 << times.min(MAX_DOUBLINGS));
+        if now < last + wait {
+            return Ok(());
+        }
+        let Some(picture) = self.store.picture(asked)? else {
+            self.pictures.heard(self.store.first_picture()?);
+            return Ok(());
+        };
+        let next = picture.len().div_ceil(self.part_length(largest)).saturating_sub(1);
+        self.pictures.waiting.push_back(Sending { asked, missing: MissingParts::all(asked.1), next });
+        self.pictures.reminded = Some((now, times + 1));
+        Ok(())
+    }
+
+    /// Bytes of a part, but for the last one.
+    fn part_length(&self, largest: usize) -> usize {
+        self.part_bytes.min(largest.saturating_sub(AROUND)).max(1)
+    }
+
     /// The next part of the first picture that waits, and what is next after it; nothing where all went out.
     fn part(&self, largest: usize) -> Option<(usize, PicturePart<'_>)> {
         let sending = self.pictures.waiting.front()?;
         let (_, picture) = self.pictures.at_hand.as_ref().filter(|at_hand| at_hand.0 == sending.asked)?;
-        let length = self.part_bytes.min(largest.saturating_sub(AROUND)).max(1);
+        let length = self.part_length(largest);
         let parts = u16::try_from(picture.len().div_ceil(length)).ok()?;
         let part = sending.missing.parts(parts).nth(sending.next)?;
         let begin = usize::from(part) * length;

@@ -108,6 +108,12 @@ impl Store {
         })
     }
 
+    /// A request whose picture is made and still to arrive.
+    pub fn first_picture(&self) -> Result<Option<Asked>> {
+        self.file
+            .with(|database| Ok(database.begin_read()?.open_table(PICTURES)?.first()?.map(|(asked, _)| asked.value())))
+    }
+
     /// Forgets all pictures that were made, and all requests: each of these is answered.
     pub fn forget_pictures(&self) -> Result<()> {
         self.file.with(|database| {

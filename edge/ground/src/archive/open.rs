@@ -8,7 +8,7 @@ use crate::database::{Access, Database, Place};
 use crate::error::{Error, Result};
 use crate::geopackage::{APPLICATION, SCHEMA, TRIGGERS, VERSION};
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ fn written(path: &Path) -> Result<Connection> {
     let refused = |cause| refused(path, cause);
     not_a_folder(path)?;
     let mut database = Connection::open(path).map_err(refused)?;
+    // What reads before it writes would be refused, and not wait, where another program writes meanwhile.
+    database.set_transaction_behavior(TransactionBehavior::Immediate);
     match Content::of(&database).map_err(refused)? {
         Content::Nothing => {
             let unmade = |cause: rusqlite::Error| Error::NewArchive { archive: path.into(), cause: cause.into() };

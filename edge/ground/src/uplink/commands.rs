@@ -46,12 +46,15 @@ impl Uplink {
 
     fn due_commands(&mut self, port: usize, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
         let mut all = Vec::new();
-        for (whose, ..) in self.in_reach(port, to, now) {
+        for (whose, _, reach) in self.in_reach(port, to, now) {
             while let Some(open) = archive.open_command(whose.1, to)? {
                 let Some(contact) = self.contacts.get(&whose) else { break };
                 let (key, heard, last) =
                     (contact.key.clone(), contact.heard, contact.attempt.filter(|attempt| attempt.id == open.id));
-                if last.is_some_and(|last| now.saturating_duration_since(last.sent) < AGAIN) {
+                // In another contact at once: what went out into the gap before it was not heard.
+                let is_early =
+                    |last: Attempt| now.saturating_duration_since(last.sent) < AGAIN && last.sent >= reach.began;
+                if last.is_some_and(is_early) {
                     break;
                 }
                 let (id, times) = (open.id, last.map_or(0, |last| last.times));

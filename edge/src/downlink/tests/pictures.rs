@@ -64,15 +64,21 @@ fn a_picture_comes_in_parts_and_what_was_lost_again() -> Result<()> {
         sent += 1;
     }
     assert_eq!((sent, album.count, album.parts.len()), (13, 13, 9));
+    // That all went out may have been lost, too: the last part again, ever more seldom.
+    let again = [2.5, 11.0, 12.5, 21.0, 32.6].map(|now| {
+        downlink.heard = Some(now);
+        next(&mut downlink, now).map(|packet| packet.is_some())
+    });
+    assert_eq!(again.into_iter().collect::<Result<Vec<bool>>>()?, [false, false, true, false, true], "10 and 20 s");
     let missing = up(2, Up::Missing(album.missing()), &key())?;
-    downlink.receive(&missing, 3.0, UTC)?;
-    while let Some(packet) = next(&mut downlink, 3.0)? {
+    downlink.receive(&missing, 33.0, UTC)?;
+    while let Some(packet) = next(&mut downlink, 33.0)? {
         album.take(&packet)?;
         sent += 1;
     }
     assert_eq!((sent, album.picture() == picture, album.crc), (17, true, Some(crc32fast::hash(&picture))));
-    downlink.receive(&missing, 4.0, UTC)?;
-    assert_eq!(next(&mut downlink, 4.0)?, None, "a replay costs nothing");
+    downlink.receive(&missing, 34.0, UTC)?;
+    assert_eq!(next(&mut downlink, 34.0)?, None, "a replay costs nothing");
     // After a start the ground says what it lacks.
     let mut downlink = Downlink::with_key(Arc::clone(&store), &config(), Some(key()), 0.0, UTC)?.with_parts_of(100);
     downlink.receive(&up(3, Up::Missing(MissingParts::of(300, [12])), &key())?, 1.0, UTC)?;
@@ -81,11 +87,11 @@ fn a_picture_comes_in_parts_and_what_was_lost_again() -> Result<()> {
     downlink.receive(&up(4, Up::Missing(MissingParts::of(300, [])), &key())?, 1.0, UTC)?;
     downlink.receive(&up(5, Up::Missing(MissingParts::all(300)), &key())?, 1.0, UTC)?;
     assert_eq!((next(&mut downlink, 1.0)?, store.picture((1, 300))?), (None, None), "it has arrived");
-    assert_eq!(store.counters()?[PICTURE_PARTS], 18);
+    assert_eq!(store.counters()?[PICTURE_PARTS], 20);
     Ok(())
 }
 
-/// Also where the picture would have gone first; and nothing goes where nobody listens.
+/// Also where the picture would have gone first; and no part goes where nobody listens.
 #[test]
 fn captions_never_wait_for_a_picture() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -96,7 +102,21 @@ fn captions_never_wait_for_a_picture() -> Result<()> {
     assert!(
         matches!(downlink.next(2.0, UTC, &language(), room(217))?, Next::Send(packet) if packet.captions.len() == 1)
     );
-    assert_eq!(next(&mut downlink, 100.0)?, None, "the ground has been silent for so long");
+    // While nobody listens a status goes out every so often, from whoever was killed, too.
+    let status = |downlink: &mut Downlink, now: f64| -> Result<bool> {
+        assert_eq!(next(downlink, now)?, None, "the ground is silent");
+        let state = |sequence, _| Housekeeping { sequence, ..Housekeeping::default() };
+        let due = downlink.housekeeping((now, UTC), &language(), room(217), &state)?;
+        due.iter().try_for_each(|packet| downlink.sent(packet, packet.bytes.len() + 6, now))?;
+        Ok(due.is_some())
+    };
+    let config = LinkConfig { housekeeping_seconds: 0, ..config() };
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
+    let sent: Vec<bool> =
+        [50.0, 55.0, 60.0, 61.0].into_iter().map(|now| status(&mut downlink, now)).collect::<Result<_>>()?;
+    assert_eq!(sent, [true, false, true, false]);
+    downlink.receive(&up(2, Up::Missing(MissingParts::of(300, [])), &key())?, 61.0, UTC)?;
+    assert!(!status(&mut downlink, 200.0)?, "it has arrived");
     Ok(())
 }
 
