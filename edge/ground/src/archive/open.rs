@@ -65,14 +65,14 @@ fn written(path: &Path) -> Result<Connection> {
     let mut database = Connection::open(path).map_err(refused)?;
     // What reads before it writes would be refused, and not wait, where another program writes meanwhile.
     database.set_transaction_behavior(TransactionBehavior::Immediate);
+    if matches!(Content::of(&database).map_err(refused)?, Content::Nothing) {
+        let unmade = |cause: rusqlite::Error| Error::NewArchive { archive: path.into(), cause: cause.into() };
+        make(&mut database).map_err(unmade)?;
+    }
     match Content::of(&database).map_err(refused)? {
-        Content::Nothing => {
-            let unmade = |cause: rusqlite::Error| Error::NewArchive { archive: path.into(), cause: cause.into() };
-            make(&mut database).map_err(unmade)?;
-        }
         Content::Archive => {}
         Content::Earlier => return Err(Error::EarlierArchive(path.into())),
-        Content::Other => return Err(Error::NoArchive(path.into())),
+        Content::Nothing | Content::Other => return Err(Error::NoArchive(path.into())),
     }
     configure(&database, path).map_err(refused)?;
     migrate(&mut database).map_err(refused)?;
@@ -173,10 +173,11 @@ impl Content {
         let count = |tables: &str| -> rusqlite::Result<i64> {
             database.query_row(&format!("SELECT count(*) FROM sqlite_schema WHERE {tables}"), [], |row| row.get(0))
         };
-        let application: i32 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        // First: who makes it now does so in one transaction.
         if count("1")? == 0 {
             return Ok(Self::Nothing);
         }
+        let application: i32 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
         if application != APPLICATION || count("name IN ('captions', 'undecoded', 'caption_words')")? != 3 {
             return Ok(Self::Other);
         }
@@ -187,6 +188,10 @@ impl Content {
 
 fn make(database: &mut Connection) -> rusqlite::Result<()> {
     let making = database.transaction()?;
+    if making.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? > 0 {
+        // Another program was faster.
+        return Ok(());
+    }
     making.pragma_update(None, "application_id", APPLICATION)?;
     making.pragma_update(None, "user_version", VERSION)?;
     making.execute_batch(SCHEMA)?;

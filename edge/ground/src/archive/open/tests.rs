@@ -114,3 +114,22 @@ fn other_files_and_folders_are_not_touched_and_said() -> Result<()> {
     assert!(!at("new.gpkg").exists());
     Ok(())
 }
+
+/// Each of several programs that make an archive at once has it.
+#[test]
+fn an_archive_is_made_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for n in 0..8 {
+        let path = folder.path().join(format!("{n}.gpkg"));
+        let making: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || Archive::open(&path).map(drop).map_err(|error| error.to_string()))
+            })
+            .collect();
+        for one in making {
+            assert_eq!(one.join().ok(), Some(Ok(())), "{}", path.display());
+        }
+    }
+    Ok(())
+}
