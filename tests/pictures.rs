@@ -85,7 +85,7 @@ impl World {
 
     /// What is kept aboard.
     fn kept(&self, caption: u32, pixels: u16, crop: Option<[u16; 4]>) -> Result<Vec<u8>> {
-        let pictures = Pictures::open(&self.path("state"), &PicturesConfig::default())?;
+        let mut pictures = Pictures::of(&self.path("state"), &PicturesConfig::default());
         let made = pictures.make(&Ask { ask: 1, caption, pixels, crop })?;
         Ok(made.ok().context("it is not kept")?.bytes)
     }

@@ -21,6 +21,8 @@ pub struct Control {
     pub self_test: Arc<AtomicBool>,
     /// The ground has commanded something that is not carried out.
     pub commanded: Arc<AtomicBool>,
+    /// It has asked for a picture that is not made.
+    pub asked: Arc<AtomicBool>,
     /// Told to end, the program left a thread behind that waits for a device, or loads a model: what is done at a program's exit must not be
     /// done while it is there.
     pub left_behind: Arc<AtomicBool>,

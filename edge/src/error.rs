@@ -334,6 +334,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Whether the disk of the store has no room.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let full = |error: &redb::Error| matches!(error, redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull);
+        matches!(self, Self::Store { source, .. } if full(source))
+    }
+
     /// An [`Error::Setting`] from anything that can be shown.
     pub(crate) fn setting(field: impl Display, found: impl Display, expected: impl Display) -> Self {
         Self::Setting { field: field.to_string(), found: found.to_string(), expected: expected.to_string() }

@@ -19,7 +19,7 @@ use super::outcome::{Dropped, outside_counter};
 use super::outside_run::{OutsideRuns, Run, Said};
 use super::packets;
 use super::peripherals::{Peripherals, rest};
-use super::pictures::Pictures;
+use super::picture_maker::Shared;
 use super::policy::Policy;
 use super::position::Receiver;
 use super::silence::Silence;
@@ -80,7 +80,7 @@ pub(super) struct FramePipeline {
     /// The command that installs a bundle at the moment, and what comes of it.
     pub(super) installing: Option<(Pending, Inbox<Result<(), delta::NotInstalled>>)>,
     /// What is kept for a ground that asks to see it; nothing where none can ask.
-    pub(super) pictures: Option<Pictures>,
+    pub(super) pictures: Shared,
     /// Bytes a second that the link takes.
     pub(super) rate: Arc<AtomicU32>,
     /// Frames come when they come.
@@ -351,7 +351,10 @@ impl FramePipeline {
         let number = loop {
             match self.settle(change, frame, outcome) {
                 Ok(number) => break number,
-                Err(error) => self.faults.record(FaultKind::StoreErrors, chain(&error)),
+                Err(error) => {
+                    self.faults.record(FaultKind::StoreErrors, chain(&error));
+                    self.give_way(&error);
+                }
             }
             if self.control.is_stopped() {
                 return;

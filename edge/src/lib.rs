@@ -24,6 +24,7 @@ pub mod outside_run;
 pub mod packets;
 mod patient;
 pub mod peripherals;
+mod picture_maker;
 pub mod pictures;
 pub mod policy;
 pub mod position;

@@ -15,6 +15,7 @@ use super::health::{Reporter, Status};
 use super::model::Model;
 use super::outside_run::OutsideRuns;
 use super::peripherals::Peripherals;
+use super::picture_maker::PictureMaker;
 use super::pictures::{self, Pictures};
 use super::policy::Policy;
 use super::position;
@@ -49,6 +50,8 @@ const CAPTIONER: Duration = Duration::from_secs(300);
 const LINK: Duration = Duration::from_secs(60);
 /// a disk takes a status,
 const STATUS: Duration = Duration::from_secs(60);
+/// a large picture is made,
+const PICTURES: Duration = Duration::from_secs(120);
 /// all of a bundle's files are read.
 const SCRUBBER: Duration = Duration::from_secs(600);
 
@@ -76,7 +79,7 @@ pub fn run(
         );
     }
     let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
-    let pictures = open_pictures(&config, &faults);
+    let pictures = open_pictures(&config, &faults).map(|pictures| Arc::new(Mutex::new(pictures)));
     // Where root tries it, the service goes on with the same files.
     for name in [STORE, at_work::NAME, pictures::RING, pictures::FRAMES] {
         let path = config.state.join(name);
@@ -135,6 +138,7 @@ pub fn run(
     let (answered, answers) = channel();
     let rate = Arc::new(AtomicU32::new(orders.bytes_per_second.unwrap_or(config.link.bytes_per_second)));
     control.commanded.store(true, Ordering::Relaxed);
+    control.asked.store(true, Ordering::Relaxed);
     let finished = Arc::new(AtomicBool::new(false));
     let reports = reporter.clone();
     let sender = Sender {
@@ -149,6 +153,14 @@ pub fn run(
         started,
         pulse: vitals.watch(LINK_THREAD, LINK),
         state: Box::new(move |sequence, period| reports.housekeeping(sequence, period)),
+    };
+    let maker = PictureMaker {
+        store: Arc::clone(&store),
+        pictures: pictures.clone(),
+        control: control.clone(),
+        answered: answered.clone(),
+        faults: faults.clone(),
+        pulse: vitals.watch("the pictures", PICTURES),
     };
     let pipeline = FramePipeline {
         store: Arc::clone(&store),
@@ -186,6 +198,8 @@ pub fn run(
     let every = Duration::from_secs(config.health.heartbeat_seconds);
     let (told, pulse, reports) = (over.told(), vitals.watch("the status", STATUS), reporter.clone());
     spawn(move || reports.run(every, &pulse, &told));
+    let told = over.told();
+    spawn(move || maker.run(&told));
     let pulse = Arc::new(vitals.watch(READING, SOURCE));
     let known = Known { store, at_work: Arc::clone(&at_work), control: control.clone(), pulse };
     let mut threads = Threads {
@@ -206,8 +220,9 @@ pub fn run(
 /// What is kept of frames, where a ground can ask for it; the flight goes on without where the disk does not take it.
 fn open_pictures(config: &Config, faults: &Faults) -> Option<Pictures> {
     config.link.key.as_ref()?;
-    let opened = Pictures::open(&config.state, &config.pictures);
-    opened.map_err(|error| faults.record(FaultKind::PictureErrors, chain(&error))).ok()
+    let mut pictures = Pictures::of(&config.state, &config.pictures);
+    pictures.open().iter().for_each(|error| faults.record(FaultKind::PictureErrors, chain(error)));
+    Some(pictures)
 }
 
 /// The threads' names, as they stand in errors and faults.

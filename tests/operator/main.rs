@@ -189,7 +189,7 @@ impl Operator {
         }
         ensure!(captions.len() == self.scale.captions, "{} captions", captions.len());
         for picture in self.pictures()? {
-            let kept = Pictures::open(&fleet.state(picture.vehicle), &PicturesConfig::default())?;
+            let mut kept = Pictures::of(&fleet.state(picture.vehicle), &PicturesConfig::default());
             let ask = Ask { ask: 0, caption: picture.sequence, pixels: picture.pixels, crop: None };
             let Ok(kept) = kept.make(&ask)? else { bail!("{picture:?} is not kept aboard") };
             let came = archive.picture(picture.id)?.context("a picture")?;

@@ -22,7 +22,7 @@ use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
-use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, MAX_PART, MissingParts, Up, UpPacket};
+use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, MAX_PART, Up, UpPacket};
 use pictures::Pictures;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,8 +65,9 @@ pub struct Downlink {
     /// When the last housekeeping packet went out; and whether one was asked for.
     housekept: f64,
     is_status_due: bool,
-    /// When something was sent last.
+    /// When something was sent last, and when captions were, which alone ask for an answer.
     sent: Option<f64>,
+    captioned: Option<f64>,
 }
 
 /// When a caption or report went out last, and how often.
@@ -113,6 +114,7 @@ impl Downlink {
             housekept: now,
             is_status_due: false,
             sent: None,
+            captioned: None,
         })
     }
 
@@ -131,7 +133,7 @@ impl Downlink {
         let most = usize::from(self.config.captions);
         let waiting = if probes {
             // While nobody answers, now and then a packet with the most urgent caption, whether it went out before or not.
-            let again = self.sent.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
+            let again = self.captioned.map_or(0.0, |sent| sent + self.config.resend_seconds - now);
             if again > 0.0 {
                 return if self.is_empty()? { Ok(Next::Empty) } else { Ok(Next::Wait(again)) };
             }
@@ -175,6 +177,9 @@ impl Downlink {
         self.follow(packet)?;
         self.contacts.at_hand = self.contacts.after(cost);
         self.sent = Some(now);
+        if !packet.captions.is_empty() {
+            self.captioned = Some(now);
+        }
         if self.keys.is_some() {
             for waiting in &packet.captions {
                 let times = self.in_flight.get(&waiting.sequence).map_or(0, |in_flight| in_flight.times);
@@ -236,7 +241,7 @@ impl Downlink {
     pub fn answered(&mut self, number: Number) -> Result<()> {
         self.answers.ask(number);
         if let Some(asked) = self.store.asked_by(number)? {
-            self.pictures.want(asked, MissingParts::all(asked.1));
+            self.pictures.begin(asked);
         }
         Ok(())
     }

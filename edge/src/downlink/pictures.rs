@@ -41,6 +41,12 @@ impl Pictures {
         (self.unconfirmed, self.reminded) = (unconfirmed, None);
     }
 
+    /// A picture was made, perhaps another one under a number that was used before.
+    pub(super) fn begin(&mut self, asked: Asked) {
+        self.at_hand.take_if(|at_hand| at_hand.0 == asked);
+        self.want(asked, MissingParts::all(asked.1));
+    }
+
     /// These parts are missing on the ground, as it saw last.
     pub(super) fn want(&mut self, asked: Asked, missing: MissingParts) {
         if missing.is_whole() {

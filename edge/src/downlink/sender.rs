@@ -197,8 +197,10 @@ impl Sender {
                 return false;
             }
         };
-        if matches!(packet.body, Up::Command(_) | Up::Ask(_)) {
-            self.control.commanded.store(true, Ordering::Relaxed);
+        match packet.body {
+            Up::Command(_) => self.control.commanded.store(true, Ordering::Relaxed),
+            Up::Ask(_) => self.control.asked.store(true, Ordering::Relaxed),
+            Up::Acknowledge(_) | Up::Missing(_) => {}
         }
         true
     }

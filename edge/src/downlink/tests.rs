@@ -7,7 +7,8 @@ use anyhow::Result;
 use cssa::language_model::LanguageModel;
 use cssa::trust::Reason;
 use cssa_wire::{
-    Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, SelectiveAck, Verification, digest,
+    Answer, Ask, Command, CommandResult, DroppedFrames, FAILED, Housekeeping, MissingParts, SelectiveAck, Verification,
+    digest,
 };
 
 mod answers;
@@ -304,5 +305,24 @@ fn captions_are_dated_when_the_clock_is_set() -> Result<()> {
     downlink.date(40.0, set)?;
     let times: Vec<u32> = store.peek(9, |_| true)?.iter().map(|waiting| waiting.caption.time).collect();
     assert_eq!(times, [20, set - 20], "one was sent as it was");
+    Ok(())
+}
+
+/// What goes out beside captions asks for no answer: it does not put off the caption that does.
+#[test]
+fn statuses_do_not_hold_up_captions_while_nobody_answers() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    queue(&store, &[0, 0])?;
+    let config = LinkConfig { housekeeping_seconds: 4, ..config() };
+    let mut downlink = Downlink::with_key(Arc::clone(&store), &config, Some(key()), 0.0, UTC)?;
+    let mut sent = Vec::new();
+    for second in 0..40 {
+        let now = f64::from(second);
+        let status = downlink.housekeeping((now, UTC), &language(), room(217), &|_, _| Housekeeping::default())?;
+        status.iter().try_for_each(|packet| downlink.sent(packet, packet.bytes.len() + 6, now))?;
+        sent.extend(send(&mut downlink, now)?.iter().map(|_| second));
+    }
+    assert_eq!(sent, [0, 10, 20, 30]);
     Ok(())
 }

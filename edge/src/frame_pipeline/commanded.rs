@@ -45,9 +45,6 @@ impl FramePipeline {
                 return self.obey(before);
             }
         }
-        if let Err(error) = self.make_pictures() {
-            self.try_later(&chain(&error));
-        }
     }
 
     /// The bundle that is being installed may be so by now.

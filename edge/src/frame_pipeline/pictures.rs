@@ -1,43 +1,40 @@
-//! Pictures of captioned frames: kept while a ground may ask for them, made when it does.
+//! Pictures of captioned frames: kept while a ground may ask for them.
 
 use super::FramePipeline;
-use crate::error::{Result, chain};
-use crate::pictures::{IsNotable, NotMade, Pictures, Subject};
+use crate::error::{Error, Result, chain};
+use crate::pictures::{IsNotable, Pictures, Subject};
 use crate::sources::Frame;
 use crate::store::Caption;
 use cssa_wire::FaultKind;
+use std::sync::{MutexGuard, PoisonError};
 
 impl FramePipeline {
+    fn pictures(&self) -> Option<MutexGuard<'_, Pictures>> {
+        self.pictures.as_ref().map(|pictures| pictures.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Keeps the picture of a frame whose caption was queued under a number. One that the disk does not take is not kept, and no caption
     /// waits for it.
-    pub(super) fn keep_picture(&mut self, number: u32, caption: &Caption, frame: &Frame) {
-        let (Some(pictures), Ok(pixels)) = (&mut self.pictures, &frame.pixels) else { return };
+    pub(super) fn keep_picture(&self, number: u32, caption: &Caption, frame: &Frame) {
+        let (Some(mut pictures), Ok(pixels)) = (self.pictures(), &frame.pixels) else { return };
         let is_notable = if caption.outside.is_some() || caption.priority > 0 { IsNotable::Yes } else { IsNotable::No };
-        if let Err(error) = pictures.keep(Subject::of(number, caption.time, &caption.text), pixels, is_notable) {
+        for error in pictures.keep(Subject::of(number, caption.time, &caption.text), pixels, is_notable) {
             self.faults.record(FaultKind::PictureErrors, chain(&error));
         }
     }
 
-    /// Makes all pictures that are asked for; whether the store gave and took what it should.
-    pub(super) fn make_pictures(&mut self) -> Result<()> {
-        while let Some(open) = self.store.next_ask()? {
-            self.pulse.beat();
-            let made = self.pictures.as_ref().map_or(Ok(Err(NotMade::NotKept)), |pictures| pictures.make(&open.ask));
-            // A frame that cannot be read is as one that is not there.
-            let made = made.unwrap_or_else(|error| {
-                self.faults.record(FaultKind::PictureErrors, chain(&error));
-                Err(NotMade::NotKept)
-            });
-            self.store.made(&open, &made)?;
-            // Where the link's thread has ended, nobody waits for it.
-            self.answered.send(open.number).ok();
+    /// The store does not take a caption: where the disk is full, the oldest frame that is kept goes.
+    pub(super) fn give_way(&self, error: &Error) {
+        if error.is_disk_full()
+            && let Some(Err(error)) = self.pictures().map(|mut pictures| pictures.give_way())
+        {
+            self.faults.record(FaultKind::PictureErrors, chain(&error));
         }
-        Ok(())
     }
 
     /// Forgets all pictures.
-    pub(super) fn forget_pictures(&mut self) -> Result<()> {
+    pub(super) fn forget_pictures(&self) -> Result<()> {
         self.store.forget_pictures()?;
-        self.pictures.as_mut().map_or(Ok(()), Pictures::forget)
+        self.pictures().map_or(Ok(()), |mut pictures| pictures.forget())
     }
 }

@@ -15,6 +15,8 @@ const LOG_BYTES_A_STEP: f32 = 0.022;
 const TRIES: usize = 5;
 /// Quality of larger pictures, of which then a few hundred bytes a kilopixel are left, and what they are tried with where that is too much.
 const QUALITIES: [f32; 3] = [50.0, 25.0, 5.0];
+/// Pixels of a picture that hardly ever fits.
+const MAX_PIXELS: u64 = 4 << 20;
 /// Bytes of any picture at most: it has to go down a thin link.
 pub(crate) const MAX_BYTES: usize = 256 << 10;
 
@@ -56,6 +58,12 @@ fn fitting(picture: &RgbImage) -> Option<Vec<u8>> {
 
 /// A picture whose longer side has at most so many pixels; nothing where it would have more than [`MAX_BYTES`].
 pub(crate) fn sized(frame: &RgbImage, side: u32) -> Option<Vec<u8>> {
+    let (width, height) = frame.dimensions();
+    let longest = u64::from(width.max(height));
+    let pixels = u64::from(width) * u64::from(height) * longest.min(u64::from(side)).pow(2) / longest.pow(2).max(1);
+    if pixels > MAX_PIXELS {
+        return None;
+    }
     let picture = shrunk(frame, side);
     let all = QUALITIES.iter().filter_map(|&quality| webp(&picture, quality));
     all.into_iter().find(|bytes| bytes.len() <= MAX_BYTES)
@@ -133,7 +141,8 @@ mod tests {
         let dimensions =
             |side| sized(&frame, side).and_then(|bytes| decoded(&bytes)).map(|picture| picture.dimensions());
         assert_eq!((dimensions(640), dimensions(8192)), (Some((640, 498)), Some((900, 700))));
-        assert_eq!(sized(&noise(4000, 3000), 8192), None, "noise of 12 megapixels");
+        assert_eq!(sized(&noise(2000, 2000), 8192), None, "noise of 4 megapixels");
+        assert_eq!(sized(&RgbImage::new(9000, 7000), 8192), None, "it is not even tried");
         assert!(decoded(b"RIFF").is_none());
     }
 

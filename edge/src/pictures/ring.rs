@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use cssa::files::{self, FileError};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -45,14 +45,15 @@ impl Ring {
         }
         let newest = ring.newest(slots)?;
         files::write_with(&path, |out| {
-            for slot in 0..slots {
+            for (slot, &place) in &newest {
                 let mut bytes = [0; SLOT as usize];
-                if let Some(&place) = newest.get(&slot) {
-                    ring.file.read_exact_at(&mut bytes, place)?;
-                }
+                ring.file.read_exact_at(&mut bytes, place)?;
+                out.seek(SeekFrom::Start(slot * SLOT))?;
                 out.write_all(&bytes)?;
             }
-            Ok(())
+            out.flush()?;
+            // Where there is no picture yet it takes no room.
+            out.get_ref().set_len(slots * SLOT)
         })?;
         let file = open().map_err(refused(&path, "cannot be opened"))?;
         Ok(Some(Self { path, file, slots }))

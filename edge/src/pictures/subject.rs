@@ -22,12 +22,13 @@ impl Subject {
         Self { number, time, digest: digest(number, 0, text) }
     }
 
-    /// As an answer says it: digest and time, little-endian.
+    /// As an answer says it, with CRC-32 of the picture, so that no other's parts are taken for it: digest, time, CRC, little-endian.
     #[must_use]
-    pub fn to_value(self) -> [u8; 8] {
-        let mut value = [0; 8];
-        value[..4].copy_from_slice(&self.digest.to_le_bytes());
-        value[4..].copy_from_slice(&self.time.to_le_bytes());
+    pub fn to_value(self, crc: u32) -> [u8; 12] {
+        let mut value = [0; 12];
+        for (bytes, number) in value.chunks_exact_mut(4).zip([self.digest, self.time, crc]) {
+            bytes.copy_from_slice(&number.to_le_bytes());
+        }
         value
     }
 }

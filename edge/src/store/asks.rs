@@ -26,8 +26,8 @@ struct Kept {
     caption: u32,
     pixels: u16,
     crop: Option<[u16; 4]>,
-    /// Whose picture it is, once it is made.
-    made: Option<Subject>,
+    /// Whose picture it is, once it is made, and its CRC-32.
+    made: Option<(Subject, u32)>,
 }
 
 /// A request whose picture is to be made.
@@ -70,9 +70,10 @@ impl Store {
                     let answered = match made {
                         Ok(picture) => {
                             pictures.insert(open.asked, picture.bytes.as_slice())?;
-                            let kept = Kept { made: Some(picture.subject), ..kept };
+                            let made = (picture.subject, crc32fast::hash(&picture.bytes));
+                            let kept = Kept { made: Some(made), ..kept };
                             asks.insert(open.asked, pack(&kept)?.as_slice())?;
-                            done(open.number, picture.subject)
+                            done(open.number, made)
                         }
                         Err(why) => {
                             asks.remove(open.asked)?;
@@ -145,7 +146,7 @@ pub(super) fn take_ask(write: &WriteTransaction, number: Number, ask: &Ask) -> R
     let is_same = |kept: &Kept| (kept.caption, kept.pixels, kept.crop) == (caption, pixels, crop);
     let made = before.filter(is_same).and_then(|kept| kept.made);
     match made {
-        Some(subject) => keep(write, &done(number, subject))?,
+        Some(made) => keep(write, &done(number, made))?,
         None => drop(pictures.remove(asked)?),
     }
     asks.insert(asked, pack(&Kept { number, caption, pixels, crop, made })?.as_slice())?;
@@ -185,8 +186,8 @@ fn make_room(
     Ok(true)
 }
 
-fn done(number: Number, subject: Subject) -> Answered {
-    Answered::with_value(number, CommandResult::Done, &subject.to_value())
+fn done(number: Number, (subject, crc): (Subject, u32)) -> Answered {
+    Answered::with_value(number, CommandResult::Done, &subject.to_value(crc))
 }
 
 fn not_made(number: Number, why: NotMade) -> Answered {
@@ -227,7 +228,8 @@ mod tests {
         let subject = Subject { number: 9, time: 1, digest: 0x0403_0201 };
         store.made(&open, &Ok(Picture { subject, bytes: vec![5; 700] }))?;
         assert_eq!(store.next_ask()?, None);
-        let done = Some((CommandResult::Done, vec![1, 2, 3, 4, 1, 0, 0, 0]));
+        let value = [&[1, 2, 3, 4, 1, 0, 0, 0][..], &crc32fast::hash(&[5; 700]).to_le_bytes()].concat();
+        let done = Some((CommandResult::Done, value));
         assert_eq!((said(&store, (1, 2))?, store.asked_by((1, 2))?), (done.clone(), Some((1, 300))));
         take(&store, 3, &ask(300, 9))?;
         assert_eq!((said(&store, (1, 3))?, store.next_ask()?), (done, None), "it is made already");

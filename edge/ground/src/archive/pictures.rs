@@ -3,6 +3,7 @@
 
 use super::{Archive, now};
 use crate::error::{Error, Result};
+use crate::geopackage::datetime;
 use crate::message::{Outcome, Part};
 use cssa_wire::{Ask, Checksum, CommandResult, Key, MissingParts, Up, UpPacket, digest};
 use rusqlite::params;
@@ -13,6 +14,9 @@ const MAX_OPEN: u32 = 1000;
 const MAX_PICTURES: u32 = 10_000;
 /// A request is asked for where it is one of these.
 const IS_OPEN: &str = "state IN ('waiting', 'sent', 'coming')";
+/// When a caption's image was taken: as a date, or since a start.
+type Taken = (Option<String>, Option<u32>);
+
 /// The columns of [`ArchivedPicture`], in its order.
 const FIELDS: &str = "p.id, c.vehicle, c.sequence, c.caption, p.pixels, p.crop, p.made, p.state, p.parts,
     (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.reason, p.answered, c.fid";
@@ -222,21 +226,25 @@ impl Archive {
     /// A vehicle has answered a request: the picture comes, where it is that caption's, or why it does not.
     pub(crate) fn keep_promise(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
         let Outcome { station, counter, result, value } = outcome;
-        let asked = "SELECT p.id, c.sequence, c.caption, c.time FROM pictures p JOIN captions c ON c.fid = p.caption
+        let asked = "SELECT p.id, c.sequence, c.caption, c.time, c.after_start FROM pictures p JOIN captions c ON c.fid = p.caption
              WHERE p.vehicle = ?1 AND p.station = ?2 AND p.counter = ?3 AND p.state = 'sent'";
         let found = self.rows(asked, params![vehicle, station, counter], |row| {
-            Ok((row.get::<i64>(0)?, row.get::<u32>(1)?, row.get::<String>(2)?, row.get::<Option<String>>(3)?))
+            Ok((row.get::<i64>(0)?, row.get::<u32>(1)?, row.get::<String>(2)?, (row.get(3)?, row.get(4)?)))
         })?;
-        let Some((id, sequence, caption, time)) = found.into_iter().next() else { return Ok(()) };
+        let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(()) };
         match result {
-            CommandResult::Done if is_of(value, sequence, &caption, time.as_deref()) => {
-                let coming = "UPDATE pictures SET state = 'coming' WHERE id = ?1 AND state = 'sent'";
-                self.database.execute(coming, params![id]).map_err(self.refused())?;
-                self.complete(id).map(drop)
-            }
-            CommandResult::Done => {
-                self.end_picture(id, "not kept", "the vehicle has another caption under this number now")
-            }
+            CommandResult::Done => match promised(value, sequence, &caption, &taken) {
+                Some(crc) => {
+                    let coming = "UPDATE pictures SET state = 'coming', promised = ?2 WHERE id = ?1 AND state = 'sent'";
+                    self.database.execute(coming, params![id, crc]).map_err(self.refused())?;
+                    self.complete(id).map(drop)
+                }
+                None => self.end_picture(
+                    id,
+                    "not kept",
+                    "the vehicle has another caption under this number now, or does not know when this one was taken",
+                ),
+            },
             CommandResult::NotKept => self.end_picture(id, "not kept", &outcome.detail()),
             CommandResult::Refused(_) => self.end_picture(id, "refused", &outcome.detail()),
         }
@@ -274,12 +282,19 @@ impl Archive {
     fn complete(&mut self, id: i64) -> Result<Brought> {
         let refused = self.refused();
         let completing = self.database.write().map_err(&refused)?;
-        let asked = "SELECT p.parts, p.crc, p.ask, p.state, (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id) FROM pictures p
+        let asked = "SELECT p.parts, p.crc, p.ask, p.state, (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.promised FROM pictures p
              WHERE p.id = ?1";
         let found = completing.first(asked, params![id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<String>(3)?, row.get::<i64>(4)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get::<String>(3)?,
+                row.get::<i64>(4)?,
+                row.get::<Option<u32>>(5)?,
+            ))
         });
-        let Some((Some(parts), Some(crc), ask, state, here)) = found.map_err(&refused)? else {
+        let Some((Some(parts), Some(crc), ask, state, here, promised)) = found.map_err(&refused)? else {
             return Ok(Brought::More(id));
         };
         let (parts, crc): (u16, u32) = (parts, crc);
@@ -288,7 +303,7 @@ impl Archive {
         }
         let all = "SELECT bytes FROM picture_parts WHERE picture = ?1 ORDER BY part";
         let picture = completing.query(all, params![id], |row| row.get::<Vec<u8>>(0)).map_err(&refused)?.concat();
-        let is_whole = crc32fast::hash(&picture) == crc;
+        let is_whole = crc32fast::hash(&picture) == crc && promised == Some(crc);
         completing.execute("DELETE FROM picture_parts WHERE picture = ?1", params![id]).map_err(&refused)?;
         if is_whole {
             let here = "UPDATE pictures SET state = 'here', picture = ?2, answered = ?3 WHERE id = ?1";
@@ -314,14 +329,15 @@ impl Archive {
     }
 }
 
-/// Whether an answer says that the picture is this caption's: by number and words, and by time where both know it. A caption whose time
-/// became known only after its frame has another one now.
-fn is_of(value: &[u8], sequence: u32, caption: &str, time: Option<&str>) -> bool {
-    let Some((digest_of, time_of)) = value.split_first_chunk::<4>() else { return false };
-    let Ok(time_of) = <[u8; 4]>::try_from(time_of) else { return false };
-    let taken = cssa_wire::Time::from(u32::from_le_bytes(time_of)).utc().map(crate::geopackage::datetime);
-    u32::from_le_bytes(*digest_of) == digest(sequence, 0, caption)
-        && taken.as_deref().zip(time).is_none_or(|(taken, time)| taken == time)
+/// CRC-32 of the picture, where an answer says that it is this caption's: by number, words and time. A time that only one of both knows
+/// tells nothing, and then nor does the answer: another flight may have said the same.
+fn promised(value: &[u8], sequence: u32, caption: &str, taken: &Taken) -> Option<u32> {
+    let (words, []) = value.as_chunks::<4>() else { return None };
+    let &[digest_of, time, crc] = words else { return None };
+    let [digest_of, time, crc] = [digest_of, time, crc].map(u32::from_le_bytes);
+    let time = cssa_wire::Time::from(time);
+    let is_same = (time.utc().map(datetime), time.after_start()) == (taken.0.clone(), taken.1);
+    (digest_of == digest(sequence, 0, caption) && is_same).then_some(crc)
 }
 
 fn crop_of(text: &str) -> Option<[u16; 4]> {

@@ -16,7 +16,8 @@ fn archive(folder: &std::path::Path) -> Result<Archive> {
 
 /// A vehicle's answer to the packet with a counter: the picture of a caption comes.
 fn promise(counter: u32, sequence: u32, words: &str, time: u32) -> Outcome {
-    let value = [digest(sequence, 0, words).to_le_bytes(), time.to_le_bytes()].concat();
+    let crc = crc32fast::hash(&(0..95).collect::<Vec<u8>>());
+    let value = [digest(sequence, 0, words), time, crc].map(u32::to_le_bytes).concat();
     Outcome { station: 1, counter, result: CommandResult::Done, value }
 }
 
@@ -84,6 +85,8 @@ fn what_is_not_the_captions_picture_is_not_shown() -> Result<()> {
         (2, promise(2, 9, "a river", TIME + 60)),
         (3, promise(3, 10, "a river", TIME)),
         (4, Outcome { value: vec![1, 2], ..promise(4, 9, "a river", TIME) }),
+        // Another flight's, that did not know the time.
+        (5, promise(5, 9, "a river", 40)),
     ] {
         let (id, number) = ask(&mut archive, counter)?;
         parts(number, &picture).iter().try_for_each(|part| archive.keep_part(12, part).map(drop))?;
@@ -96,12 +99,24 @@ fn what_is_not_the_captions_picture_is_not_shown() -> Result<()> {
             (None, Brought::Unasked)
         );
     }
-    // A clock that was set after the frame was taken.
-    let (id, number) = ask(&mut archive, 5)?;
-    let all = parts(number, &picture);
-    all.iter().try_for_each(|part| archive.keep_part(12, part).map(drop))?;
-    archive.keep_promise(12, &promise(5, 9, "a river", 40))?;
+    // Parts of what had this number before.
+    let (id, number) = ask(&mut archive, 7)?;
+    parts(number, &[8; 95]).iter().try_for_each(|part| archive.keep_part(12, part).map(drop))?;
+    archive.keep_promise(12, &promise(7, 9, "a river", TIME))?;
+    assert_eq!((archive.picture(id)?, state(&archive, id)?.0.as_str()), (None, "coming"));
+    parts(number, &picture).iter().try_for_each(|part| archive.keep_part(12, part).map(drop))?;
     assert_eq!(archive.picture(id)?, Some(picture.clone()));
+    // Of two flights without a clock the same moment after the start says who is meant.
+    let undated = Caption { sequence: 20, time: 11, text: "a river".into(), ..Caption::default() };
+    archive.keep("uav", &CaptionPacket { vehicle: 12, bundle: 1, decimals: 5, captions: vec![undated] })?;
+    for (counter, seconds, expected) in [(8, 2, None), (9, 11, Some(&picture))] {
+        let id = archive.ask_picture(archive.caption_row(12, 20)?.context("the caption")?, 160, None)?;
+        let ask = archive.ask_number(1)?.context("a number")?;
+        archive.take_ask(id, &SentAsk { station: 1, ask, counter, packet: vec![7] })?;
+        parts(ask, &picture).iter().try_for_each(|part| archive.keep_part(12, part).map(drop))?;
+        archive.keep_promise(12, &promise(counter, 20, "a river", seconds))?;
+        assert_eq!(archive.picture(id)?.as_ref(), expected, "{seconds} s after the start");
+    }
     // Damage that no packet's checksum has found.
     let (id, number) = ask(&mut archive, 6)?;
     archive.keep_promise(12, &promise(6, 9, "a river", TIME))?;
