@@ -3,6 +3,7 @@
 use super::camera::CameraConfig;
 use super::config::{After, Config, SourceConfig};
 use super::error::Error;
+use super::pictures::PicturesConfig;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
 use std::path::Component;
@@ -30,6 +31,10 @@ impl Config {
         found.unless(self.queue >= 1, "queue", self.queue, "1 or more");
         found.0.extend(self.link.problems());
         found.0.extend(self.pictures.problems());
+        if self.link.key.is_none() && self.pictures != PicturesConfig::default() {
+            let problem = "without link.key nobody can ask for a picture, expected both or none";
+            found.0.push(Error::Contradiction { field: "pictures", problem });
+        }
         found.0.extend(self.position.validate(&self.link).err());
         found.0.extend(self.camera.iter().flat_map(CameraConfig::problems));
         if self.link.footprints && self.camera.is_none() {

@@ -76,7 +76,7 @@ CREATE INDEX IF NOT EXISTS commands_states ON commands (state, vehicle);
 CREATE TABLE IF NOT EXISTS pictures (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, caption INTEGER NOT NULL, vehicle INTEGER NOT NULL, sender TEXT NOT NULL,
   sequence INTEGER NOT NULL, pixels INTEGER NOT NULL, crop TEXT, made DATETIME NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
-  station INTEGER, ask INTEGER, counter INTEGER, packet BLOB, sent DATETIME, parts INTEGER, crc INTEGER, promised INTEGER, reason TEXT,
+  station INTEGER, ask INTEGER, counter INTEGER, packet BLOB, sent DATETIME, parts INTEGER, crc INTEGER, promised INTEGER, width INTEGER, height INTEGER, reason TEXT,
   answered DATETIME, picture BLOB);
 CREATE INDEX IF NOT EXISTS pictures_states ON pictures (state, vehicle);
 CREATE INDEX IF NOT EXISTS pictures_captions ON pictures (caption);

@@ -44,7 +44,7 @@ pub(crate) enum Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
     /// Its vehicle has no key here.
-    #[error("vehicle {0} has no key here: name it with --key {0}=PATH")]
+    #[error("{}", no_key(*.0))]
     NoKey(u16),
     /// It is right by a key that its vehicle does not have.
     #[error("names vehicle {vehicle}, and is under the key of {of}")]
@@ -59,6 +59,13 @@ pub enum KeyRefusal {
 impl From<Key> for Keys {
     fn from(key: Key) -> Self {
         Self { any: key.clone(), general: vec![key], own: BTreeMap::new() }
+    }
+}
+
+fn no_key(vehicle: u16) -> String {
+    match vehicle {
+        0 => "a vehicle without a number has no key here: name it with --key PATH".to_owned(),
+        number => format!("vehicle {number} has no key here: name it with --key {number}=PATH"),
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Picture {
     pub subject: Subject,
     /// WebP.
     pub bytes: Vec<u8>,
+    /// Width and height of the whole frame that is kept, by whose pixels crops go; 0 where none is.
+    pub frame: [u16; 2],
 }
 
 /// Why there is no such picture.
@@ -45,8 +47,8 @@ pub enum NotMade {
     NotKept,
     /// Only the small picture is.
     OnlySmall,
-    /// The crop lies outside of the frame.
-    Outside,
+    /// The crop lies outside of the frame, of this width and height.
+    Outside([u16; 2]),
     /// It is larger than any picture that goes down.
     TooLarge,
 }
@@ -54,12 +56,12 @@ pub enum NotMade {
 impl NotMade {
     /// What the ground is told.
     #[must_use]
-    pub fn said(self) -> &'static str {
+    pub fn said(self) -> String {
         match self {
-            Self::NotKept => "",
-            Self::OnlySmall => "only its small picture is, of 160 pixels",
-            Self::Outside => "the crop lies outside of the frame",
-            Self::TooLarge => "it has more than 256 KiB: ask for fewer pixels",
+            Self::NotKept => String::new(),
+            Self::OnlySmall => "only its small picture is, of 160 pixels".into(),
+            Self::Outside([width, height]) => format!("the crop lies outside of the frame, {width} x {height}"),
+            Self::TooLarge => "it has more than 256 KiB: ask for fewer pixels".into(),
         }
     }
 }
@@ -86,6 +88,7 @@ impl Source {
     /// Makes the picture; nobody waits for it.
     pub fn picture(self) -> Result<Picture, NotMade> {
         let Self { subject, bytes, making } = self;
+        let mut size = [0; 2];
         let bytes = match making {
             Making::Nothing => bytes,
             Making::Smaller(side) => {
@@ -94,11 +97,12 @@ impl Source {
             Making::Frame(side, crop) => {
                 // A frame that is damaged is as one that is not there.
                 let frame = frames::decoded(&bytes).ok_or(NotMade::NotKept)?;
-                let part = crop.map(|crop| encode::cropped(&frame, crop).ok_or(NotMade::Outside)).transpose()?;
+                size = [frame.width(), frame.height()].map(|side| u16::try_from(side).unwrap_or(u16::MAX));
+                let part = crop.map(|crop| encode::cropped(&frame, crop).ok_or(NotMade::Outside(size))).transpose()?;
                 encode::sized(part.as_ref().unwrap_or(&frame), side).ok_or(NotMade::TooLarge)?
             }
         };
-        Ok(Picture { subject, bytes })
+        Ok(Picture { subject, bytes, frame: size })
     }
 }
 
@@ -218,7 +222,7 @@ mod tests {
             (ask(2, 640, None), Ok((640, 384))),
             (ask(2, 8192, None), Ok((1000, 600))),
             (ask(2, 50, crop), Ok((50, 25))),
-            (ask(2, 160, Some([1000, 0, 1, 1])), Err(NotMade::Outside)),
+            (ask(2, 160, Some([1000, 0, 1, 1])), Err(NotMade::Outside([1000, 600]))),
             (ask(3, 160, None), Err(NotMade::NotKept)),
             (ask(3, 640, None), Err(NotMade::NotKept)),
         ] {

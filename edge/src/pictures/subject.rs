@@ -22,11 +22,13 @@ impl Subject {
         Self { number, time, digest: digest(number, 0, text) }
     }
 
-    /// As an answer says it, with CRC-32 of the picture, so that no other's parts are taken for it: digest, time, CRC, little-endian.
+    /// As an answer says it, with CRC-32 of the picture, so that no other's parts are taken for it, and the whole frame's width and height:
+    /// digest, time, CRC, and these with 16 bits each, little-endian.
     #[must_use]
-    pub fn to_value(self, crc: u32) -> [u8; 12] {
-        let mut value = [0; 12];
-        for (bytes, number) in value.chunks_exact_mut(4).zip([self.digest, self.time, crc]) {
+    pub fn to_value(self, crc: u32, [width, height]: [u16; 2]) -> [u8; 16] {
+        let size = u32::from(width) | u32::from(height) << 16;
+        let mut value = [0; 16];
+        for (bytes, number) in value.chunks_exact_mut(4).zip([self.digest, self.time, crc, size]) {
             bytes.copy_from_slice(&number.to_le_bytes());
         }
         value

@@ -26,9 +26,12 @@ struct Kept {
     caption: u32,
     pixels: u16,
     crop: Option<[u16; 4]>,
-    /// Whose picture it is, once it is made, and its CRC-32.
-    made: Option<(Subject, u32)>,
+    /// What is said of the picture, once it is made.
+    made: Option<Made>,
 }
+
+/// Whose picture it is, its CRC-32, and width and height of the whole frame.
+type Made = (Subject, u32, [u16; 2]);
 
 /// A request whose picture is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ impl Store {
                     let answered = match made {
                         Ok(picture) => {
                             pictures.insert(open.asked, picture.bytes.as_slice())?;
-                            let made = (picture.subject, crc32fast::hash(&picture.bytes));
+                            let made = (picture.subject, crc32fast::hash(&picture.bytes), picture.frame);
                             let kept = Kept { made: Some(made), ..kept };
                             asks.insert(open.asked, pack(&kept)?.as_slice())?;
                             done(open.number, made)
@@ -186,16 +189,16 @@ fn make_room(
     Ok(true)
 }
 
-fn done(number: Number, (subject, crc): (Subject, u32)) -> Answered {
-    Answered::with_value(number, CommandResult::Done, &subject.to_value(crc))
+fn done(number: Number, (subject, crc, frame): Made) -> Answered {
+    Answered::with_value(number, CommandResult::Done, &subject.to_value(crc, frame))
 }
 
 fn not_made(number: Number, why: NotMade) -> Answered {
     let result = match why {
         NotMade::NotKept | NotMade::OnlySmall => CommandResult::NotKept,
-        NotMade::Outside | NotMade::TooLarge => CommandResult::Refused(FAILED),
+        NotMade::Outside(_) | NotMade::TooLarge => CommandResult::Refused(FAILED),
     };
-    Answered::new(number, result, why.said())
+    Answered::new(number, result, &why.said())
 }
 
 #[cfg(test)]
@@ -226,9 +229,9 @@ mod tests {
         let open = store.next_ask()?.context("a request")?;
         assert_eq!((open.asked, open.number, open.ask.caption), ((1, 300), (1, 2), 9), "the same one came again");
         let subject = Subject { number: 9, time: 1, digest: 0x0403_0201 };
-        store.made(&open, &Ok(Picture { subject, bytes: vec![5; 700] }))?;
+        store.made(&open, &Ok(Picture { subject, bytes: vec![5; 700], frame: [0x0201, 0x0403] }))?;
         assert_eq!(store.next_ask()?, None);
-        let value = [&[1, 2, 3, 4, 1, 0, 0, 0][..], &crc32fast::hash(&[5; 700]).to_le_bytes()].concat();
+        let value = [&[1, 2, 3, 4, 1, 0, 0, 0][..], &crc32fast::hash(&[5; 700]).to_le_bytes(), &[1, 2, 3, 4]].concat();
         let done = Some((CommandResult::Done, value));
         assert_eq!((said(&store, (1, 2))?, store.asked_by((1, 2))?), (done.clone(), Some((1, 300))));
         take(&store, 3, &ask(300, 9))?;
@@ -263,7 +266,10 @@ mod tests {
         assert!(result == CommandResult::Refused(FAILED) && why.starts_with(b"too many"), "{why:?}");
         // One that was made long ago and is not known to have arrived makes room.
         let open = store.next_ask()?.context("a request")?;
-        store.made(&open, &Ok(Picture { subject: Subject { number: 1, time: 1, digest: 1 }, bytes: vec![1] }))?;
+        store.made(
+            &open,
+            &Ok(Picture { subject: Subject { number: 1, time: 1, digest: 1 }, bytes: vec![1], frame: [0; 2] }),
+        )?;
         let ask = Up::Ask(Ask { ask: 900, caption: 1, pixels: 160, crop: None });
         store.apply_acknowledgement((7, 1, 50), &ask, &none)?;
         assert_eq!((store.picture(open.asked)?, said(&store, (1, 50))?), (None, None));

@@ -19,7 +19,7 @@ type Taken = (Option<String>, Option<u32>);
 
 /// The columns of [`ArchivedPicture`], in its order.
 const FIELDS: &str = "p.id, c.vehicle, c.sequence, c.caption, p.pixels, p.crop, p.made, p.state, p.parts,
-    (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.reason, p.answered, c.fid";
+    (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.reason, p.answered, c.fid, p.width, p.height";
 
 /// A picture that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +50,8 @@ pub struct ArchivedPicture {
     pub answered: Option<String>,
     /// The row of its caption.
     pub row: i64,
+    /// Width and height of the whole frame as it is kept aboard, by whose pixels crops go, once the vehicle has said so.
+    pub frame: Option<[u16; 2]>,
 }
 
 /// A request without an outcome.
@@ -143,6 +145,7 @@ impl Archive {
                 reason: row.get(10)?,
                 answered: row.get(11)?,
                 row: row.get(12)?,
+                frame: row.get::<Option<u16>>(13)?.zip(row.get(14)?).map(|(width, height)| [width, height]),
             })
         })
     }
@@ -234,9 +237,12 @@ impl Archive {
         let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(()) };
         match result {
             CommandResult::Done => match promised(value, sequence, &caption, &taken) {
-                Some(crc) => {
-                    let coming = "UPDATE pictures SET state = 'coming', promised = ?2 WHERE id = ?1 AND state = 'sent'";
-                    self.database.execute(coming, params![id, crc]).map_err(self.refused())?;
+                Some((crc, size)) => {
+                    let coming = "UPDATE pictures SET state = 'coming', promised = ?2, width = nullif(?3, 0), height = nullif(?4, 0)
+                         WHERE id = ?1 AND state = 'sent'";
+                    self.database
+                        .execute(coming, params![id, crc, size & 0xffff, size >> 16])
+                        .map_err(self.refused())?;
                     self.complete(id).map(drop)
                 }
                 None => self.end_picture(
@@ -329,15 +335,15 @@ impl Archive {
     }
 }
 
-/// CRC-32 of the picture, where an answer says that it is this caption's: by number, words and time. A time that only one of both knows
+/// CRC-32 of the picture, and width and height of the whole frame in 16 bits each, where an answer says that it is this caption's: by number, words and time. A time that only one of both knows
 /// tells nothing, and then nor does the answer: another flight may have said the same.
-fn promised(value: &[u8], sequence: u32, caption: &str, taken: &Taken) -> Option<u32> {
+fn promised(value: &[u8], sequence: u32, caption: &str, taken: &Taken) -> Option<(u32, u32)> {
     let (words, []) = value.as_chunks::<4>() else { return None };
-    let &[digest_of, time, crc] = words else { return None };
-    let [digest_of, time, crc] = [digest_of, time, crc].map(u32::from_le_bytes);
+    let &[digest_of, time, crc, size] = words else { return None };
+    let [digest_of, time, crc, size] = [digest_of, time, crc, size].map(u32::from_le_bytes);
     let time = cssa_wire::Time::from(time);
     let is_same = (time.utc().map(datetime), time.after_start()) == (taken.0.clone(), taken.1);
-    (digest_of == digest(sequence, 0, caption) && is_same).then_some(crc)
+    (digest_of == digest(sequence, 0, caption) && is_same).then_some((crc, size))
 }
 
 fn crop_of(text: &str) -> Option<[u16; 4]> {

@@ -31,8 +31,9 @@ pub(crate) struct AskOptions {
     /// a watch-word. Thin links take long for many.
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(16..=8192))]
     pixels: u16,
-    /// A part of the frame, LEFT,TOP,WIDTH,HEIGHT in its pixels.
-    #[arg(long, value_parser = crop)]
+    /// A part of the frame, LEFT,TOP,WIDTH,HEIGHT in pixels of the frame as it is kept aboard, whose size --list says of pictures that came: very
+    /// large images are captioned, and kept, at half their size or less. What lies outside of the frame is cut off.
+    #[arg(long, value_parser = crop, conflicts_with = "picture")]
     crop: Option<[u16; 4]>,
     /// Write the picture to this file (WebP): waits until it is here, however many passes that takes.
     #[arg(long, conflicts_with = "list")]
@@ -108,10 +109,11 @@ fn line(picture: &ArchivedPicture) -> String {
         Some(parts) => format!(", {} of {parts} parts", picture.parts_here),
         None => String::new(),
     };
+    let frame = picture.frame.map_or(String::new(), |[width, height]| format!(" of the frame of {width} x {height}"));
     let reason = picture.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     let answered = picture.answered.as_ref().map_or(String::new(), |answered| format!(", {answered}"));
     format!(
-        "{id} vehicle {vehicle} caption {sequence} ({caption}), {pixels} pixels{crop}, asked {made}{answered}: {state}{parts}{reason}"
+        "{id} vehicle {vehicle} caption {sequence} ({caption}), {pixels} pixels{crop}{frame}, asked {made}{answered}: {state}{parts}{reason}"
     )
 }
 

@@ -39,7 +39,10 @@ fn asked(store: &Arc<Store>, config: &LinkConfig, picture: &[u8]) -> Result<Down
     let ask = Up::Ask(Ask { ask: 300, caption: 9, pixels: 160, crop: None });
     assert!(downlink.receive(&up(1, ask, &key())?, 1.0, UTC)?.is_some());
     let Some(open) = store.next_ask()? else { anyhow::bail!("no request waits") };
-    store.made(&open, &Ok(Picture { subject: Subject { number: 9, time: 1, digest: 2 }, bytes: picture.to_vec() }))?;
+    store.made(
+        &open,
+        &Ok(Picture { subject: Subject { number: 9, time: 1, digest: 2 }, bytes: picture.to_vec(), frame: [0; 2] }),
+    )?;
     downlink.answered(open.number)?;
     Ok(downlink)
 }

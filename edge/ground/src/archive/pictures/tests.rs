@@ -17,7 +17,7 @@ fn archive(folder: &std::path::Path) -> Result<Archive> {
 /// A vehicle's answer to the packet with a counter: the picture of a caption comes.
 fn promise(counter: u32, sequence: u32, words: &str, time: u32) -> Outcome {
     let crc = crc32fast::hash(&(0..95).collect::<Vec<u8>>());
-    let value = [digest(sequence, 0, words), time, crc].map(u32::to_le_bytes).concat();
+    let value = [digest(sequence, 0, words), time, crc, 900 << 16 | 1200].map(u32::to_le_bytes).concat();
     Outcome { station: 1, counter, result: CommandResult::Done, value }
 }
 
@@ -70,7 +70,7 @@ fn a_picture_is_made_of_its_parts_in_any_order_and_over_starts() -> Result<()> {
     }
     assert_eq!((brought, archive.picture(id)?), (Brought::Whole(id, number), Some(picture)));
     assert_eq!(archive.keep_part(12, &all[4])?, Brought::Whole(id, number), "it has not heard that it is here");
-    assert_eq!(state(&archive, id)?.0, "here");
+    assert_eq!((state(&archive, id)?.0.as_str(), archive.pictures(1)?[0].frame), ("here", Some([1200, 900])));
     Ok(())
 }
 
