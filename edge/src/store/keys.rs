@@ -144,7 +144,7 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path(), 10)?;
         assert_eq!(store.new_key()?, Some(new.clone()));
-        let answer = |counter| Ok::<_, anyhow::Error>(store.answer_to((1, counter))?.context("an answer")?);
+        let answer = |counter| store.answer_to((1, counter))?.context("an answer");
         assert_eq!(answer(5)?, Answered::new((1, 5), CommandResult::Done, ""));
         assert_eq!(answer(6)?, Answered::new((1, 6), CommandResult::Refused(FAILED), "why"));
         // Heard under it, for ever; the next one is not.
