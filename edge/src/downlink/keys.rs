@@ -1,6 +1,5 @@
 //! The key of the link, and while it is being changed the next one beside it: from `edge.toml`, or over the link.
 
-use super::Downlink;
 use crate::error::Result;
 use crate::store::{NewKey, Store};
 use cssa_wire::{Checksum, Command, Key, UpPacket, WRAPPED_KEY};
@@ -31,7 +30,7 @@ impl Keys {
 
     /// Those of the configuration under the key that came over the link, where that stands above them. `link.next_key` is to follow the
     /// key in use, and takes the place of one over the link that is not.
-    fn under(&self, new: Option<&NewKey>) -> Self {
+    pub(super) fn under(&self, new: Option<&NewKey>) -> Self {
         let configured = self.configured.clone();
         let (key, next, is_heard) = match (new, configured.clone()) {
             (Some(new), (key, next)) if new.stands_above(&key) => match next {
@@ -75,7 +74,7 @@ impl Keys {
 
     /// What a command under the key `by` makes the next key; or why it does not. A key over the link that the ground has not spoken under
     /// is no key in use, and another one takes its place.
-    fn offered(&self, command: &Command, by: &Key, vehicle: u16) -> Result<NewKey, &'static str> {
+    pub(super) fn offered(&self, command: &Command, by: &Key, vehicle: u16) -> Result<NewKey, &'static str> {
         let Command::NewKeyPart { part: 0, parts: 1, bytes } = command else { return Err(ONE_PART) };
         if bytes.len() != WRAPPED_KEY {
             return Err(ONE_PART);
@@ -105,27 +104,3 @@ const BY_HAND: &str = "edge.toml has a link.next_key: that change is to end firs
 const KEY_BEFORE: &str = "a new key is taken under the key in use, not the one before it";
 const NOT_WRAPPED: &str = "it is not wrapped under this vehicle's key in use";
 const HAS_IT: &str = "the vehicle has this key already";
-
-impl Downlink {
-    /// Takes a packet with a new key under the key `by`, and carries it out, in one transaction; whether the packet is new.
-    pub(super) fn take_new_key(&mut self, number: (u32, u8, u32), command: &Command, by: &Key) -> Result<bool> {
-        // A commit that failed may have reached the disk all the same.
-        self.follow_store()?;
-        let Some(keys) = &self.keys else { return Ok(false) };
-        let offered = keys.offered(command, by, self.config.vehicle);
-        let is_new = self.store.take_new_key(number, offered.as_ref().map_err(|why| *why))?;
-        if is_new {
-            let outcome = offered.map_or_else(|why| why, |_| "it is taken, and used once the ground speaks under it");
-            tracing::info!("a new key by command {} of station {}: {outcome}", number.2, number.1);
-        }
-        self.follow_store()?;
-        Ok(is_new)
-    }
-
-    /// The keys are those of the configuration and the store.
-    fn follow_store(&mut self) -> Result<()> {
-        let new = self.store.new_key()?;
-        self.keys = self.keys.as_ref().map(|keys| keys.under(new.as_ref()));
-        Ok(())
-    }
-}

@@ -7,6 +7,7 @@ mod contact;
 mod footprints;
 mod housekeeping;
 mod keys;
+mod new_key;
 mod outgoing;
 mod pictures;
 pub(crate) mod sender;
