@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 struct World {
     folder: tempfile::TempDir,
     ends: Vec<Child>,
+    /// The ground's, by their names.
+    keys: Vec<&'static str>,
 }
 
 impl Drop for World {
@@ -26,14 +28,27 @@ impl World {
     }
 
     fn start(&mut self) -> Result<()> {
-        let (archive, key) = (self.path("captions.gpkg"), self.path("uav.key"));
+        let archive = self.path("captions.gpkg");
         let from = std::fs::read_to_string(self.path("address"))?;
         let mut ground = program("ground")?;
         ground.args(["receive", "--quiet", "--from", &from, "--framing", "ccsds-tm", "--archive"]).arg(archive);
+        for key in &self.keys {
+            ground.arg("--key").arg(self.path(key));
+        }
         let mut edge = program("edge")?;
         edge.args(["run", "--config"]).arg(self.path("edge.toml"));
-        for program in [ground.arg("--key").arg(key), &mut edge] {
+        for program in [&mut ground, &mut edge] {
             self.ends.push(program.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+        }
+        Ok(())
+    }
+
+    /// Waits until both ends run.
+    fn is_there(&self) -> Result<()> {
+        let began = Instant::now();
+        while !self.path("captions.gpkg").is_file() || !self.path("state/status.json").is_file() {
+            ensure!(began.elapsed() < Duration::from_secs(60), "both ends run");
+            std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     }
@@ -70,7 +85,7 @@ impl World {
 }
 
 fn world() -> Result<World> {
-    let world = World { folder: tempfile::tempdir()?, ends: Vec::new() };
+    let world = World { folder: tempfile::tempdir()?, ends: Vec::new(), keys: vec!["uav.key"] };
     let link = format!("udp:{}", UdpSocket::bind("127.0.0.1:0")?.local_addr()?);
     std::fs::write(world.path("address"), &link)?;
     std::fs::create_dir(world.path("frames"))?;
@@ -103,11 +118,7 @@ fn delta(world: &World, flying: &Path) -> Result<PathBuf> {
 fn a_delta_goes_up_and_flies_when_it_is_told_to() -> Result<()> {
     let mut world = world()?;
     world.start()?;
-    let began = Instant::now();
-    while !world.path("captions.gpkg").is_file() || !world.path("state/status.json").is_file() {
-        ensure!(began.elapsed() < Duration::from_secs(60), "both ends run");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    world.is_there()?;
     let path = delta(&world, &world.path("state/slots/a"))?;
     let parts = std::fs::metadata(&path)?.len().div_ceil(80) as usize;
     world.command(&["delta", &path.display().to_string()])?;
@@ -129,5 +140,39 @@ fn a_delta_goes_up_and_flies_when_it_is_told_to() -> Result<()> {
     assert!(outcomes.iter().all(|(state, _)| state == "done"), "{outcomes:?}");
     let flying = std::fs::read_to_string(world.path("state/slots/b").join(MANIFEST))?;
     assert!(flying.contains("beam = 2"), "{flying}");
+    Ok(())
+}
+
+/// Over the link, of a vehicle that has no captions: the new key is given under the old one, both are the ground's for a while, and then the
+/// old one is nobody's, whatever starts.
+#[test]
+fn a_key_is_changed_where_nobody_reaches_the_vehicle() -> Result<()> {
+    let mut world = world()?;
+    let path = |world: &World, name: &str| world.path(name).display().to_string();
+    let (old, new) = (path(&world, "uav.key"), path(&world, "new.key"));
+    succeed("ground", ["key", &new])?;
+    world.start()?;
+    world.is_there()?;
+    world.command(&["new-key", &new, "--key", &old])?;
+    assert_eq!(world.outcomes(1)?, [("done".to_owned(), String::new())]);
+    world.kill();
+    world.keys = vec!["new.key", "uav.key"];
+    world.start()?;
+    let (began, check) =
+        (Instant::now(), ["run", "--check", "--config", &path(&world, "edge.toml")].map(str::to_owned));
+    loop {
+        let checked = program("edge")?.args(&check).output()?;
+        let said = String::from_utf8(checked.stderr)?;
+        ensure!(checked.status.success() && said.contains("a new key came over the link"), "{said}");
+        if said.contains("is used above") {
+            break;
+        }
+        ensure!(began.elapsed() < Duration::from_secs(60), "{said}");
+    }
+    world.kill();
+    world.keys = vec!["new.key"];
+    world.start()?;
+    world.command(&["pause"])?;
+    assert!(world.outcomes(2)?.iter().all(|(state, _)| state == "done"));
     Ok(())
 }

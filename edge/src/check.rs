@@ -11,7 +11,7 @@ use super::peripherals::hwmon::{self, Hwmon};
 use super::position::{ADDRESSES, is_address};
 use super::slots::Slots;
 use super::sources;
-use super::store::STORE;
+use super::store::{NewKey, STORE};
 use super::watch_list::WatchList;
 use cssa::files;
 use cssa_link::Address;
@@ -40,6 +40,19 @@ fn kept_files(state: &Path) -> Vec<Error> {
     let open = |path: PathBuf| File::options().read(true).write(true).open(&path).map(drop).map_err(Error::path(path));
     let there = [STORE, at_work::NAME].map(|name| state.join(name)).into_iter().filter(|path| path.exists());
     there.filter_map(|path| open(path).map_err(Error::key("state")).err()).collect()
+}
+
+/// What flies, and the configuration does not say: a key that came over the link.
+#[must_use]
+pub fn new_key(config: &Config) -> Option<String> {
+    let (path, key) = (config.link.key.as_ref()?, config.link.key().ok()??);
+    let new = NewKey::of_store(&config.state).filter(|new| new.stands_above(&key))?;
+    let use_of = if new.is_heard { "is used" } else { "is to be used once the ground speaks under it" };
+    let (path, state) = (path.display(), config.state.display());
+    Some(format!(
+        "link.key: a new key came over the link and {use_of} above {path}: write it there, the file that ground command new-key was \
+         given; until then only {state} has it"
+    ))
 }
 
 /// What the policy asks for and a bundle does not have: confidence, watch-words.

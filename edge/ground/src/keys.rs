@@ -95,6 +95,12 @@ impl Keys {
         self.own.get(&vehicle).unwrap_or(&self.general)
     }
 
+    /// The key that a vehicle has; nothing where there is none here, or more than one.
+    #[must_use]
+    pub fn only_of(&self, vehicle: u16) -> Option<&Key> {
+        if let [key] = self.of_vehicle(vehicle) { Some(key) } else { None }
+    }
+
     /// The key that a vehicle is to have; nothing where it has none here.
     pub(crate) fn first_of(&self, vehicle: u16) -> Option<&Key> {
         self.of_vehicle(vehicle).first()
@@ -192,6 +198,7 @@ mod tests {
         }
         assert_eq!((only_own.first_of(14), keys.first_of(14)), (None, Some(&key(4))));
         assert_eq!(keys.first_of(12), Some(&key(1)));
+        assert_eq!([12, 13, 14].map(|vehicle| keys.only_of(vehicle)), [None, Some(&key(3)), Some(&key(4))]);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ mod vehicle;
 
 use anyhow::{Result, ensure};
 use cssa::bundle::Language;
-use cssa_wire::{Checksum, Command, Up, push_frame};
+use cssa_wire::{Checksum, Command, Key, Up, push_frame};
 use ground::archive::{Archive, Origin};
 use std::net::UdpSocket;
 use std::process::Command as Program;
@@ -99,5 +99,59 @@ fn ports_that_all_fail_at_the_start_end_it() -> Result<()> {
     let output = ground.arg(folder.path().join("captions.gpkg")).arg("--bundle").arg(fixtures::bundle()).output()?;
     let said = String::from_utf8(output.stderr)?;
     ensure!(!output.status.success() && said.contains("error: "), "{said}");
+    Ok(())
+}
+
+/// From the command to the log that says it is over: the new key is in the archive and on the link only as the old one wraps it.
+#[test]
+fn a_vehicle_gets_a_new_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, language) = (folder.path().join("captions.gpkg"), Language::read(&fixtures::bundle())?);
+    let (archive, port) = (path.display().to_string(), free_port()?);
+    let [old, new] = [key_file(folder.path(), 1)?, key_file(folder.path(), 2)?].map(|path| path.display().to_string());
+    let command = |arguments: &[&str]| -> Result<(bool, String)> {
+        let mut command = Program::new(env!("CARGO_BIN_EXE_ground"));
+        let output = command.args(["command", "--archive", &archive, "--vehicle", "12"]).args(arguments).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    };
+    let of = |path: &str| ["--key".to_owned(), format!("12={path}")];
+    let ground = Ground::receive(&archive, &[port], &of(&old))?;
+    let [vehicle, changed] = [Vehicle::new(12, 1)?, Vehicle::new(12, 2)?];
+    vehicle.deliver(&language, 0..3, port)?;
+    let (own, others, manifest) = (format!("12={old}"), format!("13={old}"), fixtures::bundle().join("manifest.toml"));
+    let next = format!("12={new}");
+    for (typed, expected) in [
+        (&["new-key", &new][..], "--key"),
+        (&["new-key", &new, "--key", &others], "expected one key of vehicle 12"),
+        (&["new-key", &new, "--key", &next, "--key", &own], "expected one key of vehicle 12"),
+        (&["new-key", &old, "--key", &own], "expected another one"),
+        (&["new-key", &manifest.display().to_string(), "--key", &own], "manifest.toml"),
+    ] {
+        let (is_given, said) = command(typed)?;
+        ensure!(!is_given && said.contains(expected), "{typed:?}: {said}");
+    }
+    let (is_given, said) = command(&["new-key", &new, "--key", &own])?;
+    ensure!(is_given && said.starts_with("command 1 for vehicle 12 waits"), "{said}");
+    let (packet, _) = vehicle.obey(&language, port)?;
+    let Up::Command(Command::NewKeyPart { part: 0, parts: 1, bytes }) = &packet.body else {
+        anyhow::bail!("{packet:?}")
+    };
+    assert_eq!(vehicle.key.unwrap_new(bytes, 12)?, Key::new([2; 32]));
+    assert_eq!(outcomes(&path.as_path().into())?, ["done"]);
+    let (_, listed) = command(&["--list"])?;
+    ensure!(listed.contains(" new-key given ") && listed.trim_end().ends_with(": done"), "{listed}");
+    let (_, listed) = command(&["--list", "--json"])?;
+    ensure!(listed.contains("NewKeyPart") && !listed.contains("2,2,2"), "{listed}");
+    ground.end()?;
+    // Both at once, the new one first: the vehicle is heard under the old one, and then under the new one.
+    let ground = Ground::receive(&archive, &[port], &[of(&new), of(&old)].concat())?;
+    while changed.hear()?.is_none() {
+        vehicle.send(&language, 3..4, port)?;
+        changed.send(&language, 4..5, port)?;
+    }
+    changed.deliver(&language, 5..6, port)?;
+    let (counts, log) = ground.end()?;
+    ensure!(counts["refused"] == 0 && log.contains("vehicle 12 uses the first --key from now on"), "{counts} {log}");
     Ok(())
 }

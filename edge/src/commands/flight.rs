@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Trusted, named_or_default};
 use cssa::errors::chain;
 use cssa_terminal::print;
-use edge::check::{check, check_policy};
+use edge::check::{check, check_policy, new_key};
 use edge::config::Config;
 use edge::health::golden::Golden;
 use edge::model::Loader;
@@ -120,6 +120,9 @@ fn check_all(path: &Path) -> Result<()> {
     let (config, mut problems) = Config::read_leniently(path);
     if let Some(config) = &config {
         warn(config, path);
+        if let Some(said) = new_key(config) {
+            tracing::warn!("{}: {said}", path.display());
+        }
         problems.extend(check(config, named_or_default(None).ok()));
     }
     problems.iter().for_each(|problem| tracing::error!("error: {}", chain(problem)));

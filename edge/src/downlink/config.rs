@@ -35,11 +35,12 @@ pub struct LinkConfig {
     #[serde(default)]
     pub checksum: Checksum,
     /// The key that this vehicle shares with its ground (`ground key` makes one). With it packets carry a code of authentication,
-    /// captions are sent until the ground acknowledges them, and commands are obeyed; without, there is no way up.
+    /// captions are sent until the ground acknowledges them, and commands are obeyed; without, there is no way up. A key that came over
+    /// the link stands above it until another one is written here.
     #[serde(default)]
     pub key: Option<PathBuf>,
     /// While `key` is being changed, the one that is to take its place: packets from the ground are taken under either, and packets down
-    /// are under it as soon as the ground was heard under it.
+    /// are under it as soon as the ground was heard under it. Meanwhile none is taken over the link.
     #[serde(default)]
     pub next_key: Option<PathBuf>,
     /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times

@@ -7,6 +7,7 @@ mod contact;
 mod footprints;
 mod housekeeping;
 mod keys;
+mod new_key;
 mod outgoing;
 mod pictures;
 pub(crate) mod sender;
@@ -89,6 +90,7 @@ impl Downlink {
     }
 
     fn with_keys(store: Arc<Store>, config: &LinkConfig, keys: Option<Keys>, now: f64, utc: u32) -> Result<Self> {
+        let keys = keys.map(|keys| keys.with_store(&store)).transpose()?;
         let contacts = Contacts::new(config.contact.as_ref(), store.contact()?, now, utc)?;
         if keys.is_some() {
             store.sends_anew()?;
@@ -192,19 +194,26 @@ impl Downlink {
     /// Something came from the ground. Takes it once, if it is authentic and for this vehicle: captions that arrived are retired here,
     /// and what it says is given for others to do the rest.
     pub fn receive(&mut self, bytes: &[u8], now: f64, utc: u32) -> Result<Option<UpPacket>> {
-        let Some(keys) = &mut self.keys else { return Ok(None) };
+        let Some(keys) = &self.keys else { return Ok(None) };
         let Some((packet, key)) = keys.open(bytes, self.config.vehicle, self.config.checksum) else {
             self.store.count(REFUSED)?;
             return Ok(None);
         };
-        let number = (key, packet.station, packet.counter);
-        let taken = self.store.apply_acknowledgement(number, &packet.body, &self.retired)?;
+        let number = (key.name(), packet.station, packet.counter);
+        let taken = match &packet.body {
+            Up::Command(command @ Command::NewKeyPart { .. }) => {
+                self.take_new_key(number, command, &key)?.then(Vec::new)
+            }
+            body => self.store.apply_acknowledgement(number, body, &self.retired)?,
+        };
         if !matches!(packet.body, Up::Acknowledge(_)) {
             // Of one that came again the answer was lost; what is refused at once has its answer now.
             self.answers.ask((packet.station, packet.counter));
         }
         let Some(gone) = taken else { return Ok(None) };
-        keys.heard(key);
+        if let Some(keys) = &mut self.keys {
+            keys.heard(&key);
+        }
         self.is_status_due |= packet.body == Up::Command(Command::StatusNow);
         if self.is_silent(now) {
             // What went out while nobody listened is due again.

@@ -13,6 +13,7 @@ use cssa_wire::{
 
 mod answers;
 mod footprints;
+mod new_key;
 mod pictures;
 
 const UTC: u32 = 1_763_928_000;

@@ -116,6 +116,7 @@ impl FramePipeline {
             Command::ForgetPictures => {
                 self.forget_pictures().map_err(|error| Refused::Failed(chain(&error)))?;
             }
+            // The link's thread takes and answers one at once; here is what an earlier program had taken, and did not do.
             Command::NewKeyPart { .. } => return Err(Refused::Unsupported),
         }
         self.obey(orders);

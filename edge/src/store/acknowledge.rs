@@ -1,10 +1,11 @@
 //! What the ground's commands do to the queue.
 
-use super::database::{Refusal, pack, unpack};
+use super::database::{Refusal, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
-use super::{COMMANDS, COUNTERS, MISMATCHED, REFUSED, RETIRED, Store, WINDOWS, add, commands, footprints};
+use super::keys::take_number;
+use super::{COUNTERS, MISMATCHED, RETIRED, Store, add, commands, footprints};
 use crate::error::Result;
-use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, Window, digest};
+use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, digest};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 
@@ -22,31 +23,24 @@ impl Store {
         self.file.with(|database| {
             let write = database.begin_write()?;
             let mut gone = None;
-            {
-                let (mut windows, mut counters) = (write.open_table(WINDOWS)?, write.open_table(COUNTERS)?);
-                let kept = windows.get((key, station))?.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
-                let mut window = kept.unwrap_or_default();
-                if window.take(counter) {
-                    windows.insert((key, station), pack(&window)?.as_slice())?;
-                    let mut queue = write.open_table(QUEUE)?;
-                    let mut all = Vec::new();
-                    for arrival in arrivals {
-                        match waiting_of(arrival, &queue, retired)? {
-                            Some(waiting) => all.extend(waiting),
-                            None => add(&mut counters, MISMATCHED, 1)?,
-                        }
+            if take_number(&write, (key, station, counter))? {
+                let (mut queue, mut counters) = (write.open_table(QUEUE)?, write.open_table(COUNTERS)?);
+                let mut all = Vec::new();
+                for arrival in arrivals {
+                    match waiting_of(arrival, &queue, retired)? {
+                        Some(waiting) => all.extend(waiting),
+                        None => add(&mut counters, MISMATCHED, 1)?,
                     }
-                    // Two arrivals may name the same caption: it came twice.
-                    let mut count = 0;
-                    for waiting in &all {
-                        count += i64::from(queue.remove(key_of(waiting))?.is_some());
-                        footprints::forget(&write, waiting.sequence)?;
-                    }
-                    add(&mut counters, RETIRED, count)?;
-                    commands::take(&write, (station, counter), body)?;
-                    gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
                 }
-                add(&mut counters, if gone.is_some() { COMMANDS } else { REFUSED }, 1)?;
+                // Two arrivals may name the same caption: it came twice.
+                let mut count = 0;
+                for waiting in &all {
+                    count += i64::from(queue.remove(key_of(waiting))?.is_some());
+                    footprints::forget(&write, waiting.sequence)?;
+                }
+                add(&mut counters, RETIRED, count)?;
+                commands::take(&write, (station, counter), body)?;
+                gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
             }
             write.commit()?;
             Ok(gone)

@@ -124,7 +124,7 @@ impl Store {
             let write = database.begin_write()?;
             {
                 let mut asks = write.open_table(ASKS)?;
-                let kept = asks.iter()?.map(|entry| Ok(unpack::<Kept>(entry?.1.value())?));
+                let kept = asks.iter()?.map(|entry| unpack::<Kept>(entry?.1.value()));
                 for Kept { number, .. } in kept.collect::<Result<Vec<_>, Refusal>>()? {
                     keep(&write, &not_made(number, NotMade::NotKept))?;
                 }

@@ -1,16 +1,21 @@
 //! The store's file: opened when it is needed and again after an error, and what an entry of it looks like in bytes.
 
 use crate::error::{Error, Result};
-use redb::Database;
+use redb::backends::InMemoryBackend;
+use redb::{Database, StorageBackend};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fs::{File, Permissions};
 use std::io::ErrorKind;
-use std::panic::catch_unwind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the file that are kept in memory.
 const CACHE: usize = 4 << 20;
+/// Bytes of a file that is looked into beside the program that has it open.
+const MAX_COPY: u64 = 256 << 20;
 
 /// The file, open where nothing went wrong lately.
 #[derive(Debug)]
@@ -30,10 +35,7 @@ impl StoreFile {
         let mut held: MutexGuard<'_, Option<Database>> = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let database = match held.take() {
             Some(database) => database,
-            None => {
-                let opened = Database::builder().set_cache_size(CACHE).create(&self.path);
-                opened.map_err(|error| self.refused(error.into()))?
-            }
+            None => self.open().map_err(|refusal| self.refused(refusal))?,
         };
         let result = action(&database).map_err(|refusal| self.refused(refusal));
         if result.is_ok() {
@@ -45,7 +47,7 @@ impl StoreFile {
     /// Opens the file and looks through all of it; what a power cut left half done is mended.
     pub(super) fn check(&self) -> Result<()> {
         let looked = catch_unwind(|| -> Result<Database, Refusal> {
-            let mut database = Database::builder().set_cache_size(CACHE).create(&self.path)?;
+            let mut database = self.open()?;
             database.check_integrity()?;
             Ok(database)
         });
@@ -54,6 +56,16 @@ impl StoreFile {
         let database = looked.unwrap_or_else(fallen).map_err(|refusal| self.refused(refusal))?;
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(database);
         Ok(())
+    }
+
+    /// Opens or makes the file, which has a key that came over the link: only its owner reads it, where the file system knows owners.
+    fn open(&self) -> Result<Database, Refusal> {
+        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600)).ok();
+        }
+        drop(file);
+        Ok(Database::builder().set_cache_size(CACHE).create(&self.path)?)
     }
 
     fn refused(&self, refusal: Refusal) -> Error {
@@ -80,6 +92,20 @@ pub(super) fn is_damage(error: &Error) -> bool {
         },
         _ => false,
     }
+}
+
+/// Looks into a copy in memory of a file that another program may have open, or may have left half done: nothing is written. Nothing where
+/// the copy does not tell.
+pub(super) fn read_copy<T>(path: &Path, look: impl FnOnce(&Database) -> Result<T, Refusal>) -> Option<T> {
+    let bytes = cssa::files::read(path, MAX_COPY).ok().filter(|bytes| !bytes.is_empty())?;
+    let looked = || -> Result<T, Refusal> {
+        let copy = InMemoryBackend::new();
+        copy.set_len(bytes.len() as u64)?;
+        copy.write(0, &bytes)?;
+        look(&Database::builder().create_with_backend(copy)?)
+    };
+    // As in a check.
+    catch_unwind(AssertUnwindSafe(looked)).ok()?.ok()
 }
 
 /// Moves a damaged file out of the way, by a name that no other has.

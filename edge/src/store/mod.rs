@@ -16,6 +16,7 @@ mod done;
 mod earlier;
 mod entry;
 mod footprints;
+mod keys;
 mod reports;
 
 pub use answers::{Answered, Number};
@@ -26,6 +27,7 @@ pub use change::{Change, ChangeKind};
 pub use commands::Pending;
 pub use entry::{Caption, Waiting};
 pub use footprints::KeptFootprint;
+pub use keys::NewKey;
 pub use reports::WaitingReport;
 
 use crate::error::{Result, chain};
@@ -46,8 +48,6 @@ pub const STORE: &str = "store.redb";
 const DONE: TableDefinition<&str, ()> = TableDefinition::new("done");
 /// Counts of frames and packets.
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
-/// Which packets of the ground's stations have been, by key and station.
-const WINDOWS: TableDefinition<(u32, u8), &[u8]> = TableDefinition::new("key_windows");
 /// The contact at hand.
 const CONTACT: TableDefinition<(), &[u8]> = TableDefinition::new("contact");
 /// The next caption's number.
@@ -158,7 +158,8 @@ impl Store {
             write.open_table(DONE)?;
             write.open_table(COUNTERS)?;
             write.open_table(SEQUENCE)?;
-            write.open_table(WINDOWS)?;
+            write.open_table(keys::WINDOWS)?;
+            write.open_table(keys::NEW_KEY)?;
             write.open_table(CONTACT)?;
             write.open_table(REPORTS)?;
             write.open_table(REPORT_SEQUENCE)?;

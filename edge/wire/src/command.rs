@@ -57,7 +57,7 @@ pub enum Command {
     DeltaPart(DeltaPart),
     /// Forget the pictures that are kept.
     ForgetPictures,
-    /// A part of a new key. A packet is authenticated, not encrypted: whoever sends a key wraps it first.
+    /// A part of a new key, wrapped, as [`Key::wrap`](crate::Key::wrap) makes it: all of it in one.
     NewKeyPart {
         /// Its number, from 0.
         part: u8,

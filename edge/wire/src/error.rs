@@ -48,6 +48,9 @@ pub enum WireError {
     /// There is no code of authentication where one is expected.
     #[error("the packet has no code of authentication: give its sender the key, or take packets without one")]
     NoMac,
+    /// A new key was wrapped under another key than that of its packet, or for another vehicle.
+    #[error("the new key is not wrapped under the key of its packet, for its vehicle: wrap it under the key in use")]
+    Wrapping,
     /// The checksum is right but the content is not.
     #[error("malformed content")]
     Malformed,

@@ -30,6 +30,12 @@ impl Key {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// What it is made of, for whoever keeps it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; KEY] {
+        &self.0
+    }
+
     /// Tells keys apart in what is kept of them, and nothing more of the key: the beginning of HMAC-SHA-256 of a text.
     #[must_use]
     pub fn name(&self) -> u32 {

@@ -56,7 +56,7 @@
 //! | 9 `StatusNow` | |
 //! | 10 [`DeltaPart`] | id u16, part u16, parts u16; crc: option of a u32, in the last part; slice of 1 to 80 bytes |
 //! | 11 `ForgetPictures` | |
-//! | 12 `NewKeyPart` | part u8, parts u8, slice of 1 to 80 bytes |
+//! | 12 `NewKeyPart` | part u8, parts u8, slice of 1 to 80 bytes: 0, 1 and the 40 bytes of AES-256 key wrap (RFC 3394) of the new key, under HKDF-SHA-256 (RFC 5869) of the one that authenticates the packet, without salt; info: `cssa new key` and the vehicle's number u16, little-endian |
 //!
 //! # Captions
 //!
@@ -143,6 +143,7 @@ mod time;
 mod up;
 pub mod version2;
 mod window;
+mod wrap;
 
 pub use acknowledge::{SelectiveAck, digest};
 pub use caption::Caption;
@@ -166,3 +167,4 @@ pub use stream::{Frame, frame_length, frames, push_frame};
 pub use time::{EARLIEST_UTC, Time};
 pub use up::{Ask, Up, UpFields, UpPacket, is_up};
 pub use window::{WINDOW, Window};
+pub use wrap::WRAPPED_KEY;

@@ -1,6 +1,7 @@
 //! `ground command`: puts commands for vehicles into an archive, and lists what became of them.
 
-use super::{delta, printable};
+use super::vehicle_key::VehicleKey;
+use super::{delta, new_key, printable};
 use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
 use cssa_wire::{Command, DeltaPart, WatchWord};
@@ -89,6 +90,16 @@ enum Action {
         /// The delta: with 80 bytes a part and 4,000 commands that may wait, 320 KB at most.
         path: PathBuf,
     },
+    /// Give the vehicle a new key in place of the one that it has. Wrapped under that one it is in the archive and on the link; whoever has that one and
+    /// recorded the packet has the new one, too: this rotates keys, it does not heal a leak. When it is done, start ground receive
+    /// with --key NEW --key OLD: the vehicle changes when it hears the new key, and keeps it over starts, above its link.key.
+    NewKey {
+        /// The new key's file, as ground key makes it.
+        path: PathBuf,
+        /// The key that the vehicle has now, as ground receive --key has it.
+        #[arg(long, required = true, value_name = "[VEHICLE=]PATH")]
+        key: Vec<VehicleKey>,
+    },
 }
 
 fn thousandths(confidence: &str) -> Result<u16, String> {
@@ -118,8 +129,8 @@ fn slot(name: &str) -> Result<u8, String> {
 }
 
 impl Action {
-    /// What goes up, in order.
-    fn commands(self) -> Result<Vec<Command>> {
+    /// What goes up to a vehicle, in order.
+    fn commands(self, vehicle: u16) -> Result<Vec<Command>> {
         Ok(vec![match self {
             Self::Threshold { confidence } => Command::SetThreshold { thousandths: confidence },
             Self::Watch { words } => Command::SetWatchWords(words),
@@ -133,6 +144,7 @@ impl Action {
             Self::Status => Command::StatusNow,
             Self::ForgetPictures => Command::ForgetPictures,
             Self::Delta { path } => return delta::parts(&path),
+            Self::NewKey { path, key } => new_key::wrapped(&path, &key, vehicle)?,
         }])
     }
 }
@@ -158,7 +170,6 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         });
     };
     ensure!(!list, "--list: expected no command beside it");
-    let commands = action.commands()?;
     let mut archive = opened(&place)?;
     let vehicle = match vehicle {
         Some(vehicle) => vehicle,
@@ -166,6 +177,7 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
             .only_vehicle()?
             .with_context(|| format!("{place}: holds packets of no vehicle or of several: name one with --vehicle"))?,
     };
+    let commands = action.commands(vehicle)?;
     let room = archive.command_room()?;
     ensure!(
         commands.len() <= room,
@@ -220,6 +232,7 @@ fn typed(kept: &Value) -> String {
         Command::SwitchSlot { slot } => format!("slot {}", if *slot == 1 { "a" } else { "b" }),
         Command::StatusNow => "status".to_owned(),
         Command::DeltaPart(DeltaPart { id, part, parts, .. }) => format!("delta {id}, part {} of {parts}", part + 1),
+        Command::NewKeyPart { part: 0, parts: 1, .. } => "new-key".to_owned(),
         Command::NewKeyPart { part, parts, .. } => format!("new key, part {} of {parts}", u16::from(*part) + 1),
         Command::ForgetPictures => "forget-pictures".to_owned(),
     }

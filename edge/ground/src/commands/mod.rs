@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod command;
 mod delta;
+mod new_key;
 pub(crate) mod packet_files;
 mod vehicle_key;
 

@@ -116,11 +116,14 @@ impl Uplink {
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
     /// has no captions, and its acknowledgement says that somebody listens. To a vehicle that uses an earlier key goes an empty one under
-    /// the first key, too: if it has that, it changes to it.
+    /// the first key, too, and to its housekeeping nothing else.
     pub(super) fn answers(&mut self, sender: &str, taken: &Taken, archive: &mut Archive) -> Result<Vec<Vec<u8>>> {
         let (vehicle, captions) = match taken {
             Taken::Captions(packet) => (packet.vehicle, packet.captions.as_slice()),
             Taken::Message(message) if message.report.is_some() => (message.vehicle, [].as_slice()),
+            Taken::Message(message) if message.housekeeping.is_some() => {
+                return Ok(self.under_first_key(sender, message.vehicle, archive)?.into_iter().collect());
+            }
             Taken::Message(_) => return Ok(Vec::new()),
         };
         // One that has no key here is told nothing.
@@ -147,10 +150,18 @@ impl Uplink {
         let contact = self.contacts.get(&whose(sender, vehicle));
         let key = contact.map_or(&first, |contact| &contact.key).clone();
         let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
-        if key != first {
-            packets.push(self.packet(vehicle, Up::acknowledge([]), &first, archive)?.1);
-        }
+        packets.extend(self.under_first_key(sender, vehicle, archive)?);
         Ok(packets)
+    }
+
+    /// To a vehicle that uses an earlier key an empty acknowledgement under the first one: if it has that, it changes to it.
+    fn under_first_key(&mut self, sender: &str, vehicle: u16, archive: &mut Archive) -> Result<Option<Vec<u8>>> {
+        let Some(first) = self.station.keys.first_of(vehicle).cloned() else { return Ok(None) };
+        let uses_another = self.contacts.get(&whose(sender, vehicle)).is_some_and(|contact| contact.key != first);
+        if !uses_another || self.holds_back(vehicle, sender, archive)? {
+            return Ok(None);
+        }
+        Ok(Some(self.packet(vehicle, Up::acknowledge([]), &first, archive)?.1))
     }
 
     /// A packet up under a key, and its counter.
@@ -304,7 +315,7 @@ mod tests {
         let (new, old) = (Key::new([7; 32]), Key::new([8; 32]));
         let keys = Keys::of([new.clone(), old.clone()]).ok_or_else(|| anyhow::anyhow!("no keys"))?;
         let mut uplink = Uplink::new(Station { keys, ..station(1) });
-        let mut answers = |uplink: &mut Uplink| uplink.answers("uav", &packet(&[(4, 100)]), &mut archive);
+        let answers = |uplink: &mut Uplink, archive: &mut Archive| uplink.answers("uav", &packet(&[(4, 100)]), archive);
         let numbers = |bytes: &[u8], key: &Key| -> Result<usize> {
             match UpPacket::decode(bytes, 12, key, Checksum::Crc32)?.body {
                 Up::Acknowledge(arrivals) => Ok(arrivals.iter().flat_map(SelectiveAck::numbers).count()),
@@ -312,13 +323,20 @@ mod tests {
             }
         };
         uplink.heard(0, "uav", 12, &old, Instant::now());
-        let sent = answers(&mut uplink)?;
+        let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
+        // A vehicle that has no captions is not silent.
+        let status = Down::Housekeeping(cssa_wire::Housekeeping::default());
+        let status = Message::of(&DownPacket { vehicle: 12, bundle: 1, body: status }).map(Taken::Message);
+        let status = status.ok_or_else(|| anyhow::anyhow!("no message"))?;
+        let sent = uplink.answers("uav", &status, &mut archive)?;
+        assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 0));
         // Whatever its address is.
         uplink.heard(0, "relay", 12, &new, Instant::now());
-        let sent = answers(&mut uplink)?;
+        let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
+        assert_eq!(uplink.answers("uav", &status, &mut archive)?, Vec::<Vec<u8>>::new());
         Ok(())
     }
 }
