@@ -9,6 +9,7 @@ mod housekeeping;
 mod keys;
 mod new_key;
 mod outgoing;
+mod picture_queue;
 mod pictures;
 pub(crate) mod sender;
 
@@ -24,7 +25,7 @@ use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;
 use cssa_wire::{self as wire, CaptionPacket, Command, Down, DownPacket, Key, MAX_PART, Up, UpPacket};
-use pictures::Pictures;
+use picture_queue::Pictures;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

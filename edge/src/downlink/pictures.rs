@@ -1,67 +1,15 @@
 //! Pictures on their way down, after all captions: first all parts of one, then those that the ground says are missing.
 
 use super::contact::Allowance;
+use super::picture_queue::Sending;
 use super::{Downlink, MAX_DOUBLINGS, Outgoing, Room};
 use crate::error::Result;
-use crate::store::{Asked, PICTURE_PARTS};
+use crate::store::PICTURE_PARTS;
 use cssa::bundle::Language;
 use cssa_wire::{Down, DownPacket, MissingParts, PicturePart};
-use std::collections::VecDeque;
 
 /// Bytes that a part's packet has beside the part at most: version, vehicle, bundle, body, three numbers, CRC, length, code, checksum.
 const AROUND: usize = 1 + 3 + 2 + 1 + 3 * 3 + 6 + 2 + 5 + 4;
-
-/// What is to go out.
-#[derive(Debug, Default)]
-pub(super) struct Pictures {
-    waiting: VecDeque<Sending>,
-    /// The picture that is being sent, so that the store is not asked for each part.
-    at_hand: Option<(Asked, Vec<u8>)>,
-    /// One of those that the ground has not said to be there, and when and how often the last part of it went out for that.
-    unconfirmed: Option<Asked>,
-    reminded: Option<(f64, u32)>,
-}
-
-/// The parts of a picture that are to go out.
-#[derive(Debug)]
-struct Sending {
-    asked: Asked,
-    missing: MissingParts,
-    next: usize,
-}
-
-impl Pictures {
-    /// Nothing is to go out yet, but this one may be missing.
-    pub(super) fn of(unconfirmed: Option<Asked>) -> Self {
-        Self { unconfirmed, ..Self::default() }
-    }
-
-    /// The ground has spoken of a picture; this one it has not said to be there.
-    pub(super) fn heard(&mut self, unconfirmed: Option<Asked>) {
-        (self.unconfirmed, self.reminded) = (unconfirmed, None);
-    }
-
-    /// A picture was made, perhaps another one under a number that was used before.
-    pub(super) fn begin(&mut self, asked: Asked) {
-        self.at_hand.take_if(|at_hand| at_hand.0 == asked);
-        self.want(asked, MissingParts::all(asked.1));
-    }
-
-    /// These parts are missing on the ground, as it saw last.
-    pub(super) fn want(&mut self, asked: Asked, missing: MissingParts) {
-        if missing.is_whole() {
-            self.waiting.retain(|sending| sending.asked != asked);
-            self.at_hand.take_if(|at_hand| at_hand.0 == asked);
-            return;
-        }
-        self.unconfirmed = self.unconfirmed.or(Some(asked));
-        let anew = Sending { asked, missing, next: 0 };
-        match self.waiting.iter_mut().find(|sending| sending.asked == asked) {
-            Some(sending) => *sending = anew,
-            None => self.waiting.push_back(anew),
-        }
-    }
-}
 
 impl Downlink {
     /// The next part of a picture, while no caption is due; nothing where none is wanted, or the contact has no room beside what it keeps for

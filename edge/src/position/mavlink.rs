@@ -1,5 +1,5 @@
 //! MAVLink 1 and 2 from the vehicle's own autopilot: GLOBAL_POSITION_INT has the position, GPS_RAW_INT whether there is a fix,
-//! SYSTEM_TIME the time; attitudes: [`held`]. What other vehicles and ground stations say is of them.
+//! SYSTEM_TIME the time; attitudes: `held`. What other vehicles and ground stations say is of them.
 
 mod held;
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod pictures;
+mod progress;
 
 pub use commands::{Due, Unanswered};
 
@@ -10,7 +11,7 @@ use super::error::{Error, Result};
 use super::keys::Keys;
 use super::message::Taken;
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
-use pictures::Pictures;
+use progress::Pictures;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 

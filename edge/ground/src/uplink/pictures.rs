@@ -2,53 +2,20 @@
 //! until the picture is here, and that it is.
 
 use super::commands::{Due, Unanswered};
+use super::progress::Progress;
 use super::{Contact, RECENT, Uplink, Whose};
 use crate::archive::{Archive, Brought, OpenPicture, SentAsk};
 use crate::error::{Error, Result, chain};
 use crate::message::Outcome;
 use cssa_wire::{Ask, CommandResult, Key, MissingParts, Up, WINDOW};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Pictures of a vehicle that are asked for at once.
-const AT_ONCE: u32 = 8;
-/// What has no answer, or brings no part, after so long is sent again, and then after twice as long, up to 2^5 times.
-const AGAIN: Duration = Duration::from_secs(2);
-const MAX_DOUBLINGS: u32 = 5;
+const AT_ONCE: u32 = 24;
 /// So often its vehicle may be heard after a request went out, and not answer.
 const MAX_IN_VAIN: u32 = 24;
 /// A vehicle that goes on sending a picture that is here is told so, so often at most.
 const TOLD: Duration = Duration::from_secs(1);
-/// Pictures that are remembered.
-const MAX_KNOWN: usize = 1024;
-
-/// What is going on with pictures, by their rows in the archive.
-#[derive(Debug, Default)]
-pub(super) struct Pictures {
-    known: BTreeMap<i64, Progress>,
-    /// Vehicles that are to be told that a picture is here.
-    whole: Vec<(Whose, i64, u16)>,
-}
-
-/// How far a picture is.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    /// When something was sent for it, or came of it, last; and how often something was sent since something came.
-    last: Instant,
-    times: u32,
-    /// How often its vehicle was heard after its request went out.
-    in_vain: u32,
-    /// The last packet that named missing parts.
-    named: Option<u32>,
-}
-
-impl Progress {
-    /// Whether to send something, at `now`, to a vehicle that has been heard without a gap since `contact`.
-    fn is_due(&self, now: Instant, contact: Instant) -> bool {
-        let again = AGAIN * (1 << self.times.saturating_sub(1).min(MAX_DOUBLINGS));
-        now.saturating_duration_since(self.last) >= again || self.last < contact
-    }
-}
 
 impl Uplink {
     /// A part came from a vehicle.
@@ -197,13 +164,4 @@ impl Uplink {
 pub(super) struct Reach {
     pub(super) heard: Instant,
     pub(super) began: Instant,
-}
-
-impl Pictures {
-    fn progress(&mut self, id: i64, now: Instant) -> &mut Progress {
-        while self.known.len() >= MAX_KNOWN && !self.known.contains_key(&id) {
-            self.known.pop_first();
-        }
-        self.known.entry(id).or_insert(Progress { last: now, times: 0, in_vain: 0, named: None })
-    }
 }

@@ -152,6 +152,7 @@ impl Cluster {
     }
 
     /// The same over the socket.
+    #[allow(dead_code, reason = "only the tests of the database use it")]
     pub(crate) fn socket_url(&self, database: &str) -> String {
         let folder = self.folder.path().display();
         format!("postgresql://cssa:{PASSWORD}@/{database}?host={folder}&port={}", self.port)
