@@ -19,7 +19,7 @@
 //! | 0 `Captions` | slice: the message of [`CaptionPacket`], below |
 //! | 1 [`Housekeeping`] | varints sequence u16, period u16, uptime u32, frames u16, queued u16; dropped by image, policy, link, machine, each u16; fault u8, fault_count u16; slot u8, celsius i8, free_disk u8, millijoules u16, waiting u16 |
 //! | 2 [`PicturePart`] | varints ask u16, part u16, parts u16; crc: option of a u32 varint, in the last part; slice of 1 to 1,024 bytes |
-//! | 3 [`Answer`] | station u8, counter u32 varint, result: 0 done, 1 and a reason u8 (1: not supported, 2: it failed, and the slice is text that says why), 2 not kept; slice of at most 64 bytes |
+//! | 3 [`Answer`] | station u8, counter u32 varint, result: 0 done, 1 and a reason u8 (1: not supported, 2: it failed, and the slice is text that says why), 2 not kept; slice of at most 64 bytes: of an [`Ask`] that is done the caption's [`digest`] for time 0, the time of its image as it was known then ([`Time`]), CRC-32/ISO-HDLC of the picture, each u32, and width and height of the whole frame, each u16 (0: none is kept), all little-endian |
 //! | 4 [`Report`] | sequence u16, reason u8 (0 to 7), since u32, frames u32, at least 1 |
 //! | 5 `Footprints` | slice of 1 to 64 [`Footprint`]s of 11 to 19 bytes, by ascending numbers: number u32 varint (of others than the first, the difference to the one before), accuracy u16 varint, step u32 varint, 1 to 500,000, then i8 north and i8 east of four corners, clockwise around a convex quadrangle; the furthest is 63 to 127 steps away, or fewer where a step is 1 |
 //!
