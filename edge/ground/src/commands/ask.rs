@@ -1,6 +1,6 @@
 //! `ground ask`: asks for pictures of captions, lists them, and writes those that came.
 
-use super::printable;
+use super::{opened, printable};
 use anyhow::{Context, Result, ensure};
 use cssa::files;
 use cssa_terminal::{print, stop_flag};
@@ -75,7 +75,7 @@ pub(crate) fn ask(options: &AskOptions) -> Result<()> {
 }
 
 fn request(options: &AskOptions, place: &Place, caption: u32) -> Result<i64> {
-    let mut archive = Archive::open_at(place)?;
+    let mut archive = opened(place)?;
     let vehicle = match options.vehicle {
         Some(vehicle) => vehicle,
         None => archive

@@ -1,7 +1,7 @@
 //! `ground command`: puts commands for vehicles into an archive, and lists what became of them.
 
 use super::vehicle_key::VehicleKey;
-use super::{delta, new_key, printable};
+use super::{delta, new_key, opened, printable};
 use anyhow::{Context, Result, ensure};
 use cssa_terminal::print;
 use cssa_wire::{Command, DeltaPart, WatchWord};
@@ -193,15 +193,6 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
     print(&format!(
         "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}, ground command --list says what became of {them}"
     ))
-}
-
-/// An archive that is there, to be written.
-fn opened(place: &Place) -> Result<Archive> {
-    if place.file().is_none() {
-        // A database that is none is not made one.
-        Archive::read_at(place)?;
-    }
-    Ok(Archive::open_at(place)?)
 }
 
 /// A command as a line.

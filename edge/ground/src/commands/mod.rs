@@ -216,6 +216,15 @@ fn show(sender: &str, packet: &CaptionPacket) -> Result<()> {
     Ok(())
 }
 
+/// An archive that is there, to be written.
+fn opened(place: &Place) -> Result<Archive> {
+    if place.file().is_none() {
+        // A database that is none is not made one.
+        Archive::read_at(place)?;
+    }
+    Ok(Archive::open_at(place)?)
+}
+
 /// A vehicle that has a number.
 fn of_vehicle(vehicle: u16) -> String {
     if vehicle > 0 { format!(" vehicle {vehicle}") } else { String::new() }
