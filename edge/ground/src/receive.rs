@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(5);
 /// Seconds for which a vehicle that was heard before is expected again.
 const EXPECTED: u32 = 24 * 3600;
+/// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
+const PARTS_WAIT: Duration = Duration::from_millis(300);
+const PARTS_TOGETHER: usize = 64;
+const MAX_PARTS: usize = 4096;
 /// Packets that waited are decoded so many at once.
 const TOGETHER: u32 = 256;
 
@@ -101,6 +105,9 @@ pub struct Receiver {
     reception: Reception,
     uplink: Option<Uplink>,
     contacts: Contacts,
+    /// Parts of pictures that wait to be kept, with who sent them, and since when.
+    parts: Vec<(String, u16, Part)>,
+    parts_since: Option<Instant>,
     /// Frames that are missing, by port.
     missing: Vec<u64>,
     is_failing: bool,
@@ -126,8 +133,21 @@ impl Receiver {
         }
         let count = ReceiveStatistics::default();
         let (missing, is_failing) = (Vec::new(), false);
-        let mut receiver =
-            Self { places, languages, looked, archive, reception, uplink, contacts, missing, is_failing, count };
+        let (parts, parts_since) = (Vec::new(), None);
+        let mut receiver = Self {
+            places,
+            languages,
+            looked,
+            archive,
+            reception,
+            uplink,
+            contacts,
+            parts,
+            parts_since,
+            missing,
+            is_failing,
+            count,
+        };
         receiver.learn(found)?;
         Ok(receiver)
     }
@@ -241,7 +261,7 @@ impl Receiver {
         // Footprints wait for their captions' bundle, too.
         if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
             if let Some(part) = &message.part {
-                self.take_part(sender, message.vehicle, part, is_authentic)?;
+                self.take_part(sender, message.vehicle, part, is_authentic);
                 return Ok(Ok(Taken::Message(message)));
             }
             let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
@@ -296,16 +316,36 @@ impl Receiver {
         Ok(decoded.map(Taken::Captions).map_err(ReceiveError::from))
     }
 
-    /// Keeps a part of a picture that was asked for; anybody else's is dropped.
-    fn take_part(&mut self, sender: &str, vehicle: u16, part: &Part, is_authentic: bool) -> Result<()> {
-        let brought = if is_authentic { self.archive.keep_part(vehicle, part)? } else { Brought::Unasked };
+    /// Takes a part of a picture: with others it is kept a little later. Anybody's is dropped.
+    fn take_part(&mut self, sender: &str, vehicle: u16, part: &Part, is_authentic: bool) {
         self.count.packets += 1;
-        match brought {
-            Brought::Unasked => self.count.unasked += 1,
-            Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => self.count.messages += 1,
+        if !is_authentic {
+            self.count.unasked += 1;
+        } else if self.parts.len() < MAX_PARTS {
+            self.parts_since.get_or_insert_with(Instant::now);
+            self.parts.push((sender.to_owned(), vehicle, part.clone()));
         }
-        if let Some(uplink) = &mut self.uplink {
-            uplink.brought(sender, vehicle, brought, Instant::now());
+    }
+
+    /// Keeps the parts of pictures that wait, where they are many or have waited for long.
+    pub(crate) fn keep_due_parts(&mut self) -> Result<()> {
+        let is_long = self.parts_since.is_some_and(|since| since.elapsed() >= PARTS_WAIT);
+        if is_long || self.parts.len() >= PARTS_TOGETHER { self.keep_parts() } else { Ok(()) }
+    }
+
+    /// Keeps the parts of pictures that wait: one change of the archive for all, since each takes its time.
+    pub(crate) fn keep_parts(&mut self) -> Result<()> {
+        let parts: Vec<(u16, &Part)> = self.parts.iter().map(|(_, vehicle, part)| (*vehicle, part)).collect();
+        let kept = if parts.is_empty() { Vec::new() } else { self.archive.keep_parts(&parts)? };
+        self.parts_since = None;
+        for ((sender, vehicle, _), brought) in std::mem::take(&mut self.parts).iter().zip(kept) {
+            match brought {
+                Brought::Unasked => self.count.unasked += 1,
+                Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => self.count.messages += 1,
+            }
+            if let Some(uplink) = &mut self.uplink {
+                uplink.brought(sender, *vehicle, brought, Instant::now());
+            }
         }
         Ok(())
     }
@@ -327,6 +367,7 @@ impl Receiver {
     }
 
     fn due_at(&mut self, port: usize, to: &str, now: Instant) -> Result<Vec<Due>> {
+        self.keep_due_parts()?;
         let Some(uplink) = &mut self.uplink else { return Ok(Vec::new()) };
         uplink.due(port, to, now, &mut self.archive)
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// So long an archive is waited for that another program writes.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(30);
 /// Pages that are copied at once.
 const PAGES: i32 = 1024;
 

@@ -2,6 +2,7 @@
 //! picture. A request has one packet and one number, whatever program or station sends it.
 
 use super::{Archive, now};
+use crate::database::{Database, DatabaseError};
 use crate::error::{Error, Result};
 use crate::geopackage::datetime;
 use crate::message::{Outcome, Part};
@@ -240,10 +241,11 @@ impl Archive {
                 Some((crc, size)) => {
                     let coming = "UPDATE pictures SET state = 'coming', promised = ?2, width = nullif(?3, 0), height = nullif(?4, 0)
                          WHERE id = ?1 AND state = 'sent'";
-                    self.database
-                        .execute(coming, params![id, crc, size & 0xffff, size >> 16])
-                        .map_err(self.refused())?;
-                    self.complete(id).map(drop)
+                    let refused = self.refused();
+                    let promising = self.database.write().map_err(&refused)?;
+                    promising.execute(coming, params![id, crc, size & 0xffff, size >> 16]).map_err(&refused)?;
+                    complete(&promising, id).map_err(&refused)?;
+                    promising.commit().map_err(&refused)
                 }
                 None => self.end_picture(
                     id,
@@ -256,71 +258,17 @@ impl Archive {
         }
     }
 
-    /// Keeps a part, and makes the picture of all parts once they are here.
-    pub(crate) fn keep_part(&mut self, vehicle: u16, part: &Part) -> Result<Brought> {
+    /// Keeps parts of vehicles' pictures, as one change, and makes the pictures of which all parts are here; says of each part what it brought.
+    pub(crate) fn keep_parts(&mut self, parts: &[(u16, &Part)]) -> Result<Vec<Brought>> {
         let refused = self.refused();
         let keeping = self.database.write().map_err(&refused)?;
-        let asked = "SELECT id, state, parts, ask FROM pictures WHERE vehicle = ?1 AND ask = ?2 AND state IN ('sent', 'coming', 'here')
-             ORDER BY id DESC LIMIT 1";
-        let found = keeping.first(asked, params![vehicle, part.ask], |row| {
-            Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<Option<u16>>(2)?))
+        let kept = parts.iter().map(|(vehicle, part)| {
+            let brought = keep(&keeping, *vehicle, part)?;
+            if let Brought::More(id) = brought { complete(&keeping, id) } else { Ok(brought) }
         });
-        let Some((id, state, parts)) = found.map_err(&refused)? else { return Ok(Brought::Unasked) };
-        if state == "here" {
-            return Ok(Brought::Whole(id, part.ask));
-        }
-        if parts != Some(part.parts) {
-            // Cut otherwise than before: nothing of that fits.
-            keeping.execute("DELETE FROM picture_parts WHERE picture = ?1", params![id]).map_err(&refused)?;
-            let cut = "UPDATE pictures SET parts = ?2, crc = NULL WHERE id = ?1";
-            keeping.execute(cut, params![id, part.parts]).map_err(&refused)?;
-        }
-        let insert = "INSERT INTO picture_parts (picture, part, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        keeping.execute(insert, params![id, part.part, part.bytes]).map_err(&refused)?;
-        if let Some(crc) = part.crc {
-            keeping.execute("UPDATE pictures SET crc = ?2 WHERE id = ?1", params![id, crc]).map_err(&refused)?;
-        }
+        let kept = kept.collect::<Result<_, DatabaseError>>().map_err(&refused)?;
         keeping.commit().map_err(&refused)?;
-        self.complete(id)
-    }
-
-    /// Makes a picture of its parts, where all are here and its vehicle has said whose it is.
-    fn complete(&mut self, id: i64) -> Result<Brought> {
-        let refused = self.refused();
-        let completing = self.database.write().map_err(&refused)?;
-        let asked = "SELECT p.parts, p.crc, p.ask, p.state, (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.promised FROM pictures p
-             WHERE p.id = ?1";
-        let found = completing.first(asked, params![id], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get::<String>(3)?,
-                row.get::<i64>(4)?,
-                row.get::<Option<u32>>(5)?,
-            ))
-        });
-        let Some((Some(parts), Some(crc), ask, state, here, promised)) = found.map_err(&refused)? else {
-            return Ok(Brought::More(id));
-        };
-        let (parts, crc): (u16, u32) = (parts, crc);
-        if here < i64::from(parts) || state != "coming" {
-            return Ok(Brought::More(id));
-        }
-        let all = "SELECT bytes FROM picture_parts WHERE picture = ?1 ORDER BY part";
-        let picture = completing.query(all, params![id], |row| row.get::<Vec<u8>>(0)).map_err(&refused)?.concat();
-        let is_whole = crc32fast::hash(&picture) == crc && promised == Some(crc);
-        completing.execute("DELETE FROM picture_parts WHERE picture = ?1", params![id]).map_err(&refused)?;
-        if is_whole {
-            let here = "UPDATE pictures SET state = 'here', picture = ?2, answered = ?3 WHERE id = ?1";
-            completing.execute(here, params![id, picture, now()])
-        } else {
-            // Nothing of it is believed.
-            completing.execute("UPDATE pictures SET parts = NULL, crc = NULL WHERE id = ?1", params![id])
-        }
-        .map_err(&refused)?;
-        completing.commit().map_err(&refused)?;
-        Ok(if is_whole { Brought::Whole(id, ask) } else { Brought::Damaged(id) })
+        Ok(kept)
     }
 
     /// The parts of a picture that are missing, as many as a packet names.
@@ -333,6 +281,56 @@ impl Archive {
             self.rows(here, params![id], |row| row.get(0))?.into_iter().collect();
         Ok(MissingParts::of(ask, (0..parts).filter(|part| !here.contains(part))))
     }
+}
+
+/// Keeps a part.
+fn keep(keeping: &Database, vehicle: u16, part: &Part) -> Result<Brought, DatabaseError> {
+    let asked =
+        "SELECT id, state, parts FROM pictures WHERE vehicle = ?1 AND ask = ?2 AND state IN ('sent', 'coming', 'here')
+         ORDER BY id DESC LIMIT 1";
+    let found = keeping.first(asked, params![vehicle, part.ask], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<Option<u16>>(2)?))
+    })?;
+    let Some((id, state, parts)) = found else { return Ok(Brought::Unasked) };
+    if state == "here" {
+        return Ok(Brought::Whole(id, part.ask));
+    }
+    if parts != Some(part.parts) {
+        // Cut otherwise than before: nothing of that fits.
+        keeping.execute("DELETE FROM picture_parts WHERE picture = ?1", params![id])?;
+        keeping.execute("UPDATE pictures SET parts = ?2, crc = NULL WHERE id = ?1", params![id, part.parts])?;
+    }
+    let insert = "INSERT INTO picture_parts (picture, part, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    keeping.execute(insert, params![id, part.part, part.bytes])?;
+    if let Some(crc) = part.crc {
+        keeping.execute("UPDATE pictures SET crc = ?2 WHERE id = ?1", params![id, crc])?;
+    }
+    Ok(Brought::More(id))
+}
+
+/// Makes a picture of its parts, where all are here and its vehicle has said whose it is.
+fn complete(completing: &Database, id: i64) -> Result<Brought, DatabaseError> {
+    let asked = "SELECT p.parts, p.crc, p.ask, p.state, (SELECT count(*) FROM picture_parts q WHERE q.picture = p.id), p.promised FROM pictures p
+         WHERE p.id = ?1";
+    let found = completing.first(asked, params![id], |row| {
+        let (state, here, promised) = (row.get::<String>(3)?, row.get::<i64>(4)?, row.get::<Option<u32>>(5)?);
+        Ok((row.get::<Option<u16>>(0)?, row.get::<Option<u32>>(1)?, row.get(2)?, state, here, promised))
+    })?;
+    let Some((Some(parts), Some(crc), ask, state, here, promised)) = found else { return Ok(Brought::More(id)) };
+    if here < i64::from(parts) || state != "coming" {
+        return Ok(Brought::More(id));
+    }
+    let all = "SELECT bytes FROM picture_parts WHERE picture = ?1 ORDER BY part";
+    let picture = completing.query(all, params![id], |row| row.get::<Vec<u8>>(0))?.concat();
+    completing.execute("DELETE FROM picture_parts WHERE picture = ?1", params![id])?;
+    if crc32fast::hash(&picture) == crc && promised == Some(crc) {
+        let here = "UPDATE pictures SET state = 'here', picture = ?2, answered = ?3 WHERE id = ?1";
+        completing.execute(here, params![id, picture, now()])?;
+        return Ok(Brought::Whole(id, ask));
+    }
+    // Nothing of it is believed.
+    completing.execute("UPDATE pictures SET parts = NULL, crc = NULL WHERE id = ?1", params![id])?;
+    Ok(Brought::Damaged(id))
 }
 
 /// CRC-32 of the picture, and width and height of the whole frame in 16 bits each, where an answer says that it is this caption's: by number, words and time. A time that only one of both knows

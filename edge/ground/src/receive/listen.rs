@@ -149,13 +149,16 @@ where
                 from = heard.from;
             }
             self.command(port, &from)?;
+            let kept = locked(self.receiver).keep_due_parts();
+            kept.or_else(|error| self.archive_failed(&error))?;
             locked(self.receiver).missed(Instant::now()).iter().for_each(|missed| tracing::warn!("{missed}"));
             locked(self.receiver).set_missing(self.number, port.missing());
             if heard.ended {
                 break;
             }
         }
-        Ok(())
+        let kept = locked(self.receiver).keep_parts();
+        kept.or_else(|error| self.archive_failed(&error))
     }
 
     fn is_stopped(&self) -> bool {

@@ -37,6 +37,12 @@ fn parts(ask: u16, picture: &[u8]) -> Vec<Part> {
     (0..).zip(picture.chunks(10)).map(part).collect()
 }
 
+impl Archive {
+    fn keep_part(&mut self, vehicle: u16, part: &Part) -> crate::error::Result<Brought> {
+        Ok(self.keep_parts(&[(vehicle, part)])?[0])
+    }
+}
+
 fn state(archive: &Archive, id: i64) -> Result<(String, Option<String>)> {
     let all = archive.pictures(99)?;
     let found = all.into_iter().find(|picture| picture.id == id).context("the picture")?;
