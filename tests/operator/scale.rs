@@ -48,7 +48,7 @@ impl Scale {
                 pass: 2.0,
                 kills: 1,
                 rest: Duration::from_secs(7),
-                limit: Duration::from_secs(150),
+                limit: Duration::from_secs(400),
             }
         })
     }
