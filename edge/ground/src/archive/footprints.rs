@@ -1,8 +1,8 @@
 //! What captions' images show of the ground: a layer of polygons of its own, a row for each caption that has one. A polygon that goes over
 //! the date line would be two (RFC 7946, 3.1.9), and one over a pole none: neither is kept, and they are counted.
 
+use super::extent::widen;
 use super::{Archive, Archived, FIELDS, archived};
-use crate::database::Dialect;
 use crate::error::Result;
 use crate::geopackage::polygon;
 use cssa_wire::{Footprint, Position};
@@ -81,13 +81,7 @@ impl Archive {
             let inserted = keeping.execute(&insert, values).map_err(&refused)?;
             bound.new += inserted;
             bound.again += 1 - inserted;
-            for [longitude, latitude] in ring.into_iter().filter(|_| keeping.dialect() == Dialect::GeoPackage) {
-                let bounds =
-                    "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
-                     min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
-                     last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'footprints'";
-                keeping.execute(bounds, params![longitude, latitude]).map_err(&refused)?;
-            }
+            widen(&keeping, "footprints", ring).map_err(&refused)?;
         }
         keeping.commit().map_err(&refused)?;
         Ok(bound)

@@ -2,6 +2,7 @@
 
 mod bounded;
 mod commands;
+mod extent;
 mod footprints;
 mod messages;
 mod migration;
@@ -22,7 +23,7 @@ pub use undecoded::Undecoded;
 pub(crate) use vehicles::is_late;
 pub use vehicles::{ArchivedHousekeeping, Growth, Status, Vehicle};
 
-use crate::database::{Database, DatabaseError, Dialect, Place, Row};
+use crate::database::{Database, DatabaseError, Place, Row};
 use crate::error::{Error, Result};
 use crate::geopackage::{datetime, point};
 use bounded::Bounds;
@@ -137,13 +138,8 @@ impl Archive {
             }
         }
         let places = packet.captions.iter().filter_map(|caption| caption.position.map(cssa_wire::Position::degrees));
-        for (latitude, longitude) in places.filter(|_| keeping.dialect() == Dialect::GeoPackage) {
-            let bounds =
-                "UPDATE gpkg_contents SET min_x = min(ifnull(min_x, ?1), ?1), max_x = max(ifnull(max_x, ?1), ?1),
-                min_y = min(ifnull(min_y, ?2), ?2), max_y = max(ifnull(max_y, ?2), ?2),
-                last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = 'captions'";
-            keeping.execute(bounds, params![longitude, latitude]).map_err(&refused)?;
-        }
+        let places = places.map(|(latitude, longitude)| [longitude, latitude]);
+        extent::widen(&keeping, "captions", places).map_err(&refused)?;
         keeping.commit().map_err(&refused)?;
         Ok(kept)
     }
