@@ -83,15 +83,20 @@ pub fn is_tiff_file(path: &Path) -> bool {
 impl Raster {
     /// Opens a file; of more than 8 bits, its values are looked through once for their percentiles.
     pub fn open(path: &Path) -> Result<Self, DecodeError> {
-        caught(|| Self::of_source(Arc::new(FileSource::open(path)?)))
+        Self::of_source(Arc::new(FileSource::open(path)?))
     }
 
     /// As [`Self::open`], of a file's bytes.
     pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        caught(|| Self::of_source(Arc::new(BytesSource::new(bytes))))
+        Self::of_source(Arc::new(BytesSource::new(bytes)))
     }
 
-    fn of_source(source: SharedSource) -> Result<Self, DecodeError> {
+    /// As [`Self::open`], of whatever gives bytes by their place: an object of a store, for one.
+    pub fn of_source(source: SharedSource) -> Result<Self, DecodeError> {
+        caught(|| Self::uncaught(source))
+    }
+
+    fn uncaught(source: SharedSource) -> Result<Self, DecodeError> {
         let directory = Directory::of_image(source.as_ref())?;
         let number = |tag, absent| directory.number(source.as_ref(), tag).unwrap_or(absent);
         let compression = number(directory::COMPRESSION, 1);

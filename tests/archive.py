@@ -1,0 +1,207 @@
+"""The program archive with real parts; see archive.sh."""
+import functools, glob, http.server, json, os, random, re, signal, subprocess, sys, threading, time
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq
+
+form = sys.argv[1]
+program = os.path.abspath("target/release/archive")
+work = Path("target/archive-test").absolute() / form
+subprocess.run(["rm", "-rf", work], check=True)
+scenes = work / "scenes"
+scenes.mkdir(parents=True)
+SIDE, GRID = 256, 7 if form == "short" else 50   # 256 pixels a tile, GRID x GRID tiles a scene
+SCENES = 4 if form == "short" else 8
+images = sorted(glob.glob("../shared/data/ucm/images/*"))
+
+
+def check(truth, said):
+    if not truth:
+        sys.exit(f"error: {said}")
+
+
+def run(*args, env=None, **more):
+    return subprocess.run([program, *map(str, args)], capture_output=True, text=True, env={**os.environ, **(env or {})}, **more)
+
+
+def make(scene):
+    """A COG of shared images side by side, 1 m pixels, UTM 32 N."""
+    rows = []
+    chosen = [images[(scene * 37 + n) % len(images)] for n in range(GRID * GRID)]
+    sources = "".join(
+        f'<SimpleSource><SourceFilename relativeToVRT="0">{os.path.abspath(image)}</SourceFilename><SourceBand>BAND</SourceBand>'
+        f'<SrcRect xOff="0" yOff="0" xSize="256" ySize="256"/>'
+        f'<DstRect xOff="{n % GRID * SIDE}" yOff="{n // GRID * SIDE}" xSize="256" ySize="256"/></SimpleSource>'
+        for n, image in enumerate(chosen))
+    bands = "".join(f'<VRTRasterBand dataType="Byte" band="{b}"><ColorInterp>{c}</ColorInterp>{sources.replace("BAND", str(b))}</VRTRasterBand>'
+                    for b, c in [(1, "Red"), (2, "Green"), (3, "Blue")])
+    vrt = work / f"{scene}.vrt"
+    vrt.write_text(f'<VRTDataset rasterXSize="{GRID * SIDE}" rasterYSize="{GRID * SIDE}"><SRS>EPSG:32632</SRS>'
+                   f'<GeoTransform>{500000 + scene * 20000},1,0,5200000,0,-1</GeoTransform>{bands}</VRTDataset>')
+    subprocess.run(["gdal_translate", "-q", "-of", "COG", "-co", "COMPRESS=JPEG", "-co", "BLOCKSIZE=256", "-co", "OVERVIEWS=NONE", vrt,
+                    scenes / f"{scene}.tif"], check=True)
+    for n in range(GRID * GRID):
+        rows.append((f"{scene}/{n}", f"{scene}.tif", n % GRID * SIDE, n // GRID * SIDE, SIDE, SIDE))
+    return rows
+
+
+def table(path, rows):
+    columns = list(zip(*rows))
+    names = ["id", "source", "x", "y", "width", "height"]
+    types = [pa.string(), pa.string(), pa.int32(), pa.int32(), pa.int32(), pa.int32()]
+    pq.write_table(pa.table({n: pa.array(c, t) for n, c, t in zip(names, columns, types)}), path)
+
+
+def rows_of(folder):
+    found = {}
+    for path in glob.glob(f"{folder}/*.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            check(row["id"] not in found, f"{row['id']} is there twice")
+            found[row["id"]] = row
+    return found
+
+
+rows = [row for scene in range(SCENES) for row in make(scene)]
+table(scenes / "tiles.parquet", rows)
+tiles = scenes / "tiles.parquet"
+
+# One undisturbed run; the same command again does nothing.
+whole = work / "whole"
+started = time.time()
+done = run("--tiles", tiles, "--out", whole)
+check(done.returncode == 0, done.stderr)
+print(f"undisturbed: {len(rows)} tiles in {time.time() - started:.1f} s: {done.stdout.strip()}")
+expected = rows_of(whole)
+check(len(expected) == len(rows) and all(row["caption"] and row["geometry"] for row in expected.values()), "rows are missing")
+box = expected["0/0"]["bbox"]
+check(abs(box["xmin"] - 9.0) < 1e-6 and abs(box["ymax"] - 46.953) < 0.01, f"the first tile lies at {box}")
+before = {path: os.stat(path).st_mtime_ns for path in glob.glob(f"{whole}/*")}
+again = json.loads(run("--tiles", tiles, "--out", whole).stdout)
+check(again["captioned_now"] == 0 and again["kept"] == len(rows), f"again: {again}")
+check(before == {path: os.stat(path).st_mtime_ns for path in glob.glob(f"{whole}/*")}, "a finished shard was written again")
+
+# A shard that is cut off is named and made again.
+[shard] = glob.glob(f"{whole}/*.parquet")
+Path(shard).write_bytes(Path(shard).read_bytes()[:-100])
+if form == "short":
+    mended = run("--tiles", tiles, "--out", whole)
+    check(mended.returncode == 0 and "no whole shard" in mended.stderr and os.path.basename(shard) in mended.stderr, mended.stderr)
+    check(rows_of(whole) == expected, "the mended shard differs")
+
+# Two workers that are killed again and again: every row once, as undisturbed.
+killed, kills = work / "killed", 0
+random.seed(1)
+command = lambda i: [program, "--tiles", str(tiles), "--shard", f"{i}/2", "--out", str(killed)]
+workers = {i: subprocess.Popen(command(i), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for i in range(2)}
+limit = 3 if form == "short" else 12
+while workers:
+    time.sleep(random.uniform(0.5, 2.0) if form == "short" else random.uniform(8, 25))
+    for i, worker in list(workers.items()):
+        if worker.poll() is not None:
+            check(worker.returncode == 0, f"worker {i} ended with {worker.returncode}")
+            del workers[i]
+        elif kills < limit and random.random() < 0.6:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+            kills += 1
+            workers[i] = subprocess.Popen(command(i), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+check(kills > 0, "nobody was killed")
+check(rows_of(killed) == expected, "rows of killed workers differ")
+check(not glob.glob(f"{killed}/.work-*"), "parts are left")
+print(f"two workers, killed {kills} times: {len(expected)} rows, equal to the undisturbed ones")
+
+if form == "long":
+    sys.exit(0)
+
+# A missing source and a tile outside are named and counted, the rest goes on; once the source is there, its rows come.
+bad = [("gone", "gone.tif", 0, 0, SIDE, SIDE), ("outside", "0.tif", GRID * SIDE, 0, SIDE, SIDE)] + rows[:20]
+table(scenes / "bad.parquet", bad)
+partial = work / "partial"
+for turn in range(2):
+    failed = run("--tiles", scenes / "bad.parquet", "--out", partial)
+    report = json.loads(failed.stdout)
+    check(failed.returncode != 0 and report["failed"] == {"missing": 1, "outside of its source": 1}, failed.stdout + failed.stderr)
+    check(report["captioned_now"] == (22 if turn == 0 else 2), f"turn {turn}: {report}")
+    check("gone.tif: is not there" in failed.stderr and "tile outside" in failed.stderr, failed.stderr)
+found = rows_of(partial)
+check(len(found) == 22 and found["gone"]["error"] and found["outside"]["error"] and not found["gone"]["caption"], "rows with errors")
+check(all(found[row[0]]["caption"] == expected[row[0]]["caption"] for row in rows[:20]), "the others' captions")
+os.link(scenes / "1.tif", scenes / "gone.tif")
+failed = run("--tiles", scenes / "bad.parquet", "--out", partial)
+check(json.loads(failed.stdout)["failed"] == {"outside of its source": 1}, failed.stdout)
+check(len(glob.glob(f"{partial}/*.parquet")) == 1 and rows_of(partial)["gone"]["caption"], "the earlier file gives way")
+print("a missing source, a tile outside: named, counted, tried again")
+
+
+# HTTP, with ranges and without.
+class Server(http.server.SimpleHTTPRequestHandler):
+    ranges = True
+    largest = 0
+
+    def log_message(self, *args): pass
+
+    def do_GET(self):
+        asked = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if not asked or not type(self).ranges:
+            return super().do_GET()
+        path = self.translate_path(self.path)
+        first, last = map(int, asked.groups())
+        with open(path, "rb") as file:
+            file.seek(first)
+            data = file.read(last - first + 1)
+        type(self).largest = max(type(self).largest, len(data))
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(data) - 1}/{os.path.getsize(path)}")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Last-Modified", self.date_time_string(os.path.getmtime(path)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class Without(Server):
+    ranges = False
+
+
+def serve(kind):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=str(scenes)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+few = rows[:10]
+table(scenes / "few.parquet", few)
+address = serve(Server)
+remote = work / "remote"
+done = run("--tiles", f"{address}/few.parquet", "--out", remote)
+check(done.returncode == 0, done.stderr)
+found = rows_of(remote)
+check(all(found[row[0]]["caption"] == expected[row[0]]["caption"] for row in few), "captions over HTTP differ")
+check(0 < Server.largest < os.path.getsize(scenes / "0.tif"), "the whole scene was read")
+address = serve(Without)
+refused = run("--tiles", f"{address}/few.parquet", "--out", work / "refused")
+check(refused.returncode != 0 and json.loads(refused.stdout)["failed"] == {"unreadable": 10}, refused.stdout + refused.stderr)
+print(f"HTTP: ranges of at most {Server.largest} bytes; a server without ranges is named")
+
+# S3: sources and output in buckets of moto; a bucket without rights.
+import boto3, botocore
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+server.start()
+endpoint = "http://%s:%s" % server.get_host_and_port()
+env = {"AWS_ENDPOINT_URL": endpoint, "AWS_ENDPOINT": endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"}
+s3 = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
+s3.create_bucket(Bucket="scenes")
+for name in ["0.tif", "few.parquet"]:
+    s3.upload_file(str(scenes / name), "scenes", name)
+done = run("--tiles", "s3://scenes/few.parquet", "--out", "s3://scenes/out", env=env)
+check(done.returncode == 0, done.stdout + done.stderr)
+keys = [thing["Key"] for thing in s3.list_objects_v2(Bucket="scenes", Prefix="out")["Contents"]]
+check(len(keys) == 1, f"objects: {keys}")
+s3.download_file("scenes", keys[0], str(work / "s3.parquet"))
+found = {row["id"]: row for row in pq.read_table(work / "s3.parquet").to_pylist()}
+check(all(found[row[0]]["caption"] == expected[row[0]]["caption"] for row in few), "captions over S3 differ")
+again = json.loads(run("--tiles", "s3://scenes/few.parquet", "--out", "s3://scenes/out", env=env).stdout)
+check(again["captioned_now"] == 0, f"S3 again: {again}")
+refused = run("--tiles", "s3://scenes/few.parquet", "--out", "s3://elsewhere/out", env=env)
+check(refused.returncode != 0 and "s3://elsewhere" in refused.stderr, refused.stderr)
+server.stop()
+print("S3: sources and shard in a bucket; a bucket that is not there is named")
