@@ -88,6 +88,9 @@ step tests
 tests/peers/fetch-frames.sh target/frame-peers || echo "skipped: transfer frames beside Yamcs and others"
 cargo test --release --workspace
 
+step an archive of scenes
+tests/archive.sh short
+
 step each dependency once
 tests/compiled-once.sh
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
 
 form = sys.argv[1]
-program = os.path.abspath("target/release/archive")
+program = os.path.abspath(os.environ.get("ARCHIVE", "target/release/archive"))
 work = Path("target/archive-test").absolute() / form
 subprocess.run(["rm", "-rf", work], check=True)
 scenes = work / "scenes"
@@ -132,6 +132,25 @@ check(len(glob.glob(f"{partial}/*.parquet")) == 1 and rows_of(partial)["gone"]["
 print("a missing source, a tile outside: named, counted, tried again")
 
 
+# By footprint, in degrees: the same pixels; and STAC items, cut into tiles.
+by_place = [expected[row[0]] for row in rows[:20]]
+pq.write_table(pa.table({"id": [row["id"] for row in by_place], "source": [row["source"] for row in by_place],
+                         "geometry": pa.array([row["geometry"] for row in by_place], pa.binary())}), scenes / "places.parquet")
+done = run("--tiles", scenes / "places.parquet", "--out", work / "places")
+check(done.returncode == 0, done.stderr)
+check(all(row["geometry"] and abs(row["bbox"]["xmin"] - expected[name]["bbox"]["xmin"]) < 3e-5 for name, row in rows_of(work / "places").items()),
+      "footprints differ")
+item = {"type": "Feature", "stac_version": "1.1.0", "id": "scene", "properties": {"datetime": "2026-01-02T03:04:05Z"}, "geometry": None, "links": [],
+        "assets": {"image": {"href": "./0.tif", "roles": ["data"]}}}
+(scenes / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
+done = run("--tiles", scenes / "items.json", "--out", work / "stac", "--tile-pixels", SIDE)
+check(done.returncode == 0, done.stderr)
+found = rows_of(work / "stac")
+check(len(found) == GRID * GRID and found["scene/256-0"]["caption"] == expected["0/1"]["caption"], "STAC tiles differ")
+check(str(found["scene/0-0"]["datetime"]) == "2026-01-02 03:04:05+00:00", f"dated {found['scene/0-0']['datetime']}")
+print("tiles by footprint and of STAC items")
+
+
 # HTTP, with ranges and without.
 class Server(http.server.SimpleHTTPRequestHandler):
     ranges = True
@@ -163,6 +182,7 @@ class Without(Server):
 
 def serve(kind):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=str(scenes)))
+    server.handle_error = lambda *about: None   # a client that hangs up
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
 
@@ -175,15 +195,17 @@ done = run("--tiles", f"{address}/few.parquet", "--out", remote)
 check(done.returncode == 0, done.stderr)
 found = rows_of(remote)
 check(all(found[row[0]]["caption"] == expected[row[0]]["caption"] for row in few), "captions over HTTP differ")
-check(0 < Server.largest < os.path.getsize(scenes / "0.tif"), "the whole scene was read")
+check(0 < Server.largest <= 1 << 20, f"{Server.largest} bytes were asked for at once")
 address = serve(Without)
 refused = run("--tiles", f"{address}/few.parquet", "--out", work / "refused")
 check(refused.returncode != 0 and json.loads(refused.stdout)["failed"] == {"unreadable": 10}, refused.stdout + refused.stderr)
 print(f"HTTP: ranges of at most {Server.largest} bytes; a server without ranges is named")
 
 # S3: sources and output in buckets of moto; a bucket without rights.
-import boto3, botocore
+import logging
+import boto3
 from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
 server.start()
 endpoint = "http://%s:%s" % server.get_host_and_port()
@@ -204,4 +226,28 @@ check(again["captioned_now"] == 0, f"S3 again: {again}")
 refused = run("--tiles", "s3://scenes/few.parquet", "--out", "s3://elsewhere/out", env=env)
 check(refused.returncode != 0 and "s3://elsewhere" in refused.stderr, refused.stderr)
 server.stop()
-print("S3: sources and shard in a bucket; a bucket that is not there is named")
+
+
+class Private(Server):
+    def do_GET(self): self.send_error(403)
+    do_HEAD = do_PUT = do_POST = do_GET
+
+
+address = serve(Private)
+table(scenes / "private.parquet", [("private", "s3://private/0.tif", 0, 0, SIDE, SIDE)] + few)
+refused = run("--tiles", scenes / "private.parquet", "--out", work / "private", env={**env, "AWS_ENDPOINT_URL": address, "AWS_ENDPOINT": address})
+check(refused.returncode != 0 and json.loads(refused.stdout)["failed"] == {"forbidden": 1}, refused.stdout + refused.stderr)
+check("s3://private/0.tif: no permission" in refused.stderr, refused.stderr)
+refused = run("--tiles", scenes / "few.parquet", "--out", "s3://private/out", env={**env, "AWS_ENDPOINT_URL": address, "AWS_ENDPOINT": address})
+check(refused.returncode != 0 and "s3://private/out" in refused.stderr and "no permission" in refused.stderr, refused.stderr)
+print("S3: sources and shard in a bucket; one that is not there and one without rights are named")
+
+# The examples for clusters, by their own tools.
+deploy = Path("edge/archive/deploy")
+subprocess.run([sys.executable, "-m", "kubernetes_validate", deploy / "kubernetes.yaml"], check=True)
+subprocess.run(["bash", "-n", deploy / "slurm.sh"], check=True)
+import botocore.session, botocore.validate
+model = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition").input_shape
+report = botocore.validate.ParamValidator().validate(json.loads((deploy / "aws-batch.json").read_text()), model)
+check(not report.has_errors(), report.generate_report())
+print("examples for Kubernetes, Slurm and AWS Batch")

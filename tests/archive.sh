@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The program archive with real parts: COGs made by GDAL, an HTTP server with ranges and one without, an S3 server (moto), kills.
 #
-#   tests/archive.sh [short|long]   short: 196 tiles in a minute; long: 20,000 tiles by two workers, killed again and again (10 minutes)
+#   tests/archive.sh [short|long]   short: 196 tiles in half a minute; long: 20,000 tiles by two workers, killed again and again (10 minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 form=${1:-short}
@@ -12,8 +12,8 @@ for tool in gdal_translate gdalbuildvrt; do
 done
 [ -d ../shared/data/ucm ] || { echo "skipped: the archive: ../shared/data is missing"; exit 0; }
 if [ ! -e $venv/ready ]; then
-  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --disable-pip-version-check 'moto[server,s3]' pyarrow && touch $venv/ready \
-    || { echo "skipped: the archive: pip could not install moto and pyarrow"; exit 0; }
+  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --disable-pip-version-check 'moto[server,s3]' pyarrow kubernetes-validate && touch $venv/ready \
+    || { echo "skipped: the archive: pip could not install moto, pyarrow and kubernetes-validate"; exit 0; }
 fi
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/target/onnxruntime/libonnxruntime.so}
 exec $venv/bin/python tests/archive.py "$form"

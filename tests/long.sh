@@ -12,6 +12,7 @@
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
 #   campaign   a thousand fault campaigns, of which test.sh runs twenty (an hour; goes on where it was stopped)
 #   operator   three vehicles, 10,000 captions, 200 pictures and 50 commands over passes of 6 s in 60, into SQLite and PostGIS (40 minutes)
+#   archive    20,000 tiles of COGs captioned by two workers that are killed again and again, row by row as undisturbed (15 minutes)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
@@ -22,7 +23,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator archive adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -130,6 +131,9 @@ for part in "$@"; do
     operator)
       OPERATOR=long OPERATOR_RESULTS=$PWD/$out/operator.jsonl cargo test --release --workspace --test operator -- --nocapture --test-threads 1
       ;;
+    archive)
+      cargo build --release --quiet -p archive
+      tests/archive.sh long ;;
     campaign)
       CAMPAIGN_SEEDS=${CAMPAIGN_SEEDS:-0..1000} CAMPAIGN_RESULTS=$PWD/$out/campaign.jsonl \
         cargo test --release --workspace --test campaign -- --nocapture
@@ -179,7 +183,7 @@ PY
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, operator, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, operator, archive, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"

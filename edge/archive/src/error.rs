@@ -94,7 +94,15 @@ impl Error {
         match error {
             E::NotFound { .. } => Self::Missing(place.into()),
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::Forbidden(place.into()),
-            error => Self::Store { place: place.into(), action, cause: chain(error) },
+            error => {
+                let said = chain(error);
+                // The library has no kind for what a bucket says to who may not list it.
+                if ["403 Forbidden", "401 Unauthorized"].iter().any(|status| said.contains(status)) {
+                    return Self::Forbidden(place.into());
+                }
+                let cause = said.lines().next().unwrap_or_default().to_owned();
+                Self::Store { place: place.into(), action, cause }
+            }
         }
     }
 

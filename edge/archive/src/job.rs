@@ -69,6 +69,7 @@ impl Job<'_> {
         seen: &mut dyn FnMut(&Tile, Option<&Error>),
     ) -> Result<Outcome> {
         let out = stores.place(self.out)?;
+        out.prepare()?;
         let (rows_name, name) = self.names(stores);
         let file = out.child(&name);
         let work = out.child(&format!(".work-{name}"));
@@ -114,7 +115,7 @@ impl Job<'_> {
             outcome.failed.insert("failed before this start, tried again by the next".into(), earlier);
         }
         if !todo.is_empty() || !is_there {
-            file.write(output::write(&rows)?)?;
+            file.write_through(&work, output::write(&rows)?)?;
         }
         self.clean(&out, &work, &rows_name, &name);
         Ok(outcome)

@@ -87,6 +87,11 @@ fn run(options: &Options) -> Result<()> {
         "failed": outcome.failed,
         "tiles_a_second": (outcome.done as f64 / seconds * 10.0).round() / 10.0,
     }))?)?;
-    ensure!(failed == 0, "{failed} of {} tiles have no caption: {:?}; the same command tries them again", tiles.len(), outcome.failed);
+    ensure!(
+        failed == 0,
+        "{failed} of {} tiles have no caption: {:?}; the same command tries them again",
+        tiles.len(),
+        outcome.failed
+    );
     Ok(())
 }

@@ -128,8 +128,7 @@ pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
         .set_compression(Compression::ZSTD(level))
         .set_key_value_metadata(Some(vec![geo]))
         .build();
-    let mut writer =
-        ArrowWriter::try_new(Vec::new(), schema(), Some(properties)).map_err(|error| failed(&error))?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema(), Some(properties)).map_err(|error| failed(&error))?;
     for rows in rows.chunks(4096) {
         writer.write(&batch(rows).map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
@@ -144,13 +143,13 @@ fn geo(rows: &[Row]) -> String {
             "xmin": ["bbox", "xmin"], "ymin": ["bbox", "ymin"], "xmax": ["bbox", "xmax"], "ymax": ["bbox", "ymax"],
         } },
     });
-    let all = rows.iter().filter_map(bounds).reduce(|[a, b, c, d], [e, f, g, h]| {
-        [a.min(e), b.min(f), c.max(g), d.max(h)]
-    });
+    let all =
+        rows.iter().filter_map(bounds).reduce(|[a, b, c, d], [e, f, g, h]| [a.min(e), b.min(f), c.max(g), d.max(h)]);
     if let Some(all) = all {
         column["bbox"] = all.to_vec().into();
     }
-    serde_json::json!({ "version": "1.1.0", "primary_column": "geometry", "columns": { "geometry": column } }).to_string()
+    serde_json::json!({ "version": "1.1.0", "primary_column": "geometry", "columns": { "geometry": column } })
+        .to_string()
 }
 
 /// The rows of a file that [`write`] made.

@@ -13,6 +13,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 /// Tiles that wait behind each reader.
 const AHEAD: usize = 2;
 
+/// What becomes of each row.
+pub(crate) type Each<'a> = dyn FnMut(usize, Row, Option<&Error>) -> Result<()> + 'a;
+
 /// Captions tiles: `each` gets every row in order, with the error where there is no caption.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ pub(crate) fn run(
     bundle: &str,
     stop: &AtomicBool,
     caption: &mut dyn FnMut(&RgbImage) -> Result<Caption, String>,
-    each: &mut dyn FnMut(usize, Row, Option<&Error>) -> Result<()>,
+    each: &mut Each,
 ) -> Result<()> {
     let readers = readers.clamp(1, 64);
     std::thread::scope(|scope| {

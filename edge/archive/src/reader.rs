@@ -138,7 +138,8 @@ impl Scene {
             }
         };
         let Window { x, y, width: w, height: h } = found;
-        let fits = |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|to| to <= all);
+        let fits =
+            |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length).is_some_and(|to| to <= all);
         if !fits(x, w, width) || !fits(y, h, height) {
             return Err(outside(format!("lies at {x}, {y} with {w} × {h} pixels")));
         }

@@ -149,6 +149,21 @@ impl Place {
         }
     }
 
+    /// Makes a folder that is written to; of a bucket, looks whether it answers.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match self {
+            Self::File(path) => {
+                let failed = |error: cssa::files::FileError| match error {
+                    cssa::files::FileError::System { cause, .. } => Error::system(&self.name(), "written", &cause),
+                    error => Error::Store { place: self.name(), action: "written", cause: cssa::errors::chain(&error) },
+                };
+                cssa::files::create_folder(path).map_err(failed)?;
+                cssa::files::check_writable(&path.join("captions.parquet")).map_err(failed)
+            }
+            Self::Object { .. } => self.names().map(drop),
+        }
+    }
+
     /// Whole under its name, or not at all: a file is flushed and renamed, an object is there when its upload is complete.
     pub(crate) fn write(&self, bytes: Vec<u8>) -> Result<()> {
         match self {
@@ -163,6 +178,15 @@ impl Place {
                 put.map(drop).map_err(|error| Error::store(name, "written", &error))
             }
         }
+    }
+
+    /// As [`Self::write`], by way of a folder that goes later: a process that is killed leaves nothing beside the file.
+    pub(crate) fn write_through(&self, work: &Self, bytes: Vec<u8>) -> Result<()> {
+        let (Self::File(path), Self::File(folder)) = (self, work) else { return self.write(bytes) };
+        let hidden = folder.join("whole");
+        Self::File(hidden.clone()).write(bytes)?;
+        let failed = |error| Error::Store { place: self.name(), action: "written", cause: cssa::errors::chain(&error) };
+        cssa::files::rename(&hidden, path).map_err(failed)
     }
 
     /// The names in a folder, or below a prefix up to the next slash.

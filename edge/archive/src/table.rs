@@ -31,9 +31,9 @@ pub(crate) fn read(location: &str, bytes: Bytes) -> Result<Vec<Tile>> {
         let batch = batch.map_err(|error| failed(&error))?;
         let columns = Columns::of(location, &batch)?;
         for row in 0..batch.num_rows() {
-            let (id, source) = columns.names(row).ok_or_else(|| {
-                Error::table(location, format!("row {} has no id or no source", tiles.len()))
-            })?;
+            let (id, source) = columns
+                .names(row)
+                .ok_or_else(|| Error::table(location, format!("row {} has no id or no source", tiles.len())))?;
             let source = resolved(location, source);
             let source = match sources.get(source.as_str()) {
                 Some(known) => Arc::clone(known),
@@ -43,7 +43,8 @@ pub(crate) fn read(location: &str, bytes: Bytes) -> Result<Vec<Tile>> {
                     new
                 }
             };
-            let part = columns.part(row).map_err(|problem| Error::table(location, format!("tile {id:?}: {problem}")))?;
+            let part =
+                columns.part(row).map_err(|problem| Error::table(location, format!("tile {id:?}: {problem}")))?;
             tiles.push(Tile { id: id.into(), source, part, datetime: columns.time(row) });
         }
     }
@@ -62,7 +63,7 @@ impl Columns {
     fn of(location: &str, batch: &RecordBatch) -> Result<Self> {
         let column = |name: &str| batch.column_by_name(name).cloned();
         let needed = |name: &str| {
-            let found = column(name).filter(|array| is_text(array));
+            let found = column(name).filter(is_text);
             found.ok_or_else(|| Error::table(location, format!("has no column {name:?} of strings")))
         };
         Ok(Self {
