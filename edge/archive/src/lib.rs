@@ -11,7 +11,8 @@
 //! let plan = Plan::read("s3://bucket/tiles.parquet", &stores, Cut { pixels: 512, stride: 384 })?;
 //! let reader = Reader::new(Arc::clone(&stores));
 //! for tile in plan.shard(0, 8)? {
-//!     println!("{}: {:?}", tile.id, reader.tile(tile)?.footprint);
+//!     let seen = reader.tile(tile)?;
+//!     assert!(seen.pixels.width() > 0);
 //! }
 //! # Ok::<_, archive::Error>(())
 //! ```
@@ -32,7 +33,8 @@ mod wkb;
 pub use error::{Error, Result};
 pub use job::{Job, Outcome};
 pub use output::Row;
-pub use plan::{Cut, Plan};
+pub use plan::Plan;
 pub use reader::{Reader, Seen};
+pub use stac::Cut;
 pub use store::Stores;
 pub use tile::{Part, Tile};

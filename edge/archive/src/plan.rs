@@ -12,20 +12,12 @@
 //! asset with the role `visual`, else `data`, else the key `visual` is cut into squares.
 
 use crate::error::{Error, Result};
+use crate::stac::Cut;
 use crate::store::Stores;
 use crate::tile::Tile;
 use crate::{stac, table};
 use std::collections::HashSet;
 use std::ops::Range;
-
-/// How the scenes of STAC items are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Pixels of a tile's side.
-    pub pixels: u32,
-    /// Pixels from one tile's edge to the next one's.
-    pub stride: u32,
-}
 
 /// All tiles, those of one source together.
 #[derive(Clone, Debug)]
@@ -79,17 +71,6 @@ impl Plan {
     }
 }
 
-/// A source's location: as it stands, or relative to the folder of the document that names it.
-pub(crate) fn resolved(document: &str, source: &str) -> String {
-    if source.contains("://") || source.starts_with('/') {
-        return source.into();
-    }
-    match document.rsplit_once('/') {
-        Some((folder, _)) => format!("{folder}/{}", source.trim_start_matches("./")),
-        None => source.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,13 +96,5 @@ mod tests {
         assert!(plan.shard(3, 3).is_err());
         assert!(Plan::of("test", vec![tile(1), tile(1)]).is_err_and(|error| error.to_string().contains("twice")));
         Ok(())
-    }
-
-    #[test]
-    fn sources_are_relative_to_their_table() {
-        assert_eq!(resolved("/a/tiles.parquet", "b.tif"), "/a/b.tif");
-        assert_eq!(resolved("s3://bucket/x/tiles.parquet", "./b.tif"), "s3://bucket/x/b.tif");
-        assert_eq!(resolved("tiles.parquet", "b.tif"), "b.tif");
-        assert_eq!(resolved("/a/t.parquet", "https://h/b.tif"), "https://h/b.tif");
     }
 }

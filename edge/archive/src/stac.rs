@@ -1,15 +1,23 @@
 //! STAC items: the scene that each one names, cut into squares.
 
 use crate::error::{Error, Result};
-use crate::plan::{Cut, resolved};
 use crate::reader::size;
 use crate::store::Stores;
-use crate::tile::{Part, Tile};
+use crate::tile::{Part, Tile, resolved};
 use chrono::DateTime;
 use cssa_image::Window;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// How the scenes of STAC items are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Pixels of a tile's side.
+    pub pixels: u32,
+    /// Pixels from one tile's edge to the next one's.
+    pub stride: u32,
+}
 
 #[derive(Deserialize)]
 struct Item {

@@ -1,8 +1,7 @@
 //! Tiles of a Parquet table.
 
 use crate::error::{Error, Result};
-use crate::plan::resolved;
-use crate::tile::{Part, Tile};
+use crate::tile::{Part, Tile, resolved};
 use crate::wkb;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

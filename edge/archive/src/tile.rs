@@ -38,3 +38,27 @@ impl Tile {
         format!("{}\0{}\0{part}\0{:?}\n", self.id, self.source, self.datetime)
     }
 }
+
+/// A source's location: as it stands, or relative to the folder of the document that names it.
+pub(crate) fn resolved(document: &str, source: &str) -> String {
+    if source.contains("://") || source.starts_with('/') {
+        return source.into();
+    }
+    match document.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{}", source.trim_start_matches("./")),
+        None => source.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_relative_to_their_table() {
+        assert_eq!(resolved("/a/tiles.parquet", "b.tif"), "/a/b.tif");
+        assert_eq!(resolved("s3://bucket/x/tiles.parquet", "./b.tif"), "s3://bucket/x/b.tif");
+        assert_eq!(resolved("tiles.parquet", "b.tif"), "b.tif");
+        assert_eq!(resolved("/a/t.parquet", "https://h/b.tif"), "https://h/b.tif");
+    }
+}
