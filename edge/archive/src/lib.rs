@@ -28,7 +28,6 @@ mod stac;
 mod store;
 mod table;
 mod tile;
-mod wkb;
 
 pub use error::{Error, Result};
 pub use job::{Job, Outcome};

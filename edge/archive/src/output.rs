@@ -14,20 +14,13 @@
 //! | `error` | string | why there is no caption; the next run tries again |
 
 use crate::error::{Error, Result};
-use crate::wkb;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, Float32Array, Float64Array, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray,
-};
-use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
+use cssa_geoparquet::{Bounds, GeometryColumn, bounds_array, union, wkb};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
 /// A captioned tile, or why it is none.
@@ -62,8 +55,8 @@ pub fn schema() -> SchemaRef {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     Arc::new(Schema::new(vec![
         text("id", false),
-        Field::new("geometry", DataType::Binary, true),
-        Field::new("bbox", DataType::Struct(sides()), true),
+        cssa_geoparquet::geometry_field("geometry"),
+        cssa_geoparquet::bounds_field("bbox"),
         Field::new("datetime", utc, true),
         text("source", false),
         text("caption", true),
@@ -75,10 +68,6 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-fn sides() -> Fields {
-    ["xmin", "ymin", "xmax", "ymax"].map(|name| Field::new(name, DataType::Float64, false)).to_vec().into()
-}
-
 /// Rows as an Arrow batch.
 ///
 /// # Errors
@@ -86,12 +75,7 @@ fn sides() -> Fields {
 pub fn batch(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     let texts = |of: fn(&Row) -> Option<&str>| Arc::new(StringArray::from_iter(rows.iter().map(of))) as ArrayRef;
     let reals = |of: fn(&Row) -> Option<f32>| Arc::new(Float32Array::from_iter(rows.iter().map(of))) as ArrayRef;
-    let boxes: Vec<Option<[f64; 4]>> = rows.iter().map(bounds).collect();
-    let side = |n: usize| {
-        Arc::new(Float64Array::from_iter_values(boxes.iter().map(|all| all.map_or(0.0, |all| all[n])))) as ArrayRef
-    };
-    let valid = boxes.iter().map(Option::is_some).collect::<Vec<_>>();
-    let bbox = StructArray::try_new(sides(), (0..4).map(side).collect(), Some(valid.into()))?;
+    let bbox = bounds_array(&rows.iter().map(bounds).collect::<Vec<_>>())?;
     let times = TimestampMicrosecondArray::from_iter(rows.iter().map(|row| row.datetime)).with_timezone("UTC");
     let geometries = BinaryArray::from_iter(rows.iter().map(|row| row.geometry.as_deref()));
     RecordBatch::try_new(
@@ -99,7 +83,7 @@ pub fn batch(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
         vec![
             texts(|row| Some(&row.id)),
             Arc::new(geometries),
-            Arc::new(bbox),
+            bbox,
             Arc::new(times),
             texts(|row| Some(&row.source)),
             texts(|row| row.caption.as_deref()),
@@ -112,7 +96,7 @@ pub fn batch(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     )
 }
 
-fn bounds(row: &Row) -> Option<[f64; 4]> {
+fn bounds(row: &Row) -> Option<Bounds> {
     wkb::bounds(row.geometry.as_deref()?).ok()
 }
 
@@ -122,34 +106,10 @@ fn bounds(row: &Row) -> Option<[f64; 4]> {
 /// None that is known.
 pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
     let failed = |error: &dyn std::fmt::Display| Error::System(format!("the rows cannot be written: {error}"));
-    let level = ZstdLevel::try_new(3).map_err(|error| failed(&error))?;
-    let geo = KeyValue::new("geo".into(), geo(rows));
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_key_value_metadata(Some(vec![geo]))
-        .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema(), Some(properties)).map_err(|error| failed(&error))?;
-    for rows in rows.chunks(4096) {
-        writer.write(&batch(rows).map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
-    }
-    writer.into_inner().map_err(|error| failed(&error))
-}
-
-fn geo(rows: &[Row]) -> String {
-    let mut column = serde_json::json!({
-        "encoding": "WKB",
-        "geometry_types": ["Polygon"],
-        "covering": { "bbox": {
-            "xmin": ["bbox", "xmin"], "ymin": ["bbox", "ymin"], "xmax": ["bbox", "xmax"], "ymax": ["bbox", "ymax"],
-        } },
-    });
-    let all =
-        rows.iter().filter_map(bounds).reduce(|[a, b, c, d], [e, f, g, h]| [a.min(e), b.min(f), c.max(g), d.max(h)]);
-    if let Some(all) = all {
-        column["bbox"] = all.to_vec().into();
-    }
-    serde_json::json!({ "version": "1.1.0", "primary_column": "geometry", "columns": { "geometry": column } })
-        .to_string()
+    let batches = rows.chunks(4096).map(batch).collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+    let all = union(&rows.iter().map(bounds).collect::<Vec<_>>());
+    let geometry = GeometryColumn { name: "geometry", covering: "bbox", kind: "Polygon", bounds: all };
+    cssa_geoparquet::write(schema(), batches, &[geometry]).map_err(|error| failed(&error))
 }
 
 /// The rows of a file that [`write`] made.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::output::Row;
 use crate::reader::{Reader, Seen};
 use crate::tile::Tile;
-use crate::wkb;
+use cssa_geoparquet::wkb;
 use cssa_captioner::Caption;
 use image::RgbImage;
 use std::sync::atomic::{AtomicBool, Ordering};

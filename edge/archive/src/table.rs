@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tile::{Part, Tile, resolved};
-use crate::wkb;
+use cssa_geoparquet::wkb;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,

@@ -115,6 +115,9 @@ pub enum Error {
     /// Captions that cannot be written as CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
+    /// Captions that cannot be written as GeoParquet.
+    #[error("GeoParquet: {0}")]
+    GeoParquet(String),
     /// An address at which the map cannot be served.
     #[error("{address}")]
     Listen {

@@ -18,7 +18,7 @@ use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Listening, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
-use ground::{Place, Taken, csv, footprints_geojson, geojson};
+use ground::{Links, Place, Stac, Taken, csv, footprints_geojson, geojson, geoparquet, placed, stac};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -75,7 +75,7 @@ pub(crate) struct ExportOptions {
     /// The archive, a file or postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(long)]
     archive: Place,
-    /// geojson or csv.
+    /// geojson, csv, geoparquet (captions and footprints in one table), or stac (an ItemCollection).
     #[arg(long, value_enum)]
     format: Format,
     /// captions, as points, or with geojson footprints, the polygons that their images show.
@@ -84,6 +84,12 @@ pub(crate) struct ExportOptions {
     /// Only captions that have all of these words; all captions where there are none.
     #[arg(long)]
     words: Option<String>,
+    /// With stac: the address of the scene that a caption is derived from; {vehicle}, {sequence} and {time} stand for the caption's.
+    #[arg(long, value_name = "ADDRESS")]
+    scene: Option<String>,
+    /// With stac: the address of the model's STAC item; {bundle} stands for the bundle's id.
+    #[arg(long, value_name = "ADDRESS")]
+    model: Option<String>,
     /// The file.
     #[arg(long)]
     out: PathBuf,
@@ -119,6 +125,10 @@ enum Format {
     Geojson,
     /// RFC 4180, with a header.
     Csv,
+    /// GeoParquet 1.1.
+    Geoparquet,
+    /// STAC 1.1 items.
+    Stac,
 }
 
 /// Of which geometries.
@@ -274,13 +284,26 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
 /// Writes the archive's captions in another form.
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     files::check_writable(&options.out)?;
+    let is_stac = matches!(options.format, Format::Stac);
+    ensure!(is_stac || options.scene.is_none(), "--scene: only STAC items have such a link, expected --format stac");
+    ensure!(is_stac || options.model.is_none(), "--model: only STAC items have such a link, expected --format stac");
     if options.layer == Layer::Footprints {
         return export_footprints(options);
     }
-    let captions = Archive::read_at(&options.archive)?.captions(options.words.as_deref())?;
+    let archive = Archive::read_at(&options.archive)?;
+    let captions = archive.captions(options.words.as_deref())?;
     let bytes = match options.format {
         Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
         Format::Csv => csv(&captions)?,
+        Format::Geoparquet => geoparquet(&placed(&captions, &archive.footprints()?))?,
+        Format::Stac => {
+            let links = Links { scene: options.scene.clone(), model: options.model.clone() };
+            let Stac { collection, without_time } = stac(&placed(&captions, &archive.footprints()?), &links);
+            if without_time > 0 {
+                tracing::warn!("{without_time} captions without a time are left out: a STAC item has one");
+            }
+            serde_json::to_vec_pretty(&collection).context("STAC")?
+        }
     };
     files::write(&options.out, &bytes)?;
     tracing::info!("{}: {} captions", options.out.display(), captions.len());
@@ -290,7 +313,7 @@ pub(crate) fn export(options: &ExportOptions) -> Result<()> {
 fn export_footprints(options: &ExportOptions) -> Result<()> {
     ensure!(
         matches!(options.format, Format::Geojson),
-        "--layer footprints: CSV has no polygons, expected --format geojson"
+        "--layer footprints: expected --format geojson; GeoParquet and STAC have footprints beside the captions, CSV has none"
     );
     ensure!(options.words.is_none(), "--layer footprints: it has all of them, expected no --words");
     let footprints = Archive::read_at(&options.archive)?.footprints()?;

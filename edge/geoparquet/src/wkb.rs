@@ -1,7 +1,12 @@
-//! Polygons as WKB (OGC 06-103r4, 8.2): read for their bounds, written as footprints.
+//! Points and polygons as WKB (OGC 06-103r4, 8.2): longitude and latitude in degrees.
 
-/// West, south, east, north of a polygon.
-pub(crate) fn bounds(bytes: &[u8]) -> Result<[f64; 4], String> {
+use crate::Bounds;
+
+/// The bounds of a polygon, of two or three dimensions, in either byte order.
+///
+/// # Errors
+/// Bytes that end too early, another geometry, or no area within the degrees of the Earth.
+pub fn bounds(bytes: &[u8]) -> Result<Bounds, String> {
     let mut rest = Rest { bytes, little: true };
     rest.little = rest.take::<1>()?[0] == 1;
     let kind = rest.word()?;
@@ -27,8 +32,18 @@ pub(crate) fn bounds(bytes: &[u8]) -> Result<[f64; 4], String> {
     if is_area && on_earth { Ok(found) } else { Err(format!("a polygon within {found:?}, expected degrees")) }
 }
 
-/// A polygon of four corners.
-pub(crate) fn polygon(corners: &[[f64; 2]; 4]) -> Vec<u8> {
+/// A point.
+#[must_use]
+pub fn point([longitude, latitude]: [f64; 2]) -> Vec<u8> {
+    let mut bytes = vec![1];
+    bytes.extend(u32::to_le_bytes(1));
+    [longitude, latitude].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+    bytes
+}
+
+/// A polygon of four corners, which it closes.
+#[must_use]
+pub fn polygon(corners: &[[f64; 2]; 4]) -> Vec<u8> {
     let mut bytes = vec![1];
     [3, 1, 5].iter().for_each(|word: &u32| bytes.extend(word.to_le_bytes()));
     let closed = corners.iter().chain(&corners[..1]);
