@@ -1,6 +1,7 @@
 """The program archive with real parts; see archive.sh."""
 import functools, glob, http.server, json, os, random, re, signal, subprocess, sys, threading, time
 from pathlib import Path
+import pystac
 import pyarrow as pa, pyarrow.parquet as pq
 
 form = sys.argv[1]
@@ -78,6 +79,15 @@ before = {path: os.stat(path).st_mtime_ns for path in glob.glob(f"{whole}/*")}
 again = json.loads(run("--tiles", tiles, "--out", whole).stdout)
 check(again["captioned_now"] == 0 and again["kept"] == len(rows), f"again: {again}")
 check(before == {path: os.stat(path).st_mtime_ns for path in glob.glob(f"{whole}/*")}, "a finished shard was written again")
+
+# What ground exports as STAC are items by STAC's own schema.
+ground = os.path.abspath("target/release/ground")
+subprocess.run(["cp", "edge/ground/tests/upgrade/captions.gpkg", work], check=True)
+subprocess.run([ground, "export", "--archive", work / "captions.gpkg", "--format", "stac", "--out", work / "items.json"], check=True)
+items = json.loads((work / "items.json").read_text())["features"]
+check(len(items) == 3, f"{len(items)} items, expected 3")
+for item in items:
+    pystac.Item.from_dict(item).validate()
 
 # A shard that is cut off is named and made again.
 [shard] = glob.glob(f"{whole}/*.parquet")

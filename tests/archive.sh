@@ -11,9 +11,9 @@ for tool in gdal_translate gdalbuildvrt; do
   command -v $tool > /dev/null || { echo "skipped: the archive: $tool is missing (apt-get install gdal-bin)"; exit 0; }
 done
 [ -d ../shared/data/ucm ] || { echo "skipped: the archive: ../shared/data is missing"; exit 0; }
-if [ ! -e $venv/ready ]; then
-  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --disable-pip-version-check 'moto[server,s3]' pyarrow kubernetes-validate && touch $venv/ready \
-    || { echo "skipped: the archive: pip could not install moto, pyarrow and kubernetes-validate"; exit 0; }
+if [ ! -e $venv/ready-2 ]; then
+  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --disable-pip-version-check 'moto[server,s3]' pyarrow kubernetes-validate 'pystac[validation]' && touch $venv/ready-2 \
+    || { echo "skipped: the archive: pip could not install moto, pyarrow, kubernetes-validate and pystac"; exit 0; }
 fi
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/target/onnxruntime/libonnxruntime.so}
 exec $venv/bin/python tests/archive.py "$form"

@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::tile::{Part, Tile, resolved};
-use cssa_geoparquet::wkb;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -12,6 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
 use chrono::DateTime;
+use cssa_geoparquet::wkb;
 use cssa_image::Window;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

@@ -85,16 +85,14 @@ fn batch(rows: &[Placed<'_>]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let text = |of: fn(&Archived) -> Option<&str>| -> ArrayRef {
         Arc::new(StringArray::from_iter(rows.iter().map(|(caption, _)| of(caption))))
     };
-    let real = |of: fn(&Placed<'_>) -> Option<f64>| -> ArrayRef {
-        Arc::new(Float64Array::from_iter(rows.iter().map(of)))
-    };
+    let real =
+        |of: fn(&Placed<'_>) -> Option<f64>| -> ArrayRef { Arc::new(Float64Array::from_iter(rows.iter().map(of))) };
     let time = |of: fn(&Archived) -> Option<&str>| -> ArrayRef {
         let times = rows.iter().map(|(caption, _)| of(caption).and_then(milliseconds));
         Arc::new(TimestampMillisecondArray::from_iter(times).with_timezone("UTC"))
     };
-    let geometry = |of: fn(&Placed<'_>) -> Option<Vec<u8>>| -> ArrayRef {
-        Arc::new(BinaryArray::from_iter(rows.iter().map(of)))
-    };
+    let geometry =
+        |of: fn(&Placed<'_>) -> Option<Vec<u8>>| -> ArrayRef { Arc::new(BinaryArray::from_iter(rows.iter().map(of))) };
     let bounds = |of: fn(&Placed<'_>) -> Option<Bounds>| bounds_array(&rows.iter().map(of).collect::<Vec<_>>());
     let captions = || rows.iter().map(|(caption, _)| caption);
     RecordBatch::try_new(

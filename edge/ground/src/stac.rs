@@ -30,10 +30,8 @@ pub struct Links {
 /// The items.
 #[must_use]
 pub fn stac(captions: &[Placed<'_>], links: &Links) -> Stac {
-    let items: Vec<Value> = captions
-        .iter()
-        .filter_map(|placed| placed.0.time.as_deref().map(|time| item(placed, time, links)))
-        .collect();
+    let items: Vec<Value> =
+        captions.iter().filter_map(|placed| placed.0.time.as_deref().map(|time| item(placed, time, links))).collect();
     let without_time = captions.len() - items.len();
     Stac { collection: json!({"type": "FeatureCollection", "features": items}), without_time }
 }
