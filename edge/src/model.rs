@@ -250,6 +250,7 @@ impl Loader {
         let settings = Settings {
             choice: self.config.runtime,
             provider: self.config.provider,
+            library: None,
             threads: self.config.threads,
             engines: self.config.engines.clone(),
             looks: self.config.looks,

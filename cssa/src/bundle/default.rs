@@ -3,13 +3,16 @@
 use crate::files::FileError;
 use std::path::{Path, PathBuf};
 
-/// The bundle that was named, or the default one: `bundle` or `bundle.cssa` beside the program, else the checkout's
+/// The bundle that was named, or the default one: what the variable `CSSA_BUNDLE` names, `bundle` or `bundle.cssa` beside the program, else the checkout's
 /// `fixtures/bundle`.
 ///
 /// # Errors
 /// Where none was named and there is no default one.
 pub fn named_or_default(named: Option<&Path>) -> Result<PathBuf, FileError> {
     if let Some(place) = named {
+        return Ok(place.into());
+    }
+    if let Some(place) = std::env::var_os("CSSA_BUNDLE").filter(|place| !place.is_empty()) {
         return Ok(place.into());
     }
     let program = std::env::current_exe().unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::settings::{Choice, Provider, Settings};
 use crate::weights;
 use cssa::bundle::{Bundle, DECODER, ENCODER};
 use cssa::search::Rows;
+use std::path::PathBuf;
 
 /// A bundle as it flies.
 struct Loaded {
@@ -60,8 +61,8 @@ fn open_encoder(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Encoder>
     }
     let library = match settings.choice {
         Choice::Tract => None,
-        Choice::Auto => find_library(),
-        Choice::Ort => Some(find_library().ok_or(Error::RuntimeMissing)?),
+        Choice::Auto => library(settings),
+        Choice::Ort => Some(library(settings).ok_or(Error::RuntimeMissing)?),
     };
     let Some(library) = library else {
         return match settings.provider {
@@ -79,6 +80,12 @@ fn open_encoder(bundle: &Bundle, settings: &Settings) -> Result<Box<dyn Encoder>
         }
         Err(error) => Err(error),
     }
+}
+
+/// The settings' library, unless the environment names another one.
+fn library(settings: &Settings) -> Option<PathBuf> {
+    let is_told = std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| !path.is_empty());
+    settings.library.clone().filter(|_| !is_told).or_else(find_library)
 }
 
 #[cfg(feature = "tract")]

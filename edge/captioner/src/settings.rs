@@ -70,6 +70,8 @@ pub struct Settings {
     pub choice: Choice,
     /// Where ONNX Runtime computes the encoder.
     pub provider: Provider,
+    /// libonnxruntime where it is not looked for first (`ORT_DYLIB_PATH` stands above it): in a Python wheel, for example.
+    pub library: Option<PathBuf>,
     /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     pub threads: usize,
     /// Folder in which TensorRT keeps its engines from one start to the next.
@@ -80,6 +82,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { choice: Choice::default(), provider: Provider::default(), threads: 2, engines: None, looks: Looks::One }
+        Self {
+            choice: Choice::default(),
+            provider: Provider::default(),
+            library: None,
+            threads: 2,
+            engines: None,
+            looks: Looks::One,
+        }
     }
 }

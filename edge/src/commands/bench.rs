@@ -1,11 +1,11 @@
 //! `edge bench`.
 
 use super::model::ModelOptions;
+use crate::bench;
 use anyhow::{Context, Result};
 use cssa::bundle::checkout;
 use cssa_image::images;
 use cssa_terminal::print;
-use edge::bench;
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -1,6 +1,8 @@
 //! `edge caption`.
 
 use super::model::ModelOptions;
+use crate::packets;
+use crate::position::View;
 use anyhow::{Context, Result, ensure};
 use cssa::errors::chain;
 use cssa::files::{self, FileError};
@@ -9,8 +11,6 @@ use cssa_captioner::Looks;
 use cssa_image::{Kept, Picture, images, tags};
 use cssa_terminal::print;
 use cssa_wire::Position;
-use edge::packets;
-use edge::position::View;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

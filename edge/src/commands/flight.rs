@@ -2,17 +2,17 @@
 
 use super::model::ModelOptions;
 use super::verification::Verification;
+use crate::check::{check, check_policy, new_key};
+use crate::config::Config;
+use crate::health::golden::Golden;
+use crate::model::Loader;
+use crate::run;
+use crate::slots::{Slots, give_all};
+use crate::{Control, at_work};
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{Trusted, named_or_default};
 use cssa::errors::chain;
 use cssa_terminal::print;
-use edge::check::{check, check_policy, new_key};
-use edge::config::Config;
-use edge::health::golden::Golden;
-use edge::model::Loader;
-use edge::run;
-use edge::slots::{Slots, give_all};
-use edge::{Control, at_work};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::path::{Path, PathBuf};
@@ -153,7 +153,7 @@ pub(crate) fn install(options: &InstallOptions) -> Result<()> {
 }
 
 /// Engines that root has built in the state folder are the service's, too: it must be able to replace them.
-fn give_engines(config: &Config) -> Result<(), edge::Error> {
+fn give_engines(config: &Config) -> Result<(), crate::Error> {
     match config.model.engines.as_ref().filter(|engines| engines.starts_with(&config.state) && engines.is_dir()) {
         Some(engines) => give_all(engines, &config.state),
         None => Ok(()),

@@ -1,8 +1,69 @@
-//! What `edge`'s commands do with their options.
+//! The command line of `edge`: what is typed, and what its commands do with it. The Python wheel runs it, too.
 
-pub(crate) mod bench;
-pub(crate) mod caption;
-pub(crate) mod flight;
+mod bench;
+mod caption;
+mod flight;
 mod model;
-pub(crate) mod update;
+mod update;
 mod verification;
+
+use crate::Control;
+use clap::{Parser, Subcommand};
+use cssa_terminal::LogOptions;
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::atomic::Ordering;
+
+/// Captions aerial images and sends words instead of pixels.
+#[derive(Parser)]
+#[command(name = "edge", version, about)]
+struct Command {
+    #[command(flatten)]
+    log: LogOptions,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Caption images: files, or folders of JPEG, PNG and TIFF.
+    Caption(caption::CaptionOptions),
+    /// Take frames, caption them and keep what matters, for months.
+    Run(flight::RunOptions),
+    /// Install a bundle into the slot that is not in use, test it, and make it the active one.
+    Install(flight::InstallOptions),
+    /// Caption the golden image.
+    SelfTest(flight::SelfTestOptions),
+    /// Make a new bundle of the one on board and a delta from the uplink.
+    Update(update::UpdateOptions),
+    /// Measure time, memory and bytes of captions.
+    Bench(bench::BenchOptions),
+}
+
+/// Runs the program with its arguments, the first of which is its name, and gives its exit code. It belongs to the process: it sets the log up.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let Command { log, action } = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(said) => {
+            // Help and version are no errors, and stand on standard output.
+            let _gone = said.print();
+            return u8::try_from(said.exit_code()).unwrap_or(u8::MAX);
+        }
+    };
+    let control = Control::default();
+    let is_well = cssa_terminal::succeeds(log, || match action {
+        Action::Caption(options) => caption::caption(&options),
+        Action::Run(options) => flight::run(&options, &control),
+        Action::Install(options) => flight::install(&options),
+        Action::SelfTest(options) => flight::self_test(&options),
+        Action::Update(options) => update::update(&options),
+        Action::Bench(options) => bench::run(&options),
+    });
+    if control.left_behind.load(Ordering::Relaxed) {
+        // At once: a model's runtime takes itself apart at an exit, also under a thread that is still in it.
+        let _gone = std::io::stdout().flush();
+        signal_hook::low_level::exit(i32::from(!is_well));
+    }
+    u8::from(!is_well)
+}

@@ -43,6 +43,7 @@ impl ModelOptions {
         let settings = Settings {
             choice: self.runtime,
             provider: self.provider,
+            library: None,
             threads: usize::from(self.threads),
             engines: None,
             looks: self.looks,

@@ -1,10 +1,12 @@
 //! A bundle's self-test in a process of its own, so that it may also crash or hang, by the user who will fly it.
 
+use crate::health::golden::Golden;
+use crate::slots::give_all;
+use crate::started_as;
 use anyhow::{Context, Result, bail, ensure};
 use cssa::bundle::{self, BundleWriter};
 use cssa::files;
-use edge::health::golden::Golden;
-use edge::slots::give_all;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -35,11 +37,11 @@ struct Owner {
 impl Verification<'_> {
     /// What `bundle` makes of the golden image.
     pub(super) fn verify(&self, bundle: &Path) -> Result<Golden> {
-        let program = std::env::current_exe().context("this program cannot be found")?;
+        let program = started_as::words().context("this program cannot be found")?;
         let owner = self.other_owner();
         let staged = owner.filter(|_| !bundle.starts_with(self.state)).map(|_| self.stage(bundle)).transpose()?;
         let bundle = staged.as_ref().map_or(bundle, |(_, bundle)| bundle);
-        let mut command = owner.map_or_else(|| Command::new(&program), |owner| owner.command(&program));
+        let mut command = owner.map_or_else(started_as::command, |owner| Ok(owner.command(&program)))?;
         command.args(["self-test", "--json", "--bundle"]).arg(bundle);
         if let Some(config) = self.config {
             command.arg("--config").arg(config);
@@ -72,13 +74,13 @@ impl Verification<'_> {
 
 impl Owner {
     /// `program`, run by this user in all of its groups: those of GPU and camera, too.
-    fn command(self, program: &Path) -> Command {
+    fn command(self, program: &[OsString]) -> Command {
         let Self { uid, gid } = self;
         let known = Command::new("getent").arg("passwd").arg(uid.to_string()).output();
         let is_known = known.is_ok_and(|known| known.status.success());
         let mut command = Command::new("setpriv");
         command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
-        command.arg(if is_known { "--init-groups" } else { "--clear-groups" }).arg(program);
+        command.arg(if is_known { "--init-groups" } else { "--clear-groups" }).args(program);
         command
     }
 }

@@ -1,9 +1,10 @@
 //! Installs a bundle whose delta came over the uplink, as `edge update` and `edge install` do: in processes of their own, while frames go on.
 
 use crate::error::{Error, Result};
+use crate::started_as;
 use cssa::files;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 
 /// How the system's errors end that say that a disk is full (ENOSPC).
@@ -58,10 +59,8 @@ impl Installation {
 
 /// Runs this program; its last line says what was wrong.
 fn edge(command: &str, arguments: &[&Path]) -> Result<(), NotInstalled> {
-    let run = || {
-        let program = std::env::current_exe()?;
-        Command::new(program).arg(command).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output()
-    };
+    let run =
+        || started_as::command()?.arg(command).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output();
     let unstarted = |error| NotInstalled::NotNow(format!("edge {command} cannot be started: {error}"));
     let output = run().map_err(unstarted)?;
     let said = String::from_utf8_lossy(&output.stderr);
