@@ -48,6 +48,7 @@ pub(crate) struct Captioner {
 #[pymethods]
 impl Captioner {
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "named in Python")]
     #[pyo3(signature = (bundle=None, runtime="auto", threads=1, *, looks=1, beam=None, provider="cpu", trust=None))]
     fn new(
         py: Python<'_>,
