@@ -28,7 +28,7 @@ fn of_file(error: FileError, content: fn(String) -> PyErr) -> PyErr {
     match &error {
         FileError::System { path, action, cause } => match cause.raw_os_error() {
             // The class follows from the number: FileNotFoundError, PermissionError.
-            Some(number) => PyOSError::new_err((number, format!("{action}: {cause}"), path.clone())),
+            Some(number) => PyOSError::new_err((number, format!("{action}: {cause}"), path.as_os_str().to_owned())),
             None => PyOSError::new_err(error.to_string()),
         },
         FileError::Content { .. } => content(chain(&error)),
@@ -57,7 +57,7 @@ pub(crate) fn of_captioning(error: Error) -> PyErr {
     CssaError::new_err(chain(&error))
 }
 
-/// The same error of one image of several: its number stands before what it says, or is a note where Python has the words.
+/// The error of one image of several: the number stands before what is said of an image's content; other errors name a file.
 pub(crate) fn of_number(number: usize, error: &PyErr) -> PyErr {
     pyo3::Python::attach(|py| {
         if error.is_instance_of::<ImageError>(py) {

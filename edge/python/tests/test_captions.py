@@ -30,11 +30,11 @@ def images() -> list[Path]:
 def test_captions_are_those_of_the_program(captioner: Captioner) -> None:
     program = os.environ.get("EDGE", str(CHECKOUT / "target/release/edge"))
     choice = "tract" if captioner.runtime == "tract" else "ort"
-    paths = images()
+    # tract takes ten times as long, and the images are decoded by the same code.
+    paths = images() if choice == "ort" else images()[::4]
     arguments = [program, "caption", "--json", "--threads", "1", "--runtime", choice, *map(str, paths)]
     done = subprocess.run(arguments, capture_output=True, text=True)
     expected = {line["image"]: line for line in map(json.loads, done.stdout.splitlines())}
-    # The packages need not be of one version: then numbers may differ, words not.
     captioned = refused = 0
     for path in paths:
         line = expected.get(str(path))
@@ -50,7 +50,7 @@ def test_captions_are_those_of_the_program(captioner: Captioner) -> None:
         assert found == tuple(line[name] for name in names), path
         captioned += 1
     print(f"{captioned} images captioned as by the program, {refused} refused as by it")
-    assert captioned >= 50 and refused >= 1
+    assert captioned >= (50 if choice == "ort" else 25) and refused >= 1
 
 
 def test_a_batch_is_its_images(captioner: Captioner, scenes: list[Path]) -> None:
@@ -152,7 +152,7 @@ def test_the_interpreter_is_free_meanwhile(captioner: Captioner, scenes: list[Pa
     done = threading.Event()
 
     def work() -> None:
-        captioner.caption_batch(scenes[:8] * 4)
+        captioner.caption_batch(scenes[:8])
         done.set()
 
     thread = threading.Thread(target=work)
@@ -161,7 +161,7 @@ def test_the_interpreter_is_free_meanwhile(captioner: Captioner, scenes: list[Pa
     while not done.wait(0.002):
         turns += 1
     thread.join()
-    assert turns > 20
+    assert turns > 10
 
 
 def test_captions_are_plain_values(captioner: Captioner, scenes: list[Path]) -> None:

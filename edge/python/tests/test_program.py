@@ -56,7 +56,7 @@ def test_a_flight_ends_in_order(tmp_path: Path, scenes: list[Path]) -> None:
     configuration = tmp_path / "edge.toml"
     configuration.write_text(
         f'state = "{tmp_path}/state"\n[model]\nbundle = "{CHECKOUT}/fixtures/bundle"\n'
-        f'[source]\nkind = "folder"\npath = "{tmp_path}/frames"\n[link]\nkind = "file"\npath = "{tmp_path}/link.bin"\n'
+        f'[source]\nkind = "folder"\npath = "{tmp_path}/frames"\n[link]\nto = "file:{tmp_path}/link.bin"\n'
     )
     running = subprocess.Popen([EDGE, "run", "--config", str(configuration)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     status = tmp_path / "state/status.json"
