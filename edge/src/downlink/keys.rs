@@ -35,7 +35,7 @@ impl Keys {
         let (key, next, is_heard) = match (new, configured.clone()) {
             (Some(new), (key, next)) if new.stands_above(&key) => match next {
                 Some(next) if next != new.key && new.is_heard => (new.key.clone(), Some(next), false),
-                Some(next) if next != new.key => (key, Some(next), false),
+                Some(next) if next != new.key => (new.before.clone().unwrap_or(key), Some(next), false),
                 _ => (new.before.clone().unwrap_or(key), Some(new.key.clone()), new.is_heard),
             },
             (_, (key, next)) => (key, next, false),
@@ -104,3 +104,20 @@ const BY_HAND: &str = "edge.toml has a link.next_key: that change is to end firs
 const KEY_BEFORE: &str = "a new key is taken under the key in use, not the one before it";
 const NOT_WRAPPED: &str = "it is not wrapped under this vehicle's key in use";
 const HAS_IT: &str = "the vehicle has this key already";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `link.next_key` follows the key in use: also where that came over the link, and one after it was never heard.
+    #[test]
+    fn the_next_key_of_the_configuration_follows_the_key_in_use() {
+        let [first, second, third, fifth] = [1, 2, 3, 5].map(|n| Key::new([n; cssa_wire::KEY]));
+        let new = NewKey { key: third, before: Some(second.clone()), configured: first.name(), is_heard: false };
+        let keys = Keys::changing(first.clone(), fifth.clone()).under(Some(&new));
+        assert_eq!((keys.key, keys.next, keys.next_is_heard), (second, Some(fifth.clone()), false));
+        let unheard = NewKey { before: None, ..new };
+        let keys = Keys::changing(first.clone(), fifth.clone()).under(Some(&unheard));
+        assert_eq!((keys.key, keys.next), (first, Some(fifth)));
+    }
+}

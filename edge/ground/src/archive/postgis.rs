@@ -59,8 +59,10 @@ fn version(database: &Database) -> Result<Option<i64>, DatabaseError> {
     database.first("SELECT version FROM cssa_archive", &[], |row| row.get(0))
 }
 
+/// Asks the catalog's rows: `to_regclass` may remember in a session that there was none, which another program has made since.
 fn has(database: &Database, table: &str) -> Result<bool, DatabaseError> {
-    let asked = "SELECT to_regclass(?1) IS NOT NULL";
+    let asked = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = CAST(?1 AS text) AND relkind IN ('r', 'p', 'v')
+        AND relnamespace = ANY (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY (current_schemas(false))))";
     Ok(database.first(asked, params![table], |row| row.get(0))?.unwrap_or(false))
 }
 
