@@ -91,6 +91,9 @@ cargo test --release --workspace
 step an archive of scenes
 tests/archive.sh short
 
+step the Python wheel
+tests/wheel.sh
+
 step each dependency once
 tests/compiled-once.sh
 

@@ -55,6 +55,7 @@ fn programs_lie_by_place_and_libraries_by_contract() -> Result<()> {
         ("edge/wire", "cssa-wire"),
         ("edge/link", "cssa-link"),
         ("edge/ground", "ground"),
+        ("edge/python", "cssa-python"),
         ("edge/simulator", "link-sim"),
         ("exporter", "exporter"),
         ("trainer", "trainer"),
