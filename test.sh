@@ -52,6 +52,9 @@ step() { echo; echo "== $*"; }
 step formatting
 cargo fmt --all --check
 
+step each dependency once
+tests/compiled-once.sh
+
 step licences, sources, advisories
 if cargo deny --version >/dev/null 2>&1; then
   cargo deny check licenses bans sources
@@ -93,9 +96,6 @@ tests/archive.sh short
 
 step the Python wheel
 tests/wheel.sh
-
-step each dependency once
-tests/compiled-once.sh
 
 step the script for GPUs, in small on the CPU
 rm -rf target/cuda-tiny
