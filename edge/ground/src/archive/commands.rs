@@ -154,8 +154,8 @@ impl Archive {
         self.database.execute(withdraw, params![first, last, vehicle, now()]).map_err(self.refused())
     }
 
-    /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.
-    pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
+    /// A vehicle has said what became of a command; also of one that was given up. What it says first counts: whether this was that.
+    pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
         let Outcome { station, counter, result, .. } = outcome;
         let detail = outcome.detail();
         let (state, reason) = match result {
@@ -169,7 +169,7 @@ impl Archive {
         let keep = "UPDATE commands SET state = ?4, reason = nullif(?5, ''), answered = ?6
              WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state IN ('sent', 'unanswered')";
         let kept = self.database.execute(keep, params![vehicle, station, counter, state, reason, now()]);
-        kept.map(drop).map_err(self.refused())
+        Ok(kept.map_err(self.refused())? > 0)
     }
 
     /// The vehicle whose commands need not name it: the only one of which anything is kept.

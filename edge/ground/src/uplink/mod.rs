@@ -47,6 +47,8 @@ pub struct Uplink {
     recent: BTreeMap<Whose, VecDeque<Arrived>>,
     /// Vehicles that were heard; one without a number is known by its address.
     contacts: BTreeMap<Whose, Contact>,
+    /// The key of each one's last packet, under which that is acknowledged.
+    spoken: BTreeMap<Whose, Key>,
     pictures: Pictures,
 }
 
@@ -89,11 +91,25 @@ impl Uplink {
     /// An uplink of a station.
     #[must_use]
     pub fn new(station: Station) -> Self {
-        let (recent, contacts) = (BTreeMap::new(), BTreeMap::new());
-        Self { station, counter: 0, reserved: 0, recent, contacts, pictures: Pictures::default() }
+        let (recent, contacts, spoken) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { station, counter: 0, reserved: 0, recent, contacts, spoken, pictures: Pictures::default() }
     }
 
-    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its port and its address are now.
+    /// A packet with a right code of authentication came, perhaps again: it is acknowledged under the same key. Nothing else is known
+    /// after a start: then commands go there, since a vehicle may be waiting for one and say nothing new until it has come.
+    pub(super) fn spoke(&mut self, port: Option<usize>, sender: &str, vehicle: u16, key: &Key, now: Instant) {
+        let whose = whose(sender, vehicle);
+        if self.spoken.len() >= MAX_SENDERS && !self.spoken.contains_key(&whose) {
+            self.spoken.clear();
+        }
+        if let Some(port) = port.filter(|_| !self.contacts.contains_key(&whose)) {
+            self.heard(port, sender, vehicle, key, now);
+        }
+        self.spoken.insert(whose, key.clone());
+    }
+
+    /// A packet with a right code of authentication brought something new: commands go to its vehicle where it came from, under the same
+    /// key, whatever its port and its address were before.
     pub(super) fn heard(&mut self, port: usize, sender: &str, vehicle: u16, key: &Key, now: Instant) {
         let whose = whose(sender, vehicle);
         if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
@@ -148,8 +164,7 @@ impl Uplink {
         }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let acknowledgement = Up::acknowledge(all);
-        let contact = self.contacts.get(&whose(sender, vehicle));
-        let key = contact.map_or(&first, |contact| &contact.key).clone();
+        let key = self.spoken.get(&whose(sender, vehicle)).unwrap_or(&first).clone();
         let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
         packets.extend(self.under_first_key(sender, vehicle, archive)?);
         Ok(packets)
@@ -158,7 +173,7 @@ impl Uplink {
     /// To a vehicle that uses an earlier key an empty acknowledgement under the first one: if it has that, it changes to it.
     fn under_first_key(&mut self, sender: &str, vehicle: u16, archive: &mut Archive) -> Result<Option<Vec<u8>>> {
         let Some(first) = self.station.keys.first_of(vehicle).cloned() else { return Ok(None) };
-        let uses_another = self.contacts.get(&whose(sender, vehicle)).is_some_and(|contact| contact.key != first);
+        let uses_another = self.spoken.get(&whose(sender, vehicle)).is_some_and(|key| *key != first);
         if !uses_another || self.holds_back(vehicle, sender, archive)? {
             return Ok(None);
         }
@@ -323,7 +338,7 @@ mod tests {
                 other => anyhow::bail!("{other:?}"),
             }
         };
-        uplink.heard(0, "uav", 12, &old, Instant::now());
+        uplink.spoke(None, "uav", 12, &old, Instant::now());
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
@@ -334,7 +349,7 @@ mod tests {
         let sent = uplink.answers("uav", &status, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 0));
         // Whatever its address is.
-        uplink.heard(0, "relay", 12, &new, Instant::now());
+        uplink.spoke(None, "relay", 12, &new, Instant::now());
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         assert_eq!(uplink.answers("uav", &status, &mut archive)?, Vec::<Vec<u8>>::new());

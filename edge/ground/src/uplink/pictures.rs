@@ -22,8 +22,8 @@ impl Uplink {
     pub(crate) fn brought(&mut self, sender: &str, vehicle: u16, brought: Brought, now: Instant) {
         let id = match brought {
             Brought::Unasked => return,
-            Brought::More(id) | Brought::Damaged(id) => id,
-            Brought::Whole(id, ask) => {
+            Brought::More(id) | Brought::Again(id) | Brought::Damaged(id) => id,
+            Brought::Whole(id, ask) | Brought::Here(id, ask) => {
                 let told =
                     self.pictures.known.get(&id).filter(|progress| progress.named.is_none() && progress.times == 0);
                 if told.is_none_or(|told| now.saturating_duration_since(told.last) >= TOLD) {

@@ -59,9 +59,9 @@ fn a_picture_is_made_of_its_parts_in_any_order_and_over_starts() -> Result<()> {
     let all = parts(number, &picture);
     assert_eq!(archive.missing_parts(id, number)?, MissingParts::all(number));
     archive.keep_promise(12, &promise(77, 9, "a river", TIME))?;
-    for part in all.iter().rev().step_by(2).chain(&all[3..4]) {
+    for part in all.iter().rev().step_by(2) {
         assert_eq!(archive.keep_part(12, part)?, Brought::More(id));
-        assert_eq!(archive.keep_part(12, part)?, Brought::More(id), "twice");
+        assert_eq!(archive.keep_part(12, part)?, Brought::Again(id), "twice");
     }
     drop(archive);
     let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
@@ -75,7 +75,7 @@ fn a_picture_is_made_of_its_parts_in_any_order_and_over_starts() -> Result<()> {
         brought = archive.keep_part(12, &all[usize::from(part)])?;
     }
     assert_eq!((brought, archive.picture(id)?), (Brought::Whole(id, number), Some(picture)));
-    assert_eq!(archive.keep_part(12, &all[4])?, Brought::Whole(id, number), "it has not heard that it is here");
+    assert_eq!(archive.keep_part(12, &all[4])?, Brought::Here(id, number), "it has not heard that it is here");
     assert_eq!((state(&archive, id)?.0.as_str(), archive.pictures(1)?[0].frame), ("here", Some([1200, 900])));
     Ok(())
 }
