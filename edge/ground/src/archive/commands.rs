@@ -157,6 +157,13 @@ impl Archive {
     /// A vehicle has said what became of a command; also of one that was given up. What it says first counts: whether this was that.
     pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
         let Outcome { station, counter, result, .. } = outcome;
+        if outcome.highest().is_some() {
+            // The vehicle has not taken it, and does not know what became of it: it goes out anew.
+            let anew = "UPDATE commands SET state = 'waiting', station = NULL, counter = NULL, packet = NULL
+                 WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state = 'sent'";
+            let opened = self.database.execute(anew, params![vehicle, station, counter]).map_err(self.refused())?;
+            return Ok(opened > 0);
+        }
         let detail = outcome.detail();
         let (state, reason) = match result {
             CommandResult::Done => ("done", detail),

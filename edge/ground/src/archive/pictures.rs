@@ -6,7 +6,7 @@ use crate::database::{Database, DatabaseError};
 use crate::error::{Error, Result};
 use crate::geopackage::datetime;
 use crate::message::{Outcome, Part};
-use cssa_wire::{Ask, Checksum, CommandResult, Key, MissingParts, Up, UpPacket, digest};
+use cssa_wire::{Ask, BEHIND, Checksum, CommandResult, Key, LATER, MissingParts, Up, UpPacket, digest};
 use rusqlite::params;
 use serde::Serialize;
 
@@ -231,16 +231,16 @@ impl Archive {
         ending.commit().map_err(&refused)
     }
 
-    /// A vehicle has answered a request: the picture comes, where it is that caption's, or why it does not. Whether the request waited for
-    /// its answer.
-    pub(crate) fn keep_promise(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
+    /// A vehicle has answered a request: the picture comes, where it is that caption's, or why it does not. The row of the
+    /// request, where that waited for its answer.
+    pub(crate) fn keep_promise(&mut self, vehicle: u16, outcome: &Outcome) -> Result<Option<i64>> {
         let Outcome { station, counter, result, value } = outcome;
         let asked = "SELECT p.id, c.sequence, c.caption, c.time, c.after_start FROM pictures p JOIN captions c ON c.fid = p.caption
              WHERE p.vehicle = ?1 AND p.station = ?2 AND p.counter = ?3 AND p.state = 'sent'";
         let found = self.rows(asked, params![vehicle, station, counter], |row| {
             Ok((row.get::<i64>(0)?, row.get::<u32>(1)?, row.get::<String>(2)?, (row.get(3)?, row.get(4)?)))
         })?;
-        let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(false) };
+        let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(None) };
         match result {
             CommandResult::Done => match promised(value, sequence, &caption, &taken) {
                 Some((crc, size)) => {
@@ -259,9 +259,10 @@ impl Archive {
                 ),
             },
             CommandResult::NotKept => self.end_picture(id, "not kept", &outcome.detail()),
+            CommandResult::Refused(LATER | BEHIND) => self.ask_anew(id),
             CommandResult::Refused(_) => self.end_picture(id, "refused", &outcome.detail()),
         }?;
-        Ok(true)
+        Ok(Some(id))
     }
 
     /// Keeps parts of vehicles' pictures, as one change, and makes the pictures of which all parts are here; says of each part what it brought.

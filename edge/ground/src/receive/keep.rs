@@ -116,11 +116,14 @@ impl Receiver {
     /// Keeps what a vehicle says of a command or a request; whether that was waited for.
     fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
         let is_command = self.archive.keep_outcome(vehicle, outcome)?;
-        let is_picture = self.archive.keep_promise(vehicle, outcome)?;
+        let picture = self.archive.keep_promise(vehicle, outcome)?;
+        let mut is_behind = false;
         if let Some(uplink) = &mut self.uplink {
             uplink.forgotten(outcome, &mut self.archive)?;
+            picture.into_iter().for_each(|id| uplink.answered(id));
+            is_behind = uplink.is_behind(vehicle, outcome, &mut self.archive)?;
         }
-        Ok(is_command || is_picture)
+        Ok(is_command || picture.is_some() || is_behind)
     }
 
     /// Takes a part of a picture: with others it is kept a little later. Anybody's is dropped.

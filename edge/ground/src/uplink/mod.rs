@@ -9,7 +9,7 @@ pub use commands::{Due, Unanswered};
 use super::archive::Archive;
 use super::error::{Error, Result};
 use super::keys::Keys;
-use super::message::Taken;
+use super::message::{Outcome, Taken};
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
 use progress::Pictures;
 use std::collections::{BTreeMap, VecDeque};
@@ -193,6 +193,25 @@ impl Uplink {
             self.counter = archive.counter(self.station.number)?;
         }
         Ok(self.counter.max(cssa::clock::now()))
+    }
+
+    /// A vehicle has had higher numbers of this station than those that go up, which it does not take: the archive is a new one, and the
+    /// last one's had outrun the clock. They go on above those.
+    pub(crate) fn is_behind(&mut self, vehicle: u16, outcome: &Outcome, archive: &mut Archive) -> Result<bool> {
+        let Some(highest) = outcome.highest().filter(|_| outcome.station == self.station.number) else {
+            return Ok(false);
+        };
+        if self.next_counter(archive)? > highest {
+            return Ok(false);
+        }
+        let above = highest.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
+        (self.counter, self.reserved) = archive.reserve_counters(self.station.number, above, RESERVE)?;
+        let station = self.station.number;
+        tracing::warn!(
+            "vehicle {vehicle} has had number {highest} of station {station}, which goes on from {}",
+            self.counter
+        );
+        Ok(true)
     }
 
     /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone

@@ -1,6 +1,6 @@
 use super::*;
 use anyhow::{Context, Result};
-use cssa_wire::{Caption, CaptionPacket};
+use cssa_wire::{BEHIND, Caption, CaptionPacket, FAILED, LATER};
 
 const TIME: u32 = 1_763_928_000;
 
@@ -165,5 +165,24 @@ fn requests_are_bounded_and_no_number_is_used_twice_at_once() -> Result<()> {
     assert_eq!(archive.pictures(1)?[0].crop, Some([1, 2, 3, 4]));
     let full = archive.ask_picture(caption, 160, None).err().context("full")?.to_string();
     assert!(full.contains("1000 pictures are asked for"), "{full}");
+    Ok(())
+}
+
+/// A vehicle that has no room for another one now is asked again.
+#[test]
+fn a_picture_that_is_put_off_is_asked_for_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut archive = archive(folder.path())?;
+    for (counter, result, expected) in [
+        (77, CommandResult::Refused(LATER), "waiting"),
+        (78, CommandResult::Refused(BEHIND), "waiting"),
+        (79, CommandResult::Refused(FAILED), "refused"),
+    ] {
+        let (id, _) = ask(&mut archive, counter)?;
+        let put_off = Outcome { result, ..promise(counter, 9, "a river", TIME) };
+        assert_eq!((archive.keep_promise(12, &put_off)?, archive.keep_promise(12, &put_off)?), (Some(id), None));
+        assert_eq!(state(&archive, id)?.0, expected);
+        archive.end_picture(id, "refused", "")?;
+    }
     Ok(())
 }
