@@ -179,6 +179,13 @@ impl Archive {
         Ok(kept.map_err(self.refused())? > 0)
     }
 
+    /// Whether anything of a vehicle is kept.
+    pub fn has_heard(&self, vehicle: u16) -> Result<bool> {
+        let asked = "SELECT EXISTS (SELECT 1 FROM captions WHERE vehicle = ?1) OR EXISTS (SELECT 1 FROM messages WHERE vehicle = ?1)
+             OR EXISTS (SELECT 1 FROM reports WHERE vehicle = ?1)";
+        Ok(self.database.first(asked, params![vehicle], |row| row.get(0)).map_err(self.refused())?.unwrap_or(false))
+    }
+
     /// The vehicle whose commands need not name it: the only one of which anything is kept.
     pub fn only_vehicle(&self) -> Result<Option<u16>> {
         let asked = "SELECT max(vehicle) FROM (SELECT DISTINCT vehicle FROM captions UNION SELECT DISTINCT vehicle FROM messages
