@@ -53,7 +53,7 @@ pub fn new_key(config: &Config) -> Option<String> {
     let which = match (next, new.is_heard, &new.before) {
         (_, true, _) => format!("a new key came over the link and is used above {path}"),
         (None, false, _) => {
-            format!("a new key came over the link and is to be used above {path} once the ground speaks under it")
+            format!("a new key came over the link and is to be used once the ground speaks under it above {path}")
         }
         (Some(_), false, Some(_)) => {
             format!(
@@ -271,7 +271,7 @@ mod tests {
         }
         let [first, second, third, _] = keys.map(|(_, key)| key);
         for (before, is_heard, next, expected) in [
-            (None, false, None, Some("is to be used above")),
+            (None, false, None, Some("is to be used once the ground speaks under it above")),
             (None, true, None, Some("a new key came over the link and is used above")),
             (None, true, Some(5), Some("a new key came over the link and is used above")),
             (None, false, Some(5), None),

@@ -2,6 +2,7 @@
 
 mod keep;
 mod listen;
+mod news;
 
 pub use super::reception::{Authentication, Reception};
 pub use listen::{Listening, ShowAll};
@@ -17,7 +18,7 @@ use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
 use cssa_link::FrameError;
 use cssa_wire::{Key, WireError};
-use keep::{News, WaitingPart};
+use news::{News, WaitingPart};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

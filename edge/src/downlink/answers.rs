@@ -1,11 +1,7 @@
 //! Which answers are to go out: an answer may be lost, and then its command comes again.
 
-use super::contact::Allowance;
-use super::{Downlink, Outgoing, Room};
-use crate::error::Result;
 use crate::store::{Answered, Number};
-use cssa::bundle::Language;
-use cssa_wire::{BEHIND, CommandResult, DownPacket};
+use cssa_wire::{BEHIND, CommandResult};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Numbers that are remembered.
@@ -22,58 +18,6 @@ pub(super) struct Answers {
     sends: BTreeMap<Number, u8>,
     /// By station: that a packet's number is behind, and when that was said last.
     behind: BTreeMap<u8, (Answered, f64)>,
-}
-
-impl Downlink {
-    /// A packet with a right code was not taken: where its number is too far behind, its station has lost its count and is told so, now and
-    /// then, since a packet that was recorded is no different.
-    pub(super) fn say_behind(&mut self, number: (u32, u8, u32), now: f64) -> Result<()> {
-        let Some(highest) = self.store.highest_above(number)? else { return Ok(()) };
-        let (_, station, counter) = number;
-        if self.answers.behind.get(&station).is_none_or(|(_, last)| now - last >= BEHIND_AGAIN) {
-            let result = CommandResult::Refused(BEHIND);
-            let answered = Answered::with_value((station, counter), result, &highest.to_le_bytes());
-            self.answers.behind.insert(station, (answered, now));
-            self.answers.ask((station, counter));
-        }
-        Ok(())
-    }
-
-    /// A command was carried out, or refused, or a picture was made, or was not: its answer is to go out, and then the picture.
-    pub fn answered(&mut self, number: Number) -> Result<()> {
-        self.answers.ask(number);
-        if let Some(asked) = self.store.asked_by(number)? {
-            self.pictures.begin(asked);
-        }
-        Ok(())
-    }
-
-    /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
-    pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let Some(number) = self.answers.due() else { return Ok(None) };
-        let behind =
-            || self.answers.behind.get(&number.0).map(|(answer, _)| answer).filter(|answer| answer.number == number);
-        let Some(answer) = self.store.answer_to(number)?.or_else(|| behind().cloned()) else {
-            self.answers.leave();
-            return Ok(None);
-        };
-        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
-        let bytes = packet.encode(self.sealing(), self.config.checksum)?;
-        if !self.has_room(bytes.len(), (now, utc), room) {
-            return Ok(None);
-        }
-        self.answers.goes_out();
-        Ok(Some(Outgoing::beside(bytes, self.change())))
-    }
-
-    /// Whether the contact has room for a packet beside captions.
-    pub(super) fn has_room(&mut self, length: usize, (now, utc): (f64, u32), room: Room<'_>) -> bool {
-        let left = match self.contacts.allowance(now, utc) {
-            Allowance::Free | Allowance::Probe => usize::MAX,
-            Allowance::Bytes(left) => left,
-        };
-        length <= room.largest && (room.cost)(length) <= left
-    }
 }
 
 impl Answers {
@@ -102,5 +46,20 @@ impl Answers {
         while self.sends.len() > MAX_KEPT {
             self.sends.pop_first();
         }
+    }
+
+    /// A station's packet is behind, and is not taken: the station is to be told so, where that was not said lately.
+    pub(super) fn say_behind(&mut self, (station, counter): Number, highest: u32, now: f64) {
+        if self.behind.get(&station).is_none_or(|(_, last)| now - last >= BEHIND_AGAIN) {
+            let result = CommandResult::Refused(BEHIND);
+            let answered = Answered::with_value((station, counter), result, &highest.to_le_bytes());
+            self.behind.insert(station, (answered, now));
+            self.ask((station, counter));
+        }
+    }
+
+    /// What is said of a packet that is behind.
+    pub(super) fn behind(&self, number: Number) -> Option<&Answered> {
+        self.behind.get(&number.0).map(|(answer, _)| answer).filter(|answer| answer.number == number)
     }
 }

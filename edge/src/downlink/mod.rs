@@ -1,6 +1,7 @@
 //! What leaves the queue, and when: the most urgent captions first, within the contact's budget, again and again until the ground
 //! acknowledges them. All of it without a clock or a link of its own, so that a simulation runs the same code as a flight.
 
+mod answering;
 mod answers;
 mod config;
 mod contact;

@@ -1,43 +1,18 @@
 //! Keeps what packets bring, and says what of it is new.
 
+use super::news::{News, WaitingPart};
 use super::{LOOK, ReceiveError, Receiver};
 use crate::archive::{Bound, Brought, Kept, Undecoded};
 use crate::error::Result;
 use crate::languages::languages;
 use crate::message::{Outcome, Part, Taken};
 use crate::reception::{Opened, Reception};
-use cssa_wire::Key;
 use std::time::{Duration, Instant};
 
 /// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
 const PARTS_WAIT: Duration = Duration::from_millis(300);
 const PARTS_TOGETHER: usize = 64;
 const MAX_PARTS: usize = 4096;
-
-/// Whether a packet shows that its vehicle is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// It brought what was not here; a status says how often the next ones come.
-    OfNow(Option<u16>),
-    /// All of it was here already, or is older than what is here; or that is still to be seen.
-    None,
-}
-
-/// A part of a picture that waits to be kept.
-#[derive(Debug)]
-pub(super) struct WaitingPart {
-    sender: String,
-    vehicle: u16,
-    part: Part,
-    port: Option<usize>,
-    key: Key,
-}
-
-impl News {
-    fn of(is_new: bool) -> Self {
-        if is_new { Self::OfNow(None) } else { Self::None }
-    }
-}
 
 impl Receiver {
     pub(super) fn keep(
