@@ -93,6 +93,7 @@ cargo test --release --workspace
 
 step an archive of scenes
 tests/archive.sh short
+tests/ray.sh short
 
 step the Python wheel
 tests/wheel.sh

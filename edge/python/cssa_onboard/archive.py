@@ -15,9 +15,11 @@ import math
 import os
 import sys
 import time
-from typing import Any, Optional
+import typing
 
 from . import Archive, CssaError
+
+__all__ = ["Worker", "main", "shards_of"]
 
 # A shard takes seconds, so that what a killed worker loses is small, and files are not too many: 4,000 for a million tiles.
 _TILES_A_SHARD = 256
@@ -34,23 +36,23 @@ def shards_of(tiles: int) -> int:
 class Worker:
     """An actor: its plan and its model stay from shard to shard."""
 
-    def __init__(self, options: dict[str, Any], shards: int, out: str) -> None:
+    def __init__(self, options: dict[str, typing.Any], shards: int, out: str) -> None:
         self._archive = Archive(**options)
         self._shards, self._out = shards, out
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+    def __call__(self, batch: dict[str, typing.Any]) -> dict[str, list[str]]:
         """Captions the shards of a batch; one that cannot be written stops no other."""
         outcomes = []
         for shard in map(int, batch["shard"]):
             try:
-                outcome: dict[str, Any] = dict(self._archive.caption_shard(shard, self._shards, self._out))
+                outcome: dict[str, typing.Any] = dict(self._archive.caption_shard(shard, self._shards, self._out))
             except CssaError as error:
                 outcome = {"shard": shard, "problem": str(error)}
             outcomes.append(json.dumps(outcome))
         return {"outcome": outcomes}
 
 
-def _options(arguments: Optional[list[str]]) -> argparse.Namespace:
+def _options(arguments: typing.Optional[list[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m cssa_onboard.archive", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tiles", required=True, help="a Parquet table (id, source; x, y, width, height or geometry; datetime), or STAC items as JSON: a path, http(s):// or s3://")
     parser.add_argument("--out", required=True, help="a folder that all workers see, or s3://BUCKET/PREFIX")
@@ -72,9 +74,9 @@ def _place(location: str) -> str:
 
 
 def _connect(address: str) -> None:
-    import ray
+    import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    quiet: dict[str, Any] = {"logging_level": "warning", "log_to_driver": False}
+    quiet: dict[str, typing.Any] = {"logging_level": "warning", "log_to_driver": False}
     if address != "auto":
         ray.init(address=address, **quiet)
         return
@@ -84,11 +86,11 @@ def _connect(address: str) -> None:
         ray.init(include_dashboard=False, **quiet)
 
 
-def _run(options: argparse.Namespace) -> dict[str, Any]:
-    import ray
-    import ray.data
+def _run(options: argparse.Namespace) -> dict[str, typing.Any]:
+    import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import ray.data  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    archive: dict[str, Any] = {
+    archive: dict[str, typing.Any] = {
         "tiles": _place(options.tiles),
         "tile_pixels": options.tile_pixels,
         "stride": options.stride,
@@ -113,7 +115,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         num_cpus=options.threads,
         concurrency=workers,
     )
-    total: dict[str, Any] = {"files": 0, "tiles": tiles, "captioned_now": 0, "kept": 0, "failed": {}, "problems": []}
+    total: dict[str, typing.Any] = {"files": 0, "tiles": tiles, "captioned_now": 0, "kept": 0, "failed": {}, "problems": []}
     started = said = time.monotonic()
     print(f"{tiles} tiles in {shards} shards, {workers} workers", file=sys.stderr)
     for row in captioned.iter_rows():
@@ -138,11 +140,11 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     return total
 
 
-def main(arguments: Optional[list[str]] = None) -> int:
+def main(arguments: typing.Optional[list[str]] = None) -> int:
     """Captions an archive; the exit code is 1 where a tile has no caption, and where the archive cannot be captioned at all."""
     options = _options(arguments)
     try:
-        import ray.data  # noqa: F401
+        import ray.data  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
     except ImportError as error:
         print(f"error: {error}: pip install 'cssa-onboard[ray]'", file=sys.stderr)
         return 1
