@@ -3,16 +3,33 @@
 use super::contact::Allowance;
 use super::{Downlink, Outgoing, Room};
 use crate::error::Result;
-use crate::store::Number;
+use crate::store::{Number, Same, digest_of};
 use cssa::bundle::Language;
-use cssa_wire::DownPacket;
+use cssa_wire::{DownPacket, Up};
 
 impl Downlink {
-    /// A packet with a right code was not taken: where its number is too far behind, its station has lost its count and is told so, now and
-    /// then, since a packet that was recorded is no different.
-    pub(super) fn say_behind(&mut self, number: (u32, u8, u32), now: f64) -> Result<()> {
-        let Some(highest) = self.store.highest_above(number)? else { return Ok(()) };
-        self.answers.say_behind((number.1, number.2), highest, now);
+    /// A packet with a right code was not taken. Of one that came before the answer was lost. One whose number another has had is of a
+    /// station that has lost its count, which is told so.
+    pub(super) fn answer_again(&mut self, (key, station, counter): (u32, u8, u32), body: &Up, now: f64) -> Result<()> {
+        let number = (station, counter);
+        let same = match body {
+            Up::Acknowledge(_) => Same::Unknown,
+            body => self.store.taken(number, digest_of(number, body))?,
+        };
+        let is_known = match (same, body) {
+            (Same::Yes, _) => true,
+            (Same::No, _) => false,
+            // An acknowledgement that came twice, or that somebody recorded, is no news; several in a row are.
+            (Same::Unknown, Up::Acknowledge(_)) => !self.answers.goes_back(station),
+            // What an earlier program had taken.
+            (Same::Unknown, _) => self.store.answer_to(number)?.is_some(),
+        };
+        if !is_known {
+            let highest = self.store.highest((key, station))?;
+            self.answers.say_behind(number, highest, now);
+        } else if !matches!(body, Up::Acknowledge(_)) {
+            self.answers.ask(number);
+        }
         Ok(())
     }
 
@@ -28,7 +45,11 @@ impl Downlink {
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
     pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
         let Some(number) = self.answers.due() else { return Ok(None) };
-        let Some(answer) = self.store.answer_to(number)?.or_else(|| self.answers.behind(number).cloned()) else {
+        let answer = match self.answers.behind(number) {
+            Some(behind) => Some(behind.clone()),
+            None => self.store.answer_to(number)?,
+        };
+        let Some(answer) = answer else {
             self.answers.leave();
             return Ok(None);
         };

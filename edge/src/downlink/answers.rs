@@ -10,6 +10,8 @@ const MAX_KEPT: usize = 64;
 const MAX_SENDS: u8 = 32;
 /// Seconds after which a station is told again that its numbers are behind.
 const BEHIND_AGAIN: f64 = 10.0;
+/// So many acknowledgements in a row with numbers that have been are a station's that has lost its count.
+const IN_ROW: u32 = 3;
 
 /// Answers to what came from the ground, by the numbers of its packets.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(super) struct Answers {
     sends: BTreeMap<Number, u8>,
     /// By station: that a packet's number is behind, and when that was said last.
     behind: BTreeMap<u8, (Answered, f64)>,
+    /// By station: acknowledgements in a row whose numbers had been.
+    in_row: BTreeMap<u8, u32>,
 }
 
 impl Answers {
@@ -46,6 +50,18 @@ impl Answers {
         while self.sends.len() > MAX_KEPT {
             self.sends.pop_first();
         }
+    }
+
+    /// A station's packet has a new number.
+    pub(super) fn counts(&mut self, station: u8) {
+        self.in_row.remove(&station);
+    }
+
+    /// A station's acknowledgement has a number that has been; whether so many have that it has lost its count.
+    pub(super) fn goes_back(&mut self, station: u8) -> bool {
+        let in_row = self.in_row.entry(station).or_default();
+        *in_row = in_row.saturating_add(1);
+        *in_row >= IN_ROW
     }
 
     /// A station's packet is behind, and is not taken: the station is to be told so, where that was not said lately.

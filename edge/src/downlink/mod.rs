@@ -208,14 +208,15 @@ impl Downlink {
             }
             body => self.store.apply_acknowledgement(number, body, &self.retired)?,
         };
-        if !matches!(packet.body, Up::Acknowledge(_)) {
-            // Of one that came again the answer was lost; what is refused at once has its answer now.
-            self.answers.ask((packet.station, packet.counter));
-        }
         let Some(gone) = taken else {
-            self.say_behind(number, now)?;
+            self.answer_again(number, &packet.body, now)?;
             return Ok(None);
         };
+        self.answers.counts(packet.station);
+        if !matches!(packet.body, Up::Acknowledge(_)) {
+            // What is refused at once has its answer now.
+            self.answers.ask((packet.station, packet.counter));
+        }
         if let Some(keys) = &mut self.keys {
             keys.heard(&key);
         }

@@ -2,7 +2,8 @@
 
 use super::Downlink;
 use crate::error::Result;
-use cssa_wire::{Command, Key};
+use crate::store::digest_of;
+use cssa_wire::{Command, Key, Up};
 
 impl Downlink {
     /// Takes a packet with a new key under the key `by`, and carries it out, in one transaction; whether the packet is new.
@@ -13,6 +14,8 @@ impl Downlink {
         let offered = keys.offered(command, by, self.config.vehicle);
         let is_new = self.store.take_new_key(number, offered.as_ref().map_err(|why| *why))?;
         if is_new {
+            let asked = (number.1, number.2);
+            self.store.note_taken(asked, digest_of(asked, &Up::Command(command.clone())))?;
             let outcome = offered.map_or_else(|why| why, |_| "it is taken, and used once the ground speaks under it");
             tracing::info!("a new key by command {} of station {}: {outcome}", number.2, number.1);
         }

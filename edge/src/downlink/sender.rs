@@ -45,8 +45,10 @@ pub(crate) struct Sender {
 pub(crate) struct Turn {
     /// When the link has taken what it was given.
     free: Instant,
-    /// Captions are due: answers take turns with them.
+    /// Captions are due: what goes beside them takes turns with them.
     captions: CaptionsDue,
+    /// What went beside them last was a housekeeping packet: an answer goes first.
+    housekept: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ enum CaptionsDue {
 
 impl Turn {
     pub(crate) fn of(now: Instant) -> Self {
-        Self { free: now, captions: CaptionsDue::No }
+        Self { free: now, captions: CaptionsDue::No, housekept: false }
     }
 
     fn is_answers(&self) -> bool {
@@ -264,13 +266,14 @@ impl Sender {
                 self.faults.record(FaultKind::StoreErrors, chain(&error));
             }
         }
-        if self.turn.free <= Instant::now()
-            && let Err(error) = self.housekeep()
-        {
-            self.faults.record(FaultKind::LinkErrors, chain(&error));
-        }
+        // Whoever has the key may ask for a status, or for an answer, again and again: neither keeps the other off, nor captions.
         while self.turn.is_answers() {
-            match self.answer() {
+            let sent = if self.turn.housekept {
+                self.answer().and_then(|sent| if sent { Ok(true) } else { self.housekeep() })
+            } else {
+                self.housekeep().and_then(|sent| if sent { Ok(true) } else { self.answer() })
+            };
+            match sent {
                 Ok(true) => self.turn.answered(),
                 Ok(false) => return,
                 Err(error) => return self.faults.record(FaultKind::LinkErrors, chain(&error)),
@@ -278,12 +281,14 @@ impl Sender {
         }
     }
 
-    /// Sends a housekeeping packet where one is due.
-    fn housekeep(&mut self) -> Result<()> {
+    /// Sends a housekeeping packet where one is due; whether one was.
+    fn housekeep(&mut self) -> Result<bool> {
         let (language, now) = (self.language(), (self.now(), clock::now()));
         let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
-        let due = self.downlink.housekeeping(now, &language, room, &*self.state)?;
-        due.map_or(Ok(()), |packet| self.send(&packet).map(drop))
+        let Some(packet) = self.downlink.housekeeping(now, &language, room, &*self.state)? else { return Ok(false) };
+        self.turn.housekept = true;
+        self.send(&packet)?;
+        Ok(true)
     }
 
     /// Sends the next answer; whether there was one.
@@ -291,6 +296,7 @@ impl Sender {
         let (language, now) = (self.language(), self.now());
         let room = Room { largest: self.port.largest(), cost: &|length| self.port.cost(length) };
         let Some(answer) = self.downlink.answer(now, clock::now(), &language, room)? else { return Ok(false) };
+        self.turn.housekept = false;
         self.send(&answer)?;
         Ok(true)
     }

@@ -3,6 +3,7 @@
 use super::database::{Refusal, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
 use super::keys::take_number;
+use super::taken::{self, digest_of};
 use super::{COUNTERS, MISMATCHED, RETIRED, Store, add, commands, footprints};
 use crate::error::Result;
 use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, digest};
@@ -22,8 +23,15 @@ impl Store {
         let arrivals: &[SelectiveAck] = if let Up::Acknowledge(arrivals) = body { arrivals } else { &[] };
         self.file.with(|database| {
             let write = database.begin_write()?;
-            let mut gone = None;
-            if take_number(&write, (key, station, counter))? {
+            let (mut gone, number) = (None, (station, counter));
+            let asks = !matches!(body, Up::Acknowledge(_));
+            let digest = if asks { digest_of(number, body) } else { 0 };
+            // Under another key since: it is not done twice.
+            let is_again = asks && taken::is_there(&write, number, digest)?;
+            if take_number(&write, (key, station, counter))? && !is_again {
+                if asks {
+                    taken::note(&write, number, digest)?;
+                }
                 let (mut queue, mut counters) = (write.open_table(QUEUE)?, write.open_table(COUNTERS)?);
                 let mut all = Vec::new();
                 for arrival in arrivals {
@@ -39,7 +47,7 @@ impl Store {
                     footprints::forget(&write, waiting.sequence)?;
                 }
                 add(&mut counters, RETIRED, count)?;
-                commands::take(&write, (station, counter), body)?;
+                commands::take(&write, number, body)?;
                 gone = Some(all.iter().map(|waiting| (waiting.sequence, waiting.digest())).collect());
             }
             write.commit()?;

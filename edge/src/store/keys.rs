@@ -98,12 +98,12 @@ impl Store {
 }
 
 impl Store {
-    /// The highest number of a station under a key, where a number is too far below it to be taken.
-    pub fn highest_above(&self, (key, station, counter): (u32, u8, u32)) -> Result<Option<u32>> {
+    /// The highest number of a station under a key.
+    pub fn highest(&self, (key, station): (u32, u8)) -> Result<u32> {
         self.file.with(|database| {
             let kept = database.begin_read()?.open_table(WINDOWS)?.get((key, station))?;
             let window = kept.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
-            Ok(window.and_then(|window| window.is_beyond(counter)))
+            Ok(window.map_or(0, |window| window.highest()))
         })
     }
 }

@@ -18,6 +18,7 @@ mod entry;
 mod footprints;
 mod keys;
 mod reports;
+mod taken;
 
 pub use answers::{Answered, Number};
 pub use asks::{Asked, OpenAsk};
@@ -29,6 +30,7 @@ pub use entry::{Caption, Waiting};
 pub use footprints::KeptFootprint;
 pub use keys::NewKey;
 pub use reports::WaitingReport;
+pub use taken::{Same, digest_of};
 
 use crate::error::{Result, chain};
 use crate::leftovers::clean;
@@ -168,6 +170,7 @@ impl Store {
             write.open_table(change::CHANGES)?;
             write.open_table(commands::PENDING)?;
             write.open_table(answers::ANSWERS)?;
+            write.open_table(taken::TAKEN)?;
             write.open_table(commands::ORDERS)?;
             write.open_table(asks::ASKS)?;
             write.open_table(asks::PICTURES)?;

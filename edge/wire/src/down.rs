@@ -118,8 +118,8 @@ pub const UNSUPPORTED: u8 = 1;
 /// The reason of [`CommandResult::Refused`] for what was tried and failed; the answer's value is text that says why.
 pub const FAILED: u8 = 2;
 
-/// The reason of [`CommandResult::Refused`] for a packet whose number is [`WINDOW`](crate::WINDOW) or more below the highest one of its
-/// station; the answer's value is that one, four bytes, the lowest first. A station that has lost its count goes on from there.
+/// The reason of [`CommandResult::Refused`] for a packet whose number another packet of its station has had, or may have had; the answer's
+/// value is the station's highest, four bytes, the lowest first. A station that has lost its count goes on from there.
 pub const BEHIND: u8 = 3;
 
 /// The reason of [`CommandResult::Refused`] for what may be asked for again a little later: as much as the vehicle holds is on its way.

@@ -5,7 +5,7 @@ use crate::store::{Caption, ChangeKind, Outcome, Store};
 use crate::vitals::Vitals;
 use anyhow::{Context, Result};
 use cssa::language_model::LanguageModel;
-use cssa_wire::{Down, DownPacket, Key, MissingParts, UpPacket, Verification};
+use cssa_wire::{Command, Down, DownPacket, Key, MissingParts, UpPacket, Verification};
 use std::net::UdpSocket;
 use std::sync::mpsc::channel;
 
@@ -40,7 +40,7 @@ fn sender(folder: &std::path::Path, ground: &UdpSocket, key: &Key, captions: u32
     })
 }
 
-/// However many answers are due: the link takes no more bytes than it is said to, and captions go out between them.
+/// However many answers are due and statuses asked for: the link takes no more bytes than it is said to, and captions go out between them.
 #[test]
 fn answers_keep_the_rate_and_take_turns_with_captions() -> Result<()> {
     let (folder, key) = (tempfile::tempdir()?, Key::new([3; 32]));
@@ -63,15 +63,27 @@ fn answers_keep_the_rate_and_take_turns_with_captions() -> Result<()> {
         began.get_or_insert_with(Instant::now);
         bytes += length + cost;
         let packet = DownPacket::decode(&buffer[..length], Verification::Required(&key), checksum)?;
-        kinds.push(matches!(packet.body, Down::Answer(_)));
+        // A status is asked for again and again.
+        let status = UpPacket {
+            vehicle: 12,
+            station: 1,
+            counter: 100 + kinds.len() as u32,
+            body: Up::Command(Command::StatusNow),
+        };
+        ground.send_to(&status.encode(&key, checksum)?, from)?;
+        kinds.push(match packet.body {
+            Down::Answer(_) => 'a',
+            Down::Housekeeping(_) => 'h',
+            _ => 'c',
+        });
     }
     control.stop.store(true, Ordering::Relaxed);
     running.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?;
     let most = 3.1 * f64::from(RATE) + 100.0;
     assert!(bytes as f64 <= most, "{bytes} bytes in 3 s of {RATE} a second");
-    let first = kinds.iter().position(|is_answer| *is_answer).context("no answer")?;
-    let captions = kinds.iter().filter(|is_answer| !**is_answer).count();
-    assert!(kinds[first..].windows(2).all(|pair| pair != [true, true]), "captions wait for answers: {kinds:?}");
-    assert!(kinds.len() - captions >= 10 && captions >= 10, "{kinds:?}");
+    let first = kinds.iter().position(|kind| *kind != 'c').context("no answer")?;
+    let count = |of: char| kinds.iter().filter(|kind| **kind == of).count();
+    assert!(kinds[first..].windows(2).all(|pair| pair.contains(&'c')), "captions wait: {kinds:?}");
+    assert!(count('a') >= 5 && count('h') >= 5 && count('c') >= 10, "{kinds:?}");
     Ok(())
 }
