@@ -14,11 +14,11 @@ use super::keys::{KeyRefusal, Refusal};
 use super::languages::languages;
 use super::message::Taken;
 use super::reception::Opened;
-use super::uplink::{Due, Unanswered, Uplink};
+use super::uplink::{At, Due, Unanswered, Uplink};
 use cssa::bundle::Language;
 use cssa_link::FrameError;
 use cssa_wire::{Key, WireError};
-use news::{News, WaitingPart};
+use news::{News, Seen, WaitingPart};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -107,6 +107,7 @@ pub struct Receiver {
     /// Parts of pictures that wait to be kept, and since when.
     parts: Vec<WaitingPart>,
     parts_since: Option<Instant>,
+    seen: Seen,
     /// Frames that are missing, by port.
     missing: Vec<u64>,
     is_failing: bool,
@@ -143,6 +144,7 @@ impl Receiver {
             contacts,
             parts,
             parts_since,
+            seen: Seen::default(),
             missing,
             is_failing,
             count,
@@ -201,13 +203,13 @@ impl Receiver {
 
     /// Takes the bytes of a packet that came at `now`.
     pub fn take_at(&mut self, sender: &str, bytes: &[u8], now: Instant) -> Result<Result<Taken, ReceiveError>> {
-        self.take_of(Some(0), sender, bytes, now)
+        self.take_of(Some(&At { port: 0, peer: sender.to_owned() }), sender, bytes, now)
     }
 
-    /// Takes the bytes of a packet that came at `now`; its vehicle is spoken to at `port`, if at all.
+    /// Takes the bytes of a packet that came at `now`; its vehicle is spoken to `at` a place, if at all.
     fn take_of(
         &mut self,
-        port: Option<usize>,
+        at: Option<&At>,
         sender: &str,
         bytes: &[u8],
         now: Instant,
@@ -220,11 +222,11 @@ impl Receiver {
         let vehicle = opened.vehicle(reception.vehicle);
         let key = reception.authentication.key_of(bytes, reception.checksum).cloned();
         if let (Some(key), Some(uplink)) = (&key, &mut self.uplink) {
-            uplink.spoke(port, sender, vehicle, key, now);
+            uplink.spoke(sender, vehicle, key);
         }
-        let (taken, news) = self.keep(&reception, port, sender, bytes, &opened)?;
+        let (taken, news) = self.keep(&reception, at, sender, bytes, &opened)?;
         if let News::OfNow(period) = news {
-            self.heard(port, sender, vehicle, key.as_ref(), period, now);
+            self.heard(at, sender, vehicle, key.as_ref(), period, now);
         }
         Ok(taken)
     }
@@ -233,7 +235,7 @@ impl Receiver {
     /// and is sent again shows none of that.
     fn heard(
         &mut self,
-        port: Option<usize>,
+        at: Option<&At>,
         sender: &str,
         vehicle: u16,
         key: Option<&Key>,
@@ -243,8 +245,8 @@ impl Receiver {
         if let Some(change) = self.contacts.heard(Origin::of(vehicle, sender.to_owned()), period, now) {
             tracing::info!("{change}");
         }
-        if let (Some(port), Some(key), Some(uplink)) = (port, key, &mut self.uplink) {
-            uplink.heard(port, sender, vehicle, key, now);
+        if let (Some(at), Some(key), Some(uplink)) = (at, key, &mut self.uplink) {
+            uplink.heard(at, sender, vehicle, key, now);
         }
     }
 

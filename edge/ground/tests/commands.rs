@@ -211,6 +211,7 @@ fn no_acknowledgement_makes_a_command_too_old() -> Result<()> {
     assert_eq!(acknowledged(&mut first, &vehicle)?.len(), 0);
     drop(first);
     let mut second = receiver(&path, 1)?;
+    heard(&mut second, "uav", &vehicle.status()?)?;
     assert_eq!(acknowledged(&mut second, &vehicle)?.len(), 0);
     assert_eq!(sent(&mut second, "uav", 0)?, command);
     heard(&mut second, "uav", &vehicle.take(&command[0], CommandResult::Done, b"")?)?;

@@ -37,7 +37,7 @@ fn it_goes_on_above_what_its_vehicles_have_had() -> Result<()> {
         Ok(UpPacket::decode(&packet, 12, &key, CHECKSUM)?)
     };
     let first = sent(&mut receiver, 0)?;
-    ensure!(!window.take(first.counter) && window.is_beyond(first.counter) == Some(highest));
+    ensure!(!window.take(first.counter) && window.highest() == highest);
     let value = highest.to_le_bytes();
     let result = CommandResult::Refused(BEHIND);
     let behind = down(Down::Answer(Answer { station: 1, counter: first.counter, result, value: &value }))?;

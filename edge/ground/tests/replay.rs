@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const CHECKSUM: Checksum = Checksum::Crc32;
 
 fn status(sequence: u16, key: &Key) -> Result<Vec<u8>> {
-    let uptime = 60 * u32::from(sequence);
+    // As many seconds as pass between them here.
+    let uptime = 100 + u32::from(sequence);
     let body = Down::Housekeeping(Housekeeping { sequence, period: 60, uptime, ..Housekeeping::default() });
     Ok(DownPacket { vehicle: 12, bundle: 7, body }.encode(Some(key), CHECKSUM)?)
 }
@@ -71,5 +72,57 @@ fn a_recording_neither_wakes_a_vehicle_nor_leads_its_commands_away() -> Result<(
     receiver.take_at("uav", &status(10, &new)?, at(1000))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
     assert_eq!(receiver.due("uav", at(1000))?.len(), 1);
     assert_eq!(receiver.missed(at(1400)).len(), 1);
+    Ok(())
+}
+
+/// What another receiver of the archive has kept first is news for this one, too; once.
+#[test]
+fn receivers_of_one_archive_hear_alike() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, key) = (folder.path().join("captions.gpkg"), Key::new([7; 32]));
+    let language = Language::read(&fixtures::bundle())?;
+    let receiver = |number| -> Result<Receiver> {
+        let authentication = Authentication::Required(key.clone().into());
+        let uplink = Uplink::new(Station { number, keys: key.clone().into(), checksum: CHECKSUM });
+        let reception = Reception { checksum: CHECKSUM, authentication, vehicle: 0 };
+        Ok(Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception, Some(uplink))?)
+    };
+    let (mut first, mut second, start) = (receiver(1)?, receiver(2)?, Instant::now());
+    let at = |seconds| start + Duration::from_secs(seconds);
+    for packet in [status(8, &key)?, captions(&language, 3, &key)?] {
+        for receiver in [&mut first, &mut second] {
+            receiver.take_at("uav", &packet, at(0))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+        }
+    }
+    Archive::open(&path)?.give_command(12, &Command::Pause)?;
+    assert_eq!(second.due("uav", at(1))?.len(), 1, "the second one has heard it");
+    assert_eq!(second.missed(at(179)), Vec::<String>::new());
+    second.take_at("uav", &status(8, &key)?, at(180))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+    assert_eq!(second.missed(at(200)).len(), 1, "the same again is none");
+    Ok(())
+}
+
+/// A command that has gone out under a key that its vehicle does not use any more goes out under the other one, with its number.
+#[test]
+fn a_command_follows_its_vehicles_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("captions.gpkg");
+    let (new, old) = (Key::new([7; 32]), Key::new([8; 32]));
+    let keys = Keys::of([new.clone(), old.clone()]).context("keys")?;
+    let reception =
+        Reception { checksum: CHECKSUM, authentication: Authentication::Required(keys.clone()), vehicle: 0 };
+    let uplink = Uplink::new(Station { number: 1, keys, checksum: CHECKSUM });
+    let mut receiver = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception, Some(uplink))?;
+    Archive::open(&path)?.give_command(12, &Command::Pause)?;
+    let mut numbers = Vec::new();
+    for (n, key) in [(8, &old), (9, &new), (10, &new)] {
+        let now = Instant::now() + Duration::from_secs(6 * u64::from(n));
+        receiver.take_at("uav", &status(n, key)?, now)?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+        let Some(Due::Send(packet)) = receiver.due("uav", now)?.into_iter().next() else { anyhow::bail!("no command") };
+        let packet = UpPacket::decode(&packet, 12, key, CHECKSUM)?;
+        assert_eq!(packet.body, Up::Command(Command::Pause));
+        numbers.push(packet.counter);
+    }
+    assert!(numbers.iter().all(|number| *number == numbers[0]), "{numbers:?}");
     Ok(())
 }

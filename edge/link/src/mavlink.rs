@@ -150,6 +150,7 @@ impl Port for Tunnel {
                             from: format!("mavlink system {from}"),
                             found: vec![Ok(packet)],
                             ended: false,
+                            ..Received::default()
                         });
                     }
                     Err(MessageReadError::Io(error)) if is_timeout(&error) => {}

@@ -41,6 +41,8 @@ pub trait Port: Send {
 pub struct Received {
     /// From whom: an address, a device, a file.
     pub from: String,
+    /// Where an answer goes, where that says more than who it is: the port of a UDP address.
+    pub peer: Option<String>,
     /// Packets, and what was there in their place.
     pub found: Vec<Found>,
     /// There will be no more: the file has ended.

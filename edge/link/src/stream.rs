@@ -210,7 +210,7 @@ impl Port for Stream {
             } else {
                 port.deframer.push(&bytes[..read])
             };
-            Ok(Received { from, found, ended })
+            Ok(Received { from, peer: None, found, ended })
         })
     }
 

@@ -84,7 +84,7 @@ impl Port for Udp {
             };
             port.last = Some(from);
             let found = port.deframer.datagram(&port.buffer[..length]);
-            Ok(Received { from: from.ip().to_string(), found, ended: false })
+            Ok(Received { from: from.ip().to_string(), peer: Some(from.to_string()), found, ended: false })
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Stored {
     pub displaced: u64,
     /// It says how its vehicle was, not how it is: a later one came before it.
     pub is_late: bool,
+    /// It is not new, and came within the last minute: perhaps another program that shares the archive has kept it.
+    pub came_lately: bool,
 }
 
 /// A table with bounds. Each has the columns `id`, `sender` and `authentic`.
@@ -119,6 +121,6 @@ impl Bounds {
                 "{sender}: {rows} go out for new ones: {of_sender} of one sender are kept at most, {total} of all"
             );
         }
-        Ok(Stored { is_new, displaced, is_late: false })
+        Ok(Stored { is_new, displaced, ..Stored::default() })
     }
 }

@@ -139,6 +139,12 @@ impl Archive {
         Ok(taken.map_err(self.refused())? == 1)
     }
 
+    /// A command that has gone out has another packet from now on, under another key.
+    pub(crate) fn repack_command(&mut self, id: i64, packet: &[u8]) -> Result<()> {
+        let repack = "UPDATE commands SET packet = ?2 WHERE id = ?1 AND state = 'sent'";
+        self.database.execute(repack, params![id, packet]).map(drop).map_err(self.refused())
+    }
+
     /// A command has an outcome that no vehicle told.
     pub(crate) fn end_command(&mut self, id: i64, state: &str, reason: &str) -> Result<()> {
         let end =

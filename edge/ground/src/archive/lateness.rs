@@ -8,10 +8,13 @@ use rusqlite::params;
 
 /// A vehicle counts its statuses over its starts. Beside one a period there are those that were asked for, so many at most in a row.
 const ASKED: u32 = 64;
-/// Late ones in a row after which, with this one, a vehicle has begun to count anew: it has lost its state directory.
-const ROW: usize = 2;
-/// Seconds by which the vehicle's time between two statuses may differ from the ground's: a link delays.
+/// So many that follow each other as the clock does, this one among them, are of a vehicle that has begun to count anew: it has lost its state
+/// directory. They are looked for among the last late ones.
+const ROW: usize = 3;
+const LOOKED_AT: u32 = 16;
+/// Seconds by which the vehicle's time between two statuses may differ from the ground's: a link delays; and one in so many, as clocks do.
 const DELAY: u32 = 10;
+const DRIFT: u32 = 1000;
 
 /// A status with a right code of authentication.
 #[derive(Clone, Copy, Debug)]
@@ -22,35 +25,80 @@ pub(super) struct Noted {
     pub(super) is_late: bool,
 }
 
-/// Whether a status is older than the newest of those that came before (the last first), or cannot be so much newer in the time that has
-/// passed: its number is 16 bits, and comes round. After [`ROW`] late ones that go on as the clock does, it is not.
-pub(super) fn is_late(before: &[Noted], now: &Noted) -> bool {
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// From the vehicle, as it said it.
+    Live,
+    /// In a file: when it came says nothing.
+    Recorded,
+}
+
+/// Whether a status is older than the newest of those that came before (the last first), or says of a time that is past, or cannot be so much
+/// newer in the time that has passed: its number is 16 bits, and comes round. One that ends a row of late ones is not.
+pub(super) fn is_late(before: &[Noted], now: &Noted, arrival: Arrival) -> bool {
     let Some(newest) = before.iter().find(|noted| !noted.is_late) else { return false };
-    !(can_follow(newest, now) || goes_on(before, now))
+    if arrival == Arrival::Recorded {
+        return !(1..=u32::from(u16::MAX / 2)).contains(&now.ahead_of(newest));
+    }
+    // A clock that stands while the computer sleeps is behind, and one that counts anew has started since: the rest is a recording.
+    let may_be = |noted: &Noted| noted.is_ahead(newest) || noted.has_begun_since(newest);
+    let mut late: Vec<Noted> = before.iter().filter(|noted| noted.is_late && may_be(noted)).copied().collect();
+    // The last first.
+    late.sort_by_key(|noted| std::cmp::Reverse(noted.received));
+    let is_row = may_be(now) && now.row(&late) >= ROW;
+    !(now.can_follow(newest) || is_row)
 }
 
-fn can_follow(before: &Noted, now: &Noted) -> bool {
-    let ahead = u32::from(now.status.sequence.wrapping_sub(before.status.sequence));
-    let period = match before.status.period.min(now.status.period) {
-        0 => before.status.period.max(now.status.period),
-        shorter => shorter,
-    };
-    let passed = now.received.saturating_sub(before.received) + DELAY;
-    let most = ASKED + passed.checked_div(period.into()).unwrap_or(0).saturating_mul(2);
-    (1..=most.min(u32::from(u16::MAX / 2))).contains(&ahead)
-}
+impl Noted {
+    /// Whether the vehicle can have sent this status next, or after some that were lost.
+    fn can_follow(&self, before: &Self) -> bool {
+        self.is_ahead(before) && self.is_of_now(before)
+    }
 
-/// Whether the last ones were late, and this one follows them number by number and second by second.
-fn goes_on(before: &[Noted], now: &Noted) -> bool {
-    let row: Vec<&Noted> = std::iter::once(now).chain(before).take(ROW + 1).collect();
-    let follows = |pair: &[&Noted]| {
-        let [after, before] = pair else { return false };
-        let of_vehicle = after.status.uptime.checked_sub(before.status.uptime);
-        let of_ground = after.received.saturating_sub(before.received);
-        after.status.sequence == before.status.sequence.wrapping_add(1)
-            && of_vehicle.is_some_and(|seconds| seconds > 0 && seconds.abs_diff(of_ground) <= DELAY)
-    };
-    row.len() == ROW + 1 && row[1..].iter().all(|noted| noted.is_late) && row.windows(2).all(follows)
+    /// By how much its number is higher.
+    fn ahead_of(&self, before: &Self) -> u32 {
+        u32::from(self.status.sequence.wrapping_sub(before.status.sequence))
+    }
+
+    /// Whether its number is higher, by as much as can be in the time that has passed.
+    fn is_ahead(&self, before: &Self) -> bool {
+        let (one, other) = (before.status.period, self.status.period);
+        let period = if one.min(other) == 0 { one.max(other) } else { one.min(other) };
+        let most = ASKED + self.since(before).checked_div(period.into()).unwrap_or(0).saturating_mul(2);
+        (1..=most.min(u32::from(u16::MAX / 2))).contains(&self.ahead_of(before))
+    }
+
+    /// Whether as much time has passed aboard as here, or the vehicle has started in between.
+    fn is_of_now(&self, before: &Self) -> bool {
+        let (passed, tolerance) = (self.received.saturating_sub(before.received), DELAY + self.since(before) / DRIFT);
+        match self.status.uptime.checked_sub(before.status.uptime) {
+            Some(aboard) => aboard.abs_diff(passed) <= tolerance,
+            None => self.has_begun_since(before),
+        }
+    }
+
+    /// Whether the start of which it counts came after another status.
+    fn has_begun_since(&self, before: &Self) -> bool {
+        self.status.uptime <= self.since(before)
+    }
+
+    /// Seconds since another one, and what the link may have delayed that.
+    fn since(&self, before: &Self) -> u32 {
+        self.received.saturating_sub(before.received) + DELAY
+    }
+
+    /// How many of `earlier` (the last first) lead up to this one, itself counted.
+    fn row(&self, earlier: &[Self]) -> usize {
+        let mut last = *self;
+        let mut count = 1;
+        for earlier in earlier {
+            if last.can_follow(earlier) {
+                (last, count) = (*earlier, count + 1);
+            }
+        }
+        count
+    }
 }
 
 impl Archive {
@@ -59,7 +107,7 @@ impl Archive {
         let (vehicle, sender) = of.columns();
         let of = "FROM messages WHERE vehicle = ?1 AND kind = 'housekeeping' AND (vehicle > 0 OR sender = ?2) AND authentic = 1";
         let asked = format!(
-            "SELECT content, received, late FROM (SELECT * FROM (SELECT id, content, received, late {of} ORDER BY id DESC LIMIT {ROW}) AS last
+            "SELECT content, received, late FROM (SELECT * FROM (SELECT id, content, received, late {of} ORDER BY id DESC LIMIT {LOOKED_AT}) AS last
              UNION SELECT * FROM (SELECT id, content, received, late {of} AND late = 0 ORDER BY id DESC LIMIT 1) AS newest) AS noted
              ORDER BY id DESC"
         );
@@ -93,35 +141,68 @@ mod tests {
     #[test]
     fn a_status_is_late_where_it_is_older_or_comes_round_too_soon() {
         let last = [noted(5000, 600, 1_000_000)];
-        let late = |sequence, after: u32| is_late(&last, &noted(sequence, 660, 1_000_000 + after));
+        let late =
+            |sequence, after: u32| is_late(&last, &noted(sequence, 600 + after, 1_000_000 + after), Arrival::Live);
         assert_eq!([late(5001, 60), late(5000, 60), late(4999, 60)], [false, true, true]);
         // Some were lost, some were asked for.
         assert_eq!([late(5200, 200 * 60), late(5040, 60), late(5200, 60)], [false, false, true]);
         // One of a month ago: 2^16 come round in 45 days.
         assert_eq!([late(27_000, 7200), late(48_536, 7200)], [true, true]);
-        assert!(!is_late(&[], &noted(9, 1, 1)), "the first that is heard");
+        assert!(!is_late(&[], &noted(9, 1, 1), Arrival::Live), "the first that is heard");
         let at_ease =
-            Noted { status: Housekeeping { period: 0, ..noted(5001, 1, 1).status }, ..noted(0, 0, 1_000_060) };
-        assert!(!is_late(&last, &at_ease), "it sends them when it likes");
+            Noted { status: Housekeeping { period: 0, ..noted(5001, 640, 1).status }, ..noted(0, 0, 1_000_040) };
+        assert!(!is_late(&last, &at_ease, Arrival::Live), "it sends them when it likes");
+        // It was recorded, and is shown half a minute later; or the vehicle has started since.
+        assert_eq!(
+            [30, 5].map(|late| is_late(&last, &noted(5001, 660, 1_000_060 + late), Arrival::Live)),
+            [true, false]
+        );
+        assert_eq!(
+            [100, 40].map(|uptime| is_late(&last, &noted(5003, uptime, 1_000_060), Arrival::Live)),
+            [true, false]
+        );
+        // In a file all of them come at once.
+        let recorded =
+            [5001, 5009, 4999].map(|sequence| is_late(&last, &noted(sequence, 9000, 1_000_060), Arrival::Recorded));
+        assert_eq!(recorded, [false, false, true]);
     }
 
-    /// Its state directory is gone: it is heard again after three, and three that are sent at once are a recording.
+    /// Which of some that come after one of before are late.
+    fn counted(times: &[(u16, u32, u32)]) -> Vec<bool> {
+        let mut before = vec![noted(5000, 600, 1_000_000)];
+        for &(sequence, uptime, received) in times {
+            let now = noted(sequence, uptime, received);
+            let now = Noted { is_late: is_late(&before, &now, Arrival::Live), ..now };
+            before.insert(0, now);
+        }
+        before.iter().rev().skip(1).map(|noted| noted.is_late).collect()
+    }
+
+    /// Its state directory is gone: it is heard again after three.
     #[test]
     fn a_vehicle_that_counts_anew_is_heard_again() {
-        let counted = |times: &[(u16, u32, u32)]| {
-            let mut before = vec![noted(5000, 600, 1_000_000)];
-            for &(sequence, uptime, received) in times {
-                let now = noted(sequence, uptime, received);
-                let now = Noted { is_late: is_late(&before, &now), ..now };
-                before.insert(0, now);
-            }
-            before.iter().rev().skip(1).map(|noted| noted.is_late).collect::<Vec<_>>()
-        };
         let anew = [(0, 60, 1_000_100), (1, 120, 1_000_160), (2, 180, 1_000_221), (3, 240, 1_000_281)];
         assert_eq!(counted(&anew), [true, true, false, false]);
+        // Some are lost; it starts again and again; somebody shows recorded ones between them.
+        let lossy = [(0, 60, 1_000_100), (2, 180, 1_000_221), (5, 360, 1_000_401)];
+        assert_eq!(counted(&lossy), [true, true, false]);
+        let restarting = [(0, 60, 1_000_100), (1, 120, 1_000_160), (2, 30, 1_000_215), (3, 90, 1_000_275)];
+        assert_eq!(counted(&restarting), [true, true, false, false]);
+        // Its computer slept for an hour.
+        let slept = [(5001, 660, 1_003_660), (5002, 720, 1_003_720), (5003, 780, 1_003_780)];
+        assert_eq!(counted(&slept), [true, true, false]);
+        let disturbed = [anew[0], (70, 4300, 1_000_101), anew[1], (71, 4360, 1_000_161), anew[2]];
+        assert_eq!(counted(&disturbed), [true, true, true, true, false]);
+    }
+
+    /// Three that are sent at once, or again and again, or of a time before: a recording.
+    #[test]
+    fn a_recording_is_no_vehicle_that_counts_anew() {
+        let recorded = [(50, 3000, 1_000_100), (51, 3060, 1_000_160), (52, 3120, 1_000_220), (53, 3180, 1_000_280)];
+        assert_eq!(counted(&recorded), [true; 4], "it had started before");
+        let anew = [(0, 60, 1_000_100), (1, 120, 1_000_160), (2, 180, 1_000_220), (3, 240, 1_000_280)];
         assert_eq!(counted(&anew.map(|(sequence, uptime, _)| (sequence, uptime, 1_000_100))), [true; 4]);
-        assert_eq!(counted(&[anew[0], anew[0], anew[0], anew[0]]), [true; 4]);
-        assert_eq!(counted(&[anew[0], anew[1], (7, 180, 1_000_221)]), [true; 3]);
+        assert_eq!(counted(&[anew[0]; 4]), [true; 4]);
     }
 
     /// With a code of authentication the same bytes are the same status, however long ago they came.
@@ -130,23 +211,24 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
         let key = Key::new([9; 32]);
-        let keep = |archive: &mut Archive, sequence: u16| -> Result<(bool, bool)> {
-            let body = Down::Housekeeping(noted(sequence, 60 * u32::from(sequence), 0).status);
+        let keep = |archive: &mut Archive, sequence: u16, uptime: u32| -> Result<(bool, bool)> {
+            let body = Down::Housekeeping(noted(sequence, uptime, 0).status);
             let packet = DownPacket { vehicle: 12, bundle: 7, body };
             let bytes = packet.encode(Some(&key), Checksum::Crc32)?;
             let stored = archive.keep_message("uav", &Message::of(&packet).context("a message")?, &bytes, true)?;
             Ok((stored.is_new, stored.is_late))
         };
-        assert_eq!((keep(&mut archive, 7)?, keep(&mut archive, 8)?), ((true, false), (true, false)));
+        assert_eq!((keep(&mut archive, 7, 479)?, keep(&mut archive, 8, 480)?), ((true, false), (true, false)));
         archive.database.execute_batch("UPDATE messages SET received = '2025-11-23T20:00:00.000Z'")?;
-        for sequence in [7, 8, 3] {
-            let (is_new, is_late) = keep(&mut archive, sequence)?;
-            assert!(is_late && is_new == (sequence == 3), "{sequence}");
+        for (sequence, uptime) in [(7, 479), (8, 480), (3, 475)] {
+            let (is_new, is_late) = keep(&mut archive, sequence, uptime)?;
+            assert_eq!((is_new, is_late), (sequence == 3, sequence == 3), "{sequence}");
             let vehicle = &archive.vehicles(cssa::clock::now())?[0];
             assert_eq!((vehicle.heard.as_str(), vehicle.is_late), ("2025-11-23T20:00:00.000Z", true));
             assert_eq!(vehicle.status.as_ref().map(|status| status.uptime), Some(480), "how it was when it was heard");
         }
-        assert_eq!(keep(&mut archive, 9)?, (true, false));
+        // It has started since.
+        assert_eq!(keep(&mut archive, 9, 5)?, (true, false));
         assert!(!archive.vehicles(cssa::clock::now())?[0].is_late);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What arrived beside captions: reports of frames outside, and everything else as it came.
 
 use super::bounded::{Bounded, Stored};
-use super::lateness::{Noted, is_late};
+use super::lateness::{Arrival, Noted, is_late};
 use super::{Archive, Origin, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
@@ -12,6 +12,8 @@ use serde::Serialize;
 
 /// Seconds within which a status of the same bytes is the same one, which came by two ways.
 const SAME_STATUS: u32 = 600;
+/// Seconds within which programs that share an archive hear the same packet.
+const SHARED: u32 = 60;
 
 /// A report of the archive: a run of frames that the model does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,13 +62,35 @@ impl Archive {
         packet: &[u8],
         is_authentic: bool,
     ) -> Result<Stored> {
+        self.keep_as(Arrival::Live, sender, message, packet, is_authentic)
+    }
+
+    /// The same of a message that came in a file, perhaps long after it was sent.
+    pub fn keep_recorded(
+        &mut self,
+        sender: &str,
+        message: &Message,
+        packet: &[u8],
+        is_authentic: bool,
+    ) -> Result<Stored> {
+        self.keep_as(Arrival::Recorded, sender, message, packet, is_authentic)
+    }
+
+    fn keep_as(
+        &mut self,
+        arrival: Arrival,
+        sender: &str,
+        message: &Message,
+        packet: &[u8],
+        is_authentic: bool,
+    ) -> Result<Stored> {
         if let Some(report) = message.report {
             return self.keep_report(sender, message.vehicle, report, is_authentic);
         }
         let is_late = match message.housekeeping.filter(|_| is_authentic) {
             Some(status) => {
                 let of = Origin::of(message.vehicle, sender.to_owned());
-                is_late(&self.noted(&of)?, &Noted { status, received: cssa::clock::now(), is_late: false })
+                is_late(&self.noted(&of)?, &Noted { status, received: cssa::clock::now(), is_late: false }, arrival)
             }
             None => false,
         };
@@ -78,7 +102,21 @@ impl Archive {
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
         let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic, lately, is_late];
         let inserted = self.bounds.insert(&self.database, Bounded::Messages, sender, insert, values);
-        Ok(Stored { is_late, ..inserted.map_err(self.refused())? })
+        let stored = inserted.map_err(self.refused())?;
+        if stored.is_new {
+            return Ok(Stored { is_late, ..stored });
+        }
+        let asked = "SELECT received, late FROM messages WHERE packet = ?1 AND (sender = ?2 OR vehicle > 0) ORDER BY id DESC LIMIT 1";
+        let kept = self.rows(asked, params![packet, sender], |row| Ok((row.get::<String>(0)?, row.get::<bool>(1)?)))?;
+        let (received, is_late) = kept.into_iter().next().unwrap_or_default();
+        Ok(Stored { is_late, came_lately: received > lately_received(), ..stored })
+    }
+
+    /// Whether a caption of a vehicle's number came within the last minute.
+    pub(crate) fn came_lately(&self, vehicle: u16, sequence: u32) -> Result<bool> {
+        let asked = "SELECT max(received) FROM captions WHERE vehicle = ?1 AND sequence = ?2";
+        let received = self.rows(asked, params![vehicle, sequence], |row| row.get::<Option<String>>(0))?;
+        Ok(received.into_iter().flatten().any(|received| received > lately_received()))
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
@@ -125,6 +163,11 @@ impl Archive {
             })
         })
     }
+}
+
+/// What came after this came within the last minute.
+fn lately_received() -> String {
+    datetime(cssa::clock::now().saturating_sub(SHARED))
 }
 
 #[cfg(test)]
@@ -182,7 +225,7 @@ mod tests {
             ] {
                 let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
                 let stored = archive.keep_message(sender, &message, &[n as u8], is_authentic)?;
-                assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5), is_late: false }, "{n}");
+                assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5), ..Stored::default() }, "{n}");
             }
         }
         let sequences: Vec<u16> = archive.reports(99)?.iter().map(|report| report.sequence).collect();

@@ -15,7 +15,7 @@ mod vehicles;
 
 pub use bounded::Stored;
 pub use commands::ArchivedCommand;
-pub(crate) use commands::OpenCommand;
+pub(crate) use commands::{OpenCommand, SentCommand};
 pub use footprints::{ArchivedFootprint, Bound};
 pub use messages::{ArchivedMessage, ArchivedReport};
 pub use pictures::{ArchivedPicture, Brought};

@@ -210,6 +210,12 @@ impl Archive {
         Ok(self.database.execute(take, values).map_err(self.refused())? == 1)
     }
 
+    /// A request that has gone out has another packet from now on, under another key.
+    pub(crate) fn repack_ask(&mut self, id: i64, packet: &[u8]) -> Result<()> {
+        let repack = "UPDATE pictures SET packet = ?2 WHERE id = ?1 AND state = 'sent'";
+        self.database.execute(repack, params![id, packet]).map(drop).map_err(self.refused())
+    }
+
     /// A request begins anew: its vehicle does not know it any more, or its packet is too old to be taken.
     pub(crate) fn ask_anew(&mut self, id: i64) -> Result<()> {
         let anew = format!(

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::languages::languages;
 use crate::message::{Outcome, Part, Taken};
 use crate::reception::{Opened, Reception};
+use crate::uplink::At;
 use std::time::{Duration, Instant};
 
 /// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
@@ -18,24 +19,30 @@ impl Receiver {
     pub(super) fn keep(
         &mut self,
         reception: &Reception,
-        port: Option<usize>,
+        at: Option<&At>,
         sender: &str,
         bytes: &[u8],
         opened: &Opened<'_>,
     ) -> Result<(Result<Taken, ReceiveError>, News)> {
         let Reception { checksum, vehicle, .. } = *reception;
         let key = reception.authentication.key_of(bytes, checksum);
+        let came = self.seen.came(bytes);
         let is_authentic = key.is_some();
         // Footprints wait for their captions' bundle, too.
         if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
             if let Some(part) = &message.part {
                 let (sender, vehicle, part) = (sender.to_owned(), message.vehicle, part.clone());
-                self.take_part(key.map(|key| WaitingPart { sender, vehicle, part, port, key: key.clone() }));
+                self.take_part(key.map(|key| WaitingPart { sender, vehicle, part, at: at.cloned(), key: key.clone() }));
                 return Ok((Ok(Taken::Message(message)), News::None));
             }
-            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
+            let stored = match at {
+                Some(_) => self.archive.keep_message(sender, &message, bytes, is_authentic),
+                None => self.archive.keep_recorded(sender, &message, bytes, is_authentic),
+            }?;
             let period = message.housekeeping.map(|status| status.period);
-            let mut news = if stored.is_new && !stored.is_late { News::OfNow(period) } else { News::None };
+            // What another program has just kept is news here, too, the first time.
+            let is_news = stored.is_new || stored.came_lately && !came;
+            let mut news = if is_news && !stored.is_late { News::OfNow(period) } else { News::None };
             // Anybody could say that a command is done.
             if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
                 // Answers are not kept for ever: news is what was waited for.
@@ -77,7 +84,10 @@ impl Receiver {
                 let Kept { new, again } = self.archive.keep(sender, packet)?;
                 self.count.captions += new as u64;
                 self.count.again += again as u64;
-                News::of(new > 0)
+                let first = packet.captions.first().filter(|_| new == 0 && !came);
+                let came_lately =
+                    first.map(|first| self.archive.came_lately(packet.vehicle, first.sequence)).transpose()?;
+                News::of(new > 0 || came_lately == Some(true))
             }
             Err(_) => {
                 self.count.damaged += 1;
@@ -126,13 +136,13 @@ impl Receiver {
         let kept = if parts.is_empty() { Vec::new() } else { self.archive.keep_parts(&parts)? };
         self.parts_since = None;
         for (waiting, brought) in std::mem::take(&mut self.parts).into_iter().zip(kept) {
-            let (WaitingPart { sender, vehicle, port, key, .. }, now) = (waiting, Instant::now());
+            let (WaitingPart { sender, vehicle, at, key, .. }, now) = (waiting, Instant::now());
             match brought {
                 Brought::Unasked => self.count.unasked += 1,
                 Brought::Again(_) | Brought::Here(..) => self.count.messages += 1,
                 Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => {
                     self.count.messages += 1;
-                    self.heard(port, &sender, vehicle, Some(&key), None, now);
+                    self.heard(at.as_ref(), &sender, vehicle, Some(&key), None, now);
                 }
             }
             if let Some(uplink) = &mut self.uplink {

@@ -3,7 +3,7 @@
 use super::{ReceiveError, Receiver, Show};
 use crate::error::{Error, Result, chain};
 use crate::message::Taken;
-use crate::uplink::Due;
+use crate::uplink::{At, Due};
 use cssa_link::Port;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,7 +108,7 @@ where
     E: From<Error>,
 {
     fn listen(&mut self, port: &mut dyn Port) -> Result<(), E> {
-        let (mut from, mut failure) = (String::new(), None);
+        let (mut last, mut failure) = (String::new(), None);
         while !self.is_stopped() {
             let heard = match port.receive(WAIT) {
                 Ok(heard) => heard,
@@ -130,9 +130,10 @@ where
                 tracing::info!("the port works again, of which was said: {failure}");
             }
             locked(self.ports)[self.number] = State::Worked;
+            let peer = heard.peer.unwrap_or_else(|| heard.from.clone());
             for found in heard.found {
                 let taken = match found {
-                    Ok(bytes) => self.take_patiently(&heard.from, &bytes)?,
+                    Ok(bytes) => self.take_patiently(&heard.from, &peer, &bytes)?,
                     Err(error) => {
                         locked(self.receiver).count.damaged += error.problems();
                         Err(error.into())
@@ -140,15 +141,15 @@ where
                 };
                 self.say(&heard.from, &taken)?;
                 // An acknowledgement has a later number: what is to be done goes first.
-                self.command(port, &heard.from)?;
+                self.command(port, &peer)?;
                 if let Err(error) = self.answer(port, &heard.from, &taken) {
                     self.archive_failed(&error)?;
                 }
             }
-            if !heard.from.is_empty() {
-                from = heard.from;
+            if !peer.is_empty() {
+                last = peer;
             }
-            self.command(port, &from)?;
+            self.command(port, &last)?;
             let kept = locked(self.receiver).keep_due_parts();
             kept.or_else(|error| self.archive_failed(&error))?;
             locked(self.receiver).missed(Instant::now()).iter().for_each(|missed| tracing::warn!("{missed}"));
@@ -184,11 +185,11 @@ where
 
     /// Takes a packet, again and again for a minute where the archive does not, or until its server is there again: a file's packet would
     /// not come again.
-    fn take_patiently(&self, sender: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>, E> {
+    fn take_patiently(&self, sender: &str, peer: &str, bytes: &[u8]) -> Result<Result<Taken, ReceiveError>, E> {
         let began = Instant::now();
         loop {
-            let port = self.is_answered.then_some(self.number);
-            let taken = locked(self.receiver).take_of(port, sender, bytes, Instant::now());
+            let at = self.is_answered.then(|| At { port: self.number, peer: peer.to_owned() });
+            let taken = locked(self.receiver).take_of(at.as_ref(), sender, bytes, Instant::now());
             match taken {
                 Err(error) if !self.is_stopped() && (error.is_passing() || began.elapsed() < PATIENCE) => {
                     self.archive_failed(&error)?;

@@ -1,7 +1,9 @@
 //! What a packet says of its vehicle beside what it holds.
 
 use crate::message::Part;
+use crate::uplink::At;
 use cssa_wire::Key;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Whether a packet shows that its vehicle is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +20,37 @@ pub(super) struct WaitingPart {
     pub(super) sender: String,
     pub(super) vehicle: u16,
     pub(super) part: Part,
-    pub(super) port: Option<usize>,
+    pub(super) at: Option<At>,
     pub(super) key: Key,
 }
 
 impl News {
     pub(super) fn of(is_new: bool) -> Self {
         if is_new { Self::OfNow(None) } else { Self::None }
+    }
+}
+
+/// Packets that are remembered.
+const MAX_SEEN: usize = 4096;
+
+/// The last packets that this program has taken, by their CRC-32: another one that shares the archive may have kept them first.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    all: BTreeSet<u32>,
+    order: VecDeque<u32>,
+}
+
+impl Seen {
+    /// Whether a packet came here before.
+    pub(super) fn came(&mut self, bytes: &[u8]) -> bool {
+        let packet = crc32fast::hash(bytes);
+        if !self.all.insert(packet) {
+            return true;
+        }
+        self.order.push_back(packet);
+        if self.order.len() > MAX_SEEN {
+            self.order.pop_front().map(|oldest| self.all.remove(&oldest));
+        }
+        false
     }
 }

@@ -1,9 +1,9 @@
 //! Commands on their way up: one of a vehicle at a time, the same packet again and again while the vehicle is in reach, until it answers.
 
-use super::{Attempt, Uplink};
-use crate::archive::{Archive, OpenCommand};
+use super::{Attempt, Uplink, address_of};
+use crate::archive::{Archive, OpenCommand, SentCommand};
 use crate::error::{Error, Result, chain};
-use cssa_wire::{Key, Up, WINDOW};
+use cssa_wire::{Key, Up, UpPacket, WINDOW};
 use std::time::{Duration, Instant};
 
 /// A command that has no answer after so long is sent again: longer than a self-test takes.
@@ -47,7 +47,8 @@ impl Uplink {
     fn due_commands(&mut self, port: usize, to: &str, now: Instant, archive: &mut Archive) -> Result<Vec<Due>> {
         let mut all = Vec::new();
         for (whose, _, reach) in self.in_reach(port, to, now) {
-            while let Some(open) = archive.open_command(whose.1, to)? {
+            let sender = address_of(&whose, to);
+            while let Some(open) = archive.open_command(whose.1, sender)? {
                 let Some(contact) = self.contacts.get(&whose) else { break };
                 let (key, heard, last) =
                     (contact.key.clone(), contact.heard, contact.attempt.filter(|attempt| attempt.id == open.id));
@@ -65,7 +66,7 @@ impl Uplink {
                     continue;
                 }
                 // Where another station was faster, its packet is what goes out.
-                let Some(packet) = self.packet_of(open, whose.1, to, &key, archive)? else { continue };
+                let Some(packet) = self.packet_of(open, whose.1, sender, &key, archive)? else { continue };
                 all.push(Due::Send(packet));
                 if let Some(contact) = self.contacts.get_mut(&whose) {
                     contact.attempt = Some(Attempt { id, sent: now, times: times + 1, in_vain });
@@ -79,9 +80,30 @@ impl Uplink {
     /// Whether an acknowledgement would take the command for its vehicle out of that one's window: a number that is so far behind is not
     /// taken any more. The command goes first.
     pub(super) fn holds_back(&mut self, vehicle: u16, sender: &str, archive: &Archive) -> Result<bool> {
+        // One that is not in reach gets no command now, and would wait for its acknowledgements in vain.
+        if !self.contacts.contains_key(&super::whose(sender, vehicle)) {
+            return Ok(false);
+        }
         let open = archive.open_command(vehicle, sender)?.and_then(|open| open.sent);
         let Some(sent) = open.filter(|sent| sent.station == self.station.number) else { return Ok(false) };
         Ok(self.next_counter(archive)?.saturating_sub(sent.counter) >= WINDOW)
+    }
+
+    /// A packet that has gone out, under the key that its vehicle uses now, where that is another one: with the same number, so that the
+    /// vehicle knows it again.
+    pub(super) fn under(
+        &self,
+        key: &Key,
+        vehicle: u16,
+        (station, counter): (u8, u32),
+        packet: &[u8],
+        body: impl FnOnce() -> Option<Up>,
+    ) -> Option<Vec<u8>> {
+        let checksum = self.station.checksum;
+        if UpPacket::decode(packet, vehicle, key, checksum).is_ok() {
+            return None;
+        }
+        UpPacket { vehicle, station, counter, body: body()? }.encode(key, checksum).ok()
     }
 
     /// The packet of a command: the one that it has, or its first, kept before it goes out. Nothing where another station has just taken
@@ -95,7 +117,13 @@ impl Uplink {
         archive: &mut Archive,
     ) -> Result<Option<Vec<u8>>> {
         if let Some(sent) = open.sent {
-            return Ok(Some(sent.packet));
+            let SentCommand { station, counter, packet } = sent;
+            let body = || serde_json::from_str(&open.command).ok().map(Up::Command);
+            let Some(anew) = self.under(key, vehicle, (station, counter), &packet, body) else {
+                return Ok(Some(packet));
+            };
+            archive.repack_command(open.id, &anew)?;
+            return Ok(Some(anew));
         }
         let command = match serde_json::from_str(&open.command) {
             Ok(command) => command,
@@ -117,11 +145,15 @@ impl Uplink {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{RECENT, Station};
+    use super::super::{At, RECENT, Station};
     use super::*;
     use crate::message::Outcome;
     use anyhow::{Context, Result};
-    use cssa_wire::{Checksum, Command, CommandResult, UpPacket};
+    use cssa_wire::{Checksum, Command, CommandResult};
+
+    fn at() -> At {
+        At { port: 0, peer: "uav".into() }
+    }
 
     #[test]
     fn a_command_that_nobody_answers_is_given_up_and_a_late_answer_counts() -> Result<()> {
@@ -132,7 +164,7 @@ mod tests {
         let (first, _) = (archive.give_command(12, &Command::Pause)?, archive.give_command(12, &Command::Resume)?);
         let mut sent = Vec::new();
         // Into a gap between two passes.
-        uplink.heard(0, "uav", 12, &key, start);
+        uplink.heard(&at(), "uav", 12, &key, start);
         for n in 0..RECENT.as_secs() as u32 / 5 {
             sent.extend(uplink.due(0, "uav", start + n * AGAIN, &mut archive)?);
         }
@@ -140,7 +172,7 @@ mod tests {
         let (start, mut due) = (start + 10 * RECENT, Vec::new());
         for n in 1..=MAX_IN_VAIN {
             let now = start + n * AGAIN;
-            uplink.heard(0, "uav", 12, &key, now);
+            uplink.heard(&at(), "uav", 12, &key, now);
             due = uplink.due(0, "uav", now, &mut archive)?;
             if n < MAX_IN_VAIN {
                 sent.append(&mut due);
@@ -179,7 +211,7 @@ mod tests {
         archive.give_command(12, &Command::Resume)?;
         let (key, start) = (Key::new([9; 32]), Instant::now());
         let mut uplink = Uplink::new(Station { number: 1, keys: key.clone().into(), checksum: Checksum::Crc32 });
-        uplink.heard(0, "uav", 12, &key, start);
+        uplink.heard(&at(), "uav", 12, &key, start);
         assert_eq!(uplink.due(0, "uav", start, &mut archive)?.len(), 1);
         let state = "SELECT state || ': ' || reason FROM commands WHERE id = 1";
         let state: String = rusqlite::Connection::open(&path)?.query_row(state, [], |row| row.get(0))?;

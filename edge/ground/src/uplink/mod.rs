@@ -55,14 +55,22 @@ pub struct Uplink {
 /// By what a vehicle is known: its number, or its address where it has none.
 type Whose = (String, u16);
 
+/// Where a vehicle is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    /// The port here.
+    pub(crate) port: usize,
+    /// Whom that port reaches, with all that tells it from others of its address.
+    pub(crate) peer: String,
+}
+
 /// A vehicle that was heard.
 #[derive(Debug)]
 struct Contact {
     /// The key that it used last.
     key: Key,
-    /// At which port its last packet came from where, and when.
-    port: usize,
-    from: String,
+    /// Where its last packet came from, and when.
+    at: At,
     heard: Instant,
     /// Since when it has been heard without a gap.
     began: Instant,
@@ -95,22 +103,18 @@ impl Uplink {
         Self { station, counter: 0, reserved: 0, recent, contacts, spoken, pictures: Pictures::default() }
     }
 
-    /// A packet with a right code of authentication came, perhaps again: it is acknowledged under the same key. Nothing else is known
-    /// after a start: then commands go there, since a vehicle may be waiting for one and say nothing new until it has come.
-    pub(super) fn spoke(&mut self, port: Option<usize>, sender: &str, vehicle: u16, key: &Key, now: Instant) {
+    /// A packet with a right code of authentication came, perhaps again: it is acknowledged under the same key.
+    pub(super) fn spoke(&mut self, sender: &str, vehicle: u16, key: &Key) {
         let whose = whose(sender, vehicle);
         if self.spoken.len() >= MAX_SENDERS && !self.spoken.contains_key(&whose) {
             self.spoken.clear();
-        }
-        if let Some(port) = port.filter(|_| !self.contacts.contains_key(&whose)) {
-            self.heard(port, sender, vehicle, key, now);
         }
         self.spoken.insert(whose, key.clone());
     }
 
     /// A packet with a right code of authentication brought something new: commands go to its vehicle where it came from, under the same
     /// key, whatever its port and its address were before.
-    pub(super) fn heard(&mut self, port: usize, sender: &str, vehicle: u16, key: &Key, now: Instant) {
+    pub(super) fn heard(&mut self, at: &At, sender: &str, vehicle: u16, key: &Key, now: Instant) {
         let whose = whose(sender, vehicle);
         if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
             self.contacts.clear();
@@ -127,8 +131,7 @@ impl Uplink {
                 (before.attempt, if is_anew { now } else { before.began })
             }
         };
-        let from = sender.to_owned();
-        self.contacts.insert(whose, Contact { key: key.clone(), port, from, heard: now, began, attempt });
+        self.contacts.insert(whose, Contact { key: key.clone(), at: at.clone(), heard: now, began, attempt });
     }
 
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
@@ -224,6 +227,11 @@ impl Uplink {
         self.counter = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
         Ok(counter)
     }
+}
+
+/// The address by which a vehicle without a number is known; for one that has a number it is any.
+fn address_of<'a>(whose: &'a Whose, any: &'a str) -> &'a str {
+    if whose.1 > 0 { any } else { &whose.0 }
 }
 
 /// By what a vehicle is known.
@@ -357,7 +365,7 @@ mod tests {
                 other => anyhow::bail!("{other:?}"),
             }
         };
-        uplink.spoke(None, "uav", 12, &old, Instant::now());
+        uplink.spoke("uav", 12, &old);
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
@@ -368,7 +376,7 @@ mod tests {
         let sent = uplink.answers("uav", &status, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 0));
         // Whatever its address is.
-        uplink.spoke(None, "relay", 12, &new, Instant::now());
+        uplink.spoke("relay", 12, &new);
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         assert_eq!(uplink.answers("uav", &status, &mut archive)?, Vec::<Vec<u8>>::new());

@@ -3,7 +3,7 @@
 
 use super::commands::{Due, Unanswered};
 use super::progress::Progress;
-use super::{Contact, RECENT, Uplink, Whose};
+use super::{Contact, RECENT, Uplink, Whose, address_of};
 use crate::archive::{Archive, Brought, OpenPicture, SentAsk};
 use crate::error::{Error, Result, chain};
 use crate::message::Outcome;
@@ -64,12 +64,13 @@ impl Uplink {
     ) -> Result<Vec<Due>> {
         let mut all = Vec::new();
         for (whose, key, contact) in self.in_reach(port, to, now) {
+            let sender = address_of(&whose, to);
             // A command's packet must not fall out of its vehicle's window.
-            if self.holds_back(whose.1, to, archive)? {
+            if self.holds_back(whose.1, sender, archive)? {
                 continue;
             }
             self.tell_whole(&whose, &key, now, archive, &mut all)?;
-            for open in archive.open_pictures(whose.1, to, AT_ONCE)? {
+            for open in archive.open_pictures(whose.1, sender, AT_ONCE)? {
                 let before = self.pictures.known.get(&open.id).copied();
                 if before.is_some_and(|progress| !progress.is_due(now, contact.began)) {
                     continue;
@@ -127,7 +128,12 @@ impl Uplink {
                 return archive.ask_anew(open.id).map(|()| None);
             }
             if !open.is_coming {
-                return Ok(Some((packet.clone(), None)));
+                let body = || Some(Up::Ask(request_of(open, *ask)));
+                let Some(anew) = self.under(key, vehicle, (*station, *counter), packet, body) else {
+                    return Ok(Some((packet.clone(), None)));
+                };
+                archive.repack_ask(open.id, &anew)?;
+                return Ok(Some((anew, None)));
             }
             // Whoever asked goes on.
             if *station != self.station.number {
@@ -142,7 +148,7 @@ impl Uplink {
         }
         // All numbers of the station are taken: later.
         let Some(ask) = archive.ask_number(self.station.number)? else { return Ok(None) };
-        let request = Up::Ask(Ask { ask, caption: open.sequence, pixels: open.pixels, crop: open.crop });
+        let request = Up::Ask(request_of(open, ask));
         match self.packet(vehicle, request, key, archive) {
             Ok((counter, packet)) => {
                 let sent = SentAsk { station: self.station.number, ask, counter, packet };
@@ -157,13 +163,17 @@ impl Uplink {
     /// The vehicles that were heard at a port from `to` within the last minute, with their keys.
     pub(super) fn in_reach(&self, port: usize, to: &str, now: Instant) -> Vec<(Whose, Key, Reach)> {
         let is_in_reach = |contact: &Contact| {
-            (contact.port, contact.from.as_str()) == (port, to)
+            (contact.at.port, contact.at.peer.as_str()) == (port, to)
                 && now.saturating_duration_since(contact.heard) <= RECENT
         };
         let in_reach = self.contacts.iter().filter(|(_, contact)| is_in_reach(contact));
         let reach = |contact: &Contact| Reach { heard: contact.heard, began: contact.began };
         in_reach.map(|(whose, contact)| (whose.clone(), contact.key.clone(), reach(contact))).collect()
     }
+}
+
+fn request_of(open: &OpenPicture, ask: u16) -> Ask {
+    Ask { ask, caption: open.sequence, pixels: open.pixels, crop: open.crop }
 }
 
 /// When a vehicle was heard last, and since when without a gap.
