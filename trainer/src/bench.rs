@@ -9,7 +9,7 @@ use crate::data::text::Synonyms;
 use crate::error::{Error, Result, ensure};
 use crate::evaluate::Captioner;
 use crate::net::{BackboneNet, FeatureShape, Mode, Parts, Store};
-use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::Optimizer;
 use crate::stages::rewards::Rewards;
@@ -43,6 +43,8 @@ pub struct Report {
     pub device: String,
     /// Threads of libtorch on the CPU.
     pub threads: i32,
+    /// Processes that train together; images a second are those of all.
+    pub ranks: usize,
     /// Steps timed in each round; rounds alternate between the two programs.
     pub steps: usize,
     /// `mccl`, `rsic`, `scst` and `evaluate` (beam search).
@@ -92,11 +94,17 @@ pub struct PeerProgram<'a> {
 }
 
 /// Measures all stages, beside `peer` where there is one.
-pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, device: Device) -> Result<Report> {
+pub fn run(
+    config: &Config,
+    effort: Effort,
+    peer: Option<PeerProgram<'_>>,
+    device: Device,
+    ranks: &Ranks,
+) -> Result<Report> {
     let Effort { steps, rounds } = effort;
     let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
     for _ in 0..rounds {
-        for (name, rate) in own(config, steps, device)? {
+        for (name, rate) in own(config, steps, device, ranks)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
         }
@@ -115,6 +123,7 @@ pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, devic
     Ok(Report {
         device,
         threads,
+        ranks: ranks.size(),
         steps,
         stages,
         peak_rss_mib: cssa::process::memory().map_or(f64::NAN, |memory| memory.peak_mib),
@@ -122,12 +131,12 @@ pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, devic
 }
 
 /// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
-fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, f64); 4]> {
+fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[(&'static str, f64); 4]> {
     let mut random = Random::new(7);
     let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
     let vocabulary = Vocabulary::build(words.iter().map(String::as_str), 1);
     let model = config.model(vocabulary.size());
-    let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4;
+    let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4 * ranks.size();
     let dataset = made_up(count, &words, &mut random);
     let folder = tempfile::tempdir().map_err(Error::Cache)?;
     let shape = FeatureShape { cells: model.cells(), channels: model.backbone.channels() };
@@ -152,6 +161,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         vocabulary: &vocabulary,
         synonyms: &synonyms,
         max_tokens: model.max_tokens,
+        share: ranks.share(),
         device,
     };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
@@ -166,10 +176,11 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let net = mccl::Net::new(parts)?;
     let optimizer = Optimizer::new(&store, settings(config.mccl.clip), |name| !name.starts_with(parameters::DECODER));
     let mccl = timed(
-        Load { steps, batch: config.mccl.batch, images: count },
+        Load { steps, batch: config.mccl.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.matching(images, twins, &mut Random::new(images[0].image as u64)),
-        |batch| Ok(net.loss(config, batch)),
+        |batch| net.loss(config, batch, ranks),
     )?;
     let net = rsic::Net::new(parts)?;
     let rsic_settings =
@@ -177,8 +188,9 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let rsic = timed(
-        Load { steps, batch: config.rsic.batch, images: count },
+        Load { steps, batch: config.rsic.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
         |batch| {
             let memory = net.encoder.forward(&batch.images, mode);
@@ -188,16 +200,18 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let rewards = Rewards::new(&samples, &vocabulary, &config.scst);
     let optimizer = Optimizer::new(&store, settings(config.scst.clip), |name| !name.starts_with(parameters::MCCL));
     let scst = timed(
-        Load { steps, batch: config.scst.batch, images: count },
+        Load { steps, batch: config.scst.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
-        |batch| scst::loss(&net, &rewards, batch, &config.scst, model.max_tokens),
+        |batch| scst::loss(&net, &rewards, batch, (&config.scst, model.max_tokens), ranks),
     )?;
     let strategy = Strategy::new(&model, Search::default(), None)?;
     let captioner = Captioner::new(parts, &vocabulary, strategy)?;
     let started = Instant::now();
     let rows = samples.view_rows(0, 0).ok_or(Error::Broken("no features"))?;
-    captioner.captions(rows, count, "made up", &Progress)?;
+    captioner.captions(rows, ranks.share().range(count), "made up", &ranks.progress())?;
+    ranks.decide(|| true);
     let evaluate = count as f64 / started.elapsed().as_secs_f64();
     Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
 }
@@ -206,6 +220,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
 #[derive(Clone, Copy)]
 struct Load {
     steps: usize,
+    /// Images a batch of all ranks.
     batch: usize,
     images: usize,
 }
@@ -214,6 +229,7 @@ struct Load {
 fn timed<B: Send>(
     Load { steps, batch, images: count }: Load,
     mut optimizer: Optimizer,
+    ranks: &Ranks,
     make: impl Fn(&[Entry]) -> Result<B> + Sync,
     mut loss: impl FnMut(&B) -> Result<Tensor>,
 ) -> Result<f64> {
@@ -237,7 +253,7 @@ fn timed<B: Send>(
             }
             last = loss(&batch?)?;
             optimizer.backward(&last);
-            optimizer.apply()?;
+            optimizer.apply(ranks)?;
             last = last.detach();
         }
         Ok(())

@@ -14,6 +14,7 @@ mod held_out;
 pub mod log;
 pub mod net;
 pub mod progress;
+pub mod ranks;
 pub mod run;
 pub mod score;
 pub mod show;

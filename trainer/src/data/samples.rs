@@ -123,6 +123,21 @@ pub enum Views {
     All,
 }
 
+/// An image of a batch with all that was drawn for it.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    image: usize,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// A cached view.
+    Known(usize),
+    /// Pixels, with what happens to them.
+    Fresh(Augmentation),
+}
+
 impl Views {
     /// As a recipe says it.
     pub fn augmented(augment: bool) -> Self {
@@ -254,23 +269,38 @@ impl Samples {
         }
     }
 
-    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew. Those that
-    /// are [fresh](Samples::is_fresh) come last.
-    pub fn read(&self, images: &[(usize, Shown)], random: &mut Random, device: Device) -> Result<Images> {
-        let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
-        for &(image, shown) in images {
-            let sample = &self.images[image];
-            match self.view(image, shown, random) {
-                Some(view) => {
-                    ensure!(fresh.is_empty(), Error::Broken("a batch shows known features after pixels"));
-                    known.push((sample, view));
-                }
+    /// Draws for images how each is shown that is to be shown so: from cached features any of the augmented views, from pixels anew.
+    pub fn draw(&self, images: &[(usize, Shown)], random: &mut Random) -> Vec<Drawn> {
+        let draw = |&(image, shown): &(usize, Shown)| {
+            let source = match self.view(image, shown, random) {
+                Some(view) => Source::Known(view),
                 None => {
-                    fresh.push(sample);
+                    let mut augmentation = Augmentation::default();
                     match shown {
                         Shown::Itself => augmentation.keep(),
-                        Shown::Augmented => augmentation.draw(sample.orientation, random),
+                        Shown::Augmented => augmentation.draw(self.images[image].orientation, random),
                     }
+                    Source::Fresh(augmentation)
+                }
+            };
+            Drawn { image, source }
+        };
+        images.iter().map(draw).collect()
+    }
+
+    /// The images of a batch as drawn. Those that are [fresh](Samples::is_fresh) come last.
+    pub fn read(&self, images: &[Drawn], device: Device) -> Result<Images> {
+        let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
+        for Drawn { image, source } in images {
+            let sample = &self.images[*image];
+            match source {
+                Source::Known(view) => {
+                    ensure!(fresh.is_empty(), Error::Broken("a batch shows known features after pixels"));
+                    known.push((sample, *view));
+                }
+                Source::Fresh(drawn) => {
+                    fresh.push(sample);
+                    augmentation.extend(drawn);
                 }
             }
         }

@@ -1,0 +1,54 @@
+//! Who started this process: nobody, or `mpirun` or `srun` together with others.
+
+use super::{Alone, Transport};
+use crate::error::{Error, Result, ensure};
+
+/// How many processes Open MPI's `mpirun`, MPICH's and its kin's, and Slurm's `srun` say that they have started.
+const COUNTS: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
+
+pub(super) fn start() -> Result<Box<dyn Transport>> {
+    match launched(|name| std::env::var(name).ok()) {
+        1 => Ok(Box::new(Alone)),
+        processes => join(processes),
+    }
+}
+
+/// An error where this is one of several processes.
+pub fn check_alone() -> Result<()> {
+    let processes = launched(|name| std::env::var(name).ok());
+    ensure!(processes == 1, Error::NotTogether { processes });
+    Ok(())
+}
+
+fn launched(variable: impl Fn(&str) -> Option<String>) -> usize {
+    COUNTS.iter().filter_map(|name| variable(name)?.parse().ok()).max().unwrap_or(1).max(1)
+}
+
+#[cfg(feature = "mpi")]
+fn join(processes: usize) -> Result<Box<dyn Transport>> {
+    let ranks = super::mpi::Mpi::join().ok_or(Error::Broken("MPI was started twice"))?;
+    let found = ranks.size();
+    ensure!(found == processes, Error::OtherRanks { found, processes });
+    Ok(Box::new(ranks))
+}
+
+#[cfg(not(feature = "mpi"))]
+fn join(processes: usize) -> Result<Box<dyn Transport>> {
+    Err(Error::NoMpi { processes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn launchers_are_known_by_what_they_set() {
+        let count = |all: &[(&str, &str)]| {
+            launched(|name| all.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(count(&[]), 1);
+        assert_eq!(count(&[("OMPI_COMM_WORLD_SIZE", "4")]), 4);
+        assert_eq!(count(&[("PMI_SIZE", "1"), ("SLURM_STEP_NUM_TASKS", "8")]), 8);
+        assert_eq!(count(&[("PMI_SIZE", "many")]), 1);
+    }
+}

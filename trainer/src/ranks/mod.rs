@@ -1,0 +1,226 @@
+//! The processes that train one model together, by MPI: each is a rank, with a copy of the weights, a device and a share of every
+//! batch.
+//!
+//! All ranks make the same calls in the same order, and each call waits for the others; what rank 0 alone decides or reads is given
+//! to all ([`Ranks::agree`]). A rank that fails says why, with its number and host, and ends all of them; where a process is lost,
+//! MPI ends the rest. Nothing is summed while the backward pass still runs: tch gives the gradients of a pass all at once, and has
+//! no hooks that would tell of the first ones.
+
+mod alone;
+mod launch;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod share;
+
+pub use launch::check_alone;
+pub use share::Share;
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use alone::Alone;
+use cssa::errors::chain;
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+use std::time::Duration;
+use tch::{Device, Kind, Tensor};
+
+/// What carries values between the ranks. No call fails: a lost rank ends the program.
+trait Transport: Debug {
+    /// The number of this rank, from 0.
+    fn rank(&self) -> usize;
+    /// How many ranks there are.
+    fn size(&self) -> usize;
+    /// The number of this rank among those of its host.
+    fn node_rank(&self) -> usize;
+    /// The name of its host.
+    fn host(&self) -> &str;
+    /// Each value becomes the sum of all ranks' values.
+    fn sum_f32(&self, values: &mut [f32]);
+    /// The same in double precision.
+    fn sum_f64(&self, values: &mut [f64]);
+    /// The bytes become rank 0's, which are as many.
+    fn broadcast(&self, bytes: &mut [u8]);
+    /// The bytes of each rank, by number.
+    fn gather(&self, own: &[u8]) -> Vec<Vec<u8>>;
+    /// Waits until all ranks are here.
+    fn barrier(&self);
+    /// Ends all ranks; gives the exit code where there is nobody to end.
+    fn abort(&self);
+}
+
+/// All ranks, seen from one of them.
+#[derive(Debug)]
+pub struct Ranks(Box<dyn Transport>);
+
+/// A rank that fails waits so long for rank 0 to fail of the same and say it: a wrong recipe is told once, not by every rank.
+const FIRST_SPEAKS: Duration = Duration::from_millis(500);
+
+impl Ranks {
+    /// One process.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self(Box::new(Alone))
+    }
+
+    /// The ranks that `mpirun` or `srun` started, or one process. To be called once, when [`crate::device::join_cuda`] is done.
+    pub fn start() -> Result<Self> {
+        launch::start().map(Self)
+    }
+
+    /// Does `work`; where a rank fails that is not alone, it says why and ends all.
+    pub fn together<T, E>(self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E>
+    where
+        E: AsRef<dyn std::error::Error>,
+    {
+        let done = work(&self);
+        if let Err(error) = &done
+            && self.size() > 1
+        {
+            if !self.is_first() {
+                std::thread::sleep(FIRST_SPEAKS);
+            }
+            Progress::Shown.say(&format!("error: {self}: {}", chain(error.as_ref())));
+            self.0.abort();
+        }
+        done
+    }
+
+    /// How many ranks there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Whether this is rank 0, which writes what all have made.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.0.rank() == 0
+    }
+
+    /// The number of this rank among those of its host: which of the host's devices it has.
+    #[must_use]
+    pub fn node_rank(&self) -> usize {
+        self.0.node_rank()
+    }
+
+    /// Which part of every batch is this rank's.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { rank: self.0.rank(), of: self.size() }
+    }
+
+    /// Rank 0 tells how far all are.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        if self.is_first() { Progress::Shown } else { Progress::Silent }
+    }
+
+    /// The sum of all ranks' tensors, FP32, in the place of each.
+    pub fn sum(&self, tensor: Tensor) -> Result<Tensor> {
+        if self.size() == 1 {
+            return Ok(tensor);
+        }
+        let mut values = Vec::<f32>::try_from(tensor.to_device(Device::Cpu).contiguous().view(-1))?;
+        self.0.sum_f32(&mut values);
+        Ok(Tensor::from_slice(&values).view(tensor.size().as_slice()).to_device(tensor.device()))
+    }
+
+    /// The sum of all ranks' values.
+    #[must_use]
+    pub fn sum_of(&self, value: f64) -> f64 {
+        let mut values = [value];
+        self.0.sum_f64(&mut values);
+        values[0]
+    }
+
+    /// Overwrites a tensor, FP32, with rank 0's.
+    pub fn broadcast(&self, tensor: &Tensor) -> Result<()> {
+        if self.size() > 1 {
+            let mut bytes = to_bytes(tensor)?;
+            self.0.broadcast(&mut bytes);
+            if !self.is_first() {
+                let values = from_bytes(&bytes).view(tensor.size().as_slice());
+                tch::no_grad(|| tensor.shallow_clone().copy_(&values));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of all ranks' matrices `[…, width]`, FP32, those of rank 0 first. They carry no gradient.
+    pub fn gather_rows(&self, own: &Tensor) -> Result<Tensor> {
+        if self.size() == 1 {
+            return Ok(own.detach());
+        }
+        let all = self.0.gather(&to_bytes(own)?).concat();
+        Ok(from_bytes(&all).view([-1, own.size()[1]]).to_device(own.device()))
+    }
+
+    /// What all ranks have, that of rank 0 first.
+    pub fn gather<T: Serialize + DeserializeOwned>(&self, own: Vec<T>) -> Result<Vec<T>> {
+        if self.size() == 1 {
+            return Ok(own);
+        }
+        let parts = self.0.gather(&serde_json::to_vec(&own)?);
+        let parts = parts.iter().map(|bytes| serde_json::from_slice::<Vec<T>>(bytes));
+        Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// What `value` gives on rank 0, which alone asks it.
+    pub fn agree<T: Serialize + DeserializeOwned>(&self, value: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.size() == 1 {
+            return value();
+        }
+        let mut bytes = if self.is_first() { serde_json::to_vec(&value()?)? } else { Vec::new() };
+        let mut length = (bytes.len() as u64).to_le_bytes();
+        self.0.broadcast(&mut length);
+        bytes.resize(u64::from_le_bytes(length) as usize, 0);
+        self.0.broadcast(&mut bytes);
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    /// What `yes` says on rank 0.
+    pub fn decide(&self, yes: impl FnOnce() -> bool) -> bool {
+        let mut answer = [u8::from(self.is_first() && yes())];
+        self.0.broadcast(&mut answer);
+        answer[0] == 1
+    }
+
+    /// Makes files that all ranks read: rank 0 first, then the first of each other host, where they are not yet there unless the hosts
+    /// share a folder, then the others.
+    pub fn in_turn<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let turn = if self.is_first() { 0 } else { 1 + usize::from(self.node_rank() > 0) };
+        (0..turn).for_each(|_| self.0.barrier());
+        let made = work()?;
+        (turn..2).for_each(|_| self.0.barrier());
+        Ok(made)
+    }
+
+    /// An error where a rank's tensor, FP32, differs from rank 0's in any bit.
+    pub fn check_same(&self, tensor: &Tensor, what: &str) -> Result<()> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        // Whole numbers are summed alike in every order, and so on every processor.
+        let bits = tensor.detach().contiguous().view_dtype(Kind::Int).sum(Kind::Int64).int64_value(&[]);
+        let all = self.gather(vec![(bits, self.to_string())])?;
+        match all.iter().find(|(other, _)| *other != all[0].0) {
+            Some((_, rank)) => Err(Error::Apart { rank: rank.clone(), what: what.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Ranks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rank {} of {} on {}", self.0.rank(), self.size(), self.0.host())
+    }
+}
+
+fn to_bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+    let flat = tensor.detach().to_device(Device::Cpu).contiguous().view(-1);
+    Ok(Vec::<u8>::try_from(flat.view_dtype(Kind::Uint8))?)
+}
+
+fn from_bytes(bytes: &[u8]) -> Tensor {
+    Tensor::from_slice(bytes).view_dtype(Kind::Float)
+}
