@@ -35,6 +35,8 @@ const WARM: usize = 3;
 const WORDS: usize = 900;
 const CAPTION: usize = 11;
 const CAPTIONS: usize = 5;
+/// Sums of which the median counts.
+const SUMS: usize = 7;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +51,9 @@ pub struct Report {
     pub steps: usize,
     /// `mccl`, `rsic`, `scst` and `evaluate` (beam search).
     pub stages: BTreeMap<&'static str, Throughput>,
+    /// What the sum of a stage's gradients costs in each step, where several processes train.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sum: BTreeMap<&'static str, Sum>,
     /// Largest resident memory of this process, in MiB.
     pub peak_rss_mib: f64,
 }
@@ -64,6 +69,15 @@ pub struct Throughput {
     /// This trainer over plain PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
+}
+
+/// A sum over all ranks.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sum {
+    /// Bytes that each rank has.
+    pub bytes: usize,
+    /// Seconds, the median of several sums; that of the device or to and from it, too.
+    pub seconds: f64,
 }
 
 /// What the peer prints.
@@ -103,10 +117,14 @@ pub fn run(
 ) -> Result<Report> {
     let Effort { steps, rounds } = effort;
     let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
+    let mut sum = BTreeMap::new();
     for _ in 0..rounds {
-        for (name, rate) in own(config, steps, device, ranks)? {
+        for (name, rate, values) in own(config, steps, device, ranks)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
+            if let Some(values) = values.filter(|_| ranks.size() > 1) {
+                sum.insert(name, timed_sum(values, device, ranks)?);
+            }
         }
         if let Some(peer) = peer {
             let Peer { mccl, rsic, scst, evaluate } = ask(config, steps, peer, device)?;
@@ -126,12 +144,13 @@ pub fn run(
         ranks: ranks.size(),
         steps,
         stages,
+        sum,
         peak_rss_mib: cssa::process::memory().map_or(f64::NAN, |memory| memory.peak_mib),
     })
 }
 
-/// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
-fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[(&'static str, f64); 4]> {
+/// Images a second of this trainer, batches from cached rows, loss, gradients, optimizer, and how many values each stage trains.
+fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[(&'static str, f64, Option<i64>); 4]> {
     let mut random = Random::new(7);
     let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
     let vocabulary = Vocabulary::build(words.iter().map(String::as_str), 1);
@@ -213,7 +232,8 @@ fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[
     captioner.captions(rows, ranks.share().range(count), "made up", &ranks.progress())?;
     ranks.decide(|| true);
     let evaluate = count as f64 / started.elapsed().as_secs_f64();
-    Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
+    let trained = |name, (rate, values)| (name, rate, Some(values));
+    Ok([trained("mccl", mccl), trained("rsic", rsic), trained("scst", scst), ("evaluate", evaluate, None)])
 }
 
 /// What a stage works on.
@@ -225,14 +245,14 @@ struct Load {
     images: usize,
 }
 
-/// Images a second; batches are made ahead in another thread, as training does.
+/// Images a second, and how many values are trained; batches are made ahead in another thread, as training does.
 fn timed<B: Send>(
     Load { steps, batch, images: count }: Load,
     mut optimizer: Optimizer,
     ranks: &Ranks,
     make: impl Fn(&[Entry]) -> Result<B> + Sync,
     mut loss: impl FnMut(&B) -> Result<Tensor>,
-) -> Result<f64> {
+) -> Result<(f64, i64)> {
     let order: Vec<Entry> = (0..count).map(|image| Entry { image, caption: None }).collect();
     let mut started = Instant::now();
     let mut last = Tensor::from(0.0);
@@ -261,7 +281,24 @@ fn timed<B: Send>(
     let finite = last.sum(Kind::Double).double_value(&[]).is_finite();
     ensure!(finite, Error::Diverged("the loss is no number".into()));
     optimizer.check()?;
-    Ok((steps * batch) as f64 / started.elapsed().as_secs_f64())
+    Ok(((steps * batch) as f64 / started.elapsed().as_secs_f64(), optimizer.values()))
+}
+
+/// Sums as many values as a stage trains over all ranks.
+fn timed_sum(values: i64, device: Device, ranks: &Ranks) -> Result<Sum> {
+    let gradient = Tensor::ones([values], (Kind::Float, device));
+    let mut seconds = Vec::with_capacity(SUMS);
+    for _ in 0..SUMS {
+        let own = gradient.copy();
+        ranks.decide(|| true);
+        let started = Instant::now();
+        let sum = ranks.sum(own)?;
+        let found = sum.get(values - 1).double_value(&[]);
+        seconds.push(started.elapsed().as_secs_f64());
+        ensure!(found == ranks.size() as f64, Error::Broken("a sum of ones is not their number"));
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Sum { bytes: 4 * values as usize, seconds: seconds[SUMS / 2] })
 }
 
 fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {

@@ -175,6 +175,12 @@ impl Optimizer {
         }
     }
 
+    /// How many values are trained.
+    #[must_use]
+    pub fn values(&self) -> i64 {
+        self.weights.numel() as i64
+    }
+
     /// Takes rank 0's weights, moments and averages for `step`.
     pub fn take_first(&mut self, ranks: &Ranks, step: usize) -> Result<()> {
         self.kinds().try_for_each(|(_, all)| ranks.broadcast(all))?;
