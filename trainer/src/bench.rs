@@ -116,6 +116,8 @@ pub fn run(
     ranks: &Ranks,
 ) -> Result<Report> {
     let Effort { steps, rounds } = effort;
+    let (fields, problem) = ("--peer", "is measured beside one process, not several");
+    ensure!(peer.is_none() || ranks.size() == 1, Error::Contradiction { fields, problem });
     let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
     let mut sum = BTreeMap::new();
     for _ in 0..rounds {

@@ -4,7 +4,7 @@
 //! is in the process; where that library lies beside the libtorch in use, the program starts itself once more with it
 //! preloaded (loading it later would need `unsafe`, which the workspace forbids).
 
-use crate::error::{Error, Result, ensure};
+use crate::error::{Error, RanksError, Result, ensure};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use tch::{Cuda, Device};
@@ -51,7 +51,7 @@ pub fn choose(choice: DeviceChoice, process: usize) -> Result<Device> {
         DeviceChoice::Cuda if !Cuda::is_available() => Err(Error::NoCuda { library: LIBRARY }),
         DeviceChoice::Auto | DeviceChoice::Cuda => {
             let devices = Cuda::device_count();
-            ensure!((process as i64) < devices, Error::NoDeviceLeft { devices, process: process + 1 });
+            ensure!((process as i64) < devices, RanksError::NoDeviceLeft { devices, process: process + 1 }.into());
             Ok(Device::Cuda(process))
         }
     }

@@ -23,4 +23,4 @@ pub mod trained;
 pub mod tune;
 pub mod weights;
 
-pub use error::{Error, StateDictError};
+pub use error::{Error, RanksError, StateDictError};

@@ -1,7 +1,7 @@
 //! Who started this process: nobody, or `mpirun` or `srun` together with others.
 
 use super::{Alone, Transport};
-use crate::error::{Error, Result, ensure};
+use crate::error::{RanksError, Result, ensure};
 
 /// How many processes Open MPI's `mpirun`, MPICH's and its kin's, and Slurm's `srun` say that they have started.
 const COUNTS: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
@@ -16,7 +16,7 @@ pub(super) fn start() -> Result<Box<dyn Transport>> {
 /// An error where this is one of several processes.
 pub fn check_alone() -> Result<()> {
     let processes = launched(|name| std::env::var(name).ok());
-    ensure!(processes == 1, Error::NotTogether { processes });
+    ensure!(processes == 1, RanksError::NotTogether { processes }.into());
     Ok(())
 }
 
@@ -26,15 +26,15 @@ fn launched(variable: impl Fn(&str) -> Option<String>) -> usize {
 
 #[cfg(feature = "mpi")]
 fn join(processes: usize) -> Result<Box<dyn Transport>> {
-    let ranks = super::mpi::Mpi::join().ok_or(Error::Broken("MPI was started twice"))?;
+    let ranks = super::mpi::Mpi::join().ok_or(crate::error::Error::Broken("MPI was started twice"))?;
     let found = ranks.size();
-    ensure!(found == processes, Error::OtherRanks { found, processes });
+    ensure!(found == processes, RanksError::OtherRanks { found, processes }.into());
     Ok(Box::new(ranks))
 }
 
 #[cfg(not(feature = "mpi"))]
 fn join(processes: usize) -> Result<Box<dyn Transport>> {
-    Err(Error::NoMpi { processes })
+    Err(RanksError::NoMpi { processes }.into())
 }
 
 #[cfg(test)]

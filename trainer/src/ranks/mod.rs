@@ -15,7 +15,7 @@ mod share;
 pub use launch::check_alone;
 pub use share::Share;
 
-use crate::error::{Error, Result};
+use crate::error::{RanksError, Result};
 use crate::progress::Progress;
 use alone::Alone;
 use cssa::errors::chain;
@@ -204,7 +204,7 @@ impl Ranks {
         let bits = tensor.detach().contiguous().view_dtype(Kind::Int).sum(Kind::Int64).int64_value(&[]);
         let all = self.gather(vec![(bits, self.to_string())])?;
         match all.iter().find(|(other, _)| *other != all[0].0) {
-            Some((_, rank)) => Err(Error::Apart { rank: rank.clone(), what: what.to_owned() }),
+            Some((_, rank)) => Err(RanksError::Apart { rank: rank.clone(), what: what.to_owned() }.into()),
             None => Ok(()),
         }
     }

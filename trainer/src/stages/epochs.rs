@@ -5,7 +5,7 @@ use super::optimizer::Optimizer;
 use super::state::State;
 use crate::data::batches::Batcher;
 use crate::data::samples::{Entry, Samples, Unit};
-use crate::error::{Error, Result, ensure};
+use crate::error::{Error, RanksError, Result, ensure};
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::ranks::Ranks;
@@ -106,7 +106,7 @@ impl Epochs {
             let mut order = batcher.samples.epoch(self.unit, &mut random);
             random.shuffle(&mut order);
             let entries = order.len();
-            ensure!(entries >= self.ranks, Error::TooManyRanks { ranks: self.ranks, entries });
+            ensure!(entries >= self.ranks, RanksError::TooManyRanks { ranks: self.ranks, entries }.into());
             let count = self.batches(entries);
             let batches: Vec<&[Entry]> = order.chunks(self.rows(entries)).take(count).collect();
             let name = format!("{} epoch {}/{}", self.stage, epoch + 1, self.epochs);

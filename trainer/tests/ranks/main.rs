@@ -1,6 +1,8 @@
 //! `trainer train` in several processes that `mpirun` starts, on rendered scenes: what they compute is what one computes, and whoever
 //! is killed, the same command goes on exactly. `RANKS=long` kills each of four, and compares longer.
 
+#![expect(clippy::print_stderr, reason = "a test says what it measured, and when it is skipped")]
+
 mod world;
 
 #[cfg(feature = "mpi")]

@@ -1,7 +1,6 @@
 //! A dataset, a recipe and the real program, alone or in several processes.
 
 #![cfg_attr(not(feature = "mpi"), expect(dead_code, reason = "one test needs no more than the program"))]
-#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
