@@ -43,13 +43,13 @@ pub enum RanksError {
     },
     /// Ranks that do not compute the same.
     #[error(
-        "{rank} has other {what} than rank 0, expected the same to the last bit: use one build of trainer and of libtorch on all hosts"
+        "{rank} has {what} than rank 0, expected the same to the last bit: use one build of trainer and of libtorch on all hosts"
     )]
     Apart {
         /// The first rank that differs, with its host.
         rank: String,
         /// What differs.
-        what: String,
+        what: &'static str,
     },
     /// More ranks than there are images to deal out.
     #[error("{ranks} ranks share {entries} images or pairs, expected at least one for each: start fewer")]

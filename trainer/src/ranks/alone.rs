@@ -23,9 +23,13 @@ impl Transport for Alone {
         "this host"
     }
 
-    fn sum_f32(&self, _: &mut [f32]) {}
+    fn sum_f32(&self, values: &[f32], sums: &mut [f32]) {
+        sums.copy_from_slice(values);
+    }
 
-    fn sum_f64(&self, _: &mut [f64]) {}
+    fn sum_f64(&self, values: &[f64], sums: &mut [f64]) {
+        sums.copy_from_slice(values);
+    }
 
     fn broadcast(&self, _: &mut [u8]) {}
 

@@ -3,7 +3,8 @@
 use super::{Alone, Transport};
 use crate::error::{RanksError, Result, ensure};
 
-/// How many processes Open MPI's `mpirun`, MPICH's and its kin's, and Slurm's `srun` say that they have started.
+/// How many processes Open MPI's `mpirun`, MPICH's and its kin's, and Slurm's `srun` say that they have started; the first that is there
+/// counts, since `mpirun` may itself have been started by `srun`, once a host.
 const COUNTS: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
 pub(super) fn start() -> Result<Box<dyn Transport>> {
@@ -21,7 +22,7 @@ pub fn check_alone() -> Result<()> {
 }
 
 fn launched(variable: impl Fn(&str) -> Option<String>) -> usize {
-    COUNTS.iter().filter_map(|name| variable(name)?.parse().ok()).max().unwrap_or(1).max(1)
+    COUNTS.iter().find_map(|name| variable(name)?.parse().ok()).unwrap_or(1).max(1)
 }
 
 #[cfg(feature = "mpi")]
@@ -48,7 +49,8 @@ mod tests {
         };
         assert_eq!(count(&[]), 1);
         assert_eq!(count(&[("OMPI_COMM_WORLD_SIZE", "4")]), 4);
-        assert_eq!(count(&[("PMI_SIZE", "1"), ("SLURM_STEP_NUM_TASKS", "8")]), 8);
+        assert_eq!(count(&[("SLURM_STEP_NUM_TASKS", "8")]), 8);
+        assert_eq!(count(&[("OMPI_COMM_WORLD_SIZE", "4"), ("SLURM_STEP_NUM_TASKS", "2")]), 4);
         assert_eq!(count(&[("PMI_SIZE", "many")]), 1);
     }
 }

@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use alone::Alone;
 use cssa::errors::chain;
 use serde::{Serialize, de::DeserializeOwned};
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::time::Duration;
 use tch::{Device, Kind, Tensor};
@@ -34,10 +35,10 @@ trait Transport: Debug {
     fn node_rank(&self) -> usize;
     /// The name of its host.
     fn host(&self) -> &str;
-    /// Each value becomes the sum of all ranks' values.
-    fn sum_f32(&self, values: &mut [f32]);
+    /// Puts the sums of all ranks' values into `sums`, which has room for as many.
+    fn sum_f32(&self, values: &[f32], sums: &mut [f32]);
     /// The same in double precision.
-    fn sum_f64(&self, values: &mut [f64]);
+    fn sum_f64(&self, values: &[f64], sums: &mut [f64]);
     /// The bytes become rank 0's, which are as many.
     fn broadcast(&self, bytes: &mut [u8]);
     /// The bytes of each rank, by number.
@@ -50,7 +51,11 @@ trait Transport: Debug {
 
 /// All ranks, seen from one of them.
 #[derive(Debug)]
-pub struct Ranks(Box<dyn Transport>);
+pub struct Ranks {
+    transport: Box<dyn Transport>,
+    /// What is summed and its sum: as large as all weights, and needed in every step.
+    buffers: RefCell<[Vec<f32>; 2]>,
+}
 
 /// A rank that fails waits so long for rank 0 to fail of the same and say it: a wrong recipe is told once, not by every rank.
 const FIRST_SPEAKS: Duration = Duration::from_millis(500);
@@ -59,12 +64,16 @@ impl Ranks {
     /// One process.
     #[must_use]
     pub fn alone() -> Self {
-        Self(Box::new(Alone))
+        Self::over(Box::new(Alone))
     }
 
     /// The ranks that `mpirun` or `srun` started, or one process. To be called once, when [`crate::device::join_cuda`] is done.
     pub fn start() -> Result<Self> {
-        launch::start().map(Self)
+        launch::start().map(Self::over)
+    }
+
+    fn over(transport: Box<dyn Transport>) -> Self {
+        Self { transport, buffers: RefCell::default() }
     }
 
     /// Does `work`; where a rank fails that is not alone, it says why and ends all.
@@ -80,7 +89,7 @@ impl Ranks {
                 std::thread::sleep(FIRST_SPEAKS);
             }
             Progress::Shown.say(&format!("error: {self}: {}", chain(error.as_ref())));
-            self.0.abort();
+            self.transport.abort();
         }
         done
     }
@@ -88,25 +97,25 @@ impl Ranks {
     /// How many ranks there are.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.0.size()
+        self.transport.size()
     }
 
     /// Whether this is rank 0, which writes what all have made.
     #[must_use]
     pub fn is_first(&self) -> bool {
-        self.0.rank() == 0
+        self.transport.rank() == 0
     }
 
     /// The number of this rank among those of its host: which of the host's devices it has.
     #[must_use]
     pub fn node_rank(&self) -> usize {
-        self.0.node_rank()
+        self.transport.node_rank()
     }
 
     /// Which part of every batch is this rank's.
     #[must_use]
     pub fn share(&self) -> Share {
-        Share { rank: self.0.rank(), of: self.size() }
+        Share { rank: self.transport.rank(), of: self.size() }
     }
 
     /// Rank 0 tells how far all are.
@@ -120,24 +129,28 @@ impl Ranks {
         if self.size() == 1 {
             return Ok(tensor);
         }
-        let mut values = Vec::<f32>::try_from(tensor.to_device(Device::Cpu).contiguous().view(-1))?;
-        self.0.sum_f32(&mut values);
-        Ok(Tensor::from_slice(&values).view(tensor.size().as_slice()).to_device(tensor.device()))
+        let [values, sums] = &mut *self.buffers.borrow_mut();
+        let count = tensor.numel();
+        values.resize(count.max(values.len()), 0.0);
+        sums.resize(count.max(sums.len()), 0.0);
+        tensor.to_device(Device::Cpu).f_copy_data(&mut values[..count], count)?;
+        self.transport.sum_f32(&values[..count], &mut sums[..count]);
+        Ok(Tensor::from_slice(&sums[..count]).view(tensor.size().as_slice()).to_device(tensor.device()))
     }
 
     /// The sum of all ranks' values.
     #[must_use]
     pub fn sum_of(&self, value: f64) -> f64 {
-        let mut values = [value];
-        self.0.sum_f64(&mut values);
-        values[0]
+        let mut sums = [0.0];
+        self.transport.sum_f64(&[value], &mut sums);
+        sums[0]
     }
 
     /// Overwrites a tensor, FP32, with rank 0's.
     pub fn broadcast(&self, tensor: &Tensor) -> Result<()> {
         if self.size() > 1 {
             let mut bytes = to_bytes(tensor)?;
-            self.0.broadcast(&mut bytes);
+            self.transport.broadcast(&mut bytes);
             if !self.is_first() {
                 let values = from_bytes(&bytes).view(tensor.size().as_slice());
                 tch::no_grad(|| tensor.shallow_clone().copy_(&values));
@@ -151,7 +164,7 @@ impl Ranks {
         if self.size() == 1 {
             return Ok(own.detach());
         }
-        let all = self.0.gather(&to_bytes(own)?).concat();
+        let all = self.transport.gather(&to_bytes(own)?).concat();
         Ok(from_bytes(&all).view([-1, own.size()[1]]).to_device(own.device()))
     }
 
@@ -160,7 +173,7 @@ impl Ranks {
         if self.size() == 1 {
             return Ok(own);
         }
-        let parts = self.0.gather(&serde_json::to_vec(&own)?);
+        let parts = self.transport.gather(&serde_json::to_vec(&own)?);
         let parts = parts.iter().map(|bytes| serde_json::from_slice::<Vec<T>>(bytes));
         Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
@@ -172,16 +185,16 @@ impl Ranks {
         }
         let mut bytes = if self.is_first() { serde_json::to_vec(&value()?)? } else { Vec::new() };
         let mut length = (bytes.len() as u64).to_le_bytes();
-        self.0.broadcast(&mut length);
+        self.transport.broadcast(&mut length);
         bytes.resize(u64::from_le_bytes(length) as usize, 0);
-        self.0.broadcast(&mut bytes);
+        self.transport.broadcast(&mut bytes);
         Ok(serde_json::from_slice(&bytes)?)
     }
 
     /// What `yes` says on rank 0.
     pub fn decide(&self, yes: impl FnOnce() -> bool) -> bool {
         let mut answer = [u8::from(self.is_first() && yes())];
-        self.0.broadcast(&mut answer);
+        self.transport.broadcast(&mut answer);
         answer[0] == 1
     }
 
@@ -189,22 +202,30 @@ impl Ranks {
     /// share a folder, then the others.
     pub fn in_turn<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let turn = if self.is_first() { 0 } else { 1 + usize::from(self.node_rank() > 0) };
-        (0..turn).for_each(|_| self.0.barrier());
+        (0..turn).for_each(|_| self.transport.barrier());
         let made = work()?;
-        (turn..2).for_each(|_| self.0.barrier());
+        (turn..2).for_each(|_| self.transport.barrier());
         Ok(made)
     }
 
     /// An error where a rank's tensor, FP32, differs from rank 0's in any bit.
-    pub fn check_same(&self, tensor: &Tensor, what: &str) -> Result<()> {
+    pub fn check_same(&self, tensor: &Tensor, what: &'static str) -> Result<()> {
+        // Whole numbers are summed alike in every order, and so on every processor.
+        let bits = || tensor.detach().contiguous().view_dtype(Kind::Int).sum(Kind::Int64).int64_value(&[]);
+        self.check_equal(bits, what)
+    }
+
+    /// An error where a rank has another value than rank 0.
+    pub fn check_equal<T>(&self, value: impl FnOnce() -> T, what: &'static str) -> Result<()>
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
         if self.size() == 1 {
             return Ok(());
         }
-        // Whole numbers are summed alike in every order, and so on every processor.
-        let bits = tensor.detach().contiguous().view_dtype(Kind::Int).sum(Kind::Int64).int64_value(&[]);
-        let all = self.gather(vec![(bits, self.to_string())])?;
+        let all = self.gather(vec![(value(), self.to_string())])?;
         match all.iter().find(|(other, _)| *other != all[0].0) {
-            Some((_, rank)) => Err(RanksError::Apart { rank: rank.clone(), what: what.to_owned() }.into()),
+            Some((_, rank)) => Err(RanksError::Apart { rank: rank.clone(), what }.into()),
             None => Ok(()),
         }
     }
@@ -212,7 +233,7 @@ impl Ranks {
 
 impl std::fmt::Display for Ranks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rank {} of {} on {}", self.0.rank(), self.size(), self.0.host())
+        write!(f, "rank {} of {} on {}", self.transport.rank(), self.size(), self.transport.host())
     }
 }
 

@@ -30,12 +30,9 @@ impl Mpi {
         Some(Self { universe, rank, size, node_rank, host })
     }
 
-    fn sum<T: Equivalence + Copy + Default>(&self, values: &mut [T]) {
-        let mut sums = vec![T::default(); values.len().min(PIECE)];
-        for piece in values.chunks_mut(PIECE) {
-            let sums = &mut sums[..piece.len()];
-            self.universe.world().all_reduce_into(&*piece, sums, SystemOperation::sum());
-            piece.copy_from_slice(sums);
+    fn sum<T: Equivalence>(&self, values: &[T], sums: &mut [T]) {
+        for (values, sums) in values.chunks(PIECE).zip(sums.chunks_mut(PIECE)) {
+            self.universe.world().all_reduce_into(values, sums, SystemOperation::sum());
         }
     }
 }
@@ -57,12 +54,12 @@ impl Transport for Mpi {
         &self.host
     }
 
-    fn sum_f32(&self, values: &mut [f32]) {
-        self.sum(values);
+    fn sum_f32(&self, values: &[f32], sums: &mut [f32]) {
+        self.sum(values, sums);
     }
 
-    fn sum_f64(&self, values: &mut [f64]) {
-        self.sum(values);
+    fn sum_f64(&self, values: &[f64], sums: &mut [f64]) {
+        self.sum(values, sums);
     }
 
     fn broadcast(&self, bytes: &mut [u8]) {

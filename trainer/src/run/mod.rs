@@ -78,6 +78,10 @@ pub fn train(
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
     let state = State::new(places.out.join("state"), places.save_every);
+    ranks.check_equal(
+        || (toml::to_string(config).ok(), toml::to_string(&inputs).ok()),
+        "another recipe or other data",
+    )?;
     let _lock = if ranks.is_first() {
         prepare(config, places, &state, &inputs)?;
         Some(state.lock()?)

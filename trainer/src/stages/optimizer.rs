@@ -191,7 +191,7 @@ impl Optimizer {
 
     /// An error where a rank's weights are not rank 0's.
     pub fn check_same(&self, ranks: &Ranks) -> Result<()> {
-        ranks.check_same(&self.weights, "weights")
+        ranks.check_same(&self.weights, "other weights")
     }
 
     /// An error where a weight is no number any more.

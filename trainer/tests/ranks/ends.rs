@@ -108,6 +108,14 @@ fn a_rank_that_fails_ends_all_with_its_reason() -> Result<()> {
     let found = errors(&said(&ended));
     assert!(!ended.status.success() && found.len() == 1, "{}", said(&ended));
     assert!(found[0].starts_with("error: rank 1 of 2 on ") && found[0].contains("lost.toml"), "{found:?}");
+    // Another recipe on one host.
+    world.recipe("other", &RECIPE.replace("heads = 4", "heads = 2"))?;
+    let mut one = mpirun();
+    one.args(["-n", "1", TRAINER]).args(world.arguments("recipe", "run"));
+    let ended = one.args([":", "-n", "1", TRAINER]).args(world.arguments("other", "run")).output()?;
+    let found = errors(&said(&ended));
+    assert!(!ended.status.success() && found.len() == 1, "{}", said(&ended));
+    assert!(found[0].contains("rank 1 of 2 on ") && found[0].contains("has another recipe or other data"), "{found:?}");
     let ended = world.train(4, "lost", "run", &[]).output()?;
     let found = errors(&said(&ended));
     assert!(!ended.status.success() && found.len() == 1 && found[0].contains("rank 0 of 4 on "), "{}", said(&ended));
