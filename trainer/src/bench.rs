@@ -51,7 +51,7 @@ pub struct Report {
     pub steps: usize,
     /// `mccl`, `rsic`, `scst` and `evaluate` (beam search).
     pub stages: BTreeMap<&'static str, Throughput>,
-    /// What the sum of a stage's gradients costs in each step, where several processes train.
+    /// What the sum of a stage's gradients costs in each step, where several processes train, or NCCL sums those of one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sum: BTreeMap<&'static str, Sum>,
     /// Largest resident memory of this process, in MiB.
@@ -124,7 +124,7 @@ pub fn run(
         for (name, rate, values) in own(config, steps, device, ranks)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
-            if let Some(values) = values.filter(|_| ranks.size() > 1) {
+            if let Some(values) = values.filter(|_| ranks.size() > 1 || ranks.sums_on_gpus()) {
                 sum.insert(name, timed_sum(values, device, ranks)?);
             }
         }

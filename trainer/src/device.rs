@@ -51,6 +51,9 @@ pub fn choose(choice: DeviceChoice, process: usize) -> Result<Device> {
         DeviceChoice::Cuda if !Cuda::is_available() => Err(Error::NoCuda { library: LIBRARY }),
         DeviceChoice::Auto | DeviceChoice::Cuda => {
             let devices = Cuda::device_count();
+            // Slurm may show each process its own device alone.
+            let shown = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+            let process = if devices == 1 && !shown.is_empty() { 0 } else { process };
             ensure!((process as i64) < devices, RanksError::NoDeviceLeft { devices, process: process + 1 }.into());
             Ok(Device::Cuda(process))
         }

@@ -54,7 +54,11 @@ pub(crate) fn together(
     work: impl FnOnce(&Ranks, tch::Device) -> Result<()>,
 ) -> Result<()> {
     let choice = device.join(threads)?;
-    Ranks::start()?.together(|ranks| work(ranks, device::choose(choice, ranks.node_rank())?))
+    Ranks::start()?.together(|ranks| {
+        let device = device::choose(choice, ranks.node_rank())?;
+        ranks.join_device(device)?;
+        work(ranks, device)
+    })
 }
 
 impl DeviceOption {

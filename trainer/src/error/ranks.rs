@@ -51,6 +51,10 @@ pub enum RanksError {
         /// What differs.
         what: &'static str,
     },
+    /// NCCL, or what it needs.
+    #[cfg(feature = "nccl")]
+    #[error(transparent)]
+    Nccl(cssa_nccl::Error),
     /// More ranks than there are images to deal out.
     #[error("{ranks} ranks share {entries} images or pairs, expected at least one for each: start fewer")]
     TooManyRanks {

@@ -1,6 +1,6 @@
 //! One process: all sums are its own.
 
-use super::Transport;
+use super::transport::Transport;
 
 /// One process.
 #[derive(Debug)]

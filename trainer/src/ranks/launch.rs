@@ -1,6 +1,9 @@
 //! Who started this process: nobody, or `mpirun` or `srun` together with others.
 
-use super::{Alone, Transport};
+use super::alone::Alone;
+#[cfg(feature = "mpi")]
+use super::mpi::Mpi;
+use super::transport::Transport;
 use crate::error::{RanksError, Result, ensure};
 
 /// How many processes Open MPI's `mpirun`, MPICH's and its kin's, and Slurm's `srun` say that they have started; the first that is there
@@ -27,7 +30,7 @@ fn launched(variable: impl Fn(&str) -> Option<String>) -> usize {
 
 #[cfg(feature = "mpi")]
 fn join(processes: usize) -> Result<Box<dyn Transport>> {
-    let ranks = super::mpi::Mpi::join().ok_or(crate::error::Error::Broken("MPI was started twice"))?;
+    let ranks = Mpi::join().ok_or(crate::error::Error::Broken("MPI was started twice"))?;
     let found = ranks.size();
     ensure!(found == processes, RanksError::OtherRanks { found, processes }.into());
     Ok(Box::new(ranks))

@@ -1,6 +1,6 @@
 //! MPI between the ranks.
 
-use super::Transport;
+use super::transport::Transport;
 use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::datatype::PartitionMut;

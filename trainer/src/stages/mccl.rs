@@ -99,7 +99,7 @@ impl<'a> Net<'a> {
         let images = self.images(&batch.images, mode);
         let sentences = self.sentences(&batch.sentences, mode);
         let features = [&images, &sentences].into_iter().flat_map(|both| both.split(b, 0)).collect();
-        let features = of_all_ranks(features, &batch.own, ranks)?;
+        let features = of_all_ranks(features, &batch.own, batch.same.size()[0], ranks)?;
         let (images, sentences) = features.split_at(1 + usize::from(batch.twins.images));
         let mut loss = contrast(&images[0], &sentences[0]);
         if let Some(twin) = images.get(1) {
@@ -130,16 +130,20 @@ impl<'a> Net<'a> {
 }
 
 /// Features `[b, p]` with those of the other ranks, `[n, p]`: these at the places `own` with their gradient, the others without.
-fn of_all_ranks(features: Vec<Tensor>, own: &Range<usize>, ranks: &Ranks) -> Result<Vec<Tensor>> {
+fn of_all_ranks(features: Vec<Tensor>, own: &Range<usize>, of: i64, ranks: &Ranks) -> Result<Vec<Tensor>> {
     if ranks.size() == 1 {
         return Ok(features);
     }
-    let width = features[0].size()[1];
-    let all = ranks.gather_rows(&Tensor::cat(&features, 1))?;
+    let (n, width) = (of, features[0].size()[1]);
     let (start, end) = (own.start as i64, own.end as i64);
-    let joined = |(n, own): (usize, Tensor)| {
-        let all = all.narrow(1, n as i64 * width, width);
-        Tensor::cat(&[all.narrow(0, 0, start), own, all.narrow(0, end, all.size()[0] - end)], 0)
+    // The sum of each rank's rows amid zeros: like the gradient's, it needs no host where the GPUs have joined.
+    let rows = Tensor::cat(&features, 1).detach();
+    let all = Tensor::zeros([n, rows.size()[1]], (Kind::Float, rows.device()));
+    all.narrow(0, start, end - start).copy_(&rows);
+    let all = ranks.sum(all)?;
+    let joined = |(place, own): (usize, Tensor)| {
+        let all = all.narrow(1, place as i64 * width, width);
+        Tensor::cat(&[all.narrow(0, 0, start), own, all.narrow(0, end, n - end)], 0)
     };
     Ok(features.into_iter().enumerate().map(joined).collect())
 }

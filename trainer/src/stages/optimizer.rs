@@ -135,9 +135,8 @@ impl Optimizer {
     pub fn apply(&mut self, ranks: &Ranks) -> Result<f64> {
         let gradient = self.gradient.take().ok_or(Error::Broken("a step without gradients"))?;
         let gradient = tch::no_grad(|| ranks.sum(gradient))?;
-        let norm = gradient.norm();
         // Processors with other vectors add in another order; what follows goes element by element, and so alike on all.
-        ranks.broadcast(&norm)?;
+        let norm = ranks.first(gradient.norm())?;
         self.step += 1;
         let rate = rate(&self.settings, self.settings.before + self.step);
         tch::no_grad(|| self.update(gradient, &norm, rate));
