@@ -99,24 +99,3 @@ impl Group {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[expect(clippy::print_stderr, reason = "a test says when it is skipped")]
-    fn a_process_alone_sums_its_own() -> Result<(), Error> {
-        if !is_here() {
-            eprintln!("skipped: libcuda.so or libnccl.so is not here");
-            return Ok(());
-        }
-        let group = Group::join(&key()?, 0, 1, 0)?;
-        let mut tensor = Tensor::arange(1000, (Kind::Float, Device::Cuda(0)));
-        let expected = tensor.copy();
-        group.sum(&mut tensor)?;
-        assert_eq!(tensor, expected);
-        assert!(group.sum(&mut Tensor::zeros([2], (Kind::Float, Device::Cpu))).is_err());
-        Ok(())
-    }
-}
