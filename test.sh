@@ -107,6 +107,7 @@ bash -n trainer/deploy/train.sbatch
 
 step an archive of scenes
 tests/archive.sh short
+tests/ray.sh short
 
 step the Python wheel
 tests/wheel.sh

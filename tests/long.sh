@@ -12,8 +12,9 @@
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
 #   campaign   a thousand fault campaigns, of which test.sh runs twenty (an hour; goes on where it was stopped)
 #   operator   three vehicles, 10,000 captions, 200 pictures and 50 commands over passes of 6 s in 60, into SQLite and PostGIS (40 minutes)
-#   archive    20,000 tiles of COGs captioned by two workers that are killed again and again, row by row as undisturbed (15 minutes)
-#   mpi        each of four processes that train together is killed in each stage; what a step's sum costs; a job in Slurm (10 minutes; Open MPI, root for Slurm)
+#   archive    20,000 tiles of COGs captioned by two workers that are killed again and again, row by row as undisturbed; what a call of the
+#              wheel takes; Ray's tiles a second beside two plain processes (half an hour)
+#   mpi        each of four processes that train together is killed in each stage; what a step's sum costs; a job in Slurm (6 minutes; Open MPI, root for Slurm)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
@@ -133,8 +134,9 @@ for part in "$@"; do
       OPERATOR=long OPERATOR_RESULTS=$PWD/$out/operator.jsonl cargo test --release --workspace --test operator -- --nocapture --test-threads 1
       ;;
     archive)
-      cargo build --release --quiet -p archive
-      tests/archive.sh long ;;
+      cargo build --release --quiet -p archive -p edge
+      tests/archive.sh long
+      tests/archive.sh short && tests/wheel.sh --speed && tests/ray.sh long ;;
     mpi)
       RANKS=long cargo test --release -p trainer --features nccl --test ranks -- --nocapture --test-threads 1
       # The tests have built the program with MPI where the plain one was.

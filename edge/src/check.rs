@@ -43,15 +43,27 @@ fn kept_files(state: &Path) -> Vec<Error> {
 }
 
 /// What flies, and the configuration does not say: a key that came over the link.
+/// One that the ground never spoke under gives way to `link.next_key`.
 #[must_use]
 pub fn new_key(config: &Config) -> Option<String> {
     let (path, key) = (config.link.key.as_ref()?, config.link.key().ok()??);
     let new = NewKey::of_store(&config.state).filter(|new| new.stands_above(&key))?;
-    let use_of = if new.is_heard { "is used" } else { "is to be used once the ground speaks under it" };
+    let next = config.link.next_key().ok().flatten().filter(|next| *next != new.key);
     let (path, state) = (path.display(), config.state.display());
+    let which = match (next, new.is_heard, &new.before) {
+        (_, true, _) => format!("a new key came over the link and is used above {path}"),
+        (None, false, _) => {
+            format!("a new key came over the link and is to be used once the ground speaks under it above {path}")
+        }
+        (Some(_), false, Some(_)) => {
+            format!(
+                "the last key but one that came over the link is used above {path}; the last one, never used, gives way to link.next_key"
+            )
+        }
+        (Some(_), false, None) => return None,
+    };
     Some(format!(
-        "link.key: a new key came over the link and {use_of} above {path}: write it there, the file that ground command new-key was \
-         given; until then only {state} has it"
+        "link.key: {which}: write it there, the file that ground command new-key was given; until then only {state} has it"
     ))
 }
 
@@ -238,4 +250,46 @@ fn executable(program: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::setting("its program", format_args!("{program:?}"), "an executable file, by its path or in PATH"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use anyhow::Result;
+    use cssa_wire::{KEY, Key};
+
+    /// The key in use is named, not the one that gives way to `link.next_key`.
+    #[test]
+    fn the_key_that_is_named_is_the_one_in_use() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let keys = [1, 2, 3, 5].map(|byte| (byte, Key::new([byte; KEY])));
+        let path = |byte: u8| folder.path().join(format!("key{byte}"));
+        for (byte, _) in &keys {
+            fs::write(path(*byte), format!("{byte:02x}").repeat(KEY))?;
+            fs::set_permissions(path(*byte), PermissionsExt::from_mode(0o600))?;
+        }
+        let [first, second, third, _] = keys.map(|(_, key)| key);
+        for (before, is_heard, next, expected) in [
+            (None, false, None, Some("is to be used once the ground speaks under it above")),
+            (None, true, None, Some("a new key came over the link and is used above")),
+            (None, true, Some(5), Some("a new key came over the link and is used above")),
+            (None, false, Some(5), None),
+            (Some(&second), false, Some(5), Some("the last key but one that came over the link is used above")),
+        ] {
+            let state = tempfile::tempdir()?;
+            let new = NewKey { key: third.clone(), before: before.cloned(), configured: first.name(), is_heard };
+            Store::open(state.path(), 10)?.take_new_key((9, 1, 5), Ok(&new))?;
+            let (next, key) = (next.map(|byte| format!("next_key = {:?}\n", path(byte))), path(1));
+            let config: Config = toml::from_str(&format!(
+                "state = {:?}\n[source]\nkind = \"folder\"\npath = \"frames\"\n[link]\nto = \"udp:127.0.0.1:1\"\nkey = {key:?}\n{}",
+                state.path(),
+                next.unwrap_or_default()
+            ))?;
+            let said = new_key(&config);
+            assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()), "{expected:?}");
+        }
+        Ok(())
+    }
 }

@@ -88,6 +88,9 @@ pub enum Error {
         /// What the database says.
         source: Box<redb::Error>,
     },
+    /// Another program has the store's file open.
+    #[error("{}: another edge run has it open, expected one for a state directory", .0.display())]
+    StoreInUse(PathBuf),
     /// An entry of the store that is no caption, contact or window, or that cannot be packed.
     #[error("{}", store.display())]
     Entry {
@@ -323,7 +326,7 @@ pub enum Error {
 }
 
 /// The most similar words, as the end of a sentence.
-fn like(nearest: &[String]) -> String {
+pub(crate) fn like(nearest: &[String]) -> String {
     if nearest.is_empty() { String::new() } else { format!(", such as {}", nearest.join(", ")) }
 }
 

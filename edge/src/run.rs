@@ -5,7 +5,7 @@ use super::at_work::{self, AtWork};
 use super::config::Config;
 use super::control::{Control, Faults, TICK, rest_while};
 use super::downlink::Downlink;
-use super::downlink::sender::Sender;
+use super::downlink::sender::{Sender, Turn};
 use super::error::{Error, Result, chain, ensure};
 use super::frame_pipeline::{FramePipeline, LOADING};
 use super::frame_queue::frame_queue;
@@ -142,6 +142,7 @@ pub fn run(
     let finished = Arc::new(AtomicBool::new(false));
     let reports = reporter.clone();
     let sender = Sender {
+        turn: Turn::of(started),
         port,
         downlink,
         language: Arc::clone(&language),

@@ -185,7 +185,9 @@ fn commands_are_obeyed_answered_and_kept() -> Result<()> {
     }
     let (result, why) = world.order(words("airplain"))?;
     assert_eq!(result, CommandResult::Refused(FAILED));
-    assert!(why.starts_with("no caption has \"airplain\"; such as: airplane"), "{why}");
+    assert!(why.starts_with("no caption has \"airplain\", such as airplane"), "{why}");
+    let (_, why) = world.order(words("qqqqqqqq"))?;
+    assert_eq!(why, "no caption has \"qqqqqqqq\"", "nothing is like it");
     assert_eq!(world.order(Order::ForgetPictures)?, done);
     let ordered = serde_json::json!({
         "paused": true, "least_confidence": 125, "watch": {"airplane": 3}, "novelty": [50, 10],

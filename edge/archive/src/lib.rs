@@ -1,7 +1,8 @@
 //! Captions an archive: windows of GeoTIFFs, from disks, HTTP servers and S3 buckets, become rows of GeoParquet, a file a shard.
 //!
 //! [`Plan::read`] reads a table of tiles or STAC items (its columns stand at [`plan`]), [`Plan::shard`] gives a process its share,
-//! [`Reader::tile`] reads a tile's pixels and footprint, [`Row`]s are written and read by [`output`], and [`Job`] joins all that.
+//! [`Reader::tile`] reads a tile's pixels and footprint, [`Row`]s are written and read by [`output`], [`Job`] joins all that, and a
+//! [`Session`] does one job after another with one model.
 //!
 //! ```no_run
 //! use archive::{Cut, Plan, Reader, Stores};
@@ -24,6 +25,7 @@ mod pipeline;
 pub mod plan;
 mod ranges;
 mod reader;
+mod session;
 mod stac;
 mod store;
 mod table;
@@ -34,6 +36,7 @@ pub use job::{Job, Outcome};
 pub use output::Row;
 pub use plan::Plan;
 pub use reader::{Reader, Seen};
+pub use session::Session;
 pub use stac::Cut;
 pub use store::Stores;
 pub use tile::{Part, Tile};

@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS reports (
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,
-  authentic INTEGER NOT NULL DEFAULT 0);
+  authentic INTEGER NOT NULL DEFAULT 0, late INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS undecoded_senders ON undecoded (sender, authentic);
 CREATE INDEX IF NOT EXISTS messages_senders ON messages (sender, authentic);
 CREATE INDEX IF NOT EXISTS reports_senders ON reports (sender, authentic);

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cssa_wire::{
-    Answer, CaptionPacket, CommandResult, Down, DownPacket, FAILED, FaultKind, Footprint, FootprintPacket,
-    Housekeeping, PicturePart, Report, Time, UNSUPPORTED,
+    Answer, BEHIND, CaptionPacket, CommandResult, Down, DownPacket, FAILED, FaultKind, Footprint, FootprintPacket,
+    Housekeeping, LATER, PicturePart, Report, Time, UNSUPPORTED,
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A packet that was taken.
@@ -74,6 +75,13 @@ impl Outcome {
     #[must_use]
     pub fn detail(&self) -> String {
         String::from_utf8_lossy(&self.value).into_owned()
+    }
+
+    /// The highest number of its station that the vehicle has, where the packet's own was too far behind that to be taken.
+    #[must_use]
+    pub fn highest(&self) -> Option<u32> {
+        let is_behind = self.result == CommandResult::Refused(BEHIND);
+        is_behind.then(|| self.value.as_slice().try_into().ok().map(u32::from_le_bytes)).flatten()
     }
 }
 
@@ -178,10 +186,13 @@ fn answered(found: &Answer<'_>) -> (&'static str, Value, String) {
         CommandResult::Done => "done".to_owned(),
         CommandResult::Refused(UNSUPPORTED) => "refused: this program does not do that".to_owned(),
         CommandResult::Refused(FAILED) => "tried, and it failed".to_owned(),
+        CommandResult::Refused(BEHIND) => "refused: the number is behind the vehicle's".to_owned(),
+        CommandResult::Refused(LATER) => "not now".to_owned(),
         CommandResult::Refused(reason) => format!("refused for reason {reason}"),
         CommandResult::NotKept => "not kept".to_owned(),
     };
-    let detail = String::from_utf8_lossy(value);
+    let highest = Outcome::from(*found).highest().map(|highest| highest.to_string());
+    let detail = highest.map_or_else(|| String::from_utf8_lossy(value), Cow::from);
     let colon = if detail.is_empty() { "" } else { ": " };
     let said = format!("answer to number {counter} of station {station}: {result}{colon}{detail}");
     ("answer", json!({"station": station, "counter": counter, "result": found.result, "value": detail}), said)

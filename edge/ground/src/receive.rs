@@ -1,21 +1,24 @@
 //! Takes packets from ports, keeps their captions, and answers.
 
+mod keep;
 mod listen;
+mod news;
 
 pub use super::reception::{Authentication, Reception};
 pub use listen::{Listening, ShowAll};
 
-use super::archive::{Archive, Bound, Brought, Kept, Origin, Undecoded};
+use super::archive::{Archive, Origin, Undecoded};
 use super::contact::{Change, Contacts};
 use super::error::{Error, Result};
 use super::keys::{KeyRefusal, Refusal};
 use super::languages::languages;
-use super::message::{Part, Taken};
+use super::message::Taken;
 use super::reception::Opened;
 use super::uplink::{Due, Unanswered, Uplink};
 use cssa::bundle::Language;
 use cssa_link::FrameError;
-use cssa_wire::WireError;
+use cssa_wire::{Key, WireError};
+use news::{News, WaitingPart};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -24,10 +27,6 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(5);
 /// Seconds for which a vehicle that was heard before is expected again.
 const EXPECTED: u32 = 24 * 3600;
-/// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
-const PARTS_WAIT: Duration = Duration::from_millis(300);
-const PARTS_TOGETHER: usize = 64;
-const MAX_PARTS: usize = 4096;
 /// Packets that waited are decoded so many at once.
 const TOGETHER: u32 = 256;
 
@@ -105,8 +104,8 @@ pub struct Receiver {
     reception: Reception,
     uplink: Option<Uplink>,
     contacts: Contacts,
-    /// Parts of pictures that wait to be kept, with who sent them, and since when.
-    parts: Vec<(String, u16, Part)>,
+    /// Parts of pictures that wait to be kept, and since when.
+    parts: Vec<WaitingPart>,
     parts_since: Option<Instant>,
     /// Frames that are missing, by port.
     missing: Vec<u64>,
@@ -190,7 +189,7 @@ impl Receiver {
         let vehicle = self.reception.vehicle;
         let reception = Reception { checksum: *checksum, authentication: Authentication::Off, vehicle };
         match self.open(&reception, packet) {
-            Ok(opened) => self.keep(&reception, sender, packet, &opened),
+            Ok(opened) => Ok(self.keep(&reception, None, sender, packet, &opened)?.0),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -219,15 +218,34 @@ impl Receiver {
             Err(error) => return Ok(Err(error)),
         };
         let vehicle = opened.vehicle(reception.vehicle);
-        let period = opened.message(vehicle).and_then(|message| message.housekeeping).map(|found| found.period);
+        let key = reception.authentication.key_of(bytes, reception.checksum).cloned();
+        if let (Some(key), Some(uplink)) = (&key, &mut self.uplink) {
+            uplink.spoke(port, sender, vehicle, key, now);
+        }
+        let (taken, news) = self.keep(&reception, port, sender, bytes, &opened)?;
+        if let News::OfNow(period) = news {
+            self.heard(port, sender, vehicle, key.as_ref(), period, now);
+        }
+        Ok(taken)
+    }
+
+    /// A packet brought something new: its vehicle is alive, and is spoken to where it came from, under its key. One that was recorded
+    /// and is sent again shows none of that.
+    fn heard(
+        &mut self,
+        port: Option<usize>,
+        sender: &str,
+        vehicle: u16,
+        key: Option<&Key>,
+        period: Option<u16>,
+        now: Instant,
+    ) {
         if let Some(change) = self.contacts.heard(Origin::of(vehicle, sender.to_owned()), period, now) {
             tracing::info!("{change}");
         }
-        let key = reception.authentication.key_of(bytes, reception.checksum);
         if let (Some(port), Some(key), Some(uplink)) = (port, key, &mut self.uplink) {
             uplink.heard(port, sender, vehicle, key, now);
         }
-        self.keep(&reception, sender, bytes, &opened)
     }
 
     /// Opens a packet; one that is damaged or not authentic is counted.
@@ -247,107 +265,6 @@ impl Receiver {
                 error.into()
             }
         })
-    }
-
-    fn keep(
-        &mut self,
-        reception: &Reception,
-        sender: &str,
-        bytes: &[u8],
-        opened: &Opened<'_>,
-    ) -> Result<Result<Taken, ReceiveError>> {
-        let Reception { checksum, vehicle, .. } = *reception;
-        let is_authentic = reception.authentication.key_of(bytes, checksum).is_some();
-        // Footprints wait for their captions' bundle, too.
-        if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
-            if let Some(part) = &message.part {
-                self.take_part(sender, message.vehicle, part, is_authentic);
-                return Ok(Ok(Taken::Message(message)));
-            }
-            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
-            // Anybody could say that a command is done.
-            if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
-                self.archive.keep_outcome(message.vehicle, outcome)?;
-                self.archive.keep_promise(message.vehicle, outcome)?;
-                if let Some(uplink) = &mut self.uplink {
-                    uplink.forgotten(outcome, &mut self.archive)?;
-                }
-            }
-            self.count.messages += u64::from(stored.is_new);
-            self.count.displaced += stored.displaced;
-            self.count.packets += 1;
-            return Ok(Ok(Taken::Message(message)));
-        }
-        let bundle = opened.bundle();
-        if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
-            // A bundle that is still being copied is looked at again later.
-            if let Ok(found) = languages(&self.places) {
-                self.learn(found)?;
-            }
-        }
-        let Some(language) = self.languages.get(&bundle) else {
-            let (sender, packet) = (sender.to_owned(), bytes.to_vec());
-            let waiting = Undecoded { sender, bundle, checksum, is_authentic, packet };
-            let stored = self.archive.keep_undecoded(&waiting)?;
-            self.count.undecoded += u64::from(stored.is_new);
-            self.count.displaced += stored.displaced;
-            self.count.packets += 1;
-            return Ok(Err(ReceiveError::Bundle(bundle)));
-        };
-        if let Some(message) = opened.message(vehicle) {
-            let Bound { new, unbound, unrepresentable, .. } =
-                self.archive.keep_footprints(sender, message.vehicle, &message.footprints)?;
-            self.count.footprints += new;
-            self.count.footprints_lost += unbound + unrepresentable;
-            self.count.packets += 1;
-            return Ok(Ok(Taken::Message(message)));
-        }
-        let decoded = opened.captions(bytes, language, checksum, vehicle);
-        match &decoded {
-            Ok(packet) => {
-                let Kept { new, again } = self.archive.keep(sender, packet)?;
-                self.count.captions += new as u64;
-                self.count.again += again as u64;
-            }
-            Err(_) => self.count.damaged += 1,
-        }
-        self.count.packets += 1;
-        Ok(decoded.map(Taken::Captions).map_err(ReceiveError::from))
-    }
-
-    /// Takes a part of a picture: with others it is kept a little later. Anybody's is dropped.
-    fn take_part(&mut self, sender: &str, vehicle: u16, part: &Part, is_authentic: bool) {
-        self.count.packets += 1;
-        if !is_authentic {
-            self.count.unasked += 1;
-        } else if self.parts.len() < MAX_PARTS {
-            self.parts_since.get_or_insert_with(Instant::now);
-            self.parts.push((sender.to_owned(), vehicle, part.clone()));
-        }
-    }
-
-    /// Keeps the parts of pictures that wait, where they are many or have waited for long.
-    pub(crate) fn keep_due_parts(&mut self) -> Result<()> {
-        let is_long = self.parts_since.is_some_and(|since| since.elapsed() >= PARTS_WAIT);
-        if is_long || self.parts.len() >= PARTS_TOGETHER { self.keep_parts() } else { Ok(()) }
-    }
-
-    /// Keeps the parts of pictures that wait: one change of the archive for all, since each takes its time.
-    pub(crate) fn keep_parts(&mut self) -> Result<()> {
-        let parts: Vec<(u16, &Part)> = self.parts.iter().map(|(_, vehicle, part)| (*vehicle, part)).collect();
-        let kept = if parts.is_empty() { Vec::new() } else { self.archive.keep_parts(&parts)? };
-        self.parts_since = None;
-        for ((sender, vehicle, _), brought) in std::mem::take(&mut self.parts).iter().zip(kept) {
-            match brought {
-                Brought::Unasked => self.count.unasked += 1,
-                Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => self.count.messages += 1,
-            }
-            if let Some(uplink) = &mut self.uplink {
-                uplink.brought(sender, *vehicle, brought, Instant::now());
-            }
-        }
-        Ok(())
     }
 
     /// What to send back for a packet that has been kept.

@@ -39,7 +39,7 @@ fn several_vehicles_have_a_port_and_a_key_each() -> Result<()> {
         ensure!(false_one.hear()?.is_none(), "vehicle {number} under key {byte} is answered");
     }
     // Vehicle 13 comes over another's port now.
-    fleet[1].deliver(&language, 0..1, ports[3])?;
+    fleet[1].deliver(&language, 30..31, ports[3])?;
     for (number, action) in [("12", "pause"), ("13", "resume")] {
         let mut command = Program::new(env!("CARGO_BIN_EXE_ground"));
         let output = command.args(["command", "--archive", &archive, "--vehicle", number, action]).output()?;
@@ -56,7 +56,7 @@ fn several_vehicles_have_a_port_and_a_key_each() -> Result<()> {
         (&4.into(), &3.into(), &0.into()),
         "{log}"
     );
-    assert_eq!(counts["captions"], 45, "{counts}");
+    assert_eq!(counts["captions"], 46, "{counts}");
     assert!(log.contains("names vehicle 13, and is under the key of vehicle 12"), "{log}");
     let said = format!("{}: ", ports[0]);
     assert_eq!(log.lines().filter(|line| line.contains(&said)).count(), 1, "once: {log}");

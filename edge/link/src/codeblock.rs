@@ -17,6 +17,8 @@ const MARKER: [u8; 4] = [0x1a, 0xcf, 0xfc, 0x1d];
 /// whole bytes is nearly a codeword, and the pseudo-random sequence does not help.
 const WRONG_BITS: u32 = 3;
 const WRONG_BITS_LOCKED: u32 = 10;
+/// By so many bytes a codeblock can have slipped and be corrected: a marker so shortly before another one is looked at beside that.
+const SLIP: usize = (BLOCK - DATA) / 2;
 
 /// The coder of both directions.
 #[derive(Debug)]
@@ -65,12 +67,19 @@ impl Coding {
                 continue;
             };
             match self.decode(block) {
-                Some(data) => {
-                    between.end(&mut found);
-                    found.push(Ok(data));
-                    at = start + BLOCK;
-                    self.is_locked = true;
-                }
+                Some((data, corrected)) => match self.better(&stream[at..], corrected) {
+                    Better::Unknown if !ended => {
+                        self.is_locked = wrong == WRONG_BITS_LOCKED;
+                        break;
+                    }
+                    Better::Here => (at, between.skipped) = (at + 1, between.skipped + 1),
+                    Better::No | Better::Unknown => {
+                        between.end(&mut found);
+                        found.push(Ok(data));
+                        at = start + BLOCK;
+                        self.is_locked = true;
+                    }
+                },
                 None => (at, between.uncorrectable) = (at + 1, between.uncorrectable + 1),
             }
         }
@@ -80,15 +89,47 @@ impl Coding {
         (if ended { stream.len() } else { at }, found)
     }
 
-    fn decode(&mut self, block: &[u8]) -> Option<Vec<u8>> {
+    /// Whether a marker shortly after the first begins a block of which fewer bytes are wrong: then the first is none.
+    fn better(&mut self, stream: &[u8], corrected: usize) -> Better {
+        let mut better = Better::No;
+        for slip in 1..=if corrected > 0 { SLIP } else { 0 } {
+            let Some((marker, rest)) = stream.get(slip..).and_then(|rest| rest.split_at_checked(MARKER.len())) else {
+                return Better::Unknown;
+            };
+            if wrong_bits(marker) > WRONG_BITS {
+                continue;
+            }
+            match rest.get(..BLOCK).map(|block| self.decode(block)) {
+                Some(Some((_, fewer))) if fewer < corrected => return Better::Here,
+                Some(_) => {}
+                None => better = Better::Unknown,
+            }
+        }
+        better
+    }
+
+    /// The data of a block, and how many of its bytes were wrong.
+    fn decode(&mut self, block: &[u8]) -> Option<(Vec<u8>, usize)> {
         let block: Vec<u8> = block.iter().zip(self.random).map(|(byte, random)| byte ^ random).collect();
         if is_degenerate(&block) {
             return None;
         }
         let mut data = vec![0; DATA];
         self.decoder.decode_ccsds_dual(&block, &mut data).ok()?;
-        Some(data)
+        let mut parity = [0; BLOCK - DATA];
+        let _done = self.encoder.encode_ccsds_dual(&data, &mut parity);
+        let right = data.iter().chain(&parity);
+        let wrong = block.iter().zip(right).filter(|(block, right)| block != right).count();
+        Some((data, wrong))
     }
+}
+
+/// Whether there is a better block than the one that a marker begins.
+enum Better {
+    No,
+    Here,
+    /// Not all of it has come.
+    Unknown,
 }
 
 /// What lies between two codeblocks that are good.
@@ -179,6 +220,35 @@ mod tests {
         assert!(starts(&found[1]) && starts(&found[2]), "{found:?}");
         assert_eq!(found[3], Err(FrameError::Uncorrectable(1)));
         assert!(found[4..].iter().all(Result::is_err));
+    }
+
+    /// A block that has slipped by a few bytes can be corrected, too: what noise that looks like a marker begins is not taken for it.
+    #[test]
+    fn a_marker_in_the_noise_before_a_block_loses_nothing() {
+        for before in MARKER.len()..=SLIP + 2 {
+            for wrong in [0, 3] {
+                let (mut stream, mut coding) = (Vec::new(), Coding::new());
+                for number in 0..5 {
+                    stream.extend(MARKER);
+                    stream.extend((MARKER.len()..before).map(|n| n as u8 * 29));
+                    let mut block = coding.encode(&[number; 40]);
+                    block.iter_mut().skip(9).step_by(50).take(wrong).for_each(|byte| *byte ^= 0xa5);
+                    stream.extend(block);
+                }
+                for step in [1, 97, stream.len()] {
+                    let (mut coding, mut buffer, mut data) = (Coding::new(), Vec::new(), Vec::new());
+                    for piece in stream.chunks(step) {
+                        buffer.extend(piece);
+                        let (used, found) = coding.scan(&buffer, false);
+                        buffer.drain(..used);
+                        data.extend(found.into_iter().flatten());
+                    }
+                    data.extend(coding.scan(&buffer, true).1.into_iter().flatten());
+                    let numbers: Vec<u8> = data.iter().map(|data| data[0]).collect();
+                    assert_eq!(numbers, [0, 1, 2, 3, 4], "{before} bytes before, {wrong} wrong, in pieces of {step}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 """Captions aerial images: ``Captioner().caption("image.jpg").text``.
 
 The command line of the flight program is in this package, too: ``edge caption images/``, or ``python -m cssa_onboard``.
+``python -m cssa_onboard.archive`` captions an archive of scenes on a Ray cluster.
 """
 
 from ._errors import BundleError, CssaError, ImageError, RuntimeUnavailableError
-from ._native import Caption, Captioner, CaptionTable, __version__, captions_to_arrow
+from ._native import Archive, Caption, Captioner, CaptionTable, __version__, captions_to_arrow
 
 __all__ = [
+    "Archive",
     "BundleError",
     "Caption",
     "CaptionTable",

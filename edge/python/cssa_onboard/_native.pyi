@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, final
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,31 @@ class CaptionTable:
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+class _ShardOutcome(TypedDict):
+    file: str
+    tiles: int
+    captioned_now: int
+    kept: int
+    failed: dict[str, int]
+    errors: list[str]
+
+@final
+class Archive:
+    def __new__(
+        cls,
+        tiles: str,
+        *,
+        tile_pixels: int = 512,
+        stride: int | None = None,
+        bundle: _Path | None = None,
+        runtime: Literal["auto", "ort", "tract"] = "auto",
+        looks: Literal[1, 2, 4, 8] = 1,
+        threads: int = 1,
+        readers: int = 2,
+    ) -> Archive: ...
+    def __len__(self) -> int: ...
+    def caption_shard(self, shard: int, shards: int, out: str) -> _ShardOutcome: ...
 
 def captions_to_arrow(captions: Sequence[Caption], ids: Sequence[str] | None = None) -> CaptionTable: ...
 def run(arguments: Sequence[str | PathLike[str]], again: Sequence[str | PathLike[str]]) -> int: ...

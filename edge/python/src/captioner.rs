@@ -60,10 +60,6 @@ impl Captioner {
         provider: &str,
         trust: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let within = |name: &str, value: i64, most: i64| match usize::try_from(value) {
-            Ok(number) if (1..=most).contains(&value) => Ok(number),
-            _ => Err(PyValueError::new_err(format!("{name} is {value}, expected 1 to {most}"))),
-        };
         let package = py.import("cssa_onboard._package")?;
         let settings = Settings {
             choice: named::<Choice>("runtime", runtime)?,
@@ -159,6 +155,14 @@ fn open(place: PathBuf, beam: Option<usize>, settings: &Settings, trust: Option<
     Ok(Captioner { runtime: model.at_work(), model: Mutex::new(model), bundle: place })
 }
 
-fn named<T: FromStr<Err: std::fmt::Display>>(what: &str, name: &str) -> PyResult<T> {
+/// A number of 1 to `most`.
+pub(crate) fn within(name: &str, value: i64, most: i64) -> PyResult<usize> {
+    match usize::try_from(value) {
+        Ok(number) if (1..=most).contains(&value) => Ok(number),
+        _ => Err(PyValueError::new_err(format!("{name} is {value}, expected 1 to {most}"))),
+    }
+}
+
+pub(crate) fn named<T: FromStr<Err: std::fmt::Display>>(what: &str, name: &str) -> PyResult<T> {
     name.parse().map_err(|error| PyValueError::new_err(format!("{what} is {error}")))
 }

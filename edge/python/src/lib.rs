@@ -3,6 +3,7 @@
 //! Nothing here is unsafe: PyO3 and numpy's crate stand between. An image is copied once while the interpreter's lock is held; reading files,
 //! captioning and waiting for another thread's caption are done without it. No panic reaches Python: it is a `CssaError`.
 
+mod archive;
 mod caption;
 mod captioner;
 mod error;
@@ -13,6 +14,8 @@ mod table;
 /// What `cssa_onboard` is made of.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::archive::Archive;
     #[pymodule_export]
     use crate::caption::Caption;
     #[pymodule_export]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cssa_onboard import Caption, Captioner, CaptionTable, captions_to_arrow
+from cssa_onboard import Archive, Caption, Captioner, CaptionTable, captions_to_arrow
 
 captioner: Captioner = Captioner(Path("bundle"), runtime="ort", threads=2, looks=4)
 captions: list[Caption] = [
@@ -16,5 +16,7 @@ captions: list[Caption] = [
 captions += captioner.caption_batch(Path("images").iterdir())
 table: CaptionTable = captions_to_arrow(captions)
 confidence: float | None = captions[0].confidence
+archive = Archive("tiles.parquet", stride=256)
+failed: dict[str, int] = archive.caption_shard(0, len(archive), "captions")["failed"]
 captioner.caption(7)  # type: ignore[arg-type]
 Captioner(runtime="torch")  # type: ignore[arg-type]

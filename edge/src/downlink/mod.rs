@@ -1,6 +1,7 @@
 //! What leaves the queue, and when: the most urgent captions first, within the contact's budget, again and again until the ground
 //! acknowledges them. All of it without a clock or a link of its own, so that a simulation runs the same code as a flight.
 
+mod answering;
 mod answers;
 mod config;
 mod contact;
@@ -19,7 +20,7 @@ pub use keys::Keys;
 pub use outgoing::{Next, Outgoing, Room};
 
 use crate::error::Result;
-use crate::store::{Change, ChangeKind, Number, REFUSED, Store, Waiting, WaitingReport};
+use crate::store::{Change, ChangeKind, REFUSED, Store, Waiting, WaitingReport};
 use answers::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
@@ -211,7 +212,10 @@ impl Downlink {
             // Of one that came again the answer was lost; what is refused at once has its answer now.
             self.answers.ask((packet.station, packet.counter));
         }
-        let Some(gone) = taken else { return Ok(None) };
+        let Some(gone) = taken else {
+            self.say_behind(number, now)?;
+            return Ok(None);
+        };
         if let Some(keys) = &mut self.keys {
             keys.heard(&key);
         }
@@ -245,40 +249,6 @@ impl Downlink {
     #[must_use]
     pub fn with_parts_of(self, bytes: u16) -> Self {
         Self { part_bytes: usize::from(bytes).min(MAX_PART), ..self }
-    }
-
-    /// A command was carried out, or refused, or a picture was made, or was not: its answer is to go out, and then the picture.
-    pub fn answered(&mut self, number: Number) -> Result<()> {
-        self.answers.ask(number);
-        if let Some(asked) = self.store.asked_by(number)? {
-            self.pictures.begin(asked);
-        }
-        Ok(())
-    }
-
-    /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
-    pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let Some(number) = self.answers.due() else { return Ok(None) };
-        let Some(answer) = self.store.answer_to(number)? else {
-            self.answers.leave();
-            return Ok(None);
-        };
-        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
-        let bytes = packet.encode(self.sealing(), self.config.checksum)?;
-        if !self.has_room(bytes.len(), (now, utc), room) {
-            return Ok(None);
-        }
-        self.answers.goes_out();
-        Ok(Some(Outgoing::beside(bytes, self.change())))
-    }
-
-    /// Whether the contact has room for a packet beside captions.
-    fn has_room(&mut self, length: usize, (now, utc): (f64, u32), room: Room<'_>) -> bool {
-        let left = match self.contacts.allowance(now, utc) {
-            Allowance::Free | Allowance::Probe => usize::MAX,
-            Allowance::Bytes(left) => left,
-        };
-        length <= room.largest && (room.cost)(length) <= left
     }
 
     /// The oldest report that is due, before any caption: it says that captions are missing. When its run is over another one follows.

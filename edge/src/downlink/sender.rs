@@ -37,6 +37,41 @@ pub(crate) struct Sender {
     pub(crate) pulse: Pulse,
     /// How the vehicle is: of a packet's number and its period.
     pub(crate) state: Box<dyn Fn(u16, u16) -> Housekeeping + Send>,
+    pub(crate) turn: Turn,
+}
+
+/// Whose turn it is on a link that takes so many bytes a second.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// When the link has taken what it was given.
+    free: Instant,
+    /// Captions are due: answers take turns with them.
+    captions: CaptionsDue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CaptionsDue {
+    No,
+    /// An answer may go first.
+    AfterAnswer,
+    /// An answer went out.
+    Next,
+}
+
+impl Turn {
+    pub(crate) fn of(now: Instant) -> Self {
+        Self { free: now, captions: CaptionsDue::No }
+    }
+
+    fn is_answers(&self) -> bool {
+        self.captions != CaptionsDue::Next && self.free <= Instant::now()
+    }
+
+    fn answered(&mut self) {
+        if self.captions == CaptionsDue::AfterAnswer {
+            self.captions = CaptionsDue::Next;
+        }
+    }
 }
 
 impl Sender {
@@ -46,7 +81,17 @@ impl Sender {
         while !self.control.is_stopped() {
             let ending = self.ending();
             self.attend();
-            let fault = match self.next() {
+            let rest = self.turn.free.saturating_duration_since(Instant::now());
+            if !rest.is_zero() {
+                if self.listen(rest) {
+                    last_success = Instant::now();
+                }
+                continue;
+            }
+            let next = self.next();
+            self.turn.captions =
+                if matches!(next, Ok(Next::Send(_))) { CaptionsDue::AfterAnswer } else { CaptionsDue::No };
+            let fault = match next {
                 Ok(Next::Empty) if ending => return,
                 Ok(Next::Empty) => {
                     let failed = self.send_picture_or_listen(TICK / 4).err();
@@ -138,7 +183,9 @@ impl Sender {
         }
         let rate = self.rate.load(Ordering::Relaxed);
         let seconds = if rate > 0 { cost as f64 / f64::from(rate) } else { 0.0 };
-        Ok(Some(Duration::from_secs_f64(seconds)))
+        let now = Instant::now();
+        self.turn.free = self.turn.free.max(now) + Duration::from_secs_f64(seconds);
+        Ok(Some(self.turn.free.saturating_duration_since(now)))
     }
 
     /// No caption is due: sends a part of a picture where one is wanted, and listens while the link takes it, else for `wait`; whether the
@@ -217,12 +264,14 @@ impl Sender {
                 self.faults.record(FaultKind::StoreErrors, chain(&error));
             }
         }
-        if let Err(error) = self.housekeep() {
+        if self.turn.free <= Instant::now()
+            && let Err(error) = self.housekeep()
+        {
             self.faults.record(FaultKind::LinkErrors, chain(&error));
         }
-        loop {
+        while self.turn.is_answers() {
             match self.answer() {
-                Ok(true) => {}
+                Ok(true) => self.turn.answered(),
                 Ok(false) => return,
                 Err(error) => return self.faults.record(FaultKind::LinkErrors, chain(&error)),
             }
@@ -246,3 +295,6 @@ impl Sender {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

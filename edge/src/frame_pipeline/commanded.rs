@@ -2,7 +2,7 @@
 
 use super::delta::{Installation, NotInstalled};
 use super::{FramePipeline, LOADING};
-use crate::error::{Error, chain};
+use crate::error::{Error, chain, like};
 use crate::orders::Orders;
 use crate::slots::Slot;
 use crate::store::{Answered, Pending};
@@ -130,7 +130,7 @@ impl FramePipeline {
         match self.model.watch_list(&policy).1.first() {
             // As short as a packet takes.
             Some(Error::WatchWord { phrase, nearest, .. }) => {
-                Err(Refused::Failed(format!("no caption has {phrase:?}; such as: {}", nearest.join(", "))))
+                Err(Refused::Failed(format!("no caption has {phrase:?}{}", like(nearest))))
             }
             Some(unsaid) => Err(Refused::Failed(chain(unsaid))),
             None => Ok(policy.watch),

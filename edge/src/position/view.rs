@@ -47,7 +47,10 @@ impl View {
             across: between(across(one.0), across(other.0)),
             down: between(down(one.1), down(other.1)),
         });
-        Self { aim: Box::new(tags.aim.clone()), aspect: height / width, extent }
+        let mut aim = Box::new(tags.aim.clone());
+        // What was cut out of an image sees less than the lens did; how much less nobody says.
+        aim.film_focal_length = aim.film_focal_length.filter(|_| aim.is_whole((width, height)));
+        Self { aim, aspect: height / width, extent }
     }
 
     /// What an image shows of the ground by its own tags alone, and where it was taken.
@@ -131,5 +134,33 @@ fn by_tags(held: Attitude) -> DQuat {
     match held.along {
         Along::Forward => turned,
         Along::Down => turned * attitude(0.0, -std::f64::consts::FRAC_PI_2, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cssa_image::tags::Aim;
+
+    /// Its focal length is the whole image's: no footprint is better than one that is too large.
+    #[test]
+    fn what_was_cut_out_of_an_image_has_no_footprint() {
+        let aim = Aim {
+            attitude: Some(Attitude { yaw: 0.0, pitch: -90.0, roll: 0.0, along: Along::Forward }),
+            height: Some(Height::AboveGround(100.0)),
+            film_focal_length: Some(24.0),
+            written_size: Some([4000, 3000]),
+            ..Aim::default()
+        };
+        let mut tags = Tags::default();
+        tags.aim = aim;
+        let position = Position::new(48.2, 16.4);
+        let (configured, nobody) =
+            (CameraConfig { horizontal_field_of_view: Some(70.0), ..CameraConfig::default() }, Receiver::default());
+        let seen = |size, camera: &CameraConfig| View::whole(&tags, size).footprint(camera, position, &nobody, None);
+        let by_tags = CameraConfig::default();
+        assert!(seen((4000.0, 3000.0), &by_tags).is_ok() && seen((800.0, 600.0), &by_tags).is_ok());
+        assert_eq!(seen((3000.0, 3000.0), &by_tags).err(), Some(Unseen::FieldOfView));
+        assert!(seen((3000.0, 3000.0), &configured).is_ok(), "who cuts images says what they see");
     }
 }

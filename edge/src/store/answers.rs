@@ -33,7 +33,8 @@ impl Answered {
     }
 
     /// An answer, and a value beside it.
-    pub(super) fn with_value(number: Number, result: CommandResult, value: &[u8]) -> Self {
+    #[must_use]
+    pub fn with_value(number: Number, result: CommandResult, value: &[u8]) -> Self {
         Self { number, result, value: value.to_vec() }
     }
 

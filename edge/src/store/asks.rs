@@ -5,9 +5,10 @@ use super::answers::{Answered, Number, keep};
 use super::database::{Refusal, pack, unpack};
 use crate::error::Result;
 use crate::pictures::{NotMade, Picture, Subject};
-use cssa_wire::{Ask, CommandResult, FAILED, MissingParts};
+use cssa_wire::{Ask, CommandResult, FAILED, LATER, MissingParts, WINDOW};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Requests, by their station and number.
 pub(super) const ASKS: TableDefinition<Asked, &[u8]> = TableDefinition::new("asks");
@@ -142,8 +143,8 @@ pub(super) fn take_ask(write: &WriteTransaction, number: Number, ask: &Ask) -> R
     let asked = (number.0, ask.ask);
     let Ask { caption, pixels, crop, .. } = *ask;
     let before = asks.get(asked)?.map(|bytes| unpack::<Kept>(bytes.value())).transpose()?;
-    if before.is_none() && asks.len()? >= MAX_ASKS && !make_room(&mut asks, &mut pictures, number.0)? {
-        let full = Answered::new(number, CommandResult::Refused(FAILED), "too many pictures are on their way");
+    if before.is_none() && asks.len()? >= MAX_ASKS && !make_room(&mut asks, &mut pictures, number)? {
+        let full = Answered::new(number, CommandResult::Refused(LATER), "too many pictures are on their way");
         return keep(write, &full);
     }
     let is_same = |kept: &Kept| (kept.caption, kept.pixels, kept.crop) == (caption, pixels, crop);
@@ -169,24 +170,44 @@ pub(super) fn take_missing(write: &WriteTransaction, number: Number, missing: &M
     Ok(())
 }
 
-/// Forgets the oldest picture that was made for a station: that it has arrived may have been said in vain. Whether there was one.
+/// Makes room for a request of a station, whether it could. A station that has more than its share gives up the oldest picture that was
+/// made for it to one that has less; that one is said to be not kept when its missing parts are asked for. A station's own oldest picture
+/// makes room for its next one only where it was asked for long ago: that it has arrived was said in vain, or to nobody.
 fn make_room(
     asks: &mut Table<'_, Asked, &'static [u8]>,
     pictures: &mut Table<'_, Asked, &'static [u8]>,
-    station: u8,
+    (station, counter): Number,
 ) -> Result<bool, Refusal> {
-    let mut oldest: Option<(u32, Asked)> = None;
-    for entry in asks.range((station, 0)..=(station, u16::MAX))? {
+    let mut stations: BTreeMap<u8, Held> = BTreeMap::from([(station, Held::default())]);
+    for entry in asks.iter()? {
         let (asked, bytes) = entry?;
-        let kept = unpack::<Kept>(bytes.value())?;
-        if kept.made.is_some() && oldest.is_none_or(|(number, _)| kept.number.1 < number) {
-            oldest = Some((kept.number.1, asked.value()));
+        let (asked, kept) = (asked.value(), unpack::<Kept>(bytes.value())?);
+        let held = stations.entry(asked.0).or_default();
+        held.requests += 1;
+        if kept.made.is_some() && held.oldest.is_none_or(|(oldest, _)| kept.number.1 < oldest) {
+            held.oldest = Some((kept.number.1, asked));
         }
     }
+    let share = MAX_ASKS / stations.len() as u64;
+    let own = stations.remove(&station).unwrap_or_default();
+    let is_old = |(asked_at, _): &(u32, Asked)| counter.saturating_sub(*asked_at) >= WINDOW;
+    let largest = stations.into_values().filter(|held| held.requests > share).max_by_key(|held| held.requests);
+    let oldest = match largest.filter(|_| own.requests < share) {
+        Some(held) => held.oldest,
+        None => own.oldest.filter(is_old),
+    };
     let Some((_, asked)) = oldest else { return Ok(false) };
     asks.remove(asked)?;
     pictures.remove(asked)?;
     Ok(true)
+}
+
+/// What is held for a station.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    requests: u64,
+    /// The oldest picture that was made, by the number of the packet that asked for it.
+    oldest: Option<(u32, Asked)>,
 }
 
 fn done(number: Number, (subject, crc, frame): Made) -> Answered {
@@ -206,7 +227,6 @@ mod tests {
     use super::*;
     use anyhow::{Context, Result};
     use cssa_wire::{Down, Up};
-    use std::collections::BTreeMap;
 
     fn said(store: &Store, number: Number) -> Result<Option<(CommandResult, Vec<u8>)>> {
         let answered = store.answer_to(number)?;
@@ -263,18 +283,53 @@ mod tests {
             store.apply_acknowledgement((7, 1, counter), &Up::Ask(ask), &none)?;
         }
         let (result, why) = said(&store, (1, 39))?.context("an answer")?;
-        assert!(result == CommandResult::Refused(FAILED) && why.starts_with(b"too many"), "{why:?}");
-        // One that was made long ago and is not known to have arrived makes room.
+        assert!(result == CommandResult::Refused(LATER) && why.starts_with(b"too many"), "{why:?}");
+        // One that was made long ago and is not known to have arrived makes room, and none that is on its way.
         let open = store.next_ask()?.context("a request")?;
-        store.made(
-            &open,
-            &Ok(Picture { subject: Subject { number: 1, time: 1, digest: 1 }, bytes: vec![1], frame: [0; 2] }),
-        )?;
-        let ask = Up::Ask(Ask { ask: 900, caption: 1, pixels: 160, crop: None });
-        store.apply_acknowledgement((7, 1, 50), &ask, &none)?;
-        assert_eq!((store.picture(open.asked)?, said(&store, (1, 50))?), (None, None));
+        let subject = Subject { number: 1, time: 1, digest: 1 };
+        store.made(&open, &Ok(Picture { subject, bytes: vec![1], frame: [0; 2] }))?;
+        for (counter, is_taken) in [(50, false), (50 + WINDOW, true)] {
+            let ask = Up::Ask(Ask { ask: 900, caption: 1, pixels: 160, crop: None });
+            store.apply_acknowledgement((7, 1, counter), &ask, &none)?;
+            let said = said(&store, (1, counter))?.map(|(result, _)| result);
+            assert_eq!((store.picture(open.asked)?.is_none(), said.is_none()), (is_taken, is_taken), "{counter}");
+        }
         store.forget_pictures()?;
         assert_eq!((store.next_ask()?, said(&store, (1, 31))?), (None, Some((CommandResult::NotKept, vec![]))));
+        Ok(())
+    }
+
+    /// Neither of two stations takes pictures from the other that are within its half; who has more gives up the oldest.
+    #[test]
+    fn stations_share_the_room() -> Result<()> {
+        let (folder, none) = (tempfile::tempdir()?, BTreeMap::new());
+        let store = Store::open(folder.path(), 100)?;
+        let ask = |station: u8, counter: u32| -> Result<bool> {
+            let ask = Ask { ask: u16::from(station) << 8 | counter as u16, caption: 1, pixels: 160, crop: None };
+            store.apply_acknowledgement((7, station, counter), &Up::Ask(ask), &none)?;
+            if let Some(open) = store.next_ask()? {
+                let subject = Subject { number: 1, time: 1, digest: 1 };
+                store.made(&open, &Ok(Picture { subject, bytes: vec![1], frame: [0; 2] }))?;
+            }
+            Ok(said(&store, (station, counter))?.context("an answer")?.0 == CommandResult::Done)
+        };
+        let held = |station: u8| -> Result<Vec<u32>> {
+            let is_held = |counter: &u32| store.picture((station, u16::from(station) << 8 | *counter as u16));
+            let mut all = Vec::new();
+            for counter in 0..40 {
+                all.extend(is_held(&counter)?.map(|_| counter));
+            }
+            Ok(all)
+        };
+        for counter in 0..20 {
+            assert!(ask(1, counter)?);
+        }
+        for counter in 0..20 {
+            assert_eq!(ask(2, counter)?, counter < 16, "{counter}");
+        }
+        assert_eq!((held(1)?, held(2)?), ((4..20).collect(), (0..16).collect()));
+        assert!(!ask(1, 20)? && ask(3, 1)?, "a third one's share is ten");
+        assert_eq!(held(1)?.len() + held(2)?.len(), 31);
         Ok(())
     }
 }

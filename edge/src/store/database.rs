@@ -11,9 +11,12 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bytes of the file that are kept in memory.
 const CACHE: usize = 4 << 20;
+/// A program that has the file open and is told to end has closed it after so long.
+const ENDING: Duration = Duration::from_secs(3);
 /// Bytes of a file that is looked into beside the program that has it open.
 const MAX_COPY: u64 = 256 << 20;
 
@@ -44,10 +47,19 @@ impl StoreFile {
         result
     }
 
-    /// Opens the file and looks through all of it; what a power cut left half done is mended.
+    /// Opens the file and looks through all of it; what a power cut left half done is mended. A program that is just ending is waited for.
     pub(super) fn check(&self) -> Result<()> {
+        let began = Instant::now();
+        let opened = || loop {
+            match self.open() {
+                Err(Refusal::Database(redb::Error::DatabaseAlreadyOpen)) if began.elapsed() < ENDING => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                opened => return opened,
+            }
+        };
         let looked = catch_unwind(|| -> Result<Database, Refusal> {
-            let mut database = self.open()?;
+            let mut database = opened()?;
             database.check_integrity()?;
             Ok(database)
         });
@@ -71,6 +83,7 @@ impl StoreFile {
     fn refused(&self, refusal: Refusal) -> Error {
         let store = self.path.clone();
         match refusal {
+            Refusal::Database(redb::Error::DatabaseAlreadyOpen) => Error::StoreInUse(store),
             Refusal::Database(source) => Error::Store { store, source: Box::new(source) },
             Refusal::Entry(source) => Error::Entry { store, source },
         }

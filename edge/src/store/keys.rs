@@ -97,6 +97,17 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The highest number of a station under a key, where a number is too far below it to be taken.
+    pub fn highest_above(&self, (key, station, counter): (u32, u8, u32)) -> Result<Option<u32>> {
+        self.file.with(|database| {
+            let kept = database.begin_read()?.open_table(WINDOWS)?.get((key, station))?;
+            let window = kept.map(|bytes| unpack::<Window>(bytes.value())).transpose()?;
+            Ok(window.and_then(|window| window.is_beyond(counter)))
+        })
+    }
+}
+
 /// Takes the number of a packet under a key of that name, once; whether it is new. The ground that says something new under a key has it.
 pub(super) fn take_number(write: &WriteTransaction, (key, station, counter): (u32, u8, u32)) -> Result<bool, Refusal> {
     let is_new = {

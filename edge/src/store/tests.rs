@@ -1,5 +1,5 @@
 use super::*;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cssa_wire::{SelectiveAck, Up, digest};
 
 fn caption(priority: u8) -> Caption {
@@ -155,9 +155,15 @@ fn a_damaged_store_is_moved_aside_and_a_healthy_one_is_not() -> Result<()> {
     assert!(moved >= 5, "{moved}");
     // Another program that has it open is no damage.
     let held = redb::Database::create(&path)?;
-    assert!(Store::open(folder.path(), 1000).is_err());
-    drop(held);
+    let error = Store::open(folder.path(), 1000).err().context("an error")?.to_string();
+    assert!(error.ends_with("store.redb: another edge run has it open, expected one for a state directory"), "{error}");
+    // One that is about to end is waited for.
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        drop(held);
+    });
     assert_eq!((Store::open(folder.path(), 1000)?.damage(), aside()?), (None, moved));
+    assert!(ending.join().is_ok());
     Ok(())
 }
 

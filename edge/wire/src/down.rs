@@ -106,7 +106,7 @@ pub struct Answer<'a> {
 pub enum CommandResult {
     /// It is done.
     Done,
-    /// It is not done, for a reason by number: [`UNSUPPORTED`] and [`FAILED`] are those that have a name.
+    /// It is not done, for a reason by number: [`UNSUPPORTED`], [`FAILED`], [`BEHIND`] and [`LATER`] are those that have a name.
     Refused(u8),
     /// What it asks for is not kept any more, or never was.
     NotKept,
@@ -117,6 +117,13 @@ pub const UNSUPPORTED: u8 = 1;
 
 /// The reason of [`CommandResult::Refused`] for what was tried and failed; the answer's value is text that says why.
 pub const FAILED: u8 = 2;
+
+/// The reason of [`CommandResult::Refused`] for a packet whose number is [`WINDOW`](crate::WINDOW) or more below the highest one of its
+/// station; the answer's value is that one, four bytes, the lowest first. A station that has lost its count goes on from there.
+pub const BEHIND: u8 = 3;
+
+/// The reason of [`CommandResult::Refused`] for what may be asked for again a little later: as much as the vehicle holds is on its way.
+pub const LATER: u8 = 4;
 
 /// A run of frames that the model does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]

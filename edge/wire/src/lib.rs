@@ -150,7 +150,9 @@ pub use caption::Caption;
 pub use captions::{CaptionPacket, payload};
 pub use checksum::Checksum;
 pub use command::{Command, DeltaPart, WatchWord};
-pub use down::{Answer, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, PicturePart, Report, UNSUPPORTED};
+pub use down::{
+    Answer, BEHIND, CommandResult, Down, DroppedFrames, FAILED, Housekeeping, LATER, PicturePart, Report, UNSUPPORTED,
+};
 pub use error::WireError;
 pub use fault::FaultKind;
 pub use footprint::{Corner, Footprint};

@@ -30,6 +30,12 @@ impl Window {
         is_new
     }
 
+    /// The highest number that came, where this one is so far below it that it cannot be told whether it has been.
+    #[must_use]
+    pub fn is_beyond(&self, number: u32) -> Option<u32> {
+        (self.highest.saturating_sub(number) >= WINDOW).then_some(self.highest)
+    }
+
     fn move_on(&mut self, by: u32) {
         let (words, bits) = ((by / 64) as usize, by % 64);
         let before = self.seen;

@@ -13,6 +13,8 @@ pub struct Aim {
     pub altitude: Option<f64>,
     /// Focal length of a lens on 35 mm film that sees as much from corner to corner, in millimetres.
     pub film_focal_length: Option<f64>,
+    /// Columns and rows of the image that the camera wrote, of which the focal length is said: another program may have cut it since.
+    pub written_size: Option<[u32; 2]>,
     /// Why tags of it that are there were not used.
     pub problem: Option<Problem>,
 }
@@ -50,6 +52,15 @@ pub enum Height {
 }
 
 impl Aim {
+    /// Whether an image of so many columns and rows can be the whole one that the camera wrote, made smaller or not: as far as its shape
+    /// tells, to a pixel.
+    #[must_use]
+    pub fn is_whole(&self, (width, height): (f64, f64)) -> bool {
+        self.written_size.map(|size| size.map(f64::from)).is_none_or(|[columns, rows]| {
+            (height - width * rows / columns).abs() <= 1.0 || (width - height * columns / rows).abs() <= 1.0
+        })
+    }
+
     /// What one kind of tags says, and another where that says nothing.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
@@ -57,6 +68,7 @@ impl Aim {
             height: self.height.or(other.height),
             altitude: self.altitude.or(other.altitude),
             film_focal_length: self.film_focal_length.or(other.film_focal_length),
+            written_size: self.written_size.or(other.written_size),
             problem: self.problem.or(other.problem),
         }
     }

@@ -29,6 +29,8 @@ pub struct Stored {
     pub is_new: bool,
     /// Rows that went out for it.
     pub displaced: u64,
+    /// It says how its vehicle was, not how it is: a later one came before it.
+    pub is_late: bool,
 }
 
 /// A table with bounds. Each has the columns `id`, `sender` and `authentic`.
@@ -117,6 +119,6 @@ impl Bounds {
                 "{sender}: {rows} go out for new ones: {of_sender} of one sender are kept at most, {total} of all"
             );
         }
-        Ok(Stored { is_new, displaced })
+        Ok(Stored { is_new, displaced, is_late: false })
     }
 }

@@ -154,9 +154,16 @@ impl Archive {
         self.database.execute(withdraw, params![first, last, vehicle, now()]).map_err(self.refused())
     }
 
-    /// A vehicle has said what became of a command; also of one that was given up. What it says first counts.
-    pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
+    /// A vehicle has said what became of a command; also of one that was given up. What it says first counts: whether this was that.
+    pub(crate) fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
         let Outcome { station, counter, result, .. } = outcome;
+        if outcome.highest().is_some() {
+            // The vehicle has not taken it, and does not know what became of it: it goes out anew.
+            let anew = "UPDATE commands SET state = 'waiting', station = NULL, counter = NULL, packet = NULL
+                 WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state = 'sent'";
+            let opened = self.database.execute(anew, params![vehicle, station, counter]).map_err(self.refused())?;
+            return Ok(opened > 0);
+        }
         let detail = outcome.detail();
         let (state, reason) = match result {
             CommandResult::Done => ("done", detail),
@@ -169,7 +176,14 @@ impl Archive {
         let keep = "UPDATE commands SET state = ?4, reason = nullif(?5, ''), answered = ?6
              WHERE vehicle = ?1 AND station = ?2 AND counter = ?3 AND state IN ('sent', 'unanswered')";
         let kept = self.database.execute(keep, params![vehicle, station, counter, state, reason, now()]);
-        kept.map(drop).map_err(self.refused())
+        Ok(kept.map_err(self.refused())? > 0)
+    }
+
+    /// Whether anything of a vehicle is kept.
+    pub fn has_heard(&self, vehicle: u16) -> Result<bool> {
+        let asked = "SELECT EXISTS (SELECT 1 FROM captions WHERE vehicle = ?1) OR EXISTS (SELECT 1 FROM messages WHERE vehicle = ?1)
+             OR EXISTS (SELECT 1 FROM reports WHERE vehicle = ?1)";
+        Ok(self.database.first(asked, params![vehicle], |row| row.get(0)).map_err(self.refused())?.unwrap_or(false))
     }
 
     /// The vehicle whose commands need not name it: the only one of which anything is kept.

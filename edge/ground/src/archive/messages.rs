@@ -1,7 +1,8 @@
 //! What arrived beside captions: reports of frames outside, and everything else as it came.
 
 use super::bounded::{Bounded, Stored};
-use super::{Archive, now};
+use super::lateness::{Noted, is_late};
+use super::{Archive, Origin, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
 use crate::message::{Message, reason_of};
@@ -48,9 +49,10 @@ pub struct ArchivedMessage {
 }
 
 impl Archive {
-    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes, once. Only a status is kept anew
-    /// where the same bytes came long ago: two starts begin alike. A vehicle that has a number is known by it, whatever address its
-    /// packets come from.
+    /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes, once. Only a status that anybody
+    /// can have sent is kept anew where the same bytes came long ago: two starts begin alike. One that is authentic and comes again was
+    /// recorded, and one that is older than the last says nothing of now. A vehicle that has a number is known by it, whatever address
+    /// its packets come from.
     pub fn keep_message(
         &mut self,
         sender: &str,
@@ -61,15 +63,22 @@ impl Archive {
         if let Some(report) = message.report {
             return self.keep_report(sender, message.vehicle, report, is_authentic);
         }
-        let insert = "INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received, authentic)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS
-             (SELECT 1 FROM messages WHERE packet = ?6 AND (sender = ?1 OR vehicle > 0) AND (kind <> 'housekeeping' OR received > ?9))";
+        let is_late = match message.housekeeping.filter(|_| is_authentic) {
+            Some(status) => {
+                let of = Origin::of(message.vehicle, sender.to_owned());
+                is_late(&self.noted(&of)?, &Noted { status, received: cssa::clock::now(), is_late: false })
+            }
+            None => false,
+        };
+        let insert = "INSERT INTO messages (sender, vehicle, bundle, kind, content, packet, received, authentic, late)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10 WHERE NOT EXISTS
+             (SELECT 1 FROM messages WHERE packet = ?6 AND (sender = ?1 OR vehicle > 0) AND (kind <> 'housekeeping' OR received > ?9 OR authentic > 0))";
         let lately = datetime(cssa::clock::now().saturating_sub(SAME_STATUS));
         let Message { vehicle, kind, .. } = message;
         let (bundle, content) = (format!("{:04x}", message.bundle), message.content.to_string());
-        let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic, lately];
+        let values = params![sender, vehicle, bundle, kind, content, packet, now(), is_authentic, lately, is_late];
         let inserted = self.bounds.insert(&self.database, Bounded::Messages, sender, insert, values);
-        inserted.map_err(self.refused())
+        Ok(Stored { is_late, ..inserted.map_err(self.refused())? })
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
@@ -173,7 +182,7 @@ mod tests {
             ] {
                 let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
                 let stored = archive.keep_message(sender, &message, &[n as u8], is_authentic)?;
-                assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5) }, "{n}");
+                assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5), is_late: false }, "{n}");
             }
         }
         let sequences: Vec<u16> = archive.reports(99)?.iter().map(|report| report.sequence).collect();

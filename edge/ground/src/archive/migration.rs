@@ -43,6 +43,9 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
             migrating.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0"))?;
         }
     }
+    if has(&migrating, "messages", "sender")? && !has(&migrating, "messages", "late")? {
+        migrating.execute_batch("ALTER TABLE messages ADD COLUMN late INTEGER NOT NULL DEFAULT 0")?;
+    }
     if has(&migrating, "reports", "sender")? && !has(&migrating, "reports", "after_start")? {
         migrating.execute_batch("ALTER TABLE reports ADD COLUMN after_start INTEGER")?;
         rebuild(&migrating, "reports", &[("since DATETIME NOT NULL", "since DATETIME")])?;
@@ -117,7 +120,7 @@ fn rebuild(migrating: &Transaction<'_>, table: &str, replaced: &[(&str, &str)]) 
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
     for (table, column) in
-        [("captions", "after_start"), ("undecoded", "checksum"), ("reports", "after_start"), ("messages", "authentic")]
+        [("captions", "after_start"), ("undecoded", "checksum"), ("reports", "after_start"), ("messages", "late")]
     {
         if !has(database, table, column)? {
             return Ok(false);

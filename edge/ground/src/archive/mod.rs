@@ -4,6 +4,7 @@ mod bounded;
 mod commands;
 mod extent;
 mod footprints;
+mod lateness;
 mod messages;
 mod migration;
 mod open;

@@ -6,7 +6,7 @@ use crate::database::{Database, DatabaseError};
 use crate::error::{Error, Result};
 use crate::geopackage::datetime;
 use crate::message::{Outcome, Part};
-use cssa_wire::{Ask, Checksum, CommandResult, Key, MissingParts, Up, UpPacket, digest};
+use cssa_wire::{Ask, BEHIND, Checksum, CommandResult, Key, LATER, MissingParts, Up, UpPacket, digest};
 use rusqlite::params;
 use serde::Serialize;
 
@@ -82,10 +82,14 @@ pub(crate) struct SentAsk {
 pub enum Brought {
     /// Nobody asked for it.
     Unasked,
-    /// More of this picture, or what was here already.
+    /// More of this picture.
     More(i64),
-    /// This picture is here, under this number of its request: its vehicle is to be told.
+    /// A part of this picture that was here already.
+    Again(i64),
+    /// This picture is here now, under this number of its request: its vehicle is to be told.
     Whole(i64, u16),
+    /// The same, and it was here before.
+    Here(i64, u16),
     /// All parts of this one are not what their CRC says: it begins anew.
     Damaged(i64),
 }
@@ -227,15 +231,16 @@ impl Archive {
         ending.commit().map_err(&refused)
     }
 
-    /// A vehicle has answered a request: the picture comes, where it is that caption's, or why it does not.
-    pub(crate) fn keep_promise(&mut self, vehicle: u16, outcome: &Outcome) -> Result<()> {
+    /// A vehicle has answered a request: the picture comes, where it is that caption's, or why it does not. The row of the
+    /// request, where that waited for its answer.
+    pub(crate) fn keep_promise(&mut self, vehicle: u16, outcome: &Outcome) -> Result<Option<i64>> {
         let Outcome { station, counter, result, value } = outcome;
         let asked = "SELECT p.id, c.sequence, c.caption, c.time, c.after_start FROM pictures p JOIN captions c ON c.fid = p.caption
              WHERE p.vehicle = ?1 AND p.station = ?2 AND p.counter = ?3 AND p.state = 'sent'";
         let found = self.rows(asked, params![vehicle, station, counter], |row| {
             Ok((row.get::<i64>(0)?, row.get::<u32>(1)?, row.get::<String>(2)?, (row.get(3)?, row.get(4)?)))
         })?;
-        let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(()) };
+        let Some((id, sequence, caption, taken)) = found.into_iter().next() else { return Ok(None) };
         match result {
             CommandResult::Done => match promised(value, sequence, &caption, &taken) {
                 Some((crc, size)) => {
@@ -254,8 +259,10 @@ impl Archive {
                 ),
             },
             CommandResult::NotKept => self.end_picture(id, "not kept", &outcome.detail()),
+            CommandResult::Refused(LATER | BEHIND) => self.ask_anew(id),
             CommandResult::Refused(_) => self.end_picture(id, "refused", &outcome.detail()),
-        }
+        }?;
+        Ok(Some(id))
     }
 
     /// Keeps parts of vehicles' pictures, as one change, and makes the pictures of which all parts are here; says of each part what it brought.
@@ -293,7 +300,7 @@ fn keep(keeping: &Database, vehicle: u16, part: &Part) -> Result<Brought, Databa
     })?;
     let Some((id, state, parts)) = found else { return Ok(Brought::Unasked) };
     if state == "here" {
-        return Ok(Brought::Whole(id, part.ask));
+        return Ok(Brought::Here(id, part.ask));
     }
     if parts != Some(part.parts) {
         // Cut otherwise than before: nothing of that fits.
@@ -301,11 +308,11 @@ fn keep(keeping: &Database, vehicle: u16, part: &Part) -> Result<Brought, Databa
         keeping.execute("UPDATE pictures SET parts = ?2, crc = NULL WHERE id = ?1", params![id, part.parts])?;
     }
     let insert = "INSERT INTO picture_parts (picture, part, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    keeping.execute(insert, params![id, part.part, part.bytes])?;
+    let is_new = keeping.execute(insert, params![id, part.part, part.bytes])? > 0;
     if let Some(crc) = part.crc {
         keeping.execute("UPDATE pictures SET crc = ?2 WHERE id = ?1", params![id, crc])?;
     }
-    Ok(Brought::More(id))
+    Ok(if is_new { Brought::More(id) } else { Brought::Again(id) })
 }
 
 /// Makes a picture of its parts, where all are here and its vehicle has said whose it is.

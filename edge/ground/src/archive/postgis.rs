@@ -34,8 +34,9 @@ CREATE TABLE undecoded (
 CREATE UNIQUE INDEX undecoded_once ON undecoded (sha256(packet));
 "#;
 
-/// Of layers that came later.
-const INDICES: &str = "CREATE INDEX IF NOT EXISTS footprints_geom ON footprints USING gist (geom);";
+/// Of layers and columns that came later.
+const LATER: &str = "CREATE INDEX IF NOT EXISTS footprints_geom ON footprints USING gist (geom);
+ALTER TABLE messages ADD COLUMN IF NOT EXISTS late BIGINT NOT NULL DEFAULT 0;";
 
 /// Opens the archive of a server, or makes a new one in a database that has no captions yet.
 pub(super) fn open(place: &Place, access: Access) -> Result<Database> {
@@ -70,7 +71,7 @@ fn has(database: &Database, table: &str) -> Result<bool, DatabaseError> {
 fn make(database: &Database, place: &Place) -> Result<()> {
     let refused = |cause| Error::Archive { archive: place.clone(), cause };
     let unmade = |cause| Error::NewArchive { archive: place.clone(), cause };
-    let tables = Dialect::PostGis.tables(&[GROUND, FOOTPRINTS].concat()) + INDICES;
+    let tables = Dialect::PostGis.tables(&[GROUND, FOOTPRINTS].concat()) + LATER;
     let digest: String = Sha256::digest(&tables).iter().map(|byte| format!("{byte:02x}")).collect();
     let is_as_now = "SELECT count(*) FROM cssa_archive WHERE tables = ?1";
     let making = database.write().map_err(refused)?;

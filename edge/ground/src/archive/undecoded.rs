@@ -82,8 +82,8 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
         let short = Undecoded { checksum: Checksum::Crc16, ..waiting("uav", 1, true) };
-        assert_eq!(archive.keep_undecoded(&short)?, Stored { is_new: true, displaced: 0 });
-        assert_eq!(archive.keep_undecoded(&short)?, Stored { is_new: false, displaced: 0 });
+        assert_eq!(archive.keep_undecoded(&short)?, Stored { is_new: true, ..Stored::default() });
+        assert_eq!(archive.keep_undecoded(&short)?, Stored::default());
         assert_eq!(archive.missing_bundles()?, [("0007".to_owned(), 1)]);
         let found = archive.undecoded(7, 9)?;
         assert_eq!((found.len(), &found[0].1), (1, &short));

@@ -138,7 +138,7 @@ impl Archive {
     pub fn housekeeping(&self, of: &Origin, most: u32) -> Result<Vec<ArchivedHousekeeping>> {
         let (vehicle, sender) = of.columns();
         let asked = "SELECT received, content FROM messages WHERE vehicle = ?1 AND kind = 'housekeeping'
-             AND (vehicle > 0 OR sender = ?2) ORDER BY id DESC LIMIT ?3";
+             AND (vehicle > 0 OR sender = ?2) AND late = 0 ORDER BY id DESC LIMIT ?3";
         let rows: Vec<(String, String)> =
             self.rows(asked, params![vehicle, sender, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let status = |(received, content): (String, String)| {
@@ -164,7 +164,7 @@ impl Archive {
         let of = "WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)";
         let asked = format!(
             "SELECT max(received) FROM (SELECT max(received) AS received FROM captions {of} UNION ALL
-             SELECT max(received) FROM messages {of} UNION ALL SELECT max(received) FROM reports {of}) AS newest"
+             SELECT max(received) FROM messages {of} AND late = 0 UNION ALL SELECT max(received) FROM reports {of}) AS newest"
         );
         let heard = self.rows(&asked, params![vehicle, sender], |row| row.get::<Option<String>>(0))?;
         let heard: String = heard.into_iter().flatten().collect();
@@ -213,8 +213,8 @@ mod tests {
     fn when_a_vehicle_was_heard_is_looked_up_not_searched() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        for table in ["captions", "messages"] {
-            let asked = format!("EXPLAIN QUERY PLAN SELECT max(received) FROM {table} WHERE vehicle = 12");
+        for (table, late) in [("captions", ""), ("messages", "AND late = 0")] {
+            let asked = format!("EXPLAIN QUERY PLAN SELECT max(received) FROM {table} WHERE vehicle = 12 {late}");
             let plan = archive.rows(&asked, &[], |row| row.get::<String>(3))?.concat();
             assert!(plan.contains(&format!("{table}_received")), "{plan}");
         }

@@ -190,8 +190,13 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
         _ => format!("commands {} to {}", ids.first().unwrap_or(&0), ids.last().unwrap_or(&0)),
     };
     let (wait, them) = if ids.len() == 1 { ("waits", "it") } else { ("wait", "them") };
+    let unheard = if archive.has_heard(vehicle)? {
+        ""
+    } else {
+        ", once something is heard of that vehicle, of which nothing is here"
+    };
     print(&format!(
-        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}, ground command --list says what became of {them}"
+        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}{unheard}; ground command --list says what became of {them}"
     ))
 }
 

@@ -9,7 +9,7 @@ pub use commands::{Due, Unanswered};
 use super::archive::Archive;
 use super::error::{Error, Result};
 use super::keys::Keys;
-use super::message::Taken;
+use super::message::{Outcome, Taken};
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
 use progress::Pictures;
 use std::collections::{BTreeMap, VecDeque};
@@ -47,6 +47,8 @@ pub struct Uplink {
     recent: BTreeMap<Whose, VecDeque<Arrived>>,
     /// Vehicles that were heard; one without a number is known by its address.
     contacts: BTreeMap<Whose, Contact>,
+    /// The key of each one's last packet, under which that is acknowledged.
+    spoken: BTreeMap<Whose, Key>,
     pictures: Pictures,
 }
 
@@ -89,11 +91,25 @@ impl Uplink {
     /// An uplink of a station.
     #[must_use]
     pub fn new(station: Station) -> Self {
-        let (recent, contacts) = (BTreeMap::new(), BTreeMap::new());
-        Self { station, counter: 0, reserved: 0, recent, contacts, pictures: Pictures::default() }
+        let (recent, contacts, spoken) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { station, counter: 0, reserved: 0, recent, contacts, spoken, pictures: Pictures::default() }
     }
 
-    /// A packet with a right code of authentication came: what goes up to its vehicle is under the same key, whatever its port and its address are now.
+    /// A packet with a right code of authentication came, perhaps again: it is acknowledged under the same key. Nothing else is known
+    /// after a start: then commands go there, since a vehicle may be waiting for one and say nothing new until it has come.
+    pub(super) fn spoke(&mut self, port: Option<usize>, sender: &str, vehicle: u16, key: &Key, now: Instant) {
+        let whose = whose(sender, vehicle);
+        if self.spoken.len() >= MAX_SENDERS && !self.spoken.contains_key(&whose) {
+            self.spoken.clear();
+        }
+        if let Some(port) = port.filter(|_| !self.contacts.contains_key(&whose)) {
+            self.heard(port, sender, vehicle, key, now);
+        }
+        self.spoken.insert(whose, key.clone());
+    }
+
+    /// A packet with a right code of authentication brought something new: commands go to its vehicle where it came from, under the same
+    /// key, whatever its port and its address were before.
     pub(super) fn heard(&mut self, port: usize, sender: &str, vehicle: u16, key: &Key, now: Instant) {
         let whose = whose(sender, vehicle);
         if self.contacts.len() >= MAX_SENDERS && !self.contacts.contains_key(&whose) {
@@ -148,8 +164,7 @@ impl Uplink {
         }
         let all = recent.iter().flat_map(|arrived| arrived.captions.iter().cloned());
         let acknowledgement = Up::acknowledge(all);
-        let contact = self.contacts.get(&whose(sender, vehicle));
-        let key = contact.map_or(&first, |contact| &contact.key).clone();
+        let key = self.spoken.get(&whose(sender, vehicle)).unwrap_or(&first).clone();
         let mut packets = vec![self.packet(vehicle, acknowledgement, &key, archive)?.1];
         packets.extend(self.under_first_key(sender, vehicle, archive)?);
         Ok(packets)
@@ -158,7 +173,7 @@ impl Uplink {
     /// To a vehicle that uses an earlier key an empty acknowledgement under the first one: if it has that, it changes to it.
     fn under_first_key(&mut self, sender: &str, vehicle: u16, archive: &mut Archive) -> Result<Option<Vec<u8>>> {
         let Some(first) = self.station.keys.first_of(vehicle).cloned() else { return Ok(None) };
-        let uses_another = self.contacts.get(&whose(sender, vehicle)).is_some_and(|contact| contact.key != first);
+        let uses_another = self.spoken.get(&whose(sender, vehicle)).is_some_and(|key| *key != first);
         if !uses_another || self.holds_back(vehicle, sender, archive)? {
             return Ok(None);
         }
@@ -178,6 +193,25 @@ impl Uplink {
             self.counter = archive.counter(self.station.number)?;
         }
         Ok(self.counter.max(cssa::clock::now()))
+    }
+
+    /// A vehicle has had higher numbers of this station than those that go up, which it does not take: the archive is a new one, and the
+    /// last one's had outrun the clock. They go on above those.
+    pub(crate) fn is_behind(&mut self, vehicle: u16, outcome: &Outcome, archive: &mut Archive) -> Result<bool> {
+        let Some(highest) = outcome.highest().filter(|_| outcome.station == self.station.number) else {
+            return Ok(false);
+        };
+        if self.next_counter(archive)? > highest {
+            return Ok(false);
+        }
+        let above = highest.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
+        (self.counter, self.reserved) = archive.reserve_counters(self.station.number, above, RESERVE)?;
+        let station = self.station.number;
+        tracing::warn!(
+            "vehicle {vehicle} has had number {highest} of station {station}, which goes on from {}",
+            self.counter
+        );
+        Ok(true)
     }
 
     /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
@@ -323,7 +357,7 @@ mod tests {
                 other => anyhow::bail!("{other:?}"),
             }
         };
-        uplink.heard(0, "uav", 12, &old, Instant::now());
+        uplink.spoke(None, "uav", 12, &old, Instant::now());
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &old)?, numbers(&sent[1], &new)?), (2, 1, 0));
         assert!(numbers(&sent[0], &new).is_err() && numbers(&sent[1], &old).is_err());
@@ -334,7 +368,7 @@ mod tests {
         let sent = uplink.answers("uav", &status, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 0));
         // Whatever its address is.
-        uplink.heard(0, "relay", 12, &new, Instant::now());
+        uplink.spoke(None, "relay", 12, &new, Instant::now());
         let sent = answers(&mut uplink, &mut archive)?;
         assert_eq!((sent.len(), numbers(&sent[0], &new)?), (1, 1));
         assert_eq!(uplink.answers("uav", &status, &mut archive)?, Vec::<Vec<u8>>::new());

@@ -10,8 +10,8 @@ use crate::message::Outcome;
 use cssa_wire::{Ask, CommandResult, Key, MissingParts, Up, WINDOW};
 use std::time::{Duration, Instant};
 
-/// Pictures of a vehicle that are asked for at once.
-const AT_ONCE: u32 = 24;
+/// Pictures of a vehicle that are asked for at once: two stations have room aboard.
+const AT_ONCE: u32 = 16;
 /// So often its vehicle may be heard after a request went out, and not answer.
 const MAX_IN_VAIN: u32 = 24;
 /// A vehicle that goes on sending a picture that is here is told so, so often at most.
@@ -22,8 +22,8 @@ impl Uplink {
     pub(crate) fn brought(&mut self, sender: &str, vehicle: u16, brought: Brought, now: Instant) {
         let id = match brought {
             Brought::Unasked => return,
-            Brought::More(id) | Brought::Damaged(id) => id,
-            Brought::Whole(id, ask) => {
+            Brought::More(id) | Brought::Again(id) | Brought::Damaged(id) => id,
+            Brought::Whole(id, ask) | Brought::Here(id, ask) => {
                 let told =
                     self.pictures.known.get(&id).filter(|progress| progress.named.is_none() && progress.times == 0);
                 if told.is_none_or(|told| now.saturating_duration_since(told.last) >= TOLD) {
@@ -45,6 +45,13 @@ impl Uplink {
         let Some((&id, _)) = named else { return Ok(()) };
         self.pictures.known.remove(&id);
         archive.ask_anew(id)
+    }
+
+    /// A vehicle has answered the request of a row: where that is to be made again, it has not been in vain so far.
+    pub(crate) fn answered(&mut self, id: i64) {
+        if let Some(progress) = self.pictures.known.get_mut(&id) {
+            progress.in_vain = 0;
+        }
     }
 
     /// What is to go out at `now` for the pictures of vehicles that were heard at a port from `to` within the last minute.

@@ -215,3 +215,40 @@ fn the_tables_of_a_server_are_bounded() -> Result<()> {
     assert_eq!([0, 1, 2].map(|column| row.get::<_, i64>(column)), [99_001, 11, 9901]);
     Ok(())
 }
+
+/// Receivers that a service manager starts together on a new database: one makes the archive, all have it.
+#[test]
+fn programs_begin_one_archive_at_once() -> Result<()> {
+    let Some(cluster) = Cluster::start()? else { return Ok(()) };
+    for round in 0..6 {
+        let place = cluster.create(&format!("fleet{round}"))?;
+        let begin = |vehicle: u16| Archive::open_at(&place)?.keep("uav", &packet(vehicle, 1..4, "a river"));
+        let kept = std::thread::scope(|scope| {
+            let begun: Vec<_> = (1..=4).map(|vehicle| scope.spawn(move || begin(vehicle))).collect();
+            begun
+                .into_iter()
+                .map(|one| one.join().map_err(|_| anyhow::anyhow!("it panicked"))?.map_err(anyhow::Error::from))
+                .collect::<Result<Vec<_>>>()
+        })?;
+        assert_eq!(kept, [Kept { new: 3, again: 0 }; 4]);
+        assert_eq!(Archive::read_at(&place)?.origins()?, [1, 2, 3, 4].map(Origin::Vehicle));
+    }
+    Ok(())
+}
+
+/// An archive of a program of before has no column for statuses that are late; a receiver of now gives it one.
+#[test]
+fn an_earlier_archive_gets_its_columns() -> Result<()> {
+    let Some(cluster) = Cluster::start()? else { return Ok(()) };
+    let place = cluster.create("fleet")?;
+    drop(Archive::open_at(&place)?);
+    let mut client = cluster.client("fleet")?;
+    client.batch_execute("ALTER TABLE messages DROP COLUMN late; UPDATE cssa_archive SET tables = 'earlier'")?;
+    let status = Down::Housekeeping(Housekeeping { sequence: 9, ..Housekeeping::default() });
+    let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: status }).context("a message")?;
+    let stored = Archive::open_at(&place)?.keep_message("uav", &message, &[1], true)?;
+    assert!(stored.is_new && !stored.is_late);
+    let again = Archive::open_at(&place)?.keep_message("uav", &message, &[1], true)?;
+    assert!(!again.is_new && again.is_late, "recorded, and sent again");
+    Ok(())
+}

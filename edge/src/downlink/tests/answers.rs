@@ -1,6 +1,7 @@
 //! What comes up, what is answered, and housekeeping.
 
 use super::*;
+use cssa_wire::{BEHIND, WINDOW};
 
 /// The next answer, if one is due.
 fn answer(downlink: &mut Downlink) -> Result<Option<(u32, CommandResult, Vec<u8>)>> {
@@ -40,6 +41,33 @@ fn what_comes_up_is_taken_once_and_answered_each_time() -> Result<()> {
     let forged = up(91, Up::Command(Command::Pause), &Key::new([9; 32]))?;
     assert_eq!(downlink.receive(&forged, 1.0, UTC)?, None, "without the key");
     assert_eq!((store.counters()?[REFUSED], store.next_command(None)?), (4, None));
+    Ok(())
+}
+
+/// A station whose archive is gone counts from its clock: where it had outrun that, it is told its last number, now and then.
+#[test]
+fn a_station_that_is_behind_is_told_its_last_number() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let mut downlink = Downlink::with_key(store, &config(), Some(key()), 0.0, UTC)?;
+    let up = |counter, body| up(counter, body, &key());
+    assert!(downlink.receive(&up(50_000, Up::acknowledge([]))?, 1.0, UTC)?.is_some());
+    let behind = |counter| Some((counter, CommandResult::Refused(BEHIND), 50_000_u32.to_le_bytes().to_vec()));
+    // One that is only late has been taken, or is.
+    for counter in [50_000, 50_000 - WINDOW + 1] {
+        downlink.receive(&up(counter, Up::acknowledge([]))?, 1.0, UTC)?;
+        assert_eq!(answer(&mut downlink)?, None, "{counter}");
+    }
+    for (seconds, counter, body, expected) in [
+        (2.0, 50_000 - WINDOW, Up::acknowledge([]), behind(50_000 - WINDOW)),
+        (3.0, 9, Up::Command(Command::Pause), None),
+        (11.0, 9, Up::Command(Command::Pause), None),
+        (12.0, 9, Up::Command(Command::Pause), behind(9)),
+    ] {
+        assert_eq!(downlink.receive(&up(counter, body)?, seconds, UTC)?, None);
+        assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected, None), "{seconds}");
+    }
+    assert_eq!(downlink.store.next_command(None)?, None, "what is behind is not carried out");
     Ok(())
 }
 

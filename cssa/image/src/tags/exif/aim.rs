@@ -7,6 +7,8 @@ use std::io::{Read, Seek};
 
 const ALTITUDE_REF: Name = Name(5, "GPSAltitudeRef");
 const ALTITUDE: Name = Name(6, "GPSAltitude");
+const COLUMNS: Name = Name(0xA002, "PixelXDimension");
+const ROWS: Name = Name(0xA003, "PixelYDimension");
 const ZOOM: Name = Name(0xA404, "DigitalZoomRatio");
 const FILM_FOCAL_LENGTH: Name = Name(0xA405, "FocalLengthIn35mmFilm");
 
@@ -18,7 +20,17 @@ const MAX_ALTITUDE: f64 = 40_000.0;
 impl<R: Read + Seek> Block<R> {
     /// What it says of the lens and of the height.
     pub(super) fn aim(&mut self) -> Aim {
-        Aim { altitude: self.altitude(), film_focal_length: self.film_focal_length(), ..Aim::default() }
+        let (altitude, film_focal_length) = (self.altitude(), self.film_focal_length());
+        Aim { altitude, film_focal_length, written_size: self.written_size(), ..Aim::default() }
+    }
+
+    fn written_size(&mut self) -> Option<[u32; 2]> {
+        let exif = self.exif.clone();
+        let mut pixels = |name| match self.get(&exif, name).ok()?? {
+            Value::Integers(pixels) if pixels.len() == 1 => u32::try_from(pixels[0]).ok().filter(|pixels| *pixels > 0),
+            _ => None,
+        };
+        Some([pixels(COLUMNS)?, pixels(ROWS)?])
     }
 
     /// None where the image was cut out of what the lens saw: writers do not agree on what the focal length is then.

@@ -134,8 +134,9 @@ fn a_zoomed_image_has_no_focal_length() {
             [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
         };
         let exif = 8 + 2 + 12 + 4;
-        let zoomed = exif + 2 + 2 * 12 + 4;
-        let entries = [entry(0xA404, 5, 1, zoomed), entry(0xA405, 3, 1, 24)].concat();
+        let zoomed = exif + 2 + 4 * 12 + 4;
+        let size = [entry(0xA002, 4, 1, 4000), entry(0xA003, 3, 1, 3000)].concat();
+        let entries = [size, entry(0xA404, 5, 1, zoomed), entry(0xA405, 3, 1, 24)].concat();
         let rational = zoom.map(u32::to_le_bytes).concat();
         [
             b"II*\0".as_slice(),
@@ -143,7 +144,7 @@ fn a_zoomed_image_has_no_focal_length() {
             &[1, 0],
             &entry(0x8769, 4, 1, exif),
             &[0; 4],
-            &[2, 0],
+            &[4, 0],
             &entries,
             &[0; 4],
             &rational,
@@ -153,6 +154,26 @@ fn a_zoomed_image_has_no_focal_length() {
     assert_eq!([[1, 1], [0, 1], [100, 100]].map(|zoom| aim(&with(zoom)).film_focal_length), [Some(24.0); 3]);
     assert_eq!([[2, 1], [101, 100]].map(|zoom| aim(&with(zoom)).film_focal_length), [None; 2]);
     assert_eq!(aim(&with([0, 0])).film_focal_length, Some(24.0), "not used");
+    assert_eq!(aim(&with([1, 1])).written_size, Some([4000, 3000]));
+}
+
+/// By its shape: one that was made smaller is the whole image still.
+#[test]
+fn an_image_that_was_cut_is_not_what_the_camera_wrote() {
+    let aim = Aim { written_size: Some([4000, 3000]), ..Aim::default() };
+    for (size, is_whole) in [
+        ((4000.0, 3000.0), true),
+        ((1024.0, 768.0), true),
+        ((161.0, 121.0), true),
+        ((161.0, 120.0), true),
+        ((3000.0, 3000.0), false),
+        ((4000.0, 2250.0), false),
+        ((3000.0, 4000.0), false),
+        ((1024.0, 760.0), false),
+    ] {
+        assert_eq!(aim.is_whole(size), is_whole, "{size:?}");
+        assert!(Aim::default().is_whole(size), "nothing is said");
+    }
 }
 
 proptest! {

@@ -1,0 +1,144 @@
+//! Keeps what packets bring, and says what of it is new.
+
+use super::news::{News, WaitingPart};
+use super::{LOOK, ReceiveError, Receiver};
+use crate::archive::{Bound, Brought, Kept, Undecoded};
+use crate::error::Result;
+use crate::languages::languages;
+use crate::message::{Outcome, Part, Taken};
+use crate::reception::{Opened, Reception};
+use std::time::{Duration, Instant};
+
+/// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
+const PARTS_WAIT: Duration = Duration::from_millis(300);
+const PARTS_TOGETHER: usize = 64;
+const MAX_PARTS: usize = 4096;
+
+impl Receiver {
+    pub(super) fn keep(
+        &mut self,
+        reception: &Reception,
+        port: Option<usize>,
+        sender: &str,
+        bytes: &[u8],
+        opened: &Opened<'_>,
+    ) -> Result<(Result<Taken, ReceiveError>, News)> {
+        let Reception { checksum, vehicle, .. } = *reception;
+        let key = reception.authentication.key_of(bytes, checksum);
+        let is_authentic = key.is_some();
+        // Footprints wait for their captions' bundle, too.
+        if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
+            if let Some(part) = &message.part {
+                let (sender, vehicle, part) = (sender.to_owned(), message.vehicle, part.clone());
+                self.take_part(key.map(|key| WaitingPart { sender, vehicle, part, port, key: key.clone() }));
+                return Ok((Ok(Taken::Message(message)), News::None));
+            }
+            let stored = self.archive.keep_message(sender, &message, bytes, is_authentic)?;
+            let period = message.housekeeping.map(|status| status.period);
+            let mut news = if stored.is_new && !stored.is_late { News::OfNow(period) } else { News::None };
+            // Anybody could say that a command is done.
+            if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
+                // Answers are not kept for ever: news is what was waited for.
+                news = News::of(self.keep_outcome(message.vehicle, outcome)?);
+            }
+            self.count.messages += u64::from(stored.is_new);
+            self.count.displaced += stored.displaced;
+            self.count.packets += 1;
+            return Ok((Ok(Taken::Message(message)), news));
+        }
+        let bundle = opened.bundle();
+        if !self.languages.contains_key(&bundle) && self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            // A bundle that is still being copied is looked at again later.
+            if let Ok(found) = languages(&self.places) {
+                self.learn(found)?;
+            }
+        }
+        let Some(language) = self.languages.get(&bundle) else {
+            let (sender, packet) = (sender.to_owned(), bytes.to_vec());
+            let waiting = Undecoded { sender, bundle, checksum, is_authentic, packet };
+            let stored = self.archive.keep_undecoded(&waiting)?;
+            self.count.undecoded += u64::from(stored.is_new);
+            self.count.displaced += stored.displaced;
+            self.count.packets += 1;
+            return Ok((Err(ReceiveError::Bundle(bundle)), News::of(stored.is_new)));
+        };
+        if let Some(message) = opened.message(vehicle) {
+            let Bound { new, unbound, unrepresentable, .. } =
+                self.archive.keep_footprints(sender, message.vehicle, &message.footprints)?;
+            self.count.footprints += new;
+            self.count.footprints_lost += unbound + unrepresentable;
+            self.count.packets += 1;
+            return Ok((Ok(Taken::Message(message)), News::of(new > 0)));
+        }
+        let decoded = opened.captions(bytes, language, checksum, vehicle);
+        let news = match &decoded {
+            Ok(packet) => {
+                let Kept { new, again } = self.archive.keep(sender, packet)?;
+                self.count.captions += new as u64;
+                self.count.again += again as u64;
+                News::of(new > 0)
+            }
+            Err(_) => {
+                self.count.damaged += 1;
+                News::None
+            }
+        };
+        self.count.packets += 1;
+        Ok((decoded.map(Taken::Captions).map_err(ReceiveError::from), news))
+    }
+
+    /// Keeps what a vehicle says of a command or a request; whether that was waited for.
+    fn keep_outcome(&mut self, vehicle: u16, outcome: &Outcome) -> Result<bool> {
+        let is_command = self.archive.keep_outcome(vehicle, outcome)?;
+        let picture = self.archive.keep_promise(vehicle, outcome)?;
+        let mut is_behind = false;
+        if let Some(uplink) = &mut self.uplink {
+            uplink.forgotten(outcome, &mut self.archive)?;
+            picture.into_iter().for_each(|id| uplink.answered(id));
+            is_behind = uplink.is_behind(vehicle, outcome, &mut self.archive)?;
+        }
+        Ok(is_command || picture.is_some() || is_behind)
+    }
+
+    /// Takes a part of a picture: with others it is kept a little later. Anybody's is dropped.
+    fn take_part(&mut self, authentic: Option<WaitingPart>) {
+        self.count.packets += 1;
+        match authentic {
+            None => self.count.unasked += 1,
+            Some(part) if self.parts.len() < MAX_PARTS => {
+                self.parts_since.get_or_insert_with(Instant::now);
+                self.parts.push(part);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Keeps the parts of pictures that wait, where they are many or have waited for long.
+    pub(crate) fn keep_due_parts(&mut self) -> Result<()> {
+        let is_long = self.parts_since.is_some_and(|since| since.elapsed() >= PARTS_WAIT);
+        if is_long || self.parts.len() >= PARTS_TOGETHER { self.keep_parts() } else { Ok(()) }
+    }
+
+    /// Keeps the parts of pictures that wait: one change of the archive for all, since each takes its time.
+    pub(crate) fn keep_parts(&mut self) -> Result<()> {
+        let parts: Vec<(u16, &Part)> = self.parts.iter().map(|waiting| (waiting.vehicle, &waiting.part)).collect();
+        let kept = if parts.is_empty() { Vec::new() } else { self.archive.keep_parts(&parts)? };
+        self.parts_since = None;
+        for (waiting, brought) in std::mem::take(&mut self.parts).into_iter().zip(kept) {
+            let (WaitingPart { sender, vehicle, port, key, .. }, now) = (waiting, Instant::now());
+            match brought {
+                Brought::Unasked => self.count.unasked += 1,
+                Brought::Again(_) | Brought::Here(..) => self.count.messages += 1,
+                Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => {
+                    self.count.messages += 1;
+                    self.heard(port, &sender, vehicle, Some(&key), None, now);
+                }
+            }
+            if let Some(uplink) = &mut self.uplink {
+                uplink.brought(&sender, vehicle, brought, now);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Packets that somebody recorded and sends again, in a vehicle's name and with its code of authentication.
+
+use anyhow::{Context, Result};
+use cssa::bundle::Language;
+use cssa_wire::{Caption, CaptionPacket, Checksum, Command, Down, DownPacket, Housekeeping, Key, Up, UpPacket};
+use ground::archive::Archive;
+use ground::keys::Keys;
+use ground::receive::{Authentication, Receiver, Reception};
+use ground::uplink::{Due, Station, Uplink};
+use std::time::{Duration, Instant};
+
+const CHECKSUM: Checksum = Checksum::Crc32;
+
+fn status(sequence: u16, key: &Key) -> Result<Vec<u8>> {
+    let uptime = 60 * u32::from(sequence);
+    let body = Down::Housekeeping(Housekeeping { sequence, period: 60, uptime, ..Housekeeping::default() });
+    Ok(DownPacket { vehicle: 12, bundle: 7, body }.encode(Some(key), CHECKSUM)?)
+}
+
+fn captions(language: &Language, sequence: u32, key: &Key) -> Result<Vec<u8>> {
+    let caption = Caption { sequence, time: 1_763_928_000, text: "a bridge over a river".into(), ..Caption::default() };
+    let packet = CaptionPacket { vehicle: 12, bundle: language.id, decimals: 5, captions: vec![caption] };
+    Ok(packet.encode(&language.model, Some(key), CHECKSUM)?)
+}
+
+/// A dead vehicle stays silent, and what goes up goes to where it was, under the key that it had.
+#[test]
+fn a_recording_neither_wakes_a_vehicle_nor_leads_its_commands_away() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (path, language) = (folder.path().join("captions.gpkg"), Language::read(&fixtures::bundle())?);
+    let (new, old) = (Key::new([7; 32]), Key::new([8; 32]));
+    let keys = Keys::of([new.clone(), old.clone()]).context("keys")?;
+    let reception =
+        Reception { checksum: CHECKSUM, authentication: Authentication::Required(keys.clone()), vehicle: 0 };
+    let uplink = Uplink::new(Station { number: 1, keys, checksum: CHECKSUM });
+    let mut receiver = Receiver::new(vec![fixtures::bundle()], Archive::open(&path)?, reception, Some(uplink))?;
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let recorded = [status(8, &old)?, captions(&language, 3, &old)?];
+    for (n, packet) in recorded.iter().enumerate() {
+        receiver.take_at("uav", packet, at(n as u64))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+    }
+    receiver.take_at("uav", &status(9, &new)?, at(10))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+    Archive::open(&path)?.give_command(12, &Command::Pause)?;
+    // While it is there: commands go to it under its new key.
+    let replay = |receiver: &mut Receiver, seconds| -> Result<()> {
+        for packet in recorded.iter().chain([&status(5, &old)?]) {
+            let taken =
+                receiver.take_at("elsewhere", packet, at(seconds))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+            // Perhaps it is the vehicle's, whose acknowledgement was lost; it is answered under its own key.
+            for answer in receiver.answers("elsewhere", &taken)? {
+                let opened =
+                    UpPacket::decode(&answer, 12, &old, CHECKSUM).or(UpPacket::decode(&answer, 12, &new, CHECKSUM));
+                assert!(matches!(opened?.body, Up::Acknowledge(_)));
+            }
+        }
+        assert_eq!(receiver.due("elsewhere", at(seconds))?, [], "nothing leads a command away");
+        Ok(())
+    };
+    replay(&mut receiver, 20)?;
+    let Some(Due::Send(command)) = receiver.due("uav", at(20))?.into_iter().next() else { anyhow::bail!("no command") };
+    assert_eq!(UpPacket::decode(&command, 12, &new, CHECKSUM)?.body, Up::Command(Command::Pause));
+    // When it has been silent for long.
+    assert_eq!(receiver.missed(at(200)), ["vehicle 12: not heard for 3 min, housekeeping was due every 60 s"]);
+    for seconds in [210, 220, 900] {
+        replay(&mut receiver, seconds)?;
+        assert_eq!(receiver.due("uav", at(seconds))?, [], "it is out of reach");
+        assert_eq!(receiver.missed(at(seconds + 400)), Vec::<String>::new(), "said once, since it was not heard again");
+    }
+    // It is itself again.
+    receiver.take_at("uav", &status(10, &new)?, at(1000))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+    assert_eq!(receiver.due("uav", at(1000))?.len(), 1);
+    assert_eq!(receiver.missed(at(1400)).len(), 1);
+    Ok(())
+}
