@@ -139,6 +139,8 @@ for part in "$@"; do
       tests/archive.sh short && tests/wheel.sh --speed && tests/ray.sh long ;;
     mpi)
       RANKS=long cargo test --release -p trainer --features nccl --test ranks -- --nocapture --test-threads 1
+      # As between hosts.
+      OMPI_MCA_btl=tcp,self cargo test --release -p trainer --features nccl --test ranks -- --test-threads 1
       # The tests have built the program with MPI where the plain one was.
       rm -rf $out/mpi && mkdir -p $out/mpi && cp $trainer $out/mpi/trainer && cp target/release/scenes $out/mpi/scenes
       cargo build --release --quiet --workspace
