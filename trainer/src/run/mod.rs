@@ -61,6 +61,7 @@ pub fn train(
     check_names(config, &datasets)?;
     let initial = initial_state(config, places, &datasets, progress)?;
     let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
+    let inputs = Inputs { processes: (ranks.size() > 1).then_some(ranks.size()), ..inputs };
     if inputs.synonyms_sha256.is_some() {
         progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }

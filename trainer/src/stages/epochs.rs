@@ -87,8 +87,9 @@ impl Epochs {
         self.batches(entries).div_ceil(self.accumulate) * self.epochs
     }
 
-    /// Goes on from where the state says the stage stands. `make` prepares a batch in another thread; `loss` gives this rank's part of
-    /// the loss, which is the sum of all ranks' parts, and may draw random numbers from its own stream; after each epoch `finished(optimizer, epoch, mean loss)` says whether to go on.
+    /// Goes on from where the state says the stage stands. `make` prepares a batch in another thread; `loss` gives this rank's part
+    /// of the loss, which is the sum of all ranks' parts, and may draw random numbers from its own stream; after each epoch
+    /// `finished(optimizer, epoch, mean loss)` says whether to go on.
     pub fn run<B: Send>(
         &self,
         context: TrainContext<'_>,

@@ -61,6 +61,9 @@ fn whoever_is_killed_the_same_command_goes_on() -> Result<()> {
             ensure!(!ended.status.success(), "{stage}: mpirun succeeded without rank {rank}");
         }
     }
+    // Half an epoch of two processes is none of one.
+    let other = world.train(1, "recipe", "killed", &[]).output()?;
+    ensure!(!other.status.success() && said(&other).contains("or the number of processes"), "{}", said(&other));
     succeed(&mut world.train(ranks, "recipe", "killed", &["--save-every", "0"]))?;
     for file in ["model.safetensors", "metrics.json", "state/scst-3-0.safetensors", "state/rsic-6-0.safetensors"] {
         let [whole, killed] = ["whole", "killed"].map(|run| std::fs::read(world.path(&format!("{run}/{file}"))));
