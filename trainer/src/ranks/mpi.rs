@@ -1,6 +1,7 @@
 //! MPI between the ranks.
 
 use super::transport::Transport;
+use crate::progress::Progress;
 use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::datatype::PartitionMut;
@@ -98,6 +99,8 @@ impl Drop for Mpi {
     /// MPI ends when all ranks have ended: one that panics must not wait for the others, who wait for it.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            let Self { rank, size, host, .. } = self;
+            Progress::Shown.say(&format!("error: rank {rank} of {size} on {host}: ended by the fault above"));
             self.abort();
         }
     }

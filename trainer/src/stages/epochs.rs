@@ -187,3 +187,27 @@ impl Epochs {
         key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rank_has_a_row_of_every_batch() {
+        let epochs = |batch, ranks, whole_batches| Epochs {
+            stage: "rsic",
+            stream: 2,
+            seed: 1,
+            epochs: 1,
+            unit: Unit::Images,
+            batch,
+            ranks,
+            draws: Draws::Own,
+            accumulate: 1,
+            whole_batches,
+        };
+        let batches = |batch, ranks, entries| epochs(batch, ranks, false).batches(entries);
+        assert_eq!([batches(16, 1, 18), batches(4, 4, 18), batches(4, 4, 20), batches(4, 4, 10)], [2, 1, 2, 1]);
+        assert_eq!([epochs(16, 1, true).batches(18), epochs(4, 4, true).batches(20)], [1, 1]);
+    }
+}
