@@ -1,13 +1,14 @@
 //! What `exporter`'s commands do with their options.
 
-use crate::options::{Action, Calibrate, Delta, Export, Inspect, Pack, Quantize, Target, Trust, Verify};
+use crate::options::{Action, Calibrate, Delta, Describe, Export, Inspect, Pack, Quantize, Target, Trust, Verify};
 use anyhow::{Context, Result, ensure};
-use cssa::bundle::{self, Bundle, BundleWriter, MANIFEST, Precision, SIGNATURE};
+use cssa::bundle::{self, Bundle, BundleWriter, Contents, MANIFEST, Precision, SIGNATURE};
 use cssa::files;
 use cssa_terminal::print;
 use exporter::export;
 use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
+use exporter::stac_item::{STAC_ITEM, stac_item};
 use exporter::verification::{self, Compared};
 use exporter::{inspect, report, trust};
 
@@ -21,6 +22,7 @@ pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
     match action {
         None => export(options),
         Some(Action::Inspect(options)) => inspect(&options),
+        Some(Action::Describe(options)) => print_item(&options),
         Some(Action::Verify(options)) => verify(options),
         Some(Action::Pack(options)) => pack(&options),
         Some(Action::Delta(options)) => delta(&options),
@@ -106,8 +108,25 @@ fn pack(options: &Pack) -> Result<()> {
         let signature = Signer::read(key)?.sign(&contents[MANIFEST])?;
         contents.insert(SIGNATURE.into(), signature);
     }
-    BundleWriter::create(&options.out)?.write(&contents)?;
+    let writer = BundleWriter::create(&options.out)?;
+    describe(&Bundle::read(&options.bundle)?, &mut contents)?;
+    writer.write(&contents)?;
     Ok(())
+}
+
+/// Puts the bundle's STAC item beside its files.
+fn describe(bundle: &Bundle, contents: &mut Contents) -> Result<()> {
+    contents.remove(STAC_ITEM);
+    let item = stac_item(&bundle.manifest, &inspect::inspect(bundle)?, contents);
+    contents.insert(STAC_ITEM.into(), item);
+    Ok(())
+}
+
+/// Prints the item of a bundle that has none.
+fn print_item(options: &Describe) -> Result<()> {
+    let (bundle, contents) = (Bundle::read(&options.bundle)?, bundle::contents(&options.bundle)?);
+    let item = stac_item(&bundle.manifest, &inspect::inspect(&bundle)?, &contents);
+    print(String::from_utf8(item)?.trim_end())
 }
 
 fn delta(options: &Delta) -> Result<()> {
@@ -133,6 +152,7 @@ fn calibrate(options: &Calibrate) -> Result<()> {
         contents.insert(SIGNATURE.into(), Signer::read(key)?.sign(&manifest)?);
     }
     contents.insert(MANIFEST.into(), manifest);
+    describe(&bundle, &mut contents)?;
     writer.write(&contents)?;
     let fitted = bundle.manifest.trust.as_ref().map_or(0.0, |trust| trust.outside);
     tracing::info!(

@@ -4,7 +4,9 @@ use crate::calibrate::{Images, Selection};
 use crate::choose::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::evaluator::{Evaluator, Sample};
+use crate::inspect::inspect;
 use crate::request::{Graphs, Request, Source, Validation};
+use crate::stac_item::{STAC_ITEM, stac_item};
 use crate::weights::Weights;
 use crate::{decoder, encoder, parity, quantize, trust};
 use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
@@ -74,7 +76,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
         let fitted = trust::fit(&bundle, request)?;
         trust::add_to(&mut bundle, fitted)?;
     }
-    let manifest = bundle.manifest.clone();
+    let (manifest, inspected) = (bundle.manifest.clone(), inspect(&bundle)?);
     let text = toml::to_string_pretty(&manifest)?;
     let trusted = trust::files(&bundle)?;
     let mut files: Contents = [
@@ -89,6 +91,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
         files.insert(DOCUMENT_FREQUENCIES.to_owned(), frequencies.to_bytes());
     }
     files.extend(trusted);
+    files.insert(STAC_ITEM.to_owned(), stac_item(&manifest, &inspected, &files));
     if let Some(signer) = &signer {
         files.insert(cssa::bundle::SIGNATURE.to_owned(), signer.sign(text.as_bytes())?);
     }

@@ -17,6 +17,7 @@ pub mod quantize;
 pub mod report;
 pub mod request;
 pub mod sign;
+pub mod stac_item;
 pub mod trust;
 pub mod verification;
 pub mod weights;

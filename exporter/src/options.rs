@@ -23,6 +23,8 @@ pub(crate) struct Command {
 pub(crate) enum Action {
     /// Print what a bundle's graphs are made of: nodes, precision, parameters, MACs and bytes of each layer group.
     Inspect(Inspect),
+    /// Print a bundle's STAC item (Machine Learning Model extension 1.5), as new bundles have it in `stac-item.json`.
+    Describe(Describe),
     /// Measure a bundle beside the float model on real images, in every runtime, and write a report.
     Verify(Verify),
     /// Write a bundle in its other form, a folder as one `.cssa` file or back, signed if asked for.
@@ -90,6 +92,12 @@ pub(crate) struct Inspect {
     /// One JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Describe {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
 }
 
 #[derive(Args)]
