@@ -26,6 +26,9 @@ systemd-analyze systemd the_faults_of_the_units
 java default-jre-headless METEOR_and_SPICE
 javac default-jdk-headless transfer_frames_beside_Yamcs
 socat socat a_serial_line_beside_Yamcs
+mpirun openmpi-bin training_in_several_processes
+mpicc libopenmpi-dev training_in_several_processes
+/usr/lib/llvm-*/lib/libclang.so libclang-dev training_in_several_processes
 NEEDS
 }
 missing=()
@@ -90,6 +93,17 @@ fi
 step tests
 tests/peers/fetch-frames.sh target/frame-peers || echo "skipped: transfer frames beside Yamcs and others"
 cargo test --release --workspace
+
+step training in several processes
+if command -v mpirun >/dev/null && command -v mpicc >/dev/null && compgen -G '/usr/lib/llvm-*/lib/libclang.so' >/dev/null; then
+  cargo clippy --release -p trainer --features nccl --all-targets -- --deny warnings
+  cargo test --release -p trainer --features nccl --test ranks --test nccl
+  # target/release/trainer is the one without MPI again: it is compiled already.
+  cargo build --release --workspace
+else
+  echo "skipped: MPI with its headers, or libclang, is not here"
+fi
+bash -n trainer/deploy/train.sbatch
 
 step an archive of scenes
 tests/archive.sh short

@@ -59,6 +59,7 @@ fn programs_lie_by_place_and_libraries_by_contract() -> Result<()> {
         ("edge/simulator", "link-sim"),
         ("exporter", "exporter"),
         ("trainer", "trainer"),
+        ("trainer/nccl", "cssa-nccl"),
         ("trainer/scenes", "scenes"),
         ("fixtures", "fixtures"),
         ("tests", "cross-crate-tests"),
@@ -71,7 +72,9 @@ fn programs_lie_by_place_and_libraries_by_contract() -> Result<()> {
 fn only_the_trainer_links_libtorch() -> Result<()> {
     for package in packages()? {
         let direct = package.dependencies().iter().any(|dependency| dependency == "tch" || dependency == "trainer");
-        assert_eq!(direct, package.name == "trainer", "{}", package.name);
+        assert_eq!(direct, ["trainer", "cssa-nccl"].contains(&package.name.as_str()), "{}", package.name);
+        let sums = package.dependencies().contains(&"cssa-nccl".to_owned());
+        assert_eq!(sums, package.name == "trainer", "{}", package.name);
     }
     Ok(())
 }
@@ -79,7 +82,7 @@ fn only_the_trainer_links_libtorch() -> Result<()> {
 /// What no crate may know, directly or by what it depends on.
 #[test]
 fn every_crate_keeps_to_its_place() -> Result<()> {
-    let may_not: [(&str, &[&str]); 15] = [
+    let may_not: [(&str, &[&str]); 16] = [
         ("cssa", &["cssa-graph", "prost", "ort", "tract-onnx", "tch", "clap", "tokio", "edge"]),
         ("cssa-graph", &["ort", "tract-onnx", "tch", "clap"]),
         ("cssa-image", &["cssa-graph", "cssa-wire", "ort", "tract-onnx", "tch", "clap"]),
@@ -106,7 +109,8 @@ fn every_crate_keeps_to_its_place() -> Result<()> {
         ),
         ("ground", &["cssa-image", "cssa-captioner", "cssa-graph", "ort", "tract-onnx", "edge", "tch"]),
         ("link-sim", &["tch", "exporter"]),
-        ("trainer", &["cssa-graph", "cssa-captioner", "ort", "tract-onnx", "edge", "exporter"]),
+        ("trainer", &["cssa-graph", "cssa-captioner", "ort", "tract-onnx", "edge", "exporter", "mpi", "cudarc"]),
+        ("cssa-nccl", &["cssa", "mpi", "clap"]),
         ("scenes", &["tch", "torch-sys", "ort", "tract-onnx"]),
         ("exporter", &["tch", "torch-sys", "edge", "rusqlite", "axum"]),
     ];
@@ -172,9 +176,14 @@ fn suffixes_of_tensors_are_written_once() -> Result<()> {
     Ok(())
 }
 
+/// The decoder's instructions, and NVIDIA's libraries that are looked for by loading them.
+const UNSAFE: [&str; 2] = ["edge/kernel", "trainer/nccl"];
+
 #[test]
-fn every_crate_takes_the_workspace_lints_and_one_has_unsafe_code() -> Result<()> {
-    for package in packages()?.iter().filter(|package| package.name != "cssa-kernel") {
+fn every_crate_takes_the_workspace_lints_and_two_have_unsafe_code() -> Result<()> {
+    let has_unsafe =
+        |package: &cross_crate_tests::Package| UNSAFE.iter().any(|folder| package.folder.ends_with(folder));
+    for package in packages()?.iter().filter(|package| !has_unsafe(package)) {
         let lints = package.manifest.get("lints").and_then(|lints| lints.get("workspace"));
         assert_eq!(lints.and_then(toml::Value::as_bool), Some(true), "{}", package.name);
     }
@@ -182,9 +191,9 @@ fn every_crate_takes_the_workspace_lints_and_one_has_unsafe_code() -> Result<()>
     let lints = workspace.get("workspace").and_then(|w| w.get("lints")).and_then(|l| l.get("rust"));
     let unsafe_code = lints.and_then(|rust| rust.get("unsafe_code")).and_then(toml::Value::as_str);
     assert_eq!(unsafe_code, Some("forbid"));
-    // The instructions of `edge`'s decoder are a crate of their own, which needs it; what it is needed for is said each time.
+    // Each of these is a crate of its own, which needs it; what it is needed for is said each time.
     let mut found = Vec::new();
-    sources(&root().join("edge/kernel"), &mut found)?;
+    UNSAFE.iter().try_for_each(|folder| sources(&root().join(folder), &mut found))?;
     for path in found {
         let text = std::fs::read_to_string(&path)?;
         let lines: Vec<&str> = text.lines().map(str::trim).collect();

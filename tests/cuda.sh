@@ -5,6 +5,7 @@
 #
 # BACKBONE is a ResNet-50 of version 1, or with lite2 in its name EfficientNet-Lite2.
 #
+# With a trainer that was built with the feature nccl every step's gradients go through NCCL, in one process.
 # Parity of CPU and GPU on golden vectors; every stage in FP32 and bfloat16; throughput beside plain PyTorch in the same minute with
 # the GPU's idle share; then training on UCM-Captions (MCCL, RSIC, SCST) until the time is up. Started again with the same --out it
 # goes on with what is missing. Everything ends in one table, OUT/table.md, and FP16 checkpoints, OUT/*.fp16.safetensors.
@@ -35,6 +36,11 @@ if found=$(python3 -c "import torch, os; print(os.path.dirname(torch.__file__))"
   peer=python3
   [ "$device" = cpu ] || LD_LIBRARY_PATH=$found/lib$(find "$found/../nvidia" -maxdepth 3 -name lib -printf ':%p' 2>/dev/null):${LD_LIBRARY_PATH:-}
   export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-$found/lib}
+  # A trainer with NCCL looks for libnccl.so; PyPI's package has it under the longer name alone.
+  if nccl=$(find "$found/../nvidia" -name libnccl.so.2 2>/dev/null | head -n 1) && [ -n "$nccl" ] && [ "$device" != cpu ]; then
+    mkdir -p "$out/nccl" && ln -sf "$nccl" "$out/nccl/libnccl.so"
+    LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$(realpath "$out/nccl")
+  fi
 fi
 
 # part NAME COMMAND…: runs COMMAND once; its output is kept, a failure is shown and ends the script. The GPU's use is sampled.
@@ -158,6 +164,8 @@ for precision in ("float", "bfloat16"):
         peer, ratio = rate.get("peer_images_per_second"), rate.get("ratio")
         shown = (f"{peer:.0f}", f"{ratio:.2f}") if peer else ("–", "–")
         print(f"| features, {precision} | {stage} | {rate['images_per_second']:.0f} | {shown[0]} | {shown[1]} | {idle('bench-' + precision)} |")
+sums = json.loads(text("parts/bench-float.out") or "{}").get("sum", {})
+nccl = [f"{stage} {cost['bytes'] / 1e6:.1f} MB in {cost['seconds'] * 1e3:.2f} ms" for stage, cost in sums.items()]
 bare = text("parts/backbone.out").strip()
 speeds = re.findall(r"(mccl|rsic|scst) epoch (\d+)/\d+ (\d+)/\3 ([\d.]+) images/s", text("parts/ucm.err"))
 for stage in ("mccl", "rsic", "scst"):
@@ -165,6 +173,7 @@ for stage in ("mccl", "rsic", "scst"):
     if rates:
         ratio = f"{max(rates) / float(bare):.2f}" if bare else "–"
         print(f"| images, bfloat16 | {stage} | {max(rates):.0f} | {bare or '–'} (ResNet-50 alone) | {ratio} | {idle('ucm')} |")
+print("\nNCCL, one process: " + (", ".join(nccl) or "skipped, this trainer was built without it, or finds no GPU or no libnccl.so"))
 parity = text("parity.json")
 if parity:
     print("\nparity: " + ", ".join(f"{name} {value:.1e}" for name, value in json.loads(parity).items()))

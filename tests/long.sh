@@ -14,6 +14,7 @@
 #   operator   three vehicles, 10,000 captions, 200 pictures and 50 commands over passes of 6 s in 60, into SQLite and PostGIS (40 minutes)
 #   archive    20,000 tiles of COGs captioned by two workers that are killed again and again, row by row as undisturbed; what a call of the
 #              wheel takes; Ray's tiles a second beside two plain processes (half an hour)
+#   mpi        each of four processes that train together is killed in each stage; what a step's sum costs; a job in Slurm (6 minutes; Open MPI, root for Slurm)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
@@ -24,7 +25,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator archive adapt ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator archive mpi adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -136,6 +137,25 @@ for part in "$@"; do
       cargo build --release --quiet -p archive -p edge
       tests/archive.sh long
       tests/archive.sh short && tests/wheel.sh --speed && tests/ray.sh long ;;
+    mpi)
+      RANKS=long cargo test --release -p trainer --features nccl --test ranks -- --nocapture --test-threads 1
+      # As between hosts.
+      OMPI_MCA_btl=tcp,self cargo test --release -p trainer --features nccl --test ranks -- --test-threads 1
+      # The tests have built the program with MPI where the plain one was.
+      rm -rf $out/mpi && mkdir -p $out/mpi && cp $trainer $out/mpi/trainer && cp target/release/scenes $out/mpi/scenes
+      cargo build --release --quiet --workspace
+      for recipe in onboard paper-ucm; do
+        # Small batches: the sum is the same.
+        { sed '/^\[scst\]/,$d; s/^batch = .*/batch = 4/' trainer/recipes/$recipe.toml; printf '[scst]\nbatch = 2\nsamples = 2\n'; } > $out/mpi/$recipe.toml
+        for ranks in 2 4; do
+          OMP_NUM_THREADS=1 mpirun --allow-run-as-root --oversubscribe -n $ranks $out/mpi/trainer bench --config $out/mpi/$recipe.toml --steps 1 --rounds 2 \
+            --device cpu --threads 1 --json 2> /dev/null > $out/mpi/$recipe-$ranks.json
+          python3 -c 'import json, sys; report = json.load(open(sys.argv[1])); print(sys.argv[1], "sum", report["sum"])' $out/mpi/$recipe-$ranks.json
+        done
+      done
+      slurm=0
+      tests/slurm.sh $out/mpi/trainer $out/mpi/slurm || slurm=$?
+      case $slurm in 0 | 3) ;; *) exit $slurm ;; esac ;;
     campaign)
       CAMPAIGN_SEEDS=${CAMPAIGN_SEEDS:-0..1000} CAMPAIGN_RESULTS=$PWD/$out/campaign.jsonl \
         cargo test --release --workspace --test campaign -- --nocapture
@@ -185,7 +205,7 @@ PY
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, operator, archive, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, once, aarch64, package, flight, runtimes, campaign, operator, archive, mpi, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"

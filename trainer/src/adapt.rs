@@ -28,6 +28,7 @@ use crate::data::datasets::read_datasets;
 use crate::data::samples::Unit;
 use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::run::{self, Places, Start};
 use cssa::checkpoint::{DESCRIPTION, Description};
 use cssa::dataset::{Dataset, DevRule, Split};
@@ -76,24 +77,24 @@ pub struct Adapted {
 }
 
 /// Adapts a run; `request.out` is then a run as `trainer train` makes it, and is not there before it is whole.
-pub fn adapt(request: &Request, device: Device, progress: &Progress) -> Result<Adapted> {
+pub fn adapt(request: &Request, device: Device, ranks: &Ranks, progress: &Progress) -> Result<Adapted> {
     let description = check_run(&request.run)?;
-    let out = NewFolder::create(&request.out)?;
+    let out = if ranks.is_first() { Some(NewFolder::create(&request.out)?) } else { None };
     let config = recipe(request, &description)?;
     let places = Places {
         data: request.own.iter().chain(&request.replay).cloned().collect(),
         start: Start::Run(request.run.clone()),
-        out: out.path().to_path_buf(),
+        out: out.as_ref().map_or(&*request.out, NewFolder::path).to_path_buf(),
         cache: request.cache.clone(),
         wordnet: PathBuf::new(),
         save_every: Duration::MAX,
     };
-    let epochs = run::train(&config, &places, device, progress)?;
+    let epochs = run::train(&config, &places, device, ranks, progress)?;
     let start = epochs.first().ok_or(Error::Broken("a run without epochs"))?;
     let best = epochs.iter().rfind(|epoch| epoch.chosen).unwrap_or(start);
     let cider = |cider: Option<f64>| cider.ok_or(Error::Broken("an epoch without a score on dev"));
     let adapted = Adapted { before: cider(start.dev_cider)?, after: cider(best.dev_cider)?, epoch: best.epoch };
-    out.finish()?;
+    out.map(NewFolder::finish).transpose()?;
     Ok(adapted)
 }
 

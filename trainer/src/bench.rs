@@ -9,7 +9,7 @@ use crate::data::text::Synonyms;
 use crate::error::{Error, Result, ensure};
 use crate::evaluate::Captioner;
 use crate::net::{BackboneNet, FeatureShape, Mode, Parts, Store};
-use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::Optimizer;
 use crate::stages::rewards::Rewards;
@@ -35,6 +35,8 @@ const WARM: usize = 3;
 const WORDS: usize = 900;
 const CAPTION: usize = 11;
 const CAPTIONS: usize = 5;
+/// Sums of which the median counts.
+const SUMS: usize = 7;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -43,10 +45,15 @@ pub struct Report {
     pub device: String,
     /// Threads of libtorch on the CPU.
     pub threads: i32,
+    /// Processes that train together; images a second are those of all.
+    pub ranks: usize,
     /// Steps timed in each round; rounds alternate between the two programs.
     pub steps: usize,
     /// `mccl`, `rsic`, `scst` and `evaluate` (beam search).
     pub stages: BTreeMap<&'static str, Throughput>,
+    /// What the sum of a stage's gradients costs in each step, where several processes train, or NCCL sums those of one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sum: BTreeMap<&'static str, Sum>,
     /// Largest resident memory of this process, in MiB.
     pub peak_rss_mib: f64,
 }
@@ -62,6 +69,15 @@ pub struct Throughput {
     /// This trainer over plain PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
+}
+
+/// A sum over all ranks.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sum {
+    /// Bytes that each rank has.
+    pub bytes: usize,
+    /// Seconds, the median of several sums; that of the device or to and from it, too.
+    pub seconds: f64,
 }
 
 /// What the peer prints.
@@ -92,13 +108,25 @@ pub struct PeerProgram<'a> {
 }
 
 /// Measures all stages, beside `peer` where there is one.
-pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, device: Device) -> Result<Report> {
+pub fn run(
+    config: &Config,
+    effort: Effort,
+    peer: Option<PeerProgram<'_>>,
+    device: Device,
+    ranks: &Ranks,
+) -> Result<Report> {
     let Effort { steps, rounds } = effort;
+    let (fields, problem) = ("--peer", "is measured beside one process, not several");
+    ensure!(peer.is_none() || ranks.size() == 1, Error::Contradiction { fields, problem });
     let mut stages: BTreeMap<&'static str, Throughput> = BTreeMap::new();
+    let mut sum = BTreeMap::new();
     for _ in 0..rounds {
-        for (name, rate) in own(config, steps, device)? {
+        for (name, rate, values) in own(config, steps, device, ranks)? {
             let stage = stages.entry(name).or_default();
             stage.images_per_second = stage.images_per_second.max(rate);
+            if let Some(values) = values.filter(|_| ranks.size() > 1 || ranks.sums_on_gpus()) {
+                sum.insert(name, timed_sum(values, device, ranks)?);
+            }
         }
         if let Some(peer) = peer {
             let Peer { mccl, rsic, scst, evaluate } = ask(config, steps, peer, device)?;
@@ -115,19 +143,21 @@ pub fn run(config: &Config, effort: Effort, peer: Option<PeerProgram<'_>>, devic
     Ok(Report {
         device,
         threads,
+        ranks: ranks.size(),
         steps,
         stages,
+        sum,
         peak_rss_mib: cssa::process::memory().map_or(f64::NAN, |memory| memory.peak_mib),
     })
 }
 
-/// Images a second of this trainer: batches from cached rows, loss, gradients, optimizer.
-fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, f64); 4]> {
+/// Images a second of this trainer, batches from cached rows, loss, gradients, optimizer, and how many values each stage trains.
+fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[(&'static str, f64, Option<i64>); 4]> {
     let mut random = Random::new(7);
     let words: Vec<String> = (0..WORDS).map(|n| format!("w{n}")).collect();
     let vocabulary = Vocabulary::build(words.iter().map(String::as_str), 1);
     let model = config.model(vocabulary.size());
-    let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4;
+    let count = config.mccl.batch.max(config.rsic.batch).max(config.scst.batch) * 4 * ranks.size();
     let dataset = made_up(count, &words, &mut random);
     let folder = tempfile::tempdir().map_err(Error::Cache)?;
     let shape = FeatureShape { cells: model.cells(), channels: model.backbone.channels() };
@@ -152,6 +182,7 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
         vocabulary: &vocabulary,
         synonyms: &synonyms,
         max_tokens: model.max_tokens,
+        share: ranks.share(),
         device,
     };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
@@ -166,10 +197,11 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let net = mccl::Net::new(parts)?;
     let optimizer = Optimizer::new(&store, settings(config.mccl.clip), |name| !name.starts_with(parameters::DECODER));
     let mccl = timed(
-        Load { steps, batch: config.mccl.batch, images: count },
+        Load { steps, batch: config.mccl.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.matching(images, twins, &mut Random::new(images[0].image as u64)),
-        |batch| Ok(net.loss(config, batch)),
+        |batch| net.loss(config, batch, ranks),
     )?;
     let net = rsic::Net::new(parts)?;
     let rsic_settings =
@@ -177,8 +209,9 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
     let rsic = timed(
-        Load { steps, batch: config.rsic.batch, images: count },
+        Load { steps, batch: config.rsic.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
         |batch| {
             let memory = net.encoder.forward(&batch.images, mode);
@@ -188,35 +221,40 @@ fn own(config: &Config, steps: usize, device: Device) -> Result<[(&'static str, 
     let rewards = Rewards::new(&samples, &vocabulary, &config.scst);
     let optimizer = Optimizer::new(&store, settings(config.scst.clip), |name| !name.starts_with(parameters::MCCL));
     let scst = timed(
-        Load { steps, batch: config.scst.batch, images: count },
+        Load { steps, batch: config.scst.batch * ranks.size(), images: count },
         optimizer,
+        ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
-        |batch| scst::loss(&net, &rewards, batch, &config.scst, model.max_tokens),
+        |batch| scst::loss(&net, &rewards, batch, (&config.scst, model.max_tokens), ranks),
     )?;
     let strategy = Strategy::new(&model, Search::default(), None)?;
     let captioner = Captioner::new(parts, &vocabulary, strategy)?;
     let started = Instant::now();
     let rows = samples.view_rows(0, 0).ok_or(Error::Broken("no features"))?;
-    captioner.captions(rows, count, "made up", &Progress)?;
+    captioner.captions(rows, ranks.share().range(count), "made up", &ranks.progress())?;
+    ranks.decide(|| true);
     let evaluate = count as f64 / started.elapsed().as_secs_f64();
-    Ok([("mccl", mccl), ("rsic", rsic), ("scst", scst), ("evaluate", evaluate)])
+    let trained = |name, (rate, values)| (name, rate, Some(values));
+    Ok([trained("mccl", mccl), trained("rsic", rsic), trained("scst", scst), ("evaluate", evaluate, None)])
 }
 
 /// What a stage works on.
 #[derive(Clone, Copy)]
 struct Load {
     steps: usize,
+    /// Images a batch of all ranks.
     batch: usize,
     images: usize,
 }
 
-/// Images a second; batches are made ahead in another thread, as training does.
+/// Images a second, and how many values are trained; batches are made ahead in another thread, as training does.
 fn timed<B: Send>(
     Load { steps, batch, images: count }: Load,
     mut optimizer: Optimizer,
+    ranks: &Ranks,
     make: impl Fn(&[Entry]) -> Result<B> + Sync,
     mut loss: impl FnMut(&B) -> Result<Tensor>,
-) -> Result<f64> {
+) -> Result<(f64, i64)> {
     let order: Vec<Entry> = (0..count).map(|image| Entry { image, caption: None }).collect();
     let mut started = Instant::now();
     let mut last = Tensor::from(0.0);
@@ -237,7 +275,7 @@ fn timed<B: Send>(
             }
             last = loss(&batch?)?;
             optimizer.backward(&last);
-            optimizer.apply()?;
+            optimizer.apply(ranks)?;
             last = last.detach();
         }
         Ok(())
@@ -245,7 +283,24 @@ fn timed<B: Send>(
     let finite = last.sum(Kind::Double).double_value(&[]).is_finite();
     ensure!(finite, Error::Diverged("the loss is no number".into()));
     optimizer.check()?;
-    Ok((steps * batch) as f64 / started.elapsed().as_secs_f64())
+    Ok(((steps * batch) as f64 / started.elapsed().as_secs_f64(), optimizer.values()))
+}
+
+/// Sums as many values as a stage trains over all ranks.
+fn timed_sum(values: i64, device: Device, ranks: &Ranks) -> Result<Sum> {
+    let gradient = Tensor::ones([values], (Kind::Float, device));
+    let mut seconds = Vec::with_capacity(SUMS);
+    for _ in 0..SUMS {
+        let own = gradient.copy();
+        ranks.decide(|| true);
+        let started = Instant::now();
+        let sum = ranks.sum(own)?;
+        let found = sum.get(values - 1).double_value(&[]);
+        seconds.push(started.elapsed().as_secs_f64());
+        ensure!(found == ranks.size() as f64, Error::Broken("a sum of ones is not their number"));
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Sum { bytes: 4 * values as usize, seconds: seconds[SUMS / 2] })
 }
 
 fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {

@@ -4,7 +4,7 @@
 //! is in the process; where that library lies beside the libtorch in use, the program starts itself once more with it
 //! preloaded (loading it later would need `unsafe`, which the workspace forbids).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, RanksError, Result, ensure};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use tch::{Cuda, Device};
@@ -16,7 +16,7 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// The first CUDA device, or an error.
+    /// A CUDA device, or an error: the first one, or of several ranks on a host each its own.
     Cuda,
 }
 
@@ -43,13 +43,20 @@ pub fn join_cuda(choice: DeviceChoice) -> Result<()> {
     Err(Error::Restart { program, library, source })
 }
 
-/// The device that the choice stands for on this machine.
-pub fn choose(choice: DeviceChoice) -> Result<Device> {
+/// The device that the choice stands for on this machine, for number `process` of its processes that train together.
+pub fn choose(choice: DeviceChoice, process: usize) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
-        DeviceChoice::Auto => Ok(Device::cuda_if_available()),
-        DeviceChoice::Cuda if Cuda::is_available() => Ok(Device::Cuda(0)),
-        DeviceChoice::Cuda => Err(Error::NoCuda { library: LIBRARY }),
+        DeviceChoice::Auto if !Cuda::is_available() => Ok(Device::Cpu),
+        DeviceChoice::Cuda if !Cuda::is_available() => Err(Error::NoCuda { library: LIBRARY }),
+        DeviceChoice::Auto | DeviceChoice::Cuda => {
+            let devices = Cuda::device_count();
+            // Slurm may show each process its own device alone.
+            let shown = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+            let process = if devices == 1 && !shown.is_empty() { 0 } else { process };
+            ensure!((process as i64) < devices, RanksError::NoDeviceLeft { devices, process: process + 1 }.into());
+            Ok(Device::Cuda(process))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use cssa::dataset::Captioned;
 use cssa::metrics::{self, Item, Scores};
 use cssa::search::{self, Hypothesis, Step, Strategy};
 use cssa::vocabulary::Vocabulary;
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// A model ready to caption.
@@ -74,14 +75,20 @@ impl<'a> Captioner<'a> {
         })
     }
 
-    /// A caption for each of the first `rows` rows of what the backbone's frozen layers gave.
-    pub fn captions(&self, features: &Rows, rows: usize, name: &str, progress: &Progress) -> Result<Vec<String>> {
-        let bar = progress.stage(format!("captions {name}"), rows);
-        let mut captions = Vec::with_capacity(rows);
+    /// A caption for each of the rows `rows` of what the backbone's frozen layers gave.
+    pub fn captions(
+        &self,
+        features: &Rows,
+        rows: Range<usize>,
+        name: &str,
+        progress: &Progress,
+    ) -> Result<Vec<String>> {
+        let bar = progress.stage(format!("captions {name}"), rows.len());
+        let mut captions = Vec::with_capacity(rows.len());
         let batch = BATCH[usize::from(self.device.is_cuda())];
-        for start in (0..rows).step_by(batch) {
+        for start in rows.clone().step_by(batch) {
             let mut values = Vec::new();
-            let end = rows.min(start + batch);
+            let end = rows.end.min(start + batch);
             for row in start..end {
                 features.read(row, &mut values)?;
             }

@@ -5,6 +5,7 @@ use crate::data::rows::Rows;
 use crate::error::{Error, Result, ensure};
 use crate::evaluate::{self, Captioner};
 use crate::progress::Progress;
+use crate::ranks::Ranks;
 use cssa::dataset::{Captioned, Dataset, Split};
 
 /// Held-out images of all datasets.
@@ -50,10 +51,11 @@ impl<'a> HeldOut<'a> {
         Ok(Self(held))
     }
 
-    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image.
+    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image. Each rank captions its share.
     pub(crate) fn score(
         &self,
         captioner: &Captioner<'_>,
+        ranks: &Ranks,
         progress: &Progress,
     ) -> Result<Option<cssa::metrics::Scores>> {
         if self.0.is_empty() {
@@ -61,7 +63,9 @@ impl<'a> HeldOut<'a> {
         }
         let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
         for HeldOutImages { name, images, features } in &self.0 {
-            let captions = captioner.captions(features, images.len(), &format!("{name} dev"), progress)?;
+            let own = ranks.share().range(images.len());
+            let captions = captioner.captions(features, own, &format!("{name} dev"), progress)?;
+            let captions = ranks.gather(captions)?;
             let scores = evaluate::score(images, &captions)?;
             progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
             let share = 1.0 / self.0.len() as f64;

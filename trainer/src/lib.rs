@@ -14,6 +14,7 @@ mod held_out;
 pub mod log;
 pub mod net;
 pub mod progress;
+pub mod ranks;
 pub mod run;
 pub mod score;
 pub mod show;
@@ -22,4 +23,4 @@ pub mod trained;
 pub mod tune;
 pub mod weights;
 
-pub use error::{Error, StateDictError};
+pub use error::{Error, RanksError, StateDictError};

@@ -16,6 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const CRC_32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 /// Steps between two points of a curve.
 const EVERY: usize = 10;
+/// Steps of a stage in which a loss falls fast: each is a point.
+const FIRST: usize = 100;
 
 /// An epoch of a stage that captions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +40,8 @@ pub struct Epoch {
 #[derive(Debug)]
 pub struct Log {
     metrics: PathBuf,
-    events: RefCell<File>,
+    /// None where another rank writes.
+    events: Option<RefCell<File>>,
 }
 
 #[derive(Message)]
@@ -76,14 +79,20 @@ impl Log {
         let path = events.join(format!("events.out.tfevents.{}.{}", now.as_secs(), std::process::id()));
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(Error::system(path, "cannot be written"))?;
-        let log = Self { metrics: folder.join("metrics.json"), events: RefCell::new(file) };
+        let log = Self { metrics: folder.join("metrics.json"), events: Some(RefCell::new(file)) };
         log.write(Event { file_version: Some("brain.Event:2".into()), ..Event::default() })?;
         Ok(log)
     }
 
-    /// A step of a stage: mean loss of the epoch so far, learning rate, images a second.
+    /// The log of a rank that is not the first, which writes nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self { metrics: PathBuf::new(), events: None }
+    }
+
+    /// A step of a stage: mean loss of the epoch so far, learning rate, images a second. The first steps are logged one by one.
     pub fn step(&self, stage: &str, step: usize, loss: f64, rate: f64, speed: f64) -> Result<()> {
-        if !step.is_multiple_of(EVERY) {
+        if step > FIRST && !step.is_multiple_of(EVERY) {
             return Ok(());
         }
         self.scalars(stage, step, &[("loss", loss), ("learning_rate", rate), ("images_per_second", speed)])
@@ -105,6 +114,9 @@ impl Log {
 
     /// All epochs, of which the last is new.
     pub fn finished(&self, epochs: &[Epoch]) -> Result<()> {
+        if self.events.is_none() {
+            return Ok(());
+        }
         files::write(&self.metrics, serde_json::to_string_pretty(epochs)?.as_bytes())?;
         let Some(epoch) = epochs.last() else { return Ok(()) };
         let scores = [("dev_cider", epoch.dev_cider), ("dev_bleu_4", epoch.dev_bleu_4)];
@@ -121,8 +133,9 @@ impl Log {
     }
 
     fn write(&self, event: Event) -> Result<()> {
+        let Some(events) = &self.events else { return Ok(()) };
         let bytes = record(&event.encode_to_vec());
-        self.events.borrow_mut().write_all(&bytes).map_err(Error::Events)
+        events.borrow_mut().write_all(&bytes).map_err(Error::Events)
     }
 }
 

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Action::Golden(options) => done(commands::bench::golden(options)),
     };
     ended.unwrap_or_else(|error| {
-        Progress.say(&format!("error: {}", chain(&*error)));
+        Progress::Shown.say(&format!("error: {}", chain(&*error)));
         ExitCode::FAILURE
     })
 }

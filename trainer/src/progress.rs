@@ -4,8 +4,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
 /// Shows stages on the terminal, or as a line every now and then where there is none.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything is shown.
+    Shown,
+    /// Nothing is: another rank tells it.
+    Silent,
+}
 
 /// A stage in progress.
 #[derive(Debug)]
@@ -25,8 +30,9 @@ const BETWEEN_LINES: Duration = Duration::from_secs(20);
 impl Progress {
     /// A stage of `total` images.
     pub fn stage(&self, name: String, total: usize) -> Stage {
-        let lines = !console_is_terminal();
-        let target = if lines { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let (shown, terminal) = (*self == Self::Shown, console_is_terminal());
+        let lines = shown && !terminal;
+        let target = if shown && terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
         if let Ok(style) = ProgressStyle::with_template(STYLE) {
             bar.set_style(style);
@@ -47,7 +53,9 @@ impl Progress {
     /// A line of its own.
     #[expect(clippy::print_stderr, reason = "this is the program's reporter")]
     pub fn say(&self, line: &str) {
-        eprintln!("{line}");
+        if *self == Self::Shown {
+            eprintln!("{line}");
+        }
     }
 }
 
@@ -80,7 +88,7 @@ impl Stage {
     fn line(&self) {
         let left = self.total.saturating_sub(self.bar.position() as usize) as f64 / self.rate().max(1e-9);
         let (done, message) = (self.bar.position(), self.bar.message());
-        Progress.say(&format!(
+        Progress::Shown.say(&format!(
             "{} {done}/{} {:.1} images/s left {left:.0} s {message}",
             self.name,
             self.total,

@@ -79,7 +79,7 @@ impl Trained {
         for HeldOutImages { name: dataset, images, features } in
             HeldOut::collect(&source, &datasets, split, progress)?.0
         {
-            let captions = captioner.captions(&features, images.len(), &dataset, progress)?;
+            let captions = captioner.captions(&features, 0..images.len(), &dataset, progress)?;
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
             let filenames = || images.iter().map(|image| image.filename.clone());
             let cider_by_image = filenames().zip(evaluate::cider_by_image(&images, &captions)?).collect();

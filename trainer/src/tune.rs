@@ -28,7 +28,7 @@ pub fn best<E: From<Error>>(
 ) -> Result<Search, E> {
     let mut best: Option<(f64, Search)> = None;
     for &search in tried {
-        let found = trained.evaluate(data, Split::Dev, search, cache, &Progress)?;
+        let found = trained.evaluate(data, Split::Dev, search, cache, &Progress::Shown)?;
         let cider = found.iter().map(|found| found.scores["cider"]).sum::<f64>() / found.len() as f64;
         say(&format!("{search}: dev CIDEr {cider:.4}"))?;
         if best.is_none_or(|(other, _)| cider > other) {

@@ -60,7 +60,7 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     };
     let cells = |names: [&str; 2]| names.map(str::to_owned).to_vec();
     let made = |table, names, seeds| {
-        ablate(&Request { table, cells: cells(names), seeds }, &config, &places, Device::Cpu, &Progress)
+        ablate(&Request { table, cells: cells(names), seeds }, &config, &places, Device::Cpu, &Progress::Shown)
     };
     let text = made(Table::Four, ["neither", "dgp"], 2)?;
     assert!(text.contains("| neither |") && text.contains("| dgp | neither | "), "{text}");
@@ -83,7 +83,8 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     let mut longer = config.clone();
     longer.rsic.epochs += 1;
     let cells = vec!["mccl".to_owned()];
-    let refused = ablate(&Request { table: Table::Four, cells, seeds: 1 }, &longer, &places, Device::Cpu, &Progress);
+    let refused =
+        ablate(&Request { table: Table::Four, cells, seeds: 1 }, &longer, &places, Device::Cpu, &Progress::Shown);
     let said = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(said.contains("config.toml differs") && !path("out/runs/mccl-seed3").exists(), "{said}");
     assert!(path("out/runs/log-seed3/outcome.json").is_file() && !path("out/runs/exp-s1-seed3").exists());
@@ -95,15 +96,16 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     std::fs::write(path("wordnet/index.sense"), "road%1:06:00:: 00000001 1 9\nriver%1:17:00:: 00000001 1 9\n")?;
     let lexicon = Places { wordnet: path("wordnet"), ..places.clone() };
     let request = Request { table: Table::Seven, cells: vec!["text".into()], seeds: 1 };
-    let refused =
-        ablate(&request, &config, &lexicon, Device::Cpu, &Progress).err().context("other synonyms were taken")?;
+    let refused = ablate(&request, &config, &lexicon, Device::Cpu, &Progress::Shown)
+        .err()
+        .context("other synonyms were taken")?;
     assert!(format!("{refused:#}").contains("text-seed3/inputs.toml differs"), "{refused:#}");
 
     let mut other = config.clone();
     other.network.dropout = 0.3;
     let request = Request { table: Table::Four, cells: Vec::new(), seeds: 1 };
     let refused =
-        ablate(&request, &other, &places, Device::Cpu, &Progress).err().context("another recipe was taken")?;
+        ablate(&request, &other, &places, Device::Cpu, &Progress::Shown).err().context("another recipe was taken")?;
     assert!(format!("{refused:#}").contains("neither-seed3/config.toml differs from --config"), "{refused:#}");
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tch::Device;
 use trainer::adapt::{Request, adapt};
 use trainer::progress::Progress;
+use trainer::ranks::Ranks;
 use trainer::trained::Trained;
 
 fn root() -> PathBuf {
@@ -68,11 +69,11 @@ fn a_run_learns_to_caption_a_drones_flights() -> Result<()> {
 
     let request = request(&path("own"), &path("run"));
     let started = Instant::now();
-    let adapted = adapt(&request, Device::Cpu, &Progress)?;
+    let adapted = adapt(&request, Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
     eprintln!("{adapted:?} after {:.0} s", started.elapsed().as_secs_f64());
     let score = |run: &Path, data: &str, split| -> Result<f64> {
         let trained = Trained::read(run, Device::Cpu)?;
-        let found = trained.evaluate(&[path(data)], split, trained.search(), &request.cache, &Progress)?;
+        let found = trained.evaluate(&[path(data)], split, trained.search(), &request.cache, &Progress::Shown)?;
         Ok(found[0].scores["cider"])
     };
     // The first candidate says what the run says, in spite of its new words; the best one is what is kept.
@@ -111,7 +112,7 @@ fn the_runs_dev_stays_dev_and_old_data_are_shown_again() -> Result<()> {
     std::fs::write(path("own/dataset_scenes.json"), text.replacen("\"scenes\"", "\"new scenes\"", 1))?;
     let replay = vec![root().join("fixtures/scenes")];
     let request = Request { replay, epochs: 1, ..request(&path("own"), &path("run")) };
-    adapt(&request, Device::Cpu, &Progress)?;
+    adapt(&request, Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
     let config = trainer::config::Config::read(&path("run/config.toml"))?;
     let shown = config.data.replay["scenes"];
     let dev = |rule| -> Result<Vec<String>> {
@@ -168,7 +169,9 @@ fn what_cannot_be_adapted_is_refused_before_any_work() -> Result<()> {
         ),
     ];
     for (request, expected) in cases {
-        let refused = adapt(&request, Device::Cpu, &Progress).err().with_context(|| format!("{expected}: taken"))?;
+        let refused = adapt(&request, Device::Cpu, &Ranks::alone(), &Progress::Shown)
+            .err()
+            .with_context(|| format!("{expected}: taken"))?;
         assert!(refused.to_string().contains(expected), "{refused} / {expected}");
         assert!(!path("out").exists(), "{expected}: something was written");
     }
@@ -177,7 +180,8 @@ fn what_cannot_be_adapted_is_refused_before_any_work() -> Result<()> {
     write("spoiled/a_1.jpg", "")?;
     write("spoiled/a_2.jpg", "")?;
     for _ in 0..2 {
-        let stopped = adapt(&Request { own: vec![path("spoiled")], ..usual() }, Device::Cpu, &Progress);
+        let stopped =
+            adapt(&Request { own: vec![path("spoiled")], ..usual() }, Device::Cpu, &Ranks::alone(), &Progress::Shown);
         assert!(stopped.is_err_and(|error| error.to_string().contains("a_1.jpg")));
         let left =
             std::fs::read_dir(folder.path())?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()));

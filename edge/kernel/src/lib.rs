@@ -4,7 +4,7 @@
 //! A step reads every weight once and does little with it. With AVX-512 VNNI this loop takes them as fast as the cache gives
 //! them (110 GB/s on one core of an EPYC), which matrix products made for many rows do not (ONNX Runtime 40, rten-gemm 55).
 //!
-//! This crate alone has `unsafe` code: the instructions themselves and the loads and stores between memory and registers.
+//! Of what flies, this crate alone has `unsafe` code: the instructions themselves and the loads and stores between memory and registers.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;

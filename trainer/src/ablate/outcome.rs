@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::run::{self, Places};
 use crate::trained::Trained;
 use cssa::dataset::{Dataset, Split};
@@ -58,7 +59,7 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
         ensure!(same, Error::other_run(path, "is of other datasets than --data: name another --out"));
         return Ok(known);
     }
-    run::train(config, places, device, progress)?;
+    run::train(config, places, device, &Ranks::alone(), progress)?;
     let trained = Trained::read(&places.out, device)?;
     let mut outcome = Outcome::default();
     for (folder, split, _) in splits {

@@ -5,7 +5,6 @@ use anyhow::Result;
 use cssa_terminal::print;
 use std::path::PathBuf;
 use trainer::adapt::{self, Adapted, Request};
-use trainer::progress::Progress;
 
 /// Options of `trainer adapt`.
 #[derive(Debug, clap::Args)]
@@ -43,14 +42,16 @@ pub(crate) struct AdaptOptions {
 pub(crate) fn adapt(options: AdaptOptions) -> Result<()> {
     let AdaptOptions { bundle_run: run, data: own, out, replay, replay_share, epochs, minimum_count, machine } =
         options;
-    let device = machine.start()?;
     let (epochs, minimum_count) = (usize::from(epochs), usize::from(minimum_count));
-    let request = Request { run, own, replay, replay_share, epochs, minimum_count, out, cache: machine.cache };
-    let Adapted { before, after, epoch } = adapt::adapt(&request, device, &Progress)?;
-    let (run, out) = (request.run.display(), request.out.display());
-    print(&match epoch {
-        0 => format!("no epoch captions dev better than {run} does (CIDEr {before:.3}): {out} has its weights"),
-        _ => format!("{out}: epoch {epoch} of {epochs}, CIDEr on dev {after:.3}, {before:.3} before"),
-    })?;
-    Ok(())
+    let cache = machine.cache.clone();
+    let request = Request { run, own, replay, replay_share, epochs, minimum_count, out, cache };
+    machine.clone().together(|ranks, device| {
+        let Adapted { before, after, epoch } = adapt::adapt(&request, device, ranks, &ranks.progress())?;
+        let (run, out) = (request.run.display(), request.out.display());
+        let said = match epoch {
+            0 => format!("no epoch captions dev better than {run} does (CIDEr {before:.3}): {out} has its weights"),
+            _ => format!("{out}: epoch {epoch} of {epochs}, CIDEr on dev {after:.3}, {before:.3} before"),
+        };
+        if ranks.is_first() { Ok(print(&said)?) } else { Ok(()) }
+    })
 }

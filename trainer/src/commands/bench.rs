@@ -1,6 +1,6 @@
 //! `trainer bench` and `trainer golden`: this trainer beside other programs.
 
-use super::machine::{DeviceOption, start};
+use super::machine::{DeviceOption, start, together};
 use anyhow::Result;
 use cssa_terminal::print;
 use std::path::PathBuf;
@@ -60,12 +60,13 @@ pub(crate) struct GoldenOptions {
 /// Measures images a second.
 pub(crate) fn bench(options: BenchOptions) -> Result<()> {
     let BenchOptions { config, steps, rounds, peer, script, json, device, threads } = options;
-    let device = start(device, threads)?;
     let peer = peer.as_deref().map(|python| bench::PeerProgram { python, script: &script });
     let effort = bench::Effort { steps: usize::from(steps), rounds: usize::from(rounds) };
-    let report = bench::run(&Config::read(&config)?, effort, peer, device)?;
-    print(&if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? })?;
-    Ok(())
+    together(device, threads, |ranks, device| {
+        let report = bench::run(&Config::read(&config)?, effort, peer, device, ranks)?;
+        let said = if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? };
+        if ranks.is_first() { Ok(print(&said)?) } else { Ok(()) }
+    })
 }
 
 /// Writes golden vectors.

@@ -113,7 +113,7 @@ pub(crate) fn evaluate(options: EvaluateOptions) -> Result<()> {
     let search = searching.over(trained.search())?;
     ensure!(hypotheses.is_none() || data.len() == 1, "--hypotheses takes the captions of a single dataset");
     hypotheses.as_deref().map(files::check_writable).transpose()?;
-    for found in trained.evaluate(&data, split, search, &machine.cache, &Progress)? {
+    for found in trained.evaluate(&data, split, search, &machine.cache, &Progress::Shown)? {
         if let Some(path) = &hypotheses {
             files::write(path, serde_json::to_string_pretty(&found.hypotheses)?.as_bytes())?;
         }

@@ -42,7 +42,7 @@ pub(crate) fn check_data(options: CheckDataOptions) -> Result<ExitCode> {
     let groups = objects.as_deref().map_or_else(|| Ok(ObjectGroups::default()), read_groups)?;
     let mut clean = true;
     for folder in &data {
-        let bar = Progress
+        let bar = Progress::Shown
             .stage(format!("checking {}", folder.display()), Listing::read(folder, DevRule::default())?.entries.len());
         let found = check::check(folder, &groups, |images| bar.advance(images))?;
         drop(bar);

@@ -73,12 +73,12 @@ pub(crate) fn score(options: ScoreOptions) -> Result<()> {
     let model = config.model(4);
     model.validate()?;
     let device = machine.start()?;
-    let read = |path: PathBuf| read_weights(&model, &path, &mut |line| Progress.say(line));
+    let read = |path: PathBuf| read_weights(&model, &path, &mut |line| Progress::Shown.say(line));
     let weights = backbone_weights.map(read).transpose()?;
     let net = weights.map(|weights| BackboneNet::new(&model, weights, device)).transpose()?;
     let folder = &machine.cache;
     let source = net.as_ref().map(|backbone| Source { model: &model, backbone, device, folder, seed: 0 });
-    let retrieval = source.as_ref().map(|source| Retrieval { source, progress: &Progress });
+    let retrieval = source.as_ref().map(|source| Retrieval { source, progress: &Progress::Shown });
     let request = score::Request { jars: &jars, retrieval, by_class };
     let report = score::report(&listing, split, &items, &request)?;
     print(&if json { serde_json::to_string(&report)? } else { report.text() })?;

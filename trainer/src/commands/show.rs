@@ -89,8 +89,13 @@ pub(crate) fn gallery(options: GalleryOptions) -> Result<()> {
     let captions = match (run, hypotheses) {
         (Some(run), _) => {
             let trained = Trained::read(&run, machine.start()?)?;
-            let found =
-                trained.evaluate(std::slice::from_ref(&data), split, trained.search(), &machine.cache, &Progress)?;
+            let found = trained.evaluate(
+                std::slice::from_ref(&data),
+                split,
+                trained.search(),
+                &machine.cache,
+                &Progress::Shown,
+            )?;
             found.into_iter().flat_map(|found| found.hypotheses).collect()
         }
         (None, Some(path)) => score::read_hypotheses(&path)?,

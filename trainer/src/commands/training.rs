@@ -65,29 +65,31 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    pub(crate) fn start(self) -> Result<(Config, Places, tch::Device)> {
+    fn read(self) -> Result<(Config, Places)> {
         let Self { config, data, backbone_weights, from, out, changes, wordnet, save_every, machine } = self;
         let config = Config::read_with(&config, &changes)?;
-        let device = machine.start()?;
         let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
         let start = start.context("--backbone-weights or --from is needed")?;
         let save_every = Duration::from_secs(save_every);
-        Ok((config, Places { data, start, out, cache: machine.cache, wordnet, save_every }, device))
+        Ok((config, Places { data, start, out, cache: machine.cache, wordnet, save_every }))
     }
 }
 
 /// Trains all stages.
 pub(crate) fn train(options: TrainOptions) -> Result<()> {
     let TrainOptions { training } = options;
-    let (config, places, device) = training.start()?;
-    run::train(&config, &places, device, &Progress)?;
-    Ok(())
+    training.machine.clone().together(|ranks, device| {
+        let (config, places) = training.read()?;
+        run::train(&config, &places, device, ranks, &ranks.progress())?;
+        Ok(())
+    })
 }
 
 /// Makes one of the paper's tables.
 pub(crate) fn ablate(options: AblateOptions) -> Result<()> {
     let AblateOptions { table, cells, seeds, training } = options;
-    let (config, places, device) = training.start()?;
-    print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress)?)?;
+    let device = training.machine.start()?;
+    let (config, places) = training.read()?;
+    print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress::Shown)?)?;
     Ok(())
 }

@@ -1,23 +1,27 @@
-//! The batches of all stages.
+//! The batches of all stages. Every rank draws the whole batch, so that all have the same random numbers, and reads its own share.
 
-use super::samples::{Entry, Samples, Shown, Views};
+use super::samples::{Drawn, Entry, Samples, Shown, Views};
 use super::text::{self, Synonyms};
 use crate::error::Result;
 use crate::net::Images;
+use crate::ranks::Share;
 use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
+use std::ops::Range;
 use tch::{Device, Tensor};
 
-/// A batch of MCCL: `b` images, one sentence each, and their augmented twins.
+/// A batch of MCCL: `b` images, one sentence each, and their augmented twins; all ranks together have `n`.
 #[derive(Debug)]
 pub struct MatchBatch {
+    /// The places of these `b` among the `n`.
+    pub own: Range<usize>,
     /// I, and where the image branch is on I′ after it: `b` or `2b` images.
     pub images: Images,
     /// S, and where the text branch is on S′ after it.
     pub sentences: Sentences,
     /// What else than I and S there is.
     pub twins: Twins,
-    /// `[b, b]`, true where two rows must not be told apart: the same image, or, where asked, a sentence that is also
+    /// `[n, n]`, true where two rows must not be told apart: the same image, or, where asked, a sentence that is also
     /// a caption of the other image.
     pub same: Tensor,
 }
@@ -31,9 +35,13 @@ pub struct Sentences {
     pub last: Tensor,
 }
 
-/// A batch of RSIC: `b` images, each with all its captions, `m` in sum.
+/// A batch of RSIC: `b` images, each with all its captions, `m` in sum; all ranks together have `n`.
 #[derive(Debug)]
 pub struct CaptionBatch {
+    /// The places of these `b` among the `n`.
+    pub own: Range<usize>,
+    /// n.
+    pub of: usize,
     /// The images.
     pub images: Images,
     /// Their numbers among the samples.
@@ -42,6 +50,8 @@ pub struct CaptionBatch {
     pub captions: Captions,
     /// `[b]`: the number of each image's scene class, −100 where its name tells none.
     pub scenes: Tensor,
+    /// How many of the `n` images' names tell a class, at least 1.
+    pub told: Tensor,
 }
 
 /// Captions padded to one length.
@@ -55,11 +65,13 @@ pub struct Captions {
     pub targets: Tensor,
     /// `[m, t]`: what each word counts; 0 on padding.
     pub weights: Tensor,
+    /// What all words count together, those of the other ranks' captions included.
+    pub counted: Tensor,
 }
 
 impl Captions {
-    /// From captions with start and end, each with the row of its image and what its words count.
-    pub fn new(captions: &[(i64, &[TokenId], f32)], device: Device) -> Self {
+    /// From captions with start and end, each with the row of its image and what its words count; `counted` is the sum of that.
+    pub fn new(captions: &[(i64, &[TokenId], f32)], counted: f32, device: Device) -> Self {
         let length = captions.iter().map(|(_, tokens, _)| tokens.len() - 1).max().unwrap_or(1);
         let (mut owner, mut inputs, mut targets, mut weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for &(image, tokens, weight) in captions {
@@ -77,6 +89,7 @@ impl Captions {
             inputs: Tensor::from_slice(&inputs).view(rows).to_device(device),
             targets: Tensor::from_slice(&targets).view(rows).to_device(device),
             weights: Tensor::from_slice(&weights).view(rows).to_device(device),
+            counted: Tensor::from(counted).to_device(device),
         }
     }
 }
@@ -103,6 +116,8 @@ pub struct Batcher<'a> {
     pub synonyms: &'a Synonyms,
     /// Longest caption.
     pub max_tokens: usize,
+    /// Which rows of a batch are read here.
+    pub share: Share,
     /// Where the tensors go.
     pub device: Device,
 }
@@ -111,6 +126,7 @@ impl Batcher<'_> {
     /// The MCCL batch of `entries`; an image alone gets one of its captions. I′ and S′ are drawn from streams of their own, so
     /// that I and S are the same with them and without.
     pub fn matching(&self, entries: &[Entry], twins: Twins, random: &mut Random) -> Result<MatchBatch> {
+        let own = self.share.range(entries.len());
         let (mut image_twins, mut sentence_twins) = (Random::new(random.bits()), Random::new(random.bits()));
         let images: Vec<usize> = entries.iter().map(|entry| entry.image).collect();
         let mut shown: Vec<(usize, Shown)> = images.iter().map(|&image| (image, Shown::Itself)).collect();
@@ -136,13 +152,17 @@ impl Batcher<'_> {
             .flat_map(|i| (0..images.len()).map(move |j| (i, j)))
             .map(|(i, j)| images[i] == images[j] || (twins.equal_sentences && shared(i, j)))
             .collect();
-        let b = images.len() as i64;
-        sentences.extend(other_sentences);
+        let n = images.len();
+        let drawn = self.samples.draw(&shown, &mut image_twins);
+        let shown: Vec<Drawn> = drawn.chunks(n).flat_map(|some| &some[own.clone()]).cloned().collect();
+        let mut said = sentences[own.clone()].to_vec();
+        said.extend(other_sentences.drain(..).skip(own.start).take(own.len()));
         Ok(MatchBatch {
-            images: self.samples.read(&shown, &mut image_twins, self.device)?,
-            sentences: self.sentences(&sentences),
+            images: self.samples.read(&shown, self.device)?,
+            sentences: self.sentences(&said),
+            own,
             twins,
-            same: Tensor::from_slice(&same).view([b, b]).to_device(self.device),
+            same: Tensor::from_slice(&same).view([n as i64, n as i64]).to_device(self.device),
         })
     }
 
@@ -154,27 +174,38 @@ impl Batcher<'_> {
         };
         let mut shown: Vec<(Entry, Shown)> = entries.iter().map(|&entry| (entry, show(entry.image))).collect();
         shown.sort_by_key(|&(entry, shown)| self.samples.is_fresh(entry.image, shown));
-        let captions: Vec<(i64, &[TokenId], f32)> = shown
+        let (own, of) = (self.share.range(shown.len()), shown.len());
+        // Whole numbers below 2²⁴: their sum is the same in any order.
+        let counted = shown.iter().flat_map(|(entry, _)| self.captions(*entry));
+        let counted = counted.map(|(tokens, count)| count * (tokens.len() - 1) as f32).sum();
+        let scene = |image: usize| self.samples.images[image].scene.map_or(-100, |scene| scene as i64);
+        let told = shown.iter().filter(|(entry, _)| scene(entry.image) >= 0).count().max(1);
+        let images: Vec<(usize, Shown)> = shown.iter().map(|&(entry, shown)| (entry.image, shown)).collect();
+        let drawn = self.samples.draw(&images, random);
+        let shown = &shown[own.clone()];
+        let captions = shown
             .iter()
             .enumerate()
-            .flat_map(|(n, (entry, _))| {
-                let all = self.samples.images[entry.image].captions.iter().enumerate();
-                let wanted = all.filter(|(caption, _)| entry.caption.is_none_or(|wanted| wanted == *caption));
-                wanted.map(move |(_, (tokens, count))| {
-                    (n as i64, tokens.as_slice(), if entry.caption.is_some() { 1.0 } else { *count })
-                })
-            })
-            .collect();
+            .flat_map(|(n, (entry, _))| self.captions(*entry).map(move |(tokens, count)| (n as i64, tokens, count)));
+        let captions: Vec<(i64, &[TokenId], f32)> = captions.collect();
         let numbers: Vec<usize> = shown.iter().map(|(entry, _)| entry.image).collect();
-        let scene = |&image: &usize| self.samples.images[image].scene.map_or(-100, |scene| scene as i64);
-        let scenes: Vec<i64> = numbers.iter().map(scene).collect();
-        let shown: Vec<(usize, Shown)> = shown.iter().map(|&(entry, shown)| (entry.image, shown)).collect();
+        let scenes: Vec<i64> = numbers.iter().map(|&image| scene(image)).collect();
         Ok(CaptionBatch {
-            images: self.samples.read(&shown, random, self.device)?,
-            captions: Captions::new(&captions, self.device),
+            images: self.samples.read(&drawn[own.clone()], self.device)?,
+            captions: Captions::new(&captions, counted, self.device),
             scenes: Tensor::from_slice(&scenes).to_device(self.device),
+            told: Tensor::from(told as f32).to_device(self.device),
             numbers,
+            own,
+            of,
         })
+    }
+
+    /// The captions that an entry stands for, each with what its words count.
+    fn captions(&self, entry: Entry) -> impl Iterator<Item = (&[TokenId], f32)> {
+        let all = self.samples.images[entry.image].captions.iter().enumerate();
+        let wanted = all.filter(move |(caption, _)| entry.caption.is_none_or(|wanted| wanted == *caption));
+        wanted.map(move |(_, (tokens, count))| (tokens.as_slice(), if entry.caption.is_some() { 1.0 } else { *count }))
     }
 
     /// Sentences with start and end.
@@ -270,7 +301,8 @@ mod tests {
         let samples = Samples::new(&[dataset], caches, &vocabulary, 8, &BTreeMap::new());
         let synonyms = Synonyms::default();
         let (samples, vocabulary, synonyms) = (&samples, &vocabulary, &synonyms);
-        let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, device: Device::Cpu };
+        let (share, device) = (Share::ALL, Device::Cpu);
+        let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, share, device };
         let entries: Vec<Entry> = (0..IMAGES).map(|image| Entry { image, caption: None }).collect();
         let batch = |images, sentences| {
             let twins = Twins { images, sentences, equal_sentences: true };

@@ -3,6 +3,7 @@
 pub mod batches;
 pub mod datasets;
 pub mod features;
+mod resident;
 pub mod rows;
 pub mod samples;
 pub mod text;

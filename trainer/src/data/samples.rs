@@ -1,6 +1,7 @@
 //! Train images with their captions as tokens.
 
 use super::features::to_tensor;
+use super::resident::{gather, upload};
 use super::rows::Rows;
 use crate::error::{Error, Result, ensure};
 use crate::net::augment::{Augmentation, Orientation};
@@ -10,7 +11,7 @@ use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tch::{Device, Kind, Tensor};
 
 /// The train images of all datasets.
@@ -59,9 +60,6 @@ struct Resident {
 
 /// Rows stay on the device up to this many bytes: a quarter of what training cards of today have.
 const RESIDENT: usize = 6 << 30;
-/// Bytes that are moved to the device at once.
-const PIECE: usize = 64 << 20;
-
 /// One train image.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -121,6 +119,21 @@ pub enum Views {
     Original,
     /// Augmented ones, too.
     All,
+}
+
+/// An image of a batch with all that was drawn for it.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    image: usize,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// A cached view.
+    Known(usize),
+    /// Pixels, with what happens to them.
+    Fresh(Augmentation),
 }
 
 impl Views {
@@ -254,23 +267,38 @@ impl Samples {
         }
     }
 
-    /// The images of a batch, each shown as asked: from cached features any of the augmented views, from pixels anew. Those that
-    /// are [fresh](Samples::is_fresh) come last.
-    pub fn read(&self, images: &[(usize, Shown)], random: &mut Random, device: Device) -> Result<Images> {
-        let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
-        for &(image, shown) in images {
-            let sample = &self.images[image];
-            match self.view(image, shown, random) {
-                Some(view) => {
-                    ensure!(fresh.is_empty(), Error::Broken("a batch shows known features after pixels"));
-                    known.push((sample, view));
-                }
+    /// Draws for images how each is shown that is to be shown so: from cached features any of the augmented views, from pixels anew.
+    pub fn draw(&self, images: &[(usize, Shown)], random: &mut Random) -> Vec<Drawn> {
+        let draw = |&(image, shown): &(usize, Shown)| {
+            let source = match self.view(image, shown, random) {
+                Some(view) => Source::Known(view),
                 None => {
-                    fresh.push(sample);
+                    let mut augmentation = Augmentation::default();
                     match shown {
                         Shown::Itself => augmentation.keep(),
-                        Shown::Augmented => augmentation.draw(sample.orientation, random),
+                        Shown::Augmented => augmentation.draw(self.images[image].orientation, random),
                     }
+                    Source::Fresh(augmentation)
+                }
+            };
+            Drawn { image, source }
+        };
+        images.iter().map(draw).collect()
+    }
+
+    /// The images of a batch as drawn. Those that are [fresh](Samples::is_fresh) come last.
+    pub fn read(&self, images: &[Drawn], device: Device) -> Result<Images> {
+        let (mut known, mut fresh, mut augmentation) = (Vec::new(), Vec::new(), Augmentation::default());
+        for Drawn { image, source } in images {
+            let sample = &self.images[*image];
+            match source {
+                Source::Known(view) => {
+                    ensure!(fresh.is_empty(), Error::Broken("a batch shows known features after pixels"));
+                    known.push((sample, *view));
+                }
+                Source::Fresh(drawn) => {
+                    fresh.push(sample);
+                    augmentation.extend(drawn);
                 }
             }
         }
@@ -317,34 +345,6 @@ impl Samples {
         let views = self.caches.cached[self.images[image].dataset].features.len().max(2);
         if random.below(views) == 0 { Shown::Itself } else { Shown::Augmented }
     }
-}
-
-/// The rows of several files one after the other on `device`, each with the shape `shape`; none where there is no file.
-fn upload(files: &[&Rows], (kind, shape): (Kind, &[i64]), device: Device) -> Result<Option<Tensor>> {
-    let count = files.iter().map(|rows| rows.count()).sum::<usize>() as i64;
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let all = Tensor::empty([&[count], shape].concat(), (kind, device));
-    let mut start = 0;
-    for rows in files {
-        let piece = (PIECE / rows.length()).max(1);
-        for first in (0..rows.count()).step_by(piece) {
-            let (mut bytes, last) = (Vec::new(), rows.count().min(first + piece));
-            for row in first..last {
-                rows.read(row, &mut bytes)?;
-            }
-            let size = [&[(last - first) as i64], shape].concat();
-            all.narrow(0, start, size[0]).copy_(&Tensor::from_data_size(&bytes, &size, kind));
-            start += size[0];
-        }
-    }
-    Ok(Some(all))
-}
-
-fn gather(rows: &Mutex<Tensor>, places: impl Iterator<Item = i64>) -> Tensor {
-    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-    rows.index_select(0, &Tensor::from_slice(&places.collect::<Vec<_>>()).to_device(rows.device()))
 }
 
 fn distinct_captions(

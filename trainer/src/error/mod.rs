@@ -1,7 +1,9 @@
 //! What goes wrong with recipes, datasets, weights, runs and captions, and with the programs that scores and measurements need.
 
+mod ranks;
 mod state_dict;
 
+pub use ranks::RanksError;
 pub use state_dict::StateDictError;
 
 use cssa::dataset::Split;
@@ -268,6 +270,9 @@ pub enum Error {
         /// The library that is looked for.
         library: &'static str,
     },
+    /// Processes that cannot train together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// The program does not know where it lies, and cannot start itself again with CUDA.
     #[error("own path is unknown")]
     OwnPath(#[source] io::Error),

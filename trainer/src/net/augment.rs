@@ -57,6 +57,12 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
+    /// The images of `other` after these.
+    pub fn extend(&mut self, other: &Self) {
+        self.maps.extend(&other.maps);
+        self.colours.extend(&other.colours);
+    }
+
     /// One more image, which stays as it is.
     pub fn keep(&mut self) {
         self.maps.extend([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);

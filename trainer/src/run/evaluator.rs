@@ -6,6 +6,7 @@ use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::trained::Trained;
 use cssa::checkpoint::{Checkpoint, Description, GOLDEN, WEIGHTS};
 use cssa::files::FileError;
@@ -31,6 +32,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) epochs: Vec<Epoch>,
     pub(super) log: &'a Log,
     pub(super) out: &'a Path,
+    pub(super) ranks: &'a Ranks,
     pub(super) progress: &'a Progress,
 }
 
@@ -46,19 +48,20 @@ impl Evaluator<'_> {
         let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
         let strategy = Strategy::new(model, *search, Some(&self.document_frequencies))?;
         let captioner = Captioner::new(Parts { model, store, backbone }, vocabulary, strategy)?;
-        let scores = self.dev.score(&captioner, self.progress)?;
+        let scores = self.dev.score(&captioner, self.ranks, self.progress)?;
         let (dev_cider, dev_bleu_4) = (scores.as_ref().map(|scores| scores.cider), scores.map(|scores| scores.bleu[3]));
         let best = self.epochs.iter().filter_map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
         let chosen = dev_cider.is_none_or(|cider| cider > best) || self.epochs.is_empty();
         let on_dev = dev_cider.map_or("no dev, the last epoch counts".into(), |cider| format!("dev CIDEr {cider:.4}"));
         self.progress.say(&format!("{stage} epoch {epoch}: train loss {train_loss:.4}, {on_dev}"));
         self.epochs.push(Epoch { stage: stage.into(), epoch, train_loss, dev_cider, dev_bleu_4, chosen });
-        if chosen {
+        if chosen && self.ranks.is_first() {
             self.write()?;
         }
         self.log.finished(&self.epochs)?;
         let since = self.epochs.iter().rev().take_while(|epoch| epoch.stage == stage && !epoch.chosen).count();
-        Ok(if patience > 0 && since >= patience { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let ends = self.ranks.decide(|| patience > 0 && since >= patience);
+        Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn write(&self) -> Result<()> {
@@ -73,9 +76,9 @@ impl Evaluator<'_> {
         Ok(golden.write(&self.out.join(GOLDEN))?)
     }
 
-    /// Puts the best checkpoint so far into the store.
+    /// Puts the best checkpoint so far into the store of rank 0, which gives it to the others when the next stage begins.
     pub(super) fn restore_best(&self, model: &Model) -> Result<()> {
-        if self.epochs.is_empty() {
+        if self.epochs.is_empty() || !self.ranks.is_first() {
             return Ok(());
         }
         let best = Checkpoint::read(self.out)?;

@@ -21,6 +21,7 @@ use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
+use crate::ranks::Ranks;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
@@ -39,7 +40,14 @@ use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
 /// Trains all stages; started again after a stop, it goes on where its state was last saved. Gives the epochs that were scored.
-pub fn train(config: &Config, places: &Places, device: Device, progress: &Progress) -> Result<Vec<Epoch>> {
+/// Rank 0 alone writes the run, and its state is read there alone.
+pub fn train(
+    config: &Config,
+    places: &Places,
+    device: Device,
+    ranks: &Ranks,
+    progress: &Progress,
+) -> Result<Vec<Epoch>> {
     let mut datasets = read_datasets(&places.data, config.data.dev)?;
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
@@ -53,6 +61,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     check_names(config, &datasets)?;
     let initial = initial_state(config, places, &datasets, progress)?;
     let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
+    let inputs = Inputs { processes: (ranks.size() > 1).then_some(ranks.size()), ..inputs };
     if inputs.synonyms_sha256.is_some() {
         progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }
@@ -70,16 +79,25 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
     let state = State::new(places.out.join("state"), places.save_every);
-    prepare(config, places, &state, &inputs)?;
-    let _lock = state.lock()?;
+    ranks.check_equal(
+        || (toml::to_string(config).ok(), toml::to_string(&inputs).ok()),
+        "another recipe or other data",
+    )?;
+    let _lock = if ranks.is_first() {
+        prepare(config, places, &state, &inputs)?;
+        Some(state.lock()?)
+    } else {
+        None
+    };
     warn_of_search(config, &places.out, progress);
 
     let seed = config.data.view_seed.unwrap_or(config.seed);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
     let is_own = |dataset: &&Dataset| !replayed.contains(&dataset.name.as_str());
     let views = |dataset| if is_own(&dataset) { config.data.views } else { 1 };
-    let cached = datasets.iter().map(|dataset| cache(&source, dataset, views(dataset), progress));
-    let cached = cached.collect::<Result<_>>()?;
+    let cached = ranks.in_turn(|| {
+        datasets.iter().map(|dataset| cache(&source, dataset, views(dataset), progress)).collect::<Result<_>>()
+    })?;
     let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
     let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.with_drawn(drawn(config, &datasets)).onto(device)?;
@@ -87,7 +105,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
         DevRule::Blocks | DevRule::Hash => {
-            HeldOut::collect(&source, datasets.iter().filter(is_own), Split::Dev, progress)?
+            ranks.in_turn(|| HeldOut::collect(&source, datasets.iter().filter(is_own), Split::Dev, progress))?
         }
     };
 
@@ -100,21 +118,22 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
             let _ = store.insert(format!("{}scene.{part}", Store::AUXILIARY), &zeros);
         }
     }
-    let log = Log::open(&places.out)?;
+    let log = if ranks.is_first() { Log::open(&places.out)? } else { Log::silent() };
     let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
-    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, device };
-    let context = TrainContext { batcher, state: &state, log: &log, progress };
+    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, share: ranks.share(), device };
+    let context = TrainContext { batcher, ranks, state: &state, log: &log, progress };
+    let has = |stage: &str| ranks.decide(|| state.has(stage));
     if let Some(earlier) = &earlier {
         store.restore(&earlier.tensors)?;
     }
     let parts = Parts { model: &model, store: &store, backbone: &backbone };
     if config.mccl.epochs > 0 {
         mccl::run(config, parts, context)?;
-        if !state.has("rsic") {
+        if !has("rsic") {
             recall(config, parts, context, &dev)?;
         }
     }
-    if earlier.is_none() && !state.has("rsic") {
+    if !has("rsic") && earlier.is_none() {
         rsic::start_from_mccl(&model, &store)?;
     }
     let mut evaluator = Evaluator {
@@ -132,9 +151,13 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
         store: &store,
         backbone: &backbone,
         golden: golden_images(&datasets),
-        epochs: if state.has("rsic") || state.has("scst") { log.epochs()? } else { Vec::new() },
+        epochs: ranks.agree(|| {
+            let has_epochs = state.has("rsic") || state.has("scst");
+            if has_epochs { log.epochs() } else { Ok(Vec::new()) }
+        })?,
         log: &log,
         out: &places.out,
+        ranks,
         progress,
     };
     if earlier.is_some() && evaluator.epochs.is_empty() {
@@ -142,7 +165,7 @@ pub fn train(config: &Config, places: &Places, device: Device, progress: &Progre
     }
     rsic::run(config, parts, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, config.rsic.patience))?;
     if config.scst.epochs > 0 {
-        if !state.has("scst") {
+        if !has("scst") {
             evaluator.restore_best(&model)?;
         }
         scst::run(config, parts, context, |epoch, loss| evaluator.epoch("scst", epoch, loss, config.scst.patience))?;
@@ -194,13 +217,13 @@ fn inputs(
 fn recall(
     config: &Config,
     parts: Parts<'_>,
-    TrainContext { batcher, log, progress, .. }: TrainContext<'_>,
+    TrainContext { batcher, ranks, log, progress, .. }: TrainContext<'_>,
     dev: &HeldOut<'_>,
 ) -> Result<()> {
     let net = mccl::Net::new(parts)?;
     for held in &dev.0 {
         let name = &held.name;
-        let found = recall::of(&net, &batcher, held, parts.backbone.frozen_output())?;
+        let found = recall::of(&net, &batcher, held, parts.backbone.frozen_output(), ranks)?;
         progress.say(&format!("mccl on {name} dev: {found}"));
         let [[image_1, image_5], [sentence_1, sentence_5]] = [found.image_to_sentence, found.sentence_to_image];
         let values = [

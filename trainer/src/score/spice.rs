@@ -151,7 +151,7 @@ fn lock(cache: &Path) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            Progress.say("waiting for another run that scores SPICE with the same cache");
+            Progress::Shown.say("waiting for another run that scores SPICE with the same cache");
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error),

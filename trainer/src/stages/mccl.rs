@@ -2,15 +2,16 @@
 //!
 //! L_mccl = L_cl(f, T) + γi · L_cl(f, f′) + γs · L_cl(T, T′)
 
-use super::epochs::{Epochs, TrainContext};
+use super::epochs::{Draws, Epochs, TrainContext};
 use super::optimizer::Optimizer;
 use super::schedule::Settings;
 use crate::config::Config;
 use crate::data::batches::{MatchBatch, Sentences, Twins};
 use crate::error::Result;
 use crate::net::{Encoder, Images, Mode, Parts, SentenceEncoder};
+use crate::ranks::Ranks;
 use cssa::parameters;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use tch::{Kind, Tensor};
 
 /// τ never falls below this, as in CLIP.
@@ -29,7 +30,7 @@ pub struct Net<'a> {
 pub fn run(config: &Config, parts: Parts<'_>, context: TrainContext<'_>) -> Result<()> {
     let settings = &config.mccl;
     let (net, store) = (Net::new(parts)?, parts.store);
-    let epochs = epochs(config);
+    let epochs = epochs(config, context.ranks);
     let start = Tensor::from_slice(&[settings.temperature.ln() as f32]).to_device(store.device());
     store.set("mccl.log_temperature", &start)?;
     let optimizer = Settings::new(config, settings.schedule, settings.clip, epochs.steps(context.batcher.samples));
@@ -47,13 +48,13 @@ pub fn run(config: &Config, parts: Parts<'_>, context: TrainContext<'_>) -> Resu
         context,
         &mut optimizer,
         |images, random| batcher.matching(images, twins, random),
-        |batch: &MatchBatch, _| Ok(net.loss(config, batch)),
+        |batch: &MatchBatch, _| net.loss(config, batch, context.ranks),
         |_, _, _| Ok(ControlFlow::Continue(())),
     )
 }
 
 /// How the stage goes over the train images.
-pub fn epochs(config: &Config) -> Epochs {
+pub fn epochs(config: &Config, ranks: &Ranks) -> Epochs {
     let settings = &config.mccl;
     Epochs {
         stage: "mccl",
@@ -62,6 +63,8 @@ pub fn epochs(config: &Config) -> Epochs {
         epochs: settings.epochs,
         unit: settings.unit,
         batch: settings.batch,
+        ranks: ranks.size(),
+        draws: Draws::Own,
         accumulate: settings.accumulate,
         whole_batches: true,
     }
@@ -79,27 +82,39 @@ impl<'a> Net<'a> {
         })
     }
 
-    /// L_mccl of a batch.
-    pub fn loss(&self, config: &Config, batch: &MatchBatch) -> Tensor {
+    /// This rank's part of L_mccl of a batch. The negatives are those of all ranks: each computes the loss of the whole batch, in
+    /// which its own features alone carry a gradient, so that the sum of all ranks' gradients is the loss's.
+    pub fn loss(&self, config: &Config, batch: &MatchBatch, ranks: &Ranks) -> Result<Tensor> {
         let (settings, mode) = (&config.mccl, Mode::Train(config.network.dropout));
         let temperature = if settings.learn_temperature {
-            self.log_temperature.clamp_min(LOWEST_TEMPERATURE.ln()).exp()
+            // Its gradient is the whole batch's on every rank, and counts once.
+            let own =
+                if ranks.is_first() { self.log_temperature.shallow_clone() } else { self.log_temperature.detach() };
+            own.clamp_min(LOWEST_TEMPERATURE.ln()).exp()
         } else {
             Tensor::from(settings.temperature as f32).to_device(self.log_temperature.device())
         };
         let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
-        let b = batch.same.size()[0];
+        let b = batch.own.len() as i64;
         let images = self.images(&batch.images, mode);
         let sentences = self.sentences(&batch.sentences, mode);
-        let (image, sentence) = (images.narrow(0, 0, b), sentences.narrow(0, 0, b));
-        let mut loss = contrast(&image, &sentence);
-        if batch.twins.images {
-            loss += contrast(&image, &images.narrow(0, b, b)) * settings.gamma_image;
+        let features = [&images, &sentences].into_iter().flat_map(|both| both.split(b, 0)).collect();
+        let features = of_all_ranks(features, &batch.own, batch.same.size()[0], ranks)?;
+        let (images, sentences) = features.split_at(1 + usize::from(batch.twins.images));
+        let mut loss = contrast(&images[0], &sentences[0]);
+        if let Some(twin) = images.get(1) {
+            loss += contrast(&images[0], twin) * settings.gamma_image;
         }
-        if batch.twins.sentences {
-            loss += contrast(&sentence, &sentences.narrow(0, b, b)) * settings.gamma_sentence;
+        if let Some(twin) = sentences.get(1) {
+            loss += contrast(&sentences[0], twin) * settings.gamma_sentence;
         }
-        loss
+        // Rank 0 tells the loss, which all have computed; the others' parts are 0 and have its gradient.
+        Ok(if ranks.is_first() { loss } else { &loss - loss.detach() })
+    }
+
+    /// p.
+    pub(super) fn width(&self) -> i64 {
+        self.image_projection.size()[0]
     }
 
     /// T: projected and normalized, `[b, p]`.
@@ -112,6 +127,25 @@ impl<'a> Net<'a> {
         let mean = self.encoder.forward(images, mode).mean_dim(1, false, Kind::Float);
         crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>))
     }
+}
+
+/// Features `[b, p]` with those of the other ranks, `[n, p]`: these at the places `own` with their gradient, the others without.
+fn of_all_ranks(features: Vec<Tensor>, own: &Range<usize>, of: i64, ranks: &Ranks) -> Result<Vec<Tensor>> {
+    if ranks.size() == 1 {
+        return Ok(features);
+    }
+    let (n, width) = (of, features[0].size()[1]);
+    let (start, end) = (own.start as i64, own.end as i64);
+    // The sum of each rank's rows amid zeros: like the gradient's, it needs no host where the GPUs have joined.
+    let rows = Tensor::cat(&features, 1).detach();
+    let all = Tensor::zeros([n, rows.size()[1]], (Kind::Float, rows.device()));
+    all.narrow(0, start, end - start).copy_(&rows);
+    let all = ranks.sum(all)?;
+    let joined = |(place, own): (usize, Tensor)| {
+        let all = all.narrow(1, place as i64 * width, width);
+        Tensor::cat(&[all.narrow(0, 0, start), own, all.narrow(0, end, n - end)], 0)
+    };
+    Ok(features.into_iter().enumerate().map(joined).collect())
 }
 
 /// L_cl(x, y) = −(1/N) Σ_i [λ log softmax_j(x_i·y_j/τ)_i + (1−λ) log softmax_j(x_j·y_i/τ)_i] for rows of length 1.

@@ -8,6 +8,7 @@
 use super::schedule::{Settings, rate};
 use crate::error::{Error, Result, ensure};
 use crate::net::{Store, from_array, to_array};
+use crate::ranks::Ranks;
 use cssa::files::FileError;
 use cssa::tensors::{Array, Tensors};
 use tch::{Kind, Tensor};
@@ -130,17 +131,19 @@ impl Optimizer {
         });
     }
 
-    /// One step along the gradients collected; gives the learning rate.
-    pub fn apply(&mut self) -> Result<f64> {
+    /// One step along the gradients that all ranks have collected; gives the learning rate.
+    pub fn apply(&mut self, ranks: &Ranks) -> Result<f64> {
         let gradient = self.gradient.take().ok_or(Error::Broken("a step without gradients"))?;
+        let gradient = tch::no_grad(|| ranks.sum(gradient))?;
+        // Processors with other vectors add in another order; what follows goes element by element, and so alike on all.
+        let norm = ranks.first(gradient.norm())?;
         self.step += 1;
         let rate = rate(&self.settings, self.settings.before + self.step);
-        tch::no_grad(|| self.update(gradient, rate));
+        tch::no_grad(|| self.update(gradient, &norm, rate));
         Ok(rate)
     }
 
-    fn update(&mut self, mut gradient: Tensor, rate: f64) {
-        let norm = gradient.norm();
+    fn update(&mut self, mut gradient: Tensor, norm: &Tensor, rate: f64) {
         let _ = gradient.g_mul_(&(self.settings.clip / (norm + 1e-12)).clamp_max(1.0));
         let (bias1, bias2) = (1.0 - BETAS.0.powi(self.step as i32), 1.0 - BETAS.1.powi(self.step as i32));
         let _ = self.first.lerp_(&gradient, 1.0 - BETAS.0);
@@ -169,6 +172,25 @@ impl Optimizer {
             let weights = self.weights.narrow(0, 0, operands.numel() as i64);
             tch::no_grad(|| operands.shallow_clone().copy_(&weights));
         }
+    }
+
+    /// How many values are trained.
+    #[must_use]
+    pub fn values(&self) -> i64 {
+        self.weights.numel() as i64
+    }
+
+    /// Takes rank 0's weights, moments and averages for `step`.
+    pub fn take_first(&mut self, ranks: &Ranks, step: usize) -> Result<()> {
+        self.kinds().try_for_each(|(_, all)| ranks.broadcast(all))?;
+        self.renew_operands();
+        self.step = step;
+        Ok(())
+    }
+
+    /// An error where a rank's weights are not rank 0's.
+    pub fn check_same(&self, ranks: &Ranks) -> Result<()> {
+        ranks.check_same(&self.weights, "other weights")
     }
 
     /// An error where a weight is no number any more.
@@ -300,7 +322,7 @@ mod tests {
         let mut optimizer = Optimizer::new(&store, settings, |name| !name.starts_with("mccl."));
         let held = store.get("decoder.output.weight")?;
         optimizer.backward(&loss(&store)?);
-        let rate = optimizer.apply()?;
+        let rate = optimizer.apply(&Ranks::alone())?;
         // The first step of Adam has length 1 in every coordinate, along the sign of the gradient.
         let expected = &weight - (weight.sign() + &weight * decay) * rate;
         assert!((held - &expected).abs().max().double_value(&[]) < 1e-6);
@@ -321,7 +343,7 @@ mod tests {
             let mut optimizer = Optimizer::new(&store, Settings { pull, ..settings(schedule) }, |_| true);
             for _ in 0..60 {
                 optimizer.backward(&loss(&store)?);
-                optimizer.apply()?;
+                optimizer.apply(&Ranks::alone())?;
             }
             assert_eq!(optimizer.arrays()?.iter().any(|(name, _)| name.starts_with("start.")), pull > 0.0);
             Ok((store.get("decoder.output.weight")? - first).abs().max().double_value(&[]))
@@ -341,7 +363,7 @@ mod tests {
         let sum = optimizer.gradient.as_ref().map(Tensor::copy).context("gradients")?;
         let expected = flat([&(store.get("decoder.output.weight")? * 4.0)].into_iter());
         assert!((sum - expected).abs().max().double_value(&[]) < 1e-5);
-        optimizer.apply()?;
+        optimizer.apply(&Ranks::alone())?;
         let first = optimizer.first.norm().double_value(&[]);
         assert!((first - 1e-3 * (1.0 - BETAS.0)).abs() < 1e-8, "{first}");
         Ok(())

@@ -9,6 +9,7 @@ use crate::data::samples::with_ends;
 use crate::error::Result;
 use crate::held_out::HeldOutImages;
 use crate::net::{FeatureShape, Images, Mode};
+use crate::ranks::Ranks;
 use cssa::vocabulary::TokenId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,12 +44,13 @@ impl fmt::Display for Recall {
     }
 }
 
-/// Recall of a dataset's held-out images, whose features have the shape `shape`.
+/// Recall of a dataset's held-out images, whose features have the shape `shape`; each rank encodes its share of them.
 pub(crate) fn of(
     net: &Net<'_>,
     batcher: &Batcher<'_>,
     HeldOutImages { images, features, .. }: &HeldOutImages<'_>,
     shape: FeatureShape,
+    ranks: &Ranks,
 ) -> Result<Recall> {
     tch::no_grad(|| {
         let mut numbers: BTreeMap<Vec<TokenId>, usize> = BTreeMap::new();
@@ -65,17 +67,22 @@ pub(crate) fn of(
             sentences[number] = tokens;
         }
         let mut embedded = Vec::new();
-        for start in (0..images.len()).step_by(BATCH) {
+        let own = ranks.share().range(images.len());
+        for start in own.clone().step_by(BATCH) {
             let mut values = Vec::new();
-            for row in start..images.len().min(start + BATCH) {
+            for row in start..own.end.min(start + BATCH) {
                 features.read(row, &mut values)?;
             }
             let batch = Images::of_features(to_tensor(&values, shape, batcher.device));
             embedded.push(net.images(&batch, Mode::Evaluate));
         }
+        let own = &sentences[ranks.share().range(sentences.len())];
         let said: Vec<Tensor> =
-            sentences.chunks(BATCH).map(|some| net.sentences(&batcher.sentences(some), Mode::Evaluate)).collect();
-        let similarity = Tensor::cat(&embedded, 0).matmul(&Tensor::cat(&said, 0).transpose(0, 1));
+            own.chunks(BATCH).map(|some| net.sentences(&batcher.sentences(some), Mode::Evaluate)).collect();
+        let none = Tensor::zeros([0, net.width()], (Kind::Float, batcher.device));
+        let all =
+            |parts: &[Tensor]| ranks.gather_rows(&if parts.is_empty() { none.copy() } else { Tensor::cat(parts, 0) });
+        let similarity = all(&embedded)?.matmul(&all(&said)?.transpose(0, 1));
         let similarity = similarity.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
         let values = Vec::<f32>::try_from(similarity.view(-1))?;
         Ok(recall(&values, &owned, sentences.len()))

@@ -1,6 +1,6 @@
 //! RSIC (paper 3.4.2): word-by-word cross-entropy, L_cap = −Σ_t log p(s_t | I, s_0 … s_{t−1}).
 
-use super::epochs::{Epochs, TrainContext};
+use super::epochs::{Draws, Epochs, TrainContext};
 use super::optimizer::Optimizer;
 use super::schedule::Settings;
 use crate::config::Config;
@@ -49,11 +49,14 @@ pub fn run(
         epochs: settings.epochs,
         unit: settings.unit,
         batch: settings.batch,
+        ranks: context.ranks.size(),
+        draws: Draws::Own,
         accumulate: settings.accumulate,
         whole_batches: false,
     };
     let samples = context.batcher.samples;
-    let before = if settings.continues_schedule { super::mccl::epochs(config).steps(samples) } else { 0 };
+    let before =
+        if settings.continues_schedule { super::mccl::epochs(config, context.ranks).steps(samples) } else { 0 };
     let optimizer = Settings {
         before,
         weight_decay: settings.weight_decay,
@@ -73,7 +76,7 @@ pub fn run(
         |batch: &CaptionBatch, _| {
             let memory = net.encoder.forward(&batch.images, mode);
             let loss = net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode);
-            Ok(scene.as_ref().map_or_else(|| loss.shallow_clone(), |scene| &loss + scene.loss(&memory, &batch.scenes)))
+            Ok(scene.as_ref().map_or_else(|| loss.shallow_clone(), |scene| &loss + scene.loss(&memory, batch)))
         },
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
@@ -92,10 +95,9 @@ impl SceneHead {
         Ok(if share > 0.0 { Some(Self { weight: part("weight")?, bias: part("bias")?, share }) } else { None })
     }
 
-    /// Cross-entropy over the images whose names tell a class, times the head's share; 0 where none does.
-    fn loss(&self, memory: &Tensor, scenes: &Tensor) -> Tensor {
+    /// This rank's part of the cross-entropy over the images whose names tell a class, times the head's share; 0 where none does.
+    fn loss(&self, memory: &Tensor, CaptionBatch { scenes, told, .. }: &CaptionBatch) -> Tensor {
         let logits = memory.mean_dim(1, false, Kind::Float).linear(&self.weight, Some(&self.bias));
-        let told = scenes.ge(0).sum(Kind::Float).clamp_min(1.0);
         let sum = logits.cross_entropy_loss(scenes, None::<&Tensor>, Reduction::Sum, -100, 0.0);
         sum * self.share / told
     }
@@ -107,11 +109,11 @@ impl<'a> Net<'a> {
         Ok(Self { encoder: Encoder::new(parts)?, decoder: RsicDecoder::new(parts.store, parts.model)? })
     }
 
-    /// Mean over the words, each weighted as the captions say.
+    /// This rank's part of the mean over the words, each weighted as the captions say.
     pub fn cross_entropy(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
         let weights = captions.weights.view(-1);
         let losses = self.losses(memory, captions, smoothing, mode);
-        (losses * &weights).sum(Kind::Float) / weights.sum(Kind::Float)
+        (losses * &weights).sum(Kind::Float) / &captions.counted
     }
 
     /// −log p of every word of `[m, t]` captions, flat; with label smoothing the mix with all words' mean.

@@ -4,7 +4,7 @@
 //! ∇L = −Σ_k (r_k − mean of the other r) ∇log p(s_k | I), with a share of the references' cross-entropy where the recipe
 //! wants one: the reward alone draws all captions together.
 
-use super::epochs::{Epochs, TrainContext};
+use super::epochs::{Draws, Epochs, TrainContext};
 use super::optimizer::Optimizer;
 use super::rewards::Rewards;
 use super::rsic::Net;
@@ -14,6 +14,7 @@ use crate::data::batches::{CaptionBatch, Captions};
 use crate::data::samples::{Unit, Views};
 use crate::error::Result;
 use crate::net::{Mode, Parts, StepCache};
+use crate::ranks::Ranks;
 use cssa::parameters;
 use cssa::vocabulary::TokenId;
 use std::ops::ControlFlow;
@@ -41,6 +42,8 @@ pub fn run(
         epochs: settings.epochs,
         unit: Unit::Images,
         batch: settings.batch,
+        ranks: context.ranks.size(),
+        draws: Draws::All,
         accumulate: settings.accumulate,
         whole_batches: false,
     };
@@ -53,21 +56,21 @@ pub fn run(
         context,
         &mut optimizer,
         |images, random| batcher.captioning(images, views, random),
-        |batch: &CaptionBatch, _| loss(&net, &rewards, batch, settings, model.max_tokens),
+        |batch: &CaptionBatch, _| loss(&net, &rewards, batch, (settings, model.max_tokens), context.ranks),
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
 }
 
-/// The loss of a batch: captions are drawn, rewarded and made likelier or less likely.
+/// This rank's part of the loss of a batch: captions are drawn, rewarded and made likelier or less likely.
 pub fn loss(
     net: &Net<'_>,
     rewards: &Rewards<'_>,
     batch: &CaptionBatch,
-    settings: &Scst,
-    max_tokens: usize,
+    (settings, max_tokens): (&Scst, usize),
+    ranks: &Ranks,
 ) -> Result<Tensor> {
     let memory = net.encoder.forward(&batch.images, Mode::Evaluate);
-    let drawn = draw(net, &memory.detach(), settings.samples, max_tokens)?;
+    let drawn = draw(net, &memory.detach(), batch, settings.samples, max_tokens)?;
     let won = rewards.all(&batch.numbers, &drawn);
     let captions: Vec<(i64, &[TokenId], f32)> = drawn
         .iter()
@@ -75,10 +78,10 @@ pub fn loss(
         .enumerate()
         .map(|(n, (words, advantage))| ((n / settings.samples) as i64, words.as_slice(), advantage as f32))
         .collect();
-    let words = drawn.iter().map(|words| words.len() - 1).sum::<usize>();
-    let captions = Captions::new(&captions, memory.device());
+    let words = ranks.sum_of(drawn.iter().map(|words| words.len() - 1).sum::<usize>() as f64);
+    let captions = Captions::new(&captions, words as f32, memory.device());
     let losses = drawn_losses(&net.logits(&memory, &captions, Mode::Evaluate), &captions.targets);
-    let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words as f64;
+    let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words;
     if settings.cross_entropy == 0.0 {
         return Ok(reinforced);
     }
@@ -114,7 +117,13 @@ fn advantages(rewards: &[f64], samples: usize) -> Vec<f64> {
 
 /// Draws `samples` captions for each row of `memory`, word by word; each begins with the start and, if it did not grow too
 /// long, ends with the end.
-fn draw(net: &Net<'_>, memory: &Tensor, samples: usize, max_tokens: usize) -> Result<Vec<Vec<TokenId>>> {
+fn draw(
+    net: &Net<'_>,
+    memory: &Tensor,
+    batch: &CaptionBatch,
+    samples: usize,
+    max_tokens: usize,
+) -> Result<Vec<Vec<TokenId>>> {
     tch::no_grad(|| {
         let (images, device) = (memory.size()[0], memory.device());
         let rows = images * samples as i64;
@@ -127,7 +136,7 @@ fn draw(net: &Net<'_>, memory: &Tensor, samples: usize, max_tokens: usize) -> Re
         for position in 0..max_tokens as i64 - 1 {
             let newest = &words[words.len() - 1];
             let logits = net.decoder.step(newest, position, &parents, &mut cache, &keys).to_kind(Kind::Float);
-            let drawn = sayable(&logits).softmax(-1, Kind::Float).multinomial(1, false).squeeze_dim(1);
+            let drawn = draw_rows(&sayable(&logits).softmax(-1, Kind::Float), batch, samples as i64);
             ended = ended.logical_or(&drawn.eq(i64::from(TokenId::END.0)));
             words.push(drawn);
             // A look at a GPU's tensors waits for it.
@@ -143,6 +152,18 @@ fn draw(net: &Net<'_>, memory: &Tensor, samples: usize, max_tokens: usize) -> Re
         };
         Ok(words.chunks(length).map(caption).collect())
     })
+}
+
+/// A column of each row of probabilities, `samples` rows an image: what `multinomial` would draw on one rank for the batch of all,
+/// the largest of p / q, where the q of a batch are drawn from the exponential distribution at once.
+fn draw_rows(probabilities: &Tensor, CaptionBatch { own, of, .. }: &CaptionBatch, samples: i64) -> Tensor {
+    if own.len() == *of {
+        return probabilities.multinomial(1, false).squeeze_dim(1);
+    }
+    let rows = [*of as i64 * samples, probabilities.size()[1]];
+    let all = Tensor::empty(rows, (Kind::Float, probabilities.device())).exponential_(1.0);
+    let own = all.narrow(0, own.start as i64 * samples, probabilities.size()[0]);
+    (probabilities / own).argmax(1, false)
 }
 
 #[cfg(test)]
