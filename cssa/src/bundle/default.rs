@@ -4,8 +4,7 @@ use crate::files::FileError;
 use std::path::{Path, PathBuf};
 
 /// The bundle that was named, or the default one: what the variable `CSSA_BUNDLE` names, `bundle` or `bundle.cssa` beside the
-/// program, else the checkout's
-/// `fixtures/bundle`.
+/// program, else the checkout's `fixtures/bundle`.
 ///
 /// # Errors
 /// Where none was named and there is no default one.
