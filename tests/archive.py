@@ -166,6 +166,24 @@ check(len(found) == GRID * GRID and found["scene/256-0"]["caption"] == expected[
 check(str(found["scene/0-0"]["datetime"]) == "2026-01-02 03:04:05+00:00", f"dated {found['scene/0-0']['datetime']}")
 print("tiles by footprint and of STAC items")
 
+# 16 bits: by the scene's percentiles, in whatever shard a tile is. Over the 180th meridian: no footprint is better than one around the earth.
+subprocess.run(["gdal_translate", "-q", "-of", "COG", "-ot", "UInt16", "-scale", "0", "255", "900", "41000", "-co", "BLOCKSIZE=256", scenes / "0.tif", scenes / "deep.tif"], check=True)
+subprocess.run(["gdal_translate", "-q", "-of", "COG", "-a_srs", "EPSG:32760", "-a_ullr", "818600", "8110000", "820392", "8108208", scenes / "0.tif", scenes / "over.tif"], check=True)
+odd = [(f"{name}/{row[0]}", f"{name}.tif", *row[2:]) for name in ["deep", "over"] for row in rows[:GRID * GRID]]
+table(scenes / "odd.parquet", odd)
+done = [run("--tiles", scenes / "odd.parquet", "--out", work / "odd"), *(run("--tiles", scenes / "odd.parquet", "--out", work / "odds", "--shard", f"{i}/3") for i in range(3))]
+check(all(one.returncode == 0 for one in done), "".join(one.stderr for one in done))
+found = rows_of(work / "odd")
+check(len(found) == len(odd) and rows_of(work / "odds") == found, "rows of shards differ")
+same = sum(found[f"deep/{row[0]}"]["caption"] == expected[row[0]]["caption"] for row in rows[:GRID * GRID])
+check(same > GRID * GRID // 4, f"{same} of {GRID * GRID} captions of the scene in 16 bits are those in 8")
+over = [found[f"over/{row[0]}"] for row in rows[:GRID * GRID]]
+check(all(row["caption"] == expected[row["id"].removeprefix("over/")]["caption"] for row in over), "captions of a scene elsewhere")
+placed = [row["bbox"] for row in over if row["geometry"]]
+check(0 < len(placed) < len(over) and all(box["xmax"] - box["xmin"] < 0.01 and abs(box["xmin"]) > 179.9 for box in placed), f"{placed}")
+check({box["xmin"] > 0 for box in placed} == {True, False}, f"all lie on one side: {placed}")
+print(f"16 bits ({same} of {len(over)} captions as in 8), and {len(over) - len(placed)} tiles over the 180th meridian")
+
 
 # HTTP, with ranges and without.
 class Server(http.server.SimpleHTTPRequestHandler):

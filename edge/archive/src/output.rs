@@ -3,7 +3,7 @@
 //! | column | type | |
 //! |---|---|---|
 //! | `id` | string | the tile's |
-//! | `geometry` | WKB polygon, OGC:CRS84 | null where the source does not say where it lies |
+//! | `geometry` | WKB polygon, OGC:CRS84 | null where the source does not say where it lies, or over the 180th meridian |
 //! | `bbox` | struct of `xmin`, `ymin`, `xmax`, `ymax` | the polygon's bounds, the file's covering |
 //! | `datetime` | timestamp in µs, UTC | the tile's |
 //! | `source` | string | the GeoTIFF |
