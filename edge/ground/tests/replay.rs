@@ -89,16 +89,19 @@ fn receivers_of_one_archive_hear_alike() -> Result<()> {
     };
     let (mut first, mut second, start) = (receiver(1)?, receiver(2)?, Instant::now());
     let at = |seconds| start + Duration::from_secs(seconds);
-    for packet in [status(8, &key)?, captions(&language, 3, &key)?] {
-        for receiver in [&mut first, &mut second] {
-            receiver.take_at("uav", &packet, at(0))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
-        }
-    }
     Archive::open(&path)?.give_command(12, &Command::Pause)?;
-    assert_eq!(second.due("uav", at(1))?.len(), 1, "the second one has heard it");
-    assert_eq!(second.missed(at(129)), Vec::<String>::new());
-    second.take_at("uav", &status(8, &key)?, at(130))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
-    assert_eq!(second.missed(at(140)).len(), 1, "the same again is none");
+    let all = [status(8, &key)?, captions(&language, 3, &key)?, captions(&language, 4, &key)?, status(9, &key)?];
+    for (packet, seconds) in all.iter().zip([0, 100, 200, 300]) {
+        for receiver in [&mut first, &mut second] {
+            receiver.take_at("uav", packet, at(seconds))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+        }
+        assert_eq!(second.due("uav", at(seconds + 6))?.len(), 1, "the second one has heard it, too");
+        assert_eq!(second.missed(at(seconds + 99)), Vec::<String>::new());
+    }
+    for packet in &all {
+        second.take_at("uav", packet, at(430))?.map_err(|lost| anyhow::anyhow!("{lost}"))?;
+    }
+    assert_eq!(second.missed(at(440)).len(), 1, "the same again is none");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use crate::message::Part;
 use crate::uplink::At;
 use cssa_wire::Key;
 use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
 
 /// Whether a packet shows that its vehicle is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +34,20 @@ impl News {
 /// Packets that are remembered.
 const MAX_SEEN: usize = 4096;
 
-/// The last packets that this program has taken, by their CRC-32: another one that shares the archive may have kept them first.
+/// The last packets that this program has taken, by their hashes: another one that shares the archive may have kept them first.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    all: BTreeSet<u32>,
-    order: VecDeque<u32>,
+    all: BTreeSet<u64>,
+    order: VecDeque<u64>,
 }
 
 impl Seen {
     /// Whether a packet came here before.
     pub(super) fn came(&mut self, bytes: &[u8]) -> bool {
-        let packet = crc32fast::hash(bytes);
+        // Not their CRC-32: with its own at the end every packet has the same.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        let packet = hasher.finish();
         if !self.all.insert(packet) {
             return true;
         }
