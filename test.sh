@@ -105,12 +105,12 @@ else
 fi
 bash -n trainer/deploy/train.sbatch
 
+step the Python wheel
+tests/wheel.sh
+
 step an archive of scenes
 tests/archive.sh short
 tests/ray.sh short
-
-step the Python wheel
-tests/wheel.sh
 
 step the script for GPUs, in small on the CPU
 rm -rf target/cuda-tiny
