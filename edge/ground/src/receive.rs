@@ -144,7 +144,7 @@ impl Receiver {
             contacts,
             parts,
             parts_since,
-            seen: Seen::default(),
+            seen: Seen::from(looked),
             missing,
             is_failing,
             count,
@@ -191,7 +191,7 @@ impl Receiver {
         let vehicle = self.reception.vehicle;
         let reception = Reception { checksum: *checksum, authentication: Authentication::Off, vehicle };
         match self.open(&reception, packet) {
-            Ok(opened) => Ok(self.keep(&reception, None, sender, packet, &opened)?.0),
+            Ok(opened) => Ok(self.keep(&reception, None, sender, packet, &opened, Instant::now())?.0),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -224,7 +224,7 @@ impl Receiver {
         if let (Some(key), Some(uplink)) = (&key, &mut self.uplink) {
             uplink.spoke(sender, vehicle, key);
         }
-        let (taken, news) = self.keep(&reception, at, sender, bytes, &opened)?;
+        let (taken, news) = self.keep(&reception, at, sender, bytes, &opened, now)?;
         if let News::OfNow(period) = news {
             self.heard(at, sender, vehicle, key.as_ref(), period, now);
         }

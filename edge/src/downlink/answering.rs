@@ -1,5 +1,6 @@
 //! Answers to what came from the ground, on their way down.
 
+use super::answers::{Due, Of};
 use super::contact::Allowance;
 use super::{Downlink, Outgoing, Room};
 use crate::error::Result;
@@ -12,21 +13,20 @@ impl Downlink {
     /// station that has lost its count, which is told so.
     pub(super) fn answer_again(&mut self, (key, station, counter): (u32, u8, u32), body: &Up, now: f64) -> Result<()> {
         let number = (station, counter);
-        let same = match body {
-            Up::Acknowledge(_) => Same::Unknown,
-            body => self.store.taken(number, digest_of(number, body))?,
+        let highest = || self.store.highest((key, station));
+        let (of, is_behind) = match body {
+            // One that came twice, or that somebody recorded, is no news; several in a row are.
+            Up::Acknowledge(_) | Up::Missing(_) => (Of::Acknowledgement, self.answers.goes_back(station)),
+            body => match self.store.taken(number, digest_of(number, body))? {
+                Same::Yes => (Of::Request, false),
+                Same::No => (Of::Request, true),
+                // What an earlier program had taken.
+                Same::Unknown => (Of::Request, self.store.answer_to(number)?.is_none()),
+            },
         };
-        let is_known = match (same, body) {
-            (Same::Yes, _) => true,
-            (Same::No, _) => false,
-            // An acknowledgement that came twice, or that somebody recorded, is no news; several in a row are.
-            (Same::Unknown, Up::Acknowledge(_)) => !self.answers.goes_back(station),
-            // What an earlier program had taken.
-            (Same::Unknown, _) => self.store.answer_to(number)?.is_some(),
-        };
-        if !is_known {
-            let highest = self.store.highest((key, station))?;
-            self.answers.say_behind(number, highest, now);
+        if is_behind {
+            let highest = highest()?;
+            self.answers.say_behind(number, of, highest, now);
         } else if !matches!(body, Up::Acknowledge(_)) {
             self.answers.ask(number);
         }
@@ -44,10 +44,10 @@ impl Downlink {
 
     /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
     pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
-        let Some(number) = self.answers.due() else { return Ok(None) };
-        let answer = match self.answers.behind(number) {
-            Some(behind) => Some(behind.clone()),
-            None => self.store.answer_to(number)?,
+        let Some(due) = self.answers.due() else { return Ok(None) };
+        let answer = match due {
+            Due::Behind(behind) => Some(behind),
+            Due::Kept(number) => self.store.answer_to(number)?,
         };
         let Some(answer) = answer else {
             self.answers.leave();

@@ -13,29 +13,51 @@ const BEHIND_AGAIN: f64 = 10.0;
 /// So many acknowledgements in a row with numbers that have been are a station's that has lost its count.
 const IN_ROW: u32 = 3;
 
-/// Answers to what came from the ground, by the numbers of its packets.
+/// Answers to what came from the ground.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    due: VecDeque<Number>,
+    due: VecDeque<Due>,
     sends: BTreeMap<Number, u8>,
-    /// By station: that a packet's number is behind, and when that was said last.
-    behind: BTreeMap<u8, (Answered, f64)>,
+    /// When a station was told last that a number had been: of what it asked, and of an acknowledgement.
+    behind: BTreeMap<(u8, Of), f64>,
     /// By station: acknowledgements in a row whose numbers had been.
     in_row: BTreeMap<u8, u32>,
+}
+
+/// An answer that is to go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// That to a packet, from the store.
+    Kept(Number),
+    /// That a packet's number has been.
+    Behind(Answered),
+}
+
+/// What a packet was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    Acknowledgement,
+    Request,
 }
 
 impl Answers {
     /// The answer to a packet is to go out.
     pub(super) fn ask(&mut self, number: Number) {
         let is_sent_enough = self.sends.get(&number).is_some_and(|sends| *sends >= MAX_SENDS);
-        if !is_sent_enough && !self.due.contains(&number) && self.due.len() < MAX_KEPT {
-            self.due.push_back(number);
+        if !is_sent_enough {
+            self.push(Due::Kept(number));
+        }
+    }
+
+    fn push(&mut self, due: Due) {
+        if !self.due.contains(&due) && self.due.len() < MAX_KEPT {
+            self.due.push_back(due);
         }
     }
 
     /// The next one that is due.
-    pub(super) fn due(&self) -> Option<Number> {
-        self.due.front().copied()
+    pub(super) fn due(&self) -> Option<Due> {
+        self.due.front().cloned()
     }
 
     /// It is not there, or not yet.
@@ -45,7 +67,7 @@ impl Answers {
 
     /// It goes out now.
     pub(super) fn goes_out(&mut self) {
-        let Some(number) = self.due.pop_front() else { return };
+        let Some(Due::Kept(number)) = self.due.pop_front() else { return };
         *self.sends.entry(number).or_default() += 1;
         while self.sends.len() > MAX_KEPT {
             self.sends.pop_first();
@@ -64,18 +86,12 @@ impl Answers {
         *in_row >= IN_ROW
     }
 
-    /// A station's packet is behind, and is not taken: the station is to be told so, where that was not said lately.
-    pub(super) fn say_behind(&mut self, (station, counter): Number, highest: u32, now: f64) {
-        if self.behind.get(&station).is_none_or(|(_, last)| now - last >= BEHIND_AGAIN) {
+    /// The number of a station's packet has been: the station is to be told, where that was not said lately.
+    pub(super) fn say_behind(&mut self, (station, counter): Number, of: Of, highest: u32, now: f64) {
+        if self.behind.get(&(station, of)).is_none_or(|last| now - last >= BEHIND_AGAIN) {
             let result = CommandResult::Refused(BEHIND);
-            let answered = Answered::with_value((station, counter), result, &highest.to_le_bytes());
-            self.behind.insert(station, (answered, now));
-            self.ask((station, counter));
+            self.push(Due::Behind(Answered::with_value((station, counter), result, &highest.to_le_bytes())));
+            self.behind.insert((station, of), now);
         }
-    }
-
-    /// What is said of a packet that is behind.
-    pub(super) fn behind(&self, number: Number) -> Option<&Answered> {
-        self.behind.get(&number.0).map(|(answer, _)| answer).filter(|answer| answer.number == number)
     }
 }

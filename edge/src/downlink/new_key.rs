@@ -15,7 +15,8 @@ impl Downlink {
         let is_new = self.store.take_new_key(number, offered.as_ref().map_err(|why| *why))?;
         if is_new {
             let asked = (number.1, number.2);
-            self.store.note_taken(asked, digest_of(asked, &Up::Command(command.clone())))?;
+            let body = Up::Command(command.clone());
+            self.store.note_taken(asked, &body, digest_of(asked, &body))?;
             let outcome = offered.map_or_else(|why| why, |_| "it is taken, and used once the ground speaks under it");
             tracing::info!("a new key by command {} of station {}: {outcome}", number.2, number.1);
         }

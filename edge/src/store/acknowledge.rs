@@ -3,7 +3,7 @@
 use super::database::{Refusal, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
 use super::keys::take_number;
-use super::taken::{self, digest_of};
+use super::taken::{self, Same, digest_of};
 use super::{COUNTERS, MISMATCHED, RETIRED, Store, add, commands, footprints};
 use crate::error::Result;
 use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, digest};
@@ -26,12 +26,10 @@ impl Store {
             let (mut gone, number) = (None, (station, counter));
             let asks = !matches!(body, Up::Acknowledge(_));
             let digest = if asks { digest_of(number, body) } else { 0 };
-            // Under another key since: it is not done twice.
-            let is_again = asks && taken::is_there(&write, number, digest)?;
-            if take_number(&write, (key, station, counter))? && !is_again {
-                if asks {
-                    taken::note(&write, number, digest)?;
-                }
+            // Under another key since: it is not done twice, and what another packet had that number is not done at all.
+            let same = if asks { taken::within(&write, number, digest)? } else { Same::Unknown };
+            if take_number(&write, (key, station, counter))? && same == Same::Unknown {
+                taken::note(&write, number, body, digest)?;
                 let (mut queue, mut counters) = (write.open_table(QUEUE)?, write.open_table(COUNTERS)?);
                 let mut all = Vec::new();
                 for arrival in arrivals {

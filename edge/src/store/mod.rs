@@ -170,7 +170,8 @@ impl Store {
             write.open_table(change::CHANGES)?;
             write.open_table(commands::PENDING)?;
             write.open_table(answers::ANSWERS)?;
-            write.open_table(taken::TAKEN)?;
+            write.open_table(taken::COMMANDS)?;
+            write.open_table(taken::REQUESTS)?;
             write.open_table(commands::ORDERS)?;
             write.open_table(asks::ASKS)?;
             write.open_table(asks::PICTURES)?;

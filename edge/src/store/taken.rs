@@ -8,10 +8,11 @@ use crate::error::Result;
 use cssa_wire::{Checksum, Key, Up, UpPacket};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-/// Digests, by station and number.
-pub(super) const TAKEN: TableDefinition<Number, u32> = TableDefinition::new("taken_packets");
-/// Those of a station that are remembered.
-const MAX_TAKEN: usize = 256;
+/// Digests of commands, by station and number; of requests for pictures, of which there are many.
+pub(super) const COMMANDS: TableDefinition<Number, u32> = TableDefinition::new("taken_commands");
+pub(super) const REQUESTS: TableDefinition<Number, u32> = TableDefinition::new("taken_requests");
+/// Those of a station that are remembered of each.
+const MAX_TAKEN: usize = 1024;
 
 /// How a packet is to one that was taken under its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,34 +37,49 @@ impl Store {
     /// How a packet is to the one that was taken under its number.
     pub fn taken(&self, number: Number, digest: u32) -> Result<Same> {
         self.file.with(|database| {
-            let kept = database.begin_read()?.open_table(TAKEN)?.get(number)?;
-            Ok(kept.map_or(Same::Unknown, |kept| if kept.value() == digest { Same::Yes } else { Same::No }))
+            let read = database.begin_read()?;
+            let commands = read.open_table(COMMANDS)?.get(number)?.map(|kept| kept.value());
+            let requests = read.open_table(REQUESTS)?.get(number)?.map(|kept| kept.value());
+            Ok(same(commands.or(requests), digest))
         })
     }
 
     /// Remembers a packet that was taken elsewhere.
-    pub fn note_taken(&self, number: Number, digest: u32) -> Result<()> {
+    pub fn note_taken(&self, number: Number, body: &Up, digest: u32) -> Result<()> {
         self.file.with(|database| {
             let write = database.begin_write()?;
-            note(&write, number, digest)?;
+            note(&write, number, body, digest)?;
             Ok(write.commit()?)
         })
     }
 }
 
-/// Whether this packet was taken before, within the transaction that would take it.
-pub(super) fn is_there(write: &WriteTransaction, number: Number, digest: u32) -> Result<bool, Refusal> {
-    Ok(write.open_table(TAKEN)?.get(number)?.is_some_and(|kept| kept.value() == digest))
+fn same(kept: Option<u32>, digest: u32) -> Same {
+    kept.map_or(Same::Unknown, |kept| if kept == digest { Same::Yes } else { Same::No })
 }
 
-/// Remembers a packet, within the transaction that takes it.
-pub(super) fn note(write: &WriteTransaction, number: Number, digest: u32) -> Result<(), Refusal> {
-    let mut taken = write.open_table(TAKEN)?;
+/// How a packet is to the one that was taken under its number, within the transaction that would take it.
+pub(super) fn within(write: &WriteTransaction, number: Number, digest: u32) -> Result<Same, Refusal> {
+    let commands = write.open_table(COMMANDS)?.get(number)?.map(|kept| kept.value());
+    let requests = write.open_table(REQUESTS)?.get(number)?.map(|kept| kept.value());
+    Ok(same(commands.or(requests), digest))
+}
+
+/// Remembers a packet, within the transaction that takes it. What is said to have arrived may be said again.
+pub(super) fn note(write: &WriteTransaction, number: Number, body: &Up, digest: u32) -> Result<(), Refusal> {
+    let table = match body {
+        Up::Acknowledge(_) | Up::Missing(_) => return Ok(()),
+        Up::Ask(_) => REQUESTS,
+        Up::Command(_) => COMMANDS,
+    };
+    let mut taken = write.open_table(table)?;
     taken.insert(number, digest)?;
     let of_station = (number.0, 0)..=(number.0, u32::MAX);
     let count = taken.range(of_station.clone())?.count();
     for _ in MAX_TAKEN..count {
-        let first = taken.range(of_station.clone())?.next().transpose()?.map(|(number, _)| number.value());
+        let mut all = taken.range(of_station.clone())?.map(|entry| entry.map(|(kept, _)| kept.value()));
+        let first = all.find(|kept| kept.as_ref().map_or(true, |kept| *kept != number)).transpose()?;
+        drop(all);
         first.map(|first| taken.remove(first)).transpose()?;
     }
     Ok(())

@@ -11,7 +11,9 @@ const ASKED: u32 = 64;
 /// So many that follow each other as the clock does, this one among them, are of a vehicle that has begun to count anew: it has lost its state
 /// directory. They are looked for among the last late ones.
 const ROW: usize = 3;
-const LOOKED_AT: u32 = 16;
+/// So many in a row are of the vehicle whatever came before: a clock was set, a file was read in, nobody heard it for a month.
+const LONG_ROW: usize = 8;
+const LOOKED_AT: u32 = 64;
 /// Seconds by which the vehicle's time between two statuses may differ from the ground's: a link delays; and one in so many, as clocks do.
 const DELAY: u32 = 10;
 const DRIFT: u32 = 1000;
@@ -39,15 +41,16 @@ pub(super) enum Arrival {
 pub(super) fn is_late(before: &[Noted], now: &Noted, arrival: Arrival) -> bool {
     let Some(newest) = before.iter().find(|noted| !noted.is_late) else { return false };
     if arrival == Arrival::Recorded {
-        return !(1..=u32::from(u16::MAX / 2)).contains(&now.ahead_of(newest));
+        let is_next = |earlier: &Noted| (1..=ASKED).contains(&now.ahead_of(earlier));
+        let in_row =
+            before.iter().take_while(|noted| noted.is_late).take(ROW - 1).filter(|noted| is_next(noted)).count();
+        return in_row + 1 < ROW && !(1..=u32::from(u16::MAX / 2)).contains(&now.ahead_of(newest));
     }
     // A clock that stands while the computer sleeps is behind, and one that counts anew has started since: the rest is a recording.
     let may_be = |noted: &Noted| noted.is_ahead(newest) || noted.has_begun_since(newest);
-    let mut late: Vec<Noted> = before.iter().filter(|noted| noted.is_late && may_be(noted)).copied().collect();
-    // The last first.
-    late.sort_by_key(|noted| std::cmp::Reverse(noted.received));
-    let is_row = may_be(now) && now.row(&late) >= ROW;
-    !(now.can_follow(newest) || is_row)
+    let late = before.iter().filter(|noted| noted.is_late);
+    let is_row = may_be(now) && now.row(late.clone().filter(|noted| may_be(noted))) >= ROW;
+    !(now.can_follow(newest) || is_row || now.row(late) >= LONG_ROW)
 }
 
 impl Noted {
@@ -89,7 +92,7 @@ impl Noted {
     }
 
     /// How many of `earlier` (the last first) lead up to this one, itself counted.
-    fn row(&self, earlier: &[Self]) -> usize {
+    fn row<'a>(&self, earlier: impl Iterator<Item = &'a Self>) -> usize {
         let mut last = *self;
         let mut count = 1;
         for earlier in earlier {
@@ -165,6 +168,9 @@ mod tests {
         let recorded =
             [5001, 5009, 4999].map(|sequence| is_late(&last, &noted(sequence, 9000, 1_000_060), Arrival::Recorded));
         assert_eq!(recorded, [false, false, true]);
+        let late = |sequence| Noted { is_late: true, ..noted(sequence, 9000, 1_000_060) };
+        let anew = [late(1), late(0), last[0]];
+        assert!(is_late(&anew[1..], &late(1), Arrival::Recorded) && !is_late(&anew, &late(2), Arrival::Recorded));
     }
 
     /// Which of some that come after one of before are late.
@@ -198,6 +204,10 @@ mod tests {
     /// Three that are sent at once, or again and again, or of a time before: a recording.
     #[test]
     fn a_recording_is_no_vehicle_that_counts_anew() {
+        // Eight at their pace are believed: the vehicle must not be shut out by a clock that was set.
+        let many: Vec<_> =
+            (0..9).map(|n: u16| (50 + n, 3000 + 60 * u32::from(n), 1_000_100 + 60 * u32::from(n))).collect();
+        assert_eq!(counted(&many), [true, true, true, true, true, true, true, false, false]);
         let recorded = [(50, 3000, 1_000_100), (51, 3060, 1_000_160), (52, 3120, 1_000_220), (53, 3180, 1_000_280)];
         assert_eq!(counted(&recorded), [true; 4], "it had started before");
         let anew = [(0, 60, 1_000_100), (1, 120, 1_000_160), (2, 180, 1_000_220), (3, 240, 1_000_280)];

@@ -23,10 +23,11 @@ impl Receiver {
         sender: &str,
         bytes: &[u8],
         opened: &Opened<'_>,
+        now: Instant,
     ) -> Result<(Result<Taken, ReceiveError>, News)> {
         let Reception { checksum, vehicle, .. } = *reception;
         let key = reception.authentication.key_of(bytes, checksum);
-        let came = self.seen.came(bytes);
+        let came = self.seen.came(bytes, now);
         let is_authentic = key.is_some();
         // Footprints wait for their captions' bundle, too.
         if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {

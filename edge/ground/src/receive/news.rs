@@ -5,6 +5,7 @@ use crate::uplink::At;
 use cssa_wire::Key;
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
+use std::time::{Duration, Instant};
 
 /// Whether a packet shows that its vehicle is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +32,36 @@ impl News {
     }
 }
 
+/// Within this time programs that share an archive hear the same packet.
+const SHARED: Duration = Duration::from_secs(60);
 /// Packets that are remembered.
 const MAX_SEEN: usize = 4096;
 
 /// The last packets that this program has taken, by their hashes: another one that shares the archive may have kept them first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Seen {
     all: BTreeSet<u64>,
     order: VecDeque<u64>,
+    since: Instant,
 }
 
 impl Seen {
-    /// Whether a packet came here before.
-    pub(super) fn came(&mut self, bytes: &[u8]) -> bool {
+    /// Nothing yet.
+    pub(super) fn from(since: Instant) -> Self {
+        Self { all: BTreeSet::new(), order: VecDeque::new(), since }
+    }
+
+    /// Whether a packet came here before, or may have come before the start.
+    pub(super) fn came(&mut self, bytes: &[u8], now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) < SHARED {
+            self.note(bytes);
+            return true;
+        }
+        self.note(bytes)
+    }
+
+    /// Remembers a packet; whether it is remembered already.
+    fn note(&mut self, bytes: &[u8]) -> bool {
         // Not their CRC-32: with its own at the end every packet has the same.
         let mut hasher = DefaultHasher::new();
         hasher.write(bytes);

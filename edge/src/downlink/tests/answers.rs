@@ -95,6 +95,16 @@ fn a_command_under_another_key_is_not_done_twice() -> Result<()> {
     assert_eq!(downlink.receive(&up(7, pause, &next)?, 2.0, UTC)?, None);
     assert!(downlink.answer(2.0, UTC, &language(), room(217))?.is_some(), "it is answered again");
     assert_eq!(downlink.store.next_command(None)?, None);
+    // Another one under its number has not that one's answer, and is not done.
+    assert_eq!(downlink.receive(&up(7, Up::Command(Command::SelfTest), &next)?, 3.0, UTC)?, None);
+    let said = downlink.answer(3.0, UTC, &language(), room(217))?.map(|packet| packet.bytes).unwrap_or_default();
+    let read =
+        DownPacket::decode(&said, Verification::Required(downlink.sealing().unwrap_or(&key())), config().checksum)?;
+    assert!(
+        matches!(read.body, Down::Answer(Answer { counter: 7, result: CommandResult::Refused(BEHIND), .. })),
+        "{read:?}"
+    );
+    assert_eq!(downlink.store.next_command(None)?, None);
     Ok(())
 }
 
