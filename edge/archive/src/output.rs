@@ -112,7 +112,7 @@ pub fn write(rows: &[Row]) -> Result<Vec<u8>> {
     cssa_geoparquet::write(schema(), batches, &[geometry]).map_err(|error| failed(&error))
 }
 
-/// The rows of a file that [`write`] made.
+/// The rows of a file that [`write()`] made.
 ///
 /// # Errors
 /// A file that is not whole or has other columns; `name` stands in the error.

@@ -1,6 +1,6 @@
 //! Tables with geometries as GeoParquet 1.1.0: WKB in OGC:CRS84, each geometry column with its bounds as a covering column, ZSTD.
 //!
-//! [`write`] takes Arrow batches whose geometry columns are [`geometry_field`]s and whose coverings are [`bounds_field`]s; the same
+//! [`write()`] takes Arrow batches whose geometry columns are [`geometry_field`]s and whose coverings are [`bounds_field`]s; the same
 //! batches give the same bytes. [`wkb`] makes the geometries and reads their bounds.
 
 mod bounds;
