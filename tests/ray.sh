@@ -2,7 +2,7 @@
 # An archive captioned by Ray with the wheel: workers and drivers that are killed, rows as the program archive has them. Needs what
 # tests/wheel.sh (the wheel) and tests/archive.sh short (scenes and their rows) have made.
 #
-#   tests/ray.sh [short|long]   short: 196 tiles; long: also 5,000 tiles by two workers beside two plain processes of archive (15 minutes)
+#   tests/ray.sh [short|long]   short: 196 tiles; long: also 10,000 tiles by two workers beside two plain processes of archive (8 minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 form=${1:-short}
