@@ -10,7 +10,7 @@ use cssa_wire::{
     Caption, CaptionPacket, Corner, Down, DownPacket, FaultKind, Footprint, Housekeeping, Position, Report,
 };
 use ground::Message;
-use ground::archive::Archive;
+use ground::archive::{Archive, Provenance};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -59,7 +59,7 @@ fn a_caption_is_found_on_the_map() -> Result<()> {
     archive.keep_footprints("uav", 12, &[Footprint { number: 1, accuracy: 34, step: 71, corners }])?;
     let report = Report::of_run(0, Reason::Unfamiliar, 1_763_928_000, 40);
     let report = DownPacket { vehicle: 12, bundle: 0xbeef, body: Down::Report(report) };
-    archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report", false)?;
+    archive.keep_message("uav", &Message::of(&report).context("a message")?, b"report", Provenance::Anybody)?;
     let mut map = program("ground")?;
     map.args(["map", "--listen", "127.0.0.1:0", "--archive"]).arg(&path).stdout(Stdio::piped());
     let mut map = map.spawn()?;
@@ -223,7 +223,7 @@ fn choose_vehicles(map: &mut std::process::Child, chromium: &Path) -> Result<()>
 fn status(archive: &mut Archive, sender: &str, vehicle: u16, housekeeping: Housekeeping) -> Result<()> {
     let packet = DownPacket { vehicle, bundle: 7, body: Down::Housekeeping(housekeeping) };
     let message = Message::of(&packet).context("a message")?;
-    archive.keep_message(sender, &message, &packet.encode(None, cssa_wire::Checksum::Crc32)?, false)?;
+    archive.keep_message(sender, &message, &packet.encode(None, cssa_wire::Checksum::Crc32)?, Provenance::Anybody)?;
     Ok(())
 }
 

@@ -53,18 +53,7 @@ for _ in {1..30}; do sinfo --noheader --format=%t | grep -q idle && break; sleep
 sinfo --noheader --format=%t | grep -q idle || { tail "$daemons"/*.log >&2; fail "the node does not come up"; }
 
 "$(dirname "$TRAINER")/scenes" --out "$out/scenes" --count 60 --seed 5
-cat > "$out/recipe.toml" <<'TOML'
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 32
-heads = 4
-feed_forward = 64
-encoder_layers = 1
-decoder_layers = 1
-dgp_hidden = 8
-contrast_width = 16
+cat trainer/tests/ranks/network.toml - > "$out/recipe.toml" <<'TOML'
 [data]
 minimum_count = 1
 views = 2

@@ -6,7 +6,7 @@ use cssa_wire::{
     Answer, Checksum, Command, CommandResult, Down, DownPacket, FAILED, Housekeeping, Key, Report, UNSUPPORTED, Up,
     UpPacket, WINDOW, WatchWord, Window,
 };
-use ground::archive::{Archive, ArchivedCommand};
+use ground::archive::{Archive, ArchivedCommand, Provenance};
 use ground::receive::{Authentication, Receiver, Reception};
 use ground::uplink::{Due, Station, Uplink};
 use std::collections::BTreeMap;
@@ -391,7 +391,7 @@ fn every_command_is_given_as_it_is_typed_and_what_is_wrong_is_named() -> Result<
     // The only vehicle of an archive need not be named.
     let body = Down::Housekeeping(Housekeeping::default());
     let status = DownPacket { vehicle: 7, bundle: 7, body };
-    archive.keep_message("uav", &ground::Message::of(&status).context("a message")?, b"status", false)?;
+    archive.keep_message("uav", &ground::Message::of(&status).context("a message")?, b"status", Provenance::Anybody)?;
     ensure!(ground(&path, &["pause"])?.is_ok_and(|told| told.contains("for vehicle 7")), "vehicle 7");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use cssa_wire::{Down, DownPacket, FaultKind, Housekeeping};
 use ground::Message;
-use ground::archive::Archive;
+use ground::archive::{Archive, Provenance};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -67,7 +67,7 @@ impl Drop for Map {
 fn keep(archive: &mut Archive, housekeeping: Housekeeping) -> Result<()> {
     let packet = DownPacket { vehicle: 12, bundle: 7, body: Down::Housekeeping(housekeeping) };
     let message = Message::of(&packet).context("a message")?;
-    archive.keep_message("uav", &message, &housekeeping.sequence.to_le_bytes(), false)?;
+    archive.keep_message("uav", &message, &housekeeping.sequence.to_le_bytes(), Provenance::Anybody)?;
     Ok(())
 }
 

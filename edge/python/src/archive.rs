@@ -2,6 +2,7 @@
 
 use crate::captioner::{named, within};
 use crate::error::{CssaError, caught};
+use crate::package;
 use archive::{Cut, Error, Plan, Session, Stores};
 use cssa::errors::chain;
 use cssa_captioner::{Choice, Looks, Settings};
@@ -55,19 +56,15 @@ impl Archive {
         };
         let pixels = side("tile_pixels", tile_pixels)?;
         let stride = stride.map_or(Ok(pixels), |stride| side("stride", stride))?;
-        let package = py.import("cssa_onboard._package")?;
         let settings = Settings {
             choice: named::<Choice>("runtime", runtime)?,
-            library: package.call_method0("onnxruntime_library")?.extract()?,
+            library: package::onnxruntime(py)?,
             threads: within("threads", threads, 64)?,
             looks: named::<Looks>("looks", &looks.to_string())?,
             ..Settings::default()
         };
         let readers = within("readers", readers, 64)?;
-        let bundle = match bundle {
-            Some(bundle) => bundle,
-            None => package.call_method0("default_bundle")?.extract()?,
-        };
+        let bundle = package::bundle(py, bundle)?;
         let session = py.detach(|| {
             caught(|| {
                 let stores = Arc::new(Stores::new().map_err(refused)?);

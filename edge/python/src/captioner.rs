@@ -3,6 +3,7 @@
 use crate::caption::Caption;
 use crate::error::{CssaError, caught, of_bundle, of_captioning, of_loading, of_number};
 use crate::image::Source;
+use crate::package;
 use cssa::bundle::{Bundle, Trusted};
 use cssa_captioner::{Captioner as Model, Choice, Looks, Provider, Settings};
 use image::RgbImage;
@@ -60,20 +61,16 @@ impl Captioner {
         provider: &str,
         trust: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let package = py.import("cssa_onboard._package")?;
         let settings = Settings {
             choice: named::<Choice>("runtime", runtime)?,
             provider: named::<Provider>("provider", provider)?,
-            library: package.call_method0("onnxruntime_library")?.extract()?,
+            library: package::onnxruntime(py)?,
             threads: within("threads", threads, 64)?,
             engines: None,
             looks: named::<Looks>("looks", &looks.to_string())?,
         };
         let beam = beam.map(|beam| within("beam", beam, 16)).transpose()?;
-        let bundle = match bundle {
-            Some(bundle) => bundle,
-            None => package.call_method0("default_bundle")?.extract()?,
-        };
+        let bundle = package::bundle(py, bundle)?;
         py.detach(|| caught(|| open(bundle, beam, &settings, trust.as_deref())))
     }
 

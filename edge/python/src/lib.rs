@@ -8,6 +8,7 @@ mod caption;
 mod captioner;
 mod error;
 mod image;
+mod package;
 mod program;
 mod table;
 

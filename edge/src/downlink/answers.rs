@@ -1,97 +1,73 @@
-//! Which answers are to go out: an answer may be lost, and then its command comes again.
+//! Answers to what came from the ground, on their way down.
 
-use crate::store::{Answered, Number};
-use cssa_wire::{BEHIND, CommandResult};
-use std::collections::{BTreeMap, VecDeque};
+use super::answer_queue::{Due, Of};
+use super::contact::Allowance;
+use super::{Downlink, Outgoing, Room};
+use crate::error::Result;
+use crate::store::{Number, Same, digest_of};
+use cssa::bundle::Language;
+use cssa_wire::{DownPacket, Up};
 
-/// Numbers that are remembered.
-const MAX_KEPT: usize = 64;
-/// An answer goes out so many times at most: whoever records a command and repeats it must not spend the link.
-const MAX_SENDS: u8 = 32;
-/// Seconds after which a station is told again that its numbers are behind.
-const BEHIND_AGAIN: f64 = 10.0;
-/// So many acknowledgements in a row with numbers that have been are a station's that has lost its count.
-const IN_ROW: u32 = 3;
-
-/// Answers to what came from the ground.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    due: VecDeque<Due>,
-    sends: BTreeMap<Number, u8>,
-    /// When a station was told last that a number had been: of what it asked, and of an acknowledgement.
-    behind: BTreeMap<(u8, Of), f64>,
-    /// By station: acknowledgements in a row whose numbers had been.
-    in_row: BTreeMap<u8, u32>,
-}
-
-/// An answer that is to go out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// That to a packet, from the store.
-    Kept(Number),
-    /// That a packet's number has been.
-    Behind(Answered),
-}
-
-/// What a packet was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Of {
-    Acknowledgement,
-    Request,
-}
-
-impl Answers {
-    /// The answer to a packet is to go out.
-    pub(super) fn ask(&mut self, number: Number) {
-        let is_sent_enough = self.sends.get(&number).is_some_and(|sends| *sends >= MAX_SENDS);
-        if !is_sent_enough {
-            self.push(Due::Kept(number));
+impl Downlink {
+    /// A packet with a right code was not taken. Of one that came before the answer was lost. One whose number another has had is of a
+    /// station that has lost its count, which is told so.
+    pub(super) fn answer_again(&mut self, (key, station, counter): (u32, u8, u32), body: &Up, now: f64) -> Result<()> {
+        let number = (station, counter);
+        let highest = || self.store.highest((key, station));
+        let (of, is_behind) = match body {
+            // One that came twice, or that somebody recorded, is no news; several in a row are.
+            Up::Acknowledge(_) | Up::Missing(_) => (Of::Acknowledgement, self.answers.goes_back(station)),
+            body => match self.store.taken(number, digest_of(number, body))? {
+                Same::Yes => (Of::Request, false),
+                Same::No => (Of::Request, true),
+                // What an earlier program had taken.
+                Same::Unknown => (Of::Request, self.store.answer_to(number)?.is_none()),
+            },
+        };
+        if is_behind {
+            let highest = highest()?;
+            self.answers.say_behind(number, of, highest, now);
+        } else if !matches!(body, Up::Acknowledge(_)) {
+            self.answers.ask(number);
         }
+        Ok(())
     }
 
-    fn push(&mut self, due: Due) {
-        if !self.due.contains(&due) && self.due.len() < MAX_KEPT {
-            self.due.push_back(due);
+    /// A command was carried out, or refused, or a picture was made, or was not: its answer is to go out, and then the picture.
+    pub fn answered(&mut self, number: Number) -> Result<()> {
+        self.answers.ask(number);
+        if let Some(asked) = self.store.asked_by(number)? {
+            self.pictures.begin(asked);
         }
+        Ok(())
     }
 
-    /// The next one that is due.
-    pub(super) fn due(&self) -> Option<Due> {
-        self.due.front().cloned()
-    }
-
-    /// It is not there, or not yet.
-    pub(super) fn leave(&mut self) {
-        self.due.pop_front();
-    }
-
-    /// It goes out now.
-    pub(super) fn goes_out(&mut self) {
-        let Some(Due::Kept(number)) = self.due.pop_front() else { return };
-        *self.sends.entry(number).or_default() += 1;
-        while self.sends.len() > MAX_KEPT {
-            self.sends.pop_first();
+    /// The next answer to what came from the ground; nothing where none is due, or the contact has no room for it yet.
+    pub fn answer(&mut self, now: f64, utc: u32, language: &Language, room: Room<'_>) -> Result<Option<Outgoing>> {
+        let Some(due) = self.answers.due() else { return Ok(None) };
+        let answer = match due {
+            Due::Behind(behind) => Some(behind),
+            Due::Kept(number) => self.store.answer_to(number)?,
+        };
+        let Some(answer) = answer else {
+            self.answers.leave();
+            return Ok(None);
+        };
+        let packet = DownPacket { vehicle: self.config.vehicle, bundle: language.id, body: answer.body() };
+        let bytes = packet.encode(self.sealing(), self.config.checksum)?;
+        if !self.has_room(bytes.len(), (now, utc), room) {
+            return Ok(None);
         }
+        self.answers.goes_out();
+        Ok(Some(Outgoing::beside(bytes, self.change())))
     }
 
-    /// A station's packet has a new number.
-    pub(super) fn counts(&mut self, station: u8) {
-        self.in_row.remove(&station);
-    }
-
-    /// A station's acknowledgement has a number that has been; whether so many have that it has lost its count.
-    pub(super) fn goes_back(&mut self, station: u8) -> bool {
-        let in_row = self.in_row.entry(station).or_default();
-        *in_row = in_row.saturating_add(1);
-        *in_row >= IN_ROW
-    }
-
-    /// The number of a station's packet has been: the station is to be told, where that was not said lately.
-    pub(super) fn say_behind(&mut self, (station, counter): Number, of: Of, highest: u32, now: f64) {
-        if self.behind.get(&(station, of)).is_none_or(|last| now - last >= BEHIND_AGAIN) {
-            let result = CommandResult::Refused(BEHIND);
-            self.push(Due::Behind(Answered::with_value((station, counter), result, &highest.to_le_bytes())));
-            self.behind.insert((station, of), now);
-        }
+    /// Whether the contact has room for a packet beside captions.
+    pub(super) fn has_room(&mut self, length: usize, (now, utc): (f64, u32), room: Room<'_>) -> bool {
+        let left = match self.contacts.allowance(now, utc) {
+            Allowance::Free | Allowance::Probe => usize::MAX,
+            Allowance::Bytes(left) => left,
+        };
+        length <= room.largest && (room.cost)(length) <= left
     }
 }

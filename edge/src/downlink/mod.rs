@@ -1,7 +1,7 @@
 //! What leaves the queue, and when: the most urgent captions first, within the contact's budget, again and again until the ground
 //! acknowledges them. All of it without a clock or a link of its own, so that a simulation runs the same code as a flight.
 
-mod answering;
+mod answer_queue;
 mod answers;
 mod config;
 mod contact;
@@ -21,7 +21,7 @@ pub use outgoing::{Next, Outgoing, Room};
 
 use crate::error::Result;
 use crate::store::{Change, ChangeKind, REFUSED, Store, Waiting, WaitingReport};
-use answers::Answers;
+use answer_queue::Answers;
 use contact::{Allowance, Contacts};
 use cssa::bundle::Language;
 use cssa::clock;

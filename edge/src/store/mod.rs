@@ -18,6 +18,7 @@ mod entry;
 mod footprints;
 mod keys;
 mod reports;
+mod tables;
 mod taken;
 
 pub use answers::{Answered, Number};
@@ -156,28 +157,7 @@ impl Store {
         self.file.check()?;
         self.file.with(|database| {
             let write = database.begin_write()?;
-            write.open_table(QUEUE)?;
-            write.open_table(DONE)?;
-            write.open_table(COUNTERS)?;
-            write.open_table(SEQUENCE)?;
-            write.open_table(keys::WINDOWS)?;
-            write.open_table(keys::NEW_KEY)?;
-            write.open_table(CONTACT)?;
-            write.open_table(REPORTS)?;
-            write.open_table(REPORT_SEQUENCE)?;
-            write.open_table(footprints::FOOTPRINTS)?;
-            write.open_table(budget::BUDGET)?;
-            write.open_table(change::CHANGES)?;
-            write.open_table(commands::PENDING)?;
-            write.open_table(answers::ANSWERS)?;
-            write.open_table(taken::COMMANDS)?;
-            write.open_table(taken::REQUESTS)?;
-            write.open_table(commands::ORDERS)?;
-            write.open_table(asks::ASKS)?;
-            write.open_table(asks::PICTURES)?;
-            write.open_table(delta::PARTS)?;
-            write.open_table(delta::CRC)?;
-            write.open_table(attempts::ATTEMPTS)?;
+            tables::make(&write)?;
             earlier::adopt(&write)?;
             for entry in write.open_table(QUEUE)?.iter()? {
                 unpack::<Waiting>(entry?.1.value())?;

@@ -1,25 +1,13 @@
 //! A rank that is killed or fails ends all, and the same command goes on exactly.
 
-use super::world::{TRAINER, World, mpirun, said, succeed};
+use super::world::{NETWORK, TRAINER, World, mpirun, said, succeed};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// All stages with dropout, augmentation and averages.
-const RECIPE: &str = r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 32
-heads = 4
-feed_forward = 64
-encoder_layers = 1
-decoder_layers = 1
-dgp_hidden = 8
-contrast_width = 16
-[data]
+const STAGES: &str = r#"[data]
 minimum_count = 1
 views = 2
 [mccl]
@@ -43,13 +31,17 @@ average = 0.9
 schedule = { kind = "cosine", peak = 1e-4, warmup = 2 }
 "#;
 
+fn recipe() -> String {
+    [NETWORK, STAGES].concat()
+}
+
 /// Whichever rank is killed, and in whichever stage: the others end, and what is started again makes the run that nobody disturbed.
 #[test]
 fn whoever_is_killed_the_same_command_goes_on() -> Result<()> {
     let long = std::env::var("RANKS").is_ok_and(|value| value == "long");
     let (ranks, stages) = if long { (4, vec!["mccl", "rsic", "scst"]) } else { (2, vec!["mccl", "rsic"]) };
     let Some(world) = World::new(48)? else { return Ok(()) };
-    world.recipe("recipe", RECIPE)?;
+    world.recipe("recipe", &recipe())?;
     succeed(&mut world.train(ranks, "recipe", "whole", &[]))?;
     for stage in stages {
         for rank in 0..ranks {
@@ -101,7 +93,7 @@ fn kill_rank(all: &Child, rank: usize) -> Result<()> {
 #[test]
 fn a_rank_that_fails_ends_all_with_its_reason() -> Result<()> {
     let Some(world) = World::new(16)? else { return Ok(()) };
-    world.recipe("recipe", RECIPE)?;
+    world.recipe("recipe", &recipe())?;
     let started = Instant::now();
     let mut one = mpirun();
     one.args(["-n", "1", TRAINER]).args(world.arguments("recipe", "run"));
@@ -112,7 +104,7 @@ fn a_rank_that_fails_ends_all_with_its_reason() -> Result<()> {
     assert!(!ended.status.success() && found.len() == 1, "{}", said(&ended));
     assert!(found[0].starts_with("error: rank 1 of 2 on ") && found[0].contains("lost.toml"), "{found:?}");
     // Another recipe on one host.
-    world.recipe("other", &RECIPE.replace("heads = 4", "heads = 2"))?;
+    world.recipe("other", &recipe().replace("heads = 4", "heads = 2"))?;
     let mut one = mpirun();
     one.args(["-n", "1", TRAINER]).args(world.arguments("recipe", "run"));
     let ended = one.args([":", "-n", "1", TRAINER]).args(world.arguments("other", "run")).output()?;

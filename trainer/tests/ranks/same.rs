@@ -1,6 +1,6 @@
 //! N processes with batches of B compute what one with batches of N · B computes.
 
-use super::world::{World, succeed, together};
+use super::world::{NETWORK, World, succeed, together};
 use anyhow::{Context, Result, ensure};
 use cssa::tensors::Tensors;
 use prost::Message;
@@ -15,18 +15,7 @@ fn recipe(ranks: usize, data: &str, epochs: [usize; 3], schedule: &str) -> Strin
     let (batch, [mccl, rsic, scst]) = (BATCH / ranks, epochs);
     format!(
         r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 32
-heads = 4
-feed_forward = 64
-encoder_layers = 2
-decoder_layers = 2
-dgp_hidden = 8
-contrast_width = 16
-dropout = 0.0
+{NETWORK}dropout = 0.0
 {data}
 [mccl]
 epochs = {mccl}

@@ -9,6 +9,9 @@ use std::process::{Command, Output, Stdio};
 /// The program under test.
 pub(crate) const TRAINER: &str = env!("CARGO_BIN_EXE_trainer");
 
+/// How recipes begin; what follows belongs to its last table.
+pub(crate) const NETWORK: &str = include_str!("network.toml");
+
 /// A folder with a dataset.
 pub(crate) struct World {
     folder: tempfile::TempDir,

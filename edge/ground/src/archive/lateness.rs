@@ -27,30 +27,23 @@ pub(super) struct Noted {
     pub(super) is_late: bool,
 }
 
-/// How a message came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
-    /// From the vehicle, as it said it.
-    Live,
-    /// In a file: when it came says nothing.
-    Recorded,
-}
-
 /// Whether a status is older than the newest of those that came before (the last first), or says of a time that is past, or cannot be so much
 /// newer in the time that has passed: its number is 16 bits, and comes round. One that ends a row of late ones is not.
-pub(super) fn is_late(before: &[Noted], now: &Noted, arrival: Arrival) -> bool {
+pub(super) fn is_late(before: &[Noted], now: &Noted) -> bool {
     let Some(newest) = before.iter().find(|noted| !noted.is_late) else { return false };
-    if arrival == Arrival::Recorded {
-        let is_next = |earlier: &Noted| (1..=ASKED).contains(&now.ahead_of(earlier));
-        let in_row =
-            before.iter().take_while(|noted| noted.is_late).take(ROW - 1).filter(|noted| is_next(noted)).count();
-        return in_row + 1 < ROW && !(1..=u32::from(u16::MAX / 2)).contains(&now.ahead_of(newest));
-    }
     // A clock that stands while the computer sleeps is behind, and one that counts anew has started since: the rest is a recording.
     let may_be = |noted: &Noted| noted.is_ahead(newest) || noted.has_begun_since(newest);
     let late = before.iter().filter(|noted| noted.is_late);
     let is_row = may_be(now) && now.row(late.clone().filter(|noted| may_be(noted))) >= ROW;
     !(now.can_follow(newest) || is_row || now.row(late) >= LONG_ROW)
+}
+
+/// The same of a status out of a file, of which only the number counts.
+pub(super) fn is_late_in_file(before: &[Noted], now: &Noted) -> bool {
+    let Some(newest) = before.iter().find(|noted| !noted.is_late) else { return false };
+    let is_next = |earlier: &&Noted| (1..=ASKED).contains(&now.ahead_of(earlier));
+    let in_row = before.iter().take_while(|noted| noted.is_late).take(ROW - 1).filter(is_next).count();
+    in_row + 1 < ROW && !(1..=u32::from(u16::MAX / 2)).contains(&now.ahead_of(newest))
 }
 
 impl Noted {
@@ -128,6 +121,7 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Provenance;
     use super::*;
     use crate::message::Message;
     use anyhow::{Context, Result};
@@ -144,33 +138,25 @@ mod tests {
     #[test]
     fn a_status_is_late_where_it_is_older_or_comes_round_too_soon() {
         let last = [noted(5000, 600, 1_000_000)];
-        let late =
-            |sequence, after: u32| is_late(&last, &noted(sequence, 600 + after, 1_000_000 + after), Arrival::Live);
+        let late = |sequence, after: u32| is_late(&last, &noted(sequence, 600 + after, 1_000_000 + after));
         assert_eq!([late(5001, 60), late(5000, 60), late(4999, 60)], [false, true, true]);
         // Some were lost, some were asked for.
         assert_eq!([late(5200, 200 * 60), late(5040, 60), late(5200, 60)], [false, false, true]);
         // One of a month ago: 2^16 come round in 45 days.
         assert_eq!([late(27_000, 7200), late(48_536, 7200)], [true, true]);
-        assert!(!is_late(&[], &noted(9, 1, 1), Arrival::Live), "the first that is heard");
+        assert!(!is_late(&[], &noted(9, 1, 1)), "the first that is heard");
         let at_ease =
             Noted { status: Housekeeping { period: 0, ..noted(5001, 640, 1).status }, ..noted(0, 0, 1_000_040) };
-        assert!(!is_late(&last, &at_ease, Arrival::Live), "it sends them when it likes");
+        assert!(!is_late(&last, &at_ease), "it sends them when it likes");
         // It was recorded, and is shown half a minute later; or the vehicle has started since.
-        assert_eq!(
-            [30, 5].map(|late| is_late(&last, &noted(5001, 660, 1_000_060 + late), Arrival::Live)),
-            [true, false]
-        );
-        assert_eq!(
-            [100, 40].map(|uptime| is_late(&last, &noted(5003, uptime, 1_000_060), Arrival::Live)),
-            [true, false]
-        );
+        assert_eq!([30, 5].map(|late| is_late(&last, &noted(5001, 660, 1_000_060 + late))), [true, false]);
+        assert_eq!([100, 40].map(|uptime| is_late(&last, &noted(5003, uptime, 1_000_060))), [true, false]);
         // In a file all of them come at once.
-        let recorded =
-            [5001, 5009, 4999].map(|sequence| is_late(&last, &noted(sequence, 9000, 1_000_060), Arrival::Recorded));
+        let recorded = [5001, 5009, 4999].map(|sequence| is_late_in_file(&last, &noted(sequence, 9000, 1_000_060)));
         assert_eq!(recorded, [false, false, true]);
         let late = |sequence| Noted { is_late: true, ..noted(sequence, 9000, 1_000_060) };
         let anew = [late(1), late(0), last[0]];
-        assert!(is_late(&anew[1..], &late(1), Arrival::Recorded) && !is_late(&anew, &late(2), Arrival::Recorded));
+        assert!(is_late_in_file(&anew[1..], &late(1)) && !is_late_in_file(&anew, &late(2)));
     }
 
     /// Which of some that come after one of before are late.
@@ -178,7 +164,7 @@ mod tests {
         let mut before = vec![noted(5000, 600, 1_000_000)];
         for &(sequence, uptime, received) in times {
             let now = noted(sequence, uptime, received);
-            let now = Noted { is_late: is_late(&before, &now, Arrival::Live), ..now };
+            let now = Noted { is_late: is_late(&before, &now), ..now };
             before.insert(0, now);
         }
         before.iter().rev().skip(1).map(|noted| noted.is_late).collect()
@@ -225,7 +211,12 @@ mod tests {
             let body = Down::Housekeeping(noted(sequence, uptime, 0).status);
             let packet = DownPacket { vehicle: 12, bundle: 7, body };
             let bytes = packet.encode(Some(&key), Checksum::Crc32)?;
-            let stored = archive.keep_message("uav", &Message::of(&packet).context("a message")?, &bytes, true)?;
+            let stored = archive.keep_message(
+                "uav",
+                &Message::of(&packet).context("a message")?,
+                &bytes,
+                Provenance::Vehicle,
+            )?;
             Ok((stored.is_new, stored.is_late))
         };
         assert_eq!((keep(&mut archive, 7, 479)?, keep(&mut archive, 8, 480)?), ((true, false), (true, false)));

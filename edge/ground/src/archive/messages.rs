@@ -1,7 +1,7 @@
 //! What arrived beside captions: reports of frames outside, and everything else as it came.
 
 use super::bounded::{Bounded, Stored};
-use super::lateness::{Arrival, Noted, is_late};
+use super::lateness::{Noted, is_late, is_late_in_file};
 use super::{Archive, Origin, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
@@ -9,11 +9,12 @@ use crate::message::{Message, reason_of};
 use cssa_wire::{Report, Time};
 use rusqlite::params;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Seconds within which a status of the same bytes is the same one, which came by two ways.
 const SAME_STATUS: u32 = 600;
-/// Seconds within which programs that share an archive hear the same packet.
-const SHARED: u32 = 60;
+/// Within this time programs that share an archive hear the same packet.
+pub(crate) const SHARED: Duration = Duration::from_secs(60);
 
 /// A report of the archive: a run of frames that the model does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,9 +51,20 @@ pub struct ArchivedMessage {
     pub received: String,
 }
 
+/// Whose a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// Anybody can have sent it: it has no code of authentication.
+    Anybody,
+    /// Its vehicle's, as it came.
+    Vehicle,
+    /// Its vehicle's, out of a file: when it came says nothing.
+    Record,
+}
+
 impl Archive {
     /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes, once. Only a status that anybody
-    /// can have sent is kept anew where the same bytes came long ago: two starts begin alike. One that is authentic and comes again was
+    /// can have sent is kept anew where the same bytes came long ago: two starts begin alike. One that is the vehicle's and comes again was
     /// recorded, and one that is older than the last says nothing of now. A vehicle that has a number is known by it, whatever address
     /// its packets come from.
     pub fn keep_message(
@@ -60,37 +72,17 @@ impl Archive {
         sender: &str,
         message: &Message,
         packet: &[u8],
-        is_authentic: bool,
+        provenance: Provenance,
     ) -> Result<Stored> {
-        self.keep_as(Arrival::Live, sender, message, packet, is_authentic)
-    }
-
-    /// The same of a message that came in a file, perhaps long after it was sent.
-    pub fn keep_recorded(
-        &mut self,
-        sender: &str,
-        message: &Message,
-        packet: &[u8],
-        is_authentic: bool,
-    ) -> Result<Stored> {
-        self.keep_as(Arrival::Recorded, sender, message, packet, is_authentic)
-    }
-
-    fn keep_as(
-        &mut self,
-        arrival: Arrival,
-        sender: &str,
-        message: &Message,
-        packet: &[u8],
-        is_authentic: bool,
-    ) -> Result<Stored> {
+        let is_authentic = provenance != Provenance::Anybody;
         if let Some(report) = message.report {
             return self.keep_report(sender, message.vehicle, report, is_authentic);
         }
         let is_late = match message.housekeeping.filter(|_| is_authentic) {
             Some(status) => {
-                let of = Origin::of(message.vehicle, sender.to_owned());
-                is_late(&self.noted(&of)?, &Noted { status, received: cssa::clock::now(), is_late: false }, arrival)
+                let before = self.noted(&Origin::of(message.vehicle, sender.to_owned()))?;
+                let now = Noted { status, received: cssa::clock::now(), is_late: false };
+                if provenance == Provenance::Record { is_late_in_file(&before, &now) } else { is_late(&before, &now) }
             }
             None => false,
         };
@@ -167,7 +159,7 @@ impl Archive {
 
 /// What came after this came within the last minute.
 fn lately_received() -> String {
-    datetime(cssa::clock::now().saturating_sub(SHARED))
+    datetime(cssa::clock::now().saturating_sub(SHARED.as_secs() as u32))
 }
 
 #[cfg(test)]
@@ -193,15 +185,17 @@ mod tests {
         {
             let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
             // Another address is the same vehicle's, where it has a number.
-            let taken = ["uav", "uav", "relay"].map(|sender| archive.keep_message(sender, &message, &[n as u8], false));
+            let taken = ["uav", "uav", "relay"]
+                .map(|sender| archive.keep_message(sender, &message, &[n as u8], Provenance::Anybody));
             assert_eq!(taken.map(|taken| taken.is_ok_and(|stored| stored.is_new)), [true, false, false]);
             let unnumbered = Message::of(&DownPacket { vehicle: 0, bundle: 7, body }).context("a message")?;
-            let taken = ["uav", "relay"].map(|sender| archive.keep_message(sender, &unnumbered, &[n as u8, 9], false));
+            let taken = ["uav", "relay"]
+                .map(|sender| archive.keep_message(sender, &unnumbered, &[n as u8, 9], Provenance::Anybody));
             assert_eq!(taken.map(|taken| taken.is_ok_and(|stored| stored.is_new)), [true; 2]);
         }
         let over = Down::Report(Report::of_run(3, Reason::Smeared, 1_763_928_000, 77));
         let over = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: over }).context("a message")?;
-        assert!(archive.keep_message("relay", &over, &[9], true)?.is_new);
+        assert!(archive.keep_message("relay", &over, &[9], Provenance::Vehicle)?.is_new);
         let reports = archive.reports(9)?;
         assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (3, "smeared", 77), "runs of three");
         assert_eq!((reports[0].vehicle, reports[0].since.as_deref()), (12, Some("2025-11-23T20:00:00.000Z")));
@@ -218,13 +212,13 @@ mod tests {
         let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
         archive.bounds.limits = Limits { of_sender: 4, total: 5 };
         for n in 0..20 {
-            let (sender, is_authentic) = if n < 2 { ("uav", true) } else { ("junk", false) };
+            let (sender, whose) = if n < 2 { ("uav", Provenance::Vehicle) } else { ("junk", Provenance::Anybody) };
             for body in [
                 Down::Housekeeping(Housekeeping { sequence: n, ..Housekeeping::default() }),
                 Down::Report(Report::of_run(n, Reason::Dark, u32::from(n), 1)),
             ] {
                 let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
-                let stored = archive.keep_message(sender, &message, &[n as u8], is_authentic)?;
+                let stored = archive.keep_message(sender, &message, &[n as u8], whose)?;
                 assert_eq!(stored, Stored { is_new: true, displaced: u64::from(n >= 5), ..Stored::default() }, "{n}");
             }
         }

@@ -135,7 +135,7 @@ pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Archive, Origin};
+    use super::super::{Archive, Origin, Provenance};
     use super::VEHICLES;
     use crate::geopackage::{SCHEMA, TRIGGERS};
     use crate::message::Message;
@@ -208,7 +208,7 @@ mod tests {
             // The same bytes as long ago are another start's status.
             let status = Down::Housekeeping(Housekeeping::default());
             let status = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: status }).context("a message")?;
-            archive.keep_message("uav", &status, &[3, 12], false)?;
+            archive.keep_message("uav", &status, &[3, 12], Provenance::Anybody)?;
             assert_eq!(archive.messages(9)?.len(), 2, "the one of before, and one of the last minutes");
             let waiting = archive.undecoded(7, 9)?;
             assert_eq!(

@@ -185,6 +185,7 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Provenance;
     use super::*;
     use crate::message::Message;
     use anyhow::{Context, Result};
@@ -193,7 +194,12 @@ mod tests {
     fn keep(archive: &mut Archive, vehicle: u16, housekeeping: Housekeeping) -> Result<()> {
         let packet = DownPacket { vehicle, bundle: 7, body: Down::Housekeeping(housekeeping) };
         let message = Message::of(&packet).context("a message")?;
-        archive.keep_message("uav", &message, &packet.encode(None, cssa_wire::Checksum::Crc32)?, false)?;
+        archive.keep_message(
+            "uav",
+            &message,
+            &packet.encode(None, cssa_wire::Checksum::Crc32)?,
+            Provenance::Anybody,
+        )?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::news::{News, WaitingPart};
 use super::{LOOK, ReceiveError, Receiver};
-use crate::archive::{Bound, Brought, Kept, Undecoded};
+use crate::archive::{Bound, Brought, Kept, Provenance, Undecoded};
 use crate::error::Result;
 use crate::languages::languages;
 use crate::message::{Outcome, Part, Taken};
@@ -36,10 +36,12 @@ impl Receiver {
                 self.take_part(key.map(|key| WaitingPart { sender, vehicle, part, at: at.cloned(), key: key.clone() }));
                 return Ok((Ok(Taken::Message(message)), News::None));
             }
-            let stored = match at {
-                Some(_) => self.archive.keep_message(sender, &message, bytes, is_authentic),
-                None => self.archive.keep_recorded(sender, &message, bytes, is_authentic),
-            }?;
+            let provenance = match (key, at) {
+                (None, _) => Provenance::Anybody,
+                (Some(_), Some(_)) => Provenance::Vehicle,
+                (Some(_), None) => Provenance::Record,
+            };
+            let stored = self.archive.keep_message(sender, &message, bytes, provenance)?;
             let period = message.housekeeping.map(|status| status.period);
             // What another program has just kept is news here, too, the first time.
             let is_news = stored.is_new || stored.came_lately && !came;
@@ -107,7 +109,7 @@ impl Receiver {
         if let Some(uplink) = &mut self.uplink {
             uplink.forgotten(outcome, &mut self.archive)?;
             picture.into_iter().for_each(|id| uplink.answered(id));
-            is_behind = uplink.is_behind(vehicle, outcome, &mut self.archive)?;
+            is_behind = uplink.go_above(vehicle, outcome, &mut self.archive)?;
         }
         Ok(is_command || picture.is_some() || is_behind)
     }

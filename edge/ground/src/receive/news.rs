@@ -1,11 +1,12 @@
 //! What a packet says of its vehicle beside what it holds.
 
+use crate::archive::SHARED;
 use crate::message::Part;
 use crate::uplink::At;
 use cssa_wire::Key;
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Whether a packet shows that its vehicle is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,6 @@ impl News {
     }
 }
 
-/// Within this time programs that share an archive hear the same packet.
-const SHARED: Duration = Duration::from_secs(60);
 /// Packets that are remembered.
 const MAX_SEEN: usize = 4096;
 

@@ -199,8 +199,8 @@ impl Uplink {
     }
 
     /// A vehicle has had higher numbers of this station than those that go up, which it does not take: the archive is a new one, and the
-    /// last one's had outrun the clock. They go on above those.
-    pub(crate) fn is_behind(&mut self, vehicle: u16, outcome: &Outcome, archive: &mut Archive) -> Result<bool> {
+    /// last one's had outrun the clock. They go on above those; whether that was news.
+    pub(crate) fn go_above(&mut self, vehicle: u16, outcome: &Outcome, archive: &mut Archive) -> Result<bool> {
         let Some(highest) = outcome.highest().filter(|_| outcome.station == self.station.number) else {
             return Ok(false);
         };

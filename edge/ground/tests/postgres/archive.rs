@@ -6,7 +6,7 @@ use cssa::trust::{Confidence, Reason};
 use cssa_wire::{
     Answer, Caption, CaptionPacket, Checksum, Command, CommandResult, Down, DownPacket, Housekeeping, Position, Report,
 };
-use ground::archive::{Archive, Archived, Kept, Origin, Undecoded};
+use ground::archive::{Archive, Archived, Kept, Origin, Provenance, Undecoded};
 use ground::{Message, Place};
 
 fn packet(vehicle: u16, sequences: std::ops::Range<u32>, text: &str) -> CaptionPacket {
@@ -97,7 +97,8 @@ fn fill(archive: &mut Archive) -> Result<String> {
     {
         for (sender, vehicle) in [("uav", 12), ("relay", 12), ("uav", 0), ("relay", 0)] {
             let message = Message::of(&DownPacket { vehicle, bundle: 7, body }).context("a message")?;
-            stored.push(archive.keep_message(sender, &message, &[n as u8, (vehicle > 0).into()], vehicle > 0)?);
+            let whose = if vehicle > 0 { Provenance::Vehicle } else { Provenance::Anybody };
+            stored.push(archive.keep_message(sender, &message, &[n as u8, (vehicle > 0).into()], whose)?);
         }
     }
     for length in [1, 1, 50_000] {
@@ -109,7 +110,7 @@ fn fill(archive: &mut Archive) -> Result<String> {
     }
     let long = Down::Housekeeping(Housekeeping::default());
     let long = Message::of(&DownPacket { vehicle: 14, bundle: 7, body: long }).context("a message")?;
-    stored.push(archive.keep_message("uav", &long, &vec![7; 9000], false)?);
+    stored.push(archive.keep_message("uav", &long, &vec![7; 9000], Provenance::Anybody)?);
     archive.give_command(12, &Command::Pause)?;
     archive.give_command(13, &Command::SetThreshold { thousandths: 600 })?;
     Ok(format!("{kept:?} {stored:?}"))
@@ -209,7 +210,7 @@ fn the_tables_of_a_server_are_bounded() -> Result<()> {
     assert_eq!(archive.keep_undecoded(&waiting)?.displaced, 1000, "a hundredth goes out together");
     let body = Down::Housekeeping(Housekeeping::default());
     let message = Message::of(&DownPacket { vehicle: 0, bundle: 7, body }).context("a message")?;
-    assert_eq!(archive.keep_message("junk", &message, b"status", false)?.displaced, 100);
+    assert_eq!(archive.keep_message("junk", &message, b"status", Provenance::Anybody)?.displaced, 100);
     let counted = "SELECT (SELECT count(*) FROM undecoded), (SELECT count(*) FROM undecoded WHERE sender = 'uav'), (SELECT count(*) FROM messages)";
     let row = client.query_one(counted, &[])?;
     assert_eq!([0, 1, 2].map(|column| row.get::<_, i64>(column)), [99_001, 11, 9901]);
@@ -246,9 +247,9 @@ fn an_earlier_archive_gets_its_columns() -> Result<()> {
     client.batch_execute("ALTER TABLE messages DROP COLUMN late; UPDATE cssa_archive SET tables = 'earlier'")?;
     let status = Down::Housekeeping(Housekeeping { sequence: 9, ..Housekeeping::default() });
     let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: status }).context("a message")?;
-    let stored = Archive::open_at(&place)?.keep_message("uav", &message, &[1], true)?;
+    let stored = Archive::open_at(&place)?.keep_message("uav", &message, &[1], Provenance::Vehicle)?;
     assert!(stored.is_new && !stored.is_late);
-    let again = Archive::open_at(&place)?.keep_message("uav", &message, &[1], true)?;
+    let again = Archive::open_at(&place)?.keep_message("uav", &message, &[1], Provenance::Vehicle)?;
     assert!(!again.is_new && again.came_lately, "perhaps another receiver's");
     Ok(())
 }
