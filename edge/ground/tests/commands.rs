@@ -292,6 +292,7 @@ fn a_delta_is_given_in_parts_and_what_is_urgent_goes_first() -> Result<()> {
     let delta_of = |file: &Path| ground(&path, &["--vehicle", "12", "delta", &file.display().to_string()]);
     let told = delta_of(&file)?.map_err(anyhow::Error::msg)?;
     ensure!(told.starts_with(&format!("commands 1 to {parts} for vehicle 12 wait")), "{told}");
+    ensure!(told.contains("once something is heard of that vehicle"), "{told}");
     let error = delta_of(&fixtures::bundle().join("manifest.toml"))?.err().context("no delta")?;
     ensure!(error.contains("manifest.toml"), "{error}");
     let (mut vehicle, mut archive) = (Vehicle::new(12), Archive::open(&path)?);

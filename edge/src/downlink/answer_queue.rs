@@ -95,3 +95,26 @@ impl Answers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a slow link, too, each packet is said to be behind by its own answer; acknowledgements that somebody repeats keep off none of them.
+    #[test]
+    fn what_is_said_to_be_behind_is_each_packets_own() {
+        let mut answers = Answers::default();
+        answers.say_behind((1, 40), Of::Acknowledgement, 90, 0.0);
+        answers.say_behind((1, 50), Of::Request, 90, 0.1);
+        answers.say_behind((1, 51), Of::Request, 91, 5.0);
+        answers.say_behind((1, 52), Of::Request, 92, 12.0);
+        answers.say_behind((2, 50), Of::Request, 93, 12.0);
+        let mut said = Vec::new();
+        while let Some(due) = answers.due() {
+            let Due::Behind(answer) = due else { panic!("{due:?}") };
+            said.push(answer.number);
+            answers.goes_out();
+        }
+        assert_eq!(said, [(1, 40), (1, 50), (1, 52), (2, 50)]);
+    }
+}

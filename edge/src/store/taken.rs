@@ -84,3 +84,39 @@ pub(super) fn note(write: &WriteTransaction, number: Number, body: &Up, digest: 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Result;
+    use cssa_wire::{Ask, Command};
+    use std::collections::BTreeMap;
+
+    /// However many requests came since, and whatever the order of numbers; over starts.
+    #[test]
+    fn a_command_is_known_again() -> Result<()> {
+        let (folder, none) = (tempfile::tempdir()?, BTreeMap::new());
+        let take = |store: &Store, key, counter, body: &Up| store.apply_acknowledgement((key, 1, counter), body, &none);
+        let (pause, resume) = (Up::Command(Command::Pause), Up::Command(Command::Resume));
+        let store = Store::open(folder.path(), 100)?;
+        assert!(take(&store, 7, 5000, &pause)?.is_some());
+        for n in 0..1500 {
+            let ask = Up::Ask(Ask { ask: n % 16, caption: 1, pixels: 160, crop: None });
+            assert!(take(&store, 7, 5001 + u32::from(n), &ask)?.is_some());
+        }
+        drop(store);
+        let store = Store::open(folder.path(), 100)?;
+        // Under the other key, and another one under its number.
+        assert!(take(&store, 8, 5000, &pause)?.is_none() && take(&store, 8, 5000, &resume)?.is_none());
+        let known = |body: &Up| store.taken((1, 5000), digest_of((1, 5000), body));
+        assert_eq!((known(&pause)?, known(&resume)?), (Same::Yes, Same::No));
+        // The lowest number of very many is not the one that goes out.
+        for n in 0..1200 {
+            assert!(take(&store, 9, 9000 + n, &pause)?.is_some());
+        }
+        assert!(take(&store, 10, 4000, &resume)?.is_some());
+        assert_eq!(store.taken((1, 4000), digest_of((1, 4000), &resume))?, Same::Yes);
+        assert_eq!(store.taken((2, 4000), 7)?, Same::Unknown, "another station's");
+        Ok(())
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::bounded::{Bounded, Stored};
 use super::lateness::{Noted, is_late, is_late_in_file};
+use super::shared::is_lately;
 use super::{Archive, Origin, now};
 use crate::error::Result;
 use crate::geopackage::datetime;
@@ -9,12 +10,9 @@ use crate::message::{Message, reason_of};
 use cssa_wire::{Report, Time};
 use rusqlite::params;
 use serde::Serialize;
-use std::time::Duration;
 
 /// Seconds within which a status of the same bytes is the same one, which came by two ways.
 const SAME_STATUS: u32 = 600;
-/// Within this time programs that share an archive hear the same packet.
-pub(crate) const SHARED: Duration = Duration::from_secs(60);
 
 /// A report of the archive: a run of frames that the model does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,14 +99,7 @@ impl Archive {
         let asked = "SELECT received, late FROM messages WHERE packet = ?1 AND (sender = ?2 OR vehicle > 0) ORDER BY id DESC LIMIT 1";
         let kept = self.rows(asked, params![packet, sender], |row| Ok((row.get::<String>(0)?, row.get::<bool>(1)?)))?;
         let (received, is_late) = kept.into_iter().next().unwrap_or_default();
-        Ok(Stored { is_late, came_lately: received > lately_received(), ..stored })
-    }
-
-    /// Whether a caption of a vehicle's number came within the last minute.
-    pub(crate) fn came_lately(&self, vehicle: u16, sequence: u32) -> Result<bool> {
-        let asked = "SELECT max(received) FROM captions WHERE vehicle = ?1 AND sequence = ?2";
-        let received = self.rows(asked, params![vehicle, sequence], |row| row.get::<Option<String>>(0))?;
-        Ok(received.into_iter().flatten().any(|received| received > lately_received()))
+        Ok(Stored { is_late, came_lately: is_lately(&received), ..stored })
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
@@ -155,11 +146,6 @@ impl Archive {
             })
         })
     }
-}
-
-/// What came after this came within the last minute.
-fn lately_received() -> String {
-    datetime(cssa::clock::now().saturating_sub(SHARED.as_secs() as u32))
 }
 
 #[cfg(test)]
