@@ -24,6 +24,7 @@
 //! splits that it names, so these figures are no test of the choice.
 
 use crate::config::{Config, Data, Mccl, Network, Replay, Rsic, Schedule};
+use crate::data::beside::Beside;
 use crate::data::datasets::read_datasets;
 use crate::data::samples::Unit;
 use crate::error::{Error, Result, ensure};
@@ -83,6 +84,7 @@ pub fn adapt(request: &Request, device: Device, ranks: &Ranks, progress: &Progre
     let config = recipe(request, &description)?;
     let places = Places {
         data: request.own.iter().chain(&request.replay).cloned().collect(),
+        beside: Beside::default(),
         start: Start::Run(request.run.clone()),
         out: out.as_ref().map_or(&*request.out, NewFolder::path).to_path_buf(),
         cache: request.cache.clone(),

@@ -214,7 +214,7 @@ fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[
         ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
         |batch| {
-            let memory = net.encoder.forward(&batch.images, mode);
+            let memory = net.encoder.forward(&batch.images, mode)?;
             Ok(net.cross_entropy(&memory, &batch.captions, config.rsic.label_smoothing, mode))
         },
     )?;
@@ -311,6 +311,7 @@ fn made_up(count: usize, words: &[String], random: &mut Random) -> Dataset {
         split: Split::Train,
         captions,
         back_translations: Vec::new(),
+        further: Vec::new(),
     };
     let images = (0..count).map(|n| image(n, (0..CAPTIONS).map(|_| caption()).collect())).collect();
     Dataset { name: "made up".into(), images, missing: 0, uncaptioned: 0 }

@@ -124,7 +124,7 @@ impl<'a> Captioner<'a> {
 
     fn search<T>(&self, images: &Images, find: impl FnOnce(&mut TchStep<'_>, usize) -> Result<T>) -> Result<T> {
         tch::no_grad(|| {
-            let memory = self.encoder.forward(images, Mode::Evaluate);
+            let memory = self.encoder.forward(images, Mode::Evaluate)?;
             let (count, memory) = (memory.size()[0] as usize, self.decoder.memory_keys(&memory));
             let (cache, device) = (StepCache::default(), self.device);
             let mut step = TchStep { decoder: &self.decoder, memory: &memory, selected: None, cache, device };

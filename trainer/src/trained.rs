@@ -6,6 +6,7 @@ use crate::data::samples::with_ends;
 use crate::error::{Error, Result, ensure};
 use crate::evaluate::{self, Captioner};
 use crate::held_out::{HeldOut, HeldOutImages};
+use crate::net::augment::AugmentationKind;
 use crate::net::{BackboneNet, DgFormer, Mode, Parts, RsicDecoder, Store, to_array};
 use crate::progress::Progress;
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
@@ -73,7 +74,14 @@ impl Trained {
     ) -> Result<Vec<Evaluation>> {
         let datasets = read_datasets(folders, self.description.dev)?;
         let model = &self.description.model;
-        let source = Source { model, backbone: &self.backbone, device: self.store.device(), folder: cache, seed: 0 };
+        let source = Source {
+            model,
+            backbone: &self.backbone,
+            device: self.store.device(),
+            folder: cache,
+            seed: 0,
+            augmentation: AugmentationKind::Image,
+        };
         let captioner = self.captioner(search)?;
         let mut all = Vec::new();
         for HeldOutImages { name: dataset, images, features } in

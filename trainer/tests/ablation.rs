@@ -51,6 +51,7 @@ fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
     scenes::write(&path("scenes"), 40, 5)?;
     let config: Config = toml::from_str(RECIPE)?;
     let places = Places {
+        beside: trainer::data::beside::Beside::default(),
         data: vec![path("scenes")],
         start: Start::Backbone(weights),
         out: path("out"),

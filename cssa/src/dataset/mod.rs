@@ -57,6 +57,17 @@ pub struct Captioned {
     pub captions: Vec<String>,
     /// Back-translated captions, where the dataset has them.
     pub back_translations: Vec<String>,
+    /// What others say of the same image: learned from, each in its own style, and never a reference of a score.
+    pub further: Vec<Further>,
+}
+
+/// A caption from elsewhere of a dataset's image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Further {
+    /// The name of the description that it stands in.
+    pub style: String,
+    /// The caption.
+    pub caption: String,
 }
 
 /// What a description says, before anything is checked but its form.
@@ -132,7 +143,7 @@ impl Dataset {
                 return Err(FileError::content(&file, format!("image {filename} has no caption")));
             }
             let back_translations = translations.remove(&filename).unwrap_or_default();
-            images.push(Captioned { filename, path, split, captions, back_translations });
+            images.push(Captioned { filename, path, split, captions, back_translations, further: Vec::new() });
         }
         if images.is_empty() {
             let problem = match uncaptioned {
@@ -142,6 +153,32 @@ impl Dataset {
             return Err(FileError::content(&file, problem));
         }
         Ok(Self { name, images, missing, uncaptioned })
+    }
+
+    /// Adds a description's captions to the train images of the same names. Gives how many images have more captions now; those
+    /// that are no train images here, or not there, are left out. A name that the dataset has not is an error, where it has all its images.
+    pub fn add_further(&mut self, listing: &Listing) -> Result<usize, FileError> {
+        let known: BTreeMap<String, usize> =
+            self.images.iter().enumerate().map(|(n, image)| (image.filename.clone(), n)).collect();
+        let mut added = 0;
+        for entry in &listing.entries {
+            let Some(&n) = known.get(&entry.filename) else {
+                if self.missing + self.uncaptioned > 0 {
+                    continue;
+                }
+                let problem = format!("image {} is none of {}'s, expected its file names", entry.filename, self.name);
+                return Err(FileError::content(&listing.file, problem));
+            };
+            let image = &mut self.images[n];
+            if image.split != Split::Train || !matches!(entry.split, Split::Train | Split::Dev) {
+                continue;
+            }
+            let further = entry.captions.iter().filter(|caption| !caption.trim().is_empty());
+            let style = &listing.name;
+            image.further.extend(further.map(|caption| Further { style: style.clone(), caption: caption.clone() }));
+            added += 1;
+        }
+        Ok(added)
     }
 
     /// The images of one part.

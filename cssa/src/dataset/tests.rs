@@ -157,3 +157,30 @@ fn errors_name_the_file_and_the_place() -> Result<(), Box<dyn std::error::Error>
     }
     Ok(())
 }
+
+/// What others say of a dataset's images is added to its train images alone, and names are the dataset's.
+#[test]
+fn further_captions_are_those_of_train_images() -> Result<(), Box<dyn std::error::Error>> {
+    let own = r#"{"dataset": "own", "images": [
+        {"filename": "a.jpg", "split": "train", "sentences": [{"raw": "a road"}]},
+        {"filename": "b.jpg", "split": "test", "sentences": [{"raw": "a river"}]}]}"#;
+    let place = folder(&[("images/a.jpg", ""), ("images/b.jpg", ""), ("dataset.json", own)])?;
+    let read = || Dataset::read(place.path(), DevRule::None);
+    let described = |names: &[&str]| -> Result<Listing, Box<dyn std::error::Error>> {
+        let entry = |name: &&str| {
+            format!(r#"{{"filename": "{name}", "split": "train", "sentences": [{{"raw": "one"}}, {{"raw": " "}}]}}"#)
+        };
+        let entries: Vec<String> = names.iter().map(entry).collect();
+        let text = format!(r#"{{"dataset": "more", "images": [{}]}}"#, entries.join(","));
+        let folder = folder(&[("dataset.json", &text)])?;
+        Ok(Listing::read(&folder.path().join("dataset.json"), DevRule::None)?)
+    };
+    let mut dataset = read()?;
+    assert_eq!(dataset.add_further(&described(&["a.jpg", "b.jpg"])?)?, 1);
+    let further = [Further { style: "more".into(), caption: "one".into() }];
+    assert_eq!((&dataset.images[0].further[..], dataset.images[1].further.len()), (&further[..], 0));
+    assert_eq!(dataset.images[0].captions, ["a road"], "references stay as they are");
+    let unknown = read()?.add_further(&described(&["c.jpg"])?).map_err(|error| error.to_string());
+    assert!(unknown.as_ref().is_err_and(|e| e.contains("c.jpg") && e.contains("own")), "{unknown:?}");
+    Ok(())
+}

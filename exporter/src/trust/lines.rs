@@ -128,6 +128,7 @@ mod tests {
             split: Split::Test,
             captions: vec!["a road".into()],
             back_translations: Vec::new(),
+            further: Vec::new(),
         };
         let parts =
             Parts { images: (0..3).map(captioned).collect(), datasets: vec![0; 3], names: vec!["scenes test".into()] };

@@ -8,6 +8,7 @@ use cssa_terminal::print;
 use std::path::PathBuf;
 use trainer::config::Config;
 use trainer::data::features::Source;
+use trainer::net::augment::AugmentationKind;
 use trainer::net::{BackboneNet, read_weights};
 use trainer::progress::Progress;
 use trainer::score::{self, Jars, Retrieval};
@@ -77,7 +78,14 @@ pub(crate) fn score(options: ScoreOptions) -> Result<()> {
     let weights = backbone_weights.map(read).transpose()?;
     let net = weights.map(|weights| BackboneNet::new(&model, weights, device)).transpose()?;
     let folder = &machine.cache;
-    let source = net.as_ref().map(|backbone| Source { model: &model, backbone, device, folder, seed: 0 });
+    let source = net.as_ref().map(|backbone| Source {
+        model: &model,
+        backbone,
+        device,
+        folder,
+        seed: 0,
+        augmentation: AugmentationKind::Image,
+    });
     let retrieval = source.as_ref().map(|source| Retrieval { source, progress: &Progress::Shown });
     let request = score::Request { jars: &jars, retrieval, by_class };
     let report = score::report(&listing, split, &items, &request)?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use trainer::ablate::{self, Request, Table};
 use trainer::config::Config;
+use trainer::data::beside::{Beside, FurtherCaptions};
 use trainer::progress::Progress;
 use trainer::run::{self, Places, Start};
 
@@ -42,6 +43,13 @@ pub(crate) struct Training {
     /// Dataset folders: Karpathy JSON, COCO JSON or CSV.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
+    /// Further captions of a dataset's train images: DATASET=FILE, a description with the same file names. They are learned from, and
+    /// are never references of a score. May be given several times.
+    #[arg(long, value_name = "DATASET=FILE")]
+    further: Vec<FurtherCaptions>,
+    /// Text without images, a sentence a line: for the words and the n-gram model of the link. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    sentences: Vec<PathBuf>,
     /// The backbone's weights (.safetensors, or torchvision's .pth).
     #[arg(long, required_unless_present = "from", conflicts_with = "from")]
     backbone_weights: Option<PathBuf>,
@@ -66,12 +74,25 @@ pub(crate) struct Training {
 
 impl Training {
     fn read(self) -> Result<(Config, Places)> {
-        let Self { config, data, backbone_weights, from, out, changes, wordnet, save_every, machine } = self;
+        let Self {
+            config,
+            data,
+            further,
+            sentences,
+            backbone_weights,
+            from,
+            out,
+            changes,
+            wordnet,
+            save_every,
+            machine,
+        } = self;
+        let beside = Beside { further, sentences };
         let config = Config::read_with(&config, &changes)?;
         let start = from.map(Start::Run).or(backbone_weights.map(Start::Backbone));
         let start = start.context("--backbone-weights or --from is needed")?;
         let save_every = Duration::from_secs(save_every);
-        Ok((config, Places { data, start, out, cache: machine.cache, wordnet, save_every }))
+        Ok((config, Places { data, beside, start, out, cache: machine.cache, wordnet, save_every }))
     }
 }
 

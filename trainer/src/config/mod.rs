@@ -11,6 +11,7 @@ mod stages;
 pub use stages::{Mccl, Rsic, Schedule, Scst};
 
 use crate::net::Precision;
+use crate::net::augment::AugmentationKind;
 use cssa::backbone::Backbone;
 use cssa::dataset::DevRule;
 use cssa::model::{Decay, Dgp, Model, Search};
@@ -87,6 +88,9 @@ pub struct Data {
     /// Seed of the cached views; the run's where it is not named. Runs of several seeds share their views where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub view_seed: Option<u64>,
+    /// What augments images: `image`, the paper's T_img, or `camera`, what drones and satellites do to pictures besides.
+    #[serde(skip_serializing_if = "AugmentationKind::is_paper")]
+    pub augmentation: AugmentationKind,
     /// Which train images are dev, on which checkpoints are chosen: `blocks` or `hash`. A dataset that names its dev keeps it.
     /// `none` trains on all of them to the last epoch: a refit for scores that are reported.
     pub dev: DevRule,
@@ -178,6 +182,7 @@ impl Default for Data {
             max_tokens: 32,
             views: 3,
             view_seed: None,
+            augmentation: AugmentationKind::Image,
             dev: DevRule::Blocks,
             styles: false,
             repeat: BTreeMap::new(),

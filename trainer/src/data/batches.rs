@@ -256,6 +256,7 @@ mod tests {
                 split: Split::Train,
                 captions: vec!["a b".into()],
                 back_translations: Vec::new(),
+                further: Vec::new(),
             };
             Dataset { name: name.into(), images: (0..8).map(image).collect(), missing: 0, uncaptioned: 0 }
         };
@@ -283,6 +284,7 @@ mod tests {
             split: Split::Train,
             captions: ["a b", "c d e", "f a", "b c d"].map(str::to_owned).to_vec(),
             back_translations: vec!["e e".into()],
+            further: Vec::new(),
         });
         let dataset = Dataset { name: "made up".into(), images: images.collect(), missing: 0, uncaptioned: 0 };
         let folder = tempfile::tempdir()?;

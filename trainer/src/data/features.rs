@@ -4,7 +4,7 @@
 
 use super::rows::{Rows, Writer};
 use crate::error::{Error, Result};
-use crate::net::augment::{self, Augmentation, Orientation};
+use crate::net::augment::{self, Augmentation, AugmentationKind, Orientation};
 use crate::net::{BackboneNet, FeatureShape};
 use crate::progress::{Progress, Stage};
 use cssa::dataset::{Captioned, Dataset, Split};
@@ -29,6 +29,8 @@ pub struct Source<'a> {
     pub folder: &'a Path,
     /// Seed of the augmented views.
     pub seed: u64,
+    /// What augments them.
+    pub augmentation: AugmentationKind,
 }
 
 /// Images a call of the backbone.
@@ -46,7 +48,7 @@ impl Source<'_> {
     pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
         let length = self.backbone.frozen_output().bytes();
         let seed = if view == 0 { 0 } else { self.seed };
-        let drawn = if view == 0 { String::new() } else { augment::constants() };
+        let drawn = if view == 0 { String::new() } else { self.augmentation.constants() };
         let layers = format!("{} {:?} {view} {seed} {drawn}", self.backbone.frozen_hash(), self.backbone.precision());
         let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(&layers, images)?));
         if !path.exists() {
@@ -56,7 +58,7 @@ impl Source<'_> {
                 let batch = augment::to_images(pixels, self.model.image_size, self.device);
                 let batch = match view {
                     0 => batch,
-                    _ => self.drawn(chunk, view).apply(&batch),
+                    _ => self.drawn(chunk, view).apply(&batch)?,
                 };
                 let features = self.backbone.frozen(&self.normalized(&batch));
                 let bytes = features.to_kind(Kind::Half).to_device(Device::Cpu).contiguous().view_dtype(Kind::Uint8);
@@ -132,7 +134,7 @@ impl Source<'_> {
             let name = Sha256::digest(image.filename.as_bytes());
             let name = name.iter().take(8).fold(0, |hash, &byte| hash << 8 | u64::from(byte));
             let mut random = Random::keyed(&[self.seed, name, view as u64]);
-            drawn.draw(Orientation::of(&image.captions), &mut random);
+            drawn.draw(self.augmentation, Orientation::of(image), &mut random);
         }
         drawn
     }
@@ -143,7 +145,7 @@ impl Source<'_> {
         for image in images {
             hash.update(Sha256::digest(files::read(&image.path, 1 << 30)?));
             hash.update(&image.filename);
-            hash.update([u8::from(Orientation::of(&image.captions) == Orientation::Kept)]);
+            hash.update([u8::from(Orientation::of(image) == Orientation::Kept)]);
         }
         Ok(cssa::bundle::hexadecimal(&hash.finalize()[..8]))
     }

@@ -1,6 +1,7 @@
 //! From datasets to batches: cached features and pixels, augmented views, captions as tokens.
 
 pub mod batches;
+pub mod beside;
 pub mod datasets;
 pub mod features;
 mod resident;

@@ -4,7 +4,7 @@ use super::features::to_tensor;
 use super::resident::{gather, upload};
 use super::rows::Rows;
 use crate::error::{Error, Result, ensure};
-use crate::net::augment::{Augmentation, Orientation};
+use crate::net::augment::{Augmentation, AugmentationKind, Orientation};
 use crate::net::{FeatureShape, Images};
 use cssa::dataset::{Captioned, Dataset, Split, scene_class};
 use cssa::random::Random;
@@ -27,6 +27,8 @@ pub struct Samples {
     resident: Option<Resident>,
     /// How many entries of a dataset an epoch shows, drawn anew each time; all where it is not named.
     drawn: BTreeMap<usize, usize>,
+    /// What augments images.
+    augmentation: AugmentationKind,
 }
 
 /// What is on disk for the images of a dataset.
@@ -158,7 +160,7 @@ impl Samples {
         for (d, dataset) in datasets.iter().enumerate() {
             let repeat = repeat.get(&dataset.name).copied().unwrap_or(1);
             for (row, image) in dataset.split(Split::Train).enumerate() {
-                let captions = distinct_captions(image, vocabulary.style(&dataset.name), vocabulary, max_tokens);
+                let captions = distinct_captions(image, &dataset.name, vocabulary, max_tokens);
                 if captions.is_empty() {
                     continue;
                 }
@@ -177,12 +179,25 @@ impl Samples {
                     captions,
                     references: image.captions.clone(),
                     back_translations: image.back_translations.clone(),
-                    orientation: Orientation::of(&image.captions),
+                    orientation: Orientation::of(image),
                     repeat,
                 });
             }
         }
-        Self { images, scenes: scenes.len(), caches, resident: None, drawn: BTreeMap::new() }
+        Self {
+            images,
+            scenes: scenes.len(),
+            caches,
+            resident: None,
+            drawn: BTreeMap::new(),
+            augmentation: AugmentationKind::default(),
+        }
+    }
+
+    /// The same, augmented so.
+    #[must_use]
+    pub fn augmented(self, augmentation: AugmentationKind) -> Self {
+        Self { augmentation, ..self }
     }
 
     /// The same with epochs that show only so many images or pairs of some datasets, by their place among all.
@@ -276,7 +291,9 @@ impl Samples {
                     let mut augmentation = Augmentation::default();
                     match shown {
                         Shown::Itself => augmentation.keep(),
-                        Shown::Augmented => augmentation.draw(self.images[image].orientation, random),
+                        Shown::Augmented => {
+                            augmentation.draw(self.augmentation, self.images[image].orientation, random)
+                        }
                     }
                     Source::Fresh(augmentation)
                 }
@@ -347,19 +364,22 @@ impl Samples {
     }
 }
 
+/// The image's own captions and further ones, each in its style.
 fn distinct_captions(
     image: &Captioned,
-    style: Option<TokenId>,
+    style: &str,
     vocabulary: &Vocabulary,
     max_tokens: usize,
 ) -> Vec<(Vec<TokenId>, f32)> {
     let mut distinct: Vec<(Vec<TokenId>, f32)> = Vec::new();
-    for caption in &image.captions {
+    let own = image.captions.iter().map(|caption| (style, caption));
+    let further = image.further.iter().map(|further| (further.style.as_str(), &further.caption));
+    for (style, caption) in own.chain(further) {
         let words = vocabulary.encode(caption);
         if words.is_empty() {
             continue;
         }
-        let tokens = with_ends(style.into_iter().chain(words).collect(), max_tokens);
+        let tokens = with_ends(vocabulary.style(style).into_iter().chain(words).collect(), max_tokens);
         match distinct.iter_mut().find(|(known, _)| *known == tokens) {
             Some((_, count)) => *count += 1.0,
             None => distinct.push((tokens, 1.0)),

@@ -37,23 +37,24 @@ impl<'a> Encoder<'a> {
     }
 
     /// The memory that the decoders attend to.
-    pub fn forward(&self, images: &Images, mode: Mode) -> Tensor {
-        self.former.forward(&self.features(images), mode)
+    pub fn forward(&self, images: &Images, mode: Mode) -> Result<Tensor> {
+        Ok(self.former.forward(&self.features(images)?, mode))
     }
 
     /// Grid features `[b, N, C]`.
-    fn features(&self, images: &Images) -> Tensor {
+    fn features(&self, images: &Images) -> Result<Tensor> {
         let frozen = images.pixels.as_ref().map(|(pixels, augmentation)| {
-            tch::no_grad(|| {
-                let changed = augmentation.apply(&pixels.to_kind(Kind::Float));
-                self.backbone.frozen(&augment::normalize(&changed, self.normalization))
+            tch::no_grad(|| -> Result<Tensor> {
+                let changed = augmentation.apply(&pixels.to_kind(Kind::Float))?;
+                Ok(self.backbone.frozen(&augment::normalize(&changed, self.normalization)))
             })
         });
+        let frozen = frozen.transpose()?;
         let known = images.features.as_ref().map(Tensor::shallow_clone);
         let parts: Vec<Tensor> = known.into_iter().chain(frozen).collect();
-        match parts.as_slice() {
+        Ok(match parts.as_slice() {
             [one] => self.backbone.trained(one),
             several => self.backbone.trained(&Tensor::cat(several, 0)),
-        }
+        })
     }
 }

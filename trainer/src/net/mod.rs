@@ -3,6 +3,7 @@
 mod attention;
 pub mod augment;
 mod backbone;
+mod camera;
 mod dg_former;
 mod encoder;
 mod layers;

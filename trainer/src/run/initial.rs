@@ -8,7 +8,7 @@ use crate::error::{Error, Result, ensure};
 use crate::net::read_weights;
 use crate::progress::Progress;
 use cssa::checkpoint::{Checkpoint, Provenance};
-use cssa::dataset::{Dataset, Split};
+use cssa::dataset::{Dataset, Further, Split};
 use cssa::model::Model;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub(super) struct InitialState {
 pub(super) fn initial_state(
     config: &Config,
     places: &Places,
-    datasets: &[Dataset],
+    (datasets, sentences): (&[Dataset], &[String]),
     progress: &Progress,
 ) -> Result<InitialState> {
     let mut provenance = Provenance {
@@ -39,7 +39,7 @@ pub(super) fn initial_state(
         Start::Backbone(weights) => {
             let (fields, problem) = ("data.extend and data.replay", "need a run to start from, expected --from");
             ensure!(!config.data.extend && config.data.replay.is_empty(), Error::Contradiction { fields, problem });
-            let vocabulary = build_vocabulary(config, datasets);
+            let vocabulary = build_vocabulary(config, datasets, sentences);
             let model = config.model(vocabulary.size());
             model.validate()?;
             let backbone_tensors = read_weights(&model, weights, &mut |line| progress.say(line))?;
@@ -49,7 +49,8 @@ pub(super) fn initial_state(
         Start::Run(run) => {
             let mut earlier = Checkpoint::read(run)?;
             if config.data.extend {
-                earlier = with_words_of(earlier, config, datasets, run, progress);
+                let words = build_vocabulary(config, datasets, sentences);
+                earlier = with_words_of(earlier, &words, run, progress);
             }
             progress.say(&unknown_words(datasets, &earlier.vocabulary, run));
             let known = &earlier.description.provenance.datasets;
@@ -124,15 +125,9 @@ fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> S
 }
 
 /// A run with the words of the datasets that are not replayed.
-fn with_words_of(
-    run: Checkpoint,
-    config: &Config,
-    datasets: &[Dataset],
-    folder: &Path,
-    progress: &Progress,
-) -> Checkpoint {
+fn with_words_of(run: Checkpoint, words: &Vocabulary, folder: &Path, progress: &Progress) -> Checkpoint {
     let before = run.vocabulary.size();
-    let run = extended(run, &build_vocabulary(config, datasets));
+    let run = extended(run, words);
     let text = run.vocabulary.text();
     let new: Vec<&str> = text.lines().skip(before).collect();
     let examples =
@@ -141,10 +136,22 @@ fn with_words_of(
     run
 }
 
-/// The words of the train captions, but for datasets that are replayed.
-fn build_vocabulary(config: &Config, datasets: &[Dataset]) -> Vocabulary {
+/// The words of the train captions and of the sentences beside them, but for datasets that are replayed; styles are those of the
+/// datasets and of further captions.
+fn build_vocabulary(config: &Config, datasets: &[Dataset], sentences: &[String]) -> Vocabulary {
     let own = || datasets.iter().filter(|dataset| !config.data.replay.contains_key(&dataset.name));
-    let captions = own().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
-    let vocabulary = Vocabulary::build(captions.map(String::as_str), config.data.minimum_count);
-    if config.data.styles { vocabulary.with_styles(own().map(|dataset| dataset.name.as_str())) } else { vocabulary }
+    let images = || own().flat_map(|dataset| dataset.split(Split::Train));
+    let further = || images().flat_map(|image| &image.further);
+    let captions = images().flat_map(|image| &image.captions).chain(further().map(|further| &further.caption));
+    let vocabulary = Vocabulary::build(captions.chain(sentences).map(String::as_str), config.data.minimum_count);
+    if !config.data.styles {
+        return vocabulary;
+    }
+    let mut styles: Vec<&str> = own().map(|dataset| dataset.name.as_str()).collect();
+    for Further { style, .. } in further() {
+        if !styles.contains(&style.as_str()) {
+            styles.push(style);
+        }
+    }
+    vocabulary.with_styles(styles)
 }

@@ -49,6 +49,7 @@ pub fn train(
     progress: &Progress,
 ) -> Result<Vec<Epoch>> {
     let mut datasets = read_datasets(&places.data, config.data.dev)?;
+    let (beside, sentences) = (places.beside.add_to(&mut datasets)?, places.beside.read_sentences()?);
     for dataset in &datasets {
         let count = |split| dataset.split(split).count();
         let [train, dev, val, test] = [Split::Train, Split::Dev, Split::Val, Split::Test].map(count);
@@ -58,8 +59,9 @@ pub fn train(
         }
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
+    beside.iter().for_each(|line| progress.say(line));
     check_names(config, &datasets)?;
-    let initial = initial_state(config, places, &datasets, progress)?;
+    let initial = initial_state(config, places, (&datasets, &sentences), progress)?;
     let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
     let inputs = Inputs { processes: (ranks.size() > 1).then_some(ranks.size()), ..inputs };
     if inputs.synonyms_sha256.is_some() {
@@ -68,8 +70,8 @@ pub fn train(
     let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = initial;
     let replayed: Vec<&str> = config.data.replay.keys().map(String::as_str).collect();
     let counts = match &earlier {
-        Some(run) if config.data.extend => Counts::extended(run, &replayed, &datasets, &vocabulary),
-        _ => Counts::new(&datasets, &vocabulary),
+        Some(run) if config.data.extend => Counts::extended(run, &replayed, (&datasets, &sentences), &vocabulary),
+        _ => Counts::new((&datasets, &sentences), &vocabulary),
     };
     datasets.iter_mut().for_each(|dataset| thin(config, dataset));
     let backbone = BackboneNet::new(&model, backbone_tensors, device)?;
@@ -91,8 +93,8 @@ pub fn train(
     };
     warn_of_search(config, &places.out, progress);
 
-    let seed = config.data.view_seed.unwrap_or(config.seed);
-    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed };
+    let (seed, augmentation) = (config.data.view_seed.unwrap_or(config.seed), config.data.augmentation);
+    let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed, augmentation };
     let is_own = |dataset: &&Dataset| !replayed.contains(&dataset.name.as_str());
     let views = |dataset| if is_own(&dataset) { config.data.views } else { 1 };
     let cached = ranks.in_turn(|| {
@@ -100,7 +102,7 @@ pub fn train(
     })?;
     let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
     let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
-    let samples = samples.with_drawn(drawn(config, &datasets)).onto(device)?;
+    let samples = samples.augmented(augmentation).with_drawn(drawn(config, &datasets)).onto(device)?;
     ensure!(!samples.images.is_empty(), Error::NoTrainImages);
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
@@ -181,8 +183,9 @@ pub fn lock(run: &Path) -> Result<Option<File>> {
 
 /// Fails where the run in `places.out` was started with another recipe or on other inputs than these.
 pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Result<()> {
-    let datasets = read_datasets(&places.data, config.data.dev)?;
-    let initial = initial_state(config, places, &datasets, progress)?;
+    let mut datasets = read_datasets(&places.data, config.data.dev)?;
+    let _ = places.beside.add_to(&mut datasets)?;
+    let initial = initial_state(config, places, (&datasets, &places.beside.read_sentences()?), progress)?;
     let state = State::new(places.out.join("state"), places.save_every);
     prepare(config, places, &state, &inputs(config, places, &datasets, &initial)?.1)
 }
@@ -208,7 +211,7 @@ fn inputs(
 ) -> Result<(Synonyms, Inputs)> {
     let synonyms = Synonyms::read(&places.wordnet, vocabulary)?;
     let used = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
-    let inputs = Inputs::new(provenance, vocabulary, datasets, &places.start)?;
+    let inputs = Inputs::new(provenance, vocabulary, datasets, places)?;
     let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), ..inputs };
     Ok((synonyms, inputs))
 }

@@ -1,5 +1,6 @@
 //! Where a run finds what it takes and puts what it makes.
 
+use crate::data::beside::Beside;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use std::time::Duration;
 pub struct Places {
     /// Dataset folders.
     pub data: Vec<PathBuf>,
+    /// What is learned from beside them.
+    pub beside: Beside,
     /// What the run starts from.
     pub start: Start,
     /// The run's folder.

@@ -128,6 +128,7 @@ fn means(dataset: &str, entries: &[&Listed], name: &str, retrieval: Retrieval<'_
         split: entry.split,
         captions: entry.captions.clone(),
         back_translations: Vec::new(),
+        further: Vec::new(),
     };
     let images: Vec<Captioned> = entries.iter().map(captioned).collect();
     let images: Vec<&Captioned> = images.iter().collect();

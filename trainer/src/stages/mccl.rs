@@ -96,7 +96,7 @@ impl<'a> Net<'a> {
         };
         let contrast = |x: &Tensor, y: &Tensor| contrastive_loss(x, y, &temperature, settings.lambda, &batch.same);
         let b = batch.own.len() as i64;
-        let images = self.images(&batch.images, mode);
+        let images = self.images(&batch.images, mode)?;
         let sentences = self.sentences(&batch.sentences, mode);
         let features = [&images, &sentences].into_iter().flat_map(|both| both.split(b, 0)).collect();
         let features = of_all_ranks(features, &batch.own, batch.same.size()[0], ranks)?;
@@ -123,9 +123,9 @@ impl<'a> Net<'a> {
     }
 
     /// f: mean over the grid, projected and normalized, `[b, p]`.
-    pub(super) fn images(&self, images: &Images, mode: Mode) -> Tensor {
-        let mean = self.encoder.forward(images, mode).mean_dim(1, false, Kind::Float);
-        crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>))
+    pub(super) fn images(&self, images: &Images, mode: Mode) -> Result<Tensor> {
+        let mean = self.encoder.forward(images, mode)?.mean_dim(1, false, Kind::Float);
+        Ok(crate::net::normalize(&mean.linear(&self.image_projection, None::<&Tensor>)))
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn of(
                 features.read(row, &mut values)?;
             }
             let batch = Images::of_features(to_tensor(&values, shape, batcher.device));
-            embedded.push(net.images(&batch, Mode::Evaluate));
+            embedded.push(net.images(&batch, Mode::Evaluate)?);
         }
         let own = &sentences[ranks.share().range(sentences.len())];
         let said: Vec<Tensor> =

@@ -74,7 +74,7 @@ pub fn run(
         &mut optimizer,
         |images, random| batcher.captioning(images, views, random),
         |batch: &CaptionBatch, _| {
-            let memory = net.encoder.forward(&batch.images, mode);
+            let memory = net.encoder.forward(&batch.images, mode)?;
             let loss = net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode);
             Ok(scene.as_ref().map_or_else(|| loss.shallow_clone(), |scene| &loss + scene.loss(&memory, batch)))
         },

@@ -69,7 +69,7 @@ pub fn loss(
     (settings, max_tokens): (&Scst, usize),
     ranks: &Ranks,
 ) -> Result<Tensor> {
-    let memory = net.encoder.forward(&batch.images, Mode::Evaluate);
+    let memory = net.encoder.forward(&batch.images, Mode::Evaluate)?;
     let drawn = draw(net, &memory.detach(), batch, settings.samples, max_tokens)?;
     let won = rewards.all(&batch.numbers, &drawn);
     let captions: Vec<(i64, &[TokenId], f32)> = drawn
