@@ -1,0 +1,100 @@
+//! Training with what lies beside the datasets: captions that others gave their images, and text without images.
+
+#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+
+use anyhow::{Context, Result};
+use cssa::checkpoint::Checkpoint;
+use cssa::vocabulary::TokenId;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tch::Device;
+use trainer::config::Config;
+use trainer::data::beside::{Beside, FurtherCaptions};
+use trainer::progress::Progress;
+use trainer::ranks::Ranks;
+use trainer::run::{Places, Start, train};
+
+const RECIPE: &str = r#"
+seed = 3
+[network]
+backbone = "efficientnet-lite2"
+image_size = 64
+width = 16
+heads = 2
+feed_forward = 32
+encoder_layers = 1
+decoder_layers = 1
+dgp_hidden = 4
+contrast_width = 8
+[data]
+minimum_count = 1
+views = 2
+augmentation = "camera"
+styles = true
+[mccl]
+epochs = 0
+[rsic]
+epochs = 1
+batch = 8
+augment = true
+continues_schedule = false
+schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
+"#;
+
+/// Words from beside are words of the run and of the link's model, styles tell whose they are, and another file is another run.
+#[test]
+fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/backbones/efficientnet_lite2.safetensors");
+    if !weights.is_file() {
+        eprintln!("skipped: {} is not here", weights.display());
+        return Ok(());
+    }
+    tch::set_num_threads(1);
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    scenes::write(&path("scenes"), 40, 5)?;
+    let image = |n: usize| {
+        let name = format!("scene_{n:05}.jpg");
+        json!({ "filename": name, "split": "train", "sentences": [{ "raw": "quaint zebra crossing" }] })
+    };
+    let described = json!({ "dataset": "others", "images": (0..40).map(image).collect::<Vec<_>>() });
+    std::fs::write(path("others.json"), described.to_string())?;
+    std::fs::write(path("text.txt"), "a gondola drifts by\n\n  a gondola waits  \n")?;
+
+    let config: Config = toml::from_str(RECIPE)?;
+    let further = |dataset: &str| FurtherCaptions { dataset: dataset.into(), file: path("others.json") };
+    let places = Places {
+        data: vec![path("scenes")],
+        beside: Beside { further: vec![further("scenes")], sentences: vec![path("text.txt")] },
+        start: Start::Backbone(weights),
+        out: path("out"),
+        cache: path("features"),
+        wordnet: PathBuf::from("/no/wordnet"),
+        save_every: Duration::from_secs(300),
+    };
+    let run = |places: &Places| train(&config, places, Device::Cpu, &Ranks::alone(), &Progress::Shown);
+    run(&places)?;
+    let checkpoint = Checkpoint::read(&path("out"))?;
+    for style in ["scenes", "others"] {
+        assert!(checkpoint.vocabulary.style(style).is_some(), "{style}");
+    }
+    for word in ["zebra", "gondola"] {
+        assert_ne!(checkpoint.vocabulary.id(word), TokenId::UNKNOWN, "{word}");
+        assert_ne!(checkpoint.language_model.id(word), cssa::language_model::UNKNOWN, "{word}");
+    }
+    let frequencies = checkpoint.document_frequencies.context("no document frequencies")?;
+    let idf = |word: &str| frequencies.idf(u128::from(checkpoint.vocabulary.id(word).0) + 1);
+    assert_eq!(idf("zebra"), idf("gondola"), "what others say is no reference");
+    assert!(idf("a") < idf("zebra"));
+
+    std::fs::write(path("text.txt"), "a gondola waits\n")?;
+    let refused = run(&places).err().context("other sentences were taken")?.to_string();
+    assert!(refused.contains("inputs.toml differs") && refused.contains("--sentences"), "{refused}");
+    let elsewhere = Beside { further: vec![further("UCM")], ..Beside::default() };
+    let refused = run(&Places { beside: elsewhere, out: path("new"), ..places.clone() });
+    let refused = refused.err().context("an unknown dataset was taken")?.to_string();
+    assert!(refused.contains("--further") && refused.contains("UCM") && refused.contains("scenes"), "{refused}");
+    assert!(!path("new").exists());
+    Ok(())
+}
