@@ -49,6 +49,8 @@ pub struct Report {
     pub peak_rss_mib: f64,
     /// Mean bytes of a packet, everything in it.
     pub packet_bytes: f64,
+    /// The captions of the images, of each once and of as many as were measured.
+    pub texts: Vec<String>,
 }
 
 /// Middle and near-worst of several times, in milliseconds.
@@ -102,6 +104,13 @@ pub fn run(
             captions.extend(found);
         }
     }
+    // The first image that counts is the one behind those that do not.
+    let counted = n - captions.len();
+    let text_of = |image: usize| {
+        let place = (image + images.len() - counted % images.len()) % images.len();
+        captions.get(place).map(|caption| caption.text.clone())
+    };
+    let texts = (0..images.len()).filter_map(text_of).collect();
     let quantiles_of = |part: fn(&Caption) -> Duration| quantiles(captions.iter().map(part).collect());
     let (encoder, caption) = (quantiles_of(|caption| caption.encoder), quantiles(whole));
     Ok(Report {
@@ -123,6 +132,7 @@ pub fn run(
         caption_over_encoder: caption.p50_ms / encoder.p50_ms,
         peak_rss_mib: process::memory().ok_or(Error::MemoryUnknown)?.peak_mib,
         packet_bytes: bytes as f64 / captions.len().max(1) as f64,
+        texts,
     })
 }
 

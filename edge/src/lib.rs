@@ -7,6 +7,7 @@ pub mod at_work;
 pub mod bench;
 pub mod camera;
 pub mod check;
+pub mod choose;
 pub mod commands;
 pub mod config;
 mod config_file;

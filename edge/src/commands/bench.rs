@@ -2,11 +2,15 @@
 
 use super::model::ModelOptions;
 use crate::bench;
+use crate::choose::{self, Program};
+use crate::config::Config;
+use crate::slots::Slots;
 use anyhow::{Context, Result};
-use cssa::bundle::checkout;
+use cssa::bundle::{checkout, named_or_default};
+use cssa::files;
 use cssa_image::images;
 use cssa_terminal::print;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Options of `edge bench`.
@@ -22,6 +26,13 @@ pub(crate) struct BenchOptions {
     /// Images that are captioned together.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     batch: u8,
+    /// Measure the runtimes, providers, threads and batches of this machine, each in a process of its own, and write the fastest that says what the CPU says
+    /// into this configuration. Without --candidate the bundle that it flies is measured.
+    #[arg(long, value_name = "EDGE_TOML", conflicts_with_all = ["json", "runtime", "provider", "threads", "batch", "bundle", "beam", "looks"])]
+    choose: Option<PathBuf>,
+    /// A bundle to choose among, for example one with FP16 for TensorRT; may be given several times, the one to prefer first.
+    #[arg(long, value_name = "BUNDLE", requires = "choose")]
+    candidate: Vec<PathBuf>,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -34,6 +45,9 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
         paths => paths.to_vec(),
     };
     let images = images(&paths)?;
+    if let Some(configuration) = &options.choose {
+        return choose(options, configuration, images);
+    }
     let started = Instant::now();
     let (captioner, settings) = options.model.open()?;
     let load = bench::Load { count: options.count as usize, batch: usize::from(options.batch) };
@@ -66,4 +80,40 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
         report.peak_rss_mib,
         report.packet_bytes
     ))
+}
+
+/// Measures the candidates and writes the choice into the configuration.
+fn choose(options: &BenchOptions, path: &Path, images: Vec<PathBuf>) -> Result<()> {
+    let config = Config::read(path)?;
+    files::check_writable(path)?;
+    let flying = || -> Result<PathBuf> {
+        let slots = Slots::open(&config.state);
+        let slot = slots.order().first().map(|&slot| slots.path(slot));
+        Ok(named_or_default(config.model.bundle.clone().or(slot).as_deref())?)
+    };
+    let bundles = if options.candidate.is_empty() { vec![flying()?] } else { options.candidate.clone() };
+    let bundles: Vec<PathBuf> = bundles.into_iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+    let machine = Program {
+        file: std::env::current_exe()?,
+        count: images.len().max(options.count as usize),
+        images,
+        trust: options.model.trust.clone().or(config.model.trust),
+        engines: options.model.engines.clone().or(config.model.engines),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let trials = choose::trials(&bundles, cores, &machine, &mut |trial| tracing::info!("{trial}"));
+    let (chosen, found) = choose::best(&trials).with_context(|| {
+        let reasons: Vec<String> = trials.iter().map(ToString::to_string).collect();
+        format!("nothing captions on this machine:\n{}", reasons.join("\n"))
+    })?;
+    choose::written(path, chosen)?;
+    let mut lines = vec![format!("{}: {chosen}, {:.2} ms a caption", path.display(), found.caption.p50_ms)];
+    if config.model.bundle.is_none() && !options.candidate.is_empty() {
+        lines.push(format!(
+            "it flies what is installed: edge install {} --state {}",
+            chosen.bundle.display(),
+            path.display()
+        ));
+    }
+    print(&lines.join("\n"))
 }

@@ -14,13 +14,16 @@ pub(crate) struct ModelOptions {
     pub(crate) bundle: Option<PathBuf>,
     /// minisign public key: take only a bundle that is signed with it.
     #[arg(long)]
-    trust: Option<PathBuf>,
+    pub(crate) trust: Option<PathBuf>,
     /// Which program runs the model.
     #[arg(long, default_value = "auto", value_parser = one_of::<Choice>(Choice::NAMES))]
     runtime: Choice,
     /// Where ONNX Runtime computes.
     #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
     provider: Provider,
+    /// Folder in which TensorRT keeps its engines: building one takes minutes.
+    #[arg(long)]
+    pub(crate) engines: Option<PathBuf>,
     /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: u8,
@@ -45,7 +48,7 @@ impl ModelOptions {
             provider: self.provider,
             library: None,
             threads: usize::from(self.threads),
-            engines: None,
+            engines: self.engines.clone(),
             looks: self.looks,
         };
         let without = self.looks > Looks::One && bundle.trust.is_none();

@@ -1,6 +1,7 @@
 //! `edge` as a user runs it: `--check`, the slots, the policy of a whole run.
 
 mod check;
+mod choose;
 mod ending;
 mod footprints;
 mod policy;
