@@ -138,6 +138,12 @@ for turn in range(2):
     check(failed.returncode != 0 and report["failed"] == {"missing": 1, "outside of its source": 1}, failed.stdout + failed.stderr)
     check(report["captioned_now"] == (22 if turn == 0 else 2), f"turn {turn}: {report}")
     check("gone.tif: is not there" in failed.stderr and "tile outside" in failed.stderr, failed.stderr)
+
+# Tiles that are captioned together have the rows that they have alone, those that cannot be read among them.
+batched = work / "batched"
+failed = run("--tiles", scenes / "bad.parquet", "--out", batched, "--batch", 3)
+check(failed.returncode != 0 and json.loads(failed.stdout)["captioned_now"] == 22, failed.stdout + failed.stderr)
+check(rows_of(batched) == rows_of(partial), "rows of tiles captioned together differ")
 found = rows_of(partial)
 check(len(found) == 22 and found["gone"]["error"] and found["outside"]["error"] and not found["gone"]["caption"], "rows with errors")
 check(all(found[row[0]]["caption"] == expected[row[0]]["caption"] for row in rows[:20]), "the others' captions")

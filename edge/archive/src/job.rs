@@ -7,13 +7,11 @@
 
 use crate::error::{Error, Result};
 use crate::output::{self, Row};
-use crate::pipeline;
+use crate::pipeline::{self, Model, Pace};
 use crate::reader::Reader;
 use crate::store::{Place, Stores};
 use crate::tile::Tile;
 use cssa::bundle::hexadecimal;
-use cssa_captioner::Caption;
-use image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,8 +33,8 @@ pub struct Job<'a> {
     pub bundle: &'a str,
     /// What else changes captions, as text.
     pub options: &'a str,
-    /// Threads that read.
-    pub readers: usize,
+    /// How tiles come and go.
+    pub pace: Pace,
 }
 
 /// What became of a shard.
@@ -52,9 +50,6 @@ pub struct Outcome {
     pub failed: BTreeMap<String, usize>,
 }
 
-/// What captions an image.
-type Model<'a> = Box<dyn FnMut(&RgbImage) -> Result<Caption, String> + 'a>;
-
 impl Job<'_> {
     /// Does it. `open` loads the model, where there is anything to caption; `seen` hears of each row, with its error.
     ///
@@ -64,7 +59,7 @@ impl Job<'_> {
     pub fn run<'m>(
         &self,
         stores: &Arc<Stores>,
-        open: impl FnOnce() -> Result<Model<'m>>,
+        open: impl FnOnce() -> Result<Box<Model<'m>>>,
         stop: &AtomicBool,
         seen: &mut dyn FnMut(&Tile, Option<&Error>),
     ) -> Result<Outcome> {
@@ -91,7 +86,7 @@ impl Job<'_> {
             let tiles: Vec<&Tile> = todo.iter().map(|n| &self.tiles[*n]).collect();
             let reader = Reader::new(Arc::clone(stores));
             let mut reasons = BTreeMap::<String, usize>::new();
-            pipeline::run(&reader, &tiles, self.readers, self.bundle, stop, &mut *model, &mut |n, row, error| {
+            pipeline::run(&reader, &tiles, self.pace, self.bundle, stop, &mut *model, &mut |n, row, error| {
                 seen(tiles[n], error);
                 if let Some(error) = error {
                     *reasons.entry(error.reason().into()).or_default() += 1;

@@ -34,6 +34,7 @@ mod tile;
 pub use error::{Error, Result};
 pub use job::{Job, Outcome};
 pub use output::Row;
+pub use pipeline::Pace;
 pub use plan::Plan;
 pub use reader::{Reader, Seen};
 pub use session::Session;

@@ -3,7 +3,7 @@
 mod options;
 
 use anyhow::{Result, ensure};
-use archive::{Cut, Plan, Session, Stores};
+use archive::{Cut, Pace, Plan, Session, Stores};
 use clap::Parser;
 use cssa::bundle::named_or_default;
 use cssa_captioner::Settings;
@@ -33,12 +33,14 @@ fn run(options: &Options) -> Result<()> {
     let place = named_or_default(options.bundle.as_deref())?;
     let settings = Settings {
         choice: options.runtime,
+        provider: options.provider,
         threads: usize::from(options.threads),
         looks: options.looks,
         ..Settings::default()
     };
+    let pace = Pace { readers: usize::from(options.readers), batch: usize::from(options.batch) };
     let total = tiles.len();
-    let mut session = Session::new(stores, plan, place, settings, usize::from(options.readers))?;
+    let mut session = Session::new(stores, plan, place, settings, pace)?;
     let bar = ProgressBar::new(total as u64);
     if let Ok(style) = ProgressStyle::with_template("captions [{bar:30}] {pos}/{len} {per_sec} left {eta} {msg}") {
         bar.set_style(style);

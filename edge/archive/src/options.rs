@@ -1,6 +1,6 @@
 //! The command line.
 
-use cssa_captioner::{Choice, Looks};
+use cssa_captioner::{Choice, Looks, Provider};
 use cssa_terminal::{LogOptions, one_of};
 use std::path::PathBuf;
 
@@ -34,6 +34,12 @@ pub(crate) struct Options {
     /// Which program runs the model.
     #[arg(long, default_value = "auto", value_parser = one_of::<Choice>(Choice::NAMES))]
     pub(crate) runtime: Choice,
+    /// Where ONNX Runtime computes.
+    #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
+    pub(crate) provider: Provider,
+    /// Tiles that are captioned together: a GPU is faster with several, a CPU is not.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) batch: u8,
     /// How many of a tile's turned and mirrored views are captioned.
     #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
     pub(crate) looks: Looks,

@@ -16,6 +16,18 @@ const AHEAD: usize = 2;
 /// What becomes of each row.
 pub(crate) type Each<'a> = dyn FnMut(usize, Row, Option<&Error>) -> Result<()> + 'a;
 
+/// How tiles come and go.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Threads that read.
+    pub readers: usize,
+    /// Tiles that are captioned together.
+    pub batch: usize,
+}
+
+/// What captions images: a result for each.
+pub(crate) type Model<'a> = dyn FnMut(&[&RgbImage]) -> Vec<Result<Caption, String>> + 'a;
+
 /// Captions tiles: `each` gets every row in order, with the error where there is no caption.
 ///
 /// # Errors
@@ -23,13 +35,13 @@ pub(crate) type Each<'a> = dyn FnMut(usize, Row, Option<&Error>) -> Result<()> +
 pub(crate) fn run(
     reader: &Reader,
     tiles: &[&Tile],
-    readers: usize,
+    pace: Pace,
     bundle: &str,
     stop: &AtomicBool,
-    caption: &mut dyn FnMut(&RgbImage) -> Result<Caption, String>,
+    model: &mut Model<'_>,
     each: &mut Each,
 ) -> Result<()> {
-    let readers = readers.clamp(1, 64);
+    let (readers, batch) = (pace.readers.clamp(1, 64), pace.batch.clamp(1, 16));
     std::thread::scope(|scope| {
         let mut lanes: Vec<Receiver<Result<Seen>>> = Vec::new();
         for lane in 0..readers {
@@ -43,37 +55,50 @@ pub(crate) fn run(
             });
             lanes.push(receiver);
         }
-        for (n, tile) in tiles.iter().enumerate() {
+        for (k, together) in tiles.chunks(batch).enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
             }
-            let seen = lanes[n % readers].recv();
-            let seen = seen.unwrap_or_else(|_| Err(Error::System(format!("the reader of tile {} ended", tile.id))));
-            let mut row = Row {
-                id: tile.id.clone(),
-                source: tile.source.to_string(),
-                datetime: tile.datetime,
-                bundle: bundle.into(),
-                ..Row::default()
-            };
-            let found = seen.and_then(|seen| {
-                row.geometry = seen.footprint.as_ref().map(wkb::polygon);
-                caption(&seen.pixels).map_err(|cause| Error::Model { id: tile.id.clone(), cause })
+            let seen = together.iter().enumerate().map(|(n, tile)| {
+                let seen = lanes[(k * batch + n) % readers].recv();
+                seen.unwrap_or_else(|_| Err(Error::System(format!("the reader of tile {} ended", tile.id))))
             });
-            match found {
-                Ok(found) => {
-                    row.caption = Some(found.text.clone());
-                    row.confidence = found.confidence.map(f32::from);
-                    row.familiarity = found.familiarity;
-                    row.outside = found.outside().map(|reason| reason.to_string());
-                    each(n, row, None)?;
-                }
-                Err(error) => {
-                    row.error = Some(error.to_string());
-                    each(n, row, Some(&error))?;
-                }
+            let seen: Vec<Result<Seen>> = seen.collect();
+            let images: Vec<&RgbImage> = seen.iter().flatten().map(|seen| &seen.pixels).collect();
+            let mut captions = if images.is_empty() { Vec::new() } else { model(&images) }.into_iter();
+            for (n, (tile, seen)) in together.iter().zip(seen).enumerate() {
+                let geometry = seen.as_ref().ok().and_then(|seen| seen.footprint.as_ref().map(wkb::polygon));
+                let found = seen.and_then(|_| {
+                    let none = || Err("the model gave no caption for it".into());
+                    let found = captions.next().unwrap_or_else(none);
+                    found.map_err(|cause| Error::Model { id: tile.id.clone(), cause })
+                });
+                let row = row(tile, bundle, geometry, &found);
+                each(k * batch + n, row, found.err().as_ref())?;
             }
         }
         Ok(())
     })
+}
+
+/// A tile's row.
+fn row(tile: &Tile, bundle: &str, geometry: Option<Vec<u8>>, found: &Result<Caption>) -> Row {
+    let row = Row {
+        id: tile.id.clone(),
+        source: tile.source.to_string(),
+        datetime: tile.datetime,
+        bundle: bundle.into(),
+        geometry,
+        ..Row::default()
+    };
+    match found {
+        Ok(found) => Row {
+            caption: Some(found.text.clone()),
+            confidence: found.confidence.map(f32::from),
+            familiarity: found.familiarity,
+            outside: found.outside().map(|reason| reason.to_string()),
+            ..row
+        },
+        Err(error) => Row { error: Some(error.to_string()), ..row },
+    }
 }

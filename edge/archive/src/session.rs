@@ -2,12 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::job::{Job, Outcome};
+use crate::pipeline::Pace;
 use crate::plan::Plan;
 use crate::store::Stores;
 use crate::tile::Tile;
 use cssa::bundle::{Bundle, contents, hexadecimal};
 use cssa::errors::chain;
-use cssa_captioner::{Captioner, Settings};
+use cssa_captioner::{Caption, Captioner, Provider, Settings};
+use image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,8 +23,7 @@ pub struct Session {
     /// SHA-256 of the bundle's manifest.
     bundle: String,
     settings: Settings,
-    /// Threads that read.
-    readers: usize,
+    pace: Pace,
     /// Loaded with the first tile that has no caption yet.
     captioner: Option<Captioner>,
 }
@@ -32,12 +33,12 @@ impl Session {
     ///
     /// # Errors
     /// A bundle that cannot be read.
-    pub fn new(stores: Arc<Stores>, plan: Plan, place: PathBuf, settings: Settings, readers: usize) -> Result<Self> {
+    pub fn new(stores: Arc<Stores>, plan: Plan, place: PathBuf, settings: Settings, pace: Pace) -> Result<Self> {
         let files = contents(&place).map_err(|error| Error::System(chain(&error)))?;
         let unnamed = || Error::System(format!("{}: the bundle has no manifest.toml", place.display()));
         let manifest = files.get("manifest.toml").ok_or_else(unnamed)?;
         let bundle = hexadecimal(&Sha256::digest(manifest));
-        Ok(Self { stores, plan, place, bundle, settings, readers, captioner: None })
+        Ok(Self { stores, plan, place, bundle, settings, pace, captioner: None })
     }
 
     /// All tiles.
@@ -57,10 +58,17 @@ impl Session {
         stop: &AtomicBool,
         seen: &mut dyn FnMut(&Tile, Option<&Error>),
     ) -> Result<Outcome> {
-        let Self { stores, plan, place, bundle, settings, readers, captioner } = self;
-        let options = format!("looks {} runtime {}", settings.looks, settings.choice);
+        let Self { stores, plan, place, bundle, settings, pace, captioner } = self;
+        let mut options = format!("looks {} runtime {}", settings.looks, settings.choice);
+        // Sums of floats may come out another way in larger batches or elsewhere than on the CPU; what names the files of earlier programs stays.
+        if pace.batch > 1 {
+            options.push_str(&format!(" batch {}", pace.batch));
+        }
+        if settings.provider != Provider::Cpu {
+            options.push_str(&format!(" provider {}", settings.provider));
+        }
         let tiles = plan.shard(shard.0, shard.1)?;
-        let job = Job { tiles, shard, out, bundle, options: &options, readers: *readers };
+        let job = Job { tiles, shard, out, bundle, options: &options, pace: *pace };
         let open = move || {
             let captioner = captioner;
             let odd = |error: String| Error::System(format!("the model does not load: {error}"));
@@ -73,8 +81,22 @@ impl Session {
                     captioner.insert(model)
                 }
             };
-            Ok(Box::new(move |image: &_| model.caption(image).map_err(|error| chain(&error))) as _)
+            Ok(Box::new(move |images: &[&RgbImage]| captions(model, images)) as _)
         };
         job.run(stores, open, stop, seen)
     }
+}
+
+/// The captions of images that are captioned together; where that fails, of one after the other, so that each has its own error.
+fn captions(model: &mut Captioner, images: &[&RgbImage]) -> Vec<Result<Caption, String>> {
+    let alone = |model: &mut Captioner, image: &&RgbImage| model.caption(image).map_err(|error| chain(&error));
+    if images.len() > 1 {
+        let together =
+            model.sights(images).and_then(|sights| sights.iter().map(|sight| model.look_again(sight)).collect());
+        if let Ok(captions) = together {
+            let captions: Vec<Caption> = captions;
+            return captions.into_iter().map(Ok).collect();
+        }
+    }
+    images.iter().map(|image| alone(model, image)).collect()
 }

@@ -3,7 +3,7 @@
 use crate::captioner::{named, within};
 use crate::error::{CssaError, caught};
 use crate::package;
-use archive::{Cut, Error, Plan, Session, Stores};
+use archive::{Cut, Error, Pace, Plan, Session, Stores};
 use cssa::errors::chain;
 use cssa_captioner::{Choice, Looks, Settings};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
@@ -69,7 +69,7 @@ impl Archive {
             caught(|| {
                 let stores = Arc::new(Stores::new().map_err(refused)?);
                 let plan = Plan::read(tiles, &stores, Cut { pixels, stride }).map_err(refused)?;
-                Session::new(stores, plan, bundle, settings, readers).map_err(refused)
+                Session::new(stores, plan, bundle, settings, Pace { readers, batch: 1 }).map_err(refused)
             })
         })?;
         Ok(Self { tiles: session.plan().tiles().len(), session: Mutex::new(session) })
