@@ -105,6 +105,9 @@ else
 fi
 bash -n trainer/deploy/train.sbatch
 
+step graphs for TensorRT
+tests/graphs.sh
+
 step the Python wheel
 tests/wheel.sh
 
@@ -116,7 +119,7 @@ step the script for GPUs, in small on the CPU
 rm -rf target/cuda-tiny
 weights=../shared/backbones/efficientnet_lite2.safetensors
 LD_LIBRARY_PATH="$PWD/target/libtorch/lib" tests/cuda.sh --trainer target/release/trainer --out target/cuda-tiny --device cpu --tiny \
-  $([ -e $weights ] && echo --weights $weights)
+  --edge target/release/edge --onnxruntime target/onnxruntime/libonnxruntime.so --bundle fixtures/bundle $([ -e $weights ] && echo --weights $weights)
 
 step bare metal
 CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path tests/bare-metal/Cargo.toml

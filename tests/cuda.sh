@@ -2,9 +2,12 @@
 # The trainer on a GPU, in one script: for a machine with one GPU and a Python with torch (and torchvision), without network and Rust.
 #
 #   tests/cuda.sh --trainer PATH --out FOLDER [--data UCM] [--weights BACKBONE] [--device cuda|cpu] [--tiny] [--seconds N]
+#     [--edge PATH --onnxruntime LIBRARY --bundle BUNDLE…]
 #
 # BACKBONE is a ResNet-50 of version 1, or with lite2 in its name EfficientNet-Lite2.
 #
+# With --edge and an ONNX Runtime that has the CUDA provider (PyPI's onnxruntime-gpu): each bundle's captions on the GPU beside the CPU's, the share of
+# the encoder that ran there, times of batches and of eight looks, memory; skipped where the library is not there.
 # With a trainer that was built with the feature nccl every step's gradients go through NCCL, in one process.
 # Parity of CPU and GPU on golden vectors; every stage in FP32 and bfloat16; throughput beside plain PyTorch in the same minute with
 # the GPU's idle share; then training on UCM-Captions (MCCL, RSIC, SCST) until the time is up. Started again with the same --out it
@@ -12,13 +15,14 @@
 # --device cpu --tiny does the same in small on any machine; CI runs it so.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-trainer= out= data= weights= device=cuda tiny=0 seconds=520
+trainer= out= data= weights= device=cuda tiny=0 seconds=520 edge= onnxruntime= bundles=()
 fail() { echo "error: $*" >&2; exit 1; }
 while [ $# -gt 0 ]; do
   [ "$1" = --tiny ] || [ $# -ge 2 ] || fail "$1 needs a value"
   case $1 in
     --trainer) trainer=$2; shift ;; --out) out=$2; shift ;; --data) data=$2; shift ;; --weights) weights=$2; shift ;;
     --device) device=$2; shift ;; --tiny) tiny=1 ;; --seconds) seconds=$2; shift ;;
+    --edge) edge=$2; shift ;; --onnxruntime) onnxruntime=$2; shift ;; --bundle) bundles+=("$2"); shift ;;
     *) fail "unknown option $1" ;;
   esac
   shift
@@ -70,6 +74,14 @@ parity() {
   python3 -c "import json, sys; worst = max(json.load(open(sys.argv[1])).values()); sys.exit(f'apart by {worst}' if worst > 1e-3 else 0)" "$out/parity.json"
 }
 if [ -e "$root/fixtures/run/model.safetensors" ]; then part parity parity; else echo "parity: skipped, fixtures/run is not here"; fi
+
+# edge on the GPU: an INT8 bundle in Q/DQ, one in FP16, and floats.
+if [ -n "$edge" ] && [ -e "$onnxruntime" ] && [ ${#bundles[@]} -gt 0 ]; then
+  part provider env ORT_DYLIB_PATH="$(realpath "$onnxruntime")" LD_LIBRARY_PATH="$(dirname "$(realpath "$onnxruntime")"):${LD_LIBRARY_PATH:-}" \
+    python3 "$root/tests/peers/provider.py" "$(realpath "$edge")" "$device" "$root/fixtures/scenes/images" "$out/provider.json" "${bundles[@]}"
+else
+  echo "provider: skipped, no --edge, no --bundle, or --onnxruntime ${onnxruntime:-of no name} is not here"
+fi
 
 # Every stage, on rendered scenes or on UCM.
 recipe() { # NAME PRECISION WIDTH LAYERS EPOCHS…: a recipe under OUT
@@ -174,6 +186,12 @@ for stage in ("mccl", "rsic", "scst"):
         ratio = f"{max(rates) / float(bare):.2f}" if bare else "–"
         print(f"| images, bfloat16 | {stage} | {max(rates):.0f} | {bare or '–'} (ResNet-50 alone) | {ratio} | {idle('ucm')} |")
 print("\nNCCL, one process: " + (", ".join(nccl) or "skipped, this trainer was built without it, or finds no GPU or no libnccl.so"))
+for bundle, rows in json.loads(text("provider.json") or "{}").items():
+    equal = ", ".join(f"{same} of {of} captions equal with {looks} looks" for looks, (same, of) in rows["equal"].items())
+    print(f"\n{bundle} beside the CPU: {equal}\n\n| at work | batch | looks | encoder ms | caption ms | MiB |\n|---|---|---|---|---|---|")
+    for row in rows["times"]:
+        share = "" if row["share"] is None else f", {row['share']:.0%} of the encoder"
+        print(f"| {row['at']}{share} | {row['batch']} | {row['looks']} | {row['encoder_ms']:.2f} | {row['caption_ms']:.2f} | {row['mib']:.0f} |")
 parity = text("parity.json")
 if parity:
     print("\nparity: " + ", ".join(f"{name} {value:.1e}" for name, value in json.loads(parity).items()))
