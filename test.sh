@@ -126,6 +126,7 @@ CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path
 echo "cssa without std and cssa-wire build without an operating system"
 
 step documentation
+tests/docs.sh
 RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps --quiet
 
 echo

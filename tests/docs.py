@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Documentation that would go stale unseen: what it cites is there, and its commands have options that their programs know."""
+import functools, glob, os, pathlib, re, subprocess, sys
+
+PROGRAMS = ["edge", "ground", "exporter", "trainer", "link-sim", "scenes", "archive"]
+# Written beside this one.
+AWAITED = {"edge/deploy/container/README.md", "edge/ros2/README.md", "edge/capi/README.md"}
+README_BYTES = 8192
+problems = []
+tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split("\n")
+folders = {path.split("/")[0] for path in tracked if "/" in path}
+tests = set()
+for path in tracked:
+    if path.endswith(".rs") and os.path.exists(path):
+        tests.update(re.findall(r"\bfn (\w+)", pathlib.Path(path).read_text()))
+
+
+@functools.cache
+def help_of(*words):
+    environment = {**os.environ, "LD_LIBRARY_PATH": "target/libtorch/lib"}
+    run = subprocess.run([f"target/release/{words[0]}", *words[1:], "--help"], capture_output=True, text=True, env=environment)
+    return run.stdout if run.returncode == 0 else ""
+
+
+def subcommands(text):
+    listed = re.search(r"^Commands:\n(.*?)(?:\n\n|\Z)", text, re.S | re.M)
+    return re.findall(r"^  ([\w-]+)", listed[1], re.M) if listed else []
+
+
+def check_command(where, line):
+    words = line.split(" #")[0].split()
+    if words[:1] == ["mpirun"]: return
+    if not words or words[0] not in PROGRAMS or not os.path.exists(f"target/release/{words[0]}"): return
+    path, known = [words[0]], help_of(words[0])
+    for word in words[1:]:
+        if word in subcommands(help_of(*path)):
+            path.append(word)
+            known += help_of(*path)
+    for option in re.findall(r"(?<!\S)--[\w-]+", " ".join(words)):
+        if not re.search(rf"(?<![\w-]){option}(?![\w-])", known): problems.append(f"{where}: {' '.join(path)} has no option {option}")
+
+
+for name in sys.argv[1:]:
+    text = pathlib.Path(name).read_text()
+    if name == "README.md" and len(text.encode()) > README_BYTES:
+        problems.append(f"README.md has {len(text.encode())} bytes, expected {README_BYTES} at most: the rest belongs into docs/src")
+    if name == "CHANGELOG.md": continue
+    if name.startswith("docs/src/") and pathlib.Path(name).stem not in ("README", "SUMMARY") and "**Your task.**" not in text:
+        problems.append(f"{name} does not begin with the reader's task")
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, re.S | re.M):
+        for line in re.sub(r"\\\n", " ", block).split("\n"):
+            for command in line.split("&&"): check_command(name, command)
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.S | re.M)
+    for cited in re.findall(r"`([^`\n]+)`", prose):
+        choice = re.fullmatch(r"(.*)\{(.*)\}(.*)", cited)
+        for path in [choice[1] + one + choice[3] for one in choice[2].split(",")] if choice else [cited.split(" ")[0]]:
+            is_path = re.fullmatch(r"[\w.*-]+(/[\w.*-]+)+/?", path) and path.split("/")[0] in folders
+            if is_path and path not in AWAITED and not glob.glob(path): problems.append(f"{name} cites {path}, which is not there")
+        if re.fullmatch(r"[a-z]+(_[a-z0-9]+){4,}", cited) and cited not in tests: problems.append(f"{name} cites the test {cited}, which is not there")
+
+for problem in problems: print(f"error: {problem}", file=sys.stderr)
+sys.exit(bool(problems))

