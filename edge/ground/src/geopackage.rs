@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS gpkg_extensions (
 INSERT INTO gpkg_extensions SELECT NULL, NULL, 'gdal_aspatial', 'http://gdal.org/geopackage_aspatial.html', 'read-write'
   WHERE NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'gdal_aspatial');
 INSERT INTO gpkg_extensions
-  SELECT name, NULL, 'cssa_ground', 'README.md of CSSA Onboard', 'read-write' FROM sqlite_schema
+  SELECT name, NULL, 'cssa_ground', 'docs/src/ground.md of CSSA Onboard', 'read-write' FROM sqlite_schema
   WHERE name IN ('undecoded', 'caption_words', 'ground_stations', 'reports', 'messages', 'commands', 'pictures', 'picture_parts')
     AND NOT EXISTS (SELECT 1 FROM gpkg_extensions WHERE extension_name = 'cssa_ground' AND table_name = name);
 ";
