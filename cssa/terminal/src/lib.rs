@@ -16,17 +16,17 @@ use tracing_subscriber::fmt::format::FmtSpan;
 /// How a program logs: flattened into its options.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct LogOptions {
-    /// What the log on standard error looks like.
+    /// Format of the log on standard error.
     #[arg(long = "log", value_enum, global = true, default_value = "lines", value_name = "FORM")]
     form: Form,
 }
 
-/// What a log looks like.
+/// Format of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
-    /// A line a message, for people.
+    /// One line per message, for people.
     Lines,
-    /// A JSON object a message, with time, level, module and fields.
+    /// One JSON object per message, with time, level, module and fields.
     Json,
 }
 
