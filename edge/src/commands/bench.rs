@@ -16,24 +16,25 @@ use std::time::Instant;
 /// Options of `edge bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchOptions {
-    /// Images and folders of images; left out, the checkout's rendered scenes.
+    /// Images and folders of images. Default: the checkout's rendered scenes.
     paths: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
-    /// Captions to measure.
+    /// Number of captions to measure.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// Images that are captioned together.
+    /// Images captioned together.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     batch: u8,
-    /// Measure the runtimes, providers, threads and batches of this machine, each in a process of its own, and write the fastest that says what the CPU says
-    /// into this configuration. Without --candidate the bundle that it flies is measured.
+    /// Measure this machine's runtimes, providers, threads and batches, each in a process of its own, and write the
+    /// fastest one whose captions equal the CPU's into this configuration. Without --candidate, its own bundle is
+    /// measured.
     #[arg(long, value_name = "EDGE_TOML", conflicts_with_all = ["json", "runtime", "provider", "threads", "batch", "bundle", "beam", "looks"])]
     choose: Option<PathBuf>,
-    /// A bundle to choose among, for example one with FP16 for TensorRT; may be given several times, the one to prefer first.
+    /// Bundle to choose among, for example one in FP16 for TensorRT. May be repeated; the preferred one first.
     #[arg(long, value_name = "BUNDLE", requires = "choose")]
     candidate: Vec<PathBuf>,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }

@@ -23,10 +23,10 @@ pub(crate) struct CaptionOptions {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
-    /// One JSON object an image.
+    /// Print one JSON object per image.
     #[arg(long)]
     json: bool,
-    /// Also write the packets to this file.
+    /// Also write the captions' packets to this file.
     #[arg(long)]
     packets: Option<PathBuf>,
 }

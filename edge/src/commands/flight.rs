@@ -23,10 +23,11 @@ use std::time::{Duration, Instant};
 /// Options of `edge run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunOptions {
-    /// The configuration, TOML.
+    /// Configuration (TOML): edge.toml.
     #[arg(long)]
     config: PathBuf,
-    /// Only check the configuration, and all that can be known of this machine without flying: every problem is named.
+    /// Only check the configuration and what can be known of this machine without flying. Names every problem by its
+    /// key.
     #[arg(long)]
     check: bool,
 }
@@ -34,13 +35,13 @@ pub(crate) struct RunOptions {
 /// Options of `edge install`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InstallOptions {
-    /// The new bundle, a folder or a `.cssa` file.
+    /// New bundle: a folder or a `.cssa` file.
     new: PathBuf,
-    /// The configuration of `edge run`: the bundle proves itself as it will fly. Or its state folder: the bundle proves itself on the
-    /// CPU.
+    /// Configuration of `edge run`: the bundle is tested with that file's settings. Or its state folder: the bundle is
+    /// tested on the CPU.
     #[arg(long)]
     state: PathBuf,
-    /// minisign public key: take only a bundle that is signed with it. Left out, the configuration's.
+    /// minisign public key: accept only a bundle that is signed with it. Default: the configuration's.
     #[arg(long)]
     trust: Option<PathBuf>,
 }
@@ -50,14 +51,14 @@ pub(crate) struct InstallOptions {
 pub(crate) struct SelfTestOptions {
     #[command(flatten)]
     model: ModelOptions,
-    /// Load the bundle as `edge run` would by this configuration.
+    /// Load the bundle as `edge run` would with this configuration.
     #[arg(
         long,
         requires = "bundle",
         conflicts_with_all = ["trust", "runtime", "provider", "threads", "beam", "looks"]
     )]
     config: Option<PathBuf>,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }

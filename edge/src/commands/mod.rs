@@ -26,17 +26,17 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Caption images: files, or folders of JPEG, PNG and TIFF.
+    /// Caption image files, or folders of them: JPEG, PNG, TIFF.
     Caption(caption::CaptionOptions),
-    /// Take frames, caption them and keep what matters, for months.
+    /// Fly: take frames from a source, caption them, and send what the policy lets through.
     Run(flight::RunOptions),
-    /// Install a bundle into the slot that is not in use, test it, and make it the active one.
+    /// Test a bundle, install it into the inactive slot and make that slot active.
     Install(flight::InstallOptions),
-    /// Caption the golden image.
+    /// Caption the golden image and compare the result with the recorded one.
     SelfTest(flight::SelfTestOptions),
-    /// Make a new bundle of the one on board and a delta from the uplink.
+    /// Make a new bundle from the one on board and a delta from the uplink.
     Update(update::UpdateOptions),
-    /// Measure time, memory and bytes of captions.
+    /// Measure time, memory and bytes per caption; or choose the fastest settings (--choose).
     Bench(bench::BenchOptions),
 }
 

@@ -9,28 +9,28 @@ use std::path::PathBuf;
 /// Options that load a model.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelOptions {
-    /// The bundle, a folder or a `.cssa` file; left out, the default bundle.
+    /// Bundle: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
-    /// minisign public key: take only a bundle that is signed with it.
+    /// minisign public key: accept only a bundle that is signed with it.
     #[arg(long)]
     pub(crate) trust: Option<PathBuf>,
-    /// Which program runs the model.
+    /// Inference runtime. `auto`: ONNX Runtime (`ort`) if it is found and loads, else tract.
     #[arg(long, default_value = "auto", value_parser = one_of::<Choice>(Choice::NAMES))]
     runtime: Choice,
-    /// Where ONNX Runtime computes.
+    /// Execution provider of ONNX Runtime, for the encoder.
     #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
     provider: Provider,
-    /// Folder in which TensorRT keeps its engines: building one takes minutes.
+    /// Folder in which TensorRT keeps the engines it has built. Building one takes minutes.
     #[arg(long)]
     pub(crate) engines: Option<PathBuf>,
-    /// Threads: as many in ONNX Runtime's encoder (tract's has one), two at most in the decoder.
+    /// Threads of ONNX Runtime's encoder (tract's has one). The decoder uses at most two.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     threads: u8,
-    /// The best caption of a beam of this width; searched as the bundle says where it is not given.
+    /// Beam width. Default: the bundle's own search, which may be consensus decoding.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     beam: Option<u8>,
-    /// How many of an image's turned and mirrored views are captioned: more are slower and surer.
+    /// Turned and mirrored views of each image that are captioned. More are slower and reduce wrong captions.
     #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
     looks: Looks,
 }

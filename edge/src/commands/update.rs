@@ -7,15 +7,15 @@ use std::path::PathBuf;
 /// Options of `edge update`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpdateOptions {
-    /// What came over the uplink: a delta that `exporter delta` wrote.
+    /// Delta from `exporter delta`.
     delta: PathBuf,
-    /// The bundle that the delta starts from; left out, the default bundle.
+    /// Bundle that the delta starts from. Default: the default bundle.
     #[arg(long)]
     bundle: Option<PathBuf>,
-    /// minisign public key: take only a bundle that is signed with it.
+    /// minisign public key: accept only a bundle that is signed with it.
     #[arg(long)]
     trust: Option<PathBuf>,
-    /// The new bundle: a new or empty folder, or a file that ends in .cssa.
+    /// New bundle: a new or empty folder, or a file that ends in .cssa.
     #[arg(long)]
     out: PathBuf,
 }
