@@ -19,21 +19,21 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Receive packets and keep their captions in an archive: a GeoPackage, or a database with PostGIS.
+    /// Receive packets and store their captions in an archive: a GeoPackage, or a database with PostGIS.
     Receive(commands::ReceiveOptions),
-    /// Show the captions of an archive on a map in the browser.
+    /// Serve a map of an archive's captions for the browser.
     Map(commands::MapOptions),
-    /// Write the captions of an archive as GeoJSON or CSV.
+    /// Write an archive's captions as GeoJSON, CSV, GeoParquet or STAC.
     Export(commands::ExportOptions),
-    /// Tell a vehicle what to do, or list what became of what was told.
+    /// Give a vehicle a command, or list commands and their results.
     Command(commands::command::CommandOptions),
-    /// Ask a vehicle for the picture of a caption, list what was asked for, or write what came.
+    /// Ask a vehicle for the picture of a caption, list requests, or write a picture that has come.
     Ask(commands::ask::AskOptions),
-    /// Make a key for a vehicle and its ground.
+    /// Make a key that a vehicle and its ground share.
     Key(commands::KeyOptions),
-    /// Turn a file of packets back into text.
+    /// Decode a file of packets into text.
     Decode(packet_files::DecodeOptions),
-    /// Pack sentences and say what they take on the link.
+    /// Encode sentences and print the bytes that they take on the link.
     Encode(packet_files::EncodeOptions),
 }
 

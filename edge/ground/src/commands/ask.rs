@@ -18,34 +18,36 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Options of `ground ask`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AskOptions {
-    /// The archive: a `ground receive --key` that writes it sends the request when it hears the vehicle, and keeps the picture.
+    /// Archive. A `ground receive --key` on the same archive sends the request when it hears the vehicle, and stores
+    /// the picture.
     #[arg(long)]
     archive: Place,
-    /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
+    /// Number of the vehicle; 0: the one without a number. Default: the only vehicle of the archive.
     #[arg(long)]
     vehicle: Option<u16>,
-    /// The number of the caption whose picture is wanted.
+    /// Number of the caption whose picture is wanted.
     #[arg(long, required_unless_present_any = ["list", "picture"], conflicts_with_all = ["list", "picture"])]
     caption: Option<u32>,
-    /// The picture's longer side in pixels at most, 16 to 8192: up to 160 of any captioned frame, more of those that were flagged or had
-    /// a watch-word. Thin links take long for many.
+    /// Longer side of the picture in pixels, at most; 16 to 8192. Any captioned frame has up to 160; flagged frames and
+    /// those with a watch-word have more. Large pictures take long on thin links.
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(16..=8192))]
     pixels: u16,
-    /// A part of the frame, LEFT,TOP,WIDTH,HEIGHT in pixels of the frame as it is kept aboard, whose size --list says of pictures that came: very
-    /// large images are captioned, and kept, at half their size or less. What lies outside of the frame is cut off.
+    /// Part of the frame: LEFT,TOP,WIDTH,HEIGHT in pixels of the frame as it is kept on board. --list shows its size
+    /// for pictures that have come. Very large images are captioned and kept at half their size or less. What lies
+    /// outside of the frame is cut off.
     #[arg(long, value_parser = crop, conflicts_with = "picture")]
     crop: Option<[u16; 4]>,
-    /// Write the picture to this file (WebP): waits until it is here, however many passes that takes.
+    /// Write the picture to this file (WebP). Waits until it is here, however many passes that takes.
     #[arg(long, conflicts_with = "list")]
     out: Option<PathBuf>,
-    /// A picture that was asked for before, by its number.
+    /// Number of a picture that was asked for before.
     #[arg(long, requires = "out", conflicts_with = "list")]
     picture: Option<i64>,
-    /// Print the pictures that were asked for, the newest first, and what became of them: waiting, sent, coming, here, not kept,
-    /// refused or unanswered.
+    /// List the pictures that were asked for, the newest first, with their state: waiting, sent, coming, here, not
+    /// kept, refused or unanswered.
     #[arg(long)]
     list: bool,
-    /// With --list: one JSON object a picture.
+    /// With --list: print one JSON object per picture.
     #[arg(long, requires = "list")]
     json: bool,
 }

@@ -17,19 +17,21 @@ const MAX_LISTED: u32 = 1000;
 /// Options of `ground command`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CommandOptions {
-    /// The archive: a `ground receive --key` that writes it sends the command when it hears the vehicle, and again until it answers.
+    /// Archive. A `ground receive --key` on the same archive sends the command when it hears the vehicle, and again
+    /// until it answers.
     #[arg(long)]
     archive: Place,
-    /// The vehicle's number; 0: one that has none. Left out, the only vehicle of the archive.
+    /// Number of the vehicle; 0: the one without a number. Default: the only vehicle of the archive.
     #[arg(long)]
     vehicle: Option<u16>,
-    /// Print the commands, the newest first, and what became of them: waiting, sent, done, refused, not kept, unanswered or withdrawn.
+    /// List the commands, the newest first, with their state: waiting, sent, done, refused, not kept, unanswered or
+    /// withdrawn.
     #[arg(long)]
     list: bool,
-    /// Withdraw a command that has not gone out yet, by its number in the list, or all from one to another, as 12-40.
+    /// Withdraw a command that has not been sent, by its number in the list, or a range such as 12-40.
     #[arg(long, value_name = "NUMBER", conflicts_with = "list", value_parser = numbers)]
     withdraw: Option<(i64, i64)>,
-    /// With --list: one JSON object a command.
+    /// With --list: print one JSON object per command.
     #[arg(long, requires = "list")]
     json: bool,
     #[command(subcommand)]
@@ -39,64 +41,64 @@ pub(crate) struct CommandOptions {
 /// What a vehicle is to do.
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Drop captions with less confidence.
+    /// Drop captions with less confidence than this.
     Threshold {
-        /// 0 to 1.
+        /// Confidence, 0 to 1.
         #[arg(value_parser = thousandths)]
         confidence: u16,
     },
-    /// The words that matter, in place of those before; none: no words.
+    /// Replace the watch-words. Without words there are none.
     Watch {
-        /// WORD=PRIORITY, as ship=3 or "oil tank"=1; priorities are 1 to 3.
+        /// WORD=PRIORITY, such as ship=3 or "oil tank"=1. Priorities are 1 to 3.
         #[arg(value_parser = watch_word)]
         words: Vec<WatchWord>,
     },
-    /// When a place that says what it said before is news again.
+    /// Set when a repeated caption of a place is sent again.
     Novelty {
-        /// Frames closer than this are of one place; 0: none is.
+        /// Frames closer than this are of one place. 0: every frame is new.
         metres: u16,
-        /// After so long a place may say the same.
+        /// After this long a place may say the same again.
         minutes: u16,
     },
-    /// What the link takes.
+    /// Set the link's rate.
     Rate {
-        /// 0: as many as it does.
+        /// Bytes per second. 0: no limit.
         bytes_per_second: u32,
     },
-    /// What may be queued.
+    /// Set the budget of the queue.
     Budget {
-        /// 0: no limit.
+        /// Bytes per hour. 0: no limit.
         bytes_per_hour: u32,
     },
-    /// Caption nothing until told to resume.
+    /// Stop captioning until `resume`.
     Pause,
-    /// Caption again.
+    /// Resume captioning.
     Resume,
-    /// Caption the golden image and report.
+    /// Caption the golden image and answer with the result.
     SelfTest,
-    /// Fly the bundle of a slot.
+    /// Switch to the bundle of a slot.
     Slot {
         /// a or b.
         #[arg(value_parser = slot)]
         slot: u8,
     },
-    /// Send a status now.
+    /// Send a status at once.
     Status,
-    /// Forget all pictures aboard.
+    /// Delete all pictures kept on board.
     ForgetPictures,
-    /// Install the bundle that a delta (exporter delta) makes of the one at work. It goes up in parts, of which urgent commands do not wait
-    /// for the rest; the new bundle flies when the vehicle is told to switch to its slot, or from its next start on.
+    /// Send a delta (exporter delta) and install the bundle that it makes from the current one. It is sent in parts;
+    /// other commands do not wait for them. The new bundle flies after `slot`, or from the next start.
     Delta {
-        /// The delta: with 80 bytes a part and 4,000 commands that may wait, 320 KB at most.
+        /// Delta, at most 320 KB: 80 bytes per part, and 4,000 commands may wait.
         path: PathBuf,
     },
-    /// Give the vehicle a new key in place of the one that it has. Wrapped under that one it is in the archive and on the link; whoever has that one and
-    /// recorded the packet has the new one, too: this rotates keys, it does not heal a leak. When it is done, start ground receive
-    /// with --key NEW --key OLD: the vehicle changes when it hears the new key, and keeps it over starts, above its link.key.
+    /// Give the vehicle a new key, wrapped under the old one. Whoever has the old key and recorded the packet has the
+    /// new one, too: this rotates keys, it does not heal a leak. When it is done, start ground receive with --key NEW
+    /// --key OLD. The vehicle changes when it hears the new key, and keeps it over starts, above its link.key.
     NewKey {
-        /// The new key's file, as ground key makes it.
+        /// File of the new key, made by ground key.
         path: PathBuf,
-        /// The key that the vehicle has now, as ground receive --key has it.
+        /// Key that the vehicle has now, as given to ground receive --key.
         #[arg(long, required = true, value_name = "[VEHICLE=]PATH")]
         key: Vec<VehicleKey>,
     },

@@ -29,42 +29,45 @@ use vehicle_key::{VehicleKey, read_keys};
 /// Options of `ground receive`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReceiveOptions {
-    /// udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS; once more for each further port. One that fails stops no
-    /// other. A vehicle is spoken to at the port where it was heard last.
+    /// Port: udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS. May be repeated. A port that
+    /// fails stops no other. A vehicle is answered at the port where it was heard last.
     #[arg(long, required = true)]
     from: Vec<Address>,
-    /// What packets travel in, as link.framing of the vehicle's edge.toml.
+    /// Framing of packets: link.framing of the vehicle's edge.toml.
     #[arg(long, default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
     /// Application process identifier of the vehicle's space packets.
     #[arg(long, default_value_t = 66, value_parser = clap::value_parser!(u16).range(0..2047))]
     apid: u16,
-    /// Bits of the packets' checksum, 32 or 16.
+    /// Bits of the packets' checksum, 32 or 16: link.checksum of the vehicle's edge.toml.
     #[arg(long, default_value = "32", value_parser = checksum)]
     checksum: Checksum,
-    /// The key that the vehicle has: acknowledge what arrived, send what `ground command` gives, and take only packets with a right code of authentication. While its key
-    /// is being changed, the new one first and then once more with the one before: packets under either are taken. 12=PATH is the key of
-    /// vehicle 12 alone, which is then taken under no other; PATH is that of all vehicles that have none of their own.
+    /// Key shared with the vehicle. With it captions are acknowledged, commands are sent, and only packets with a right
+    /// code of authentication are accepted. 12=PATH is the key of vehicle 12 only, and the only one accepted from it;
+    /// PATH is the key of all vehicles without one of their own. May be repeated: while a key is being changed, give
+    /// the new one first, then the old one.
     #[arg(long, value_name = "[VEHICLE=]PATH")]
     key: Vec<VehicleKey>,
-    /// With --key: also take packets without a code of authentication, as vehicles without the key and earlier programs send them.
+    /// With --key: also accept packets without a code of authentication, from vehicles without the key and from earlier
+    /// programs.
     #[arg(long, requires = "key")]
     accept_unauthenticated: bool,
-    /// The number of this station: stations that share vehicles have different ones.
+    /// Number of this station. Stations that share vehicles need different numbers.
     #[arg(long, default_value_t = 1, requires = "key", value_parser = clap::value_parser!(u8).range(1..))]
     station: u8,
-    /// The number of the vehicle whose packets name none (link.vehicle = 0): the same pass from two files or addresses is then kept once.
+    /// Number for a vehicle whose packets name none (link.vehicle = 0), so that the same pass from two files or
+    /// addresses is kept once.
     #[arg(long, default_value_t = 0, conflicts_with = "key")]
     vehicle: u16,
-    /// The archive: a GeoPackage, made where it is not there, or postgres://USER:PASSWORD@HOST/DATABASE, a database with PostGIS (without
-    /// TLS; the password may be in PGPASSWORD instead), which several receivers can share.
+    /// Archive: a GeoPackage file, created if missing, or postgres://USER:PASSWORD@HOST/DATABASE, a database with
+    /// PostGIS that several receivers can share (without TLS; the password may be in PGPASSWORD).
     #[arg(long)]
     archive: Place,
-    /// Bundles of the senders, folders or `.cssa` files, or folders of such: a bundle that is missing is looked for there again
-    /// and again. Left out, the default bundle.
+    /// Bundles of the vehicles: folders, `.cssa` files, or folders of these, which are searched again for a bundle that
+    /// is missing. Default: the default bundle.
     #[arg(long, num_args = 1..)]
     bundle: Vec<PathBuf>,
-    /// Print nothing but what is wrong.
+    /// Print only problems.
     #[arg(long)]
     quiet: bool,
 }
@@ -72,25 +75,26 @@ pub(crate) struct ReceiveOptions {
 /// Options of `ground export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportOptions {
-    /// The archive, a file or postgres://USER:PASSWORD@HOST/DATABASE.
+    /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(long)]
     archive: Place,
-    /// geojson, csv, geoparquet (captions and footprints in one table), or stac (an ItemCollection).
+    /// Output format. geoparquet has captions and footprints in one table; stac is an ItemCollection.
     #[arg(long, value_enum)]
     format: Format,
-    /// captions, as points, or with geojson footprints, the polygons that their images show.
+    /// Geometries: captions as points, or, with geojson, the footprints of their images as polygons.
     #[arg(long, value_enum, default_value = "captions")]
     layer: Layer,
-    /// Only captions that have all of these words; all captions where there are none.
+    /// Only captions that contain all of these words. Default: all captions.
     #[arg(long)]
     words: Option<String>,
-    /// With stac: the address of the scene that a caption is derived from; {vehicle}, {sequence} and {time} stand for the caption's.
+    /// With stac: address of the scene that a caption is derived from. {vehicle}, {sequence} and {time} are replaced by
+    /// the caption's.
     #[arg(long, value_name = "ADDRESS")]
     scene: Option<String>,
-    /// With stac: the address of the model's STAC item; {bundle} stands for the bundle's id.
+    /// With stac: address of the model's STAC item. {bundle} is replaced by the bundle's id.
     #[arg(long, value_name = "ADDRESS")]
     model: Option<String>,
-    /// The file.
+    /// Output file.
     #[arg(long)]
     out: PathBuf,
 }
@@ -98,10 +102,10 @@ pub(crate) struct ExportOptions {
 /// Options of `ground map`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MapOptions {
-    /// The archive, a file or postgres://USER:PASSWORD@HOST/DATABASE, which `ground receive` may be writing.
+    /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE. `ground receive` may be writing it.
     #[arg(long)]
     archive: Place,
-    /// ADDRESS:PORT. Whoever reaches an address that is not this machine's own sees every caption.
+    /// ADDRESS:PORT. Anybody who can reach an address other than this machine's own sees every caption.
     #[arg(long, default_value = "127.0.0.1:8073")]
     listen: SocketAddr,
 }
@@ -109,7 +113,7 @@ pub(crate) struct MapOptions {
 /// Options of `ground key`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyOptions {
-    /// The new file; one that is there is not overwritten.
+    /// New file. An existing one is not overwritten.
     out: PathBuf,
 }
 

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 /// Options of `ground decode`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DecodeOptions {
-    /// A file of packets.
+    /// File of packets.
     file: PathBuf,
-    /// The bundle that made them, a folder or a `.cssa` file; left out, the default bundle.
+    /// Bundle that made them: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
     bundle: Option<PathBuf>,
-    /// One JSON object a caption.
+    /// Print one JSON object per caption.
     #[arg(long)]
     json: bool,
 }
@@ -27,9 +27,9 @@ pub(crate) struct DecodeOptions {
 /// Options of `ground encode`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EncodeOptions {
-    /// Sentences, one a line; - for standard input.
+    /// File of sentences, one per line. -: standard input.
     file: PathBuf,
-    /// The bundle whose language model packs them, a folder or a `.cssa` file; left out, the default bundle.
+    /// Bundle whose language model packs them: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
     bundle: Option<PathBuf>,
 }
