@@ -151,7 +151,7 @@ const readable = (time) => time.replace("T", " ").replace(/(\.0+)?Z$/, " UTC");
 // When its image was taken, as far as the vehicle knew, and when it came where that is not UTC.
 const after = (seconds) => (seconds === undefined ? "" : `, ${seconds} s after the vehicle's start`);
 const taken = (caption) =>
-  caption.time ? readable(caption.time) : `time not known${after(caption.after_start)}, received ${readable(caption.received)}`;
+  caption.time ? readable(caption.time) : `time not known${after(caption.after_start)}; received ${readable(caption.received)}`;
 
 function choose(found, move) {
   chosen = found;
@@ -169,11 +169,11 @@ function describe(found) {
   details.hidden = found.length === 0;
   details.replaceChildren();
   for (const caption of found) {
-    const rows = [["time", taken(caption)], ["confidence", caption.confidence?.toFixed(2) ?? "not known"],
-      ...(caption.outside ? [["outside", caption.outside]] : []), ["priority", caption.priority],
-      ["place", caption.latitude === null ? "unknown" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
-      ...(caption.footprint ? [["footprint", `to ${caption.footprint.accuracy} m`]] : []),
-      ["sender", caption.sender], ["vehicle", caption.vehicle || "not given"], ["number", caption.sequence], ["bundle", caption.bundle]];
+    const rows = [["time", taken(caption)], ["confidence", caption.confidence?.toFixed(2) ?? "none"],
+      ...(caption.outside ? [["flagged", caption.outside]] : []), ["priority", caption.priority],
+      ["place", caption.latitude === null ? "not known" : `${caption.latitude.toFixed(5)}, ${caption.longitude.toFixed(5)}`],
+      ...(caption.footprint ? [["footprint", `accurate to ${caption.footprint.accuracy} m`]] : []),
+      ["sender", caption.sender], ["vehicle", caption.vehicle || "no number"], ["sequence number", caption.sequence], ["bundle", caption.bundle]];
     const table = element("dl");
     for (const [name, value] of rows) table.append(element("dt", name), element("dd", String(value)));
     details.append(element("h2", caption.caption), picturePlace(caption), table);

@@ -1,5 +1,5 @@
 // Pictures of captions: what was asked for stands in /pictures, and whoever has the token asks.
-const PICTURES_PERIOD = 1000, SIZES = [[160, "show picture"], [640, "larger"]];
+const PICTURES_PERIOD = 1000, SIZES = [[160, "ask for the picture"], [640, "ask for a larger one"]];
 // By the row of their caption, the newest first.
 let pictures = new Map();
 
