@@ -21,19 +21,19 @@ pub(crate) struct Command {
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
-    /// Print what a bundle's graphs are made of: nodes, precision, parameters, MACs and bytes of each layer group.
+    /// Print nodes, precision, parameters, MACs and bytes of each layer group of a bundle's graphs.
     Inspect(Inspect),
-    /// Print a bundle's STAC item (Machine Learning Model extension 1.5), as new bundles have it in `stac-item.json`.
+    /// Print a bundle's STAC item (Machine Learning Model extension 1.5), which new bundles have as `stac-item.json`.
     Describe(Describe),
-    /// Measure a bundle beside the float model on real images, in every runtime, and write a report.
+    /// Compare a bundle with the float model on real images, in every runtime, and write a report.
     Verify(Verify),
-    /// Write a bundle in its other form, a folder as one `.cssa` file or back, signed if asked for.
+    /// Convert a bundle between a folder and one `.cssa` file, and sign it if asked to.
     Pack(Pack),
-    /// Write what changed since an earlier bundle, for a thin uplink; `edge update` applies it.
+    /// Write the difference to an earlier bundle, for a thin uplink. `edge update` applies it.
     Delta(Delta),
-    /// Fit confidence, familiarity and the image check of a bundle on captioned images, and write the bundle with them.
+    /// Fit a bundle's confidence, familiarity and image check on captioned images, and write the bundle with them.
     Calibrate(Calibrate),
-    /// Measure what confidence and familiarity are worth on images that nothing was fitted on.
+    /// Measure confidence and familiarity on images that nothing was fitted on.
     Trust(Trust),
 }
 
@@ -43,81 +43,81 @@ pub(crate) struct Export {
     /// Folder of the run that the trainer wrote.
     #[arg(long, required = true)]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Numbers that the graphs hold.
+    /// Precision of the graphs.
     #[arg(long, value_enum, default_value = "int8")]
     pub(crate) quantize: Quantize,
-    /// What the graphs are to run on.
+    /// What the graphs will run on.
     #[arg(long, value_enum, default_value = "cpu")]
     pub(crate) target: Target,
-    /// Captioned dataset, whose train images find activation ranges (dev, val and test stay unseen), or a plain folder of
-    /// images; int8 needs it.
+    /// Captioned dataset whose train images determine activation ranges (dev, val and test stay unseen), or a plain
+    /// folder of images. int8 needs it.
     #[arg(long)]
     pub(crate) calibration: Option<PathBuf>,
-    /// Images that are used where there are more, spread evenly over them.
+    /// Number of calibration images, at most, spread evenly over those of --calibration.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(8..=4096))]
     pub(crate) calibration_images: u16,
-    /// How activation ranges are chosen; left out, by measurement.
+    /// How activation ranges are chosen. Default: the way that measures best.
     #[arg(long, value_enum)]
     pub(crate) ranges: Option<Ranges>,
-    /// Captioned dataset on which the score must hold: layer groups go back into float until it does.
+    /// Captioned dataset on which the score must hold. Layer groups go back to float until it does.
     #[arg(long)]
     pub(crate) validation: Option<PathBuf>,
-    /// Its part: dev, val or test.
+    /// Split of --validation: dev, val or test.
     #[arg(long, default_value = "dev")]
     pub(crate) split: Split,
-    /// Share of the float model's CIDEr that may go, as `0.5%` or `0.005`.
+    /// Share of the float model's CIDEr that may be lost, such as `0.5%` or `0.005`.
     #[arg(long, default_value = "0.5%", value_parser = share)]
     pub(crate) max_loss: f64,
-    /// Captioned datasets on which confidence and familiarity are fitted; without, captions have none.
+    /// Captioned datasets on which confidence and familiarity are fitted. Without any, captions have no confidence.
     #[arg(long, num_args = 1..)]
     pub(crate) trust: Vec<PathBuf>,
     /// Their parts on which confidence is fitted, none that the model has trained on.
     #[arg(long, value_delimiter = ',', default_value = "dev")]
     pub(crate) trust_split: Vec<Split>,
-    /// A table of object groups, a line a group, instead of the built-in one.
+    /// Table of object groups, one group per line. Default: the built-in one.
     #[arg(long)]
     pub(crate) objects: Option<PathBuf>,
-    /// The bundle: a new or empty folder, or a file that ends in .cssa.
+    /// Bundle to write: a new or empty folder, or a file that ends in .cssa.
     #[arg(long, required = true)]
     pub(crate) out: Option<PathBuf>,
-    /// minisign secret key to sign the manifest with; MINISIGN_PASSWORD holds its password where it has one.
+    /// minisign secret key to sign the manifest with. Its password, if it has one, is taken from MINISIGN_PASSWORD.
     #[arg(long)]
     pub(crate) sign: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct Inspect {
-    /// The bundle.
+    /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Describe {
-    /// The bundle.
+    /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
 }
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The bundle.
+    /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
-    /// Dataset with images and captions.
+    /// Captioned dataset.
     #[arg(long)]
     pub(crate) data: PathBuf,
-    /// Its part: train, dev, val or test.
+    /// Split of --data: train, dev, val or test.
     #[arg(long, default_value = "test")]
     pub(crate) split: Split,
-    /// The run that the bundle was made from: the float model. Left out, the bundle's own weights in float, which leaves
-    /// the rounding of the weights out of the comparison.
+    /// Run that the bundle was made from: the float model. Default: the bundle's own weights in float, which leaves the
+    /// rounding of weights out of the comparison.
     #[arg(long)]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// Images at most, spread evenly over the split.
+    /// Number of images, at most, spread evenly over the split. Default: all.
     #[arg(long)]
     pub(crate) images: Option<usize>,
-    /// Where the report goes.
+    /// File of the report (HTML).
     #[arg(long, default_value = "report.html")]
     pub(crate) report: PathBuf,
     /// Also print one JSON object.
@@ -127,7 +127,7 @@ pub(crate) struct Verify {
 
 #[derive(Args)]
 pub(crate) struct Pack {
-    /// The bundle.
+    /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
     /// A file that ends in .cssa, or a new or empty folder.
     #[arg(long)]
@@ -139,29 +139,29 @@ pub(crate) struct Pack {
 
 #[derive(Args)]
 pub(crate) struct Delta {
-    /// The bundle that is on board.
+    /// Bundle on board.
     pub(crate) earlier: PathBuf,
-    /// The bundle that is to be there.
+    /// New bundle.
     pub(crate) new: PathBuf,
-    /// The delta.
+    /// Delta to write.
     #[arg(long)]
     pub(crate) out: PathBuf,
 }
 
 #[derive(Args)]
 pub(crate) struct Calibrate {
-    /// The bundle.
+    /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
-    /// Captioned datasets: their train images are what others are compared with.
+    /// Captioned datasets. Their train images are the neighbours that others are compared with.
     #[arg(long, required = true, num_args = 1..)]
     pub(crate) data: Vec<PathBuf>,
     /// Their parts on which confidence is fitted, none that the model has trained on.
     #[arg(long, value_delimiter = ',', default_value = "dev")]
     pub(crate) split: Vec<Split>,
-    /// A table of object groups, a line a group, instead of the built-in one.
+    /// Table of object groups, one group per line. Default: the built-in one.
     #[arg(long)]
     pub(crate) objects: Option<PathBuf>,
-    /// The bundle with statistics: a new or empty folder, or a file that ends in .cssa.
+    /// Bundle to write, with statistics: a new or empty folder, or a file that ends in .cssa.
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// minisign secret key to sign the manifest with.
@@ -171,31 +171,31 @@ pub(crate) struct Calibrate {
 
 #[derive(Args)]
 pub(crate) struct Trust {
-    /// The bundle; left out, the default bundle.
+    /// Bundle: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
     /// Captioned datasets.
     #[arg(long, required = true, num_args = 1..)]
     pub(crate) data: Vec<PathBuf>,
-    /// Their part: dev, val or test.
+    /// Split of --data: dev, val or test.
     #[arg(long, default_value = "test")]
     pub(crate) split: Split,
     /// Folders of images that are outside of what the model knows.
     #[arg(long, num_args = 1..)]
     pub(crate) outside: Vec<PathBuf>,
-    /// What `edge caption --json` printed of this bundle for the datasets' images, instead of captioning them again.
+    /// Output of `edge caption --json` with this bundle for the datasets' images, instead of captioning them again.
     #[arg(long, conflicts_with = "outside")]
     pub(crate) lines: Option<PathBuf>,
-    /// How many of an image's turned and mirrored views are captioned; left out, those of --lines, or 1.
+    /// Turned and mirrored views of each image that are captioned. Default: those of --lines, or 1.
     #[arg(long, value_parser = one_of::<Looks>(Looks::NAMES))]
     pub(crate) looks: Option<Looks>,
-    /// Threads.
+    /// Threads of the model.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,
-    /// An HTML page with the worst mistakes.
+    /// File of a report with the worst mistakes (HTML).
     #[arg(long)]
     pub(crate) report: Option<PathBuf>,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -212,9 +212,9 @@ pub(crate) enum Quantize {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Target {
-    /// ONNX Runtime on a CPU: U8 activations, S8 weights a channel.
+    /// ONNX Runtime on a CPU: U8 activations, S8 weights per channel.
     Cpu,
-    /// TensorRT: S8 with zero point 0; what is not in 8 bits is FP16 in the graph, but for LayerNorm.
+    /// TensorRT: S8 with zero point 0. What is not in 8 bits is FP16 in the graph, except LayerNorm.
     Tensorrt,
     /// tract: S8 weights, float arithmetic.
     Tract,
