@@ -18,34 +18,34 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Train all stages; started again with the same command, it goes on where it was stopped.
+    /// Train all stages. The same command again continues a run that was stopped.
     Train(commands::training::TrainOptions),
-    /// Teach a finished run images and captions of your own, in minutes and without a recipe: new words, new scenes, and it keeps
-    /// what it knew.
+    /// Adapt a finished run to a few hundred captioned images of your own, without a recipe.
     Adapt(commands::adapt::AdaptOptions),
     /// Caption a split with a trained model and score it.
     Evaluate(commands::captions::EvaluateOptions),
-    /// Caption images with a trained model: one JSON object an image, with the probability of its caption.
+    /// Caption images with a trained model: one JSON object per image, with the caption's log-probability.
     Caption(commands::captions::CaptionOptions),
-    /// Try ways to search on dev and make the best one the run's own.
+    /// Try beams, length exponents and consensus on dev, and make the best search the run's own.
     Tune(commands::captions::TuneOptions),
-    /// Score any system's captions, with baselines.
+    /// Score the captions of any system, beside baselines.
     Score(commands::score::ScoreOptions),
-    /// Draw what the model attends to, for a word and for a cell (PNG).
+    /// Draw what the model attends to for a word and for a cell (PNG).
     Heatmap(commands::show::HeatmapOptions),
-    /// Make a page of images with references and captions, right and wrong words coloured (HTML).
+    /// Write a page of images with references and captions, with right and wrong words coloured (HTML).
     Gallery(commands::show::GalleryOptions),
-    /// Make one of the paper's tables: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9 (figure 9: learning rate,
-    /// temperature, lambda and batch of MCCL), with paired differences; started again, it goes on with what is not finished.
+    /// Make one of the paper's tables, with paired differences: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9
+    /// (figure 9: learning rate, temperature, lambda and batch of MCCL). The same command again continues what is not
+    /// finished.
     Ablate(commands::training::AblateOptions),
-    /// Report what is wrong with datasets: missing and damaged files, empty captions, images in several splits.
+    /// Report problems of datasets: missing and damaged files, empty captions, images in several splits.
     CheckData(commands::data::CheckDataOptions),
-    /// Measure images a second of both stages, beside plain PyTorch where an interpreter with torch is named.
+    /// Measure images per second of the stages, beside plain PyTorch if --peer names an interpreter with torch.
     Bench(commands::bench::BenchOptions),
-    /// Count the train captions' n-grams for a run that has no counts, or those of other captions: what packs its captions on the
-    /// link, and what consensus decoding compares captions by.
+    /// Count the n-grams of train captions for a run: the link's language model and the document frequencies of
+    /// consensus decoding.
     LanguageModel(commands::data::LanguageModelOptions),
-    /// Write what every layer group gives for an image: golden vectors for other runtimes.
+    /// Write the output of every layer group for an image: golden vectors for other runtimes.
     Golden(commands::bench::GoldenOptions),
 }
 

@@ -9,29 +9,31 @@ use trainer::adapt::{self, Adapted, Request};
 /// Options of `trainer adapt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdaptOptions {
-    /// The finished run to start from: a folder with model.toml, model.safetensors, vocabulary.txt and language-model.bin, for
-    /// example fixtures/run, that of the default bundle. It stays as it is.
+    /// Finished run to start from: a folder with model.toml, model.safetensors, vocabulary.txt and language-model.bin,
+    /// for example fixtures/run, the default bundle's. It is not changed.
     #[arg(long, value_name = "RUN")]
     bundle_run: PathBuf,
-    /// Your images with captions, a few hundred or more: dataset folders (Karpathy JSON, COCO JSON or a CSV with the header
-    /// path,caption,split). Of those whose split is train some are set apart to choose on, by the rule that RUN was trained by:
-    /// blocks a tenth, hash a twentieth; or name them yourself, with dev as their split.
+    /// Your captioned images, a few hundred or more: dataset folders (Karpathy JSON, COCO JSON or a CSV with the header
+    /// path,caption,split). Some of those with the split train are set apart to choose the epoch, by RUN's own rule: a
+    /// tenth with blocks, a twentieth with hash. To choose them yourself, give them the split dev.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// Folder of the new run, new or empty; it appears when the run is whole. exporter --checkpoint takes it as any other run.
+    /// Folder of the new run; new or empty. It appears when the run is complete. exporter --checkpoint takes it like
+    /// any other run.
     #[arg(long)]
     out: PathBuf,
-    /// Datasets that RUN was trained on, where you have them: some of their images are shown beside yours, so that RUN
+    /// Datasets that RUN was trained on, if you have them. Some of their images are shown beside yours, so that RUN
     /// forgets less.
     #[arg(long, num_args = 1.., value_name = "DATASET")]
     replay: Vec<PathBuf>,
-    /// Share of --replay's images among those shown.
+    /// Share of --replay's images among all images shown, 0 to 1.
     #[arg(long, default_value_t = 0.5)]
     replay_share: f64,
-    /// Passes over your images; the one that captions best those set apart is kept, or RUN as it was.
+    /// Epochs over your images. The one with the best captions of the images set apart is kept, or RUN as it was if
+    /// none is better.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     epochs: u16,
-    /// Words that RUN does not know are learned where your captions say them at least so often.
+    /// Words that RUN does not know are learned if your captions use them at least this often.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     minimum_count: u16,
     #[command(flatten)]

@@ -14,25 +14,25 @@ pub(crate) struct BenchOptions {
     /// Recipe (TOML).
     #[arg(long)]
     config: PathBuf,
-    /// Steps a round.
+    /// Steps per round.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
-    /// Rounds, of which the best counts; the two programs take turns.
+    /// Rounds. The best one counts; the two programs take turns.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
-    /// A Python with torch.
+    /// Python interpreter with torch.
     #[arg(long)]
     peer: Option<PathBuf>,
-    /// The peer's script.
+    /// Script that --peer runs.
     #[arg(long, default_value = "tests/peers/train_step.py")]
     script: PathBuf,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Where to compute.
+    /// Device to compute on.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceOption,
-    /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+    /// Threads of libtorch on the CPU. 0: libtorch's own choice.
     #[arg(long, default_value_t = 0)]
     threads: u8,
 }
@@ -43,16 +43,16 @@ pub(crate) struct GoldenOptions {
     /// Folder of the run.
     #[arg(long)]
     run: PathBuf,
-    /// The image.
+    /// Image file.
     #[arg(long)]
     image: PathBuf,
-    /// The caption that is fed to the decoder.
+    /// Caption that is fed to the decoder.
     #[arg(long)]
     caption: String,
-    /// The file (.safetensors).
+    /// Output file (.safetensors).
     #[arg(long)]
     out: PathBuf,
-    /// Where to compute. GPUs convolve in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.
+    /// Device to compute on. GPUs convolve in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceOption,
 }

@@ -20,15 +20,15 @@ pub(crate) struct EvaluateOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// train, dev, val or test.
+    /// Split: train, dev, val or test.
     #[arg(long, default_value = "test")]
     split: Split,
     #[command(flatten)]
     searching: Searching,
-    /// Also write the captions, {filename: caption}; for a single dataset.
+    /// Also write the captions to this file as {filename: caption} (JSON). For a single dataset.
     #[arg(long)]
     hypotheses: Option<PathBuf>,
-    /// One JSON object a dataset, with its hypotheses.
+    /// Print one JSON object per dataset, with its hypotheses.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -46,13 +46,13 @@ pub(crate) struct CaptionOptions {
     images: Vec<PathBuf>,
     #[command(flatten)]
     searching: Searching,
-    /// Also the so many best captions of the beam, which is made as wide.
+    /// Also print this many best captions of the beam, which is made as wide.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
     n_best: Option<u8>,
-    /// Where to compute.
+    /// Device to compute on.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceOption,
-    /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+    /// Threads of libtorch on the CPU. 0: libtorch's own choice.
     #[arg(long, default_value_t = 0)]
     threads: u8,
 }
@@ -66,13 +66,13 @@ pub(crate) struct TuneOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// Beams to try.
+    /// Beam widths to try.
     #[arg(long, num_args = 1.., default_values_t = [3, 5], value_parser = clap::value_parser!(u8).range(1..=16))]
     beams: Vec<u8>,
     /// Length exponents to try.
     #[arg(long, num_args = 1.., default_values_t = [0.0, 0.5, 1.0])]
     length_exponents: Vec<f32>,
-    /// Consensus decoding to try beside the beams, each with the exponents: BEAM,DRAWS.
+    /// Consensus decoding to try, with each length exponent: BEAM,DRAWS.
     #[arg(long, num_args = 0.., value_parser = parse_consensus)]
     consensus: Vec<Consensus>,
     #[command(flatten)]
@@ -82,7 +82,7 @@ pub(crate) struct TuneOptions {
 /// How captions are searched: the run's own way where nothing is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Searching {
-    /// Width of the beam; its best caption is taken.
+    /// Beam width. Default: the run's own search.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "consensus")]
     beam: Option<u8>,
     /// Exponent of the length that ranks finished captions.

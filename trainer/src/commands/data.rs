@@ -16,11 +16,11 @@ pub(crate) struct CheckDataOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// Your own table of objects instead of the built-in one (cssa/src/metrics/object_groups.txt): a line a kind of object, with the
-    /// words that name it, for example "shed sheds"; what follows # is a comment.
+    /// Table of object groups. Default: the built-in one (cssa/src/object_groups.txt). One group per line, with the
+    /// words that name the object, for example "shed sheds". What follows # is a comment.
     #[arg(long, value_name = "FILE")]
     objects: Option<PathBuf>,
-    /// One JSON object a dataset.
+    /// Print one JSON object per dataset.
     #[arg(long)]
     json: bool,
 }

@@ -5,27 +5,27 @@ use std::path::PathBuf;
 use trainer::device::{self, DeviceChoice};
 use trainer::ranks::{self, Ranks};
 
-/// Where to compute.
+/// Device to compute on.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum DeviceOption {
-    /// CUDA where it is there, else the CPU.
+    /// CUDA if present, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// A CUDA device, or an error: the first one, or of several processes on a host each its own.
+    /// A CUDA device, or an error. The first one; several processes on a host take one each.
     Cuda,
 }
 
 /// Device, threads and cache.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Machine {
-    /// Folder of cached features, and of the parses of trainer score.
+    /// Folder of cached features and of trainer score's parses.
     #[arg(long, default_value = "target/features")]
     pub(crate) cache: PathBuf,
-    /// Where to compute.
+    /// Device to compute on.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceOption,
-    /// Threads of libtorch on the CPU; 0 leaves it to libtorch.
+    /// Threads of libtorch on the CPU. 0: libtorch's own choice.
     #[arg(long, default_value_t = 0)]
     threads: u8,
 }

@@ -16,35 +16,35 @@ use trainer::score::{self, Jars, Retrieval};
 /// Options of `trainer score`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScoreOptions {
-    /// {filename: caption} (JSON).
+    /// Captions to score: {filename: caption} (JSON).
     #[arg(long)]
     hypotheses: PathBuf,
-    /// The dataset's description, or its folder.
+    /// Dataset folder, or its description.
     #[arg(long)]
     references: PathBuf,
-    /// train, dev, val or test.
+    /// Split: train, dev, val or test.
     #[arg(long, default_value = "test")]
     split: Split,
-    /// What dev is, for --split dev: blocks or hash.
+    /// Rule that makes dev, for --split dev: blocks or hash.
     #[arg(long, default_value_t)]
     dev: DevRule,
-    /// Folder with meteor/ and spice/ of pycocoevalcap, as tests/peers/fetch-spice.sh makes it; looked for in python3's
-    /// packages where it is not given.
+    /// Folder with meteor/ and spice/ of pycocoevalcap, as tests/peers/fetch-spice.sh makes it. Default: python3's
+    /// packages.
     #[arg(long)]
     jars: Option<PathBuf>,
     /// Backbone weights for the train-retrieval baseline.
     #[arg(long)]
     backbone_weights: Option<PathBuf>,
-    /// The backbone that they are for.
+    /// Backbone of --backbone-weights.
     #[arg(long, default_value = "efficientnet-lite2")]
     backbone: Backbone,
-    /// Side of its input in pixels.
+    /// Side of the backbone's input in pixels.
     #[arg(long, default_value_t = 260)]
     image_size: usize,
-    /// Also a row a scene class: images, CIDEr, distinct captions, share of wrong ones.
+    /// Also print one row per scene class: images, CIDEr, distinct captions, share of wrong ones.
     #[arg(long)]
     by_class: bool,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -14,22 +14,22 @@ use trainer::trained::Trained;
 /// Options of `trainer heatmap`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HeatmapOptions {
-    /// Folder of the run; three of them compare models trained with DGP, without decay and without DGP.
+    /// Folder of the run. Three runs compare models trained with DGP, without decay and without DGP.
     #[arg(long, num_args = 1..=3, required = true)]
     run: Vec<PathBuf>,
-    /// The image.
+    /// Image file.
     #[arg(long)]
     image: PathBuf,
-    /// A word of the caption.
+    /// Word of the caption.
     #[arg(long)]
     word: String,
-    /// A cell of the grid, from 0 at the upper left.
+    /// Cell of the grid: COLUMN,ROW, from 0 at the upper left.
     #[arg(long, value_parser = parse_cell, default_value = "4,4")]
     cell: (usize, usize),
-    /// Captions of a bundle or of another system, {filename: caption}; the run's own caption where it is not given.
+    /// Captions of a bundle or of another system: {filename: caption} (JSON). Default: the run's own caption.
     #[arg(long)]
     hypotheses: Option<PathBuf>,
-    /// The picture.
+    /// Output file (PNG).
     #[arg(long)]
     out: PathBuf,
 }
@@ -40,19 +40,19 @@ pub(crate) struct GalleryOptions {
     /// Folder of the run.
     #[arg(long, required_unless_present = "hypotheses", conflicts_with = "hypotheses")]
     run: Option<PathBuf>,
-    /// Captions of a bundle or of another system, {filename: caption}.
+    /// Captions of a bundle or of another system: {filename: caption} (JSON).
     #[arg(long)]
     hypotheses: Option<PathBuf>,
-    /// The dataset's folder.
+    /// Dataset folder.
     #[arg(long)]
     data: PathBuf,
-    /// train, dev, val or test.
+    /// Split: train, dev, val or test.
     #[arg(long, default_value = "test")]
     split: Split,
-    /// What dev is, for --split dev: blocks or hash.
+    /// Rule that makes dev, for --split dev: blocks or hash.
     #[arg(long, default_value_t)]
     dev: DevRule,
-    /// The page.
+    /// Output file (HTML).
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]

@@ -21,13 +21,13 @@ pub(crate) struct TrainOptions {
 /// Options of `trainer ablate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AblateOptions {
-    /// Which table.
+    /// Table of the paper: 4, 5, 7, or 9 for figure 9.
     #[arg(long)]
     table: Table,
-    /// Only these cells, by name.
+    /// Only these cells, by name, separated by commas.
     #[arg(long, value_delimiter = ',')]
     cells: Vec<String>,
-    /// Seeds a cell, from the recipe's on.
+    /// Seeds per cell, counted from the recipe's.
     #[arg(long, default_value_t = 5)]
     seeds: u64,
     #[command(flatten)]
@@ -43,29 +43,29 @@ pub(crate) struct Training {
     /// Dataset folders: Karpathy JSON, COCO JSON or CSV.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    /// Further captions of a dataset's train images: DATASET=FILE, a description with the same file names. They are learned from, and
-    /// are never references of a score. May be given several times.
+    /// Further captions of a dataset's train images: DATASET=FILE, a description with the same file names. They are
+    /// learned, and are never references of a score. May be repeated.
     #[arg(long, value_name = "DATASET=FILE")]
     further: Vec<FurtherCaptions>,
-    /// Text without images, a sentence a line: for the words and the n-gram model of the link. May be given several times.
+    /// Text without images, one sentence per line, for the words and the link's n-gram model. May be repeated.
     #[arg(long, value_name = "FILE")]
     sentences: Vec<PathBuf>,
-    /// The backbone's weights (.safetensors, or torchvision's .pth).
+    /// Weights of the backbone (.safetensors, or torchvision's .pth).
     #[arg(long, required_unless_present = "from", conflicts_with = "from")]
     backbone_weights: Option<PathBuf>,
-    /// A finished run to start from instead, with its words and all its weights.
+    /// Finished run to start from instead, with its words and all its weights.
     #[arg(long)]
     from: Option<PathBuf>,
-    /// Folder of the run.
+    /// Folder of the run. A run that is there continues.
     #[arg(long)]
     out: PathBuf,
-    /// Change a field of the recipe, for example rsic.epochs=20; may be given several times.
+    /// Change a field of the recipe, for example rsic.epochs=20. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Folder with WordNet's index.sense (tests/fetch-wordnet.sh), for the text branch's synonyms.
     #[arg(long, default_value = "target/wordnet")]
     wordnet: PathBuf,
-    /// Seconds after which a stage saves itself within an epoch.
+    /// Seconds between saves within an epoch.
     #[arg(long, default_value_t = 300)]
     save_every: u64,
     #[command(flatten)]
