@@ -10,43 +10,44 @@ use std::path::PathBuf;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) log: LogOptions,
-    /// A Parquet table (id, source; x, y, width, height or geometry; datetime), or STAC items as JSON: a path, http(s):// or s3://.
+    /// Tiles: a Parquet table (id, source; x, y, width, height or geometry; datetime), or STAC items as JSON. A path,
+    /// http(s):// or s3://.
     #[arg(long)]
     pub(crate) tiles: String,
-    /// Which share of the tiles: I/N, I from 0.
+    /// Shard of the tiles: I/N, with I from 0 to N − 1.
     #[arg(long, default_value = "0/1", value_parser = shard)]
     pub(crate) shard: (u32, u32),
-    /// Where the shard's file goes: a folder or s3://BUCKET/PREFIX.
+    /// Output folder of the shard's file: a path or s3://BUCKET/PREFIX.
     #[arg(long, required_unless_present = "plan")]
     pub(crate) out: Option<String>,
-    /// Only plan: say how many tiles the shard has.
+    /// Only print how many tiles the shard has.
     #[arg(long)]
     pub(crate) plan: bool,
-    /// STAC: pixels of a tile's side.
+    /// STAC: side of a tile in pixels.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=8192))]
     pub(crate) tile_pixels: u32,
-    /// STAC: pixels from one tile to the next; left out, as many as a tile has.
+    /// STAC: pixels from one tile to the next. Default: the side of a tile.
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..=8192))]
     pub(crate) stride: Option<u32>,
-    /// The bundle, a folder or a `.cssa` file; left out, the default bundle.
+    /// Bundle: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
     pub(crate) bundle: Option<PathBuf>,
-    /// Which program runs the model.
+    /// Inference runtime. `auto`: ONNX Runtime (`ort`) if it is found and loads, else tract.
     #[arg(long, default_value = "auto", value_parser = one_of::<Choice>(Choice::NAMES))]
     pub(crate) runtime: Choice,
-    /// Where ONNX Runtime computes.
+    /// Execution provider of ONNX Runtime, for the encoder.
     #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
     pub(crate) provider: Provider,
-    /// Tiles that are captioned together: a GPU is faster with several, a CPU is not.
+    /// Tiles captioned together. Several are faster on a GPU, not on a CPU.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) batch: u8,
-    /// How many of a tile's turned and mirrored views are captioned.
+    /// Turned and mirrored views of each tile that are captioned.
     #[arg(long, default_value = "1", value_parser = one_of::<Looks>(Looks::NAMES))]
     pub(crate) looks: Looks,
     /// Threads of the model.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,
-    /// Threads that read tiles meanwhile.
+    /// Threads that read tiles.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) readers: u8,
 }

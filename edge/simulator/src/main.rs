@@ -21,43 +21,43 @@ const MAX_FILE: u64 = 1 << 30;
 struct Options {
     #[command(flatten)]
     log: LogOptions,
-    /// Relay: the address that vehicles send to (ADDRESS:PORT).
+    /// Relay: ADDRESS:PORT that vehicles send to.
     #[arg(long, requires = "to", conflicts_with = "captions")]
     listen: Option<String>,
-    /// Relay: the address at which the ground listens.
+    /// Relay: ADDRESS:PORT at which the ground listens.
     #[arg(long, requires = "listen", conflicts_with = "captions")]
     to: Option<String>,
-    /// Plan: the captions to send, one a line.
+    /// Plan: file of captions to send, one per line.
     #[arg(long)]
     captions: Option<PathBuf>,
-    /// Plan: images whose thumbnails are sent over the same link for comparison.
+    /// Plan: images whose JPEG thumbnails are sent over the same link for comparison.
     #[arg(long, conflicts_with = "listen", num_args = 1..)]
     images: Vec<PathBuf>,
     /// Plan: longer side of a thumbnail, in pixels.
     #[arg(long, conflicts_with = "listen", default_value_t = 128, value_parser = clap::value_parser!(u32).range(8..=4096))]
     side: u32,
-    /// Plan: the bundle that packs the captions; left out, the default bundle.
+    /// Plan: bundle that packs the captions. Default: the default bundle.
     #[arg(long, conflicts_with = "listen")]
     bundle: Option<PathBuf>,
-    /// Plan: what packets travel in.
+    /// Plan: framing of packets.
     #[arg(long, conflicts_with = "listen", default_value = "plain", value_parser = one_of::<Framing>(Framing::NAMES))]
     framing: Framing,
-    /// Plan: most captions in a packet.
+    /// Plan: captions per packet, at most.
     #[arg(long, conflicts_with = "listen", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
     share: u8,
-    /// Plan: seconds before a caption that is not acknowledged is sent again.
+    /// Plan: retransmission timeout in seconds; doubles up to 16×. Set it slightly above the round trip.
     #[arg(long, conflicts_with = "listen", default_value_t = 10.0)]
     resend_seconds: f64,
-    /// Plan: nobody acknowledges; each caption is sent so often.
+    /// Plan: nobody acknowledges, and each caption is sent this many times.
     #[arg(long, conflicts_with = "listen", value_parser = clap::value_parser!(u8).range(1..))]
     sends: Option<u8>,
-    /// Plan: bytes a contact may take.
+    /// Plan: budget of each contact in bytes.
     #[arg(long, conflicts_with = "listen")]
     contact_bytes: Option<u32>,
-    /// Plan: seconds between two captions; 0: all wait at the beginning.
+    /// Plan: seconds between two captions. 0: all wait at the beginning.
     #[arg(long, conflicts_with = "listen", default_value_t = 0.0)]
     interval: f64,
-    /// Plan: simulated seconds after which it ends.
+    /// Plan: simulated seconds after which the simulation ends.
     #[arg(long, conflicts_with = "listen", default_value_t = 1e7)]
     longest: f64,
     #[command(flatten)]
@@ -67,25 +67,25 @@ struct Options {
 /// What the link does to what it carries.
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct ChannelOptions {
-    /// Bits a second; 0: as many as come.
+    /// Bits per second. 0: no limit.
     #[arg(long, default_value_t = 0.0)]
     bits_per_second: f64,
-    /// Milliseconds on the way.
+    /// One-way delay in milliseconds.
     #[arg(long, default_value_t = 0.0)]
     latency_ms: f64,
-    /// Share of frames that are lost whole.
+    /// Share of frames that are lost, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     loss: f64,
-    /// Share of bits that arrive wrong.
+    /// Bit error rate, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     bit_errors: f64,
-    /// Seconds from the beginning of one pass to that of the next; 0: the link is always there.
+    /// Seconds from the beginning of one pass to the beginning of the next. 0: the link is always there.
     #[arg(long, default_value_t = 0.0)]
     every_seconds: f64,
-    /// Seconds that a pass lasts.
+    /// Length of a pass in seconds.
     #[arg(long, default_value_t = 0.0, requires = "every_seconds")]
     pass_seconds: f64,
-    /// The same seed gives the same losses.
+    /// Seed. The same seed gives the same losses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 struct Options {
     #[command(flatten)]
     log: LogOptions,
-    /// Folder of the dataset, new or empty.
+    /// Folder of the dataset; new or empty.
     #[arg(long)]
     out: PathBuf,
-    /// How many.
+    /// Number of scenes.
     #[arg(long, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
     count: u32,
-    /// Another seed gives other scenes; the same gives the same, to the byte.
+    /// Seed. The same seed gives the same scenes, to the byte.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
