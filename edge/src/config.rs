@@ -63,7 +63,7 @@ pub struct ModelConfig {
     pub bundle: Option<PathBuf>,
     /// minisign public key: take only bundles that are signed with it.
     pub trust: Option<PathBuf>,
-    /// Which program runs the model.
+    /// Inference runtime.
     pub runtime: Choice,
     /// Where ONNX Runtime computes the encoder.
     pub provider: Provider,
@@ -76,8 +76,8 @@ pub struct ModelConfig {
     pub batch: usize,
     /// The best caption of a beam of this width; searched as the bundle says where it is not given.
     pub beam: Option<u8>,
-    /// How many of a frame's turned and mirrored views are captioned, 1, 2, 4 or 8, before its caption is sent: only what the policy
-    /// would send is looked at again.
+    /// Turned and mirrored views of a frame that are captioned before its caption is sent: 1, 2, 4 or 8. Only what the
+    /// policy would send is looked at again.
     pub looks: Looks,
 }
 

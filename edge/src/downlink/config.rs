@@ -13,9 +13,9 @@ use std::path::PathBuf;
 pub struct LinkConfig {
     /// `file:PATH` (appended), `udp:HOST:PORT`, `serial:DEVICE:BAUD`, or `mavlink:KIND:ADDRESS` (TUNNEL messages).
     pub to: String,
-    /// What packets travel in: `plain` (a datagram each, COBS in a file and on a serial line), `ccsds` (space packets), `ccsds-rs`
-    /// (space packets in Reed–Solomon codeblocks), `ccsds-tm` (down, in TM transfer frames in such codeblocks; the spacecraft's identifier
-    /// is the vehicle's number, its last ten bits). MAVLink has its own frames.
+    /// Framing of packets: `plain` (one datagram each; COBS in a file and on a serial line), `ccsds` (space packets),
+    /// `ccsds-rs` (space packets in Reed–Solomon codeblocks), `ccsds-tm` (down in TM transfer frames in such
+    /// codeblocks; the spacecraft identifier is the last ten bits of the vehicle's number). MAVLink has its own frames.
     #[serde(default)]
     pub framing: Framing,
     /// Application process identifier of space packets.
@@ -43,8 +43,8 @@ pub struct LinkConfig {
     /// are under it as soon as the ground was heard under it. Meanwhile none is taken over the link.
     #[serde(default)]
     pub next_key: Option<PathBuf>,
-    /// A caption that is not acknowledged after so many seconds is sent again, and then after twice, four times, up to sixteen times
-    /// as many: somewhat more than there and back takes. While nobody answers, one caption goes out every so many seconds.
+    /// Retransmission timeout in seconds; doubles up to 16×. Set it slightly above the round trip. While nobody
+    /// answers, one caption goes out per timeout.
     #[serde(default = "resend_seconds")]
     pub resend_seconds: f64,
     /// Every so many seconds a packet goes out that says how the vehicle is, 36 bytes after ten hours (40 with a key, at most 51
