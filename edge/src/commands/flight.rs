@@ -99,7 +99,7 @@ fn end_in_time(control: &Control, state: &Path) -> Result<()> {
                 told = Some(Instant::now());
             }
             if told.is_some_and(|told: Instant| told.elapsed() > LIMIT) {
-                tracing::warn!("told to end, and hung: what was at hand is left for the next start");
+                tracing::warn!("it did not end in time after the signal: the work in hand is left to the next start");
                 at_work::blame_nobody(&state);
                 signal_hook::low_level::exit(0);
             }

@@ -51,7 +51,7 @@ impl Verification<'_> {
         let (status, output, errors) = finish(child)?;
         let whose = owner.map(|Owner { uid, .. }| format!("as user {uid}, the state folder's: ")).unwrap_or_default();
         ensure!(status.success(), "{whose}{status}: {}", errors.trim());
-        serde_json::from_str(&output).context("the self-test said something else than a golden image's caption")
+        serde_json::from_str(&output).context("the self-test's output is not a golden image's caption")
     }
 
     /// Where root installs for another user.

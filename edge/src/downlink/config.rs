@@ -169,8 +169,8 @@ impl LinkConfig {
     /// What flies, and is rather not meant.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
-        let problem = "link.vehicle is not given: the ground tells this vehicle from others, and one pass from another, by addresses \
-             only. Give it a number, 1 to 65535";
+        let problem = "link.vehicle is not given: the ground can tell this vehicle and its passes from others by addresses only. \
+             Give it a number, 1 to 65535";
         (self.vehicle == 0).then_some(problem)
     }
 

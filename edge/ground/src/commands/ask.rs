@@ -88,7 +88,7 @@ fn request(options: &AskOptions, place: &Place, caption: u32) -> Result<i64> {
     let row = row.with_context(|| format!("{place}: has no caption {caption} of vehicle {vehicle}"))?;
     let id = archive.ask_picture(row, options.pixels, options.crop)?;
     print(&format!(
-        "picture {id} of caption {caption} of vehicle {vehicle} waits: ground receive --key sends for it, ground ask --list says what became of it"
+        "picture {id} of caption {caption} of vehicle {vehicle} waits: ground receive --key requests it, ground ask --list shows its state"
     ))?;
     Ok(id)
 }
@@ -134,5 +134,5 @@ fn write(place: &Place, id: i64, out: &Path) -> Result<()> {
         ensure!(is_open || found.state == "here", "{}", printable(&line(&found)));
         std::thread::sleep(LOOK);
     }
-    anyhow::bail!("picture {id} is not here yet: ground ask --picture {id} --out goes on waiting for it")
+    anyhow::bail!("picture {id} is not here yet: ground ask --picture {id} --out continues to wait for it")
 }

@@ -195,10 +195,10 @@ pub(crate) fn command(options: CommandOptions) -> Result<()> {
     let unheard = if archive.has_heard(vehicle)? {
         ""
     } else {
-        ", once something is heard of that vehicle, of which nothing is here"
+        ", once something is heard of that vehicle, which this archive has never heard"
     };
     print(&format!(
-        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}{unheard}; ground command --list says what became of {them}"
+        "{named} for vehicle {vehicle} {wait}: ground receive --key sends {them}{unheard}; ground command --list shows the result"
     ))
 }
 

@@ -279,7 +279,7 @@ pub(crate) fn map(options: &MapOptions) -> Result<()> {
 pub(crate) fn key(options: &KeyOptions) -> Result<()> {
     write_new_key(&options.out)?;
     tracing::info!(
-        "{}: for the vehicle (link.key) and its ground (ground receive --key); only its owner can read it, in /etc/cssa the services, too",
+        "{}: key for the vehicle (link.key) and its ground (ground receive --key); readable by its owner only, in /etc/cssa by the services, too",
         options.out.display()
     );
     Ok(())
@@ -289,8 +289,8 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     files::check_writable(&options.out)?;
     let is_stac = matches!(options.format, Format::Stac);
-    ensure!(is_stac || options.scene.is_none(), "--scene: only STAC items have such a link, expected --format stac");
-    ensure!(is_stac || options.model.is_none(), "--model: only STAC items have such a link, expected --format stac");
+    ensure!(is_stac || options.scene.is_none(), "--scene: only STAC items name their scene, expected --format stac");
+    ensure!(is_stac || options.model.is_none(), "--model: only STAC items name their model, expected --format stac");
     if options.layer == Layer::Footprints {
         return export_footprints(options);
     }
@@ -319,7 +319,7 @@ fn export_footprints(options: &ExportOptions) -> Result<()> {
         matches!(options.format, Format::Geojson),
         "--layer footprints: expected --format geojson; GeoParquet and STAC have footprints beside the captions, CSV has none"
     );
-    ensure!(options.words.is_none(), "--layer footprints: it has all of them, expected no --words");
+    ensure!(options.words.is_none(), "--layer footprints: all footprints are written, expected no --words");
     let footprints = Archive::read_at(&options.archive)?.footprints()?;
     files::write(&options.out, &serde_json::to_vec_pretty(&footprints_geojson(&footprints)).context("GeoJSON")?)?;
     tracing::info!("{}: {} footprints", options.out.display(), footprints.len());
