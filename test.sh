@@ -26,6 +26,7 @@ systemd-analyze systemd the_faults_of_the_units
 java default-jre-headless METEOR_and_SPICE
 javac default-jdk-headless transfer_frames_beside_Yamcs
 socat socat a_serial_line_beside_Yamcs
+bwrap bubblewrap the_documentation_as_a_book
 mpirun openmpi-bin training_in_several_processes
 mpicc libopenmpi-dev training_in_several_processes
 /usr/lib/llvm-*/lib/libclang.so libclang-dev training_in_several_processes

@@ -16,7 +16,6 @@
 #              wheel takes; Ray's tiles a second beside two plain processes (half an hour)
 #   mpi        each of four processes that train together is killed in each stage; what a step's sum costs; a job in Slurm (6 minutes; Open MPI, root for Slurm)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
-#   docs       the documentation as a book, by an mdBook that is built once into target/mdbook (minutes; network)
 #   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +25,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator archive mpi adapt docs ablation
+[ $# -gt 0 ] || set -- spice published once aarch64 package flight runtimes campaign operator archive mpi adapt ablation
 
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
@@ -200,9 +199,6 @@ PY
       [ -x target/release/exporter ] || fail "target/release/exporter is missing: cargo build --release -p exporter"
       rm -rf $out/adapt-bundle
       target/release/exporter --checkpoint $out/adapt-replay --calibration $out/drone/own --out $out/adapt-bundle ;;
-    docs)
-      [ -x target/mdbook/bin/mdbook ] || cargo install mdbook --version 0.5.4 --locked --no-default-features --root target/mdbook
-      tests/docs.sh ;;
     ablation)
       [ -e $out/resnet50_v1.safetensors ] || python3 ../shared/backbones/fetch_resnet50.py $out/resnet50_v1.safetensors
       for table in 4 5 7 9; do
