@@ -12,6 +12,7 @@ pub mod commands;
 pub mod config;
 mod config_file;
 mod control;
+pub mod doctor;
 pub mod downlink;
 mod error;
 pub mod footprint;

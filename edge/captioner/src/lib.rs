@@ -39,3 +39,9 @@ pub use onnxruntime::{find_library, open_session};
 pub use runtime::{Part, Runtime, Steps};
 pub use settings::{Choice, Provider, Settings};
 pub use unknown_name::UnknownName;
+
+/// The instructions that the decoder multiplies with on this CPU: `avx512-vnni`, `neon-dotprod`, …
+#[must_use]
+pub fn kernel_of_this_cpu() -> &'static str {
+    cssa_kernel::Dispatch::of_this_cpu().name()
+}

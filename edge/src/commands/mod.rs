@@ -2,6 +2,7 @@
 
 mod bench;
 mod caption;
+mod doctor;
 mod flight;
 mod model;
 mod update;
@@ -38,6 +39,8 @@ enum Action {
     Update(update::UpdateOptions),
     /// Measure time, memory and bytes per caption; or choose the fastest settings (--choose).
     Bench(bench::BenchOptions),
+    /// Say what this machine has to fly with, what is missing, and what to do about it.
+    Doctor(doctor::DoctorOptions),
 }
 
 /// Runs the program with its arguments, the first of which is its name, and gives its exit code. It belongs to the process: it sets the log up.
@@ -59,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Action::SelfTest(options) => flight::self_test(&options),
         Action::Update(options) => update::update(&options),
         Action::Bench(options) => bench::run(&options),
+        Action::Doctor(options) => doctor::run(&options),
     });
     if control.left_behind.load(Ordering::Relaxed) {
         // At once: a model's runtime takes itself apart at an exit, also under a thread that is still in it.

@@ -1,7 +1,8 @@
-//! `edge` as a user runs it: `--check`, the slots, the policy of a whole run.
+//! `edge` as a user runs it: `--check`, `doctor`, the slots, the policy of a whole run.
 
 mod check;
 mod choose;
+mod doctor;
 mod ending;
 mod footprints;
 mod policy;

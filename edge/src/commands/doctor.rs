@@ -1,0 +1,34 @@
+//! `edge doctor`.
+
+use crate::doctor::{Machine, State, examine};
+use anyhow::{Result, ensure};
+use cssa::bundle::named_or_default;
+use cssa::errors::chain;
+use cssa_terminal::print;
+use std::path::PathBuf;
+
+/// Options of `edge doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorOptions {
+    /// Bundle: a folder or a `.cssa` file. Default: the default bundle.
+    #[arg(long)]
+    bundle: Option<PathBuf>,
+    /// Configuration of `edge run`, to be examined with what it names.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Print a JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what was found. An error where something is bad.
+pub(crate) fn run(options: &DoctorOptions) -> Result<()> {
+    let bundle = named_or_default(options.bundle.as_deref()).map_err(|error| chain(&error));
+    let found = examine(&Machine::this(), bundle, options.config.as_deref());
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    print(&if options.json { serde_json::to_string(&found)? } else { lines.join("\n") })?;
+    let bad: Vec<&str> =
+        found.iter().filter(|finding| finding.state == State::Bad).map(|finding| finding.thing).collect();
+    ensure!(bad.is_empty(), "not ready to fly: {}", bad.join(", "));
+    Ok(())
+}
