@@ -32,6 +32,8 @@ enum Action {
     Run(flight::RunOptions),
     /// Install a bundle into the slot that is not in use, test it, and make it the active one.
     Install(flight::InstallOptions),
+    /// Tell whether a run is well, by its status: exit code 0 or 1, for a container's health check.
+    Health(flight::HealthOptions),
     /// Caption the golden image.
     SelfTest(flight::SelfTestOptions),
     /// Make a new bundle of the one on board and a delta from the uplink.
@@ -56,6 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Action::Caption(options) => caption::caption(&options),
         Action::Run(options) => flight::run(&options, &control),
         Action::Install(options) => flight::install(&options),
+        Action::Health(options) => flight::health(&options),
         Action::SelfTest(options) => flight::self_test(&options),
         Action::Update(options) => update::update(&options),
         Action::Bench(options) => bench::run(&options),

@@ -72,6 +72,7 @@ mod tests {
     use super::*;
     use crate::control::Faults;
     use crate::store::{Caption, ChangeKind, Outcome, Store};
+    use crate::vitals::Vitals;
     use anyhow::Result;
     use std::sync::Arc;
     use std::time::Instant;
@@ -84,7 +85,8 @@ mod tests {
         let queued = Outcome::Queued(Caption { text: "a river".into(), ..Caption::default() });
         (0..3).try_for_each(|_| settle(&queued))?;
         let faults = Faults::default();
-        let reporter = Reporter::new(Arc::clone(&store), faults.clone(), folder.path(), Instant::now());
+        let reporter =
+            Reporter::new(Arc::clone(&store), (faults.clone(), Vitals::start()), folder.path(), Instant::now());
         let at_first = reporter.housekeeping(7, 60);
         assert_eq!((at_first.sequence, at_first.period, at_first.frames, at_first.queued), (7, 60, 0, 0));
         assert_eq!((at_first.celsius, at_first.millijoules, at_first.slot, at_first.fault), (-128, 0, 0, 0));
