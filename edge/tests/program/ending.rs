@@ -255,6 +255,6 @@ fn a_run_says_that_it_is_well_from_outside() -> Result<()> {
     fs::write(&path, status.to_string())?;
     let after = health()?;
     let said = String::from_utf8_lossy(&after.stderr);
-    assert!(after.status.code() == Some(1) && said.contains("status.json is 6"), "{said}");
+    assert!(after.status.code() == Some(1) && said.contains("s old, expected 12 s at most"), "{said}");
     Ok(())
 }
