@@ -177,6 +177,7 @@ refused "libonnxruntime_providers_cuda.so is not beside" --platform "$work/from-
 # The base: C libraries, and a variable of its own. PyPI's library for the CPU has one provider: it stands for CUDA's.
 umoci --log error unpack $([ "$(id -u)" = 0 ] || echo --rootless) --image "$work/base:empty" "$work/own"
 (cd "$work/image/rootfs" && cp -a --parents lib lib64 usr/lib64 usr/lib/*-linux-gnu "$work/own/rootfs/")
+mkdir -p "$work"/own/rootfs/{proc,dev}
 umoci --log error repack --image "$work/base:libraries" "$work/own"
 umoci --log error config --image "$work/base:libraries" --config.env BASE=1
 cp "$work/from-one/lib/libonnxruntime_providers_shared.so" "$work/from-one/lib/libonnxruntime_providers_cuda.so"
@@ -197,7 +198,7 @@ refused "has another digest than its name" --platform "$work/from-one/edge" "$ru
 echo "examples and bills of materials, by their own tools"
 venv=target/container-venv known="kubernetes-validate==1.37.0 check-jsonschema>=0.34 cyclonedx-python-lib[validation]==11.12.0"
 if [ "$(cat $venv/known 2>/dev/null)" != "$known" ]; then
-  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet $known || fail "pip could not install $known"
+  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --no-compile $known || fail "pip could not install $known"
   echo "$known" > $venv/known
 fi
 deploy=edge/deploy/container

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 venv=target/signed-venv known="model-signing==1.1.1 pyopenssl==26.4.0 onnx==1.23.2 huggingface_hub==2.4.0"
 if [ "$(cat $venv/known 2>/dev/null)" != "$known" ]; then
-  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet $known || fail "pip could not install $known"
+  rm -rf $venv && python3 -m venv $venv && $venv/bin/pip install --quiet --no-compile $known || fail "pip could not install $known"
   echo "$known" > $venv/known
 fi
 
