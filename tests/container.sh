@@ -209,7 +209,7 @@ for generator in /usr/libexec/podman/quadlet /usr/lib/podman/quadlet; do [ ! -x 
 if [ -x $generator ]; then
   QUADLET_UNIT_DIRS=$PWD/$deploy $generator -dryrun >/dev/null || fail "quadlet refuses $deploy/cssa-edge.container"
 else
-  skipped "the quadlet: podman 4.4 or newer is not here"
+  skipped "the quadlet: podman 4.5 or newer is not here"
 fi
 # All name the image that is made.
 for each in kubernetes.yaml compose.yaml cssa-edge.container; do

@@ -20,6 +20,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 REFERENCE = "org.opencontainers.image.ref.name"
 # The largest index, manifest or configuration that is read, in bytes.
 MAX_DOCUMENT = 4 << 20
+# The largest C library that is looked into.
+MAX_LIBRARY = 64 << 20
 
 
 def fail(problem):
@@ -153,14 +155,14 @@ class Base:
         self.layers = self._list(manifest, "layers", "its manifest")
         if self.config.get("architecture") != architecture:
             fail(f"--base {name} is for {self.config.get('architecture')}, the program for {architecture}")
-        if len(self._list(self.config.get("rootfs", {}), "diff_ids", "its configuration")) != len(self.layers):
+        if len(self._list(self.config.get("rootfs", {}), "diff_ids", "its configuration", str)) != len(self.layers):
             fail(f"--base {name}: its configuration and its manifest name other layers")
         for layer in self.layers:
             self._path(layer)
 
-    def _list(self, found, key, where):
-        entries = found.get(key)
-        if not isinstance(entries, list) or not all(isinstance(each, (dict, str)) for each in entries):
+    def _list(self, found, key, where, kind=dict):
+        entries = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(each, kind) for each in entries):
             fail(f"--base {self.name}: {where} has no list {key}")
         return entries
 
@@ -195,10 +197,14 @@ class Base:
             kind = str(layer.get("mediaType"))
             if not kind.endswith((".tar", "+gzip")):
                 return False
-            with tarfile.open(self._path(layer), "r|gz" if kind.endswith("+gzip") else "r|") as archive:
-                for entry in archive:
-                    if entry.isreg() and entry.size < 64 << 20 and re.search(pattern, "/" + entry.name):
-                        found = archive.extractfile(entry).read()
+            path = self._path(layer)
+            try:
+                with tarfile.open(path, "r|gz" if kind.endswith("+gzip") else "r|") as archive:
+                    for entry in archive:
+                        if entry.isreg() and entry.size <= MAX_LIBRARY and re.search(pattern, "/" + entry.name):
+                            found = archive.extractfile(entry).read()
+            except (tarfile.TarError, EOFError, OSError) as error:
+                fail(f"{path} is no layer: {error}")
         return found
 
 
