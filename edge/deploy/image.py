@@ -9,9 +9,9 @@ they need. The same inputs give the same bytes; SOURCE_DATE_EPOCH, else the last
 
 import argparse
 import glob
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -93,6 +93,8 @@ class Program:
 
 def packages(libraries):
     """The Debian packages that the libraries are from, with version, place of their licence and one library each."""
+    if not shutil.which("dpkg-query"):
+        fail("dpkg-query is missing: it tells versions and licences of the C libraries; make the image on Debian, or on a --base")
     found = {}
     for path in sorted(libraries.values()):
         for known in (path, path[4:] if path.startswith("/usr/lib/") else "/usr" + path, os.path.realpath(path)):
