@@ -79,6 +79,12 @@ print("runtime and captions under qemu:", *sorted({(json.loads(line)["caption"])
 PY
   same "$work/state" "$work/inside.json"
   echo "the image for aarch64 says what this machine's program says"
+  if command -v skopeo >/dev/null; then
+    edge/deploy/image.py "$work/both.tar" --platform "$edge" "$library" --platform "$program" "$runtime" ${4-}
+    for each in amd64 arm64; do
+      skopeo inspect --override-arch $each "oci-archive:$work/both.tar" | grep -q "\"Architecture\": \"$each\"" || fail "the image for both has none for $each"
+    done
+  fi
   exit
 fi
 [ "$kind" = amd64 ] || fail "unknown image $kind, expected amd64 or arm64"
