@@ -55,9 +55,14 @@ for line in open(sys.argv[1]):
 PY
 }
 
+# outside STATE: captions of the program itself
+outside() {
+  (cd "$1" && ORT_DYLIB_PATH=$library "$edge" caption --json --threads 1 incoming > "$work/outside.json" 2> "$work/outside.log") || fail "$(cat "$work/outside.log")"
+}
+
 # same STATE CAPTIONS: the program says what the image says
 same() {
-  (cd "$1" && ORT_DYLIB_PATH=${3-$library} "$edge" caption --json --threads 1 incoming ${4-} > "$work/outside.json" 2> "$work/outside.log") || fail "$(cat "$work/outside.log")"
+  outside "$1"
   [ "$(wc -l < "$2")" = "$(ls fixtures/scenes/images/*.jpg | wc -l)" ] || fail "$(wc -l < "$2") captions"
   cmp <(plain "$2") <(plain "$work/outside.json") || fail "the image's captions are not the program's"
 }
@@ -73,11 +78,16 @@ if [ "$kind" = arm64 ]; then
   # A mount's place must be there: qemu's is made in the unpacked copy.
   touch "$work/image/rootfs/tmp/qemu"
   entered "$work/state" edge/deploy/edge.toml "${qemu_in[@]}" -- /tmp/qemu -cpu "${QEMU_CPU:-cortex-a76}" /usr/bin/edge caption --json --threads 1 incoming > "$work/inside.json" || fail "the image for aarch64 does not caption"
-  python3 - "$work/inside.json" <<'PY'
+  outside "$work/state"
+  # Two processors round otherwise: the words are the same, and numbers near.
+  python3 - "$work/inside.json" "$work/outside.json" <<'PY'
 import json, sys
-print("runtime and captions under qemu:", *sorted({(json.loads(line)["caption"]) for line in open(sys.argv[1])}), sep="\n  ")
+inside, outside = ([json.loads(line) for line in open(path)] for path in sys.argv[1:])
+if [(each["image"], each["caption"]) for each in inside] != [(each["image"], each["caption"]) for each in outside] or not inside:
+    sys.exit(f"error: other captions: {[(a['caption'], b['caption']) for a, b in zip(inside, outside) if a['caption'] != b['caption']]} of {len(inside)}")
+furthest = max(abs(a["confidence"] - b["confidence"]) for a, b in zip(inside, outside))
+print(f"{len(inside)} captions, {inside[0]['runtime']}, confidence differs by {furthest:.3f} at most")
 PY
-  same "$work/state" "$work/inside.json"
   echo "the image for aarch64 says what this machine's program says"
   if command -v skopeo >/dev/null; then
     edge/deploy/image.py "$work/both.tar" --platform "$edge" "$library" --platform "$program" "$runtime" ${4-}
