@@ -1,7 +1,7 @@
 //! What `exporter`'s commands do with their options.
 
 use crate::options::{
-    Action, Annotate, Calibrate, CheckSignature, Delta, Describe, Export, Inspect, Pack, Quantize, Sign, Target, Trust,
+    Action, Annotate, Calibrate, CheckSignature, Delta, Describe, Export, Inspect, Pack, Quantize, Target, Trust,
     Verify,
 };
 use anyhow::{Context, Result, ensure};

@@ -1,6 +1,6 @@
 //! What both graphs say of themselves in ONNX's `metadata_props`: whoever finds an `.onnx` alone knows what it is, takes and gives.
 
-use crate::error::{At, Result, ensure, unexpected};
+use crate::error::{At, Result, ensure};
 use crate::graph;
 use cssa::bundle::{Bundle, DECODER, ENCODER, Entry, Manifest, Precision};
 use cssa_graph::onnx::{ModelProto, StringStringEntryProto};
