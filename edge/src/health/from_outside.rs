@@ -66,7 +66,7 @@ mod tests {
         let health = Health { time: 1000, uptime: 5, bundle: "a".into(), runtime: "ort".into(), lifeless: Vec::new() };
         assert_eq!(health.judge(1130, 60), Ok(()));
         assert_eq!(health.judge(870, 60), Ok(()));
-        let said = |now, every| health.judge(now, every).unwrap_err();
+        let said = |now, every| health.judge(now, every).err().unwrap_or_default();
         assert!(said(1131, 60).contains("131 s old, expected 130 s at most"), "{}", said(1131, 60));
         assert!(said(800, 60).contains("200 s ahead of the clock"), "{}", said(800, 60));
         assert_eq!(health.judge(u64::MAX, u64::MAX), Ok(()));
