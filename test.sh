@@ -17,6 +17,9 @@ needs() {
   cat <<'NEEDS'
 ogrinfo gdal-bin the_archive_in_GDAL
 chromium chromium the_map_in_a_browser
+bwrap bubblewrap entering_the_container_image
+umoci umoci the_container_image
+skopeo skopeo the_container_image_as_skopeo_reads_it
 qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
@@ -111,6 +114,10 @@ tests/graphs.sh
 
 step the Python wheel
 tests/wheel.sh
+
+step the container image and signed models
+tests/container.sh
+tests/signed.sh
 
 step an archive of scenes
 tests/archive.sh short

@@ -77,6 +77,11 @@ fn the_vehicles_package_captions_with_its_own_bundle() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let Some(Package { files, .. }) = packed(EDGE, folder.path(), &[])? else { return Ok(()) };
     unit_names_what_is_there(&files, "cssa-edge.service", &[])?;
+    let bill: serde_json::Value =
+        serde_json::from_slice(&fs::read(files.join("usr/share/doc/cssa-edge/sbom.cdx.json"))?)?;
+    let named =
+        |name: &str| bill["components"].as_array().is_some_and(|all| all.iter().any(|each| each["name"] == name));
+    ensure!(["edge", "tract-onnx", "libc6", "cssa"].iter().all(|name| named(name)) && !named("onnxruntime"), "{bill}");
     let tested = Command::new(files.join("usr/lib/cssa-edge/edge"))
         .args(["self-test", "--json", "--runtime", "tract", "--bundle"])
         .arg(files.join("usr/lib/cssa-edge/bundle"))

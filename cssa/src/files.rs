@@ -33,7 +33,8 @@ impl FileError {
         Self::Content { path: path.into(), problem: problem.to_string() }
     }
 
-    fn system(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    /// What the system refused to do with a file, `action`.
+    pub fn system(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |cause| Self::System { path: path.into(), action, cause: plain(cause) }
     }
 }

@@ -90,7 +90,7 @@ pub fn run(
     let command = source.command();
     let mut peripherals = peripherals.unwrap_or_else(|| Peripherals::open(&config.peripherals));
     peripherals.report_to(&faults);
-    let reporter = Reporter::new(Arc::clone(&store), faults.clone(), &config.state, started);
+    let reporter = Reporter::new(Arc::clone(&store), (faults.clone(), vitals.clone()), &config.state, started);
     let mut watch = Watch {
         heartbeat: Heartbeat::new(vitals.clone(), peripherals.take_watchdog(), faults.clone()),
         control,

@@ -1,16 +1,22 @@
 //! What `exporter`'s commands do with their options.
 
-use crate::options::{Action, Calibrate, Delta, Describe, Export, Inspect, Pack, Quantize, Target, Trust, Verify};
+use crate::options::{
+    Action, Annotate, Calibrate, CheckSignature, Delta, Describe, Export, Inspect, Pack, Quantize, Target, Trust,
+    Verify,
+};
 use anyhow::{Context, Result, ensure};
-use cssa::bundle::{self, Bundle, BundleWriter, Contents, MANIFEST, Precision, SIGNATURE};
+use cssa::bundle::{self, Bundle, BundleWriter, Contents, DECODER, ENCODER, MANIFEST, Precision, SIGNATURE};
 use cssa::files;
 use cssa_terminal::print;
-use exporter::export;
+use exporter::model_card::{self, MAX_CARD, MODEL_CARD};
+use exporter::openssf::{self, PrivateKey, PublicKey};
 use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
 use exporter::stac_item::{STAC_ITEM, stac_item};
 use exporter::verification::{self, Compared};
+use exporter::{export, metadata};
 use exporter::{inspect, report, trust};
+use std::path::Path;
 
 /// Does what was asked for.
 pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
@@ -24,6 +30,9 @@ pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
         Some(Action::Inspect(options)) => inspect(&options),
         Some(Action::Describe(options)) => print_item(&options),
         Some(Action::Verify(options)) => verify(options),
+        Some(Action::Annotate(options)) => annotate(&options),
+        Some(Action::Sign(options)) => Ok(openssf::sign(&options.bundle, &PrivateKey::read(&options.openssf)?)?),
+        Some(Action::CheckSignature(options)) => check_signature(&options),
         Some(Action::Pack(options)) => pack(&options),
         Some(Action::Delta(options)) => delta(&options),
         Some(Action::Calibrate(options)) => calibrate(&options),
@@ -59,6 +68,7 @@ fn export(options: Export) -> Result<()> {
             objects: options.objects,
         }),
         validation: options.validation.map(|folder| Validation { folder, split, max_loss }),
+        license: options.license,
         out: out.clone(),
         sign: options.sign,
     };
@@ -109,17 +119,57 @@ fn pack(options: &Pack) -> Result<()> {
         contents.insert(SIGNATURE.into(), signature);
     }
     let writer = BundleWriter::create(&options.out)?;
-    describe(&Bundle::read(&options.bundle)?, &mut contents)?;
+    describe(&Bundle::read(&options.bundle)?, &options.bundle, &writer, &mut contents)?;
     writer.write(&contents)?;
     Ok(())
 }
 
-/// Puts the bundle's STAC item beside its files.
-fn describe(bundle: &Bundle, contents: &mut Contents) -> Result<()> {
+/// Puts the bundle's STAC item beside its files, and its model card where it becomes a folder: what flies has no text. The card of the
+/// bundle at `place` keeps its text.
+fn describe(bundle: &Bundle, place: &Path, writer: &BundleWriter, contents: &mut Contents) -> Result<()> {
     contents.remove(STAC_ITEM);
     let item = stac_item(&bundle.manifest, &inspect::inspect(bundle)?, contents);
     contents.insert(STAC_ITEM.into(), item);
+    if matches!(writer, BundleWriter::Folder(_)) {
+        let card = place.join(MODEL_CARD);
+        let earlier = card.is_file().then(|| files::read_text(&card, MAX_CARD)).transpose()?;
+        let license = metadata::license_of(bundle)?;
+        let card = model_card::card(&bundle.manifest, license.as_deref(), earlier.as_deref());
+        contents.insert(MODEL_CARD.into(), card.into_bytes());
+    }
     Ok(())
+}
+
+/// Writes a bundle with what is said of it.
+fn annotate(options: &Annotate) -> Result<()> {
+    options.license.as_deref().map_or(Ok(()), metadata::check_license)?;
+    let writer = BundleWriter::create(&options.out)?;
+    let (mut bundle, mut contents) = (Bundle::read(&options.bundle)?, bundle::contents(&options.bundle)?);
+    let earlier = bundle.id;
+    metadata::annotate(&mut bundle, options.license.as_deref())?;
+    contents.insert(ENCODER.into(), bundle.encoder.clone());
+    contents.insert(DECODER.into(), bundle.decoder.clone());
+    seal(&bundle, options.sign.as_deref(), &mut contents)?;
+    describe(&bundle, &options.bundle, &writer, &mut contents)?;
+    writer.write(&contents)?;
+    tracing::info!("{}: bundle {:04x}, of {earlier:04x}", options.out.display(), bundle.id);
+    Ok(())
+}
+
+/// Puts the manifest in, and its signature where there is a key.
+fn seal(bundle: &Bundle, key: Option<&Path>, contents: &mut Contents) -> Result<()> {
+    let manifest = toml::to_string_pretty(&bundle.manifest)?.into_bytes();
+    contents.remove(SIGNATURE);
+    if let Some(key) = key {
+        contents.insert(SIGNATURE.into(), Signer::read(key)?.sign(&manifest)?);
+    }
+    contents.insert(MANIFEST.into(), manifest);
+    Ok(())
+}
+
+fn check_signature(options: &CheckSignature) -> Result<()> {
+    let count = openssf::check(&options.bundle, &PublicKey::read(&options.openssf)?)?;
+    print(&format!("{}: {count} files are as they were signed", options.bundle.display()))
 }
 
 /// Prints the item of a bundle that has none.
@@ -146,13 +196,8 @@ fn calibrate(options: &Calibrate) -> Result<()> {
     let fitted = trust::fit(&bundle, &trust::Request { data, splits, objects })?;
     trust::add_to(&mut bundle, fitted)?;
     contents.extend(trust::files(&bundle)?);
-    let manifest = toml::to_string_pretty(&bundle.manifest)?.into_bytes();
-    contents.remove(SIGNATURE);
-    if let Some(key) = &options.sign {
-        contents.insert(SIGNATURE.into(), Signer::read(key)?.sign(&manifest)?);
-    }
-    contents.insert(MANIFEST.into(), manifest);
-    describe(&bundle, &mut contents)?;
+    seal(&bundle, options.sign.as_deref(), &mut contents)?;
+    describe(&bundle, &options.bundle, &writer, &mut contents)?;
     writer.write(&contents)?;
     let fitted = bundle.manifest.trust.as_ref().map_or(0.0, |trust| trust.outside);
     tracing::info!(

@@ -5,11 +5,12 @@ use crate::choose::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::evaluator::{Evaluator, Sample};
 use crate::inspect::inspect;
+use crate::model_card::{MODEL_CARD, card};
 use crate::request::{Graphs, Request, Source, Validation};
 use crate::stac_item::{STAC_ITEM, stac_item};
 use crate::weights::Weights;
-use crate::{decoder, encoder, parity, quantize, trust};
-use cssa::bundle::{Bundle, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
+use crate::{decoder, encoder, metadata, parity, quantize, trust};
+use cssa::bundle::{Bundle, BundleWriter, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::spread;
@@ -20,7 +21,8 @@ use std::path::Path;
 
 /// Exports and verifies a bundle; gives its manifest. Nothing appears under the bundle's name unless every check passed.
 pub fn export(request: &Request) -> Result<Manifest> {
-    let place = cssa::bundle::BundleWriter::create(&request.out)?;
+    request.license.as_deref().map_or(Ok(()), metadata::check_license)?;
+    let place = BundleWriter::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
     let int8 = request.precision == Precision::Int8;
@@ -72,6 +74,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
         parity.extend(parity::verify(&bundle, &golden, tolerance, label)?);
     }
     bundle.manifest.parity = parity;
+    metadata::annotate(&mut bundle, request.license.as_deref())?;
     if let Some(request) = &request.trust {
         let fitted = trust::fit(&bundle, request)?;
         trust::add_to(&mut bundle, fitted)?;
@@ -92,6 +95,9 @@ pub fn export(request: &Request) -> Result<Manifest> {
     }
     files.extend(trusted);
     files.insert(STAC_ITEM.to_owned(), stac_item(&manifest, &inspected, &files));
+    if matches!(place, BundleWriter::Folder(_)) {
+        files.insert(MODEL_CARD.to_owned(), card(&manifest, request.license.as_deref(), None).into_bytes());
+    }
     if let Some(signer) = &signer {
         files.insert(cssa::bundle::SIGNATURE.to_owned(), signer.sign(text.as_bytes())?);
     }

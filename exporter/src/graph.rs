@@ -62,6 +62,7 @@ impl Graph {
             producer_name: "cssa-exporter".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.proto),
+            metadata_props: Vec::new(),
         }
     }
 

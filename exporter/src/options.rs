@@ -27,6 +27,12 @@ pub(crate) enum Action {
     Describe(Describe),
     /// Compare a bundle with the float model on real images, in every runtime, and write a report.
     Verify(Verify),
+    /// Write what a bundle is into its graphs (ONNX `metadata_props`) and the head of its model card. Its weights stay as they are.
+    Annotate(Annotate),
+    /// Sign all files of a bundle's folder by OpenSSF Model Signing: write `model.sig` into it.
+    Sign(Sign),
+    /// Check `model.sig` of a folder and every file in it.
+    CheckSignature(CheckSignature),
     /// Convert a bundle between a folder and one `.cssa` file, and sign it if asked to.
     Pack(Pack),
     /// Write the difference to an earlier bundle, for a thin uplink. `edge update` applies it.
@@ -77,6 +83,9 @@ pub(crate) struct Export {
     /// Table of object groups, one group per line. Default: the built-in one.
     #[arg(long)]
     pub(crate) objects: Option<PathBuf>,
+    /// SPDX expression of the weights' licence, for the graphs' metadata and the model card. Default: none is named.
+    #[arg(long)]
+    pub(crate) license: Option<String>,
     /// Bundle to write: a new or empty folder, or a file that ends in .cssa.
     #[arg(long, required = true)]
     pub(crate) out: Option<PathBuf>,
@@ -98,6 +107,39 @@ pub(crate) struct Inspect {
 pub(crate) struct Describe {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Annotate {
+    /// The bundle; its model card, where its folder has one, keeps its text.
+    pub(crate) bundle: PathBuf,
+    /// SPDX expression of the weights' licence; left out, the one that the graphs name already.
+    #[arg(long)]
+    pub(crate) license: Option<String>,
+    /// The bundle with it: a new or empty folder, or a file that ends in .cssa. It has another id.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// minisign secret key to sign the manifest with.
+    #[arg(long)]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The bundle, a folder that is complete: what is changed or added after is refused.
+    pub(crate) bundle: PathBuf,
+    /// Private key on P-256, PEM: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one.
+    #[arg(long)]
+    pub(crate) openssf: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckSignature {
+    /// The bundle, a folder.
+    pub(crate) bundle: PathBuf,
+    /// Public key, PEM: `openssl pkey -in KEY -pubout`.
+    #[arg(long)]
+    pub(crate) openssf: PathBuf,
 }
 
 #[derive(Args)]

@@ -28,6 +28,8 @@ pub struct Request {
     pub trust: Option<crate::trust::Request>,
     /// The bundle, a new or empty folder, or a file that ends in `.cssa`.
     pub out: PathBuf,
+    /// The SPDX expression of the weights' licence, where it is to be said.
+    pub license: Option<String>,
     /// The minisign secret key to sign the manifest with.
     pub sign: Option<PathBuf>,
 }

@@ -21,6 +21,20 @@ pub struct ModelProto {
     /// Versions of the operators.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
+    /// What else is said of it.
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<StringStringEntryProto>,
+}
+
+/// A property.
+#[derive(Clone, PartialEq, Message)]
+pub struct StringStringEntryProto {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// What it is.
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 /// A set of operators in a version.

@@ -1,9 +1,10 @@
-//! The commands of a program that flies: `run`, `install`, `self-test`.
+//! The commands of a program that flies: `run`, `install`, `health`, `self-test`.
 
 use super::model::ModelOptions;
 use super::verification::Verification;
 use crate::check::{check, check_policy, new_key};
 use crate::config::Config;
+use crate::health::from_outside::Health;
 use crate::health::golden::Golden;
 use crate::model::Loader;
 use crate::run;
@@ -44,6 +45,14 @@ pub(crate) struct InstallOptions {
     /// minisign public key: accept only a bundle that is signed with it. Default: the configuration's.
     #[arg(long)]
     trust: Option<PathBuf>,
+}
+
+/// Options of `edge health`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealthOptions {
+    /// The configuration of `edge run`.
+    #[arg(long)]
+    config: PathBuf,
 }
 
 /// Options of `edge self-test`.
@@ -174,6 +183,11 @@ fn trusted(options: &InstallOptions, config: Option<&Config>) -> Result<Option<T
     let is_same = named.as_ref().is_none_or(|named| *named == configured);
     ensure!(is_same, "--trust is another key than model.trust of {file}, {}, expected the same", path.display());
     Ok(Some(configured))
+}
+
+/// Prints what the status of a run says, where it is well.
+pub(crate) fn health(options: &HealthOptions) -> Result<()> {
+    print(&serde_json::to_string(&Health::read(&Config::read(&options.config)?)?)?)
 }
 
 /// Captions the golden image.

@@ -33,6 +33,8 @@ enum Action {
     Run(flight::RunOptions),
     /// Test a bundle, install it into the inactive slot and make that slot active.
     Install(flight::InstallOptions),
+    /// Tell whether a run is well, by its status: exit code 0 or 1, for a container's health check.
+    Health(flight::HealthOptions),
     /// Caption the golden image and compare the result with the recorded one.
     SelfTest(flight::SelfTestOptions),
     /// Make a new bundle from the one on board and a delta from the uplink.
@@ -59,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Action::Caption(options) => caption::caption(&options),
         Action::Run(options) => flight::run(&options, &control),
         Action::Install(options) => flight::install(&options),
+        Action::Health(options) => flight::health(&options),
         Action::SelfTest(options) => flight::self_test(&options),
         Action::Update(options) => update::update(&options),
         Action::Bench(options) => bench::run(&options),

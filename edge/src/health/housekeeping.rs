@@ -72,9 +72,10 @@ mod tests {
     use super::*;
     use crate::control::Faults;
     use crate::store::{Caption, ChangeKind, Outcome, Store};
+    use crate::vitals::Vitals;
     use anyhow::Result;
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn counters_are_those_since_the_start_and_what_is_not_known_says_so() -> Result<()> {
@@ -83,8 +84,9 @@ mod tests {
         let settle = |outcome: &Outcome| store.settle(store.change(ChangeKind::Captioned), None, outcome).map(drop);
         let queued = Outcome::Queued(Caption { text: "a river".into(), ..Caption::default() });
         (0..3).try_for_each(|_| settle(&queued))?;
-        let faults = Faults::default();
-        let reporter = Reporter::new(Arc::clone(&store), faults.clone(), folder.path(), Instant::now());
+        let (faults, vitals) = (Faults::default(), Vitals::start());
+        let reporter =
+            Reporter::new(Arc::clone(&store), (faults.clone(), vitals.clone()), folder.path(), Instant::now());
         let at_first = reporter.housekeeping(7, 60);
         assert_eq!((at_first.sequence, at_first.period, at_first.frames, at_first.queued), (7, 60, 0, 0));
         assert_eq!((at_first.celsius, at_first.millijoules, at_first.slot, at_first.fault), (-128, 0, 0, 0));
@@ -103,6 +105,11 @@ mod tests {
         assert_eq!(now.dropped, DroppedFrames { image: 4, policy: 3, link: 2, machine: 5 });
         assert_eq!((now.fault, now.fault_count), (FaultKind::StoreErrors.code(), 2));
         assert_eq!((now.celsius, now.slot), (62, 2));
+        assert!(reporter.status().lifeless.is_empty());
+        let _stuck = vitals.watch("the link", Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(5));
+        let lifeless = reporter.status().lifeless;
+        assert!(lifeless.len() == 1 && lifeless[0].starts_with("the link's thread is stuck"), "{lifeless:?}");
         assert_eq!(since_start(&[("x".into(), 65_540)].into(), &[("x".into(), 3)].into(), "x"), 1, "modulo 2^16");
         assert_eq!(free_disk(Path::new("/no/such/folder")), UNKNOWN_DISK);
         Ok(())

@@ -1,5 +1,6 @@
 //! How the program watches itself: signs of life of its threads and to the outside, the golden image, the model's files.
 
+pub mod from_outside;
 pub mod golden;
 pub(crate) mod heartbeat;
 mod housekeeping;

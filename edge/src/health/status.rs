@@ -4,7 +4,7 @@ use crate::control::{Faults, TICK};
 use crate::error::{Error, Result, chain};
 use crate::orders::Orders;
 use crate::store::Store;
-use crate::vitals::Pulse;
+use crate::vitals::{Pulse, Vitals};
 use cssa::files;
 use cssa_wire::FaultKind;
 use serde::Serialize;
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Its file in the state folder.
+pub(super) const STATUS: &str = "status.json";
 
 /// What `status.json` and each heartbeat say.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -39,6 +42,9 @@ pub struct Status {
     pub millijoules: Option<f64>,
     /// Resident memory in MiB.
     pub rss_mib: f64,
+    /// Threads that show no sign of life, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lifeless: Vec<String>,
     /// What the ground has ordered, where it has.
     #[serde(skip_serializing_if = "Orders::is_empty")]
     pub orders: Orders,
@@ -62,6 +68,7 @@ pub(crate) struct Gauges {
 pub(crate) struct Reporter {
     pub(super) store: Arc<Store>,
     pub(super) faults: Faults,
+    vitals: Vitals,
     gauges: Arc<Mutex<Gauges>>,
     pub(super) state: PathBuf,
     pub(super) started: Instant,
@@ -70,9 +77,9 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(store: Arc<Store>, faults: Faults, state: &Path, started: Instant) -> Self {
+    pub(crate) fn new(store: Arc<Store>, (faults, vitals): (Faults, Vitals), state: &Path, started: Instant) -> Self {
         let before = Arc::new(store.counters().unwrap_or_default());
-        Self { store, faults, gauges: Arc::default(), state: state.into(), started, before }
+        Self { store, faults, vitals, gauges: Arc::default(), state: state.into(), started, before }
     }
 
     /// Where the captioning thread writes what it knows.
@@ -99,6 +106,7 @@ impl Reporter {
             last_faults: all.into_iter().map(|(kind, fault)| (kind.name().into(), fault.last)).collect(),
             celsius: gauges.celsius,
             millijoules: gauges.millijoules,
+            lifeless: self.vitals.lifeless().iter().map(ToString::to_string).collect(),
             orders: gauges.orders,
             rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
         }
@@ -107,7 +115,7 @@ impl Reporter {
     /// Writes `status.json` and gives what it says.
     pub(crate) fn write(&self) -> Result<Status> {
         let status = self.status();
-        files::write(&self.state.join("status.json"), &serde_json::to_vec_pretty(&status).map_err(Error::Status)?)?;
+        files::write(&self.state.join(STATUS), &serde_json::to_vec_pretty(&status).map_err(Error::Status)?)?;
         Ok(status)
     }
 

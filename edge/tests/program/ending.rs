@@ -232,3 +232,29 @@ fn a_cameras_command_ends_with_all_that_it_started() -> Result<()> {
     assert!(end(run)?.1 < LIMIT);
     Ok(())
 }
+
+/// What a container's health check asks: well while it runs, and not well of a status that nobody renews.
+#[test]
+fn a_run_says_that_it_is_well_from_outside() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let link = format!("to = \"file:{}\"", folder.path().join("packets.bin").display());
+    let config = configure(folder.path(), &images(folder.path(), 1)?, &link, "")?;
+    let health = || edge().args(["health", "--config"]).arg(&config).output();
+    let before = health()?;
+    assert_eq!(before.status.code(), Some(1), "nothing runs: {}", String::from_utf8_lossy(&before.stderr));
+    let run = start(&config, None)?;
+    wait_for(folder.path(), |status| count(status, "queued") == 1)?;
+    let during = health()?;
+    assert!(during.status.success(), "{}", String::from_utf8_lossy(&during.stderr));
+    let said: Value = serde_json::from_slice(&during.stdout)?;
+    assert_eq!(said["runtime"], wait_for(folder.path(), |_| true)?["runtime"]);
+    end(run)?;
+    let path = folder.path().join("state/status.json");
+    let mut status: Value = serde_json::from_slice(&fs::read(&path)?)?;
+    status["time"] = (status["time"].as_u64().unwrap_or(0) - 60).into();
+    fs::write(&path, status.to_string())?;
+    let after = health()?;
+    let said = String::from_utf8_lossy(&after.stderr);
+    assert!(after.status.code() == Some(1) && said.contains("s old, expected 12 s at most"), "{said}");
+    Ok(())
+}
