@@ -24,6 +24,8 @@ const MAX_PACKETS: usize = 8;
 const MAX_SENDERS: usize = 256;
 /// Counters that are set aside at once, so that not every acknowledgement has to be written down.
 const RESERVE: u32 = 100;
+/// Numbers that a station may be ahead of its clock: two years of it.
+const AHEAD: u32 = 1 << 26;
 
 /// Who speaks to vehicles: stations count by themselves, and a vehicle takes each number once.
 #[derive(Clone, Debug)]
@@ -134,6 +136,15 @@ impl Uplink {
         self.contacts.insert(whose, Contact { key: key.clone(), at: at.clone(), heard: now, began, attempt });
     }
 
+    /// Whether a vehicle was heard within the last minute at a place, under a key.
+    pub(super) fn is_in_reach(&self, at: &At, sender: &str, vehicle: u16, key: &Key, now: Instant) -> bool {
+        let contact = self.contacts.get(&whose(sender, vehicle));
+        contact.is_some_and(|contact| {
+            let is_recent = now.saturating_duration_since(contact.heard) <= RECENT;
+            is_recent && (&contact.at, &contact.key) == (at, key)
+        })
+    }
+
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
     /// has no captions, and its acknowledgement says that somebody listens. To a vehicle that uses an earlier key goes an empty one under
     /// the first key, too, and to its housekeeping nothing else.
@@ -207,7 +218,8 @@ impl Uplink {
         if self.next_counter(archive)? > highest {
             return Ok(false);
         }
-        let above = highest.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
+        // That of one that is believed has one after it.
+        let above = highest.saturating_add(1);
         (self.counter, self.reserved) = archive.reserve_counters(self.station.number, above, RESERVE)?;
         let station = self.station.number;
         tracing::warn!(
@@ -227,6 +239,13 @@ impl Uplink {
         self.counter = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
         Ok(counter)
     }
+}
+
+/// Whether an answer can be true that says how far a station has counted; else the number that it says. A station counts as its clock does,
+/// and faster only where it says more than a packet each second. Where the clock is not set, half of all numbers stay.
+pub(crate) fn is_believed(outcome: &Outcome, now: u32) -> Result<(), u32> {
+    let most = if now < cssa::clock::EARLIEST { u32::MAX / 2 } else { now.saturating_add(AHEAD).min(u32::MAX - 1) };
+    outcome.highest().filter(|highest| *highest > most).map_or(Ok(()), Err)
 }
 
 /// The address by which a vehicle without a number is known; for one that has a number it is any.
