@@ -121,8 +121,8 @@ mod tests {
                     let answered = Answered::new((1, counter), result, "");
                     answers.insert(place, postcard::to_allocvec(&answered)?.as_slice())?;
                 }
-                let waits = postcard::to_allocvec(&((1u8, 7u32), Command::Resume))?;
-                write.open_table(PENDING)?.insert(0, waits.as_slice())?;
+                let waits: (Number, Command) = ((1, 7), Command::Resume);
+                write.open_table(PENDING)?.insert(0, postcard::to_allocvec(&waits)?.as_slice())?;
             }
             write.commit()?;
         }

@@ -86,7 +86,7 @@ impl Noted {
 
     /// How many of `earlier` (the last first) lead up to this one at the most, itself counted: what somebody shows between them must not
     /// hide them.
-    fn row<'a>(&self, earlier: impl DoubleEndedIterator<Item = &'a Self>) -> usize {
+    fn row<'a>(&'a self, earlier: impl DoubleEndedIterator<Item = &'a Self>) -> usize {
         let mut rows: Vec<(&Self, usize)> = Vec::new();
         for noted in earlier.rev().chain([self]) {
             let before = rows.iter().filter(|(earlier, _)| noted.can_follow(earlier)).map(|(_, length)| *length).max();

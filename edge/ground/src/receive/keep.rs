@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::languages::languages;
 use crate::message::{Outcome, Part, Taken};
 use crate::reception::{Opened, Reception};
-use crate::uplink::{At, is_believed};
+use crate::uplink::{At, disbelieved};
 use cssa_wire::Key;
 use std::time::{Duration, Instant};
 
@@ -51,15 +51,15 @@ impl Receiver {
             let mut news = if is_news && !stored.is_late { News::OfNow(period) } else { News::None };
             // Anybody could say that a command is done.
             if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
-                let believed = is_believed(outcome, cssa::clock::now());
-                if let (Err(highest), true) = (believed, stored.is_new) {
+                let disbelieved = disbelieved(outcome, &self.archive)?;
+                if let Some(highest) = disbelieved.filter(|_| stored.is_new) {
                     let (vehicle, station) = (message.vehicle, outcome.station);
                     tracing::warn!(
                         "vehicle {vehicle} says that it has had number {highest} of station {station}, which is not believed: where commands have no answer, name another --station"
                     );
                 }
                 // Answers are not kept for ever: news is what was waited for.
-                news = News::of(believed.is_ok() && self.keep_outcome(message.vehicle, outcome)?);
+                news = News::of(disbelieved.is_none() && self.keep_outcome(message.vehicle, outcome)?);
             }
             self.count.messages += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
