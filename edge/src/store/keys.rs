@@ -171,7 +171,7 @@ mod tests {
         // Heard under it, for ever; the next one is not.
         assert!(!take(&store, key(2).name(), 6, Ok(&other))?, "the packet came before, under another key");
         assert!(take(&store, key(2).name(), 7, Err(""))?);
-        assert_eq!(store.new_key()?, Some(NewKey { is_heard: true, ..new }));
+        assert_eq!(store.new_key()?, Some(NewKey { is_heard: true, ..new.clone() }));
         assert!(take(&store, key(2).name(), 8, Ok(&other))?);
         assert_eq!(store.new_key()?, Some(other));
         Ok(())
