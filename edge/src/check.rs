@@ -279,7 +279,7 @@ mod tests {
         ] {
             let state = tempfile::tempdir()?;
             let new = NewKey { key: third.clone(), before: before.cloned(), configured: first.name(), is_heard };
-            Store::open(state.path(), 10)?.take_new_key((9, 1, 5), Ok(&new))?;
+            Store::open(state.path(), 10)?.take_new_key((9, 1, 5), &cssa_wire::Command::Pause, Ok(&new))?;
             let (next, key) = (next.map(|byte| format!("next_key = {:?}\n", path(byte))), path(1));
             let config: Config = toml::from_str(&format!(
                 "state = {:?}\n[source]\nkind = \"folder\"\npath = \"frames\"\n[link]\nto = \"udp:127.0.0.1:1\"\nkey = {key:?}\n{}",

@@ -55,7 +55,8 @@ CREATE TABLE IF NOT EXISTS ground_stations (station INTEGER PRIMARY KEY NOT NULL
 CREATE TABLE IF NOT EXISTS reports (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, sequence INTEGER NOT NULL,
   reason TEXT NOT NULL, since DATETIME, frames INTEGER NOT NULL, received DATETIME NOT NULL,
-  authentic INTEGER NOT NULL DEFAULT 0, after_start INTEGER, UNIQUE (sender, vehicle, sequence, reason, since, frames));
+  authentic INTEGER NOT NULL DEFAULT 0, after_start INTEGER, late INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (sender, vehicle, sequence, reason, since, frames));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, sender TEXT NOT NULL, vehicle INTEGER NOT NULL, bundle TEXT NOT NULL,
   kind TEXT NOT NULL, content TEXT NOT NULL, packet BLOB NOT NULL, received DATETIME NOT NULL,

@@ -225,8 +225,10 @@ impl Receiver {
             uplink.spoke(sender, vehicle, key);
         }
         let (taken, news) = self.keep(&reception, at, sender, bytes, &opened, now)?;
-        if let News::OfNow(period) = news {
-            self.heard(at, sender, vehicle, key.as_ref(), period, now);
+        match news {
+            News::OfNow(period) => self.heard(at, sender, vehicle, key.as_ref(), period, now),
+            News::Perhaps => self.perhaps_heard(at, sender, vehicle, key.as_ref(), now),
+            News::None => {}
         }
         Ok(taken)
     }
@@ -247,6 +249,19 @@ impl Receiver {
         }
         if let (Some(at), Some(key), Some(uplink)) = (at, key, &mut self.uplink) {
             uplink.heard(at, sender, vehicle, key, now);
+        }
+    }
+
+    /// The same of a packet that may have been recorded: a vehicle that was heard there within a minute is heard still, and no other is.
+    fn perhaps_heard(&mut self, at: Option<&At>, sender: &str, vehicle: u16, key: Option<&Key>, now: Instant) {
+        let is_in_reach = match (at, key, &self.uplink) {
+            (Some(at), Some(key), Some(uplink)) => uplink.is_in_reach(at, sender, vehicle, key, now),
+            // Anybody can say anything in its name.
+            (_, None, _) => true,
+            (_, Some(_), _) => false,
+        };
+        if is_in_reach {
+            self.heard(at, sender, vehicle, key, None, now);
         }
     }
 

@@ -44,6 +44,14 @@ fn it_goes_on_above_what_its_vehicles_have_had() -> Result<()> {
     take(&mut receiver, &behind)?;
     let second = sent(&mut receiver, 6)?;
     ensure!(second.counter > highest && second.body == first.body && window.take(second.counter), "{second:?}");
+    // One that would leave the station no number: nothing ends, and the same packet goes out.
+    for far in [u32::MAX, highest + (1 << 27)] {
+        let value = far.to_le_bytes();
+        take(
+            &mut receiver,
+            &down(Down::Answer(Answer { station: 1, counter: second.counter, result, value: &value }))?,
+        )?;
+    }
     // Said again, perhaps by somebody who recorded it.
     take(&mut receiver, &behind)?;
     assert_eq!(sent(&mut receiver, 12)?.counter, second.counter);

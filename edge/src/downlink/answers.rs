@@ -13,19 +13,15 @@ impl Downlink {
     /// station that has lost its count, which is told so.
     pub(super) fn answer_again(&mut self, (key, station, counter): (u32, u8, u32), body: &Up, now: f64) -> Result<()> {
         let number = (station, counter);
-        let highest = || self.store.highest((key, station));
+        let is_same = || self.store.taken(number, digest_of(number, body)).map(|same| same == Same::Yes);
         let (of, is_behind) = match body {
             // One that came twice, or that somebody recorded, is no news; several in a row are.
-            Up::Acknowledge(_) | Up::Missing(_) => (Of::Acknowledgement, self.answers.goes_back(station)),
-            body => match self.store.taken(number, digest_of(number, body))? {
-                Same::Yes => (Of::Request, false),
-                Same::No => (Of::Request, true),
-                // What an earlier program had taken.
-                Same::Unknown => (Of::Request, self.store.answer_to(number)?.is_none()),
-            },
+            Up::Acknowledge(_) => (Of::Acknowledgement, self.answers.goes_back(station)),
+            Up::Ask(_) | Up::Missing(_) => (Of::Request, !is_same()?),
+            Up::Command(_) => (Of::Command, !is_same()?),
         };
         if is_behind {
-            let highest = highest()?;
+            let highest = self.store.highest((key, station))?;
             self.answers.say_behind(number, of, highest, now);
         } else if !matches!(body, Up::Acknowledge(_)) {
             self.answers.ask(number);

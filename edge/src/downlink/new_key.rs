@@ -2,8 +2,7 @@
 
 use super::Downlink;
 use crate::error::Result;
-use crate::store::digest_of;
-use cssa_wire::{Command, Key, Up};
+use cssa_wire::{Command, Key};
 
 impl Downlink {
     /// Takes a packet with a new key under the key `by`, and carries it out, in one transaction; whether the packet is new.
@@ -12,11 +11,8 @@ impl Downlink {
         self.follow_store()?;
         let Some(keys) = &self.keys else { return Ok(false) };
         let offered = keys.offered(command, by, self.config.vehicle);
-        let is_new = self.store.take_new_key(number, offered.as_ref().map_err(|why| *why))?;
+        let is_new = self.store.take_new_key(number, command, offered.as_ref().map_err(|why| *why))?;
         if is_new {
-            let asked = (number.1, number.2);
-            let body = Up::Command(command.clone());
-            self.store.note_taken(asked, &body, digest_of(asked, &body))?;
             let outcome = offered.map_or_else(|why| why, |_| "it is taken, and used once the ground speaks under it");
             tracing::info!("a new key by command {} of station {}: {outcome}", number.2, number.1);
         }

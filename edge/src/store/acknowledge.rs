@@ -1,9 +1,9 @@
 //! What the ground's commands do to the queue.
 
+use super::answers::{self, Same, digest_of};
 use super::database::{Refusal, unpack};
 use super::entry::{QUEUE, Waiting, key_of};
 use super::keys::take_number;
-use super::taken::{self, Same, digest_of};
 use super::{COUNTERS, MISMATCHED, RETIRED, Store, add, commands, footprints};
 use crate::error::Result;
 use cssa_wire::{MAX_PRIORITY, SelectiveAck, Up, digest};
@@ -27,9 +27,9 @@ impl Store {
             let asks = !matches!(body, Up::Acknowledge(_));
             let digest = if asks { digest_of(number, body) } else { 0 };
             // Under another key since: it is not done twice, and what another packet had that number is not done at all.
-            let same = if asks { taken::within(&write, number, digest)? } else { Same::Unknown };
+            let same = if asks { answers::within(&write, number, digest)? } else { Same::Unknown };
             if take_number(&write, (key, station, counter))? && same == Same::Unknown {
-                taken::note(&write, number, body, digest)?;
+                answers::note(&write, number, body, digest)?;
                 let (mut queue, mut counters) = (write.open_table(QUEUE)?, write.open_table(COUNTERS)?);
                 let mut all = Vec::new();
                 for arrival in arrivals {

@@ -5,7 +5,7 @@ use super::answers::{Answered, Number, keep};
 use super::database::{Refusal, pack, unpack};
 use crate::error::Result;
 use crate::pictures::{NotMade, Picture, Subject};
-use cssa_wire::{Ask, CommandResult, FAILED, LATER, MissingParts, WINDOW};
+use cssa_wire::{Ask, CommandResult, FAILED, LATER, MissingParts, Up, WINDOW};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ impl Store {
                             not_made(open.number, *why)
                         }
                     };
-                    keep(&write, &answered)?;
+                    keep(&write, &answered, &Up::Ask(open.ask))?;
                 }
             }
             Ok(write.commit()?)
@@ -125,9 +125,11 @@ impl Store {
             let write = database.begin_write()?;
             {
                 let mut asks = write.open_table(ASKS)?;
-                let kept = asks.iter()?.map(|entry| unpack::<Kept>(entry?.1.value()));
-                for Kept { number, .. } in kept.collect::<Result<Vec<_>, Refusal>>()? {
-                    keep(&write, &not_made(number, NotMade::NotKept))?;
+                for entry in asks.iter()? {
+                    let (asked, bytes) = entry?;
+                    let Kept { number, caption, pixels, crop, .. } = unpack(bytes.value())?;
+                    let ask = Ask { ask: asked.value().1, caption, pixels, crop };
+                    keep(&write, &not_made(number, NotMade::NotKept), &Up::Ask(ask))?;
                 }
                 asks.retain(|_, _| false)?;
                 write.open_table(PICTURES)?.retain(|_, _| false)?;
@@ -145,12 +147,12 @@ pub(super) fn take_ask(write: &WriteTransaction, number: Number, ask: &Ask) -> R
     let before = asks.get(asked)?.map(|bytes| unpack::<Kept>(bytes.value())).transpose()?;
     if before.is_none() && asks.len()? >= MAX_ASKS && !make_room(&mut asks, &mut pictures, number)? {
         let full = Answered::new(number, CommandResult::Refused(LATER), "too many pictures are on their way");
-        return keep(write, &full);
+        return keep(write, &full, &Up::Ask(*ask));
     }
     let is_same = |kept: &Kept| (kept.caption, kept.pixels, kept.crop) == (caption, pixels, crop);
     let made = before.filter(is_same).and_then(|kept| kept.made);
     match made {
-        Some(made) => keep(write, &done(number, made))?,
+        Some(made) => keep(write, &done(number, made), &Up::Ask(*ask))?,
         None => drop(pictures.remove(asked)?),
     }
     asks.insert(asked, pack(&Kept { number, caption, pixels, crop, made })?.as_slice())?;
@@ -165,7 +167,7 @@ pub(super) fn take_missing(write: &WriteTransaction, number: Number, missing: &M
         asks.remove(asked)?;
         pictures.remove(asked)?;
     } else if asks.get(asked)?.is_none() {
-        return keep(write, &not_made(number, NotMade::NotKept));
+        return keep(write, &not_made(number, NotMade::NotKept), &Up::Missing(missing.clone()));
     }
     Ok(())
 }
@@ -226,7 +228,7 @@ fn not_made(number: Number, why: NotMade) -> Answered {
 mod tests {
     use super::*;
     use anyhow::{Context, Result};
-    use cssa_wire::{Down, Up};
+    use cssa_wire::Down;
 
     fn said(store: &Store, number: Number) -> Result<Option<(CommandResult, Vec<u8>)>> {
         let answered = store.answer_to(number)?;

@@ -1,11 +1,11 @@
 //! The keys of the link: which packets were taken under each, and the key that came over the link. Nothing but the store's file, which only its
 //! owner can read, has its bytes.
 
-use super::answers::{Answered, Number, keep};
+use super::answers::{self, Answered, Number, Same, digest_of, keep};
 use super::database::{Refusal, pack, read_copy, unpack};
 use super::{COMMANDS, COUNTERS, REFUSED, STORE, Store, add};
 use crate::error::Result;
-use cssa_wire::{CommandResult, FAILED, KEY, Key, Window};
+use cssa_wire::{Command, CommandResult, FAILED, KEY, Key, Up, Window};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -74,13 +74,22 @@ impl Store {
         })
     }
 
-    /// Takes a station's packet with a new key by its counter, once under each key: keeps the key or says why not, with the answer. Whether
-    /// the packet is new.
-    pub fn take_new_key(&self, number: (u32, u8, u32), offered: Result<&NewKey, &str>) -> Result<bool> {
+    /// Takes a station's packet with a new key by its counter, as [`Store::apply_acknowledgement`] does others: keeps the key or says why
+    /// not, with the answer. Whether the packet is new.
+    pub fn take_new_key(
+        &self,
+        (key, station, counter): (u32, u8, u32),
+        command: &Command,
+        offered: Result<&NewKey, &str>,
+    ) -> Result<bool> {
+        let (number, body): (Number, _) = ((station, counter), Up::Command(command.clone()));
+        let digest = digest_of(number, &body);
         self.file.with(|database| {
             let write = database.begin_write()?;
-            let is_new = take_number(&write, number)?;
+            let same = answers::within(&write, number, digest)?;
+            let is_new = take_number(&write, (key, station, counter))? && same == Same::Unknown;
             if is_new {
+                answers::note(&write, number, &body, digest)?;
                 let (result, said) = match offered {
                     Ok(_) => (CommandResult::Done, ""),
                     Err(why) => (CommandResult::Refused(FAILED), why),
@@ -88,8 +97,7 @@ impl Store {
                 if let Ok(new) = offered {
                     write.open_table(NEW_KEY)?.insert((), new.packed()?.as_slice())?;
                 }
-                let answered: Number = (number.1, number.2);
-                keep(&write, &Answered::new(answered, result, said))?;
+                keep(&write, &Answered::new(number, result, said), &body)?;
             }
             write.commit()?;
             Ok(is_new)
@@ -149,8 +157,10 @@ mod tests {
         let other = NewKey { key: key(3), before: Some(key(2)), ..new.clone() };
         let store = Store::open(folder.path(), 10)?;
         assert_eq!((store.new_key()?, NewKey::of_store(folder.path())), (None, None));
-        assert!(store.take_new_key((name, 1, 5), Ok(&new))? && !store.take_new_key((name, 1, 5), Ok(&other))?);
-        assert!(store.take_new_key((name, 1, 6), Err("why"))?);
+        let part = Command::NewKeyPart { part: 0, parts: 1, bytes: vec![7; 40] };
+        let take = |store: &Store, by, counter, offered| store.take_new_key((by, 1, counter), &part, offered);
+        assert!(take(&store, name, 5, Ok(&new))? && !take(&store, name, 5, Ok(&other))?);
+        assert!(take(&store, name, 6, Err("why"))?);
         assert_eq!(NewKey::of_store(folder.path()), Some(new.clone()), "of a store that is open");
         drop(store);
         let store = Store::open(folder.path(), 10)?;
@@ -159,9 +169,10 @@ mod tests {
         assert_eq!(answer(5)?, Answered::new((1, 5), CommandResult::Done, ""));
         assert_eq!(answer(6)?, Answered::new((1, 6), CommandResult::Refused(FAILED), "why"));
         // Heard under it, for ever; the next one is not.
-        assert!(store.take_new_key((key(2).name(), 1, 5), Err(""))?);
-        assert_eq!(store.new_key()?, Some(NewKey { is_heard: true, ..new }));
-        assert!(store.take_new_key((key(2).name(), 1, 6), Ok(&other))?);
+        assert!(!take(&store, key(2).name(), 6, Ok(&other))?, "the packet came before, under another key");
+        assert!(take(&store, key(2).name(), 7, Err(""))?);
+        assert_eq!(store.new_key()?, Some(NewKey { is_heard: true, ..new.clone() }));
+        assert!(take(&store, key(2).name(), 8, Ok(&other))?);
         assert_eq!(store.new_key()?, Some(other));
         Ok(())
     }

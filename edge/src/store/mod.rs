@@ -19,9 +19,8 @@ mod footprints;
 mod keys;
 mod reports;
 mod tables;
-mod taken;
 
-pub use answers::{Answered, Number};
+pub use answers::{Answered, Number, Same, digest_of};
 pub use asks::{Asked, OpenAsk};
 pub use attempts::Blamed;
 pub use budget::Budget;
@@ -31,7 +30,6 @@ pub use entry::{Caption, Waiting};
 pub use footprints::KeptFootprint;
 pub use keys::NewKey;
 pub use reports::WaitingReport;
-pub use taken::{Same, digest_of};
 
 use crate::error::{Result, chain};
 use crate::leftovers::clean;

@@ -3,7 +3,7 @@
 use super::database::Refusal;
 use super::entry::QUEUE;
 use super::{CONTACT, COUNTERS, DONE, REPORT_SEQUENCE, REPORTS, SEQUENCE};
-use super::{answers, asks, attempts, budget, change, commands, delta, footprints, keys, taken};
+use super::{answers, asks, attempts, budget, change, commands, delta, footprints, keys};
 use redb::WriteTransaction;
 
 /// Makes those that are not there.
@@ -21,9 +21,7 @@ pub(super) fn make(write: &WriteTransaction) -> Result<(), Refusal> {
     write.open_table(budget::BUDGET)?;
     write.open_table(change::CHANGES)?;
     write.open_table(commands::PENDING)?;
-    write.open_table(answers::ANSWERS)?;
-    write.open_table(taken::COMMANDS)?;
-    write.open_table(taken::REQUESTS)?;
+    write.open_table(answers::PACKETS)?;
     write.open_table(commands::ORDERS)?;
     write.open_table(asks::ASKS)?;
     write.open_table(asks::PICTURES)?;

@@ -31,7 +31,8 @@ pub struct Stored {
     pub displaced: u64,
     /// It says how its vehicle was, not how it is: a later one came before it.
     pub is_late: bool,
-    /// It is not new, and came within the last minute: perhaps another program that shares the archive has kept it.
+    /// It is a vehicle's newest status, which is not new and came within the last minute: perhaps another program that shares the archive
+    /// has kept it.
     pub came_lately: bool,
 }
 

@@ -84,16 +84,15 @@ impl Noted {
         self.received.saturating_sub(before.received) + DELAY
     }
 
-    /// How many of `earlier` (the last first) lead up to this one, itself counted.
-    fn row<'a>(&self, earlier: impl Iterator<Item = &'a Self>) -> usize {
-        let mut last = *self;
-        let mut count = 1;
-        for earlier in earlier {
-            if last.can_follow(earlier) {
-                (last, count) = (*earlier, count + 1);
-            }
+    /// How many of `earlier` (the last first) lead up to this one at the most, itself counted: what somebody shows between them must not
+    /// hide them.
+    fn row<'a>(&'a self, earlier: impl DoubleEndedIterator<Item = &'a Self>) -> usize {
+        let mut rows: Vec<(&Self, usize)> = Vec::new();
+        for noted in earlier.rev().chain([self]) {
+            let before = rows.iter().filter(|(earlier, _)| noted.can_follow(earlier)).map(|(_, length)| *length).max();
+            rows.push((noted, before.unwrap_or(0) + 1));
         }
-        count
+        rows.last().map_or(0, |(_, length)| *length)
     }
 }
 
@@ -185,6 +184,9 @@ mod tests {
         assert_eq!(counted(&slept), [true, true, false]);
         let disturbed = [anew[0], (70, 4300, 1_000_101), anew[1], (71, 4360, 1_000_161), anew[2]];
         assert_eq!(counted(&disturbed), [true, true, true, true, false]);
+        // One that the last could follow, but none of those before it could have led to.
+        let hidden = [anew[0], anew[1], (0, 175, 1_000_216), anew[2]];
+        assert_eq!(counted(&hidden), [true, true, true, false]);
     }
 
     /// Three that are sent at once, or again and again, or of a time before: a recording.

@@ -63,8 +63,8 @@ pub enum Provenance {
 impl Archive {
     /// Keeps a message that came as `packet`: a report in its own table, everything else with its bytes, once. Only a status that anybody
     /// can have sent is kept anew where the same bytes came long ago: two starts begin alike. One that is the vehicle's and comes again was
-    /// recorded, and one that is older than the last says nothing of now. A vehicle that has a number is known by it, whatever address
-    /// its packets come from.
+    /// recorded, and one that is older than the last says nothing of now; nor does a report whose number is not ahead of the last one's. A
+    /// vehicle that has a number is known by it, whatever address its packets come from.
     pub fn keep_message(
         &mut self,
         sender: &str,
@@ -96,24 +96,40 @@ impl Archive {
         if stored.is_new {
             return Ok(Stored { is_late, ..stored });
         }
-        let asked = "SELECT received, late FROM messages WHERE packet = ?1 AND (sender = ?2 OR vehicle > 0) ORDER BY id DESC LIMIT 1";
-        let kept = self.rows(asked, params![packet, sender], |row| Ok((row.get::<String>(0)?, row.get::<bool>(1)?)))?;
-        let (received, is_late) = kept.into_iter().next().unwrap_or_default();
-        Ok(Stored { is_late, came_lately: is_lately(&received), ..stored })
+        // Beside it the row of the status that says how its vehicle is.
+        let asked = "SELECT m.received, m.late, m.id, (SELECT n.id FROM messages n WHERE n.vehicle = m.vehicle AND n.kind = 'housekeeping'
+               AND (n.vehicle > 0 OR n.sender = m.sender) AND n.late = 0 AND n.authentic >= m.authentic ORDER BY n.id DESC LIMIT 1)
+             FROM messages m WHERE m.packet = ?1 AND (m.sender = ?2 OR m.vehicle > 0) ORDER BY m.id DESC LIMIT 1";
+        let kept = self.rows(asked, params![packet, sender], |row| {
+            let (id, newest): (i64, Option<i64>) = (row.get(2)?, row.get(3)?);
+            Ok((row.get::<bool>(1)?, is_lately(&row.get::<String>(0)?) && newest == Some(id)))
+        })?;
+        let (is_late, came_lately) = kept.into_iter().next().unwrap_or_default();
+        Ok(Stored { is_late, came_lately, ..stored })
     }
 
     fn keep_report(&mut self, sender: &str, vehicle: u16, report: Report, is_authentic: bool) -> Result<Stored> {
         let insert =
-            "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS
+            "INSERT INTO reports (sender, vehicle, sequence, reason, since, frames, received, authentic, after_start, late)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS
              (SELECT 1 FROM reports WHERE vehicle = ?2 AND sequence = ?3 AND reason = ?4 AND since IS NOT DISTINCT FROM ?5 AND frames = ?6
               AND (sender = ?1 OR vehicle > 0) AND after_start IS NOT DISTINCT FROM ?9)";
         let (reason, since) = (reason_of(&report), Time::from(report.since));
         let (since, after_start) = (since.utc().map(datetime), since.after_start());
         let Report { sequence, frames, .. } = report;
-        let values = params![sender, vehicle, sequence, reason, since, frames, now(), is_authentic, after_start];
+        let last = if is_authentic { self.last_report(vehicle, sender)? } else { None };
+        let is_late = last.is_some_and(|last| !(1..=u16::MAX / 2).contains(&sequence.wrapping_sub(last)));
+        let values =
+            params![sender, vehicle, sequence, reason, since, frames, now(), is_authentic, after_start, is_late];
         let inserted = self.bounds.insert(&self.database, Bounded::Reports, sender, insert, values);
-        inserted.map_err(self.refused())
+        Ok(Stored { is_late, ..inserted.map_err(self.refused())? })
+    }
+
+    /// The number of the last report of a vehicle that was not older than those before it.
+    fn last_report(&self, vehicle: u16, sender: &str) -> Result<Option<u16>> {
+        let asked = "SELECT sequence FROM reports WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2) AND authentic = 1 AND late = 0
+             ORDER BY id DESC LIMIT 1";
+        Ok(self.rows(asked, params![vehicle, sender], |row| row.get(0))?.into_iter().next())
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report.

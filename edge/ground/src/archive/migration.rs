@@ -51,6 +51,9 @@ pub(super) fn migrate(database: &mut Connection) -> rusqlite::Result<()> {
         rebuild(&migrating, "reports", &[("since DATETIME NOT NULL", "since DATETIME")])?;
         migrating.execute_batch("UPDATE reports SET since = NULL WHERE since < '2020'")?;
     }
+    if !has(&migrating, "reports", "late")? && has(&migrating, "reports", "sender")? {
+        migrating.execute_batch("ALTER TABLE reports ADD COLUMN late INTEGER NOT NULL DEFAULT 0")?;
+    }
     // A status that says the same after another start is another.
     if is_once(&migrating)? {
         rebuild(&migrating, "messages", &[(ONCE, "")])?;
@@ -120,7 +123,7 @@ fn rebuild(migrating: &Transaction<'_>, table: &str, replaced: &[(&str, &str)]) 
 /// Whether an archive is as this program makes it.
 pub(super) fn is_current(database: &Connection) -> rusqlite::Result<bool> {
     for (table, column) in
-        [("captions", "after_start"), ("undecoded", "checksum"), ("reports", "after_start"), ("messages", "late")]
+        [("captions", "after_start"), ("undecoded", "checksum"), ("reports", "late"), ("messages", "late")]
     {
         if !has(database, table, column)? {
             return Ok(false);

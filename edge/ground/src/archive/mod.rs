@@ -21,7 +21,7 @@ pub use footprints::{ArchivedFootprint, Bound};
 pub use messages::{ArchivedMessage, ArchivedReport, Provenance};
 pub use pictures::{ArchivedPicture, Brought};
 pub(crate) use pictures::{OpenPicture, SentAsk};
-pub(crate) use shared::SHARED;
+pub(crate) use shared::{Highest, SHARED};
 pub use undecoded::Undecoded;
 pub(crate) use vehicles::is_late;
 pub use vehicles::{ArchivedHousekeeping, Growth, Status, Vehicle};

@@ -36,7 +36,8 @@ CREATE UNIQUE INDEX undecoded_once ON undecoded (sha256(packet));
 
 /// Of layers and columns that came later.
 const LATER: &str = "CREATE INDEX IF NOT EXISTS footprints_geom ON footprints USING gist (geom);
-ALTER TABLE messages ADD COLUMN IF NOT EXISTS late BIGINT NOT NULL DEFAULT 0;";
+ALTER TABLE messages ADD COLUMN IF NOT EXISTS late BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN IF NOT EXISTS late BIGINT NOT NULL DEFAULT 0;";
 
 /// Opens the archive of a server, or makes a new one in a database that has no captions yet.
 pub(super) fn open(place: &Place, access: Access) -> Result<Database> {

@@ -13,6 +13,8 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_secs(10);
 /// Vehicles of a list at most.
 const MAX_VEHICLES: u32 = 256;
+/// When the caption with the highest number came: one with a lower number may have been recorded long ago.
+const HIGHEST_CAPTION: &str = "SELECT received FROM captions";
 /// Statuses of a curve at most.
 const MAX_STATUSES: u32 = 120;
 
@@ -163,8 +165,9 @@ impl Archive {
         let (vehicle, sender) = origin.columns();
         let of = "WHERE vehicle = ?1 AND (vehicle > 0 OR sender = ?2)";
         let asked = format!(
-            "SELECT max(received) FROM (SELECT max(received) AS received FROM captions {of} UNION ALL
-             SELECT max(received) FROM messages {of} AND late = 0 UNION ALL SELECT max(received) FROM reports {of}) AS newest"
+            "SELECT max(received) FROM (SELECT received FROM ({HIGHEST_CAPTION} {of} ORDER BY sequence DESC LIMIT 1) AS highest
+             UNION ALL SELECT max(received) FROM messages {of} AND late = 0
+             UNION ALL SELECT max(received) FROM reports {of} AND late = 0) AS newest"
         );
         let heard = self.rows(&asked, params![vehicle, sender], |row| row.get::<Option<String>>(0))?;
         let heard: String = heard.into_iter().flatten().collect();
@@ -189,7 +192,8 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use anyhow::{Context, Result};
-    use cssa_wire::{Down, DownPacket, FaultKind};
+    use cssa::trust::Reason;
+    use cssa_wire::{Caption, CaptionPacket, Down, DownPacket, FaultKind, Report};
 
     fn keep(archive: &mut Archive, vehicle: u16, housekeeping: Housekeeping) -> Result<()> {
         let packet = DownPacket { vehicle, bundle: 7, body: Down::Housekeeping(housekeeping) };
@@ -219,11 +223,43 @@ mod tests {
     fn when_a_vehicle_was_heard_is_looked_up_not_searched() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let archive = Archive::open(&folder.path().join("captions.gpkg"))?;
-        for (table, late) in [("captions", ""), ("messages", "AND late = 0")] {
-            let asked = format!("EXPLAIN QUERY PLAN SELECT max(received) FROM {table} WHERE vehicle = 12 {late}");
-            let plan = archive.rows(&asked, &[], |row| row.get::<String>(3))?.concat();
-            assert!(plan.contains(&format!("{table}_received")), "{plan}");
+        for (asked, index) in [
+            (format!("{HIGHEST_CAPTION} WHERE vehicle = 12 ORDER BY sequence DESC LIMIT 1"), "captions_numbers"),
+            ("SELECT max(received) FROM messages WHERE vehicle = 12 AND late = 0".into(), "messages_received"),
+        ] {
+            let plan = archive.rows(&format!("EXPLAIN QUERY PLAN {asked}"), &[], |row| row.get::<String>(3))?.concat();
+            assert!(plan.contains(index) && !plan.contains("TEMP"), "{plan}");
         }
+        Ok(())
+    }
+
+    /// Of what came and had been sent before what was here already nothing is said: it may have been recorded.
+    #[test]
+    fn a_vehicle_was_heard_when_its_last_numbers_came() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut archive = Archive::open(&folder.path().join("captions.gpkg"))?;
+        let caption = |sequence| Caption { sequence, text: "a river".into(), ..Caption::default() };
+        let of = |sequence| CaptionPacket { vehicle: 12, bundle: 7, decimals: 5, captions: vec![caption(sequence)] };
+        let report = |archive: &mut Archive, sequence| -> Result<bool> {
+            let body = Down::Report(Report::of_run(sequence, Reason::Dark, 1_763_928_000, 40));
+            let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
+            Ok(archive.keep_message("uav", &message, &[], Provenance::Vehicle)?.is_late)
+        };
+        archive.keep("uav", &of(5))?;
+        assert!(!report(&mut archive, 65_535)?);
+        let before = "2025-11-23T20:00:00.000Z";
+        for table in ["captions", "reports"] {
+            archive.database.execute_batch(&format!("UPDATE {table} SET received = '{before}'"))?;
+        }
+        archive.keep("uav", &of(4))?;
+        // The one after another one that is late, too.
+        assert!(report(&mut archive, 65_533)? && report(&mut archive, 65_534)?);
+        assert_eq!(archive.vehicles(cssa::clock::now())?[0].heard, before);
+        assert!(!report(&mut archive, 3)?, "numbers come round");
+        assert_ne!(archive.vehicles(cssa::clock::now())?[0].heard, before);
+        archive.database.execute_batch("DELETE FROM reports")?;
+        archive.keep("relay", &of(6))?;
+        assert_ne!(archive.vehicles(cssa::clock::now())?[0].heard, before);
         Ok(())
     }
 

@@ -2,12 +2,13 @@
 
 use super::news::{News, WaitingPart};
 use super::{LOOK, ReceiveError, Receiver};
-use crate::archive::{Bound, Brought, Kept, Provenance, Undecoded};
+use crate::archive::{Bound, Brought, Origin, Provenance, Undecoded};
 use crate::error::Result;
 use crate::languages::languages;
 use crate::message::{Outcome, Part, Taken};
 use crate::reception::{Opened, Reception};
-use crate::uplink::At;
+use crate::uplink::{At, disbelieved};
+use cssa_wire::Key;
 use std::time::{Duration, Instant};
 
 /// Parts of pictures wait so long to be kept with others, so many are enough, and so many wait at most.
@@ -27,13 +28,14 @@ impl Receiver {
     ) -> Result<(Result<Taken, ReceiveError>, News)> {
         let Reception { checksum, vehicle, .. } = *reception;
         let key = reception.authentication.key_of(bytes, checksum);
-        let came = self.seen.came(bytes, now);
         let is_authentic = key.is_some();
         // Footprints wait for their captions' bundle, too.
         if let Some(message) = opened.message(vehicle).filter(|message| message.footprints.is_empty()) {
             if let Some(part) = &message.part {
                 let (sender, vehicle, part) = (sender.to_owned(), message.vehicle, part.clone());
-                self.take_part(key.map(|key| WaitingPart { sender, vehicle, part, at: at.cloned(), key: key.clone() }));
+                let waiting =
+                    |key: &Key| WaitingPart { sender, vehicle, part, at: at.cloned(), key: key.clone(), came: now };
+                self.take_part(key.map(waiting));
                 return Ok((Ok(Taken::Message(message)), News::None));
             }
             let provenance = match (key, at) {
@@ -41,6 +43,7 @@ impl Receiver {
                 (Some(_), Some(_)) => Provenance::Vehicle,
                 (Some(_), None) => Provenance::Record,
             };
+            let came = self.seen.came(bytes, now);
             let stored = self.archive.keep_message(sender, &message, bytes, provenance)?;
             let period = message.housekeeping.map(|status| status.period);
             // What another program has just kept is news here, too, the first time.
@@ -48,8 +51,15 @@ impl Receiver {
             let mut news = if is_news && !stored.is_late { News::OfNow(period) } else { News::None };
             // Anybody could say that a command is done.
             if let Some(outcome) = message.outcome.as_ref().filter(|_| is_authentic) {
+                let disbelieved = disbelieved(outcome, &self.archive)?;
+                if let Some(highest) = disbelieved.filter(|_| stored.is_new) {
+                    let (vehicle, station) = (message.vehicle, outcome.station);
+                    tracing::warn!(
+                        "vehicle {vehicle} says that it has had number {highest} of station {station}, which is not believed: where commands have no answer, name another --station"
+                    );
+                }
                 // Answers are not kept for ever: news is what was waited for.
-                news = News::of(self.keep_outcome(message.vehicle, outcome)?);
+                news = News::of(disbelieved.is_none() && self.keep_outcome(message.vehicle, outcome)?);
             }
             self.count.messages += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
@@ -71,7 +81,7 @@ impl Receiver {
             self.count.undecoded += u64::from(stored.is_new);
             self.count.displaced += stored.displaced;
             self.count.packets += 1;
-            return Ok((Err(ReceiveError::Bundle(bundle)), News::of(stored.is_new)));
+            return Ok((Err(ReceiveError::Bundle(bundle)), News::unnumbered(stored.is_new)));
         };
         if let Some(message) = opened.message(vehicle) {
             let Bound { new, unbound, unrepresentable, .. } =
@@ -79,18 +89,18 @@ impl Receiver {
             self.count.footprints += new;
             self.count.footprints_lost += unbound + unrepresentable;
             self.count.packets += 1;
-            return Ok((Ok(Taken::Message(message)), News::of(new > 0)));
+            return Ok((Ok(Taken::Message(message)), News::unnumbered(new > 0)));
         }
         let decoded = opened.captions(bytes, language, checksum, vehicle);
         let news = match &decoded {
             Ok(packet) => {
-                let Kept { new, again } = self.archive.keep(sender, packet)?;
-                self.count.captions += new as u64;
-                self.count.again += again as u64;
-                let first = packet.captions.first().filter(|_| new == 0 && !came);
-                let came_lately =
-                    first.map(|first| self.archive.came_lately(packet.vehicle, first.sequence)).transpose()?;
-                News::of(new > 0 || came_lately == Some(true))
+                let came = self.seen.came(bytes, now);
+                let before = self.archive.highest_caption(&Origin::of(packet.vehicle, sender.to_owned()))?;
+                let kept = self.archive.keep(sender, packet)?;
+                self.count.captions += kept.new as u64;
+                self.count.again += kept.again as u64;
+                let last = packet.captions.iter().map(|caption| caption.sequence).max();
+                News::of_captions(kept, last, before, came)
             }
             Err(_) => {
                 self.count.damaged += 1;
@@ -139,17 +149,17 @@ impl Receiver {
         let kept = if parts.is_empty() { Vec::new() } else { self.archive.keep_parts(&parts)? };
         self.parts_since = None;
         for (waiting, brought) in std::mem::take(&mut self.parts).into_iter().zip(kept) {
-            let (WaitingPart { sender, vehicle, at, key, .. }, now) = (waiting, Instant::now());
+            let WaitingPart { sender, vehicle, at, key, came, .. } = waiting;
             match brought {
                 Brought::Unasked => self.count.unasked += 1,
                 Brought::Again(_) | Brought::Here(..) => self.count.messages += 1,
                 Brought::More(_) | Brought::Whole(..) | Brought::Damaged(_) => {
                     self.count.messages += 1;
-                    self.heard(at.as_ref(), &sender, vehicle, Some(&key), None, now);
+                    self.perhaps_heard(at.as_ref(), &sender, vehicle, Some(&key), came);
                 }
             }
             if let Some(uplink) = &mut self.uplink {
-                uplink.brought(&sender, vehicle, brought, now);
+                uplink.brought(&sender, vehicle, brought, Instant::now());
             }
         }
         Ok(())

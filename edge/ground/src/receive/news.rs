@@ -1,6 +1,6 @@
 //! What a packet says of its vehicle beside what it holds.
 
-use crate::archive::SHARED;
+use crate::archive::{Highest, Kept, SHARED};
 use crate::message::Part;
 use crate::uplink::At;
 use cssa_wire::Key;
@@ -11,8 +11,10 @@ use std::time::Instant;
 /// Whether a packet shows that its vehicle is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// It brought what was not here; a status says how often the next ones come.
+    /// It brought what was not here, with a number above all before; a status says how often the next ones come.
     OfNow(Option<u16>),
+    /// It brought what was not here, and may have been recorded all the same: a vehicle that is in reach stays so.
+    Perhaps,
     /// All of it was here already, or is older than what is here; or that is still to be seen.
     None,
 }
@@ -25,16 +27,30 @@ pub(super) struct WaitingPart {
     pub(super) part: Part,
     pub(super) at: Option<At>,
     pub(super) key: Key,
+    /// When it came.
+    pub(super) came: Instant,
 }
 
 impl News {
     pub(super) fn of(is_new: bool) -> Self {
         if is_new { Self::OfNow(None) } else { Self::None }
     }
+
+    /// Of what has no number of its own.
+    pub(super) fn unnumbered(is_new: bool) -> Self {
+        if is_new { Self::Perhaps } else { Self::None }
+    }
+
+    /// Of captions up to the number `last`, where `before` was the highest one; `came`: the packet came here before.
+    pub(super) fn of_captions(kept: Kept, last: Option<u32>, before: Option<Highest>, came: bool) -> Self {
+        let (Some(last), Some(before)) = (last, before) else { return Self::of(kept.new > 0) };
+        let is_shared = kept.new == 0 && last == before.sequence && before.is_lately && !came;
+        Self::of(last > before.sequence || is_shared)
+    }
 }
 
 /// Packets that are remembered.
-const MAX_SEEN: usize = 4096;
+const MAX_SEEN: usize = 65_536;
 
 /// The last packets that this program has taken, by their hashes: another one that shares the archive may have kept them first.
 #[derive(Debug)]
@@ -73,5 +89,26 @@ impl Seen {
             self.order.pop_front().map(|oldest| self.all.remove(&oldest));
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many as a fast link brings within the time in which another program may have kept a packet first; and no more.
+    #[test]
+    fn a_flood_hides_nothing_that_was_seen() {
+        let start = Instant::now();
+        let (mut seen, now) = (Seen::from(start), start + SHARED);
+        assert!(!seen.came(b"a status", now));
+        for n in 0..60_000_u32 {
+            assert!(!seen.came(&n.to_le_bytes(), now));
+        }
+        assert!(seen.came(b"a status", now));
+        for n in 60_000..200_000_u32 {
+            seen.came(&n.to_le_bytes(), now);
+        }
+        assert_eq!((seen.all.len(), seen.order.len()), (MAX_SEEN, MAX_SEEN));
     }
 }

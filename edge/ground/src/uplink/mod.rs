@@ -1,15 +1,17 @@
 //! What the ground says to a vehicle: what has arrived, and commands.
 
 mod commands;
+mod counters;
 mod pictures;
 mod progress;
 
 pub use commands::{Due, Unanswered};
+pub(crate) use counters::disbelieved;
 
 use super::archive::Archive;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::keys::Keys;
-use super::message::{Outcome, Taken};
+use super::message::Taken;
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket, digest};
 use progress::Pictures;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,9 +24,6 @@ const GAP: Duration = Duration::from_secs(3);
 /// Packets of a sender that are acknowledged again at most, and senders that are remembered.
 const MAX_PACKETS: usize = 8;
 const MAX_SENDERS: usize = 256;
-/// Counters that are set aside at once, so that not every acknowledgement has to be written down.
-const RESERVE: u32 = 100;
-
 /// Who speaks to vehicles: stations count by themselves, and a vehicle takes each number once.
 #[derive(Clone, Debug)]
 pub struct Station {
@@ -134,6 +133,15 @@ impl Uplink {
         self.contacts.insert(whose, Contact { key: key.clone(), at: at.clone(), heard: now, began, attempt });
     }
 
+    /// Whether a vehicle was heard within the last minute at a place, under a key.
+    pub(super) fn is_in_reach(&self, at: &At, sender: &str, vehicle: u16, key: &Key, now: Instant) -> bool {
+        let contact = self.contacts.get(&whose(sender, vehicle));
+        contact.is_some_and(|contact| {
+            let is_recent = now.saturating_duration_since(contact.heard) <= RECENT;
+            is_recent && (&contact.at, &contact.key) == (at, key)
+        })
+    }
+
     /// What to send to the sender of a packet that has been kept: one acknowledgement, of this packet and then of those before it. A report
     /// has no captions, and its acknowledgement says that somebody listens. To a vehicle that uses an earlier key goes an empty one under
     /// the first key, too, and to its housekeeping nothing else.
@@ -189,44 +197,6 @@ impl Uplink {
         let up = UpPacket { vehicle, station, counter, body };
         Ok((counter, up.encode(key, self.station.checksum)?))
     }
-
-    /// The counter that the next packet has.
-    fn next_counter(&mut self, archive: &Archive) -> Result<u32> {
-        if self.reserved == 0 {
-            self.counter = archive.counter(self.station.number)?;
-        }
-        Ok(self.counter.max(cssa::clock::now()))
-    }
-
-    /// A vehicle has had higher numbers of this station than those that go up, which it does not take: the archive is a new one, and the
-    /// last one's had outrun the clock. They go on above those; whether that was news.
-    pub(crate) fn go_above(&mut self, vehicle: u16, outcome: &Outcome, archive: &mut Archive) -> Result<bool> {
-        let Some(highest) = outcome.highest().filter(|_| outcome.station == self.station.number) else {
-            return Ok(false);
-        };
-        if self.next_counter(archive)? > highest {
-            return Ok(false);
-        }
-        let above = highest.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
-        (self.counter, self.reserved) = archive.reserve_counters(self.station.number, above, RESERVE)?;
-        let station = self.station.number;
-        tracing::warn!(
-            "vehicle {vehicle} has had number {highest} of station {station}, which goes on from {}",
-            self.counter
-        );
-        Ok(true)
-    }
-
-    /// A counter that never was: one more than the last, and no less than the clock's seconds, so that a station whose archive is gone
-    /// goes on where its clock is. The vehicle's own clock has no part in it.
-    fn count(&mut self, archive: &mut Archive) -> Result<u32> {
-        let mut counter = self.next_counter(archive)?;
-        if counter >= self.reserved {
-            (counter, self.reserved) = archive.reserve_counters(self.station.number, counter, RESERVE)?;
-        }
-        self.counter = counter.checked_add(1).ok_or(Error::StationSpent(self.station.number))?;
-        Ok(counter)
-    }
 }
 
 /// The address by which a vehicle without a number is known; for one that has a number it is any.
@@ -241,7 +211,9 @@ fn whose(sender: &str, vehicle: u16) -> Whose {
 
 #[cfg(test)]
 mod tests {
+    use super::counters::RESERVE;
     use super::*;
+    use crate::error::Error;
     use crate::message::Message;
     use anyhow::Result;
     use cssa::trust::Reason;

@@ -244,7 +244,7 @@ fn an_earlier_archive_gets_its_columns() -> Result<()> {
     let place = cluster.create("fleet")?;
     drop(Archive::open_at(&place)?);
     let mut client = cluster.client("fleet")?;
-    client.batch_execute("ALTER TABLE messages DROP COLUMN late; UPDATE cssa_archive SET tables = 'earlier'")?;
+    client.batch_execute("ALTER TABLE messages DROP COLUMN late; ALTER TABLE reports DROP COLUMN late; UPDATE cssa_archive SET tables = 'earlier'")?;
     let status = Down::Housekeeping(Housekeeping { sequence: 9, ..Housekeeping::default() });
     let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: status }).context("a message")?;
     let stored = Archive::open_at(&place)?.keep_message("uav", &message, &[1], Provenance::Vehicle)?;

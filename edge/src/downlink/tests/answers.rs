@@ -63,9 +63,11 @@ fn a_station_that_is_behind_is_told_its_last_number() -> Result<()> {
         // Its answer was lost; another's number; somebody who goes on so.
         (2.0, 49_999, test.clone(), done.clone()),
         (3.0, 49_999, pause.clone(), behind(49_999)),
-        (4.0, 50_000, pause.clone(), None),
-        (13.0, 50_000, pause.clone(), behind(50_000)),
-        (13.0, 49_999, test.clone(), done),
+        (3.5, 50_000, pause.clone(), None),
+        (4.0, 50_000, pause.clone(), behind(50_000)),
+        (13.0, 49_999, pause.clone(), behind(49_999)),
+        (13.5, 50_000, pause.clone(), None),
+        (13.5, 49_999, test.clone(), done),
         // An acknowledgement that comes twice is no news, three in a row are.
         (30.0, 50_000, nothing.clone(), None),
         (31.0, 50_000, nothing.clone(), None),
@@ -77,6 +79,38 @@ fn a_station_that_is_behind_is_told_its_last_number() -> Result<()> {
         assert_eq!((answer(&mut downlink)?, answer(&mut downlink)?), (expected, None), "{seconds}");
     }
     assert_eq!(downlink.store.next_command(None)?, None, "what is behind is not carried out");
+    Ok(())
+}
+
+/// Neither has one that names missing parts the answer of a command with its number, nor the other way round; under whichever key.
+#[test]
+fn each_packet_has_its_own_answer() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Store::open(folder.path(), 100)?);
+    let next = Key::new([4; 32]);
+    let keys = Keys::changing(key(), next.clone());
+    let mut downlink = Downlink::with_keys(store, &config(), Some(keys), 0.0, UTC)?;
+    let (missing, pause) = (Up::Missing(MissingParts::all(1)), Up::Command(Command::Pause));
+    let mut said = |counter, body: &Up, by: &Key, now| -> Result<Option<CommandResult>> {
+        downlink.receive(&up(counter, body.clone(), by)?, now, UTC)?;
+        if downlink.store.next_command(None)?.is_some() {
+            carry_out(&mut downlink, CommandResult::Done, "")?;
+        }
+        let Some(packet) = downlink.answer(now, UTC, &language(), room(217))? else { return Ok(None) };
+        let sealing = downlink.sealing().unwrap_or(&next);
+        let read = DownPacket::decode(&packet.bytes, Verification::Required(sealing), config().checksum)?;
+        let Down::Answer(answer) = read.body else { anyhow::bail!("{read:?}") };
+        assert_eq!(answer.counter, counter);
+        Ok(Some(answer.result))
+    };
+    let (old, behind) = (key(), Some(CommandResult::Refused(BEHIND)));
+    let (not_kept, done) = (Some(CommandResult::NotKept), Some(CommandResult::Done));
+    for (n, under) in [(1, &old), (10, &next)] {
+        let now = f64::from(n) * 10.0;
+        assert_eq!((said(n, &missing, &old, now)?, said(n, &pause, under, now + 2.0)?), (not_kept, behind));
+        assert_eq!((said(n + 1, &pause, &old, now + 4.0)?, said(n + 1, &missing, under, now + 6.0)?), (done, behind));
+        assert_eq!((said(n, &missing, under, now + 8.0)?, said(n + 1, &pause, under, now + 9.0)?), (not_kept, done));
+    }
     Ok(())
 }
 
