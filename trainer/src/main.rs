@@ -36,7 +36,7 @@ enum Action {
     /// Make a page of images with references and captions, right and wrong words coloured (HTML).
     Gallery(commands::show::GalleryOptions),
     /// Make one of the paper's tables: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9 (figure 9: learning rate,
-    /// temperature, lambda and batch of MCCL), with paired differences; started again, it goes on with what is not finished.
+    /// temperature, lambda and batch of MCCL), or 10 (what else raises quality, on dev and test), with paired differences; started again, it goes on with what is not finished.
     Ablate(commands::training::AblateOptions),
     /// Report what is wrong with datasets: missing and damaged files, empty captions, images in several splits.
     CheckData(commands::data::CheckDataOptions),

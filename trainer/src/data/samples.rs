@@ -221,6 +221,23 @@ impl Samples {
         self.images.iter().enumerate().flat_map(shown).collect()
     }
 
+    /// The same images as another backbone sees them.
+    #[must_use]
+    pub fn seen_through(&self, caches: Caches) -> Self {
+        Self { images: self.images.clone(), scenes: self.scenes, caches, resident: None, drawn: self.drawn.clone() }
+    }
+
+    /// Whether these caches are the ones that it reads.
+    pub fn has(&self, caches: &Caches) -> bool {
+        let same = |own: &Cached, other: &Cached| {
+            let rows = |cached: &'_ Cached| cached.features.len() + usize::from(cached.pixels.is_some());
+            let mut pairs = own.features.iter().chain(&own.pixels).zip(other.features.iter().chain(&other.pixels));
+            rows(own) == rows(other) && pairs.all(|(own, other)| own.is(other))
+        };
+        self.caches.cached.len() == caches.cached.len()
+            && self.caches.cached.iter().zip(&caches.cached).all(|(own, other)| same(own, other))
+    }
+
     /// The same with the rows on `device`, if that is a GPU and they fit: nothing is copied there for each batch then.
     pub fn onto(mut self, device: Device) -> Result<Self> {
         let rows = || self.caches.cached.iter().flat_map(|cached| cached.features.iter().chain(&cached.pixels));
@@ -359,7 +376,8 @@ fn distinct_captions(
         if words.is_empty() {
             continue;
         }
-        let tokens = with_ends(style.into_iter().chain(words).collect(), max_tokens);
+        let start = vocabulary.start(words.len());
+        let tokens = with_ends(start, style.into_iter().chain(words).collect(), max_tokens);
         match distinct.iter_mut().find(|(known, _)| *known == tokens) {
             Some((_, count)) => *count += 1.0,
             None => distinct.push((tokens, 1.0)),
@@ -368,10 +386,10 @@ fn distinct_captions(
     distinct
 }
 
-/// Start, the words (as many as `max_tokens` leaves room for), end.
-pub fn with_ends(mut words: Vec<TokenId>, max_tokens: usize) -> Vec<TokenId> {
+/// The start, the words (as many as `max_tokens` leaves room for), the end.
+pub fn with_ends(start: TokenId, mut words: Vec<TokenId>, max_tokens: usize) -> Vec<TokenId> {
     words.truncate(max_tokens - 1);
-    words.insert(0, TokenId::START);
+    words.insert(0, start);
     words.push(TokenId::END);
     words
 }
