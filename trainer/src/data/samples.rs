@@ -230,7 +230,7 @@ impl Samples {
     /// Whether these caches are the ones that it reads.
     pub fn has(&self, caches: &Caches) -> bool {
         let same = |own: &Cached, other: &Cached| {
-            let rows = |cached: &'_ Cached| cached.features.len() + usize::from(cached.pixels.is_some());
+            let rows = |cached: &Cached| cached.features.len() + usize::from(cached.pixels.is_some());
             let mut pairs = own.features.iter().chain(&own.pixels).zip(other.features.iter().chain(&other.pixels));
             rows(own) == rows(other) && pairs.all(|(own, other)| own.is(other))
         };

@@ -68,7 +68,7 @@ impl Evaluator<'_> {
     /// The scores on dev with the recipe's search; where it leaves the length class open, of the class with which they are best.
     fn score(&self) -> Result<(Search, Option<Scores>)> {
         let Self { description: Description { model, .. }, store, backbone, vocabulary, .. } = self;
-        let score = |search| {
+        let score = |search| -> Result<(Search, Option<Scores>)> {
             let strategy = Strategy::new(model, search, vocabulary, Some(&self.document_frequencies))?;
             let captioner = Captioner::new(Parts { model, store, backbone }, vocabulary, strategy)?;
             Ok((search, self.dev.score(&captioner, self.ranks, self.progress)?))

@@ -33,7 +33,7 @@ pub(super) fn read(
     vocabulary: &Vocabulary,
     (device, progress): (Device, &Progress),
 ) -> Result<Teachers> {
-    let read = |run: &PathBuf| {
+    let read = |run: &PathBuf| -> Result<Teacher> {
         let Checkpoint { description, tensors, vocabulary: words, .. } = Checkpoint::read(run)?;
         check_words(run, &words, vocabulary)?;
         let (longest, wanted) = (description.model.max_tokens, config.data.max_tokens);
