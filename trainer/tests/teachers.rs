@@ -26,6 +26,7 @@ contrast_width = 8
 [data]
 minimum_count = 1
 views = 2
+view_seed = 3
 [mccl]
 epochs = 0
 [rsic]

@@ -106,7 +106,7 @@ mod tests {
         let vocabulary = Vocabulary::build(["a"], 1).with_lengths(&[1]);
         assert_eq!((vocabulary.first_word(), vocabulary.size()), (TokenId(5), 6));
         let mut transitions = [[0.0, 0.0, 0.0, 0.5, 0.5, 0.0]; 6];
-        transitions[3] = [0.1, 0.0, 0.0, 0.3, 0.3, 0.3];
+        transitions[3] = [0.02, 0.0, 0.0, 0.3, 0.3, 0.38];
         transitions[4] = [0.3, 0.0, 0.0, 0.3, 0.3, 0.1];
         transitions[5] = [0.2, 0.0, 0.0, 0.4, 0.4, 0.0];
         let searched = |length, consensus| {
