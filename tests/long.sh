@@ -17,7 +17,7 @@
 #              wheel takes; Ray's tiles a second beside two plain processes (half an hour)
 #   mpi        each of four processes that train together is killed in each stage; what a step's sum costs; a job in Slurm (6 minutes; Open MPI, root for Slurm)
 #   adapt      trainer adapt on half of the drone's images, with old data and without: what it learns and what it forgets (half an hour)
-#   ablation   tables 4, 5 and 7 and figure 9 of the paper on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
+#   ablation   tables 4, 5 and 7 and figure 9 of the paper and table 10 on UCM-Captions, 5 seeds a cell (hours; goes on where it was stopped)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 trainer=target/release/trainer out=target/long data=../shared/data
@@ -210,7 +210,7 @@ PY
       target/release/exporter --checkpoint $out/adapt-replay --calibration $out/drone/own --out $out/adapt-bundle ;;
     ablation)
       [ -e $out/resnet50_v1.safetensors ] || python3 ../shared/backbones/fetch_resnet50.py $out/resnet50_v1.safetensors
-      for table in 4 5 7 9; do
+      for table in 4 5 7 9 10; do
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;

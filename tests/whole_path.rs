@@ -65,6 +65,7 @@ fn from_scenes_to_words_on_the_ground() -> Result<()> {
 
     looked_at(folder.path())?;
     consensus(folder.path())?;
+    lengths(folder.path(), &weights)?;
     refitted(folder.path(), &weights)?;
     beyond_the_paper(folder.path())?;
     refusals(folder.path(), &weights)
@@ -206,6 +207,51 @@ fn consensus(folder: &Path) -> Result<()> {
     std::fs::write(&frequencies, bytes)?;
     let line = fail("edge", ["caption", "--bundle", &path("agreed"), &images])?;
     assert!(line.contains("document-frequencies.bin"), "{line}");
+    Ok(())
+}
+
+/// Length classes beside styles: dev chooses one, trainer and `edge` say the same in it and in another, no caption shows a token.
+fn lengths(folder: &Path, weights: &Path) -> Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (run, scenes, features, images) = (path("long"), path("scenes"), path("features"), path("scenes/images"));
+    let classes = ["--set", "data.lengths=3", "--set", "data.styles=true"].map(str::to_owned);
+    succeed("trainer", train(folder, "long", weights).into_iter().chain(classes))?;
+    let words = std::fs::read_to_string(path("long/vocabulary.txt"))?;
+    let tokens: Vec<&str> = words.lines().skip(3).take(4).collect();
+    assert!(
+        tokens[..3].iter().all(|token| token.starts_with("<length:")) && tokens[2] == "<length:more>",
+        "{tokens:?}"
+    );
+    assert!(tokens[3].starts_with("<style:"), "{tokens:?}");
+    assert!(std::fs::read_to_string(path("long/model.toml"))?.contains("\nlength = "), "dev has chosen a class");
+
+    let said = |program: &str, arguments: Vec<&str>| -> Result<Vec<String>> {
+        let lines = json_lines(&succeed(program, arguments)?)?;
+        Ok(lines.iter().filter_map(|line| line["caption"].as_str().map(str::to_owned)).collect())
+    };
+    let mut spoken = Vec::new();
+    for class in ["1", "3"] {
+        let tune = ["tune", "--device", "cpu", "--run", &run, "--data", &scenes, "--cache", &features, "--beams", "3"];
+        let chosen = succeed("trainer", tune.into_iter().chain(["--length-exponents", "0.5", "--lengths", class]))?;
+        assert!(chosen.contains(&format!("chosen: beam 3, length exponent 0.5, length class {class}")), "{chosen}");
+        let bundle = path(&format!("long-{class}"));
+        succeed("exporter", ["--checkpoint", &run, "--quantize", "none", "--out", &bundle])?;
+        let by_trainer = said("trainer", vec!["caption", "--run", &run, "--device", "cpu", &images])?;
+        let by_edge = said("edge", vec!["caption", "--json", "--bundle", &bundle, &images])?;
+        assert_eq!((by_trainer.len(), &by_trainer), (60, &by_edge), "class {class}");
+        assert!(by_edge.iter().all(|caption| !caption.contains('<')), "{by_edge:?}");
+        spoken.push(by_edge.iter().map(|caption| caption.split(' ').count()).sum::<usize>());
+    }
+    assert!(spoken[0] < spoken[1], "captions asked to be short have {} words, long ones {}", spoken[0], spoken[1]);
+
+    let other = said("trainer", vec!["caption", "--run", &run, "--device", "cpu", "--length", "1", &images])?;
+    assert_eq!(other.iter().map(|caption| caption.split(' ').count()).sum::<usize>(), spoken[0]);
+    let manifest = std::fs::read_to_string(path("long-3/manifest.toml"))?;
+    for (written, found) in [("length = 4", "search.length is 4"), ("", "search.length is not named")] {
+        std::fs::write(path("long-3/manifest.toml"), manifest.replacen("length = 3", written, 1))?;
+        let line = fail("edge", ["caption", "--bundle", &path("long-3"), &images])?;
+        assert!(line.contains("manifest.toml") && line.contains(found) && line.contains("1 to 3"), "{line}");
+    }
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl Checkpoint {
         } else {
             None
         };
-        Strategy::new(&description.model, description.search, document_frequencies.as_ref())
+        Strategy::new(&description.model, description.search, &vocabulary, document_frequencies.as_ref())
             .map_err(|error| FileError::content(&run.join(DESCRIPTION), error))?;
         Ok(Self { description, tensors, vocabulary, language_model, document_frequencies })
     }

@@ -1,6 +1,7 @@
 //! Hyper-parameters of a CSSA model (paper 3.1–3.3), as saved in `run/model.toml` and in a bundle's manifest.
 
 use crate::backbone::Backbone;
+use crate::vocabulary::MAX_LENGTHS;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,9 @@ pub struct Search {
     pub beam: usize,
     /// α: finished captions are ranked by log p / length^α.
     pub length_exponent: f32,
+    /// Which of the vocabulary's length classes captions are asked for, from 1; a model without classes has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u8>,
     /// Consensus decoding instead of the beam's best caption, where wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consensus: Option<Consensus>,
@@ -89,14 +93,15 @@ impl core::fmt::Display for Search {
             Some(Consensus { beam, draws }) => write!(f, "consensus of beam {beam} and {draws} draws")?,
             None => write!(f, "beam {}", self.beam)?,
         }
-        write!(f, ", length exponent {}", self.length_exponent)
+        write!(f, ", length exponent {}", self.length_exponent)?;
+        self.length.map_or(Ok(()), |class| write!(f, ", length class {class}"))
     }
 }
 
 impl Default for Search {
     /// The paper's beam, and the exponent that was best on dev for the default bundle.
     fn default() -> Self {
-        Self { beam: 3, length_exponent: 0.5, consensus: None }
+        Self { beam: 3, length_exponent: 0.5, length: None, consensus: None }
     }
 }
 
@@ -115,6 +120,9 @@ impl Search {
         }
         if !(0.0..=4.0).contains(&self.length_exponent) {
             return wrong("search.length_exponent", alloc::format!("{}", self.length_exponent), "0 to 4");
+        }
+        if let Some(class) = self.length.filter(|&class| !(1..=MAX_LENGTHS).contains(&usize::from(class))) {
+            return wrong("search.length", alloc::format!("{class}"), "1 to 8");
         }
         if let Some(Consensus { beam, draws }) = self.consensus {
             if !(1..=16).contains(&beam) {

@@ -27,6 +27,13 @@ impl TokenId {
 /// How the tokens of styles begin; no word of a sentence does.
 const STYLE: &str = "<style:";
 
+/// How the tokens of length classes begin; no word of a sentence does.
+const LENGTH: &str = "<length:";
+/// What stands in the last class's token in a bound's place.
+const MORE: &str = "more";
+/// Most length classes that a vocabulary may have.
+pub const MAX_LENGTHS: usize = 8;
+
 const SPECIAL: [&str; 3] = ["<end>", "<start>", "<unknown>"];
 
 /// Most lines a vocabulary may have: ids are 16 bits.
@@ -37,6 +44,8 @@ pub const MAX_SIZE: usize = 65_536;
 pub struct Vocabulary {
     words: Vec<String>,
     ids: BTreeMap<String, TokenId>,
+    /// The longest caption of each length class, in words; the last class has no bound.
+    lengths: Vec<usize>,
 }
 
 /// What is wrong with a vocabulary's text.
@@ -55,6 +64,16 @@ pub enum VocabularyError {
     /// A line is empty, contains white space or repeats an earlier one.
     #[error("line {line} is {found:?}, expected one new word without white space")]
     Word {
+        /// Line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+    },
+    /// The tokens of length classes are not 2 to 8 after the special tokens, with bounds that rise, the last without one.
+    #[error(
+        "line {line} is {found:?}, expected <length:N> with rising N and at the end <length:more>, 2 to 8 classes after <unknown>"
+    )]
+    Length {
         /// Line, from 1.
         line: usize,
         /// What stands there.
@@ -92,7 +111,18 @@ impl Vocabulary {
     pub fn with_styles<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut words = self.words;
         let styles = names.into_iter().map(|name| format!("{STYLE}{}>", name.replace(char::is_whitespace, "_")));
-        words.splice(SPECIAL.len()..SPECIAL.len(), styles);
+        let first = SPECIAL.len() + self.lengths.len();
+        words.splice(first..first, styles);
+        words.truncate(MAX_SIZE);
+        Self::index(words)
+    }
+
+    /// The same with length classes: captions of at most `bounds[n]` words, rising, and longer ones. The token of its class begins
+    /// a caption in the start's place and tells the decoder how long it is to be. No caption contains one.
+    #[must_use]
+    pub fn with_lengths(self, bounds: &[usize]) -> Self {
+        let mut words = self.words;
+        words.splice(SPECIAL.len()..SPECIAL.len() + self.lengths.len(), length_tokens(bounds));
         words.truncate(MAX_SIZE);
         Self::index(words)
     }
@@ -100,7 +130,7 @@ impl Vocabulary {
     /// The same with the words and styles of `other` that it lacks after its own, in their order: no id changes.
     #[must_use]
     pub fn extended(&self, other: &Self) -> Self {
-        let new = other.words.iter().filter(|word| !self.ids.contains_key(*word));
+        let new = other.words.iter().filter(|word| !self.ids.contains_key(*word) && !word.starts_with(LENGTH));
         let mut words: Vec<String> = self.words.iter().chain(new).cloned().collect();
         words.truncate(MAX_SIZE);
         Self::index(words)
@@ -116,6 +146,37 @@ impl Vocabulary {
     #[must_use]
     pub fn style(&self, name: &str) -> Option<TokenId> {
         self.ids.get(&format!("{STYLE}{}>", name.replace(char::is_whitespace, "_"))).copied()
+    }
+
+    /// How many length classes there are; 0 where captions begin with [`TokenId::START`].
+    #[must_use]
+    pub fn lengths(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// The first id that a caption may contain, behind the special tokens and the length classes.
+    #[must_use]
+    pub fn first_word(&self) -> TokenId {
+        TokenId(TokenId::FIRST_WORD.0 + self.lengths.len() as u16)
+    }
+
+    /// What a caption of so many words begins with.
+    #[must_use]
+    pub fn start(&self, words: usize) -> TokenId {
+        let class = self.lengths.iter().position(|&bound| words <= bound);
+        class.map_or(TokenId::START, |class| TokenId(TokenId::FIRST_WORD.0 + class as u16))
+    }
+
+    /// What the captions of a length class, from 1, begin with; without classes those of none. `None` where there is no such class.
+    #[must_use]
+    pub fn start_of(&self, class: Option<u8>) -> Option<TokenId> {
+        match class {
+            None => self.lengths.is_empty().then_some(TokenId::START),
+            Some(class) => {
+                let is_there = (1..=self.lengths.len()).contains(&usize::from(class));
+                is_there.then(|| TokenId(TokenId::START.0 + 1 + u16::from(class)))
+            }
+        }
     }
 
     /// Reads `vocabulary.txt`: one word a line, the special tokens first.
@@ -137,6 +198,7 @@ impl Vocabulary {
                 return Err(VocabularyError::Word { line: n + 1, found: word.into() });
             }
         }
+        vocabulary.check_lengths()?;
         Ok(vocabulary)
     }
 
@@ -170,13 +232,13 @@ impl Vocabulary {
         words(sentence).map(|word| self.id(&word)).collect()
     }
 
-    /// The caption of ids that are all words or styles: the words with one blank between. `None` where an id is special or past
-    /// the end.
+    /// The caption of ids that are all words or styles: the words with one blank between. `None` where an id is special, a length
+    /// class or past the end.
     #[must_use]
     pub fn decode(&self, tokens: &[TokenId]) -> Option<String> {
         let mut caption = String::new();
         for &token in tokens {
-            if token < TokenId::FIRST_WORD {
+            if token < self.first_word() {
                 return None;
             }
             let word = self.word(token)?;
@@ -194,8 +256,30 @@ impl Vocabulary {
     fn index(words: Vec<String>) -> Self {
         let numbered = words.iter().enumerate().rev();
         let ids = numbered.map(|(n, word)| (word.clone(), TokenId(n as u16))).collect();
-        Self { words, ids }
+        let bound = |word: &String| word.strip_prefix(LENGTH).map(|bound| bound.trim_end_matches('>').parse());
+        let lengths = words.iter().skip(SPECIAL.len()).map_while(bound).map(|bound| bound.unwrap_or(usize::MAX));
+        Self { lengths: lengths.take(MAX_LENGTHS).collect(), words, ids }
     }
+
+    /// Whether the length classes are as [`Vocabulary::with_lengths`] makes them, and nowhere else.
+    fn check_lengths(&self) -> Result<(), VocabularyError> {
+        let bounds = self.lengths.split_last().map_or(&[][..], |(_, bounds)| bounds);
+        let rises = bounds.is_sorted_by(|a, b| a < b) && bounds.first().is_none_or(|&first| first > 0);
+        let expected = if bounds.is_empty() || !rises { Vec::new() } else { length_tokens(bounds) };
+        let numbered = self.words.iter().enumerate().filter(|(_, word)| word.starts_with(LENGTH));
+        for (n, word) in numbered {
+            if n.checked_sub(SPECIAL.len()).and_then(|n| expected.get(n)) != Some(word) {
+                return Err(VocabularyError::Length { line: n + 1, found: word.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tokens of the length classes with these bounds.
+fn length_tokens(bounds: &[usize]) -> Vec<String> {
+    let bounded = bounds.iter().map(|bound| format!("{LENGTH}{bound}>"));
+    bounded.chain([format!("{LENGTH}{MORE}>")]).collect()
 }
 
 /// The words of a sentence as the model sees them: lower case, split at white space and at every sign that is neither
@@ -240,16 +324,53 @@ mod tests {
     }
 
     #[test]
+    fn length_classes_begin_captions_and_are_no_words() {
+        let plain = Vocabulary::build(["a b b"], 1).with_styles(["one"]);
+        let vocabulary = plain.clone().with_lengths(&[2, 4]);
+        let text = "<end>\n<start>\n<unknown>\n<length:2>\n<length:4>\n<length:more>\n<style:one>\nb\na\n";
+        assert_eq!(vocabulary.text(), text);
+        assert_eq!(Vocabulary::parse(text), Ok(vocabulary.clone()));
+        assert_eq!([1, 2, 3, 4, 5, 99].map(|words| vocabulary.start(words).0), [3, 3, 4, 4, 5, 5]);
+        assert_eq!(
+            [Some(1), Some(3), Some(4), Some(0), None].map(|class| vocabulary.start_of(class)),
+            [Some(TokenId(3)), Some(TokenId(5)), None, None, None]
+        );
+        assert_eq!(
+            (plain.start(9), plain.start_of(None), plain.start_of(Some(1))),
+            (TokenId::START, Some(TokenId::START), None)
+        );
+        assert_eq!(
+            (vocabulary.lengths(), vocabulary.first_word(), plain.first_word()),
+            (3, TokenId(6), TokenId::FIRST_WORD)
+        );
+        assert_eq!(vocabulary.decode(&[TokenId(6), TokenId(8), TokenId(7)]).as_deref(), Some("a b"));
+        assert_eq!(vocabulary.decode(&[TokenId(4), TokenId(8)]), None);
+        // Styles and words may come later; the classes of other data do not.
+        assert_eq!(vocabulary.clone().with_styles(["new"]).with_lengths(&[1]).lengths(), 2);
+        let extended = vocabulary.extended(&Vocabulary::build(["c"], 1).with_lengths(&[7]));
+        assert_eq!(extended.text(), format!("{text}c\n"));
+    }
+
+    #[test]
     fn broken_text_names_its_line() {
         let broken = vec![
             ("<end>\n<start>\na\n", 3),
             ("<end>\n<start>\n<unknown>\na\n\nb\n", 5),
             ("<end>\n<start>\n<unknown>\na\na\n", 5),
             ("<end>\n<start>\n<unknown>\na b\n", 4),
+            ("<end>\n<start>\n<unknown>\n<length:more>\na\n", 4),
+            ("<end>\n<start>\n<unknown>\n<length:4>\n<length:3>\n<length:more>\n", 4),
+            ("<end>\n<start>\n<unknown>\n<length:4>\n<length:9>\na\n", 5),
+            ("<end>\n<start>\n<unknown>\n<length:04>\n<length:more>\na\n", 4),
+            ("<end>\n<start>\n<unknown>\na\n<length:4>\n<length:more>\n", 5),
         ];
         for (text, expected) in broken {
             match Vocabulary::parse(text) {
-                Err(VocabularyError::Special { line, .. } | VocabularyError::Word { line, .. }) => {
+                Err(
+                    VocabularyError::Special { line, .. }
+                    | VocabularyError::Word { line, .. }
+                    | VocabularyError::Length { line, .. },
+                ) => {
                     assert_eq!(line, expected);
                 }
                 other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use cssa::files::FileError;
 use cssa::metrics::MetricsError;
-use cssa::search::MissingFrequencies;
+use cssa::search::StrategyError;
 use cssa::tolerance::{Difference, Tolerance};
 use cssa_captioner::Provider;
 use cssa_graph::DequantizeError;
@@ -208,9 +208,9 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// Consensus search is asked for without document frequencies.
+    /// A search that the model has not what it takes for: document frequencies, or the length class.
     #[error(transparent)]
-    Frequencies(#[from] MissingFrequencies),
+    Strategy(#[from] StrategyError),
     /// The search found nothing that is a caption.
     #[error("the search gave no caption")]
     NoCaption,

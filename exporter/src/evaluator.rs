@@ -90,7 +90,7 @@ impl Evaluator {
         let count = samples.len();
         for (sample, float) in samples.into_iter().zip(floats) {
             let memory = runtime.encode(0, &input(bundle, sample)?)?;
-            let logits = follow(runtime.as_mut(), &float.tokens)?;
+            let logits = follow(bundle, runtime.as_mut(), &float.tokens)?;
             sum.add(float, &memory, &logits, bundle.vocabulary.size());
         }
         Ok(sum.over(count))
@@ -143,7 +143,7 @@ pub fn predictions(bundle: &Bundle, samples: &[Sample], choice: Choice) -> Resul
     let prediction = |sample: &Sample| {
         let memory = runtime.encode(0, &input(bundle, sample)?)?;
         let Hypothesis { tokens, .. } = searched(bundle, runtime.as_mut())?;
-        let logits = follow(runtime.as_mut(), &tokens)?;
+        let logits = follow(bundle, runtime.as_mut(), &tokens)?;
         let text = text(bundle, &tokens)?;
         Ok(Prediction { memory, tokens, text, logits })
     };
@@ -165,10 +165,10 @@ pub fn input(bundle: &Bundle, sample: &Sample) -> Result<Vec<f32>> {
     Ok(preprocess::input(&cssa_image::read(&sample.path)?, &bundle.manifest.model))
 }
 
-/// Logits of the next word along a caption, the start first, for the image that the runtime encoded last.
-pub fn follow(runtime: &mut dyn Runtime, tokens: &[TokenId]) -> Result<Vec<f32>> {
-    let (mut all, mut step) = (Vec::new(), Vec::new());
-    for (position, &token) in std::iter::once(&TokenId::START).chain(tokens).enumerate() {
+/// Logits of the next word along a caption, the bundle's start first, for the image that the runtime encoded last.
+pub fn follow(bundle: &Bundle, runtime: &mut dyn Runtime, tokens: &[TokenId]) -> Result<Vec<f32>> {
+    let (mut all, mut step, start) = (Vec::new(), Vec::new(), bundle.strategy()?.settings().start);
+    for (position, &token) in std::iter::once(&start).chain(tokens).enumerate() {
         runtime.step(Rows { position, images: &[0], tokens: &[token], parents: &[0] }, &mut step)?;
         all.append(&mut step);
     }

@@ -222,7 +222,7 @@ fn compare(bundle: &Bundle, evaluator: &Evaluator, choice: Choice, float_cider: 
         let memory = runtime.encode(0, &evaluator::input(bundle, sample)?)?;
         let tokens = evaluator::searched(bundle, runtime.as_mut())?.tokens;
         captions.push(bundle.vocabulary.decode(&tokens).ok_or(Error::NoWord)?);
-        let logits = evaluator::follow(runtime.as_mut(), &float.tokens)?;
+        let logits = evaluator::follow(bundle, runtime.as_mut(), &float.tokens)?;
         let before = sum.cosine;
         sum.add(float, &memory, &logits, bundle.vocabulary.size());
         cosines.push(sum.cosine - before);

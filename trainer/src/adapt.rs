@@ -120,6 +120,7 @@ fn recipe(request: &Request, description: &Description) -> Result<Config> {
         let shown = train as f64 * request.replay_share / (1.0 - request.replay_share);
         replay(&read_datasets(&request.replay, dev)?, shown.round() as usize)?
     };
+    let vocabulary = description.vocabulary(&request.run)?;
     let pull = if replay.is_empty() { PULL } else { 0.0 };
     Ok(Config {
         network: Network { dropout: 0.2, ..Network::of(model) },
@@ -127,7 +128,8 @@ fn recipe(request: &Request, description: &Description) -> Result<Config> {
             minimum_count: request.minimum_count,
             max_tokens: model.max_tokens,
             dev,
-            styles: description.vocabulary(&request.run)?.has_styles(),
+            styles: vocabulary.has_styles(),
+            lengths: vocabulary.lengths(),
             extend: true,
             replay,
             ..Data::default()

@@ -14,7 +14,7 @@ use crate::stages::epochs::AHEAD;
 use crate::stages::optimizer::Optimizer;
 use crate::stages::rewards::Rewards;
 use crate::stages::schedule::Settings;
-use crate::stages::{mccl, rsic, scst};
+use crate::stages::{mccl, net, scst};
 use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::Search;
 use cssa::parameters;
@@ -184,6 +184,7 @@ fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[
         max_tokens: model.max_tokens,
         share: ranks.share(),
         device,
+        others: &[],
     };
     let store = Store::new(&model, 1, device).with_precision(config.network.precision);
     let backbone = BackboneNet::without_layers(shape);
@@ -203,7 +204,7 @@ fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[
         |images| batcher.matching(images, twins, &mut Random::new(images[0].image as u64)),
         |batch| net.loss(config, batch, ranks),
     )?;
-    let net = rsic::Net::new(parts)?;
+    let net = net::Net::new(parts)?;
     let rsic_settings =
         Settings { weight_decay: config.rsic.weight_decay, average: config.rsic.average, ..settings(config.rsic.clip) };
     let optimizer = Optimizer::new(&store, rsic_settings, |name| !name.starts_with(parameters::MCCL));
@@ -219,15 +220,15 @@ fn own(config: &Config, steps: usize, device: Device, ranks: &Ranks) -> Result<[
         },
     )?;
     let rewards = Rewards::new(&samples, &vocabulary, &config.scst);
+    let strategy = Strategy::new(&model, Search::default(), &vocabulary, None)?;
     let optimizer = Optimizer::new(&store, settings(config.scst.clip), |name| !name.starts_with(parameters::MCCL));
     let scst = timed(
         Load { steps, batch: config.scst.batch * ranks.size(), images: count },
         optimizer,
         ranks,
         |images| batcher.captioning(images, Views::All, &mut Random::new(images[0].image as u64)),
-        |batch| scst::loss(&net, &rewards, batch, (&config.scst, model.max_tokens), ranks),
+        |batch| scst::loss(&net, &rewards, batch, (&config.scst, strategy.settings()), ranks),
     )?;
-    let strategy = Strategy::new(&model, Search::default(), None)?;
     let captioner = Captioner::new(parts, &vocabulary, strategy)?;
     let started = Instant::now();
     let rows = samples.view_rows(0, 0).ok_or(Error::Broken("no features"))?;

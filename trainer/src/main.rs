@@ -35,8 +35,8 @@ enum Action {
     /// Write a page of images with references and captions, with right and wrong words coloured (HTML).
     Gallery(commands::show::GalleryOptions),
     /// Make one of the paper's tables, with paired differences: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9
-    /// (figure 9: learning rate, temperature, lambda and batch of MCCL). The same command again continues what is not
-    /// finished.
+    /// (figure 9: learning rate, temperature, lambda and batch of MCCL); or 10 (what else raises quality, on dev and
+    /// test). The same command again continues what is not finished.
     Ablate(commands::training::AblateOptions),
     /// Report problems of datasets: missing and damaged files, empty captions, images in several splits.
     CheckData(commands::data::CheckDataOptions),

@@ -1,8 +1,8 @@
 //! What a finished run is good for: captions of a split with their scores, and golden vectors.
 
+use crate::data::captions::with_ends;
 use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
-use crate::data::samples::with_ends;
 use crate::error::{Error, Result, ensure};
 use crate::evaluate::{self, Captioner};
 use crate::held_out::{HeldOut, HeldOutImages};
@@ -97,6 +97,11 @@ impl Trained {
         Ok(all)
     }
 
+    /// The length classes that its captions can be asked for; none alone where it has no classes.
+    pub fn lengths(&self) -> Vec<Option<u8>> {
+        lengths(&self.vocabulary)
+    }
+
     /// Makes a way to search the run's own.
     pub fn choose(&mut self, run: &Path, search: Search) -> Result<()> {
         self.description.search = search;
@@ -139,7 +144,7 @@ impl Trained {
 
     /// What captions grid features with a search.
     pub fn captioner(&self, search: Search) -> Result<Captioner<'_>> {
-        let strategy = Strategy::new(self.model(), search, self.document_frequencies.as_ref())?;
+        let strategy = Strategy::new(self.model(), search, &self.vocabulary, self.document_frequencies.as_ref())?;
         let parts = Parts { model: self.model(), store: &self.store, backbone: &self.backbone };
         Captioner::new(parts, &self.vocabulary, strategy)
     }
@@ -147,6 +152,14 @@ impl Trained {
     /// Inputs and outputs of images with captions, stage by stage.
     pub fn golden(&self, images: &[(PathBuf, String)]) -> Result<Golden> {
         golden(&self.store, self.model(), &self.vocabulary, &self.backbone, images)
+    }
+}
+
+/// The length classes of a vocabulary, from 1; none alone where it has no classes.
+pub(crate) fn lengths(vocabulary: &Vocabulary) -> Vec<Option<u8>> {
+    match vocabulary.lengths() {
+        0 => vec![None],
+        classes => (1..=classes as u8).map(Some).collect(),
     }
 }
 
@@ -162,7 +175,8 @@ fn golden(
     for (path, caption) in images {
         pixels.extend(preprocess::input(&cssa_image::read(path)?, model));
         let words = vocabulary.encode(caption);
-        tokens.push(with_ends(words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
+        let start = vocabulary.start(words.len());
+        tokens.push(with_ends(start, words, model.max_tokens).iter().map(|token| i64::from(token.0)).collect());
     }
     let steps = tokens.iter().map(|tokens| tokens.len() - 1).min().unwrap_or_default();
     ensure!(steps > 0, Error::NoGolden);

@@ -7,12 +7,20 @@ use cssa::dataset::Split;
 use cssa::model::{Consensus, Search};
 use std::path::{Path, PathBuf};
 
-/// Every beam and every consensus with every length exponent.
-pub fn searches(beams: &[u8], length_exponents: &[f32], consensus: &[Consensus]) -> Vec<Search> {
+/// Every beam and every consensus with every length exponent and every length class.
+pub fn searches(
+    beams: &[u8],
+    length_exponents: &[f32],
+    lengths: &[Option<u8>],
+    consensus: &[Consensus],
+) -> Vec<Search> {
     let plain = beams.iter().map(|&beam| (usize::from(beam), None));
     let wide = consensus.iter().map(|&consensus| (consensus.beam, Some(consensus)));
     let with = |(beam, consensus)| {
-        length_exponents.iter().map(move |&length_exponent| Search { beam, length_exponent, consensus })
+        let with = move |length_exponent| {
+            lengths.iter().map(move |&length| Search { beam, length_exponent, length, consensus })
+        };
+        length_exponents.iter().copied().flat_map(with)
     };
     plain.chain(wide).flat_map(with).collect()
 }
@@ -45,10 +53,12 @@ mod tests {
     #[test]
     fn everything_is_tried_with_every_exponent() {
         let consensus = Consensus { beam: 5, draws: 16 };
-        let tried = searches(&[1, 3], &[0.0, 1.0], &[consensus]);
+        let tried = searches(&[1, 3], &[0.0, 1.0], &[None], &[consensus]);
         assert_eq!(tried.len(), 6);
-        assert_eq!(tried[5], Search { beam: 5, length_exponent: 1.0, consensus: Some(consensus) });
+        assert_eq!(tried[5], Search { beam: 5, length_exponent: 1.0, length: None, consensus: Some(consensus) });
         assert_eq!(tried[5].to_string(), "consensus of beam 5 and 16 draws, length exponent 1");
         assert_eq!(tried[0].to_string(), "beam 1, length exponent 0");
+        let classes = searches(&[1], &[0.5], &[Some(1), Some(2)], &[]);
+        assert_eq!(classes[1].to_string(), "beam 1, length exponent 0.5, length class 2");
     }
 }

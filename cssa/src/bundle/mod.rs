@@ -21,7 +21,7 @@ use crate::dataset::DevRule;
 use crate::files::{self, FileError};
 use crate::language_model::LanguageModel;
 use crate::model::{Model, Search};
-use crate::search::{DocumentFrequencies, MissingFrequencies, Strategy};
+use crate::search::{DocumentFrequencies, Strategy, StrategyError};
 use crate::vocabulary::Vocabulary;
 use names::{MAX_FILE, OLDEST_FORMAT};
 use serde::{Deserialize, Serialize};
@@ -294,13 +294,16 @@ impl Bundle {
             }
             None => None,
         };
+        let vocabulary = crate::checkpoint::parse_vocabulary(&place, &text, &manifest.model)?;
+        Strategy::new(&manifest.model, manifest.search, &vocabulary, document_frequencies.as_ref())
+            .map_err(|error| FileError::content(&reader.place(MANIFEST), error))?;
         Ok(Self {
             document_frequencies,
             trust,
             encoder: manifest.file(&mut reader, ENCODER)?,
             decoder: manifest.file(&mut reader, DECODER)?,
             folder: path.into(),
-            vocabulary: crate::checkpoint::parse_vocabulary(&place, &text, &manifest.model)?,
+            vocabulary,
             id: language.id,
             language_model: language.model,
             manifest,
@@ -310,8 +313,9 @@ impl Bundle {
 
 impl Bundle {
     /// How its captions are searched.
-    pub fn strategy(&self) -> Result<Strategy, MissingFrequencies> {
-        Strategy::new(&self.manifest.model, self.manifest.search, self.document_frequencies.as_ref())
+    pub fn strategy(&self) -> Result<Strategy, StrategyError> {
+        let (manifest, frequencies) = (&self.manifest, self.document_frequencies.as_ref());
+        Strategy::new(&manifest.model, manifest.search, &self.vocabulary, frequencies)
     }
 }
 

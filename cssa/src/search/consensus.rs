@@ -23,7 +23,7 @@ pub fn consensus_all<S: Step>(
 ) -> Result<Vec<Vec<Hypothesis>>, S::Error> {
     let settings = Settings { beam: consensus.beam, ..settings };
     let lists = n_best_all(step, images, settings, consensus.beam)?;
-    let drawn = draw_all(step, images, consensus.draws, settings.longest)?;
+    let drawn = draw_all(step, images, consensus.draws, settings)?;
     let choose_one = |(list, drawn): (Vec<Hypothesis>, Vec<super::Drawn>)| {
         let mut candidates: Vec<(Hypothesis, f64)> = list.into_iter().map(|hypothesis| (hypothesis, 0.0)).collect();
         for drawn in drawn {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_search_without_draws_weighs_the_beams_captions() {
-        let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0 };
+        let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0, ..Settings::GREEDY };
         let wide = Consensus { beam: 3, draws: 0 };
         let Ok(found) = consensus_all(&mut chain(), 1, settings, wide, &frequencies());
         assert_eq!(found[0][0].tokens, [TokenId(4), TokenId(5)]);
@@ -130,7 +130,7 @@ mod tests {
     fn nothing_possible_gives_an_empty_caption() {
         let mut silent = chain();
         silent.transitions = [[0.0; 6]; 6];
-        let settings = Settings { beam: 3, longest: 4, length_exponent: 0.0 };
+        let settings = Settings { beam: 3, longest: 4, length_exponent: 0.0, ..Settings::GREEDY };
         let Ok(found) = consensus_all(&mut silent, 1, settings, Consensus { beam: 3, draws: 0 }, &frequencies());
         assert!(found[0].iter().all(|found| found.tokens.is_empty() && found.score() == 0.0));
     }

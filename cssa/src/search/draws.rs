@@ -3,7 +3,7 @@
 //! The draws are the same in every run and do not depend on the other images of the batch: draw `k` takes its numbers from a
 //! stream of its own. Draws that have said the same words so far share a row of the decoder.
 
-use super::{Hypothesis, Rows, Step, log_sum_exp};
+use super::{Hypothesis, Rows, Settings, Step, log_sum_exp};
 use crate::random::{STEP, scramble, unit};
 use crate::vocabulary::TokenId;
 use alloc::vec::Vec;
@@ -27,12 +27,12 @@ struct Branch {
     draws: Vec<u32>,
 }
 
-/// Draws `draws` captions of at most `longest` words for each of `images` images. A caption that has not ended by then is cut.
+/// Draws `draws` captions of at most `settings.longest` words for each of `images` images. A caption that has not ended by then is cut.
 pub fn draw_all<S: Step>(
     step: &mut S,
     images: usize,
     draws: usize,
-    longest: usize,
+    settings: Settings,
 ) -> Result<Vec<Vec<Drawn>>, S::Error> {
     let mut drawn: Vec<Vec<Drawn>> = alloc::vec![Vec::new(); images];
     let all: Vec<u32> = (0..draws as u32).collect();
@@ -46,19 +46,19 @@ pub fn draw_all<S: Step>(
     };
     let mut live: Vec<Branch> = if draws == 0 { Vec::new() } else { (0..images).map(start).collect() };
     let mut logits = Vec::new();
-    for position in 0..=longest {
+    for position in 0..=settings.longest {
         if live.is_empty() {
             break;
         }
         let numbers: Vec<usize> = live.iter().map(|branch| branch.image).collect();
         let tokens: Vec<TokenId> =
-            live.iter().map(|branch| branch.tokens.last().copied().unwrap_or(TokenId::START)).collect();
+            live.iter().map(|branch| branch.tokens.last().copied().unwrap_or(settings.start)).collect();
         let parents: Vec<usize> = live.iter().map(|branch| if position == 0 { 0 } else { branch.row }).collect();
         step.step(Rows { position, images: &numbers, tokens: &tokens, parents: &parents }, &mut logits)?;
         let vocabulary = logits.len() / live.len();
         let mut next = Vec::with_capacity(live.len());
         for (row, branch) in live.into_iter().enumerate() {
-            branch.grow(row, &logits[row * vocabulary..][..vocabulary], position == longest, &mut next, &mut drawn);
+            branch.grow(row, &logits[row * vocabulary..][..vocabulary], settings, &mut next, &mut drawn);
         }
         live = next;
     }
@@ -67,11 +67,9 @@ pub fn draw_all<S: Step>(
 
 impl Branch {
     /// Draws the next word of each draw; those that agree stay together.
-    fn grow(self, row: usize, logits: &[f32], last: bool, next: &mut Vec<Self>, drawn: &mut [Vec<Drawn>]) {
-        let possible = |id: usize, logit: f32| {
-            let token = TokenId(id as u16);
-            logit.is_finite() && token != TokenId::UNKNOWN && token != TokenId::START
-        };
+    fn grow(self, row: usize, logits: &[f32], settings: Settings, next: &mut Vec<Self>, drawn: &mut [Vec<Drawn>]) {
+        let possible = |id: usize, logit: f32| logit.is_finite() && settings.allows(TokenId(id as u16));
+        let last = self.tokens.len() == settings.longest;
         let allowed: Vec<f32> = logits
             .iter()
             .enumerate()
@@ -129,9 +127,13 @@ mod tests {
     use super::super::tests::chain;
     use super::*;
 
+    fn longest(longest: usize) -> Settings {
+        Settings { longest, ..Settings::GREEDY }
+    }
+
     #[test]
     fn draws_come_as_often_as_they_are_likely() {
-        let Ok(drawn) = draw_all(&mut chain(), 1, 2000, 12);
+        let Ok(drawn) = draw_all(&mut chain(), 1, 2000, longest(12));
         assert_eq!(drawn[0].iter().map(|drawn| drawn.count).sum::<usize>(), 2000);
         let share = |tokens: &[TokenId]| {
             let counts = drawn[0].iter().filter(|drawn| drawn.hypothesis.tokens == tokens).map(|drawn| drawn.count);
@@ -147,10 +149,10 @@ mod tests {
 
     #[test]
     fn the_same_draws_come_every_time_and_more_draws_keep_the_first() {
-        let Ok(once) = draw_all(&mut chain(), 1, 8, 6);
-        let Ok(again) = draw_all(&mut chain(), 1, 8, 6);
+        let Ok(once) = draw_all(&mut chain(), 1, 8, longest(6));
+        let Ok(again) = draw_all(&mut chain(), 1, 8, longest(6));
         assert_eq!(once, again);
-        let Ok(more) = draw_all(&mut chain(), 1, 16, 6);
+        let Ok(more) = draw_all(&mut chain(), 1, 16, longest(6));
         for drawn in &once[0] {
             let same = more[0].iter().find(|other| other.hypothesis == drawn.hypothesis);
             assert!(same.is_some_and(|same| same.count >= drawn.count));
@@ -162,7 +164,7 @@ mod tests {
         let mut endless = chain();
         endless.transitions[1] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
         endless.transitions[3] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-        let Ok(drawn) = draw_all(&mut endless, 1, 3, 4);
+        let Ok(drawn) = draw_all(&mut endless, 1, 3, longest(4));
         assert_eq!((drawn[0].len(), drawn[0][0].count), (1, 3));
         assert_eq!(drawn[0][0].hypothesis.tokens, [TokenId(3); 4]);
     }

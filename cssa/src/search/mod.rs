@@ -10,7 +10,7 @@ mod strategy;
 pub use consensus::consensus_all;
 pub use draws::{Drawn, draw_all};
 pub use frequencies::{DocumentFrequencies, FrequenciesError};
-pub use strategy::{MissingFrequencies, Strategy};
+pub use strategy::{Strategy, StrategyError};
 
 use crate::vector_math;
 use crate::vocabulary::TokenId;
@@ -35,7 +35,7 @@ pub trait Step {
     type Error;
 
     /// Writes the logits of the next token of every caption, `[rows, vocabulary]` row-major, into `logits`, whose old content
-    /// does not matter. At position 0 there is one caption an image, and its token is [`TokenId::START`]; afterwards at most
+    /// does not matter. At position 0 there is one caption an image, and its token is the settings' start; afterwards at most
     /// a beam, and none of an image that is done.
     fn step(&mut self, rows: Rows<'_>, logits: &mut Vec<f32>) -> Result<(), Self::Error>;
 }
@@ -49,6 +49,21 @@ pub struct Settings {
     pub longest: usize,
     /// Finished captions are ranked by log p / length^α: 0 prefers short ones, 1 is the mean over the tokens.
     pub length_exponent: f32,
+    /// What captions begin with: [`TokenId::START`], or a length class.
+    pub start: TokenId,
+    /// The first id that captions may contain.
+    pub first_word: TokenId,
+}
+
+impl Settings {
+    /// Greedy search of short captions by a decoder without length classes.
+    pub const GREEDY: Self =
+        Self { beam: 1, longest: 8, length_exponent: 0.0, start: TokenId::START, first_word: TokenId::FIRST_WORD };
+
+    /// Whether a caption may go on so: with a word or the end.
+    fn allows(&self, token: TokenId) -> bool {
+        token == TokenId::END || token >= self.first_word
+    }
 }
 
 /// A caption that the search found.
@@ -111,7 +126,7 @@ struct Beam {
 
 /// Searches the best caption of one image.
 ///
-/// Never yields [`TokenId::UNKNOWN`] or [`TokenId::START`]. Logits that are not finite count as impossible; if no token is
+/// Never yields [`TokenId::UNKNOWN`], [`TokenId::START`] or a length class. Logits that are not finite count as impossible; if no token is
 /// possible at all the caption ends there.
 pub fn search<S: Step>(step: &mut S, settings: Settings) -> Result<Hypothesis, S::Error> {
     Ok(search_all(step, 1, settings)?.pop().unwrap_or(Hypothesis::NOTHING))
@@ -164,7 +179,7 @@ fn beams<S: Step>(
                 parents.push(live.row);
                 live.row = tokens.len();
                 numbers.push(image);
-                tokens.push(live.tokens.last().copied().unwrap_or(TokenId::START));
+                tokens.push(live.tokens.last().copied().unwrap_or(settings.start));
             }
         }
         if tokens.is_empty() {
@@ -188,7 +203,7 @@ impl Beam {
     /// Goes on by one token; no caption stays alive once none can become one of the best.
     fn advance(&mut self, logits: &[f32], vocabulary: usize, last: bool, settings: Settings) {
         let mut next = Vec::with_capacity(settings.beam);
-        for candidate in best_candidates(logits, vocabulary, &self.live, settings.beam, last) {
+        for candidate in best_candidates(logits, vocabulary, &self.live, settings, last) {
             let parent = &self.live[candidate.parent];
             let (mut tokens, log_probability) = (parent.tokens.clone(), candidate.log_probability);
             let mut token_log_probabilities = parent.token_log_probabilities.clone();
@@ -222,15 +237,15 @@ fn upper_bound(caption: &Live, settings: Settings) -> f32 {
 }
 
 /// The `2 · beam` best continuations of all live captions, best first; the last step may only end.
-fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], beam: usize, last: bool) -> Vec<Candidate> {
-    let keep = 2 * beam;
+fn best_candidates(logits: &[f32], vocabulary: usize, live: &[Live], settings: Settings, last: bool) -> Vec<Candidate> {
+    let keep = 2 * settings.beam;
     let mut best: Vec<Candidate> = Vec::with_capacity(keep + 1);
     for (parent, caption) in live.iter().enumerate() {
         let row = &logits[caption.row * vocabulary..][..vocabulary];
         let normalizer = log_sum_exp(row);
         for (id, &logit) in row.iter().enumerate() {
             let token = TokenId(id as u16);
-            let forbidden = token == TokenId::UNKNOWN || token == TokenId::START || (last && token != TokenId::END);
+            let forbidden = !settings.allows(token) || (last && token != TokenId::END);
             let token_log_probability = logit - normalizer;
             let log_probability = caption.log_probability + token_log_probability;
             if forbidden || !log_probability.is_finite() {
@@ -259,7 +274,7 @@ pub(crate) mod tests {
     /// A language of four tokens with given transition probabilities; remembers the captions to check the parents.
     pub(crate) struct Chain {
         pub(crate) transitions: [[f32; 6]; 6],
-        captions: Vec<Vec<TokenId>>,
+        pub(crate) captions: Vec<Vec<TokenId>>,
     }
 
     impl Step for Chain {
@@ -294,7 +309,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_beam_finds_what_greedy_misses() {
-        let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0 };
+        let settings = Settings { beam: 1, longest: 8, length_exponent: 0.0, ..Settings::GREEDY };
         let Ok(greedy) = search(&mut chain(), settings);
         assert_eq!(greedy.tokens[0], TokenId(3));
         let Ok(found) = search(&mut chain(), Settings { beam: 3, ..settings });
@@ -340,7 +355,7 @@ pub(crate) mod tests {
         endless.transitions[1] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
         let mut brief = chain();
         brief.transitions[1] = [0.9, 0.0, 0.0, 0.1, 0.0, 0.0];
-        let settings = Settings { beam: 3, longest: 7, length_exponent: 0.5 };
+        let settings = Settings { beam: 3, longest: 7, length_exponent: 0.5, ..Settings::GREEDY };
         let alone = [&chain(), &endless, &brief].map(|chain| {
             let Ok(found) = search(&mut Chain { captions: Vec::new(), ..*chain }, settings);
             found
@@ -352,7 +367,7 @@ pub(crate) mod tests {
 
     #[test]
     fn n_best_lists_are_in_order_and_begin_with_the_best() {
-        let settings = Settings { beam: 3, longest: 8, length_exponent: 0.0 };
+        let settings = Settings { beam: 3, longest: 8, length_exponent: 0.0, ..Settings::GREEDY };
         let Ok(lists) = n_best_all(&mut chain(), 1, settings, 3);
         assert_eq!(lists[0].len(), 3);
         assert!(lists[0].is_sorted_by(|a, b| a.rank(0.0) >= b.rank(0.0)));
@@ -368,7 +383,8 @@ pub(crate) mod tests {
         let mut endless = chain();
         endless.transitions[3] = [0.001, 0.0, 0.0, 0.999, 0.0, 0.0];
         endless.transitions[1] = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-        let Ok(found) = search(&mut endless, Settings { beam: 2, longest: 4, length_exponent: 1.0 });
+        let Ok(found) =
+            search(&mut endless, Settings { beam: 2, longest: 4, length_exponent: 1.0, ..Settings::GREEDY });
         assert_eq!(found.tokens, [TokenId(3); 4]);
     }
 
@@ -376,7 +392,7 @@ pub(crate) mod tests {
     fn nothing_possible_gives_an_empty_caption() {
         let mut silent = chain();
         silent.transitions = [[0.0; 6]; 6];
-        let Ok(found) = search(&mut silent, Settings { beam: 3, longest: 4, length_exponent: 0.0 });
+        let Ok(found) = search(&mut silent, Settings { beam: 3, longest: 4, length_exponent: 0.0, ..Settings::GREEDY });
         assert!(found.tokens.is_empty());
         assert_eq!(found.score(), 0.0);
     }

@@ -62,6 +62,6 @@ pub unsafe extern "C" fn captions_in_packet(
 /// Words in a caption searched without a model.
 #[unsafe(no_mangle)]
 pub extern "C" fn words_in_caption() -> i32 {
-    let settings = Settings { beam: 3, longest: 8, length_exponent: 0.5 };
+    let settings = Settings { beam: 3, longest: 8, length_exponent: 0.5, ..Settings::GREEDY };
     search::search(&mut Silent, settings).map_or(-1, |found| found.tokens.len() as i32)
 }

@@ -1,7 +1,7 @@
 //! Paired differences between cells: the same seeds, the same images.
 
 use super::bootstrap::{self, Interval};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Part};
 use std::collections::BTreeMap;
 
 /// A cell with its outcomes by seed.
@@ -47,13 +47,11 @@ pub(super) struct Comparison {
     pub(super) verdict: Verdict,
 }
 
-/// Compares two cells on a dataset over the seeds and images that both have; none where they have none in common.
-pub(super) fn compare(cell: &Outcomes, base: &Outcomes, dataset: &str) -> Option<Comparison> {
+/// Compares two cells on a split of a dataset over the seeds and images that both have; none where they have none in common.
+pub(super) fn compare(cell: &Outcomes, base: &Outcomes, part: &Part) -> Option<Comparison> {
     let pairs: Vec<_> = cell
         .iter()
-        .filter_map(|(seed, outcome)| {
-            Some((&outcome.datasets.get(dataset)?.cider, &base.get(seed)?.datasets.get(dataset)?.cider))
-        })
+        .filter_map(|(seed, outcome)| Some((&outcome.part(part)?.cider, &base.get(seed)?.part(part)?.cider)))
         .collect();
     let images: Vec<&String> = pairs.first()?.0.keys().collect();
     let row = |(cell, base): &(&BTreeMap<String, f64>, &BTreeMap<String, f64>)| -> Option<Vec<f64>> {
@@ -76,21 +74,26 @@ pub(super) mod tests {
             let mean = cider.values().sum::<f64>() / 30.0;
             Scored { split: "test".into(), scores: [("cider".to_owned(), mean)].into(), cider }
         };
-        let outcome = |seed: &f64| Outcome { datasets: [("UCM".to_owned(), scored(seed))].into() };
+        let outcome = |seed: &f64| Outcome {
+            datasets: [("UCM".to_owned(), scored(seed))].into(),
+            dev: [("UCM".to_owned(), Scored { split: "dev".into(), ..scored(&(seed + 50.0)) })].into(),
+        };
         (1..).zip(seeds.iter().map(outcome)).collect()
     }
 
     #[test]
     fn differences_are_paired_by_seed_and_image() {
+        let part = |name: &str| (name.to_owned(), "test".to_owned());
         // Seeds differ by far more than the cells do; the difference is 0.1 for every seed and image.
         let (base, cell) = (outcomes(&[1.0, 3.0, 7.0]), outcomes(&[1.1, 3.1, 7.1]));
-        let found = compare(&cell, &base, "UCM").unwrap_or_else(|| unreachable!("the cells share seeds and images"));
+        let found =
+            compare(&cell, &base, &part("UCM")).unwrap_or_else(|| unreachable!("the cells share seeds and images"));
         assert!((found.interval.mean - 0.1).abs() < 1e-9 && found.interval.low > 0.099, "{found:?}");
         assert_eq!((found.verdict, found.seeds, found.images), (Verdict::Helps, 3, 30));
-        assert_eq!(compare(&base, &cell, "UCM").map(|found| found.verdict), Some(Verdict::Hurts));
-        let mixed = compare(&outcomes(&[1.3, 2.9, 6.9]), &base, "UCM");
+        assert_eq!(compare(&base, &cell, &part("UCM")).map(|found| found.verdict), Some(Verdict::Hurts));
+        let mixed = compare(&outcomes(&[1.3, 2.9, 6.9]), &base, &part("UCM"));
         assert_eq!(mixed.map(|found| found.verdict), Some(Verdict::NotShown));
-        assert_eq!(compare(&outcomes(&[1.1]), &base, "UCM").map(|found| found.seeds), Some(1));
-        assert_eq!(compare(&cell, &base, "rsicd"), None);
+        assert_eq!(compare(&outcomes(&[1.1]), &base, &part("UCM")).map(|found| found.seeds), Some(1));
+        assert_eq!(compare(&cell, &base, &part("rsicd")), None);
     }
 }

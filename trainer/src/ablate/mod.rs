@@ -1,4 +1,4 @@
-//! `trainer ablate`: tables 4, 5 and 7 and figure 9 of the paper by one command. Every cell is a run of its own in a folder of
+//! `trainer ablate`: tables 4, 5 and 7 and figure 9 of the paper, and what else raises quality, by one command. Every cell is a run of its own in a folder of
 //! its own, over several seeds; started again, it goes on with what is not finished. All cells see the same number of images
 //! (`tables.rs`), start from the same tensors and draw the same batches where they share a stage; they are compared seed by
 //! seed and image by image, and only an interval without 0 is called a help (`compare.rs`).
@@ -8,6 +8,7 @@ mod compare;
 mod outcome;
 mod report;
 mod tables;
+mod teachers;
 
 use crate::config::Config;
 use crate::error::{Error, Result, ensure};
@@ -43,15 +44,17 @@ fn finished(
     places: &Places,
     (device, progress): (Device, &Progress),
 ) -> Result<Vec<Row>> {
+    let first = recipe.seed;
     let row = |cell: Cell| {
         let mut outcomes = Outcomes::new();
         for seed in recipe.seed.. {
             let recipe = Config { seed, ..recipe.clone() };
-            let places = of_run(&recipe, &cell, places);
-            if !outcome::is_finished(&places) {
+            let run = of_run(&recipe, &cell, places);
+            if !outcome::is_finished(&run) {
                 break;
             }
-            outcomes.insert(seed, outcome::outcome(&cell.config(&recipe), &places, device, progress)?);
+            let config = teachers::placed(cell.config(&recipe), (&recipe, first), places)?;
+            outcomes.insert(seed, outcome::outcome(&config, &run, device, progress)?);
         }
         Ok(Row { cell, outcomes })
     };
@@ -95,9 +98,12 @@ pub fn ablate(
             if row.outcomes.contains_key(&seed) {
                 continue;
             }
-            let places = of_run(&recipe, &row.cell, places);
-            progress.say(&format!("{}, seed {seed}: {}", row.cell.name, places.out.display()));
-            let outcome = outcome::outcome(&row.cell.config(&recipe), &places, device, progress)?;
+            let asked = row.cell.config(&recipe);
+            teachers::train(&asked, (&recipe, config.seed), places, (device, progress))?;
+            let run = of_run(&recipe, &row.cell, places);
+            progress.say(&format!("{}, seed {seed}: {}", row.cell.name, run.out.display()));
+            let asked = teachers::placed(asked, (&recipe, config.seed), places)?;
+            let outcome = outcome::outcome(&asked, &run, device, progress)?;
             row.outcomes.insert(seed, outcome);
         }
     }

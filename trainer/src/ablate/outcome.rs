@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::ranks::Ranks;
 use crate::run::{self, Places};
 use crate::trained::Trained;
-use cssa::dataset::{Dataset, Split};
+use cssa::dataset::{Dataset, DevRule, Split};
 use cssa::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +21,20 @@ const FILE: &str = "outcome.json";
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {
     pub(super) datasets: BTreeMap<String, Scored>,
+    /// On dev, on which epochs were chosen; outcomes of earlier programs have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) dev: BTreeMap<String, Scored>,
+}
+
+/// A split of a dataset.
+pub(super) type Part = (String, String);
+
+impl Outcome {
+    /// What there is of a part.
+    pub(super) fn part(&self, (dataset, split): &Part) -> Option<&Scored> {
+        let found = [&self.datasets, &self.dev].into_iter().filter_map(|scored| scored.get(dataset));
+        found.into_iter().find(|scored| scored.split == *split)
+    }
 }
 
 /// One dataset.
@@ -52,11 +66,15 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
     if path.exists() {
         run::check(config, places, progress)?;
         let text = files::read_text(&path, 1 << 26)?;
-        let known: Outcome =
+        let mut known: Outcome =
             serde_json::from_str(&text).map_err(|error| FileError::content(&path, format!("delete it: {error}")))?;
         let same =
             splits.len() == known.datasets.len() && splits.iter().all(|(_, _, name)| known.datasets.contains_key(name));
-        ensure!(same, Error::other_run(path, "is of other datasets than --data: name another --out"));
+        ensure!(same, Error::other_run(&path, "is of other datasets than --data: name another --out"));
+        if known.dev.is_empty() && config.data.dev != DevRule::None {
+            known.dev = on_dev(&Trained::read(&places.out, device)?, places, progress)?;
+            files::write(&path, serde_json::to_string_pretty(&known)?.as_bytes())?;
+        }
         return Ok(known);
     }
     run::train(config, places, device, &Ranks::alone(), progress)?;
@@ -68,17 +86,31 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
             outcome.datasets.insert(found.dataset, scored);
         }
     }
+    if config.data.dev != DevRule::None {
+        outcome.dev = on_dev(&trained, places, progress)?;
+    }
     files::write(&path, serde_json::to_string_pretty(&outcome)?.as_bytes())?;
     // The state of a finished cell is large and of no more use.
     std::fs::remove_dir_all(places.out.join("state")).ok();
     Ok(outcome)
 }
 
-/// A folder may only hold the run that is asked for.
+/// A finished run's captions of dev.
+fn on_dev(trained: &Trained, places: &Places, progress: &Progress) -> Result<BTreeMap<String, Scored>> {
+    let found = trained.evaluate(&places.data, Split::Dev, trained.search(), &places.cache, progress)?;
+    let scored = found.into_iter().map(|found| {
+        let scored = Scored { split: Split::Dev.name().into(), scores: found.scores, cider: found.cider_by_image };
+        (found.dataset, scored)
+    });
+    Ok(scored.collect())
+}
+
+/// A folder may only hold the run that is asked for; its teachers may lie elsewhere by now.
 fn run_matches(config: &Config, out: &Path) -> Result<()> {
     let path = out.join("config.toml");
     if path.exists() {
-        let same = files::read_text(&path, 1 << 20)? == toml::to_string_pretty(config)?;
+        let known: Config = files::read_toml(&path)?;
+        let same = known.without_teachers() == config.clone().without_teachers();
         ensure!(same, Error::other_run(path, "differs from --config: name another --out"));
     }
     Ok(())

@@ -2,15 +2,16 @@
 
 use super::Row;
 use super::compare::{Comparison, Outcomes, compare};
+use super::outcome::{Outcome, Part};
 use super::tables::Table;
 use std::collections::BTreeSet;
 
 const SCORES: [&str; 6] = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"];
 
 /// Mean and sample standard deviation of a score over the seeds; no deviation for a single seed.
-fn spread(outcomes: &Outcomes, dataset: &str, score: &str) -> Option<(f64, Option<f64>)> {
+fn spread(outcomes: &Outcomes, part: &Part, score: &str) -> Option<(f64, Option<f64>)> {
     let values: Option<Vec<f64>> =
-        outcomes.values().map(|outcome| outcome.datasets.get(dataset)?.scores.get(score).copied()).collect();
+        outcomes.values().map(|outcome| outcome.part(part)?.scores.get(score).copied()).collect();
     let values = values.filter(|values| !values.is_empty())?;
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -18,10 +19,15 @@ fn spread(outcomes: &Outcomes, dataset: &str, score: &str) -> Option<(f64, Optio
     Some((mean, (values.len() > 1).then(|| variance.sqrt())))
 }
 
-/// The datasets with their splits.
-fn datasets(rows: &[Row]) -> BTreeSet<(String, String)> {
+/// The splits of the datasets that the table shows.
+fn parts(table: Table, rows: &[Row]) -> BTreeSet<Part> {
     let outcomes = rows.iter().flat_map(|row| row.outcomes.values());
-    outcomes.flat_map(|o| o.datasets.iter().map(|(name, scored)| (name.clone(), scored.split.clone()))).collect()
+    let shown = |outcome: &'_ Outcome| {
+        let dev = outcome.dev.iter().filter(|_| table.shows_dev());
+        let parts = outcome.datasets.iter().chain(dev);
+        parts.map(|(name, scored)| (name.clone(), scored.split.clone())).collect::<Vec<_>>()
+    };
+    outcomes.flat_map(shown).collect()
 }
 
 /// The paper's CIDEr for a dataset.
@@ -31,32 +37,33 @@ fn paper(row: &Row, dataset: &str) -> Option<f64> {
 }
 
 /// The table's comparisons between cells that are there.
-fn comparisons(table: Table, rows: &[Row], dataset: &str) -> Vec<(&'static str, &'static str, Comparison)> {
+fn comparisons(table: Table, rows: &[Row], part: &Part) -> Vec<(&'static str, &'static str, Comparison)> {
     let outcomes = |name: &str| rows.iter().find(|row| row.cell.name == name).map(|row| &row.outcomes);
     let pairs = table.comparisons().into_iter();
-    pairs.filter_map(|(cell, base)| Some((cell, base, compare(outcomes(cell)?, outcomes(base)?, dataset)?))).collect()
+    pairs.filter_map(|(cell, base)| Some((cell, base, compare(outcomes(cell)?, outcomes(base)?, part)?))).collect()
 }
 
 pub(super) fn markdown(table: Table, rows: &[Row]) -> String {
     let mut text = String::new();
-    for (dataset, split) in datasets(rows) {
+    for part in parts(table, rows) {
+        let (dataset, split) = &part;
         text.push_str(&format!(
             "\n{dataset}, {split}: mean ± deviation over the seeds\n\n| | {} | CIDEr in the paper | seeds |\n|---|{}---|---|\n",
             SCORES.join(" | "),
             "---|".repeat(SCORES.len())
         ));
         for row in rows {
-            let score = |score: &&str| match spread(&row.outcomes, &dataset, score) {
+            let score = |score: &&str| match spread(&row.outcomes, &part, score) {
                 Some((mean, Some(deviation))) => format!("{mean:.4} ± {deviation:.4}"),
                 Some((mean, None)) => format!("{mean:.4}"),
                 None => "–".into(),
             };
             let scores: Vec<String> = SCORES.iter().map(score).collect();
-            let paper = paper(row, &dataset).map_or("–".into(), |cider| format!("{cider:.4}"));
+            let paper = paper(row, dataset).map_or("–".into(), |cider| format!("{cider:.4}"));
             let (name, seeds) = (row.cell.name, row.outcomes.len());
             text.push_str(&format!("| {name} | {} | {paper} | {seeds} |\n", scores.join(" | ")));
         }
-        let compared = comparisons(table, rows, &dataset);
+        let compared = comparisons(table, rows, &part);
         let Some((_, _, first)) = compared.first() else { continue };
         let drawn = if first.seeds > 1 { "seeds and images" } else { "images; one seed: seeds are not resampled" };
         text.push_str(&format!(
@@ -79,18 +86,19 @@ pub(super) fn markdown(table: Table, rows: &[Row]) -> String {
 /// A row a score, then, with `against`, a row a difference in CIDEr.
 pub(super) fn csv(table: Table, rows: &[Row]) -> String {
     let mut text = String::from("dataset,split,cell,score,against,mean,deviation,low,high,seeds,paper,verdict\n");
-    for (dataset, split) in datasets(rows) {
+    for part in parts(table, rows) {
+        let (dataset, split) = &part;
         for row in rows {
             for score in SCORES {
-                let Some((mean, deviation)) = spread(&row.outcomes, &dataset, score) else { continue };
+                let Some((mean, deviation)) = spread(&row.outcomes, &part, score) else { continue };
                 let deviation = deviation.map_or(String::new(), |deviation| format!("{deviation:.6}"));
-                let paper = paper(row, &dataset).filter(|_| score == "cider");
+                let paper = paper(row, dataset).filter(|_| score == "cider");
                 let paper = paper.map_or(String::new(), |paper| format!("{paper:.4}"));
                 let (name, seeds) = (row.cell.name, row.outcomes.len());
                 text.push_str(&format!("{dataset},{split},{name},{score},,{mean:.6},{deviation},,,{seeds},{paper},\n"));
             }
         }
-        for (cell, base, Comparison { interval, seeds, verdict, .. }) in comparisons(table, rows, &dataset) {
+        for (cell, base, Comparison { interval, seeds, verdict, .. }) in comparisons(table, rows, &part) {
             text.push_str(&format!(
                 "{dataset},{split},{cell},cider,{base},{:.6},,{:.6},{:.6},{seeds},,{}\n",
                 interval.mean,
@@ -134,6 +142,27 @@ mod tests {
         let csv = csv(Table::Four, &found);
         assert!(csv.contains("UCM,test,dgp,cider,neither,0.100000,,0.100000,0.100000,2,,helps"), "{csv}");
         assert_eq!(csv.matches("helps").count(), 1);
+    }
+
+    #[test]
+    fn what_raises_quality_is_shown_on_dev_and_test() {
+        let cells = Table::Ten.cells().into_iter().zip([1.0, 1.1, 1.0, 1.2, 0.9]);
+        let rows: Vec<Row> =
+            cells.map(|(cell, first)| Row { cell, outcomes: outcomes(&[first, first + 1.0]) }).collect();
+        let text = markdown(Table::Ten, &rows);
+        let dev = text.find("UCM, dev: mean").zip(text.find("UCM, test: mean"));
+        assert!(dev.is_some_and(|(dev, test)| dev < test), "{text}");
+        assert_eq!(text.matches("| teachers | base | +0.2000 |").count(), 2, "{text}");
+        assert_eq!(
+            text.matches("| base | no-average | +0.1000 | +0.1000 to +0.1000 | 2 | 30 | helps |").count(),
+            2,
+            "{text}"
+        );
+        assert!(
+            !text.contains("| no-average | base |") && csv(Table::Ten, &rows).contains("UCM,dev,scene,cider,base,0.1")
+        );
+        let others = self::rows([&[1.0], &[1.1], &[1.2], &[1.0]]);
+        assert!(!markdown(Table::Four, &others).contains("UCM, dev"));
     }
 
     #[test]

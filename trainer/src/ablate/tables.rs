@@ -6,6 +6,7 @@
 
 use crate::config::{Config, Schedule};
 use crate::error::{Error, Result, ensure};
+use cssa::dataset::DevRule;
 use cssa::model::Decay;
 
 /// A table of the paper that can be made.
@@ -20,14 +21,21 @@ pub enum Table {
     /// What MCCL is sensitive to (figure 9): learning rate, temperature, λ and batch, one changed at a time. The paper gives
     /// no values; these lie around the recipe's.
     Nine,
+    /// What raises quality besides (no table of the paper's): a scene head, a length token, three teachers, and averaged weights.
+    Ten,
 }
+
+/// How many runs teach the student of [`Table::Ten`].
+const TEACHERS: usize = 3;
 
 impl std::str::FromStr for Table {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|table| table.number().to_string() == name);
-        found.ok_or_else(|| format!("{name:?} is no table that can be made, expected 4, 5, 7 or 9 (figure 9)"))
+        found.ok_or_else(|| {
+            format!("{name:?} is no table that can be made, expected 4, 5, 7, 9 (figure 9) or 10 (what raises quality)")
+        })
     }
 }
 
@@ -80,8 +88,13 @@ fn temperature(config: &mut Config, temperature: f64) {
     (config.mccl.temperature, config.mccl.learn_temperature) = (temperature, false);
 }
 
+/// Places of teachers that are to be filled: see [`super::teachers`].
+fn taught(config: &mut Config) {
+    config.rsic.teachers = (1..=TEACHERS).map(|n| format!("teacher {n}").into()).collect();
+}
+
 impl Table {
-    pub(super) const ALL: [Self; 4] = [Self::Four, Self::Five, Self::Seven, Self::Nine];
+    pub(super) const ALL: [Self; 5] = [Self::Four, Self::Five, Self::Seven, Self::Nine, Self::Ten];
 
     pub(super) fn number(self) -> u8 {
         match self {
@@ -89,6 +102,7 @@ impl Table {
             Self::Five => 5,
             Self::Seven => 7,
             Self::Nine => 9,
+            Self::Ten => 10,
         }
     }
 
@@ -126,11 +140,22 @@ impl Table {
                 cell("batch-half", |c| c.mccl.batch = (c.mccl.batch / 2).max(2), None),
                 cell("batch-double", |c| c.mccl.batch *= 2, None),
             ],
+            Self::Ten => vec![
+                cell("base", |_| {}, None),
+                cell("scene", |c| c.rsic.scene_weight = 0.2, None),
+                cell("length", |c| c.data.lengths = 3, None),
+                cell("teachers", taught, None),
+                cell("no-average", |c| c.rsic.average = 0.0, None),
+            ],
         }
     }
 
     /// A recipe without what the table studies would compare a thing with itself.
     pub(super) fn check(self, recipe: &Config) -> Result<()> {
+        let (fields, problem) = ("rsic.teachers", "is what table 10 studies, expected a recipe without teachers");
+        ensure!(recipe.rsic.teachers.is_empty(), Error::Contradiction { fields, problem });
+        let (fields, problem) = ("data.dev", "is none, expected blocks or hash: table 10 compares on dev");
+        ensure!(self != Self::Ten || recipe.data.dev != DevRule::None, Error::Contradiction { fields, problem });
         let cells = self.cells();
         let configs: Vec<Config> = cells.iter().map(|cell| cell.config(recipe)).collect();
         for (n, config) in configs.iter().enumerate() {
@@ -155,12 +180,22 @@ impl Table {
             .collect())
     }
 
-    /// Which cell is compared with which: every one with the first; in table 4 both together also with each alone.
+    /// Whether dev is shown beside test: what is kept is chosen on dev.
+    pub(super) fn shows_dev(self) -> bool {
+        self == Self::Ten
+    }
+
+    /// Which cell is compared with which: every one with the first; in table 4 both together also with each alone. In table 10 the
+    /// recipe averages its weights, and is compared with the cell that does not.
     pub(super) fn comparisons(self) -> Vec<(&'static str, &'static str)> {
         let cells = self.cells();
         let mut pairs: Vec<_> = cells[1..].iter().map(|cell| (cell.name, cells[0].name)).collect();
         if self == Self::Four {
             pairs.extend([("dgp+mccl", "mccl"), ("dgp+mccl", "dgp")]);
+        }
+        if self == Self::Ten {
+            pairs.retain(|&(cell, _)| cell != "no-average");
+            pairs.push(("base", "no-average"));
         }
         pairs
     }
@@ -187,9 +222,16 @@ pub(super) fn run_name(recipe: &Config, cell: &Cell) -> &'static str {
 mod tests {
     use super::*;
 
+    /// A recipe that has all that the tables study.
+    fn recipe() -> Config {
+        let mut recipe = Config::default();
+        recipe.rsic.average = 0.99;
+        recipe
+    }
+
     #[test]
     fn cells_differ_only_in_what_they_study_and_have_one_budget() {
-        let recipe = Config::default();
+        let recipe = recipe();
         for table in Table::ALL {
             let mut configs: Vec<Config> = table.cells().iter().map(|cell| cell.config(&recipe)).collect();
             for (n, config) in configs.iter().enumerate() {
@@ -204,6 +246,10 @@ mod tests {
                     }
                     Table::Seven => (config.mccl.gamma_image, config.mccl.gamma_sentence) = (0.4, 0.1),
                     Table::Nine => config.mccl = Config { mccl: Default::default(), ..recipe.clone() }.mccl,
+                    Table::Ten => {
+                        (config.rsic.scene_weight, config.rsic.average, config.data.lengths) = (0.0, 0.99, 0);
+                        config.rsic.teachers.clear();
+                    }
                 }
                 config.mccl.epochs = 0;
             }
@@ -214,20 +260,24 @@ mod tests {
     #[test]
     fn a_recipe_without_what_is_studied_is_refused() {
         let refused = |table: Table, change: fn(&mut Config)| {
-            let mut recipe = Config::default();
+            let mut recipe = recipe();
             change(&mut recipe);
             table.check(&recipe).map_err(|error| error.to_string())
         };
         assert!(Table::ALL.iter().all(|table| refused(*table, |_| {}).is_ok()));
         let dgp = refused(Table::Four, |recipe| recipe.network.decay = Decay::None);
         assert!(dgp.is_err_and(|error| error.contains("neither and dgp are the same")));
+        let average = refused(Table::Ten, |recipe| recipe.rsic.average = 0.0);
+        assert!(average.is_err_and(|error| error.contains("base and no-average are the same")));
+        let dev = refused(Table::Ten, |recipe| recipe.data.dev = DevRule::None);
+        assert!(dev.is_err_and(|error| error.contains("data.dev is none")));
         let text = refused(Table::Seven, |recipe| recipe.mccl.gamma_sentence = 0.0);
         assert!(text.is_err_and(|error| error.contains("no-branch and text")));
     }
 
     #[test]
     fn tables_share_the_runs_of_equal_configurations() {
-        let recipe = Config::default();
+        let recipe = recipe();
         let name = |table: Table, name: &str| {
             let cells = table.cells();
             cells.iter().find(|cell| cell.name == name).map(|cell| run_name(&recipe, cell))
@@ -236,6 +286,8 @@ mod tests {
         assert_eq!(name(Table::Seven, "image+text"), Some("dgp+mccl"));
         assert_eq!(name(Table::Nine, "recipe"), Some("dgp+mccl"));
         assert_eq!(name(Table::Five, "cos"), Some("cos"));
+        assert_eq!(name(Table::Ten, "base"), Some("dgp+mccl"));
+        assert_eq!(name(Table::Ten, "teachers"), Some("teachers"));
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub(crate) struct TuneOptions {
     /// Length exponents to try.
     #[arg(long, num_args = 1.., default_values_t = [0.0, 0.5, 1.0])]
     length_exponents: Vec<f32>,
+    /// Length classes to try, from 1; all that the run has where none is named.
+    #[arg(long, num_args = 1.., value_parser = clap::value_parser!(u8).range(1..=8))]
+    lengths: Vec<u8>,
     /// Consensus decoding to try, with each length exponent: BEAM,DRAWS.
     #[arg(long, num_args = 0.., value_parser = parse_consensus)]
     consensus: Vec<Consensus>,
@@ -88,6 +91,9 @@ pub(crate) struct Searching {
     /// Exponent of the length that ranks finished captions.
     #[arg(long)]
     length_exponent: Option<f32>,
+    /// The length class that captions are asked for, from 1, of a run that has such classes.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=8))]
+    length: Option<u8>,
     /// Consensus decoding: BEAM,DRAWS (candidates of the beam, captions drawn).
     #[arg(long, value_parser = parse_consensus)]
     consensus: Option<Consensus>,
@@ -99,6 +105,7 @@ impl Searching {
         let search = Search {
             beam: self.beam.map_or(own.beam, usize::from),
             length_exponent: self.length_exponent.unwrap_or(own.length_exponent),
+            length: self.length.or(own.length),
             consensus,
         };
         search.validate()?;
@@ -137,11 +144,13 @@ pub(crate) fn caption(options: CaptionOptions) -> Result<()> {
 
 /// Chooses how the run is searched.
 pub(crate) fn tune(options: TuneOptions) -> Result<()> {
-    let TuneOptions { run, data, beams, length_exponents, consensus, machine } = options;
-    let tried = tune::searches(&beams, &length_exponents, &consensus);
-    tried.iter().try_for_each(cssa::model::Search::validate)?;
+    let TuneOptions { run, data, beams, length_exponents, lengths, consensus, machine } = options;
+    let tried = |lengths: &[Option<u8>]| tune::searches(&beams, &length_exponents, lengths, &consensus);
+    tried(&[None]).iter().try_for_each(cssa::model::Search::validate)?;
     let _lock = trainer::run::lock(&run)?;
     let mut trained = Trained::read(&run, machine.start()?)?;
+    let named: Vec<Option<u8>> = lengths.into_iter().map(Some).collect();
+    let tried = tried(&if named.is_empty() { trained.lengths() } else { named });
     ensure!(
         trained.has_document_frequencies() || tried.iter().all(|search| search.consensus.is_none()),
         "{} has no document frequencies for consensus: trainer language-model makes them",

@@ -97,6 +97,11 @@ pub struct Data {
     /// Whether a caption begins with a token that names its dataset, so that datasets trained on together do not speak in each
     /// other's manner. The model chooses it for an image as it chooses words; captions do not show it.
     pub styles: bool,
+    /// Length classes, 2 to 8: a caption begins with the token of its class, which tells the decoder how long it is to be. Their
+    /// bounds are quantiles of the train captions' lengths. Captions are searched in the class that `search.length` names, or that
+    /// is best on dev. 0: none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lengths: usize,
     /// How often an epoch shows a dataset's images, by its name; 1 where not named.
     pub repeat: BTreeMap<String, usize>,
     /// Datasets that a run started from has learned already, by name: some of their images are shown again, so that they are not
@@ -107,6 +112,10 @@ pub struct Data {
     /// stay as they are, and the captions of these datasets alone are counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub extend: bool,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How a dataset is shown again. Its images are shown as they are: one view is cached.
@@ -185,6 +194,7 @@ impl Default for Data {
             augmentation: AugmentationKind::Image,
             dev: DevRule::Blocks,
             styles: false,
+            lengths: 0,
             repeat: BTreeMap::new(),
             replay: BTreeMap::new(),
             extend: false,
@@ -193,12 +203,19 @@ impl Default for Data {
 }
 
 impl Config {
-    /// The same but for the lengths of the stages, which a run may be given more of.
+    /// The same but for the lengths of the stages, which a run may be given more of, and for where its teachers lie.
     #[must_use]
     pub fn without_epochs(&self) -> Self {
         let mut same = self.clone();
         (same.mccl.epochs, same.rsic.epochs, same.scst.epochs) = (0, 0, 0);
-        same
+        same.without_teachers()
+    }
+
+    /// The same but for where its teachers lie: their weights count (`inputs.toml`).
+    #[must_use]
+    pub fn without_teachers(mut self) -> Self {
+        self.rsic.teachers.clear();
+        self
     }
 
     /// The model for a vocabulary of `vocabulary` words.

@@ -2,7 +2,9 @@
 
 use super::Config;
 use crate::error::{Error, Result, ensure};
+use cssa::dataset::DevRule;
 use cssa::files;
+use cssa::vocabulary::MAX_LENGTHS;
 use std::path::Path;
 
 impl Config {
@@ -27,6 +29,7 @@ impl Config {
     pub(super) fn validate(&self) -> Result<()> {
         self.model(4).validate()?;
         self.search.validate()?;
+        self.validate_lengths()?;
         let (mccl, rsic, scst) = (&self.mccl, &self.rsic, &self.scst);
         ensure!(self.data.views <= 64, Error::setting("data.views", self.data.views, "0 to 64"));
         for (name, &repeat) in &self.data.repeat {
@@ -91,11 +94,37 @@ impl Config {
         ] {
             ensure!(value.is_finite() && value >= 0.0, Error::setting(name, value, "0 or more"));
         }
+        ensure!(
+            rsic.teacher_weight > 0.0 && rsic.teacher_weight <= 1.0,
+            Error::setting("rsic.teacher_weight", rsic.teacher_weight, "more than 0 to 1")
+        );
         let negatives = "2 or more: contrast needs negatives";
         ensure!(mccl.batch >= 2, Error::setting("mccl.batch", mccl.batch, negatives));
         ensure!(rsic.batch >= 1, Error::setting("rsic.batch", rsic.batch, "1 or more"));
         let (fields, problem) = ("rsic.epochs and scst.epochs", "are 0: nothing learns to caption");
         ensure!(rsic.epochs + scst.epochs >= 1, Error::Contradiction { fields, problem });
+        Ok(())
+    }
+
+    /// Where captions have length classes, one of them is searched: one that is named, or that dev chooses.
+    fn validate_lengths(&self) -> Result<()> {
+        let (classes, searched) = (self.data.lengths, self.search.length);
+        let expected = format_args!("0, or 2 to {MAX_LENGTHS}");
+        ensure!(classes != 1 && classes <= MAX_LENGTHS, Error::setting("data.lengths", classes, expected));
+        if let Some(class) = searched.filter(|&class| usize::from(class) > classes) {
+            return Err(Error::setting(
+                "search.length",
+                class,
+                format_args!("one of data.lengths, which is {classes}"),
+            ));
+        }
+        let named = classes == 0 || searched.is_some();
+        let (fields, problem) =
+            ("data.lengths", "with scst.epochs needs search.length: the class in which captions are drawn");
+        ensure!(named || self.scst.epochs == 0, Error::Contradiction { fields, problem });
+        let (fields, problem) =
+            ("data.lengths", "with data.dev none needs search.length: there is no dev to choose the class on");
+        ensure!(named || self.data.dev != DevRule::None, Error::Contradiction { fields, problem });
         Ok(())
     }
 }
@@ -132,6 +161,10 @@ mod tests {
             ("rsic.scene_weight=-1", "rsic.scene_weight is -1, expected 0 or more"),
             ("mccl.gamma_image=nan", "mccl.gamma_image is NaN, expected 0 or more"),
             ("network.dropout=0.9", "network.dropout is 0.9, expected 0 to below 0.9"),
+            ("rsic.teacher_weight=0", "rsic.teacher_weight is 0, expected more than 0 to 1"),
+            ("data.lengths=1", "data.lengths is 1, expected 0, or 2 to 8"),
+            ("search.length=2", "search.length is 2, expected one of data.lengths, which is 0"),
+            ("data={ lengths = 3, dev = \"none\" }", "data.lengths with data.dev none needs search.length"),
             ("seed.x=1", "recipe.toml"),
         ] {
             let refused = Config::read_with(&path, &[change.to_owned()]).err().context(change)?;

@@ -2,6 +2,7 @@
 
 use crate::data::samples::Unit;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How the learning rate goes over a stage's steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +98,13 @@ pub struct Rsic {
     pub augment: bool,
     /// Weight of an auxiliary loss: the scene class, as far as file names tell it, from the mean of the memory. 0 leaves it out.
     pub scene_weight: f64,
+    /// Finished runs with the same words, of whatever network and backbone: the captions' words are also learned as these say them on
+    /// average ([`crate::stages::distillation`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<PathBuf>,
+    /// Share of the teachers in the loss, more than 0 to 1; the rest is the captions'.
+    #[serde(skip_serializing_if = "is_half")]
+    pub teacher_weight: f64,
 }
 
 /// Self-critical stage (Rennie et al. 2017).
@@ -136,6 +144,10 @@ fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+fn is_half(value: &f64) -> bool {
+    *value == 0.5
+}
+
 impl Default for Mccl {
     fn default() -> Self {
         Self {
@@ -172,6 +184,8 @@ impl Default for Rsic {
             patience: 0,
             augment: false,
             scene_weight: 0.0,
+            teachers: Vec::new(),
+            teacher_weight: 0.5,
         }
     }
 }

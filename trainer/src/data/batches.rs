@@ -44,6 +44,8 @@ pub struct CaptionBatch {
     pub of: usize,
     /// The images.
     pub images: Images,
+    /// The same images as [`Batcher::others`] see them.
+    pub others: Vec<Images>,
     /// Their numbers among the samples.
     pub numbers: Vec<usize>,
     /// Their captions.
@@ -120,6 +122,8 @@ pub struct Batcher<'a> {
     pub share: Share,
     /// Where the tensors go.
     pub device: Device,
+    /// The images as further backbones see them, for captioning.
+    pub others: &'a [Samples],
 }
 
 impl Batcher<'_> {
@@ -190,8 +194,10 @@ impl Batcher<'_> {
         let captions: Vec<(i64, &[TokenId], f32)> = captions.collect();
         let numbers: Vec<usize> = shown.iter().map(|(entry, _)| entry.image).collect();
         let scenes: Vec<i64> = numbers.iter().map(|&image| scene(image)).collect();
+        let read = |samples: &Samples| samples.read(&drawn[own.clone()], self.device);
         Ok(CaptionBatch {
-            images: self.samples.read(&drawn[own.clone()], self.device)?,
+            images: read(self.samples)?,
+            others: self.others.iter().map(read).collect::<Result<_>>()?,
             captions: Captions::new(&captions, counted, self.device),
             scenes: Tensor::from_slice(&scenes).to_device(self.device),
             told: Tensor::from(told as f32).to_device(self.device),
@@ -304,7 +310,7 @@ mod tests {
         let synonyms = Synonyms::default();
         let (samples, vocabulary, synonyms) = (&samples, &vocabulary, &synonyms);
         let (share, device) = (Share::ALL, Device::Cpu);
-        let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, share, device };
+        let batcher = Batcher { samples, vocabulary, synonyms, max_tokens: 8, share, device, others: &[] };
         let entries: Vec<Entry> = (0..IMAGES).map(|image| Entry { image, caption: None }).collect();
         let batch = |images, sentences| {
             let twins = Twins { images, sentences, equal_sentences: true };

@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod beside;
+pub mod captions;
 pub mod datasets;
 pub mod features;
 mod resident;

@@ -41,6 +41,11 @@ impl Rows {
         read.map_err(|source| Error::Path { path: self.path.clone(), source })
     }
 
+    /// Whether both are the same file.
+    pub fn is(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+
     /// Bytes of a row.
     pub fn length(&self) -> usize {
         self.length

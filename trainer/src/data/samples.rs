@@ -1,12 +1,13 @@
 //! Train images with their captions as tokens.
 
+use super::captions::distinct_captions;
 use super::features::to_tensor;
 use super::resident::{gather, upload};
 use super::rows::Rows;
 use crate::error::{Error, Result, ensure};
 use crate::net::augment::{Augmentation, AugmentationKind, Orientation};
 use crate::net::{FeatureShape, Images};
-use cssa::dataset::{Captioned, Dataset, Split, scene_class};
+use cssa::dataset::{Dataset, Split, scene_class};
 use cssa::random::Random;
 use cssa::vocabulary::{TokenId, Vocabulary};
 use serde::{Deserialize, Serialize};
@@ -236,6 +237,30 @@ impl Samples {
         self.images.iter().enumerate().flat_map(shown).collect()
     }
 
+    /// The same images as another backbone sees them.
+    #[must_use]
+    pub fn seen_through(&self, caches: Caches) -> Self {
+        Self {
+            images: self.images.clone(),
+            scenes: self.scenes,
+            caches,
+            resident: None,
+            drawn: self.drawn.clone(),
+            augmentation: self.augmentation,
+        }
+    }
+
+    /// Whether these caches are the ones that it reads.
+    pub fn has(&self, caches: &Caches) -> bool {
+        let same = |own: &Cached, other: &Cached| {
+            let rows = |cached: &Cached| cached.features.len() + usize::from(cached.pixels.is_some());
+            let mut pairs = own.features.iter().chain(&own.pixels).zip(other.features.iter().chain(&other.pixels));
+            rows(own) == rows(other) && pairs.all(|(own, other)| own.is(other))
+        };
+        self.caches.cached.len() == caches.cached.len()
+            && self.caches.cached.iter().zip(&caches.cached).all(|(own, other)| same(own, other))
+    }
+
     /// The same with the rows on `device`, if that is a GPU and they fit: nothing is copied there for each batch then.
     pub fn onto(mut self, device: Device) -> Result<Self> {
         let rows = || self.caches.cached.iter().flat_map(|cached| cached.features.iter().chain(&cached.pixels));
@@ -362,36 +387,4 @@ impl Samples {
         let views = self.caches.cached[self.images[image].dataset].features.len().max(2);
         if random.below(views) == 0 { Shown::Itself } else { Shown::Augmented }
     }
-}
-
-/// The image's own captions and further ones, each in its style.
-fn distinct_captions(
-    image: &Captioned,
-    style: &str,
-    vocabulary: &Vocabulary,
-    max_tokens: usize,
-) -> Vec<(Vec<TokenId>, f32)> {
-    let mut distinct: Vec<(Vec<TokenId>, f32)> = Vec::new();
-    let own = image.captions.iter().map(|caption| (style, caption));
-    let further = image.further.iter().map(|further| (further.style.as_str(), &further.caption));
-    for (style, caption) in own.chain(further) {
-        let words = vocabulary.encode(caption);
-        if words.is_empty() {
-            continue;
-        }
-        let tokens = with_ends(vocabulary.style(style).into_iter().chain(words).collect(), max_tokens);
-        match distinct.iter_mut().find(|(known, _)| *known == tokens) {
-            Some((_, count)) => *count += 1.0,
-            None => distinct.push((tokens, 1.0)),
-        }
-    }
-    distinct
-}
-
-/// Start, the words (as many as `max_tokens` leaves room for), end.
-pub fn with_ends(mut words: Vec<TokenId>, max_tokens: usize) -> Vec<TokenId> {
-    words.truncate(max_tokens - 1);
-    words.insert(0, TokenId::START);
-    words.push(TokenId::END);
-    words
 }

@@ -4,7 +4,7 @@
 use super::wordnet;
 use crate::error::Result;
 use cssa::random::Random;
-use cssa::vocabulary::{TokenId, Vocabulary, words};
+use cssa::vocabulary::{TokenId, Vocabulary};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -89,8 +89,9 @@ impl Twin<'_> {
     pub fn draw(self, tokens: &[TokenId], back_translations: &[String], random: &mut Random) -> Vec<TokenId> {
         if !back_translations.is_empty() && random.below(2) == 0 {
             let sentence = &back_translations[random.below(back_translations.len())];
-            if words(sentence).next().is_some() {
-                return super::samples::with_ends(self.vocabulary.encode(sentence), self.max_tokens);
+            let said = self.vocabulary.encode(sentence);
+            if !said.is_empty() {
+                return super::captions::with_ends(self.vocabulary.start(said.len()), said, self.max_tokens);
             }
         }
         tokens.iter().map(|&token| self.synonyms.replace(token, random)).collect()
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn synonyms_stand_in_for_each_other() {
         let vocabulary = Vocabulary::build(["big large planes on a road"], 1);
-        let encode = |text: &str| super::super::samples::with_ends(vocabulary.encode(text), 20);
+        let encode = |text: &str| super::super::captions::with_ends(TokenId::START, vocabulary.encode(text), 20);
         let (big, large) = (encode("big planes on a road"), encode("large planes on a road"));
         let synonyms = Synonyms::new(&[vec![big[1], large[1]]]);
         assert_eq!(synonyms.words(), 2);
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn back_translations_are_used() {
         let vocabulary = Vocabulary::build(["a b c"], 1);
-        let tokens = super::super::samples::with_ends(vocabulary.encode("a b"), 20);
+        let tokens = super::super::captions::with_ends(TokenId::START, vocabulary.encode("a b"), 20);
         let mut random = Random::new(7);
         let other = ["c a".to_owned()];
         let synonyms = Synonyms::default();

@@ -248,9 +248,9 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
 
-    /// Consensus search without document frequencies.
+    /// A search that the model has not what it takes for: document frequencies, or the length class.
     #[error(transparent)]
-    Frequencies(#[from] cssa::search::MissingFrequencies),
+    Strategy(#[from] cssa::search::StrategyError),
     /// Captions that have no score.
     #[error(transparent)]
     Metrics(#[from] cssa::metrics::MetricsError),

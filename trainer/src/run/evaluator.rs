@@ -1,17 +1,18 @@
 //! Scores every epoch on dev and keeps the best checkpoint; without dev, the last.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::Captioner;
 use crate::held_out::HeldOut;
 use crate::log::{Epoch, Log};
 use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::ranks::Ranks;
-use crate::trained::Trained;
+use crate::trained::{Trained, lengths};
 use cssa::checkpoint::{Checkpoint, Description, GOLDEN, WEIGHTS};
 use cssa::files::FileError;
 use cssa::language_model::LanguageModel;
-use cssa::model::Model;
+use cssa::metrics::Scores;
+use cssa::model::{Model, Search};
 use cssa::search::{DocumentFrequencies, Strategy};
 use cssa::vocabulary::Vocabulary;
 use std::ops::ControlFlow;
@@ -23,6 +24,8 @@ use tch::Device;
 pub(super) struct Evaluator<'a> {
     pub(super) dev: &'a HeldOut<'a>,
     pub(super) description: Description,
+    /// The recipe's.
+    pub(super) search: Search,
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) language_model: LanguageModel,
     pub(super) document_frequencies: Arc<DocumentFrequencies>,
@@ -45,10 +48,8 @@ impl Evaluator<'_> {
         patience: usize,
     ) -> Result<ControlFlow<()>> {
         self.epochs.retain(|known| known.stage != stage || known.epoch < epoch);
-        let Self { description: Description { model, search, .. }, store, backbone, vocabulary, .. } = self;
-        let strategy = Strategy::new(model, *search, Some(&self.document_frequencies))?;
-        let captioner = Captioner::new(Parts { model, store, backbone }, vocabulary, strategy)?;
-        let scores = self.dev.score(&captioner, self.ranks, self.progress)?;
+        let (search, scores) = self.score()?;
+        self.description.search = search;
         let (dev_cider, dev_bleu_4) = (scores.as_ref().map(|scores| scores.cider), scores.map(|scores| scores.bleu[3]));
         let best = self.epochs.iter().filter_map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
         let chosen = dev_cider.is_none_or(|cider| cider > best) || self.epochs.is_empty();
@@ -62,6 +63,30 @@ impl Evaluator<'_> {
         let since = self.epochs.iter().rev().take_while(|epoch| epoch.stage == stage && !epoch.chosen).count();
         let ends = self.ranks.decide(|| patience > 0 && since >= patience);
         Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// The scores on dev with the recipe's search; where it leaves the length class open, of the class with which they are best.
+    fn score(&self) -> Result<(Search, Option<Scores>)> {
+        let Self { description: Description { model, .. }, store, backbone, vocabulary, .. } = self;
+        let score = |search| -> Result<(Search, Option<Scores>)> {
+            let strategy = Strategy::new(model, search, vocabulary, Some(&self.document_frequencies))?;
+            let captioner = Captioner::new(Parts { model, store, backbone }, vocabulary, strategy)?;
+            Ok((search, self.dev.score(&captioner, self.ranks, self.progress)?))
+        };
+        if self.search.length.is_some() || vocabulary.lengths() == 0 {
+            return score(self.search);
+        }
+        let mut best: Option<(Search, Option<Scores>)> = None;
+        let cider = |scores: &Option<Scores>| scores.as_ref().map_or(f64::NEG_INFINITY, |scores| scores.cider);
+        for length in lengths(vocabulary) {
+            let found = score(Search { length, ..self.search })?;
+            if best.as_ref().is_none_or(|best| cider(&found.1) > cider(&best.1)) {
+                best = Some(found);
+            }
+        }
+        let best = best.ok_or(Error::Broken("a vocabulary without length classes"))?;
+        self.progress.say(&format!("chosen on dev: {}", best.0));
+        Ok(best)
     }
 
     fn write(&self) -> Result<()> {

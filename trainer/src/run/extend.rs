@@ -9,21 +9,21 @@ use cssa::vocabulary::{TokenId, Vocabulary};
 /// The run says what it said before, since a new word is as likely as the mean of all.
 pub(super) fn extended(run: Checkpoint, other: &Vocabulary) -> Checkpoint {
     let vocabulary = run.vocabulary.extended(other);
-    let mut description = run.description;
+    let (mut description, first) = (run.description, run.vocabulary.first_word());
     description.model.vocabulary = vocabulary.size();
     let expected = parameters::all(&description.model);
     let fitted = |((name, array), parameter): ((String, Array), &parameters::Parameter)| {
         let missing = parameter.shape[0].saturating_sub(array.shape[0]);
-        (name, if missing > 0 { with_mean_rows(array, missing) } else { array })
+        (name, if missing > 0 { with_mean_rows(array, first, missing) } else { array })
     };
     let tensors = run.tensors.into_iter().zip(&expected).map(fitted).collect();
     Checkpoint { description, tensors, vocabulary, ..run }
 }
 
-/// An array with `count` more rows, each the mean of those that belong to words.
-fn with_mean_rows(Array { mut shape, mut data }: Array, count: usize) -> Array {
+/// An array with `count` more rows, each the mean of those from `first` on, which belong to words.
+fn with_mean_rows(Array { mut shape, mut data }: Array, first: TokenId, count: usize) -> Array {
     let width = data.len() / shape[0].max(1);
-    let words = data.get(TokenId::FIRST_WORD.index() * width..).unwrap_or_default();
+    let words = data.get(first.index() * width..).unwrap_or_default();
     let rows = words.len() / width.max(1);
     let mut mean = vec![0.0; width];
     for row in words.chunks(width.max(1)) {
@@ -41,12 +41,13 @@ mod tests {
     #[test]
     fn new_rows_are_the_mean_of_the_words_rows() {
         let data = vec![9.0, 9.0, 8.0, 8.0, 7.0, 7.0, 1.0, 2.0, 3.0, 6.0];
-        let found = with_mean_rows(Array { shape: vec![5, 2], data: data.clone() }, 2);
+        let found = with_mean_rows(Array { shape: vec![5, 2], data: data.clone() }, TokenId::FIRST_WORD, 2);
         assert_eq!(
             (found.shape, &found.data[..10], &found.data[10..]),
             (vec![7, 2], &data[..], &[2.0, 4.0, 2.0, 4.0][..])
         );
-        let bias = with_mean_rows(Array { shape: vec![5], data: vec![9.0, 8.0, 7.0, -1.0, 3.0] }, 1);
+        let array = Array { shape: vec![5], data: vec![9.0, 8.0, 7.0, -1.0, 3.0] };
+        let bias = with_mean_rows(array, TokenId::FIRST_WORD, 1);
         assert_eq!((bias.shape, bias.data[5]), (vec![6], 1.0));
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn initial_state(
         Start::Backbone(weights) => {
             let (fields, problem) = ("data.extend and data.replay", "need a run to start from, expected --from");
             ensure!(!config.data.extend && config.data.replay.is_empty(), Error::Contradiction { fields, problem });
-            let vocabulary = build_vocabulary(config, datasets, sentences);
+            let vocabulary = with_lengths(build_vocabulary(config, datasets, sentences), config, datasets)?;
             let model = config.model(vocabulary.size());
             model.validate()?;
             let backbone_tensors = read_weights(&model, weights, &mut |line| progress.say(line))?;
@@ -73,6 +73,14 @@ pub(super) fn initial_state(
                 Error::other_run(
                     run,
                     format!("has styles: {styled}, data.styles is {}: expected the same", config.data.styles)
+                )
+            );
+            let classes = earlier.vocabulary.lengths();
+            ensure!(
+                classes == config.data.lengths,
+                Error::other_run(
+                    run,
+                    format!("has {classes} length classes, data.lengths is {}: expected the same", config.data.lengths)
                 )
             );
             let own = |(name, _): &&(String, _)| name.starts_with(cssa::parameters::BACKBONE);
@@ -154,4 +162,42 @@ fn build_vocabulary(config: &Config, datasets: &[Dataset], sentences: &[String])
         }
     }
     vocabulary.with_styles(styles)
+}
+
+/// The vocabulary with the recipe's length classes: of the train captions each has as equal a share as whole words allow.
+fn with_lengths(vocabulary: Vocabulary, config: &Config, datasets: &[Dataset]) -> Result<Vocabulary> {
+    if config.data.lengths == 0 {
+        return Ok(vocabulary);
+    }
+    let captions = datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions);
+    let lengths = captions.map(|caption| vocabulary.encode(caption).len()).filter(|&words| words > 0).collect();
+    Ok(vocabulary.with_lengths(&quantiles(lengths, config.data.lengths)?))
+}
+
+/// The bounds between `classes` classes of lengths, each the longest of its class.
+fn quantiles(mut lengths: Vec<usize>, classes: usize) -> Result<Vec<usize>> {
+    lengths.sort_unstable();
+    let at = |class: usize| lengths.get((lengths.len() * class).div_ceil(classes).saturating_sub(1)).copied();
+    let bounds: Vec<usize> = (1..=classes).filter_map(at).collect();
+    let expected = "fewer: the train captions' lengths do not differ enough";
+    ensure!(
+        bounds.len() == classes && bounds.is_sorted_by(|a, b| a < b),
+        Error::setting("data.lengths", classes, expected)
+    );
+    Ok(bounds[..classes - 1].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_classes_share_the_captions_and_none_is_empty() {
+        let found = |lengths: &[usize], classes| quantiles(lengths.to_vec(), classes).ok();
+        assert_eq!(found(&[9, 7, 8, 5, 6, 10], 3), Some(vec![6, 8]));
+        assert_eq!(found(&[5, 5, 5, 6, 7, 9, 12], 2), Some(vec![6]));
+        let refused = quantiles(vec![7, 7, 7, 8], 3).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|error| error.contains("data.lengths is 3, expected fewer")));
+        assert!(found(&[], 2).is_none() && found(&[4, 4, 4], 2).is_none());
+    }
 }

@@ -26,6 +26,9 @@ pub(super) struct Inputs {
     /// Of the files of further captions and of sentences, where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(super) beside_sha256: Vec<String>,
+    /// Of the teachers' weights, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) teachers_sha256: Vec<String>,
     /// How many processes share each batch; none for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) processes: Option<usize>,
@@ -50,6 +53,7 @@ impl Inputs {
             synonyms_sha256: None,
             datasets: datasets.iter().map(described).collect(),
             beside_sha256: places.beside.digests()?,
+            teachers_sha256: Vec::new(),
             processes: None,
         })
     }
@@ -78,7 +82,7 @@ pub(super) fn prepare(config: &Config, places: &Places, state: &State, inputs: &
     let (inputs_path, text) = (places.out.join("inputs.toml"), toml::to_string_pretty(inputs)?);
     if inputs_path.exists() {
         let same = files::read_text(&inputs_path, 1 << 20)? == text;
-        let given = "--data, --further, --sentences, --backbone-weights, --from, --wordnet or the number of processes";
+        let given = "--data, --further, --sentences, --backbone-weights, --from, --wordnet, rsic.teachers or the number of processes";
         ensure!(same, Error::other_run(inputs_path, format_args!("differs from {given}: name another --out")));
     }
     // Nothing of a run changes that is refused.

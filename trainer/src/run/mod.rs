@@ -1,11 +1,13 @@
 //! `trainer train`: features, vocabulary, the stages, choice of the best checkpoint on dev, golden vectors.
 
+mod cache;
 mod count;
 mod evaluator;
 mod extend;
 mod initial;
 mod inputs;
 mod places;
+mod teachers;
 
 pub use count::count_captions;
 pub use places::{Places, Start};
@@ -14,7 +16,7 @@ use crate::config::Config;
 use crate::data::batches::Batcher;
 use crate::data::datasets::read_datasets;
 use crate::data::features::Source;
-use crate::data::samples::{Cached, Caches, Samples};
+use crate::data::samples::{Caches, Samples};
 use crate::data::text::Synonyms;
 use crate::error::{Error, Result, ensure};
 use crate::held_out::HeldOut;
@@ -25,10 +27,12 @@ use crate::ranks::Ranks;
 use crate::stages::epochs::TrainContext;
 use crate::stages::state::State;
 use crate::stages::{mccl, recall, rsic, scst};
+use cache::{cache, known_views};
 use count::Counts;
 use cssa::checkpoint::{DESCRIPTION, Description, FORMAT};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::files;
+use cssa::model::Search;
 use evaluator::Evaluator;
 use initial::{InitialState, initial_state};
 use inputs::{Inputs, prepare};
@@ -80,6 +84,7 @@ pub fn train(
     if !config.network.train_backbone_from.is_empty() {
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
+    let mut teachers = teachers::read(config, &datasets, &vocabulary, (device, progress))?;
     let state = State::new(places.out.join("state"), places.save_every);
     ranks.check_equal(
         || (toml::to_string(config).ok(), toml::to_string(&inputs).ok()),
@@ -96,14 +101,16 @@ pub fn train(
     let (seed, augmentation) = (config.data.view_seed.unwrap_or(config.seed), config.data.augmentation);
     let source = Source { model: &model, backbone: &backbone, device, folder: &places.cache, seed, augmentation };
     let is_own = |dataset: &&Dataset| !replayed.contains(&dataset.name.as_str());
-    let views = |dataset| if is_own(&dataset) { config.data.views } else { 1 };
+    let views = |dataset: &Dataset| if is_own(&dataset) { config.data.views } else { 1 };
     let cached = ranks.in_turn(|| {
-        datasets.iter().map(|dataset| cache(&source, dataset, views(dataset), progress)).collect::<Result<_>>()
+        let cached = |dataset| cache(&source, dataset, views(dataset), known_views(&source, views(dataset)), progress);
+        datasets.iter().map(cached).collect::<Result<_>>()
     })?;
     let caches = Caches { cached, shape: backbone.frozen_output(), size: model.image_size };
     let samples = Samples::new(&datasets, caches, &vocabulary, config.data.max_tokens, &config.data.repeat);
     let samples = samples.augmented(augmentation).with_drawn(drawn(config, &datasets)).onto(device)?;
     ensure!(!samples.images.is_empty(), Error::NoTrainImages);
+    ranks.in_turn(|| teachers::show(&mut teachers, &samples, &datasets, &views, (&source, progress)))?;
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
         DevRule::Blocks | DevRule::Hash => {
@@ -122,7 +129,7 @@ pub fn train(
     }
     let log = if ranks.is_first() { Log::open(&places.out)? } else { Log::silent() };
     let (samples, vocabulary, synonyms, max_tokens) = (&samples, &vocabulary, &synonyms, config.data.max_tokens);
-    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, share: ranks.share(), device };
+    let batcher = Batcher { samples, vocabulary, synonyms, max_tokens, share: ranks.share(), device, others: &[] };
     let context = TrainContext { batcher, ranks, state: &state, log: &log, progress };
     let has = |stage: &str| ranks.decide(|| state.has(stage));
     if let Some(earlier) = &earlier {
@@ -147,6 +154,7 @@ pub fn train(
             provenance,
             search: config.search,
         },
+        search: config.search,
         vocabulary,
         language_model: counts.language_model,
         document_frequencies: Arc::new(counts.document_frequencies),
@@ -165,7 +173,8 @@ pub fn train(
     if earlier.is_some() && evaluator.epochs.is_empty() {
         let _ = evaluator.epoch("from", 0, 0.0, 0)?;
     }
-    rsic::run(config, parts, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, config.rsic.patience))?;
+    let patience = config.rsic.patience;
+    rsic::run(config, parts, &teachers, context, |epoch, loss| evaluator.epoch("rsic", epoch, loss, patience))?;
     if config.scst.epochs > 0 {
         if !has("scst") {
             evaluator.restore_best(&model)?;
@@ -194,7 +203,8 @@ pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Re
 fn warn_of_search(config: &Config, out: &Path, progress: &Progress) {
     // A run that has no checkpoint yet has nothing that was chosen.
     let Ok(chosen) = files::read_toml::<Description>(&out.join(DESCRIPTION)).map(|known| known.search) else { return };
-    if chosen != config.search {
+    let length = config.search.length.or(chosen.length);
+    if chosen != (Search { length, ..config.search }) {
         progress.say(&format!(
             "warning: this run was tuned ({chosen}); a better checkpoint is searched as the recipe says ({}): tune it again then",
             config.search
@@ -212,7 +222,8 @@ fn inputs(
     let synonyms = Synonyms::read(&places.wordnet, vocabulary)?;
     let used = config.mccl.epochs > 0 && config.mccl.gamma_sentence > 0.0;
     let inputs = Inputs::new(provenance, vocabulary, datasets, places)?;
-    let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), ..inputs };
+    let teachers_sha256 = teachers::hashes(config)?;
+    let inputs = Inputs { synonyms_sha256: used.then(|| synonyms.digest()), teachers_sha256, ..inputs };
     Ok((synonyms, inputs))
 }
 
@@ -239,24 +250,6 @@ fn recall(
         log.reached("mccl", config.mccl.epochs, &values)?;
     }
     Ok(())
-}
-
-/// Features of images that are augmented anew are kept up to this many times the size of the pixels.
-const MAX_KNOWN: usize = 3;
-
-/// What is on disk for the train images of a dataset.
-fn cache(source: &Source<'_>, dataset: &Dataset, views: usize, progress: &Progress) -> Result<Cached> {
-    let pixels = if views == 0 {
-        let images: Vec<&Captioned> = dataset.split(Split::Train).collect();
-        Some(source.pixels(&format!("{}-train", dataset.name), &images, progress)?)
-    } else {
-        None
-    };
-    // The image itself need not go through the frozen layers again and again, where their output is no larger than a few images.
-    let small = source.backbone.frozen_output().bytes() <= MAX_KNOWN * 3 * source.model.image_size.pow(2);
-    let known = if views == 0 { usize::from(small) } else { views };
-    let features = (0..known).map(|view| source.split_features(dataset, Split::Train, view, progress));
-    Ok(Cached { features: features.collect::<Result<_>>()?, pixels })
 }
 
 /// `data.repeat` and `data.replay` must name datasets that are there.

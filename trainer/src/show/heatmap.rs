@@ -93,8 +93,8 @@ fn maps(
     ensure!(asked != TokenId::UNKNOWN, Error::Heatmap(format!("the model does not know the word {:?}", request.word)));
     let unsaid = || Error::Heatmap(format!("the word {:?} is not in the caption {caption:?}", request.word));
     let place = words.iter().position(|word| *word == asked).ok_or_else(unsaid)?;
-    let read: Vec<i64> =
-        std::iter::once(TokenId::START).chain(words).take(place + 1).map(|token| i64::from(token.0)).collect();
+    let start = run.vocabulary().start(words.len());
+    let read: Vec<i64> = std::iter::once(start).chain(words).take(place + 1).map(|token| i64::from(token.0)).collect();
     let features = run.features(pixels)?;
     tch::no_grad(|| {
         let (memory, seen) = DgFormer::new(run.store(), run.model())?.observed(&features, geometry);

@@ -4,8 +4,8 @@
 
 use super::mccl::Net;
 use crate::data::batches::Batcher;
+use crate::data::captions::with_ends;
 use crate::data::features::to_tensor;
-use crate::data::samples::with_ends;
 use crate::error::Result;
 use crate::held_out::HeldOutImages;
 use crate::net::{FeatureShape, Images, Mode};
@@ -57,8 +57,9 @@ pub(crate) fn of(
         let mut owned: Vec<Vec<usize>> = Vec::with_capacity(images.len());
         for image in images {
             let own = image.captions.iter().map(|caption| {
-                let next = numbers.len();
-                *numbers.entry(with_ends(batcher.vocabulary.encode(caption), batcher.max_tokens)).or_insert(next)
+                let (next, words) = (numbers.len(), batcher.vocabulary.encode(caption));
+                let start = batcher.vocabulary.start(words.len());
+                *numbers.entry(with_ends(start, words, batcher.max_tokens)).or_insert(next)
             });
             owned.push(own.collect());
         }

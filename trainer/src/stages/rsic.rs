@@ -1,26 +1,19 @@
 //! RSIC (paper 3.4.2): word-by-word cross-entropy, L_cap = −Σ_t log p(s_t | I, s_0 … s_{t−1}).
 
+use super::distillation::{Panel, Teachers, divergence};
 use super::epochs::{Draws, Epochs, TrainContext};
+use super::net::{Net, cross_entropy};
 use super::optimizer::Optimizer;
 use super::schedule::Settings;
 use crate::config::Config;
-use crate::data::batches::{CaptionBatch, Captions};
+use crate::data::batches::{Batcher, CaptionBatch};
 use crate::data::samples::Views;
 use crate::error::Result;
-use crate::net::{Encoder, Mode, Parts, RsicDecoder, Store};
+use crate::net::{Mode, Parts, Store};
 use cssa::model::Model;
 use cssa::parameters;
 use std::ops::ControlFlow;
 use tch::{Kind, Reduction, Tensor};
-
-/// Captioning network: images → log p of captions.
-#[derive(Debug)]
-pub struct Net<'a> {
-    /// Images → memory.
-    pub encoder: Encoder<'a>,
-    /// Memory and words → the next word.
-    pub decoder: RsicDecoder,
-}
 
 /// Copies what the first stage taught its decoder into the second stage's, module by module.
 pub fn start_from_mccl(model: &Model, store: &Store) -> Result<()> {
@@ -35,13 +28,14 @@ pub fn start_from_mccl(model: &Model, store: &Store) -> Result<()> {
 pub fn run(
     config: &Config,
     parts: Parts<'_>,
+    teachers: &Teachers,
     context: TrainContext<'_>,
     mut finished: impl FnMut(usize, f64) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     let settings = &config.rsic;
     let (net, store) = (Net::new(parts)?, parts.store);
     let share = if settings.epochs > 0 { settings.scene_weight } else { 0.0 };
-    let scene = SceneHead::new(store, share)?;
+    let (scene, panel) = (SceneHead::new(store, share)?, Panel::new(teachers)?);
     let epochs = Epochs {
         stage: "rsic",
         stream: 2,
@@ -67,7 +61,7 @@ pub fn run(
     optimizer.warn("rsic", context.progress);
     let mut optimizer = Optimizer::new(store, optimizer, |name| !name.starts_with(parameters::MCCL));
     let mode = Mode::Train(config.network.dropout);
-    let batcher = context.batcher;
+    let batcher = Batcher { others: &teachers.samples, ..context.batcher };
     let views = Views::augmented(settings.augment);
     epochs.run(
         context,
@@ -75,7 +69,15 @@ pub fn run(
         |images, random| batcher.captioning(images, views, random),
         |batch: &CaptionBatch, _| {
             let memory = net.encoder.forward(&batch.images, mode)?;
-            let loss = net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode);
+            let loss = match &panel {
+                None => net.cross_entropy(&memory, &batch.captions, settings.label_smoothing, mode),
+                Some(panel) => {
+                    let logits = net.logits(&memory, &batch.captions, mode);
+                    let own = cross_entropy(&logits, &batch.captions, settings.label_smoothing);
+                    let taught = divergence(&panel.probabilities(batch)?, &logits, &batch.captions);
+                    own * (1.0 - settings.teacher_weight) + taught * settings.teacher_weight
+                }
+            };
             Ok(scene.as_ref().map_or_else(|| loss.shallow_clone(), |scene| &loss + scene.loss(&memory, batch)))
         },
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
@@ -100,37 +102,5 @@ impl SceneHead {
         let logits = memory.mean_dim(1, false, Kind::Float).linear(&self.weight, Some(&self.bias));
         let sum = logits.cross_entropy_loss(scenes, None::<&Tensor>, Reduction::Sum, -100, 0.0);
         sum * self.share / told
-    }
-}
-
-impl<'a> Net<'a> {
-    /// The network of the store.
-    pub fn new(parts: Parts<'a>) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(parts)?, decoder: RsicDecoder::new(parts.store, parts.model)? })
-    }
-
-    /// This rank's part of the mean over the words, each weighted as the captions say.
-    pub fn cross_entropy(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
-        let weights = captions.weights.view(-1);
-        let losses = self.losses(memory, captions, smoothing, mode);
-        (losses * &weights).sum(Kind::Float) / &captions.counted
-    }
-
-    /// −log p of every word of `[m, t]` captions, flat; with label smoothing the mix with all words' mean.
-    fn losses(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
-        let logits = self.logits(memory, captions, mode);
-        let flat = logits.view([-1, logits.size()[2]]);
-        flat.cross_entropy_loss(&captions.targets.view(-1), None::<&Tensor>, Reduction::None, -100, smoothing)
-    }
-
-    /// The logits `[m, t, words]` of the word after each word of `[m, t]` captions, in FP32.
-    pub fn logits(&self, memory: &Tensor, captions: &Captions, mode: Mode) -> Tensor {
-        let keys = if memory.device().is_cuda() {
-            // One selection there and back instead of one a layer; the products are cheaper than the launches.
-            self.decoder.memory_keys(&memory.index_select(0, &captions.image))
-        } else {
-            self.decoder.memory_keys(memory).iter().map(|keys| keys.select(&captions.image)).collect()
-        };
-        self.decoder.forward(&captions.inputs, &keys, mode).to_kind(Kind::Float)
     }
 }

@@ -5,9 +5,9 @@
 //! wants one: the reward alone draws all captions together.
 
 use super::epochs::{Draws, Epochs, TrainContext};
+use super::net::Net;
 use super::optimizer::Optimizer;
 use super::rewards::Rewards;
-use super::rsic::Net;
 use super::schedule::Settings;
 use crate::config::{Config, Scst};
 use crate::data::batches::{CaptionBatch, Captions};
@@ -15,7 +15,9 @@ use crate::data::samples::{Unit, Views};
 use crate::error::Result;
 use crate::net::{Mode, Parts, StepCache};
 use crate::ranks::Ranks;
+use cssa::model::Search;
 use cssa::parameters;
+use cssa::search::{self, Strategy};
 use cssa::vocabulary::TokenId;
 use std::ops::ControlFlow;
 use tch::{Kind, Reduction, Tensor};
@@ -47,6 +49,8 @@ pub fn run(
         accumulate: settings.accumulate,
         whole_batches: false,
     };
+    let strategy = Strategy::new(model, Search { consensus: None, ..config.search }, batcher.vocabulary, None)?;
+    let drawing = strategy.settings();
     let total = epochs.steps(batcher.samples);
     let optimizer =
         Settings { average: settings.average, ..Settings::new(config, settings.schedule, settings.clip, total) };
@@ -56,21 +60,22 @@ pub fn run(
         context,
         &mut optimizer,
         |images, random| batcher.captioning(images, views, random),
-        |batch: &CaptionBatch, _| loss(&net, &rewards, batch, (settings, model.max_tokens), context.ranks),
+        |batch: &CaptionBatch, _| loss(&net, &rewards, batch, (settings, drawing), context.ranks),
         |optimizer, epoch, loss| optimizer.with_average(|| finished(epoch, loss)),
     )
 }
 
-/// This rank's part of the loss of a batch: captions are drawn, rewarded and made likelier or less likely.
+/// This rank's part of the loss of a batch: captions are drawn as `drawing` lets them begin and go on, rewarded and made likelier or
+/// less likely.
 pub fn loss(
     net: &Net<'_>,
     rewards: &Rewards<'_>,
     batch: &CaptionBatch,
-    (settings, max_tokens): (&Scst, usize),
+    (settings, drawing): (&Scst, search::Settings),
     ranks: &Ranks,
 ) -> Result<Tensor> {
     let memory = net.encoder.forward(&batch.images, Mode::Evaluate)?;
-    let drawn = draw(net, &memory.detach(), batch, settings.samples, max_tokens)?;
+    let drawn = draw(net, &memory.detach(), batch, settings.samples, drawing)?;
     let won = rewards.all(&batch.numbers, &drawn);
     let captions: Vec<(i64, &[TokenId], f32)> = drawn
         .iter()
@@ -80,7 +85,8 @@ pub fn loss(
         .collect();
     let words = ranks.sum_of(drawn.iter().map(|words| words.len() - 1).sum::<usize>() as f64);
     let captions = Captions::new(&captions, words as f32, memory.device());
-    let losses = drawn_losses(&net.logits(&memory, &captions, Mode::Evaluate), &captions.targets);
+    let logits = net.logits(&memory, &captions, Mode::Evaluate);
+    let losses = drawn_losses(&logits, &captions.targets, drawing.first_word);
     let reinforced = (losses * captions.weights.view(-1)).sum(Kind::Float) / words;
     if settings.cross_entropy == 0.0 {
         return Ok(reinforced);
@@ -91,17 +97,16 @@ pub fn loss(
 
 /// −log p of every word of drawn captions, flat, under the distribution that they were drawn from. With the tokens that are
 /// never drawn in its denominator, whatever is drawn and loses would make those likelier, and nothing would ever stop it.
-fn drawn_losses(logits: &Tensor, targets: &Tensor) -> Tensor {
-    let logits = sayable(logits);
+fn drawn_losses(logits: &Tensor, targets: &Tensor, first_word: TokenId) -> Tensor {
+    let logits = sayable(logits, first_word);
     let flat = logits.view([-1, logits.size()[2]]);
     flat.cross_entropy_loss(&targets.view(-1), None::<&Tensor>, Reduction::None, -100, 0.0)
 }
 
-/// Logits `[…, words]` with those of the tokens that no caption contains at −∞.
-fn sayable(logits: &Tensor) -> Tensor {
+/// Logits `[…, words]` with those of the tokens that no caption contains at −∞: all before the first word but the end.
+fn sayable(logits: &Tensor, first_word: TokenId) -> Tensor {
     let words = logits.size()[logits.dim() - 1];
-    let never = [TokenId::START, TokenId::UNKNOWN].map(|token| i64::from(token.0));
-    let never = Tensor::from_slice(&never).to_device(logits.device());
+    let never = Tensor::arange_start(1, i64::from(first_word.0), (Kind::Int64, logits.device()));
     let mask = Tensor::zeros([words], (Kind::Float, logits.device())).index_fill(0, &never, f64::NEG_INFINITY);
     logits + mask
 }
@@ -122,7 +127,7 @@ fn draw(
     memory: &Tensor,
     batch: &CaptionBatch,
     samples: usize,
-    max_tokens: usize,
+    drawing: search::Settings,
 ) -> Result<Vec<Vec<TokenId>>> {
     tch::no_grad(|| {
         let (images, device) = (memory.size()[0], memory.device());
@@ -131,12 +136,13 @@ fn draw(
         let keys: Vec<_> = net.decoder.memory_keys(memory).iter().map(|keys| keys.select(&owner)).collect();
         let mut cache = StepCache::default();
         let parents = Tensor::arange(rows, (Kind::Int64, device));
-        let mut words = vec![Tensor::full([rows], i64::from(TokenId::START.0), (Kind::Int64, device))];
+        let mut words = vec![Tensor::full([rows], i64::from(drawing.start.0), (Kind::Int64, device))];
         let mut ended = Tensor::zeros([rows], (Kind::Bool, device));
-        for position in 0..max_tokens as i64 - 1 {
+        for position in 0..drawing.longest as i64 {
             let newest = &words[words.len() - 1];
             let logits = net.decoder.step(newest, position, &parents, &mut cache, &keys).to_kind(Kind::Float);
-            let drawn = draw_rows(&sayable(&logits).softmax(-1, Kind::Float), batch, samples as i64);
+            let drawn =
+                draw_rows(&sayable(&logits, drawing.first_word).softmax(-1, Kind::Float), batch, samples as i64);
             ended = ended.logical_or(&drawn.eq(i64::from(TokenId::END.0)));
             words.push(drawn);
             // A look at a GPU's tensors waits for it.
@@ -174,15 +180,16 @@ mod tests {
     fn the_loss_leaves_tokens_alone_that_are_never_drawn() {
         tch::manual_seed(1);
         let logits = Tensor::randn([2, 3, 6], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
-        let targets = Tensor::from_slice(&[3i64, 4, 0, 5, 0, 0]).view([2, 3]);
-        let losses = drawn_losses(&logits, &targets);
+        let targets = Tensor::from_slice(&[5i64, 4, 0, 5, 0, 0]).view([2, 3]);
+        let first = TokenId(4);
+        let losses = drawn_losses(&logits, &targets, first);
         (&losses * Tensor::from_slice(&[1.0f32, 1.0, 1.0, -2.0, -2.0, 0.0])).sum(Kind::Float).backward();
         let gradient = logits.grad();
-        for token in [TokenId::START, TokenId::UNKNOWN] {
+        for token in [TokenId::START, TokenId::UNKNOWN, TokenId(3)] {
             assert_eq!(gradient.select(2, i64::from(token.0)).abs().max().double_value(&[]), 0.0);
         }
         assert!(gradient.abs().max().double_value(&[]) > 0.1);
-        let drawn = sayable(&logits).softmax(-1, Kind::Float).gather(2, &targets.unsqueeze(2), false).view(-1);
+        let drawn = sayable(&logits, first).softmax(-1, Kind::Float).gather(2, &targets.unsqueeze(2), false).view(-1);
         assert!((losses.exp() * drawn - 1.0).abs().max().double_value(&[]) < 1e-5);
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 const BATCH: usize = 16;
 
 /// Every stage, without dropout. What is augmented is augmented alike.
-fn recipe(ranks: usize, data: &str, epochs: [usize; 3], schedule: &str) -> String {
+fn recipe(ranks: usize, data: &str, epochs: [usize; 3], schedule: &str, taught: &str) -> String {
     let (batch, [mccl, rsic, scst]) = (BATCH / ranks, epochs);
     format!(
         r#"
@@ -31,6 +31,7 @@ clip = 1e9
 augment = true
 scene_weight = 0.3
 label_smoothing = 0.1
+{taught}
 continues_schedule = false
 schedule = {schedule}
 [scst]
@@ -56,16 +57,22 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// In every stage the first step's gradient, all tensors together, and the loss; from cached views, and through the backbone's last
-/// layers from pixels. A stage of one step has a rate of 0 there, so each begins with the weights that the first one began with.
+/// layers from pixels, with a teacher that sees other features. A stage of one step has a rate of 0 there, so each begins with the weights that the first one began with.
 #[test]
 fn the_first_gradient_is_the_big_batchs() -> Result<()> {
     let Some(world) = World::new(BATCH)? else { return Ok(()) };
     let cached = "[data]\nminimum_count = 1\nviews = 2";
     let trained = "train_backbone_from = \"_conv_head\"\n[data]\nminimum_count = 1\nviews = 0";
+    let schedule = "{ kind = \"cosine\", peak = 1e-3, warmup = 0 }";
+    world.recipe("teacher", &recipe(1, cached, [0, 1, 0], schedule, "").replace("[mccl]", "lengths = 2\n[mccl]"))?;
+    succeed(&mut world.train(1, "teacher", "teacher", &[]))?;
+    let taught = format!("teachers = [{:?}]\nteacher_weight = 0.7", world.path("teacher"));
+    let search = "\n[search]\nlength = 1\n";
     for (name, data) in [("cached", cached), ("pixels", trained)] {
+        let data = format!("{data}\nlengths = 2");
         for ranks in [1, 2, 4] {
             let out = format!("{name}{ranks}");
-            world.recipe(&out, &recipe(ranks, data, [1, 1, 1], "{ kind = \"cosine\", peak = 1e-3, warmup = 0 }"))?;
+            world.recipe(&out, &(recipe(ranks, &data, [1, 1, 1], schedule, &taught) + search))?;
             succeed(&mut world.train(ranks, &out, &out, &[]))?;
             for stage in ["mccl", "rsic", "scst"] {
                 let file = |ranks: usize| world.path(&format!("{name}{ranks}/state/{stage}-1-0.safetensors"));
@@ -100,7 +107,7 @@ fn fifty_losses_are_the_big_batchs() -> Result<()> {
     for ranks in [1, 2, 4] {
         let out = format!("run{ranks}");
         let data = "[data]\nminimum_count = 1\nviews = 2";
-        world.recipe(&out, &recipe(ranks, data, [25, 17, 0], "{ kind = \"cosine\", peak = 1e-3, warmup = 10 }"))?;
+        world.recipe(&out, &recipe(ranks, data, [25, 17, 0], "{ kind = \"cosine\", peak = 1e-3, warmup = 10 }", ""))?;
         succeed(&mut world.train(ranks, &out, &out, &[]))?;
         for stage in ["mccl", "rsic"] {
             let [alone, found] = [1, ranks].map(|ranks| losses(&world.path(&format!("run{ranks}")), stage));
@@ -122,7 +129,7 @@ fn a_bench_tells_what_a_sum_costs() -> Result<()> {
     let path = folder.path().join("recipe.toml");
     std::fs::write(
         &path,
-        recipe(2, "[data]\nminimum_count = 1", [1, 1, 1], "{ kind = \"cosine\", peak = 1e-3, warmup = 1 }"),
+        recipe(2, "[data]\nminimum_count = 1", [1, 1, 1], "{ kind = \"cosine\", peak = 1e-3, warmup = 1 }", ""),
     )?;
     let mut bench = together(2);
     bench
