@@ -68,7 +68,7 @@ same() {
 }
 
 if [ "$kind" = arm64 ]; then
-  program=$2 runtime=$3 qemu=$(command -v qemu-aarch64-static) || fail "qemu-aarch64-static is missing: install qemu-user-static"
+  program=$(realpath "$2") runtime=$(realpath "$3") qemu=$(command -v qemu-aarch64-static) || fail "qemu-aarch64-static is missing: install qemu-user-static"
   for each in one other; do edge/deploy/image.py "$work/$each" --platform "$program" "$runtime" ${4-}; done
   diff -r "$work/one" "$work/other" || fail "the same inputs gave two images"
   [ "$(du -sb "$work/one" | cut -f1)" -le 60000000 ] || fail "the image has more than 60 MB"
