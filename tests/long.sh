@@ -7,7 +7,7 @@
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
 #   aarch64    the program for aarch64, with tract, says under qemu what this machine's says (15 minutes; the compiler and qemu for aarch64)
-#   container  the container image for aarch64, with ONNX Runtime, captions under qemu in this machine's words (10 minutes; the compiler and qemu for aarch64)
+#   container  the container image for aarch64, with ONNX Runtime, captions under qemu as its program does (10 minutes; the compiler and qemu for aarch64)
 #   package    the vehicle's package, built against glibc 2.31, installed, upgraded, removed and purged in Debian 11 (10 minutes; root, debootstrap)
 #   flight     the flight profile: at most 25 MB with both runtimes, 12 MB with ONNX Runtime alone (25 minutes)
 #   runtimes   ONNX Runtime and tract say the same of every dev image, and are as sure of it on 99 % of them (3 minutes)
