@@ -36,6 +36,7 @@ impl Names {
         let namespace = if namespace.starts_with('/') { namespace } else { format!("/{namespace}") };
         let names = Self { namespace, node, remaps };
         names.node_name()?;
+        parsed(&names.full_node())?;
         Ok(names)
     }
 

@@ -263,7 +263,7 @@ mod tests {
             ("looks", "3", "parameter looks is 3, expected one of 1, 2, 4, 8"),
             ("looks", "four", "parameter looks is \"four\", expected one of 1, 2, 4, 8"),
             ("bundle", "7", "parameter bundle is 7, expected a path as a string"),
-            ("period", ".nan", "parameter period is null, expected a number of 0 to 86400"),
+            ("period", "~", "parameter period is null, expected a number of 0 to 86400"),
             ("period", "-1", "parameter period is -1, expected a number of 0 to 86400"),
             ("runtime", "onnx", "parameter runtime is \"onnx\", expected one of auto, ort, tract"),
         ] {
