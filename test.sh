@@ -26,6 +26,7 @@ systemd-analyze systemd the_faults_of_the_units
 java default-jre-headless METEOR_and_SPICE
 javac default-jdk-headless transfer_frames_beside_Yamcs
 socat socat a_serial_line_beside_Yamcs
+ip iproute2 the_ROS_2_node_in_a_network
 mpirun openmpi-bin training_in_several_processes
 mpicc libopenmpi-dev training_in_several_processes
 /usr/lib/llvm-*/lib/libclang.so libclang-dev training_in_several_processes
@@ -107,6 +108,9 @@ bash -n trainer/deploy/train.sbatch
 
 step the Python wheel
 tests/wheel.sh
+
+step the ROS 2 node
+tests/ros2.sh
 
 step an archive of scenes
 tests/archive.sh short
