@@ -24,7 +24,7 @@ pub(crate) struct Counts {
     pub(crate) unsure: u64,
     /// A newer one took its place before it was its turn.
     pub(crate) older: u64,
-    /// The same frame came on the other topic.
+    /// The other topic had the same frame, or a later one of the same camera, already.
     pub(crate) repeated: u64,
     /// Published and never seen here, by the publishers' numbers: lost on the way, or replaced before it was taken.
     pub(crate) missed: u64,

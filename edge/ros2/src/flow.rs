@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Two forms of a camera's frames are not further apart; a clock that was set back is.
+const BEHIND: i64 = 10_000_000_000;
 /// Messages of a topic that are taken before the others have their turn.
 const TURN: usize = 32;
 
@@ -121,8 +123,7 @@ impl Flow {
             }
         };
         self.counts.came(self.gaps.before(info.publisher_gid(), info.sequence_number()));
-        let is_repeated = header.stamp.nanoseconds().is_some()
-            && self.last.as_ref().is_some_and(|(before, last)| *before != topic && *last == header);
+        let is_repeated = self.last.as_ref().is_some_and(|(before, last)| *before != topic && is_behind(&header, last));
         if is_repeated {
             self.counts.repeated += 1;
             return;
@@ -221,7 +222,29 @@ impl Flow {
     }
 }
 
+/// Whether a camera took a frame no later than another one, by its stamps.
+fn is_behind(header: &Header, last: &Header) -> bool {
+    let stamps = header.stamp.nanoseconds().zip(last.stamp.nanoseconds());
+    header.frame_id == last.frame_id && stamps.is_some_and(|(at, last)| (0..BEHIND).contains(&(last - at)))
+}
+
 fn next<M: DeserializeOwned + 'static>(source: &Source<M>) -> Option<(Arc<str>, Taken<M>)> {
     let taken = source.messages.take().map_err(|problem| problem.to_string()).transpose()?;
     Some((Arc::clone(&source.topic), taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_behind_what_its_camera_took_later() {
+        let header = |sec, frame_id: &str| Header { stamp: Time { sec, nanosec: 0 }, frame_id: frame_id.into() };
+        assert!(is_behind(&header(100, "a"), &header(100, "a")));
+        assert!(is_behind(&header(99, "a"), &header(100, "a")));
+        assert!(!is_behind(&header(101, "a"), &header(100, "a")));
+        assert!(!is_behind(&header(99, "b"), &header(100, "a")), "another camera");
+        assert!(!is_behind(&header(90, "a"), &header(100, "a")), "a recording that begins again");
+        assert!(!is_behind(&header(0, "a"), &header(0, "a")), "nobody knows when");
+    }
 }

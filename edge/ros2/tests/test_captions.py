@@ -176,7 +176,7 @@ def test_what_is_no_picture_is_refused_by_its_reason(start, pictures):
         (raw, ros.Image(header(1), 2, 2, "32FC1", 0, 8, bytes(16)), 'encoding "32FC1", expected one of rgb8'),
         (raw, ros.Image(header(2), 2, 2, "rgb8", 0, 6, bytes(11)), "rgb8 of 2 × 2 with a step of 6: 11 bytes of data, expected 12"),
         (raw, ros.Image(header(3), 2**32 - 1, 2**32 - 1, "rgba16", 0, 2**32 - 1, bytes(16)), "rgba16 of 4294967295 × 4294967295"),
-        (raw, ros.Image(header(4), 0, 7, "rgb8", 0, 0, b""), "rgb8 of 0 × 7 with a step of 0: expected pixels"),
+        (raw, ros.Image(header(4), 0, 7, "rgb8", 0, 0, b""), "rgb8 of 7 × 0 with a step of 0: expected pixels"),
         (raw, ros.Image(header(5, "x" * 300), 1, 1, "mono8", 0, 1, b"0"), "a frame_id has 300 bytes, expected at most 256"),
         (packed, ros.CompressedImage(header(6), "jpeg", jpeg.getvalue()[:800]), "the image is refused: the JPEG is cut off"),
         (packed, ros.CompressedImage(header(7), "gif", b"GIF89a" + bytes(50)), "the image is refused: is no JPEG, PNG or TIFF"),
