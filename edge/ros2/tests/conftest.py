@@ -64,6 +64,8 @@ class Node:
     def writer(self, topic: str, kind: type, qos: Qos | None = None) -> DataWriter:
         writer = DataWriter(self.participant, Topic(self.participant, topic, kind), qos or quality())
         until(writer.get_matched_subscriptions, f"the node reads {topic}")
+        # Until the node has met the writer, too, what comes is lost.
+        time.sleep(0.5)
         return writer
 
     def reader(self, topic: str, kind: type) -> DataReader:
