@@ -30,6 +30,7 @@ java default-jre-headless METEOR_and_SPICE
 javac default-jdk-headless transfer_frames_beside_Yamcs
 socat socat a_serial_line_beside_Yamcs
 bwrap bubblewrap the_documentation_as_a_book
+ip iproute2 the_ROS_2_node_in_a_network
 mpirun openmpi-bin training_in_several_processes
 mpicc libopenmpi-dev training_in_several_processes
 /usr/lib/llvm-*/lib/libclang.so libclang-dev training_in_several_processes
@@ -118,6 +119,9 @@ tests/wheel.sh
 step the container image and signed models
 tests/container.sh
 tests/signed.sh
+
+step the ROS 2 node
+tests/ros2.sh
 
 step an archive of scenes
 tests/archive.sh short
