@@ -21,6 +21,7 @@ qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
 lintian lintian the_faults_of_the_packages
+pkg-config pkg-config the_C_library
 systemd-analyze systemd the_faults_of_the_units
 /usr/share/postgresql/*/extension/postgis.control postgresql-postgis archives_in_PostgreSQL
 java default-jre-headless METEOR_and_SPICE
@@ -107,6 +108,9 @@ bash -n trainer/deploy/train.sbatch
 
 step the Python wheel
 tests/wheel.sh
+
+step the C library
+tests/capi.sh
 
 step an archive of scenes
 tests/archive.sh short
