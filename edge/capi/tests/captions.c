@@ -1,6 +1,6 @@
 /*
  * captions BUNDLE PACKETS KEYED IMAGE…: captions images as files and as bytes, prints a line each, and writes their packets to PACKETS and, with a
- * key of 07 bytes and a checksum of 16 bits, to KEYED.
+ * key, to KEYED.
  */
 #include "check.h"
 
@@ -61,8 +61,12 @@ int main(int count, char **arguments) {
         packet.framing = CSSA_FRAMING_STREAM;
         put(caption, &packet, packets);
         packet.key = "0707070707070707070707070707070707070707070707070707070707070707\n";
-        packet.checksum = CSSA_CHECKSUM_CRC16;
         put(caption, &packet, keyed);
+        size_t with_32 = 0, with_16 = 0;
+        packet.framing = CSSA_FRAMING_NONE;
+        CHECK(cssa_pack(caption, &packet, NULL, 0, &with_32) == CSSA_STATUS_BUFFER);
+        packet.checksum = CSSA_CHECKSUM_CRC16;
+        CHECK(cssa_pack(caption, &packet, NULL, 0, &with_16) == CSSA_STATUS_BUFFER && with_16 + 2 == with_32);
         cssa_caption_free(&again);
         cssa_caption_free(&caption);
         CHECK(caption == NULL);
