@@ -550,8 +550,8 @@ CssaStatus cssa_caption_file(const struct CssaCaptioner *captioner, const char *
  * Packs a caption into `buffer`, which has room for `capacity` bytes, and puts the packet's length into `*length`. `packet` may be NULL.
  *
  * Where the buffer is too small, nothing is written to it, the code is CSSA_STATUS_BUFFER, and `*length` is what is needed: with a
- * capacity of 0, and a buffer of NULL, that is how to ask. Of other errors `*length` is 0. Captions of a dozen words take 25 to 60 bytes, and none more
- * than CSSA_MAX_PACKET.
+ * capacity of 0, and a buffer of NULL, that is how to ask. Of other errors `*length` is 0. A caption of a dozen words takes about 30
+ * bytes, none more than CSSA_MAX_PACKET.
  *
  * CSSA_STATUS_ARGUMENT, PACKET, BUFFER.
  */

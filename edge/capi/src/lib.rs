@@ -4,13 +4,15 @@
 //! | module | what |
 //! |---|---|
 //! | [`status`] | codes, the text of the last error, panics held back |
-//! | [`foreign`] | what C passes, checked; nearly all `unsafe` is here |
+//! | `foreign` | bare pointers of C's, checked; most of what is `unsafe` |
 //! | [`options`], [`captioner`] | open, caption, close |
 //! | [`pixels`] | images in memory |
 //! | [`caption`] | what a caption says |
 //! | [`packet`] | a caption as bytes for the link |
 //!
-//! No panic leaves the library: each function that does more than read a field runs in [`status::guarded`], which needs unwinding.
+//! No panic leaves the library: each function that does more than read a field runs in `status::guarded`, which needs unwinding. Pointers to
+//! one value are `Option<&T>`, `Option<Box<T>>` and `Option<&mut MaybeUninit<T>>` in the functions' signatures, which is what C's pointers are: NULL is
+//! `None`.
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("libcssa holds panics back, which takes panic = \"unwind\" in the profile");

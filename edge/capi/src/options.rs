@@ -115,9 +115,11 @@ impl Opening {
         if options.reserved != 0 {
             return Err(wrong("reserved", options.reserved, "0"));
         }
-        // SAFETY: texts or NULL, by the same contract.
-        let [library, engines, trust] =
-            [options.onnxruntime, options.engines, options.trust].map(|text| unsafe { foreign::path(text) });
+        let path = |text| {
+            // SAFETY: a text or NULL, by the same contract.
+            unsafe { foreign::path(text) }
+        };
+        let [library, engines, trust] = [options.onnxruntime, options.engines, options.trust].map(path);
         let settings = Settings { choice, provider, library, threads, engines, looks };
         Ok(Self { settings, beam, trust })
     }

@@ -46,7 +46,9 @@ int main(int count, char **arguments) {
             CHECK(known == CSSA_STATUS_UNKNOWN && confidence != confidence && familiarity != familiarity);
             CHECK(outside == CSSA_OUTSIDE_UNKNOWN && cssa_caption_reasons(caption) == 0);
         }
-        printf("%s\t%.3f\t%s\n", cssa_caption_text(caption), confidence, cssa_outside_name(outside));
+        char shown[16] = "none";
+        if (known == CSSA_STATUS_OK) snprintf(shown, sizeof shown, "%.3f", confidence);
+        printf("%s\t%s\t%s\n", cssa_caption_text(caption), shown, cssa_outside_name(outside));
 
         CssaPacket packet;
         memset(&packet, 0, sizeof packet);
