@@ -1,7 +1,7 @@
 //! What a caption says, and how far it can be believed.
 
 use crate::foreign::{null, place};
-use crate::status::{CssaStatus, Failure, Result, guarded};
+use crate::status::{CssaStatus, Failure, Result, dropped, guarded};
 use cssa::bundle::Language;
 use cssa::trust::Reason;
 use cssa_captioner::Caption;
@@ -130,10 +130,7 @@ pub extern "C" fn cssa_caption_milliseconds(caption: Option<&CssaCaption>) -> f6
 /// not be used any more.
 #[unsafe(no_mangle)]
 pub extern "C" fn cssa_caption_free(caption: Option<&mut Option<Box<CssaCaption>>>) {
-    guarded(|| {
-        drop(caption.and_then(Option::take));
-        Ok(())
-    });
+    dropped(caption.and_then(Option::take));
 }
 
 fn known(

@@ -4,7 +4,7 @@ use crate::caption::CssaCaption;
 use crate::foreign::{self, null, place};
 use crate::options::{CssaOptions, Opening};
 use crate::pixels::CssaPixels;
-use crate::status::{CssaStatus, Failure, Result, guarded};
+use crate::status::{CssaStatus, Failure, Result, dropped, guarded};
 use cssa::bundle::{Bundle, Trusted};
 use cssa::errors::chain;
 use cssa_captioner::{Captioner, Looks};
@@ -46,10 +46,7 @@ pub unsafe extern "C" fn cssa_open(
 /// second time. A copy of the pointer must not be used or closed any more. Captions that it made stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn cssa_close(captioner: Option<&mut Option<Box<CssaCaptioner>>>) {
-    guarded(|| {
-        drop(captioner.and_then(Option::take));
-        Ok(())
-    });
+    dropped(captioner.and_then(Option::take));
 }
 
 /// The runtime at work, such as "ort/CPUExecutionProvider" or "tract"; NULL where `captioner` is NULL. It stays as long as the

@@ -108,14 +108,7 @@ thread_local! {
 
 /// Runs what a function of the interface does: its failure, or its panic, becomes a code and this thread's text.
 pub(crate) fn guarded(work: impl FnOnce() -> Result<()>) -> CssaStatus {
-    // This library's own hook: the process's other Rust libraries have theirs. Nothing is printed.
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        panic::set_hook(Box::new(|panic| {
-            let place = panic.location().map(ToString::to_string);
-            PANICKED_AT.try_with(|at| at.set(place)).ok();
-        }));
-    });
+    quiet();
     let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(&*panic)));
     let (status, said) = match outcome {
         Ok(()) => (CssaStatus::Ok, String::new()),
@@ -123,6 +116,23 @@ pub(crate) fn guarded(work: impl FnOnce() -> Result<()>) -> CssaStatus {
     };
     LAST.try_with(|last| *last.borrow_mut() = CString::new(said).unwrap_or_default()).ok();
     status
+}
+
+/// Drops what C gives back, and leaves this thread's text: it is often read after that. A panic ends here.
+pub(crate) fn dropped<T>(value: Option<T>) {
+    quiet();
+    catch_unwind(AssertUnwindSafe(|| drop(value))).ok();
+}
+
+/// This library's own hook, the process's other Rust libraries have theirs: a panic's place is remembered, and nothing is printed.
+fn quiet() {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string);
+            PANICKED_AT.try_with(|at| at.set(place)).ok();
+        }));
+    });
 }
 
 fn fault(panic: &(dyn Any + Send)) -> Failure {

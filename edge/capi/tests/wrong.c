@@ -57,6 +57,7 @@ static void opening(const char *bundle, const char *damaged) {
     CHECK(none == NULL && cssa_runtime(none) == NULL);
     cssa_close(&none);
     cssa_close(NULL);
+    CHECK(strcmp(cssa_last_error(), "") != 0); /* Closing leaves the text. */
 
     /* A program that knows more fields, and leaves them zero. */
     grown.options = options_of_test();
