@@ -24,6 +24,7 @@ qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
 lintian lintian the_faults_of_the_packages
+pkg-config pkg-config the_C_library
 systemd-analyze systemd the_faults_of_the_units
 /usr/share/postgresql/*/extension/postgis.control postgresql-postgis archives_in_PostgreSQL
 java default-jre-headless METEOR_and_SPICE
@@ -122,6 +123,9 @@ tests/signed.sh
 
 step the ROS 2 node
 tests/ros2.sh
+
+step the C library
+tests/capi.sh
 
 step an archive of scenes
 tests/archive.sh short

@@ -12,6 +12,18 @@ fn is_empty(folder: &Path) -> Result<bool> {
     Ok(std::fs::read_dir(folder)?.next().is_none())
 }
 
+/// What a user pastes into README.
+#[test]
+fn a_row_of_bench_fits_its_table() -> Result<()> {
+    let row = succeed("edge", ["bench", &scene(), "--count", "1", "--threads", "1", "--row"])?;
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
+    let header = readme.lines().find(|line| line.starts_with("| machine | runtime |")).unwrap_or_default();
+    let columns = |line: &str| line.trim().split(" | ").count();
+    assert_eq!((row.lines().count(), columns(&row)), (1, columns(header)), "{row}");
+    assert!(row.contains("CPUExecutionProvider | 1 |") || row.contains("| tract | 1 |"), "{row}");
+    Ok(())
+}
+
 #[test]
 fn missing_things_are_named() -> Result<()> {
     let cases: [(&str, &[&str], &str); 16] = [

@@ -9,7 +9,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 programs=(edge edge-ros2 ground link-sim archive exporter scenes trainer)
 
 case ${1:-} in
-  "") python3 tests/compiled-once.py "${programs[@]}" cssa-python "cargo build" ;;
+  "") python3 tests/compiled-once.py "${programs[@]}" cssa-capi cssa-python "cargo build" ;;
   --cold)
       [ $# = 2 ] || fail "--cold needs a folder"
       [ ! -e "$2" ] || fail "$2 is there already"

@@ -108,7 +108,18 @@ for part in "$@"; do
     once) rm -rf $out/once && tests/compiled-once.sh --cold $out/once && rm -rf $out/once ;;
     aarch64)
       PROFILE=release edge/deploy/build.sh aarch64 --no-install
-      cargo test --release --workspace --test across the_aarch64_program ;;
+      cargo test --release --workspace --test across the_aarch64_program
+      if command -v qemu-aarch64 >/dev/null && command -v qemu-x86_64 >/dev/null; then
+        rm -rf $out/arm
+        target/pip-venv/bin/pip download --quiet --no-deps --only-binary :all: --python-version 3.12 --platform manylinux_2_28_aarch64 --dest $out/arm onnxruntime==1.32.0
+        (cd $out/arm && python3 -m zipfile -e ./*.whl .)
+        for cpu in max cortex-a57; do
+          edge/deploy/instructions.py target/aarch64-unknown-linux-gnu/release/edge $out/arm/onnxruntime/capi/libonnxruntime.so.* --cpu $cpu
+        done
+        edge/deploy/instructions.py target/release/edge target/onnxruntime/libonnxruntime.so
+      else
+        echo "skipped: instructions a caption (apt-get install qemu-user)"
+      fi ;;
     container)
       PROFILE=dev CARGO_PROFILE_DEV_DEBUG=false edge/deploy/build.sh aarch64 --without-tract
       aarch64-linux-gnu-strip -o $out/edge-aarch64 target/aarch64-unknown-linux-gnu/debug/edge

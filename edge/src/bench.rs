@@ -9,6 +9,21 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// What a machine calls itself: a board by its device tree, another by its processor.
+#[must_use]
+pub fn machine() -> Option<String> {
+    let text = |path: &str| std::fs::read_to_string(path).ok();
+    let board = text("/proc/device-tree/model");
+    let processor = || model_of_processor(&text("/proc/cpuinfo")?);
+    let name = board.map(|model| model.trim_end_matches('\0').trim().to_owned()).or_else(processor)?;
+    (!name.is_empty()).then_some(name)
+}
+
+fn model_of_processor(cpuinfo: &str) -> Option<String> {
+    let value = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.trim_start().strip_prefix(':'))?;
+    Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// What `edge bench` measured; times in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -143,4 +158,16 @@ fn quantiles(mut times: Vec<Duration>) -> Quantiles {
         times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
     };
     Quantiles { p50_ms: at(0.5), p95_ms: at(0.95) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_is_named_as_the_system_names_it() {
+        let cpuinfo = "processor\t: 0\nmodel\t\t: 17\nmodel name\t: AMD  EPYC 9B14\nflags\t\t: fpu\n";
+        assert_eq!(model_of_processor(cpuinfo).as_deref(), Some("AMD EPYC 9B14"));
+        assert_eq!(model_of_processor("processor\t: 0\nCPU part\t: 0xd0b\n"), None);
+    }
 }

@@ -37,6 +37,25 @@ pub(crate) struct BenchOptions {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// The row of this machine for README's table of devices, in Markdown.
+    #[arg(long, conflicts_with = "json")]
+    row: bool,
+}
+
+/// A row of README's table: medians.
+fn row_of(report: &bench::Report) -> String {
+    format!(
+        "| {} | {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
+        bench::machine().unwrap_or_else(|| std::env::consts::ARCH.into()),
+        cssa_captioner::at_work(&report.runtime, report.share),
+        report.threads,
+        report.kernel,
+        report.load_ms,
+        report.encoder.p50_ms,
+        report.decoder.p50_ms,
+        report.caption.p50_ms,
+        report.peak_rss_mib
+    )
 }
 
 /// Measures captions and prints a report.
@@ -55,6 +74,9 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
     let report = bench::run(captioner, started.elapsed(), &images, load, &settings)?;
     if options.json {
         return print(&serde_json::to_string(&report)?);
+    }
+    if options.row {
+        return print(&row_of(&report));
     }
     let row = |name: &str, times: bench::Quantiles| format!("{name:14} {:8.1} {:8.1}", times.p50_ms, times.p95_ms);
     print(&format!(
