@@ -7,6 +7,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, shape_inference
 
+if len(sys.argv) < 3:
+    sys.exit("error: expected graphs.py FLOAT BUNDLE…")
 floats, *bundles = map(Path, sys.argv[1:])
 PRODUCTS = {"Conv", "Gemm", "MatMul"}
 # What may compute in FP32: LayerNorm and the residual sums that it reads, the scales of words in 8 bits, beside what only moves values.

@@ -7,7 +7,7 @@ use super::health::golden::Golden;
 use super::health::scrub::Scrubber;
 use super::slots::{LoadReport, Slot, Slots, ValidatedBundle};
 use super::watch_list::{Lexicon, WatchList};
-use cssa::bundle::{Bundle, Trusted};
+use cssa::bundle::{Bundle, Trusted, named_or_default};
 use cssa_captioner::{Captioner, Settings};
 use cssa_wire::FaultKind;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,13 @@ pub struct Model {
     pub scrubber: Scrubber,
     /// What was wrong with the slots and their record, by the kind of fault, since somebody looked.
     pub problems: Vec<(FaultKind, String)>,
+}
+
+/// The bundle that a configuration flies: its own, else that of the slot to be tried first, else the default one.
+pub fn flown(config: &Config) -> Result<PathBuf> {
+    let slots = Slots::open(&config.state);
+    let slot = slots.order().first().map(|&slot| slots.path(slot));
+    Ok(named_or_default(config.model.bundle.clone().or(slot).as_deref())?)
 }
 
 /// Loads bundles as a configuration says.

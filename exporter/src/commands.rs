@@ -53,6 +53,12 @@ fn export(options: Export) -> Result<()> {
     };
     let (split, max_loss, most) = (options.split, options.max_loss, usize::from(options.calibration_images));
     let out = options.out.context("--out is missing")?;
+    for (option, given) in [("--validation", options.validation.is_some()), ("--ranges", options.ranges.is_some())] {
+        ensure!(
+            !given || precision == bundle::Precision::Int8,
+            "{option} needs --quantize int8: nothing is chosen of other numbers"
+        );
+    }
     let request = Request {
         checkpoint: options.checkpoint.context("--checkpoint is missing")?,
         precision,

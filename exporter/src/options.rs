@@ -81,7 +81,7 @@ pub(crate) struct Export {
     #[arg(long, value_delimiter = ',', default_value = "dev")]
     pub(crate) trust_split: Vec<Split>,
     /// Table of object groups, one group per line. Default: the built-in one.
-    #[arg(long)]
+    #[arg(long, requires = "trust")]
     pub(crate) objects: Option<PathBuf>,
     /// SPDX expression of the weights' licence, for the graphs' metadata and the model card. Default: none is named.
     #[arg(long)]
@@ -201,7 +201,7 @@ pub(crate) struct Calibrate {
     #[arg(long, value_delimiter = ',', default_value = "dev")]
     pub(crate) split: Vec<Split>,
     /// Table of object groups, one group per line. Default: the built-in one.
-    #[arg(long)]
+    #[arg(long, requires = "trust")]
     pub(crate) objects: Option<PathBuf>,
     /// Bundle to write, with statistics: a new or empty folder, or a file that ends in .cssa.
     #[arg(long)]

@@ -95,6 +95,14 @@ fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
     let refused = run(&Places { beside: elsewhere, out: path("new"), ..places.clone() });
     let refused = refused.err().context("an unknown dataset was taken")?.to_string();
     assert!(refused.contains("--further") && refused.contains("UCM") && refused.contains("scenes"), "{refused}");
+    let twice = Beside { further: vec![further("scenes"), further("scenes")], ..Beside::default() };
+    let refused = run(&Places { beside: twice, out: path("new"), ..places.clone() });
+    let refused = refused.err().context("captions were taken twice")?.to_string();
+    assert!(refused.contains("others"), "{refused}");
+    std::fs::write(path("text.txt"), " \n")?;
+    let empty = Beside { further: Vec::new(), sentences: vec![path("text.txt")] };
+    let refused = run(&Places { beside: empty, out: path("new"), ..places.clone() });
+    assert!(refused.err().context("no sentence was enough")?.to_string().contains("has no sentence"));
     assert!(!path("new").exists());
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Execution provider of ONNX Runtime, for the encoder.
     #[arg(long, default_value = "cpu", value_parser = one_of::<Provider>(Provider::NAMES))]
     pub(crate) provider: Provider,
-    /// Tiles captioned together. Several are faster on a GPU, not on a CPU.
+    /// Tiles captioned together. Several are faster on a GPU.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) batch: u8,
     /// Turned and mirrored views of each tile that are captioned.

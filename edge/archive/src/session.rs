@@ -60,10 +60,7 @@ impl Session {
     ) -> Result<Outcome> {
         let Self { stores, plan, place, bundle, settings, pace, captioner } = self;
         let mut options = format!("looks {} runtime {}", settings.looks, settings.choice);
-        // Sums of floats may come out another way in larger batches or elsewhere than on the CPU; what names the files of earlier programs stays.
-        if pace.batch > 1 {
-            options.push_str(&format!(" batch {}", pace.batch));
-        }
+        // What names the files of earlier programs stays.
         if settings.provider != Provider::Cpu {
             options.push_str(&format!(" provider {}", settings.provider));
         }

@@ -54,6 +54,9 @@ pub(crate) fn read(location: &str, bytes: &[u8], stores: &Stores, cut: Cut) -> R
             item => values.push(item),
         }
     }
+    if values.is_empty() {
+        return Err(Error::table(location, "has no STAC item"));
+    }
     let mut tiles = Vec::new();
     for value in values {
         cut_item(location, serde_json::from_value(value).map_err(odd)?, stores, cut, &mut tiles)?;

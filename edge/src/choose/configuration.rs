@@ -4,6 +4,9 @@ use super::Candidate;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use cssa::files::{self, FileError};
+use cssa_captioner::{Choice, Provider};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item, Table, value};
 
@@ -17,9 +20,16 @@ pub fn configured(path: &Path, text: &str, chosen: &Candidate) -> Result<String>
     let model = document.entry("model").or_insert_with(|| Item::Table(Table::new()));
     let model = model.as_table_like_mut().ok_or_else(|| wrong("model is no table".into()))?;
     if model.contains_key("bundle") {
-        set(model, "bundle", value(chosen.bundle.display().to_string()));
+        let bundle = chosen.bundle.to_str();
+        let bundle = bundle.ok_or_else(|| wrong(format!("the bundle's path {:?} is no UTF-8", chosen.bundle)))?;
+        set(model, "bundle", value(bundle));
     }
-    set(model, "runtime", value(chosen.runtime.to_string()));
+    // On a CPU `auto` takes ONNX Runtime, too, and flies on with tract where that is gone.
+    let runtime = match (chosen.runtime, chosen.provider) {
+        (Choice::Ort, Provider::Cpu) => Choice::Auto,
+        (runtime, _) => runtime,
+    };
+    set(model, "runtime", value(runtime.to_string()));
     set(model, "provider", value(chosen.provider.to_string()));
     set(model, "threads", value(chosen.threads as i64));
     set(model, "batch", value(chosen.batch as i64));
@@ -39,18 +49,31 @@ fn set(table: &mut dyn toml_edit::TableLike, key: &str, mut item: Item) {
     }
 }
 
-/// Writes the choice into a configuration, which is one afterwards as well. Gives what the file's section `model` says now.
+/// Writes the choice into a configuration, which is one afterwards as well, and stays whose it is.
 pub fn written(path: &Path, chosen: &Candidate) -> Result<()> {
     let text = files::read_text(path, MAX_FILE)?;
     let new = configured(path, &text, chosen)?;
     let _: Config = files::parse_toml(path, &new)?;
-    Ok(files::write(path, new.as_bytes())?)
+    let path = &path.canonicalize().map_err(Error::path(path.to_path_buf()))?;
+    let known = std::fs::metadata(path).map_err(Error::path(path.clone()))?;
+    let new = if text.contains("\r\n") { new.replace("\r\n", "\n").replace('\n', "\r\n") } else { new };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let part = tempfile::NamedTempFile::new_in(folder).map_err(Error::path(folder.to_path_buf()))?;
+    let written = || -> std::io::Result<()> {
+        part.as_file().write_all(new.as_bytes())?;
+        // The service's: it must be able to read it whoever measured, under whatever mask.
+        std::os::unix::fs::fchown(part.as_file(), Some(known.uid()), Some(known.gid()))?;
+        part.as_file().set_permissions(known.permissions())?;
+        part.as_file().sync_all()
+    };
+    written().map_err(Error::path(path.clone()))?;
+    let _shown = part.persist(path).map_err(|error| Error::path(path.clone())(error.error))?;
+    Ok(files::sync_folder_of(path)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cssa_captioner::{Choice, Provider};
 
     fn candidate() -> Candidate {
         let (runtime, provider) = (Choice::Ort, Provider::Cuda);
@@ -76,6 +99,26 @@ mod tests {
         assert!(!found.contains("bundle") && found.contains("[model]\nruntime = \"ort\""), "{found}");
         let wrong = configured(Path::new("edge.toml"), "model = 3", &candidate()).map_err(|error| error.to_string());
         assert!(wrong.is_err_and(|error| error.contains("edge.toml") && error.contains("model")));
+        Ok(())
+    }
+
+    /// Mode and line ends stay, a link stays a link, and a CPU's runtime is the one that is there.
+    #[test]
+    fn the_file_stays_whose_it_is() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir()?;
+        let (file, link) = (folder.path().join("edge.toml"), folder.path().join("link.toml"));
+        std::fs::write(
+            &file,
+            "state = \"s\"\r\n[source]\r\nkind = \"list\"\r\npath = \"l\"\r\n[link]\r\nto = \"file:f\"\r\n",
+        )?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640))?;
+        std::os::unix::fs::symlink(&file, &link)?;
+        written(&link, &Candidate { provider: Provider::Cpu, ..candidate() })?;
+        let text = std::fs::read_to_string(&file)?;
+        assert!(link.is_symlink() && text.contains("\r\nruntime = \"auto\"\r\nprovider = \"cpu\"\r\n"), "{text:?}");
+        assert!(!text.replace("\r\n", "").contains('\n'), "{text:?}");
+        assert_eq!(std::fs::metadata(&file)?.permissions().mode() & 0o7777, 0o640);
         Ok(())
     }
 }

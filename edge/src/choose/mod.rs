@@ -39,28 +39,28 @@ pub struct Trial {
 const LEAST_AGREEMENT: f64 = 0.9;
 /// A batch takes no longer than this, in milliseconds: frames wait for it.
 const LONGEST_BATCH: f64 = 1000.0;
-/// What is not this much faster gives way to what stands before it: fewer threads, smaller batches, the bundle named first.
-const WORTH: f64 = 0.97;
+/// What is not this much faster gives way to what stands before it: fewer threads, smaller batches, the bundle named first. Times of a machine that does other things
+/// differ by as much.
+const WORTH: f64 = 0.9;
 
 /// Measures all candidates of the bundles, the first bundle being the one at work: the runtimes and providers with some counts of threads, then the fastest with
 /// larger batches.
 pub fn trials(bundles: &[PathBuf], cores: usize, machine: &dyn Machine, said: &mut dyn FnMut(&Trial)) -> Vec<Trial> {
     let mut trials: Vec<Trial> = Vec::new();
-    for bundle in bundles {
-        let mut reference: Option<Vec<String>> = None;
+    let mut references: Vec<Option<Vec<String>>> = vec![None; bundles.len()];
+    for (bundle, reference) in bundles.iter().zip(&mut references) {
         for (runtime, provider, threads) in ways(cores) {
             let candidate = Candidate { bundle: bundle.clone(), runtime, provider, threads, batch: 1 };
-            let found = machine.measure(&candidate).and_then(|found| agreeing(found, &mut reference));
+            let found = machine.measure(&candidate).and_then(|found| agreeing(found, reference));
             trials.push(Trial { candidate, found });
             trials.last().into_iter().for_each(&mut *said);
         }
     }
     let Some(fastest) = best(&trials).map(|(candidate, _)| candidate.clone()) else { return trials };
-    let texts = |trial: &Trial| trial.found.as_ref().ok().map(|found| found.texts.clone());
-    let mut reference = trials.iter().filter(|trial| trial.candidate == fastest).find_map(texts);
+    let place = bundles.iter().position(|bundle| *bundle == fastest.bundle).unwrap_or_default();
     for batch in [2, 4, 8, 16] {
         let candidate = Candidate { batch, ..fastest.clone() };
-        let found = machine.measure(&candidate).and_then(|found| agreeing(found, &mut reference));
+        let found = machine.measure(&candidate).and_then(|found| agreeing(found, &mut references[place]));
         trials.push(Trial { candidate, found });
         trials.last().into_iter().for_each(&mut *said);
     }
@@ -174,12 +174,12 @@ mod tests {
     fn what_is_hardly_faster_is_not_worth_it() -> Result<(), &'static str> {
         let found = chosen(|candidate| match candidate.runtime {
             Choice::Ort if candidate.provider == Provider::Cpu => {
-                Ok((if candidate.threads == 1 { 400.0 } else { 395.0 } - candidate.batch as f64 * 20.0, "a road"))
+                Ok((if candidate.threads == 1 { 500.0 } else { 495.0 } - candidate.batch as f64 * 50.0, "a road"))
             }
             _ => Err("not here"),
         });
         let found = found.ok_or("nothing was chosen")?;
-        assert_eq!((found.threads, found.batch), (1, 2), "batch 4 takes 1,280 ms");
+        assert_eq!((found.threads, found.batch), (1, 2), "batch 4 takes 1,200 ms");
         assert_eq!(chosen(|_| Err("not here")), None);
         Ok(())
     }

@@ -4,10 +4,11 @@ use super::model::ModelOptions;
 use crate::bench;
 use crate::choose::{self, Program};
 use crate::config::Config;
-use crate::slots::Slots;
-use anyhow::{Context, Result};
-use cssa::bundle::{checkout, named_or_default};
+use crate::model::flown;
+use anyhow::{Context, Result, ensure};
+use cssa::bundle::{Bundle, Trusted, checkout};
 use cssa::files;
+use cssa_captioner::Looks;
 use cssa_image::images;
 use cssa_terminal::print;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,9 @@ pub(crate) struct BenchOptions {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// End when the program that started this one ends.
+    #[arg(long, hide = true)]
+    ends_with_parent: bool,
     /// The row of this machine for README's table of devices, in Markdown.
     #[arg(long, conflicts_with = "json")]
     row: bool,
@@ -64,6 +68,9 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
         [] => vec![checkout("scenes").context("no images named and fixtures/scenes is not here")?],
         paths => paths.to_vec(),
     };
+    if options.ends_with_parent {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    }
     let images = images(&paths)?;
     if let Some(configuration) = &options.choose {
         return choose(options, configuration, images);
@@ -109,18 +116,25 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
 fn choose(options: &BenchOptions, path: &Path, images: Vec<PathBuf>) -> Result<()> {
     let config = Config::read(path)?;
     files::check_writable(path)?;
-    let flying = || -> Result<PathBuf> {
-        let slots = Slots::open(&config.state);
-        let slot = slots.order().first().map(|&slot| slots.path(slot));
-        Ok(named_or_default(config.model.bundle.clone().or(slot).as_deref())?)
-    };
-    let bundles = if options.candidate.is_empty() { vec![flying()?] } else { options.candidate.clone() };
+    let bundles = if options.candidate.is_empty() { vec![flown(&config)?] } else { options.candidate.clone() };
     let bundles: Vec<PathBuf> = bundles.into_iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+    // What no way can caption with is said at once, not once for each way.
+    let trust = options.model.trust.clone().or(config.model.trust);
+    let trusted = trust.as_deref().map(Trusted::read).transpose()?;
+    for bundle in &bundles {
+        ensure!(bundle.to_str().is_some(), "--candidate {}: is no UTF-8, which a configuration is", bundle.display());
+        let read = Bundle::read_trusted(bundle, trusted.as_ref())?;
+        let judged = config.model.looks == Looks::One || read.trust.is_some();
+        ensure!(judged, "--candidate {}: has no statistics, model.looks is {}", bundle.display(), config.model.looks);
+    }
+    images.iter().try_for_each(|image| cssa_image::read(image).map(drop))?;
     let machine = Program {
         file: std::env::current_exe()?,
         count: images.len().max(options.count as usize),
         images,
-        trust: options.model.trust.clone().or(config.model.trust),
+        trust,
+        looks: config.model.looks,
+        beam: config.model.beam,
         engines: options.model.engines.clone().or(config.model.engines),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

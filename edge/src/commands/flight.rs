@@ -144,7 +144,7 @@ fn check_all(path: &Path) -> Result<()> {
 /// Installs a bundle into the slot that is not needed and makes it the active one once it has captioned the golden image as it will
 /// fly. Where root installs for another user, that user's the proof is.
 pub(crate) fn install(options: &InstallOptions) -> Result<()> {
-    let is_named = options.state.extension().is_some_and(|extension| extension == "toml");
+    let is_named = options.state.extension().is_some();
     if is_named && !options.state.exists() {
         bail!("--state {}: no such file, expected a configuration or a state folder", options.state.display());
     }

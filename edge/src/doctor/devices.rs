@@ -81,5 +81,5 @@ fn finding(machine: &Machine, kind: &Kind) -> Finding {
         "add the user to the group {}: usermod --append --groups {} USER (the service's is cssa)",
         kind.group, kind.group
     );
-    Finding::bad(kind.thing, format!("{} may not be read and written by this user", list(&others)), advice)
+    Finding::absent(kind.thing, format!("{} may not be read and written by this user", list(&others)), advice)
 }

@@ -85,11 +85,8 @@ fn configuration(machine: &Machine, path: &Path, fallback: Option<PathBuf>) -> V
     let config = match Config::read(path) {
         Ok(config) => config,
         Err(error) => {
-            return vec![Finding::bad(
-                "configuration",
-                chain(&error),
-                "edge.toml has an example, edge run --check names all problems",
-            )];
+            let advice = "edge.toml has an example, edge run --check names all problems";
+            return vec![Finding::bad("configuration", chain(&error), advice)];
         }
     };
     let mut found = vec![machine.disk(&config.state)];
@@ -97,7 +94,7 @@ fn configuration(machine: &Machine, path: &Path, fallback: Option<PathBuf>) -> V
     if problems.is_empty() {
         found.push(Finding::good("configuration", format!("{} can fly", path.display())));
     }
-    let named = |problem| Finding::bad("configuration", chain(&problem), format!("change it in {}", path.display()));
+    let named = |problem| Finding { thing: "configuration", state: State::Bad, found: chain(&problem), advice: None };
     found.extend(problems.into_iter().map(named));
     found
 }

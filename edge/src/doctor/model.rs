@@ -26,10 +26,10 @@ pub(super) fn findings(machine: &Machine, bundle: Result<&PathBuf, &String>) -> 
         }
     };
     let trusted = if read.trust.is_some() {
-        Finding::good("bundle", format!("{}, number {}", place.display(), read.id))
+        Finding::good("bundle", format!("{}, {:04x}", place.display(), read.id))
     } else {
         let advice = "exporter calibrate --data DATASET --out NEW: without it captions have no confidence and nothing is flagged";
-        Finding::absent("bundle", format!("{}, number {}, has no statistics", place.display(), read.id), advice)
+        Finding::absent("bundle", format!("{}, {:04x}, has no statistics", place.display(), read.id), advice)
     };
     let library = find_library();
     let (ort, tract) = (runtime(&read, Choice::Ort), runtime(&read, Choice::Tract));

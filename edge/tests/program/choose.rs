@@ -2,25 +2,33 @@
 
 use super::{Result, configure, edge, fly, said};
 
-/// The configuration gets what was measured, keeps the rest, and flies; a bundle that does not load is a line and no end.
+/// The configuration gets what was measured, keeps the rest, and flies; a bundle that does not load ends it before anything is measured.
 #[test]
 fn the_fastest_way_is_written_and_flies() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = configure(folder.path(), &["scene_00000.jpg"], "threads = 2 # mine", "# the end")?;
-    let broken = folder.path().join("broken.cssa");
-    std::fs::write(&broken, "no bundle")?;
     let image = fixtures::scenes().join("images/scene_00001.jpg");
-    let mut command = edge();
-    command.args(["bench", "--count", "3", "--choose"]).arg(&config).arg("--candidate").arg(&broken);
-    let output = command.arg("--candidate").arg(fixtures::bundle()).arg(&image).output()?;
+    let choose = |bundle: &std::path::Path| {
+        let mut command = edge();
+        command.args(["bench", "--count", "3", "--choose"]).arg(&config).arg("--candidate").arg(fixtures::bundle());
+        command.arg("--candidate").arg(bundle).arg(&image).output()
+    };
+    let (broken, before) = (folder.path().join("broken.cssa"), std::fs::read_to_string(&config)?);
+    std::fs::write(&broken, "no bundle")?;
+    let output = choose(&broken)?;
+    let refused = said(&output);
+    assert!(
+        !output.status.success() && refused.contains("broken.cssa") && !refused.contains("ms a caption"),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read_to_string(&config)?, before);
+
+    let output = choose(&fixtures::bundle())?;
     assert!(output.status.success(), "{}", said(&output));
     let (shown, log) = (String::from_utf8(output.stdout.clone())?, said(&output));
     assert!(shown.contains("ms a caption") && shown.contains("edge install"), "{shown}");
-    assert!(log.contains("broken.cssa") && log.contains("not to be chosen"), "{log}");
-    let rejected =
-        |provider: &str| log.lines().any(|line| line.contains(provider) && line.contains("not to be chosen"));
+    let rejected = |way: &str| log.lines().any(|line| line.contains(way) && line.contains("not to be chosen"));
     assert!(rejected("ort/cuda") && rejected("ort/tensorrt"), "no such device is here: {log}");
-
     let text = std::fs::read_to_string(&config)?;
     assert!(text.contains("# mine") && text.contains("# the end") && text.contains("looks = 1"), "{text}");
     for key in ["runtime", "provider = \"cpu\"", "threads", "batch"] {
@@ -29,17 +37,32 @@ fn the_fastest_way_is_written_and_flies() -> Result<()> {
     assert!(!text.contains("bundle"), "the slots have it: {text}");
     let (status, log) = fly(&config)?;
     assert_eq!(status["counters"]["frames"], 1, "{status} {log}");
+    Ok(())
+}
 
-    let before = text;
-    let output = edge()
-        .args(["bench", "--count", "1", "--choose"])
-        .arg(&config)
-        .arg("--candidate")
-        .arg(&broken)
-        .arg(&image)
-        .output()?;
-    let said = said(&output);
-    assert!(!output.status.success() && said.contains("nothing captions") && said.contains("broken.cssa"), "{said}");
-    assert_eq!(std::fs::read_to_string(&config)?, before);
+/// Killed, it leaves no measurement behind that goes on.
+#[test]
+fn what_is_killed_ends_with_its_measurement() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = configure(folder.path(), &["scene_00000.jpg"], "", "")?;
+    let image = fixtures::scenes().join("images/scene_00001.jpg");
+    let mut command = edge();
+    command.args(["bench", "--count", "100000", "--choose"]).arg(&config).arg("--candidate").arg(fixtures::bundle());
+    let mut program = command.arg(&image).spawn()?;
+    let children = format!("/proc/{0}/task/{0}/children", program.id());
+    let child = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned)
+    });
+    let child = child.ok_or("nothing was measured")?;
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    program.kill()?;
+    program.wait()?;
+    let is_over = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        state.is_empty() || state.contains(") Z ")
+    });
+    assert!(is_over, "process {child} goes on");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, ensure};
 use cssa::dataset::{Dataset, DevRule, Listing};
-use cssa::files;
+use cssa::files::{self, FileError};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -49,8 +49,12 @@ impl Beside {
                 return Err(Error::Unknown { field: "--further", found: dataset.clone(), expected });
             };
             let name = &listing.name;
-            ensure!(!names.contains(name), Error::SharedName { folder: file.clone(), name: name.clone() });
+            let shared = || Error::SharedName { folder: file.clone(), name: name.clone() };
+            let mut known = own.images.iter().flat_map(|image| &image.further);
+            ensure!(!names.contains(name) && !known.any(|further| further.style == *name), shared());
             let (added, of) = (own.add_further(&listing)?, listing.entries.len());
+            let none = || Error::from(FileError::content(file, format!("names no train image of {dataset}")));
+            ensure!(added > 0, none());
             lines.push(format!("{name}: captions for {added} train images of {dataset}, {} left out", of - added));
         }
         Ok(lines)
@@ -61,7 +65,10 @@ impl Beside {
         let mut sentences = Vec::new();
         for path in &self.sentences {
             let text = files::read_text(path, MAX_TEXT)?;
+            let before = sentences.len();
             sentences.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+            let none = || Error::from(FileError::content(path, "has no sentence, expected one a line"));
+            ensure!(sentences.len() > before, none());
         }
         Ok(sentences)
     }

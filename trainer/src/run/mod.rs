@@ -64,6 +64,9 @@ pub fn train(
         progress.say(&format!("{}: {train} train, {dev} dev, {val} val, {test} test images{missing}", dataset.name));
     }
     beside.iter().for_each(|line| progress.say(line));
+    if !sentences.is_empty() {
+        progress.say(&format!("{} sentences beside the datasets", sentences.len()));
+    }
     check_names(config, &datasets)?;
     let initial = initial_state(config, places, (&datasets, &sentences), progress)?;
     let (synonyms, inputs) = inputs(config, places, &datasets, &initial)?;
