@@ -225,6 +225,7 @@ def image(program, options, time, blobs):
     }
     theirs = config.get("config") or {}
     environment = list(theirs.get("Env") or ["PATH=/usr/bin"])
+    environment.append("ORT_DISABLE_TELEMETRY=1")
     if options.provider != "cpu":
         environment += ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]
     labels = {

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cssa_terminal::without_telemetry();
     ExitCode::from(edge::commands::run(std::env::args_os()))
 }

@@ -8,6 +8,7 @@ use options::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cssa_terminal::without_telemetry();
     let Command { log, action, export } = Command::parse();
     cssa_terminal::run(log, || commands::run(action, export))
 }

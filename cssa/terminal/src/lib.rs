@@ -6,12 +6,30 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::errors::chain;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+
+/// ONNX Runtime of 2026 keeps a device's number and a database of its use in the home folder, to send it to its maker, unless the environment says no before it is
+/// loaded. Where it does not, the program begins anew with that said: same process, same arguments.
+pub fn without_telemetry() {
+    const OFF: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(OFF).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    // It comes back only where it fails; then the program goes on as it is.
+    let _failed = command.args(arguments).env(OFF, "1").exec();
+}
 
 /// How a program logs: flattened into its options.
 #[derive(Clone, Copy, Debug, clap::Args)]

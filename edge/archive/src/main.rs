@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 const SAID_EVERY: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
+    cssa_terminal::without_telemetry();
     let options = Options::parse();
     cssa_terminal::run(options.log, || run(&options))
 }

@@ -34,6 +34,7 @@ use ros_arguments::RosArguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cssa_terminal::without_telemetry();
     let (options, ros) = options::parse(std::env::args_os());
     cssa_terminal::run(options.log, || run(ros))
 }

@@ -5,6 +5,7 @@ mod choose;
 mod doctor;
 mod ending;
 mod footprints;
+mod home;
 mod policy;
 mod slots;
 mod sources;
