@@ -12,12 +12,12 @@ fn is_empty(folder: &Path) -> Result<bool> {
     Ok(std::fs::read_dir(folder)?.next().is_none())
 }
 
-/// What a user pastes into README.
+/// What a user adds to the documentation.
 #[test]
 fn a_row_of_bench_fits_its_table() -> Result<()> {
     let row = succeed("edge", ["bench", &scene(), "--count", "1", "--threads", "1", "--row"])?;
-    let readme = std::fs::read_to_string(root().join("README.md"))?;
-    let header = readme.lines().find(|line| line.starts_with("| machine | runtime |")).unwrap_or_default();
+    let results = std::fs::read_to_string(root().join("docs/src/results.md"))?;
+    let header = results.lines().find(|line| line.starts_with("| machine | runtime |")).unwrap_or_default();
     let columns = |line: &str| line.trim().split(" | ").count();
     assert_eq!((row.lines().count(), columns(&row)), (1, columns(header)), "{row}");
     assert!(row.contains("CPUExecutionProvider | 1 |") || row.contains("| tract | 1 |"), "{row}");

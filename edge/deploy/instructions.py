@@ -3,7 +3,7 @@
 
     edge/deploy/instructions.py EDGE LIBONNXRUNTIME_SO [--cpu CPU] [--count CAPTIONS]
 
-Prints a row of README's table: the means of as many captions of the rendered scenes, in millions of instructions, by the phases that
+Prints a row of the documentation's table: the means of as many captions of the rendered scenes, in millions of instructions, by the phases that
 `edge bench` times. `instructions.c`, a plugin, writes the count down whenever the program reads its clock; here the readings of one caption
 after the other are found again. An instruction is no unit of time: a multiplication of 16 bytes and a jump count as one each.
 

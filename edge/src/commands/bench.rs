@@ -41,12 +41,12 @@ pub(crate) struct BenchOptions {
     /// End when the program that started this one ends.
     #[arg(long, hide = true)]
     ends_with_parent: bool,
-    /// The row of this machine for README's table of devices, in Markdown.
+    /// The row of this machine for the documentation's table of devices, in Markdown.
     #[arg(long, conflicts_with = "json")]
     row: bool,
 }
 
-/// A row of README's table: medians.
+/// A row of the documentation's table: medians.
 fn row_of(report: &bench::Report) -> String {
     format!(
         "| {} | {} | {} | {} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
