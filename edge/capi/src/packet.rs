@@ -60,7 +60,7 @@ pub struct CssaPacket {
 // SAFETY: repr(C), its size first, two doubles, a pointer that may be anything, eight numbers of 32 bits; no padding.
 unsafe impl SizedStruct for CssaPacket {
     const NAME: &'static str = "packet";
-    const FIRST: usize = 2 * size_of::<usize>() + 2 * size_of::<f64>() + 8 * size_of::<u32>();
+    const FIRST: usize = 2 * size_of::<usize>() + 2 * size_of::<f64>() + size_of::<[u32; 8]>();
 }
 
 /// Packs a caption into `buffer`, which has room for `capacity` bytes, and puts the packet's length into `*length`. `packet` may be NULL.
