@@ -1,7 +1,7 @@
 //! T_img (paper 3.4.1): rotation, flip, scale, crop and colour jitter, as operations on whole batches on the device that
 //! trains. What happens to each image is drawn on the host, so that it does not depend on the device.
 //!
-//! [`AugmentationKind::Camera`] turns by any angle, scales from a half to twice, and adds what the light and a [`camera`](super::camera) do.
+//! [`AugmentationKind::Camera`] turns by any angle, scales from a half to twice, and adds what the light and a camera do (`camera.rs`).
 //!
 //! Quarter turns and flips would make "left" and "upper" untrue, so an image whose captions name a direction keeps its own.
 

@@ -20,7 +20,7 @@ impl<'a> Net<'a> {
         Ok(Self { encoder: Encoder::new(parts)?, decoder: RsicDecoder::new(parts.store, parts.model)? })
     }
 
-    /// [`cross_entropy`] of the captions.
+    /// The cross-entropy of the captions.
     pub fn cross_entropy(&self, memory: &Tensor, captions: &Captions, smoothing: f64, mode: Mode) -> Tensor {
         cross_entropy(&self.logits(memory, captions, mode), captions, smoothing)
     }
