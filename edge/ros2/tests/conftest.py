@@ -65,7 +65,7 @@ class Node:
         writer = DataWriter(self.participant, Topic(self.participant, topic, kind), qos or quality())
         until(writer.get_matched_subscriptions, f"the node reads {topic}")
         # Until the node has met the writer, too, what comes is lost.
-        time.sleep(0.5)
+        time.sleep(1.0)
         return writer
 
     def reader(self, topic: str, kind: type) -> DataReader:
