@@ -28,6 +28,14 @@ fail() { echo "error: $*" >&2; exit 1; }
 mkdir -p $out
 [ $# -gt 0 ] || set -- spice published once aarch64 container package flight runtimes campaign operator archive mpi adapt ablation
 
+# ONNX Runtime for aarch64. 1.27.0 is the newest whose library loads under qemu 7.2: 1.28 and later end with signal 11, whatever processor qemu shows.
+aarch64_wheel() {
+  local wheel=$out/onnxruntime-aarch64-1.27.0
+  [ -d $wheel ] || target/pip-venv/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --platform manylinux_2_28_aarch64 \
+    --platform manylinux_2_27_aarch64 --python-version 3.12 --target $wheel onnxruntime==1.27.0 >&2
+  echo $wheel
+}
+
 score() { # RESULT DATASET SPLIT: the JSON of trainer score
   $trainer score --hypotheses "fixtures/results/$1/hypotheses.json" --references "$data/$2" --split "$3" --cache target/features --json \
     $([ -d $out/jars ] && echo --jars $out/jars) > "$out/$1-$3.json"
@@ -110,11 +118,9 @@ for part in "$@"; do
       PROFILE=release edge/deploy/build.sh aarch64 --no-install
       cargo test --release --workspace --test across the_aarch64_program
       if command -v qemu-aarch64 >/dev/null && command -v qemu-x86_64 >/dev/null; then
-        rm -rf $out/arm
-        target/pip-venv/bin/pip download --quiet --no-deps --only-binary :all: --python-version 3.12 --platform manylinux_2_28_aarch64 --dest $out/arm onnxruntime==1.32.0
-        (cd $out/arm && python3 -m zipfile -e ./*.whl .)
-        for cpu in max cortex-a57; do
-          edge/deploy/instructions.py target/aarch64-unknown-linux-gnu/release/edge $out/arm/onnxruntime/capi/libonnxruntime.so.* --cpu $cpu
+        wheel=$(aarch64_wheel)
+        for cpu in cortex-a76 cortex-a57; do
+          edge/deploy/instructions.py target/aarch64-unknown-linux-gnu/release/edge $wheel/onnxruntime/capi/libonnxruntime.so.1.27.0 --cpu $cpu --count 2
         done
         edge/deploy/instructions.py target/release/edge target/onnxruntime/libonnxruntime.so
       else
@@ -123,10 +129,7 @@ for part in "$@"; do
     container)
       PROFILE=dev CARGO_PROFILE_DEV_DEBUG=false edge/deploy/build.sh aarch64 --without-tract
       aarch64-linux-gnu-strip -o $out/edge-aarch64 target/aarch64-unknown-linux-gnu/debug/edge
-      # 1.27.0 is the newest whose library loads under qemu 7.2: 1.28 and later end with signal 11, whatever processor qemu shows.
-      wheel=$out/onnxruntime-aarch64-1.27.0
-      [ -d $wheel ] || target/pip-venv/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --platform manylinux_2_28_aarch64 \
-        --platform manylinux_2_27_aarch64 --python-version 3.12 --target $wheel onnxruntime==1.27.0
+      wheel=$(aarch64_wheel)
       tests/container.sh arm64 $out/edge-aarch64 $wheel/onnxruntime/capi/libonnxruntime.so.1.27.0 ;;
     package)
       PROFILE=dev CARGO_PROFILE_DEV_DEBUG=false edge/deploy/build.sh "$(uname -m)" --without-tract
