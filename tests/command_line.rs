@@ -26,7 +26,7 @@ fn a_row_of_bench_fits_its_table() -> Result<()> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 16] = [
+    let cases: [(&str, &[&str], &str); 18] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -36,6 +36,17 @@ fn missing_things_are_named() -> Result<()> {
         ("edge", &["caption", "cssa"], "cssa: no image in this folder"),
         ("edge", &["caption", "fixtures/scenes", "--bundle", "/no/bundle"], "/no/bundle/manifest.toml"),
         ("ground", &["decode", "/no/packets"], "/no/packets"),
+        // A slip of the finger is no state folder, and nothing is made of it.
+        (
+            "edge",
+            &["install", "fixtures/bundle", "--state", "target/no-edge.tmol"],
+            "target/no-edge.tmol: no such file",
+        ),
+        (
+            "exporter",
+            &["--checkpoint", "fixtures/run", "--quantize", "fp16", "--validation", "/no", "--out", "target/no-bundle"],
+            "--validation needs --quantize int8",
+        ),
         ("ground", &["decode", "README.md"], "packets could not be decoded"),
         ("exporter", &["--checkpoint", "/no/run", "--out", "target/no-bundle"], "/no/run/model.toml"),
         ("trainer", &["evaluate", "--run", "/no/run", "--data", "fixtures/scenes"], "/no/run/model.toml"),
