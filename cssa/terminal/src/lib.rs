@@ -5,8 +5,10 @@ use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::errors::chain;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{ErrorKind, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,20 +17,23 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 /// ONNX Runtime of 2026 keeps a device's number and a database of its use in the home folder, to send it to its maker, unless the environment says no before it is
-/// loaded. Where it does not, the program begins anew with that said: same process, same arguments.
+/// loaded. Where it does not, the program begins anew with that said: same process, same arguments. Where a program cannot be begun anew, as under qemu's user
+/// mode, it goes on as it is, silently, as a log is not open yet: `execve` itself, as the C library's `execvp` would give a program that the kernel does not know to a shell.
 pub fn without_telemetry() {
     const OFF: &str = "ORT_DISABLE_TELEMETRY";
     if std::env::var_os(OFF).is_some() {
         return;
     }
-    let Ok(program) = std::env::current_exe() else { return };
-    let mut arguments = std::env::args_os();
-    let mut command = std::process::Command::new(program);
-    if let Some(name) = arguments.next() {
-        command.arg0(name);
-    }
-    // It comes back only where it fails; then the program goes on as it is.
-    let _failed = command.args(arguments).env(OFF, "1").exec();
+    let anew = || -> Result<Infallible> {
+        let text = |bytes: OsString| CString::new(bytes.into_vec());
+        let program = text(std::env::current_exe()?.into_os_string())?;
+        let arguments: Vec<CString> = std::env::args_os().map(text).collect::<Result<_, _>>()?;
+        let said = std::env::vars_os().chain([(OFF.into(), "1".into())]);
+        let pair = |(name, value): (OsString, OsString)| text([name, value].join(OsStr::new("=")));
+        let environment: Vec<CString> = said.map(pair).collect::<Result<_, _>>()?;
+        Ok(nix::unistd::execve(&program, &arguments, &environment)?)
+    };
+    let Err(_) = anew();
 }
 
 /// How a program logs: flattened into its options.
