@@ -9,7 +9,7 @@ use cssa::bundle::{self, Bundle, BundleWriter, Contents, DECODER, ENCODER, MANIF
 use cssa::files;
 use cssa_terminal::print;
 use exporter::model_card::{self, MAX_CARD, MODEL_CARD};
-use exporter::openssf::{self, PrivateKey, PublicKey};
+use exporter::openssf::{self, Covered, PrivateKey, PublicKey};
 use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
 use exporter::stac_item::{STAC_ITEM, stac_item};
@@ -174,8 +174,13 @@ fn seal(bundle: &Bundle, key: Option<&Path>, contents: &mut Contents) -> Result<
 }
 
 fn check_signature(options: &CheckSignature) -> Result<()> {
-    let count = openssf::check(&options.bundle, &PublicKey::read(&options.openssf)?)?;
-    print(&format!("{}: {count} files are as they were signed", options.bundle.display()))
+    let Covered { files, left_out } = openssf::check(&options.bundle, &PublicKey::read(&options.openssf)?)?;
+    let but = if left_out.is_empty() {
+        String::new()
+    } else {
+        format!("; its signer left out, and nothing is known of: {}", left_out.join(", "))
+    };
+    print(&format!("{}: {files} files are as they were signed{but}", options.bundle.display()))
 }
 
 /// Prints the item of a bundle that has none.

@@ -87,12 +87,15 @@ fn precision_name(precision: Precision) -> &'static str {
     }
 }
 
-/// Refuses what is no SPDX licence expression by its letters.
+/// Refuses what is no SPDX licence expression.
 pub fn check_license(license: &str) -> Result<()> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-.+() ".contains(letter);
+    let found = spdx::Expression::parse(license);
+    // The library's message points at the place with lines of its own.
+    let problem = found.err().map(|error| error.reason.to_string());
     ensure!(
-        !license.trim().is_empty() && license.len() <= 200 && license.chars().all(is_plain),
-        "--license {license:?}, expected an SPDX expression such as Apache-2.0"
+        problem.is_none(),
+        "--license {license:?}: {}, expected an SPDX expression such as Apache-2.0",
+        problem.unwrap_or_default()
     );
     Ok(())
 }

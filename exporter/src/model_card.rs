@@ -2,31 +2,106 @@
 //! (<https://github.com/huggingface/hub-docs/blob/main/modelcard.md>): YAML before the text, which stays as it was.
 
 use cssa::bundle::Manifest;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The card's file. It stands beside what the manifest names.
 pub const MODEL_CARD: &str = "MODEL_CARD.md";
 /// The largest card that is read, in bytes.
 pub const MAX_CARD: u64 = 1 << 20;
-/// What the head stands between.
-const FENCE: &str = "---\n";
+/// The line that the head stands between.
+const FENCE: &str = "---";
+/// Licences that the Hub has names of its own for; of the GNU licences it has no "-only" and "-or-later".
+const OF_THE_HUB: [&str; 44] = [
+    "afl-3.0",
+    "agpl-3.0",
+    "apache-2.0",
+    "artistic-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "bsd-3-clause-clear",
+    "bsl-1.0",
+    "cc-by-2.0",
+    "cc-by-2.5",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-nc-2.0",
+    "cc-by-nc-3.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "ecl-2.0",
+    "epl-1.0",
+    "epl-2.0",
+    "eupl-1.1",
+    "eupl-1.2",
+    "gpl-2.0",
+    "gpl-3.0",
+    "isc",
+    "lgpl-2.1",
+    "lgpl-3.0",
+    "lppl-1.3c",
+    "mit",
+    "mpl-2.0",
+    "ms-pl",
+    "ncsa",
+    "ofl-1.1",
+    "osl-3.0",
+    "postgresql",
+    "unlicense",
+    "zlib",
+];
 
-/// The card of a bundle: its head, and the text of the card that it has; a short one where it has none. `license` is an SPDX expression.
+/// The card of a bundle: its head, and the text of the card that it has; a short one where it has none. Fields of an earlier head that are not said here
+/// stay. `license` is an SPDX expression.
 #[must_use]
 pub fn card(manifest: &Manifest, license: Option<&str>, earlier: Option<&str>) -> String {
-    let text = earlier.map_or_else(|| text(manifest), |earlier| without_head(earlier).to_owned());
-    format!("{}{text}", head(manifest, license))
+    let (fields, text) = earlier.map_or_else(|| (Map::new(), text(manifest)), |card| parted(card));
+    format!("{}{text}", head(manifest, license, &fields))
 }
 
 /// A card's text without its head.
 #[must_use]
-pub fn without_head(card: &str) -> &str {
-    let rest = card.strip_prefix(FENCE).and_then(|rest| rest.split_once("\n---\n"));
-    rest.map_or(card, |(_, text)| text)
+pub fn without_head(card: &str) -> String {
+    parted(card).1
+}
+
+/// The fields of a card's head, and its text. A head is YAML with fields between the first line and the next one of three hyphens: two rules around a
+/// paragraph are none.
+fn parted(card: &str) -> (Map<String, Value>, String) {
+    let lines: Vec<&str> = card.trim_start_matches('\u{feff}').split_inclusive('\n').collect();
+    let is_fence = |line: &&str| line.trim_end() == FENCE;
+    if let Some((_, lines)) = lines.split_first().filter(|(first, _)| is_fence(first))
+        && let Some(end) = lines.iter().position(is_fence)
+        && let Ok(Value::Object(fields)) = serde_saphyr::from_str(&lines[..end].concat())
+    {
+        return (fields, lines[end + 1..].concat());
+    }
+    (Map::new(), card.to_owned())
+}
+
+/// What the Hub calls a licence: one of its names, or a name of our own for what it has none for.
+fn licence(spdx: &str) -> String {
+    let name = spdx.to_lowercase();
+    let plain = name.trim_start_matches('(').trim_end_matches(')');
+    let plain = plain.strip_suffix("-or-later").or(plain.strip_suffix("-only")).unwrap_or(plain);
+    if OF_THE_HUB.contains(&plain) {
+        return format!("license: {plain}\n");
+    }
+    let words: Vec<&str> = name.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.').collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    format!("license: other\nlicense_name: {}\n", words.join("-"))
 }
 
 /// YAML takes each string as JSON writes it.
-fn head(manifest: &Manifest, license: Option<&str>) -> String {
+fn head(manifest: &Manifest, license: Option<&str>, fields: &Map<String, Value>) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let list = |name: &str, entries: &[String]| {
         let lines: String = entries.iter().map(|entry| format!("- {}\n", quoted(entry))).collect();
@@ -36,13 +111,14 @@ fn head(manifest: &Manifest, license: Option<&str>) -> String {
     let precisions = manifest.precision.values().map(|precision| format!("{precision:?}").to_lowercase());
     let mut tags = ["remote-sensing", "aerial-imagery", "image-captioning", "onnx"].map(str::to_owned).to_vec();
     tags.extend(precisions.collect::<std::collections::BTreeSet<_>>());
+    let theirs = fields.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    theirs.for_each(|tag| {
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned())
+        }
+    });
     let mut head = String::from("language: en\n");
-    // One licence as the hub calls it; it has no expressions.
-    match license.map(str::to_lowercase) {
-        Some(license) if !license.contains(' ') => head += &format!("license: {}\n", quoted(&license)),
-        Some(license) => head += &format!("license: other\nlicense_name: {}\n", quoted(&license)),
-        None => {}
-    }
+    head += &license.map(licence).unwrap_or_default();
     head += "library_name: onnx\npipeline_tag: image-to-text\n";
     head += &list("tags", &tags);
     head += &list("datasets", &datasets);
@@ -58,7 +134,21 @@ fn head(manifest: &Manifest, license: Option<&str>) -> String {
             validation.images
         );
     }
-    format!("{FENCE}{head}{FENCE}")
+    const OURS: [&str; 9] = [
+        "language",
+        "license",
+        "license_name",
+        "library_name",
+        "pipeline_tag",
+        "tags",
+        "datasets",
+        "metrics",
+        "model-index",
+    ];
+    for (name, value) in fields.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
+        let _written = writeln!(head, "{}: {value}", quoted(name));
+    }
+    format!("{FENCE}\n{head}{FENCE}\n")
 }
 
 /// What is known of a bundle that nobody has written about.
@@ -102,7 +192,7 @@ mod tests {
         let (head, text) = written.split_at(written.find("# Mine").unwrap_or(0));
         assert_eq!(text, "# Mine\n\n---\nA rule.\n");
         for line in [
-            "license: \"apache-2.0\"",
+            "license: apache-2.0",
             "pipeline_tag: image-to-text",
             "language: en",
             "- \"rsicd\"",
@@ -114,10 +204,45 @@ mod tests {
         assert_eq!(card(&manifest, Some("Apache-2.0"), Some(&written)), written, "once more is the same");
         let own = card(&manifest, None, None);
         assert!(own.contains("# Model card: CSSA with efficientnet-lite2") && !own.contains("license"), "{own}");
-        assert!(
-            card(&manifest, Some("MIT OR Apache-2.0"), None)
-                .contains("license: other\nlicense_name: \"mit or apache-2.0\"")
-        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_licence_has_the_hubs_name() {
+        for (spdx, expected) in [
+            ("MIT", "license: mit\n"),
+            ("(MIT)", "license: mit\n"),
+            ("GPL-3.0-or-later", "license: gpl-3.0\n"),
+            ("LGPL-2.1-only", "license: lgpl-2.1\n"),
+            ("MIT OR Apache-2.0", "license: other\nlicense_name: mit-or-apache-2.0\n"),
+            ("LicenseRef-Mine", "license: other\nlicense_name: licenseref-mine\n"),
+        ] {
+            assert_eq!(licence(spdx), expected);
+        }
+    }
+
+    /// Two rules around a paragraph are no head, and of a head nothing is lost.
+    #[test]
+    fn nothing_of_somebodys_card_is_lost() -> anyhow::Result<()> {
+        let manifest = Manifest::read(&fixtures::bundle())?;
+        for text in
+            ["---\nIntro\n\n---\nrest\n", "---\n---\n# T\npart one\n\n---\npart two\n", "---\nopen: end\n", "---", ""]
+        {
+            assert!(card(&manifest, None, Some(text)).ends_with(&format!("\n---\n{text}")), "{text:?}");
+        }
+        for fence in ["---\n", "---\r\n", "--- \n"] {
+            let earlier = format!(
+                "{fence}license: mit\nbase_model: me/mine\ntags: [onnx, own]\nown: {{a: [1]}}\n{fence}# T\n\n---\nb\n"
+            );
+            let written = card(&manifest, None, Some(&earlier));
+            assert!(written.ends_with("\n---\n# T\n\n---\nb\n") && written.matches("---").count() == 3, "{written}");
+            for line in ["\"base_model\": \"me/mine\"", "\"own\": {\"a\":[1]}", "- \"own\""] {
+                assert!(written.contains(line), "{line}: {written}");
+            }
+            assert_eq!(card(&manifest, None, Some(&written)), written);
+        }
+        let closed = card(&manifest, None, Some("---\nown: 1\n---"));
+        assert!(closed.contains("\"own\": 1") && closed.ends_with("---\n"), "{closed}");
         Ok(())
     }
 }

@@ -37,9 +37,15 @@ const MAX_DEPTH: usize = 16;
 type Digests = BTreeMap<String, [u8; 32]>;
 
 /// Signs all files of a folder, and writes `model.sig` into it.
+///
+/// # Errors
+/// A folder without a file, or with more of them than a signature that [`check`] reads can name.
 pub fn sign(folder: &Path, key: &PrivateKey) -> Result<()> {
     let digests = digests(folder, &IGNORED.map(str::to_owned))?;
-    let whole = std::path::absolute(folder).map_err(Error::Folder)?;
+    if digests.is_empty() {
+        return Err(FileError::content(folder, "has no file, expected a model's").into());
+    }
+    let whole = folder.canonicalize().map_err(Error::Folder)?;
     let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let statement = json!({
         "_type": STATEMENT_TYPE,
@@ -64,15 +70,32 @@ pub fn sign(folder: &Path, key: &PrivateKey) -> Result<()> {
             "signatures": [{"sig": STANDARD.encode(signature), "keyid": ""}]
         }
     });
-    Ok(files::write(&folder.join(MODEL_SIGNATURE), bundle.to_string().as_bytes())?)
+    let text = bundle.to_string();
+    if text.len() as u64 > MAX_SIGNATURE {
+        let problem = format!("the signature of {} files has more than {MAX_SIGNATURE} bytes", digests.len());
+        return Err(FileError::content(folder, problem).into());
+    }
+    Ok(files::write(&folder.join(MODEL_SIGNATURE), text.as_bytes())?)
 }
 
-/// Checks `model.sig` of a folder and every file in it; gives how many are signed.
+/// What a signature covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Files that are as they were signed.
+    pub files: usize,
+    /// What its signer left out, beside the signature and what git adds: nothing is known of it.
+    pub left_out: Vec<String>,
+}
+
+/// Checks `model.sig` of a folder and every file in it.
 ///
 /// # Errors
 /// Where the signature is another key's or damaged, or a file differs, is missing, or is not signed: it is named.
-pub fn check(folder: &Path, key: &PublicKey) -> Result<usize> {
+pub fn check(folder: &Path, key: &PublicKey) -> Result<Covered> {
     let path = folder.join(MODEL_SIGNATURE);
+    if path.is_symlink() {
+        return Err(FileError::content(&path, "is a link, expected the signature itself").into());
+    }
     let statement = Statement::read(&path, key)?;
     let (signed, predicate) = (statement.digests(&path)?, &statement.predicate.serialization);
     let ignored: Vec<String> =
@@ -93,31 +116,38 @@ pub fn check(folder: &Path, key: &PublicKey) -> Result<usize> {
         let problem = format!("is not signed, expected only files that {MODEL_SIGNATURE} names");
         return Err(FileError::content(&folder.join(name), problem).into());
     }
-    Ok(signed.len())
+    let left_out = predicate.ignore_paths.iter().filter(|path| !IGNORED.contains(&path.as_str())).cloned().collect();
+    Ok(Covered { files: signed.len(), left_out })
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SigstoreBundle {
     media_type: String,
     verification_material: Material,
     dsse_envelope: Envelope,
 }
 
+/// Of a bare key: whoever has a certificate signs in another way.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Material {
     public_key: Hint,
+    #[serde(default, rename = "tlogEntries")]
+    _log: serde::de::IgnoredAny,
+    #[serde(default, rename = "timestampVerificationData")]
+    _timestamps: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Hint {
     #[serde(default)]
     hint: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Envelope {
     payload: String,
     payload_type: String,
@@ -125,8 +155,11 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Signature {
     sig: String,
+    #[serde(default, rename = "keyid")]
+    _key: serde::de::IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -241,7 +274,7 @@ fn sha256_of(text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok().filter(|_| text.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-/// The files of a folder, but for those that are ignored, by name or as part of a folder. A link is refused: it is what it leads to today.
+/// The files of a folder, but for those that are ignored, by name or as part of a folder. A link is refused, whatever its name is.
 fn digests(folder: &Path, ignored: &[String]) -> Result<Digests> {
     let (mut found, mut folders) = (Digests::new(), vec![(folder.to_path_buf(), String::new(), 0)]);
     while let Some((place, prefix, depth)) = folders.pop() {
@@ -251,13 +284,17 @@ fn digests(folder: &Path, ignored: &[String]) -> Result<Digests> {
             let refused = |problem: &str| Error::from(FileError::content(&entry.path(), problem));
             let name = entry.file_name().into_string().map_err(|_| refused("its name is not UTF-8"))?;
             let name = format!("{prefix}{name}");
-            if ignored.contains(&name) {
-                continue;
-            }
             let kind = entry.file_type().map_err(FileError::system(&entry.path(), "cannot be looked at"))?;
             match () {
+                () if kind.is_symlink() => {
+                    return Err(refused("is a link, expected a file: it is what it leads to today"));
+                }
+                () if ignored.contains(&name) => {}
                 () if kind.is_file() => drop(found.insert(name, digest(&entry.path())?)),
                 () if kind.is_dir() && depth < MAX_DEPTH => folders.push((entry.path(), format!("{name}/"), depth + 1)),
+                () if kind.is_dir() => {
+                    return Err(refused(&format!("lies in more than {MAX_DEPTH} folders, expected no more")));
+                }
                 () => return Err(refused("is neither a file nor a folder, expected what can be signed")),
             }
             if found.len() > MAX_FILES {

@@ -55,20 +55,37 @@ pub fn written(path: &Path, chosen: &Candidate) -> Result<()> {
     let new = configured(path, &text, chosen)?;
     let _: Config = files::parse_toml(path, &new)?;
     let path = &path.canonicalize().map_err(Error::path(path.to_path_buf()))?;
-    let known = std::fs::metadata(path).map_err(Error::path(path.clone()))?;
     let new = if text.contains("\r\n") { new.replace("\r\n", "\n").replace('\n', "\r\n") } else { new };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let part = tempfile::NamedTempFile::new_in(folder).map_err(Error::path(folder.to_path_buf()))?;
-    let written = || -> std::io::Result<()> {
-        part.as_file().write_all(new.as_bytes())?;
-        // The service's: it must be able to read it whoever measured, under whatever mask.
-        std::os::unix::fs::fchown(part.as_file(), Some(known.uid()), Some(known.gid()))?;
-        part.as_file().set_permissions(known.permissions())?;
-        part.as_file().sync_all()
-    };
-    written().map_err(Error::path(path.clone()))?;
+    let part = beside(path)?;
+    let written = part.as_file().write_all(new.as_bytes()).and_then(|()| part.as_file().sync_all());
+    written.map_err(Error::path(path.clone()))?;
     let _shown = part.persist(path).map_err(|error| Error::path(path.clone())(error.error))?;
     Ok(files::sync_folder_of(path)?)
+}
+
+/// Whether a choice could be written, before an hour is spent on it.
+///
+/// # Errors
+/// The folder takes no file, or none with this one's owner.
+pub fn check_writable(path: &Path) -> Result<()> {
+    files::check_writable(path)?;
+    beside(&path.canonicalize().map_err(Error::path(path.to_path_buf()))?).map(drop)
+}
+
+/// An empty file in the same folder, of the same owner and mode: the service must be able to read it whoever measured, under whatever mask.
+fn beside(path: &Path) -> Result<tempfile::NamedTempFile> {
+    let known = std::fs::metadata(path).map_err(Error::path(path))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let part = tempfile::NamedTempFile::new_in(folder).map_err(Error::path(folder))?;
+    let own = || -> std::io::Result<()> {
+        std::os::unix::fs::fchown(part.as_file(), Some(known.uid()), Some(known.gid()))?;
+        part.as_file().set_permissions(known.permissions())
+    };
+    own().map_err(|error| {
+        let owner = format!("cannot be written anew for its owner {}:{} ({error})", known.uid(), known.gid());
+        FileError::content(path, format!("{owner}: measure as that user, or as root"))
+    })?;
+    Ok(part)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 mod configuration;
 mod measure;
 
-pub use configuration::{configured, written};
+pub use configuration::{check_writable, configured, written};
 pub use measure::{Machine, Measurement, Program};
 
 use cssa_captioner::{Choice, Provider};

@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::model::flown;
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::{Bundle, Trusted, checkout};
-use cssa::files;
 use cssa_captioner::Looks;
 use cssa_image::images;
 use cssa_terminal::print;
@@ -115,7 +114,7 @@ pub(crate) fn run(options: &BenchOptions) -> Result<()> {
 /// Measures the candidates and writes the choice into the configuration.
 fn choose(options: &BenchOptions, path: &Path, images: Vec<PathBuf>) -> Result<()> {
     let config = Config::read(path)?;
-    files::check_writable(path)?;
+    choose::check_writable(path)?;
     let bundles = if options.candidate.is_empty() { vec![flown(&config)?] } else { options.candidate.clone() };
     let bundles: Vec<PathBuf> = bundles.into_iter().map(std::path::absolute).collect::<Result<_, _>>()?;
     // What no way can caption with is said at once, not once for each way.

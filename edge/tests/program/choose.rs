@@ -66,3 +66,36 @@ fn what_is_killed_ends_with_its_measurement() -> Result<()> {
     assert!(is_over, "process {child} goes on");
     Ok(())
 }
+
+/// Whoever cannot leave the configuration whose it is hears that before anything is measured. Root can, so this becomes nobody.
+#[test]
+fn whose_configuration_it_is_is_asked_first() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir()?;
+    let config = configure(folder.path(), &["scene_00000.jpg"], "", "")?;
+    let before = std::fs::read_to_string(&config)?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+    let program = folder.path().join("edge");
+    std::fs::copy(env!("CARGO_BIN_EXE_edge"), &program)?;
+    let copied = |from: std::path::PathBuf, to: &str| -> Result<()> {
+        std::fs::copy(from, folder.path().join(to))?;
+        Ok(())
+    };
+    copied(fixtures::scenes().join("images/scene_00001.jpg"), "a.jpg")?;
+    let mut nobody = std::process::Command::new("setpriv");
+    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program).current_dir(folder.path());
+    let Ok(output) =
+        nobody.args(["bench", "--choose", "edge.toml", "a.jpg", "--candidate"]).arg(fixtures::bundle()).output()
+    else {
+        eprintln!("skipped: setpriv is not here");
+        return Ok(());
+    };
+    if said(&output).starts_with("setpriv: ") {
+        eprintln!("skipped: this is not root");
+        return Ok(());
+    }
+    let refused = said(&output);
+    assert!(!output.status.success() && refused.contains("cannot be written anew for its owner"), "{refused}");
+    assert!(!refused.contains("ms a caption") && std::fs::read_to_string(&config)? == before, "{refused}");
+    Ok(())
+}

@@ -30,7 +30,8 @@ impl Signed {
     }
 
     fn check(&self) -> std::result::Result<usize, String> {
-        check(&self.model(), &self.key.public()).map_err(|error| error.to_string().replace(": ", " "))
+        let found = check(&self.model(), &self.key.public());
+        found.map(|covered| covered.files).map_err(|error| error.to_string().replace(": ", " "))
     }
 
     fn refused(&self, expected: &str) {
@@ -67,10 +68,30 @@ fn a_flipped_bit_is_refused_by_its_file() -> Result<()> {
     signed.refused("new is not signed");
     std::fs::remove_file(signed.model().join("new"))?;
     std::os::unix::fs::symlink("encoder.onnx", signed.model().join("link"))?;
-    signed.refused("link is neither a file nor a folder");
+    signed.refused("link is a link");
+    std::fs::rename(signed.model().join("link"), signed.model().join(".gitattributes"))?;
+    signed.refused(".gitattributes is a link");
+    std::fs::rename(signed.model().join(".gitattributes"), signed.model().join("link"))?;
     std::fs::remove_file(signed.model().join("link"))?;
     std::fs::remove_file(signed.model().join("MODEL_CARD.md"))?;
     signed.refused("MODEL_CARD.md is signed and missing");
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_signed_is_said() -> Result<()> {
+    let signed = Signed::new()?;
+    let empty = signed.folder.path().join("empty");
+    std::fs::create_dir(&empty)?;
+    assert!(sign(&empty, &signed.key).is_err_and(|error| error.to_string().contains("empty: has no file")));
+    let deep = signed.model().join("a/".repeat(MAX_DEPTH + 1));
+    std::fs::create_dir_all(&deep)?;
+    signed.refused("lies in more than 16 folders");
+    std::fs::remove_dir_all(signed.model().join("a"))?;
+    let signature = signed.model().join(MODEL_SIGNATURE);
+    std::fs::rename(&signature, signed.folder.path().join("moved"))?;
+    std::os::unix::fs::symlink(signed.folder.path().join("moved"), &signature)?;
+    signed.refused("model.sig is a link");
     Ok(())
 }
 
@@ -98,6 +119,8 @@ fn a_signature_of_another_key_or_another_text_is_refused() -> Result<()> {
     refuses("/dsseEnvelope/payload", "!".into(), "is no base64")?;
     refuses("/dsseEnvelope/payloadType", "text".into(), "payloadType is \"text\"")?;
     refuses("/dsseEnvelope/signatures", serde_json::json!([]), "has 0 signatures, expected one")?;
+    let material = serde_json::json!({"publicKey": {}, "certificate": {"rawBytes": ""}});
+    refuses("/verificationMaterial", material, "unknown field `certificate`")?;
     refuses("/mediaType", "other".into(), "mediaType is \"other\"")?;
     // Older signatures name no key.
     let mut unnamed = whole.clone();
