@@ -13,12 +13,11 @@ pub const STEP: u32 = SIDE as u32 - FADE;
 const FADE: u32 = 24;
 
 /// Kinds that look like part of something larger: no road or river that would end at their edge.
-const LAYOUTS: [Layout; 10] = [
+const LAYOUTS: [Layout; 9] = [
     land::farmland,
     land::forest,
     water::beach,
     water::pond,
-    built::houses,
     built::tanks,
     airport::airplanes,
     harbor::harbor,
