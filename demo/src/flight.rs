@@ -9,7 +9,7 @@ use crate::terrain::Terrain;
 use cssa::bundle::named_or_default;
 use cssa_link::{Address, End, Format, read_key, write_new_key};
 use cssa_terminal::print;
-use cssa_wire::Checksum;
+use cssa_wire::{Caption, Checksum};
 use edge::Control;
 use edge::camera::CameraConfig;
 use edge::config::{
@@ -25,6 +25,7 @@ use ground::receive::{Authentication, ReceiveError, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
 use ground::{Place, Taken};
 use link_sim::{ChannelSettings, relay_between};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -209,16 +210,16 @@ impl Map {
 /// Receives, answers, and prints what comes.
 fn listen(mut receiver: Receiver, at: SocketAddr, stop: &AtomicBool) -> Result<()> {
     let mut port = Address::Udp(at.to_string()).port(End::Ground, Format::default());
+    let mut printed = BTreeSet::new();
+    // What comes again, since its acknowledgement was lost, is printed once.
+    let mut show = |line: String| match printed.insert(line.clone()) {
+        true => print(&line).map_err(said),
+        false => Ok(()),
+    };
     receiver.receive(port.as_mut(), stop, &mut |_, taken: &Result<Taken, ReceiveError>| -> Result<()> {
         match taken {
-            Ok(Taken::Captions(packet)) => packet.captions.iter().try_for_each(|caption| {
-                let confidence = caption.confidence.map_or("   –".into(), |known| format!("{:.2}", known.value()));
-                let flagged = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
-                print(&format!("{:>5}  {confidence}  {}{flagged}", caption.sequence, caption.text)).map_err(said)
-            }),
-            Ok(Taken::Message(message)) if message.report.is_some() => {
-                print(&format!("       {message}")).map_err(said)
-            }
+            Ok(Taken::Captions(packet)) => packet.captions.iter().map(line).try_for_each(&mut show),
+            Ok(Taken::Message(message)) if message.report.is_some() => show(format!("       {message}")),
             Ok(Taken::Message(_)) => Ok(()),
             Err(problem) => {
                 tracing::warn!("the ground: {problem}");
@@ -226,6 +227,13 @@ fn listen(mut receiver: Receiver, at: SocketAddr, stop: &AtomicBool) -> Result<(
             }
         }
     })
+}
+
+/// A caption as it is printed: number, confidence, words.
+fn line(caption: &Caption) -> String {
+    let confidence = caption.confidence.map_or("   –".into(), |known| format!("{:.2}", known.value()));
+    let flagged = caption.outside.map_or(String::new(), |reason| format!(" ({reason})"));
+    format!("{:>5}  {confidence}  {}{flagged}", caption.sequence, caption.text)
 }
 
 fn said(error: impl std::fmt::Display) -> Error {
