@@ -228,14 +228,24 @@ fn pictures_of_the_demo_lead_the_readme() -> Result<()> {
     Ok(())
 }
 
+/// A click on the mark of the surest caption of the last ten, and one that asks for its picture.
+fn choose(page: &mut Page) -> Result<()> {
+    let surest = "captions.slice(-10).filter((caption) => !caption.outside).sort((one, other) => other.confidence - one.confidence)[0].sequence";
+    let place: [f64; 2] = serde_json::from_value(page.evaluate(&format!("cssaPlace({surest})"))?)?;
+    page.click(place[0], place[1])?;
+    page.wait_for("document.querySelector('.picture button[value=\"160\"]') !== null")?;
+    page.evaluate("document.querySelector('.picture button[value=\"160\"]').click()").map(drop)
+}
+
 fn take_pictures(chromium: &Path) -> Result<()> {
     let demo = Demo::start(&["--seconds", "75"])?;
     let page = &mut Page::open(chromium, &demo.address)?;
+    page.resize(1200, 900)?;
     page.wait_for("document.querySelectorAll('#list button').length >= 1")?;
     let (mut frames, mut due, mut still) = (Vec::new(), Instant::now(), Vec::new());
     for n in 0..FRAMES {
         if n % 12 == 8 {
-            ask(page)?;
+            choose(page)?;
         }
         due += Duration::from_millis(TAKEN);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -124,6 +124,12 @@ impl Page {
         Ok(())
     }
 
+    /// Gives the page another size in pixels.
+    pub fn resize(&mut self, width: u32, height: u32) -> Result<()> {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", &size).map(drop)
+    }
+
     /// The page as it looks, as PNG, so many times as large.
     pub fn picture(&mut self, scale: f64) -> Result<Vec<u8>> {
         let size = self.evaluate("[innerWidth, innerHeight]")?;

@@ -65,6 +65,7 @@ function drawNow() {
   context.clearRect(0, 0, width, height);
   graticule(width, height, getComputedStyle(canvas.nextElementSibling).borderLeftColor, ink);
   for (const { footprint } of chosen) outline(footprint, ink);
+  drawLabels(width, height, ink);
   const isChosen = new Set(chosen);
   for (const caption of shown) {
     if (caption.latitude === null) continue;
