@@ -82,8 +82,8 @@ impl Flight {
         control: &Control,
     ) -> Result<Outcome> {
         let (bundle, key) = (named_or_default(None)?, self.home.join("key"));
-        let camera = self.home.join("camera");
-        std::fs::create_dir(&camera).map_err(Error::system("a folder for the camera's frames"))?;
+        let folder = self.home.join("camera");
+        std::fs::create_dir(&folder).map_err(Error::system("a folder for the camera's frames"))?;
         write_new_key(&key)?;
         let archive = Place::from(self.home.join("captions.gpkg").as_path());
         let receiver = self.receiver(&archive, &bundle)?;
@@ -101,10 +101,10 @@ impl Flight {
             Running::start("the link", move || Ok(relay_between(&from_drone, &at_ground.to_string(), channel, &told)?));
         let told = is_over();
         let ground = Running::start("the ground", move || listen(receiver, at_ground, &told));
-        let (config, flying) = (self.drone(to_link, &camera, key), control.clone());
+        let (config, flying) = (self.drone(to_link, &folder, key), control.clone());
         let drone = Running::start("the drone", move || Ok(edge::run::run(&config, Some(bundle), None, &flying)?));
         let (landed, until) = (Arc::clone(&control.stop), end - landing(self.time));
-        let camera = Camera { terrain, course, folder: camera, until };
+        let camera = Camera { terrain, course, folder: folder.clone(), until };
         let camera = Running::start("the camera", move || camera.run(&landed));
 
         let has_failed = || drone.has_ended() || ground.has_ended() || link.has_ended() || map.running.has_ended();
@@ -117,6 +117,8 @@ impl Flight {
         let (relayed, heard, shown) = (link.end(), ground.end(), map.end());
         let (status, taken, relayed) = (status?, taken?, relayed?);
         heard.and(shown)?;
+        // Frames that were not captioned any more stay in it.
+        let _filled = std::fs::remove_dir(&folder);
         Outcome::read(&archive, taken, &status, relayed)
     }
 

@@ -47,12 +47,14 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { taken: Taken { frames, bytes }, captions, flagged, reported, pictures, relayed } = *self;
-        write!(formatter, "{frames} frames: {captions} captions on the ground ({flagged} flagged)")?;
+        let counted = |count: u64, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (frames, captions) = (counted(frames, "frame"), counted(captions as u64, "caption"));
+        write!(formatter, "{frames}: {captions} on the ground ({flagged} flagged)")?;
         if reported > 0 {
-            write!(formatter, ", {reported} more frames flagged in reports")?;
+            write!(formatter, ", {} flagged in reports", counted(reported, "more frame"))?;
         }
         let (down, up) = (relayed.down_bytes, relayed.up_bytes);
-        write!(formatter, ", {pictures} pictures; {down} bytes down, {up} up. ")?;
+        write!(formatter, ", {}; {down} bytes down, {up} up. ", counted(pictures as u64, "picture"))?;
         write!(formatter, "The frames as JPEG of quality {QUALITY}: {bytes} bytes")?;
         match down {
             0 => Ok(()),

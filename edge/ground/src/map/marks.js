@@ -37,23 +37,24 @@ function drawMark(caption, x, y, radius, fill, alpha) {
   context.restore();
 }
 
-// The words beside their marks, the newest first, where the map has room: not those that are not to be believed, and over no other mark.
-const MOST_LABELLED = 200, LINE = 26, LEADING = 13;
+// The words below their marks, the newest first, where the map has room: not those that are not to be believed, and over no other mark.
+const MOST_LABELLED = 200, LINE = 16, LEADING = 11;
 function drawLabels(width, height, ink) {
   const places = shown.filter(({ latitude }) => latitude !== null).map((caption) => [caption, ...project(caption.longitude, caption.latitude)]);
   const seen = places.filter(([, x, y]) => x >= 0 && y >= 0 && x <= width && y <= height);
   if (seen.length > MOST_LABELLED) return;
-  const taken = seen.map(([, x, y]) => [x - 7, y - 7, x + 7, y + 7]);
-  context.font = "11px system-ui, sans-serif";
-  context.fillStyle = ink;
+  const taken = seen.map(([, x, y]) => [x - 6, y - 6, x + 6, y + 6]);
+  context.save();
+  Object.assign(context, { font: "10px system-ui, sans-serif", fillStyle: ink, textAlign: "center" });
   for (const [caption, x, y] of seen.reverse()) {
     if (caption.outside) continue;
-    const lines = broken(caption.caption), long = Math.max(...lines.map((line) => context.measureText(line).width));
-    const [left, top] = [x + 10, y - (LEADING * lines.length) / 2], box = [left, top, left + long, top + LEADING * lines.length];
-    if (box[2] > width || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+    const lines = broken(caption.caption), half = Math.max(...lines.map((line) => context.measureText(line).width)) / 2;
+    const box = [x - half, y + 8, x + half, y + 8 + LEADING * lines.length];
+    if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
     taken.push(box);
-    lines.forEach((line, n) => context.fillText(line, left, top + LEADING * n + 10));
+    lines.forEach((line, n) => context.fillText(line, x, box[1] + LEADING * (n + 1) - 2));
   }
+  context.restore();
 }
 
 // Words in lines of so many letters.
