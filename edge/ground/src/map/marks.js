@@ -49,10 +49,10 @@ function drawLabels(width, height, ink) {
   for (const [caption, x, y] of seen.reverse()) {
     if (caption.outside) continue;
     const lines = broken(caption.caption), half = Math.max(...lines.map((line) => context.measureText(line).width)) / 2;
-    const box = [x - half, y + 8, x + half, y + 8 + LEADING * lines.length];
+    const middle = Math.max(half + 2, Math.min(x, width - half - 2)), box = [middle - half, y + 8, middle + half, y + 8 + LEADING * lines.length];
     if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
     taken.push(box);
-    lines.forEach((line, n) => context.fillText(line, x, box[1] + LEADING * (n + 1) - 2));
+    lines.forEach((line, n) => context.fillText(line, middle, box[1] + LEADING * (n + 1) - 2));
   }
   context.restore();
 }
