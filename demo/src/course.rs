@@ -44,14 +44,12 @@ impl Course {
 /// Every other row backwards; at most so many.
 fn to_and_fro(windows: impl Iterator<Item = Window>, most: usize) -> Vec<Window> {
     let mut rows: Vec<Vec<Window>> = Vec::new();
-    let mut count = 0;
-    for window in windows {
+    for (count, window) in windows.enumerate() {
         match rows.last_mut() {
             Some(row) if row.first().is_some_and(|first| first.y == window.y) => row.push(window),
             _ if count >= most => break,
             _ => rows.push(vec![window]),
         }
-        count += 1;
     }
     rows.iter_mut().skip(1).step_by(2).for_each(|row| row.reverse());
     rows.into_iter().flatten().take(most).collect()
