@@ -4,6 +4,7 @@ mod architecture;
 mod circles;
 mod command_line;
 mod commanding;
+mod demo;
 mod downlink;
 mod flight;
 mod frames;

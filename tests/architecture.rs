@@ -59,6 +59,7 @@ fn programs_lie_by_place_and_libraries_by_contract() -> Result<()> {
         ("edge/python", "cssa-python"),
         ("edge/ros2", "edge-ros2"),
         ("edge/simulator", "link-sim"),
+        ("demo", "demo"),
         ("exporter", "exporter"),
         ("trainer", "trainer"),
         ("trainer/nccl", "cssa-nccl"),
@@ -84,7 +85,7 @@ fn only_the_trainer_links_libtorch() -> Result<()> {
 /// What no crate may know, directly or by what it depends on.
 #[test]
 fn every_crate_keeps_to_its_place() -> Result<()> {
-    let may_not: [(&str, &[&str]); 18] = [
+    let may_not: [(&str, &[&str]); 19] = [
         ("cssa", &["cssa-graph", "prost", "ort", "tract-onnx", "tch", "clap", "tokio", "edge"]),
         ("cssa-graph", &["ort", "tract-onnx", "tch", "clap"]),
         ("cssa-image", &["cssa-graph", "cssa-wire", "ort", "tract-onnx", "tch", "clap"]),
@@ -113,6 +114,7 @@ fn every_crate_keeps_to_its_place() -> Result<()> {
         ("edge-ros2", &["edge", "archive", "cssa-link", "cssa-wire", "tokio", "rusqlite", "tch", "exporter"]),
         ("ground", &["cssa-image", "cssa-captioner", "cssa-graph", "ort", "tract-onnx", "edge", "tch"]),
         ("link-sim", &["tch", "exporter"]),
+        ("demo", &["tch", "torch-sys", "trainer", "exporter", "archive", "object_store"]),
         ("trainer", &["cssa-graph", "cssa-captioner", "ort", "tract-onnx", "edge", "exporter", "mpi", "cudarc"]),
         ("cssa-nccl", &["cssa", "mpi", "clap"]),
         ("scenes", &["tch", "torch-sys", "ort", "tract-onnx"]),
@@ -124,6 +126,9 @@ fn every_crate_keeps_to_its_place() -> Result<()> {
         for one in forbidden {
             assert!(!linked.iter().any(|linked| linked == one), "{name} links {one}");
         }
+    }
+    for package in packages()? {
+        assert!(!package.dependencies().contains(&"demo".to_owned()), "{} depends on the demo", package.name);
     }
     for name in ["cssa-captioner", "cssa-image", "cssa-link", "cssa-wire", "cssa-graph", "cssa"] {
         for one in ["anyhow", "clap"] {

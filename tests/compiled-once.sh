@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "error: $*" >&2; exit 1; }
-programs=(edge edge-ros2 ground link-sim archive exporter scenes trainer)
+programs=(edge edge-ros2 demo ground link-sim archive exporter scenes trainer)
 
 case ${1:-} in
   "") python3 tests/compiled-once.py "${programs[@]}" cssa-capi cssa-python "cargo build" ;;

@@ -2,7 +2,7 @@
 """Documentation that would go stale unseen: what it cites is there, and its commands have options that their programs know."""
 import functools, glob, os, pathlib, re, subprocess, sys
 
-PROGRAMS = ["edge", "ground", "exporter", "trainer", "link-sim", "scenes", "archive"]
+PROGRAMS = ["edge", "ground", "exporter", "trainer", "link-sim", "scenes", "archive", "demo"]
 # Written beside this one.
 README_BYTES = 8192
 problems = []

@@ -2,6 +2,7 @@
 //! messages on the descriptors 3 and 4, each ended by a zero byte).
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -121,6 +122,21 @@ impl Page {
             "(() => {{ const f = document.getElementById({field:?}); f.value = {value:?}; f.dispatchEvent(new Event('input', {{bubbles: true}})); }})()"
         ))?;
         Ok(())
+    }
+
+    /// Gives the page another size in pixels.
+    pub fn resize(&mut self, width: u32, height: u32) -> Result<()> {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", &size).map(drop)
+    }
+
+    /// The page as it looks, as PNG, so many times as large.
+    pub fn picture(&mut self, scale: f64) -> Result<Vec<u8>> {
+        let size = self.evaluate("[innerWidth, innerHeight]")?;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale });
+        let shot = self.call("Page.captureScreenshot", &json!({ "format": "png", "clip": clip }))?;
+        let data = shot["data"].as_str().context("a page without a picture")?;
+        Ok(base64::engine::general_purpose::STANDARD.decode(data)?)
     }
 
     /// Presses and releases the left button at a place in pixels.

@@ -8,4 +8,4 @@ mod relay;
 pub use channel::{Channel, ChannelSettings};
 pub use error::Error;
 pub use plan::{Pictures, Plan, PlanSettings, plan};
-pub use relay::{Relayed, relay};
+pub use relay::{Relayed, relay, relay_between};

@@ -36,8 +36,22 @@ struct Flying {
 /// Listens for the vehicle at `listen` and passes on to the ground at `to`, until `stop`.
 pub fn relay(listen: &str, to: &str, settings: ChannelSettings, stop: &AtomicBool) -> Result<Relayed> {
     settings.validate()?;
-    let refused = |address: &str, source| Error::Address { address: address.to_owned(), source };
     let vehicle_side = UdpSocket::bind(listen).map_err(|source| refused(listen, source))?;
+    relay_between(&vehicle_side, to, settings, stop)
+}
+
+fn refused(address: &str, source: std::io::Error) -> Error {
+    Error::Address { address: address.to_owned(), source }
+}
+
+/// The same at a socket that listens for the vehicle already.
+pub fn relay_between(
+    vehicle_side: &UdpSocket,
+    to: &str,
+    settings: ChannelSettings,
+    stop: &AtomicBool,
+) -> Result<Relayed> {
+    settings.validate()?;
     let ground_side = UdpSocket::bind("0.0.0.0:0")?;
     ground_side.connect(to).map_err(|source| refused(to, source))?;
     vehicle_side.set_nonblocking(true)?;

@@ -48,6 +48,28 @@ pub(crate) fn lit(colour: Colour, factor: f32) -> Colour {
     colour.map(|part| (part * factor).min(255.0))
 }
 
+/// What a camera and the air make of everything alike.
+#[derive(Clone, Copy)]
+pub(crate) struct Exposure {
+    tint: [f32; 3],
+    haze: f32,
+    noise: f32,
+}
+
+impl Exposure {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let gain = random.range(0.88, 1.1);
+        let tint = [0, 1, 2].map(|_| gain * random.range(0.97, 1.03));
+        Self { tint, haze: random.range(0.0, 16.0), noise: random.range(1.0, 3.0) }
+    }
+}
+
+/// The direction in which shadows fall, of length one.
+pub(crate) fn sun(random: &mut Random) -> Point {
+    let angle = random.range(0.0, TAU);
+    at(libm::cosf(angle), libm::sinf(angle))
+}
+
 /// A picture that is being drawn.
 pub(crate) struct Canvas {
     pixels: Vec<Colour>,
@@ -61,12 +83,12 @@ impl Canvas {
     /// An empty canvas with its own texture and its own sun.
     pub(crate) fn new(random: &mut Random) -> Self {
         let salt = random.between(0, 1 << 30) as u64;
-        let angle = random.range(0.0, TAU);
+        let shadow = sun(random);
         Self {
             pixels: vec![[0.0; 3]; SIDE * SIDE],
             fine: octaves(&[(128, 0.5), (64, 0.4), (256, 0.4)], salt),
             broad: octaves(&[(4, 0.5), (8, 0.4), (16, 0.3), (32, 0.2)], salt ^ 77),
-            shadow: at(libm::cosf(angle), libm::sinf(angle)),
+            shadow,
         }
     }
 
@@ -145,11 +167,8 @@ impl Canvas {
     }
 
     /// The picture as a camera sees it: blurred a little, tinted, hazy and noisy.
-    pub(crate) fn finish(&self, random: &mut Random) -> RgbImage {
-        let gain = random.range(0.88, 1.1);
-        let tint = [0, 1, 2].map(|_| gain * random.range(0.97, 1.03));
-        let haze = random.range(0.0, 16.0);
-        let noise = random.range(1.0, 3.0);
+    pub(crate) fn finish(&self, exposure: Exposure, random: &mut Random) -> RgbImage {
+        let Exposure { tint, haze, noise } = exposure;
         let mut image = RgbImage::new(SIDE as u32, SIDE as u32);
         for (place, pixel) in image.pixels_mut().enumerate() {
             let (x, y) = (place % SIDE, place / SIDE);

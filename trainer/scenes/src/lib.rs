@@ -8,6 +8,7 @@ mod courts;
 mod harbor;
 mod junctions;
 mod land;
+mod landscape;
 mod nature;
 mod objects;
 mod output;
@@ -20,8 +21,10 @@ mod sport;
 mod tests;
 mod water;
 
+pub use landscape::{Landscape, STEP};
 pub use output::write;
 
+use canvas::Exposure;
 use captions::Story;
 use cssa::random::Random;
 use image::RgbImage;
@@ -77,7 +80,8 @@ fn compose(seed: u64, index: u64) -> (Picture, Scene) {
     let mut picture = Picture::new(random);
     let story = layout(&mut picture);
     let captions = captions::captions(&mut picture, &story);
-    let image = picture.canvas.finish(&mut picture.random);
+    let exposure = Exposure::new(&mut picture.random);
+    let image = picture.canvas.finish(exposure, &mut picture.random);
     let scene = Scene { image, captions, category: story.category };
     (picture, scene)
 }

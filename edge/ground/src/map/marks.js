@@ -37,7 +37,38 @@ function drawMark(caption, x, y, radius, fill, alpha) {
   context.restore();
 }
 
-// The same as a part of the page.
+// The words below their marks, the newest first, where the map has room: not those that are not to be believed, and over no other mark.
+const MOST_LABELLED = 200, LINE = 16, LEADING = 11;
+function drawLabels(width, height, ink) {
+  const places = shown.filter(({ latitude }) => latitude !== null).map((caption) => [caption, ...project(caption.longitude, caption.latitude)]);
+  const seen = places.filter(([, x, y]) => x >= 0 && y >= 0 && x <= width && y <= height);
+  if (seen.length > MOST_LABELLED) return;
+  const taken = seen.map(([, x, y]) => [x - 6, y - 6, x + 6, y + 6]);
+  context.save();
+  Object.assign(context, { font: "10px system-ui, sans-serif", fillStyle: ink, textAlign: "center" });
+  for (const [caption, x, y] of seen.reverse()) {
+    if (caption.outside) continue;
+    const lines = broken(caption.caption), half = Math.max(...lines.map((line) => context.measureText(line).width)) / 2;
+    const middle = Math.max(half + 2, Math.min(x, width - half - 2)), box = [middle - half, y + 8, middle + half, y + 8 + LEADING * lines.length];
+    if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+    taken.push(box);
+    lines.forEach((line, n) => context.fillText(line, middle, box[1] + LEADING * (n + 1) - 2));
+  }
+  context.restore();
+}
+
+// Words in lines of so many letters.
+function broken(text) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (longer.length > LINE && lines.at(-1)) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
+}
+
+// A vehicle's mark as a part of the page.
 function swatch(origin) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");

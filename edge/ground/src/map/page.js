@@ -3,7 +3,7 @@
 const byId = (id) => document.getElementById(id);
 const canvas = byId("map"), context = canvas.getContext("2d");
 const captions = [];
-let shown = [], chosen = [], last = 0, fitted = false;
+let shown = [], chosen = [], last = 0, fitted = false, isMoved = false;
 // Degrees at the middle, pixels for a degree of latitude.
 const view = { longitude: 0, latitude: 0, scale: 3 };
 const MOST_LISTED = 200, NEAR = 10, MOST_CHOSEN = 20;
@@ -65,6 +65,7 @@ function drawNow() {
   context.clearRect(0, 0, width, height);
   graticule(width, height, getComputedStyle(canvas.nextElementSibling).borderLeftColor, ink);
   for (const { footprint } of chosen) outline(footprint, ink);
+  drawLabels(width, height, ink);
   const isChosen = new Set(chosen);
   for (const caption of shown) {
     if (caption.latitude === null) continue;
@@ -158,6 +159,7 @@ function choose(found, move) {
   describe(found);
   lookUp(found).catch(() => {});
   if (move && found[0] && found[0].latitude !== null) {
+    isMoved = true;
     view.latitude = found[0].latitude;
     view.longitude = found[0].longitude;
   }
@@ -227,6 +229,7 @@ function pick(x, y) {
 }
 
 function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
+  isMoved = true;
   const [dx, dy] = [x - canvas.clientWidth / 2, y - canvas.clientHeight / 2], before = view.scale;
   view.scale = Math.min(5e6, Math.max(1, view.scale * factor));
   view.longitude = wrap(view.longitude + dx / squeeze() * (1 / before - 1 / view.scale));
@@ -235,6 +238,7 @@ function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
 }
 
 function move(dx, dy) {
+  isMoved = true;
   view.longitude = wrap(view.longitude - dx / (view.scale * squeeze()));
   view.latitude = Math.min(90, Math.max(-90, view.latitude + dy / view.scale));
   draw();
@@ -265,9 +269,9 @@ canvas.addEventListener("keydown", (event) => {
   if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
 });
 byId("filter").addEventListener("input", () => { filter(); draw(); });
-byId("filter").addEventListener("reset", () => setTimeout(() => { filter(); fit(); draw(); }));
+byId("filter").addEventListener("reset", () => setTimeout(() => { isMoved = false; filter(); fit(); draw(); }));
 byId("filter").addEventListener("submit", (event) => event.preventDefault());
-new ResizeObserver(() => { if (!fitted) fit(); draw(); }).observe(canvas);
+new ResizeObserver(() => { if (!fitted || !isMoved) fit(); draw(); }).observe(canvas);
 
 async function update() {
   let isNew = captions.length === 0;
@@ -290,7 +294,8 @@ async function update() {
     if (isNew) {
       showMarks();
       filter();
-      if (!fitted) fit();
+      // The map follows what comes until somebody moves it.
+      if (!fitted || !isMoved) fit();
       draw();
     }
   } catch (error) {

@@ -63,7 +63,17 @@ impl Watch {
         }
         let changes = Arc::new(Mutex::new(Changes::default()));
         let noted = Arc::clone(&changes);
-        let note = move |event| noted.lock().unwrap_or_else(PoisonError::into_inner).note(event);
+        let (given, absolute) = (folder.to_path_buf(), std::path::absolute(folder).map_err(|error| error.to_string())?);
+        let note = move |event: notify::Result<Event>| {
+            // Told of are absolute paths, and files are known by the one that was given.
+            let event = event.map(|event| match given == absolute {
+                true => event,
+                false => {
+                    Event { paths: event.paths.iter().map(|path| below(&given, &absolute, path)).collect(), ..event }
+                }
+            });
+            noted.lock().unwrap_or_else(PoisonError::into_inner).note(event);
+        };
         let started = RecommendedWatcher::new(note, Config::default().with_follow_symlinks(false));
         let mut watcher = started.map_err(|error| error.to_string())?;
         watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| error.to_string())?;
@@ -74,6 +84,11 @@ impl Watch {
     pub(super) fn changes(&self) -> Changes {
         std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A path below a folder, by the name of it that was given.
+fn below(given: &Path, absolute: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(absolute).map_or_else(|_| path.to_path_buf(), |rest| given.join(rest))
 }
 
 impl Changes {
@@ -146,6 +161,12 @@ mod tests {
         assert_eq!(told(&watch, &at("b"), Change::Gone), Some(Change::Gone));
         std::fs::create_dir(at("c"))?;
         assert_eq!(told(&watch, &at("c"), Change::Folder), Some(Change::Folder));
+        // A folder that was given by a relative path.
+        let up = "../".repeat(std::env::current_dir()?.components().count() - 1);
+        let relative = Path::new(&up).join(folder.path().strip_prefix("/")?);
+        let watch = Watch::start(&relative).map_err(anyhow::Error::msg)?;
+        std::fs::write(at("d"), "whole")?;
+        assert_eq!(told(&watch, &relative.join("d"), Change::Complete), Some(Change::Complete));
         let absent = Watch::start(&at("absent"));
         assert!(absent.is_err_and(|said| said.contains("absent") || said.contains("No path")));
         Ok(())

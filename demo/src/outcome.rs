@@ -1,0 +1,64 @@
+//! What a flight came to.
+
+use crate::camera::{QUALITY, Taken};
+use crate::error::Result;
+use edge::health::Status;
+use ground::Place;
+use ground::archive::Archive;
+use link_sim::Relayed;
+use std::fmt;
+
+/// Pictures that are counted at most.
+const MAX_PICTURES: u32 = 10_000;
+
+/// What a flight came to: what was seen, what is on the ground, and what that took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) taken: Taken,
+    /// Captions in the archive.
+    pub(crate) captions: usize,
+    /// Of them, flagged ones.
+    pub(crate) flagged: usize,
+    /// Frames of runs of flagged ones, of which a report tells.
+    pub(crate) reported: u64,
+    /// Pictures in the archive.
+    pub(crate) pictures: usize,
+    pub(crate) relayed: Relayed,
+}
+
+impl Outcome {
+    /// By what is in the archive, and what the drone, its camera and the link counted.
+    pub(crate) fn read(archive: &Place, taken: Taken, status: &Status, relayed: Relayed) -> Result<Self> {
+        let archive = Archive::read_at(archive)?;
+        let captions = archive.captions(None)?;
+        let pictures = archive.pictures(MAX_PICTURES)?;
+        Ok(Self {
+            taken,
+            captions: captions.len(),
+            flagged: captions.iter().filter(|caption| caption.outside.is_some()).count(),
+            reported: status.counters.get("dropped_outside_run").copied().unwrap_or(0),
+            pictures: pictures.iter().filter(|picture| picture.state == "here").count(),
+            relayed,
+        })
+    }
+}
+
+/// The line of numbers.
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { taken: Taken { frames, bytes }, captions, flagged, reported, pictures, relayed } = *self;
+        let counted = |count: u64, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (frames, captions) = (counted(frames, "frame"), counted(captions as u64, "caption"));
+        write!(formatter, "{frames}: {captions} on the ground ({flagged} flagged)")?;
+        if reported > 0 {
+            write!(formatter, ", {} flagged in reports", counted(reported, "more frame"))?;
+        }
+        let (down, up) = (relayed.down_bytes, relayed.up_bytes);
+        write!(formatter, ", {}; {down} bytes down, {up} up. ", counted(pictures as u64, "picture"))?;
+        write!(formatter, "The frames as JPEG of quality {QUALITY}: {bytes} bytes")?;
+        match down {
+            0 => Ok(()),
+            _ => write!(formatter, ", {:.0} times what came down", bytes as f64 / down as f64),
+        }
+    }
+}
