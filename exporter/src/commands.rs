@@ -174,7 +174,8 @@ fn seal(bundle: &Bundle, key: Option<&Path>, contents: &mut Contents) -> Result<
 }
 
 fn check_signature(options: &CheckSignature) -> Result<()> {
-    let count = openssf::check(&options.bundle, &PublicKey::read(&options.openssf)?)?;
+    let key = options.openssf.as_deref().context("--openssf is missing, expected the signer's public key (PEM)")?;
+    let count = openssf::check(&options.bundle, &PublicKey::read(key)?)?;
     print(&format!("{}: {count} files are as they were signed", options.bundle.display()))
 }
 
