@@ -174,7 +174,7 @@ pub(crate) struct CheckSignature {
 #[command(after_help = "\
 Examples:
   exporter verify mine.cssa --data my-images/ --checkpoint runs/mine --images 2
-      Compares two test images' captions in ONNX Runtime, tract and the float model, and writes report.html.")]
+      Compares ONNX Runtime, tract and the float model on two test images.")]
 pub(crate) struct Verify {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   archive --tiles tiles.parquet --out captions/
-      Captions all tiles into captions/ and prints what was done; the same command again does what is missing.
+      Captions all tiles; the same command again does what is missing.
   archive --tiles tiles.parquet --shard 0/8 --plan
       Prints how many tiles the first of eight processes has.")]
 pub(crate) struct Options {

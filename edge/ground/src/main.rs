@@ -20,7 +20,7 @@ Examples:
       Writes a table of the captions.
 
 Files:
-  /etc/cssa/ground.conf  what the Debian package's service cssa-ground receives, and where it keeps it
+  /etc/cssa/ground.conf  what the Debian package's service receives, and where it keeps it
   /var/lib/cssa-ground   its archive, and bundles that vehicles fly
 
 Environment:

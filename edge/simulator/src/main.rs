@@ -20,7 +20,8 @@ const MAX_FILE: u64 = 1 << 30;
 #[command(version, about)]
 #[command(after_help = "\
 Examples:
-  link-sim --captions captions.txt --bits-per-second 9600 --loss 0.2 --every-seconds 600 --pass-seconds 60
+  link-sim --captions captions.txt --bits-per-second 9600 --loss 0.2 \\
+    --every-seconds 600 --pass-seconds 60
       Prints in which pass the captions of a file have arrived, in simulated time.
   link-sim --listen 127.0.0.1:7301 --to 127.0.0.1:7302 --loss 0.2
       Loses a fifth of what goes between a vehicle and its ground, until SIGTERM.")]

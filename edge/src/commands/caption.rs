@@ -20,7 +20,7 @@ use std::time::Instant;
 #[command(after_help = "\
 Examples:
   edge caption images/ --json --looks 4
-      Prints a JSON object per image, captioned in four turned views: caption, confidence, outside, place.
+      Prints a JSON object per image, captioned in four turned views.
   edge caption images/ --packets pass.bin
       Also writes what a radio would send; `ground decode pass.bin` reads it.")]
 pub(crate) struct CaptionOptions {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   edge doctor --config edge.toml
-      Says what this machine has to fly with and what the configuration lacks; exit code 1 if it is not ready.")]
+      Says what is missing to fly with this configuration; exit code 1 where something is.")]
 pub(crate) struct DoctorOptions {
     /// Bundle: a folder or a `.cssa` file. Default: the one that the configuration flies, or the default bundle.
     #[arg(long)]

@@ -33,7 +33,7 @@ Examples:
 Camera:
   With a section [camera] in the configuration captions are placed where the camera looked:
   horizontal_field_of_view   degrees; by default from the images' FocalLengthIn35mmFilm
-  mount                      pitch, yaw and roll of a fixed camera; by default the gimbal's, from XMP or MAVLink
+  mount                      of a fixed camera; by default the gimbal's, from XMP or MAVLink
   ground_elevation           metres above the sea; by default heights are those above the start
   With footprints = true in [link] the frames' corners on the ground are sent, too.")]
 pub(crate) struct RunOptions {

@@ -29,7 +29,7 @@ Examples:
 
 Files:
   /etc/cssa/edge.toml        configuration of the Debian package's service cssa-edge
-  /var/lib/cssa              its state: queue, bundle slots, pictures, status.json; images in incoming/ are captioned
+  /var/lib/cssa              its state; images in incoming/ are captioned
   /usr/lib/cssa-edge/bundle  the package's bundle")]
 struct Command {
     #[command(flatten)]

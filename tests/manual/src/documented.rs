@@ -101,11 +101,15 @@ fn markdown(text: &str) -> Vec<Line> {
 
 /// The command lines of the sections `Examples:`.
 fn examples(help: &str) -> Vec<Line> {
-    let (mut found, mut is_example) = (Vec::new(), false);
+    let (mut found, mut is_example, mut begun) = (Vec::new(), false, String::new());
     for (n, line) in help.lines().enumerate() {
         is_example = line == "Examples:" || is_example && line.starts_with("  ");
-        if is_example && line.starts_with("  ") && !line.starts_with("   ") {
-            found.push((n + 1, line.trim().to_owned(), false));
+        let is_command = line.starts_with("  ") && !line.starts_with("   ");
+        if is_example && (is_command || !begun.is_empty()) {
+            match line.strip_suffix('\\') {
+                Some(part) => begun += part,
+                None => found.push((n + 1, std::mem::take(&mut begun) + line, false)),
+            }
         }
     }
     found

@@ -8,6 +8,12 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::fmt::Write;
 
+/// Columns of the checked-in help: clap's widest.
+const WIDTH: usize = 100;
+
+/// How roff's writer defines the apostrophe before each part of a page.
+const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
 /// A file under `docs/manual`.
 pub(crate) struct Generated {
     pub(crate) path: String,
@@ -17,7 +23,7 @@ pub(crate) struct Generated {
 /// All files of a program.
 pub(crate) fn all(command: &Command, kind: Kind) -> Result<Vec<Generated>> {
     let name = command.get_name().to_owned();
-    let mut built = command.clone().disable_help_subcommand(true);
+    let mut built = command.clone().disable_help_subcommand(true).term_width(WIDTH);
     built.build();
     let mut help = String::new();
     write_help(&built, &name, &mut help)?;
@@ -49,9 +55,10 @@ fn write_help(command: &Command, typed: &str, help: &mut String) -> Result<()> {
 fn write_pages(command: &Command, parent: Option<&str>, files: &mut Vec<Generated>) -> Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION"));
-    let man = Man::new(command.clone()).source(format!("CSSA Onboard {version}")).manual("User Commands");
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
+    let man = Man::new(command.clone());
+    // Without a date: the same sources are the same page.
+    let mut page =
+        format!(".TH {} 1 \"\" \"CSSA Onboard {version}\" \"User Commands\"\n", name.to_uppercase()).into_bytes();
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
@@ -66,7 +73,9 @@ fn write_pages(command: &Command, parent: Option<&str>, files: &mut Vec<Generate
         roff.control("SH", ["SEE ALSO"]).text([bold(parent), roman("(1)")]);
     }
     roff.to_writer(&mut page)?;
-    files.push(Generated { path: format!("man/{name}.1"), text: String::from_utf8(page)? });
+    // Each part brings its own definition of the apostrophe.
+    let text = String::from_utf8(page)?.replace(APOSTROPHE, "").replacen(".SH", &format!("{APOSTROPHE}.SH"), 1);
+    files.push(Generated { path: format!("man/{name}.1"), text });
     let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
     shown.into_iter().try_for_each(|below| write_pages(below, Some(&name), files))
 }

@@ -51,7 +51,7 @@ pub fn check_files(command: &Command, kind: Kind) -> Result<()> {
             continue;
         }
         let found = fs::read_to_string(&place).unwrap_or_default();
-        let again = format!("UPDATE_HELP=1 cargo test --release -p {} manual", command.get_name());
+        let again = format!("UPDATE_HELP=1 cargo test --release -p {} help_", command.get_name());
         ensure!(found == text, "docs/manual/{path}: is not what the program says, expected {again}");
     }
     Ok(())

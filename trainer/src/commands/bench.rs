@@ -45,7 +45,8 @@ pub(crate) struct BenchOptions {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  trainer golden --run runs/mine --image bridge.jpg --caption 'a bridge over a river' --out golden.safetensors
+  trainer golden --run runs/mine --image airport.jpg \\
+    --caption 'there are two airplanes on the ground' --out golden.safetensors
       Writes what another runtime is to be held against.")]
 pub(crate) struct GoldenOptions {
     /// Folder of the run.

@@ -15,7 +15,7 @@ use trainer::{check, run};
 #[command(after_help = "\
 Examples:
   trainer check-data --data my-images/
-      Prints the words of each split and names what is missing, damaged or in two splits; exit code 1 then.")]
+      Names what is missing, damaged or in two splits; exit code 1 then.")]
 pub(crate) struct CheckDataOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]

@@ -15,7 +15,7 @@ use trainer::trained::Trained;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  trainer heatmap --run runs/mine --image bridge.jpg --word bridge --out heat.png
+  trainer heatmap --run runs/mine --image airport.jpg --word airplanes --out heat.png
       Draws what the model looked at for this word.")]
 pub(crate) struct HeatmapOptions {
     /// Folder of the run. Three runs compare models trained with DGP, without decay and without DGP.

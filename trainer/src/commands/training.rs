@@ -15,7 +15,8 @@ use trainer::run::{self, Places, Start};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  trainer train --config recipe.toml --data my-images/ --backbone-weights efficientnet_lite2.safetensors --out runs/mine
+  trainer train --config recipe.toml --data my-images/ \\
+    --backbone-weights efficientnet_lite2.safetensors --out runs/mine
       Trains all stages; the same command again continues.")]
 pub(crate) struct TrainOptions {
     #[command(flatten)]
@@ -26,7 +27,8 @@ pub(crate) struct TrainOptions {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  trainer ablate --table 4 --config recipe.toml --data my-images/ --backbone-weights efficientnet_lite2.safetensors --seeds 1 --out ablation
+  trainer ablate --table 4 --config recipe.toml --data my-images/ \\
+    --backbone-weights efficientnet_lite2.safetensors --seeds 1 --out ablation
       Trains each cell of table 4 once and writes the table. Takes hours with a real recipe.")]
 pub(crate) struct AblateOptions {
     /// Table of the paper: 4, 5, 7, or 9 for figure 9.

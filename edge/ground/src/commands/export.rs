@@ -18,7 +18,8 @@ Examples:
       Writes the captions with this word as points.
   ground export --archive captions.gpkg --format csv --out -
       Prints a table of all captions.
-  ground export --archive captions.gpkg --format stac --scene 'scenes/{vehicle}/{sequence}.tif' --out items.json
+  ground export --archive captions.gpkg --format stac \\
+    --scene 'scenes/{vehicle}/{sequence}.tif' --out items.json
       Writes STAC items, each with a link to the scene that it was made of.")]
 pub(crate) struct ExportOptions {
     /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE.

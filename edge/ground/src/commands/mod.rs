@@ -83,7 +83,7 @@ pub(crate) struct ReceiveOptions {
 #[command(after_help = "\
 Examples:
   ground map --archive captions.gpkg
-      Prints the address of the map, with the token that lets it command, and serves it until SIGTERM.")]
+      Prints the map's address, with the token that lets it command; SIGTERM ends it.")]
 pub(crate) struct MapOptions {
     /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE. `ground receive` may be writing it.
     #[arg(long)]
