@@ -19,4 +19,5 @@ done
 export PROGRAMS=$programs ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/target/onnxruntime/libonnxruntime.so} OMP_NUM_THREADS=1
 export LD_LIBRARY_PATH=$PWD/target/libtorch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 unset CSSA_BUNDLE
-exec python3 tests/commands/run.py "$@"
+python3 tests/commands/run.py "$@"
+python3 tests/commands/test_run.py --quiet

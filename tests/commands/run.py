@@ -80,7 +80,8 @@ def markdown(name, text, problems):
         elif bare.startswith("```"):
             fence = bare[3:] if fence is None else None
             if fence is None: marks = []
-        elif fence in ("sh", "bash"):
+            elif fence in ("", "bash", "console", "shell"): problems.append(f"{name}:{number}: ```{fence}, expected ```sh, or the language of what is no command")
+        elif fence == "sh":
             begun += bare
             if begun.endswith("\\"): begun = begun[:-1]
             else:

@@ -317,3 +317,18 @@ fn the_archive_of_an_earlier_program_goes_on() -> Result<()> {
     }
     Ok(())
 }
+
+/// Whoever reads a recording in a script learns from the exit code that nothing was in it.
+#[test]
+fn a_recording_of_which_nothing_is_taken_is_an_error() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (file, archive) = (folder.path().join("pass.bin"), folder.path().join("captions.gpkg"));
+    for content in [&b""[..], b"no packet at all"] {
+        std::fs::write(&file, content)?;
+        let said = receive(&file, &archive, &[]).expect_err("nothing came").to_string();
+        assert!(said.contains("pass.bin: no packet was taken, expected what link.to"), "{said}");
+    }
+    let said = receive(&file, &archive, &["--vehicle", "0"]).expect_err("0 is no number").to_string();
+    assert!(said.contains("0 is not in 1..=65535"), "{said}");
+    Ok(())
+}
