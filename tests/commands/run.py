@@ -13,9 +13,8 @@ What cannot be executed here says so before its block, in the Markdown:
 for one of REASONS. Each program's own test parses all of these lines (tests/manual), executed or not. A line that begins with neither a
 program, a file of the checkout nor one of OTHERS is an error.
 """
-import concurrent.futures, itertools, json, os, pathlib, re, shlex, shutil, signal, subprocess, sys, time
+import concurrent.futures, functools, importlib.util, itertools, json, os, pathlib, re, shlex, shutil, signal, subprocess, sys, time
 
-PROGRAMS = ["edge", "ground", "exporter", "trainer", "link-sim", "scenes", "archive", "edge-ros2"]
 # Of other makers: executed where the line before or after needs them, else marked.
 OTHERS = ["alias", "apt-get", "cargo", "cp", "createdb", "echo", "install", "mkdir", "mpirun", "pip", "podman", "psql", "python", "ros2", "sbatch", "skopeo"]
 REASONS = {
@@ -23,7 +22,7 @@ REASONS = {
     "backbone": "weights of a backbone, in ../shared/backbones",
     "data": "the research datasets whole", "hours": "training", "gpu": "an NVIDIA GPU", "jetson": "a Jetson", "cluster": "MPI, Slurm or Ray",
     "container": "a container engine or registry", "network": "a package registry or server", "postgres": "a PostgreSQL server (edge/ground/tests/postgres)",
-    "ros2": "a ROS 2 network (tests/ros2.sh)", "signature": "a bundle signed by minisign (tests/trust.rs)", "peer": "a Python with torch",
+    "ros2": "a ROS 2 network (tests/ros2.sh)", "signature": "a bundle signed by minisign (tests/trust.rs)", "peer": "a Python with torch", "pillow": "a Python with NumPy and Pillow",
     "nightly": "cargo-fuzz", "everything": "is what runs this",
 }
 # What a name in the documentation stands for, of what inputs.sh makes.
@@ -47,6 +46,18 @@ ONCE = ["trainer adapt", "exporter --checkpoint"]
 LIMIT = 300
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 PLACE = CHECKOUT / "target/commands"
+
+
+@functools.cache
+def packages():
+    """The packages of the workspace, by their names."""
+    listed = subprocess.run(["cargo", "metadata", "--no-deps", "--offline", "--format-version", "1"], capture_output=True, check=True, cwd=CHECKOUT)
+    return {package["name"]: package for package in json.loads(listed.stdout)["packages"]}
+
+
+@functools.cache
+def programs():
+    return [target["name"] for package in packages().values() for target in package["targets"] if "bin" in target["kind"]]
 
 
 class Line:
@@ -125,7 +136,7 @@ def check(line):
         words = list(itertools.dropwhile(lambda word: re.match(r"\w+=", word), words))
         first = words[0] if words else ""
         script = CHECKOUT / first
-        if first in PROGRAMS + OTHERS or first.startswith("target/release/"): pass
+        if first in programs() + OTHERS or first.startswith("target/release/"): pass
         elif "/" in first and script.is_file():
             # A script's options, where it is not executed: they stand in it.
             for option in (word for word in words if word.startswith("--")):
@@ -139,12 +150,10 @@ def cargo(words):
     """Packages and features that a call of cargo names and the workspace has not."""
     end = words.index("--") if "--" in words else len(words)
     given = list(zip(words[:end], words[1:end]))
-    metadata = json.loads(subprocess.run(["cargo", "metadata", "--no-deps", "--offline", "--format-version", "1"], capture_output=True, check=True, cwd=CHECKOUT).stdout)
-    known = {package["name"]: set(package["features"]) for package in metadata["packages"]}
-    packages = [value for option, value in given if option in ("-p", "--package")]
+    named = [value for option, value in given if option in ("-p", "--package")]
+    known = {feature for name in named if name in packages() for feature in packages()[name]["features"]}
     features = [value for option, value in given if option == "--features"]
-    problems = [f"no package {name}" for name in packages if name not in known]
-    return problems + [f"no feature {name} in {packages}" for name in features if not any(name in known.get(package, ()) for package in packages)]
+    return [f"no package {name}" for name in named if name not in packages()] + [f"no feature {name} in {named}" for name in features if name not in known]
 
 
 class Page:
@@ -234,7 +243,7 @@ def prepare():
     """The programs by their names, cargo as one of them, and the inputs."""
     shutil.rmtree(PLACE, ignore_errors=True)
     (PLACE / "bin").mkdir(parents=True)
-    for program in PROGRAMS:
+    for program in programs():
         if os.path.exists(f"{os.environ['PROGRAMS']}/{program}"): (PLACE / "bin" / program).symlink_to(f"{os.environ['PROGRAMS']}/{program}")
     shim = PLACE / "bin/cargo"
     shim.write_text('#!/bin/sh\n# cargo run --release -p PROGRAM -- ARGUMENTS, built already.\n[ "$1 $2 $3" = "run --release -p" ] && [ "$5" = -- ] || exit 2\nprogram=$4; shift 5\nexec "$program" "$@"\n')
@@ -249,7 +258,8 @@ def main(arguments):
     if problems: sys.exit("\n".join(f"error: {problem}" for problem in problems))
     is_long = arguments[:1] == ["long"]
     words = arguments[is_long:]
-    may = {None, *(["minutes"] if is_long else []), *(["backbone"] if (CHECKOUT / "../shared/backbones").is_dir() else [])}
+    is_here = {"minutes": is_long, "backbone": (CHECKOUT / "../shared/backbones").is_dir(), "pillow": all(map(importlib.util.find_spec, ["PIL", "numpy"]))}
+    may = {None, *(reason for reason in is_here if is_here[reason])}
     first, total, chosen = {}, 0, {}
     for name, lines in found.items():
         total += len(lines)

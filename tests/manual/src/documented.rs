@@ -25,8 +25,7 @@ impl Documented {
     /// What the program has to say against it, in one line.
     #[must_use]
     pub fn problem(&self, command: &Command) -> Option<String> {
-        let command = command.clone().no_binary_name(false);
-        let error = command.try_get_matches_from(&self.words).err()?;
+        let error = command.clone().try_get_matches_from(&self.words).err()?;
         let is_shortened = self.inline
             && match error.kind() {
                 ErrorKind::MissingRequiredArgument
