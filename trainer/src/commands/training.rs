@@ -16,7 +16,7 @@ use trainer::run::{self, Places, Start};
 #[command(after_help = "\
 Examples:
   trainer train --config recipe.toml --data my-images/ \\
-    --backbone-weights efficientnet_lite2.safetensors --out runs/mine
+    --backbone-weights efficientnet_lite2.safetensors --out runs/new
       Trains all stages; the same command again continues.")]
 pub(crate) struct TrainOptions {
     #[command(flatten)]
