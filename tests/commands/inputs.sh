@@ -6,7 +6,7 @@ set -euo pipefail
 checkout=$1
 
 # A dataset and folders of images.
-scenes --out dataset --count 20 --seed 7 2> /dev/null
+scenes --out dataset --count 12 --seed 7 2> /dev/null
 mkdir images
 cp "$checkout"/fixtures/scenes/images/scene_0000[0-5].jpg images/
 cp images/scene_00003.jpg airport.jpg

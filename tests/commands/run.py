@@ -275,7 +275,8 @@ def main(arguments):
             began = time.time()
             return name, boxed(sys.executable, __file__, "--page", plan), time.time() - began
         # The longest first.
-        results = list(pool.map(run, sorted(chosen, key=lambda name: -len("".join(line.text for line in chosen[name] if line.text.startswith(("trainer", "exporter")))))))
+        weight = lambda name: sum(10 if line.text.startswith(tuple(ONCE)) else line.text.startswith(("trainer", "exporter")) for line in chosen[name])
+        results = list(pool.map(run, sorted(chosen, key=weight, reverse=True)))
     failed = [ran for _, ran, _ in results if ran.returncode]
     for ran in failed: print(ran.stdout + ran.stderr, file=sys.stderr, end="")
     if os.environ.get("COMMANDS_TIMES"):
