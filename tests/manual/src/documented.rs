@@ -3,7 +3,7 @@
 //! In Markdown these are the lines of blocks ```` ```sh ```` and, as far as they go, words in backticks that begin with a program's name: there
 //! a missing argument is none of a documented command's problems, an unknown one is.
 
-use crate::root;
+use crate::checkout::root;
 use anyhow::{Context, Result, ensure};
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

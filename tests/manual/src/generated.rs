@@ -1,12 +1,20 @@
 //! Help, manual pages (man-pages(7)) and completions of a clap command.
 
-use crate::Kind;
 use anyhow::Result;
 use clap::Command;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::fmt::Write;
+
+/// What is generated of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Help alone: what is run from a checkout.
+    Checkout,
+    /// Manual pages and completions, too: what a Debian package installs.
+    Packaged,
+}
 
 /// Columns of the checked-in help: clap's widest.
 const WIDTH: usize = 100;

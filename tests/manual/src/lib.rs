@@ -4,25 +4,18 @@
 //! Each program has a test that calls [`check`]; `UPDATE_HELP=1` lets it write the files instead of comparing them. Packages take the files
 //! as they are, so that no program carries a generator, and packing for another processor runs none.
 
+mod checkout;
 mod documented;
 mod generated;
 
 pub use documented::{Documented, documented};
+pub use generated::Kind;
 
 use anyhow::{Context, Result, ensure};
+use checkout::root;
 use clap::Command;
 use generated::Generated;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// What is generated of a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Help alone: what is run from a checkout.
-    Checkout,
-    /// Manual pages and completions, too: what a Debian package installs.
-    Packaged,
-}
 
 /// Holds a program's checked-in files against its command, and parses all that is documented of it.
 ///
@@ -41,23 +34,28 @@ pub fn check(command: &Command, kind: Kind) -> Result<()> {
 /// # Errors
 /// Names the file that differs.
 pub fn check_files(command: &Command, kind: Kind) -> Result<()> {
-    let folder = root().join("docs/manual");
+    let (folder, name) = (root().join("docs/manual"), command.get_name());
     let update = std::env::var_os("UPDATE_HELP").is_some();
-    for Generated { path, text } in generated::all(command, kind)? {
-        let place = folder.join(&path);
+    let again = format!("UPDATE_HELP=1 cargo test --release -p {name} help_");
+    let files = generated::all(command, kind)?;
+    for Generated { path, text } in &files {
+        let place = folder.join(path);
         if update {
             fs::create_dir_all(place.parent().unwrap_or(&folder))?;
             fs::write(&place, text).with_context(|| place.display().to_string())?;
             continue;
         }
         let found = fs::read_to_string(&place).unwrap_or_default();
-        let again = format!("UPDATE_HELP=1 cargo test --release -p {} help_", command.get_name());
-        ensure!(found == text, "docs/manual/{path}: is not what the program says, expected {again}");
+        ensure!(found == *text, "docs/manual/{path}: is not what the program says, expected {again}");
+    }
+    // Pages of commands that are no more.
+    for page in fs::read_dir(folder.join("man"))? {
+        let page = format!("man/{}", page?.file_name().display());
+        let is_own = kind == Kind::Packaged && page.starts_with(&format!("man/{name}-"));
+        if is_own && files.iter().all(|file| file.path != page) {
+            ensure!(update, "docs/manual/{page}: the program has no such command, expected {again}");
+            fs::remove_file(folder.join(page))?;
+        }
     }
     Ok(())
-}
-
-/// The checkout.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
