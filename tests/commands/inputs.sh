@@ -7,6 +7,12 @@ checkout=$1
 
 # A dataset and folders of images.
 scenes --out dataset --count 12 --seed 7 2> /dev/null
+# The same under the names of others.
+for name in ucm rsicd; do
+  cp -r dataset $name
+  sed "s/\"dataset\": *\"scenes\"/\"dataset\": \"$name\"/" dataset/dataset_scenes.json > $name/dataset_$name.json
+  rm $name/dataset_scenes.json
+done
 mkdir images
 cp "$checkout"/fixtures/scenes/images/scene_0000[0-5].jpg images/
 cp images/scene_00003.jpg airport.jpg

@@ -34,7 +34,7 @@ INPUTS = {
     "uav.key": "uav.key", "old.key": "uav.key", "new.key": "new.key", "twelve.key": "uav.key", "thirteen.key": "new.key", "others.key": "new.key",
     "captions.gpkg": "captions.gpkg", "edge.toml": "edge.toml", "tiles.parquet": "tiles.parquet", "scene.tif": "scene.tif",
     "efficientnet_lite2.safetensors": "efficientnet_lite2.safetensors",
-    "target/long/drone/own": "dataset", "target/long/drone/held-out": "dataset", "../shared/data/ucm": "dataset", "../shared/data/rsicd": "dataset",
+    "target/long/drone/own": "dataset", "target/long/drone/held-out": "dataset", "../shared/data/ucm": "ucm", "../shared/data/rsicd": "rsicd",
 }
 # What is there on every page: a vehicle that flies, and its image files.
 ALWAYS = ["vehicle.toml", "vehicle-state", "frames", "uav.key", "scene.tif"]
