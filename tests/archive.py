@@ -136,13 +136,23 @@ for turn in range(2):
     failed = run("--tiles", scenes / "bad.parquet", "--out", partial)
     report = json.loads(failed.stdout)
     check(failed.returncode != 0 and report["failed"] == {"missing": 1, "outside of its source": 1}, failed.stdout + failed.stderr)
-    check(report["captioned_now"] == (22 if turn == 0 else 2), f"turn {turn}: {report}")
+    check((report["captioned_now"], report["kept"]) == ((20, 0) if turn == 0 else (0, 20)), f"turn {turn}: {report}")
     check("gone.tif: is not there" in failed.stderr and "tile outside" in failed.stderr, failed.stderr)
+
+# What does not load is named, and nothing is written.
+for options, env, reason in [
+    (["--bundle", work / "none"], {}, f"the bundle does not load: {work}/none/manifest.toml: "),
+    (["--runtime", "ort"], {"ORT_DYLIB_PATH": "/no/library.so"}, "the runtime does not load: /no/library.so: "),
+    (["--provider", "cuda"], {}, "the provider does not load: CUDAExecutionProvider "),
+]:
+    refused = run("--tiles", scenes / "tiles.parquet", "--out", work / "refused", *options, env=env)
+    check(refused.returncode == 1 and f"error: {reason}" in refused.stderr, refused.stderr)
+    check(not glob.glob(f"{work}/refused/*"), "something was written")
 
 # Tiles that are captioned together have the rows that they have alone, those that cannot be read among them.
 batched = work / "batched"
 failed = run("--tiles", scenes / "bad.parquet", "--out", batched, "--batch", 3)
-check(failed.returncode != 0 and json.loads(failed.stdout)["captioned_now"] == 22, failed.stdout + failed.stderr)
+check(failed.returncode != 0 and json.loads(failed.stdout)["captioned_now"] == 20, failed.stdout + failed.stderr)
 check(rows_of(batched) == rows_of(partial), "rows of tiles captioned together differ")
 found = rows_of(partial)
 check(len(found) == 22 and found["gone"]["error"] and found["outside"]["error"] and not found["gone"]["caption"], "rows with errors")

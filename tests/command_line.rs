@@ -129,6 +129,43 @@ fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
 }
 
 #[test]
+fn a_link_has_finite_numbers() -> Result<()> {
+    let seconds = ["--resend-seconds", "--interval", "--longest", "--every-seconds", "--latency-ms"];
+    for option in seconds.into_iter().chain(["--bits-per-second", "--loss", "--bit-errors", "--pass-seconds"]) {
+        for number in ["nan", "inf", "-0.5", "1e300", "fast"] {
+            let given = format!("{option}={number}");
+            let output = program("link-sim")?.args(["--captions", "README.md", &given]).output()?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(2) && said.contains("expected a number, "), "{given}: {said}");
+            assert!(said.contains(option), "{given}: {said}");
+        }
+    }
+    Ok(())
+}
+
+/// What a file is called begins no line of a program's messages.
+#[test]
+fn a_name_with_a_line_feed_is_one_line() -> Result<()> {
+    let named = "/no/such\nerror: all is well\u{1b}[2J.jpg";
+    let output = program("edge")?.args(["caption", named, &scene()]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && !said.contains('\u{1b}'), "{said}");
+    assert!(said.contains("/no/such\\nerror: all is well"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() -> Result<()> {
+    for (name, arguments) in [("edge", ["caption", &scene()]), ("exporter", ["inspect", "fixtures/bundle"])] {
+        let full = std::fs::File::options().write(true).open("/dev/full")?;
+        let output = program(name)?.args(arguments).stdout(full).output()?;
+        let line = cross_crate_tests::error_line(&output)?;
+        assert!(!output.status.success() && line.contains("standard output: No space left"), "{line}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_runtime_that_is_not_there_is_an_error() -> Result<()> {
     let output = program("edge")?
         .args(["caption", "--runtime", "ort", &scene()])

@@ -16,7 +16,7 @@ if [ "$(cat $venv/known 2>/dev/null)" != "$known" ]; then
   echo "$known" > $venv/known
 fi
 
-"$exporter" annotate fixtures/bundle --license Apache-2.0 --out "$work/bundle"
+"$exporter" annotate fixtures/bundle --license MIT --out "$work/bundle"
 $venv/bin/python - "$work/bundle" fixtures/bundle <<'PY'
 import sys
 import onnx
@@ -26,15 +26,17 @@ annotated, before = sys.argv[1:]
 for name in ("encoder.onnx", "decoder.onnx"):
     new, old = (onnx.load(f"{folder}/{name}") for folder in (annotated, before))
     onnx.checker.check_model(new)
-    said = {each.key: each.value for each in new.metadata_props}
-    for key in ("architecture", "dataset", "input", "license", "name", "output", "precision", "task", "version"):
-        if not said.get(key): sys.exit(f"error: {name} has no {key} in metadata_props")
+    for folder, model, license in ((annotated, new, "MIT"), (before, old, "Apache-2.0")):
+        said = {each.key: each.value for each in model.metadata_props}
+        for key in ("architecture", "dataset", "input", "license", "name", "output", "precision", "task", "version"):
+            if not said.get(key): sys.exit(f"error: {folder}/{name} has no {key} in metadata_props")
+        if said["license"] != license: sys.exit(f"error: {folder}/{name} is licensed {said['license']}, expected {license}")
     del new.metadata_props[:]
     del old.metadata_props[:]
     if new != old: sys.exit(f"error: annotating changed more of {name} than its metadata")
 card, earlier = (ModelCard.load(f"{folder}/MODEL_CARD.md") for folder in (annotated, before))
 data = card.data.to_dict()
-expected = {"license": "apache-2.0", "language": "en", "pipeline_tag": "image-to-text", "library_name": "onnx", "metrics": ["cider"],
+expected = {"license": "mit", "language": "en", "pipeline_tag": "image-to-text", "library_name": "onnx", "metrics": ["cider"],
             "datasets": ["ucm", "rsicd", "uavic"]}
 for key, value in expected.items():
     if data.get(key) != value: sys.exit(f"error: the card's {key} is {data.get(key)!r}, expected {value!r}")

@@ -13,13 +13,16 @@ Outside outsideOf(const CssaOutside code) {
     return Outside::isValid(code) ? Outside(static_cast<Outside::T>(code)) : Outside(Outside::UNKNOWN);
 }
 
-// Seconds less than these count from the vehicle's start, in packets.
+// Seconds less than these count from the start, in packets.
 constexpr U32 EARLIEST_UTC = 1577836800;
+
+// F´ has 40 by default, and cuts or refuses what is longer.
+static_assert(FW_CMD_STRING_MAX_SIZE >= 160, "paths need more: set FW_CMD_STRING_MAX_SIZE to 160 or more in your configuration");
 
 }  // namespace
 
 Captioner::Captioner(const char* const compName)
-    : CaptionerComponentBase(compName), m_captioner(nullptr), m_vehicle(0), m_number(0), m_captions(0), m_failures(0) {}
+    : CaptionerComponentBase(compName), m_captioner(nullptr), m_start(0), m_isStarted(false), m_vehicle(0), m_number(0), m_captions(0), m_failures(0) {}
 
 Captioner::~Captioner() {
     cssa_close(&this->m_captioner);
@@ -31,6 +34,7 @@ void Captioner::configure(const U16 vehicle, const U32 firstNumber) {
 }
 
 void Captioner::LOAD_cmdHandler(const FwOpcodeType opCode, const U32 cmdSeq, const Fw::CmdStringArg& bundle) {
+    (void)this->seconds();
     CssaCaptioner* loaded = nullptr;
     const CssaStatus status = cssa_open(bundle.toChar(), nullptr, &loaded);
     if (status != CSSA_STATUS_OK) {
@@ -60,11 +64,11 @@ void Captioner::CAPTION_cmdHandler(const FwOpcodeType opCode, const U32 cmdSeq, 
         return;
     }
     this->report(caption);
-    this->send(caption);
+    const bool isSent = this->send(caption);
     cssa_caption_free(&caption);
     this->m_number++;
     this->tlmWrite_Captions(++this->m_captions);
-    this->cmdResponse_out(opCode, cmdSeq, Fw::CmdResponse::OK);
+    this->cmdResponse_out(opCode, cmdSeq, isSent ? Fw::CmdResponse::OK : Fw::CmdResponse::EXECUTION_ERROR);
 }
 
 void Captioner::UNLOAD_cmdHandler(const FwOpcodeType opCode, const U32 cmdSeq) {
@@ -94,9 +98,9 @@ void Captioner::report(const CssaCaption* const caption) {
     }
 }
 
-void Captioner::send(const CssaCaption* const caption) {
+bool Captioner::send(const CssaCaption* const caption) {
     if (!this->isConnected_packetOut_OutputPort(0)) {
-        return;
+        return true;
     }
     CssaPacket packet = {};
     packet.size = sizeof packet;
@@ -108,23 +112,25 @@ void Captioner::send(const CssaCaption* const caption) {
     const CssaStatus status = cssa_pack(caption, &packet, bytes, sizeof bytes, &length);
     if (status != CSSA_STATUS_OK) {
         this->log_WARNING_HI_NotPacked(statusOf(status), Fw::String(cssa_last_error()));
-        return;
+        return false;
     }
     Fw::ComBuffer buffer(bytes, static_cast<FwSizeType>(length));
     this->packetOut_out(0, buffer, 0);
+    return true;
 }
 
-// Of clocks whose beginning nobody knows no time is said: 0 is the vehicle's start.
-U32 Captioner::seconds() const {
+// UTC where F´ has it, else the seconds since the first command: when a clock of another base began, nobody on the ground knows.
+U32 Captioner::seconds() {
     const Fw::Time now = this->getTime();
-    switch (now.getTimeBase()) {
-        case TimeBase::TB_WORKSTATION_TIME:
-            return now.getSeconds();
-        case TimeBase::TB_PROC_TIME:
-            return now.getSeconds() < EARLIEST_UTC ? now.getSeconds() : EARLIEST_UTC - 1;
-        default:
-            return 0;
+    if (!this->m_isStarted) {
+        this->m_start = now.getSeconds();
+        this->m_isStarted = true;
     }
+    if (now.getTimeBase() == TimeBase::TB_WORKSTATION_TIME) {
+        return now.getSeconds();
+    }
+    const U32 since = now.getSeconds() > this->m_start ? now.getSeconds() - this->m_start : 0;
+    return since < EARLIEST_UTC ? since : EARLIEST_UTC - 1;
 }
 
 }  // namespace Cssa

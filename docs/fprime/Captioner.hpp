@@ -26,10 +26,13 @@ class Captioner final : public CaptionerComponentBase {
     void UNLOAD_cmdHandler(FwOpcodeType opCode, U32 cmdSeq) override;
 
     void report(const CssaCaption* caption);
-    void send(const CssaCaption* caption);
-    U32 seconds() const;
+    //! Whether nothing went wrong; where nobody is connected, nothing does.
+    bool send(const CssaCaption* caption);
+    U32 seconds();
 
     CssaCaptioner* m_captioner;
+    U32 m_start;
+    bool m_isStarted;
     U16 m_vehicle;
     U32 m_number;
     U32 m_captions;

@@ -4,10 +4,12 @@
 #
 #   edge/capi/install.sh PREFIX [--without-tract | --built LIBCSSA_CAPI_SO]
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/../.."
 fail() { echo "error: $*" >&2; exit 1; }
 prefix=${1:-} built=
 case $prefix in
+  *[[:space:]]*) fail "PREFIX is $prefix, expected a path without spaces: pkg-config would part it" ;;
   /*) shift ;;
   *) fail "PREFIX is ${prefix:-missing}, expected an absolute path, such as /usr/local" ;;
 esac
@@ -15,7 +17,8 @@ features=()
 while [ $# -gt 0 ]; do
   case $1 in
     --without-tract) features=(--no-default-features); shift ;;
-    --built) built=${2:?--built needs the library that cargo made}; shift 2 ;;
+    --built) built=${2:?--built needs the library that cargo made}; shift 2
+      case $built in /*) ;; *) built=$here/$built ;; esac ;;
     *) fail "unknown option $1, expected --without-tract or --built" ;;
   esac
 done

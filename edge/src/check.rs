@@ -14,6 +14,7 @@ use super::sources;
 use super::store::{NewKey, STORE};
 use super::watch_list::WatchList;
 use cssa::files;
+use cssa_captioner::Subject;
 use cssa_link::Address;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -111,7 +112,14 @@ fn model(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
                 found.extend(check_policy(config, &place, &loaded));
                 break;
             }
-            Err(problem) => found.push(Error::key(key)(problem)),
+            Err(problem) => {
+                let key = match &problem {
+                    Error::Captioner(error) if error.subject() == Subject::Runtime => "model.runtime",
+                    Error::Captioner(error) if error.subject() == Subject::Provider => "model.provider",
+                    _ => key,
+                };
+                found.push(Error::key(key)(problem));
+            }
         }
     }
     found

@@ -78,6 +78,7 @@ pub fn run(
             format_args!("{key}: the program ended twice while it was at work, it is not read again"),
         );
     }
+    Status::forget(&config.state)?;
     let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
     let pictures = open_pictures(&config, &faults).map(|pictures| Arc::new(Mutex::new(pictures)));
     // Where root tries it, the service goes on with the same files.
@@ -213,9 +214,7 @@ pub fn run(
     let _absent = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     drop(over);
     at_work.close();
-    // A status that could not be written is a fault that the returned one has not.
-    let status = reporter.write().unwrap_or_else(|_| reporter.status());
-    flown.map(|()| status)
+    flown.map(|()| reporter.end())
 }
 
 /// What is kept of frames, where a ground can ask for it; the flight goes on without where the disk does not take it.

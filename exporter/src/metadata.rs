@@ -106,14 +106,14 @@ mod tests {
     fn properties_change_nothing_else() -> Result<()> {
         let before = Bundle::read(&fixtures::bundle())?;
         let mut after = before.clone();
-        annotate(&mut after, Some("Apache-2.0"))?;
+        annotate(&mut after, Some("MIT"))?;
         for (file, old, new) in [(ENCODER, &before.encoder, &after.encoder), (DECODER, &before.decoder, &after.decoder)]
         {
             let [mut old, new] = [old, new].map(|content| ModelProto::decode(content.as_slice()));
             let said = new.clone()?.metadata_props;
             let value = |key: &str| said.iter().find(|each| each.key == key).map(|each| each.value.clone());
             assert_eq!(value("name").as_deref(), Some("cssa-efficientnet-lite2"));
-            assert_eq!(value("license").as_deref(), Some("Apache-2.0"));
+            assert_eq!(value("license").as_deref(), Some("MIT"));
             assert_eq!(value("dataset").as_deref(), Some("UCM, rsicd, uavic"));
             assert!(value("input").is_some_and(|input| !input.is_empty()), "{file}");
             if let Ok(old) = &mut old {
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(after.id, after.manifest.id());
         let (again, license) = (after.clone(), license_of(&after)?);
         annotate(&mut after, None)?;
-        assert_eq!((again.encoder == after.encoder, license.as_deref()), (true, Some("Apache-2.0")), "it is kept");
+        assert_eq!((again.encoder == after.encoder, license.as_deref()), (true, Some("MIT")), "it is kept");
         Ok(())
     }
 

@@ -16,6 +16,14 @@ pub enum Samples {
     Words(Vec<u16>),
 }
 
+/// Refuses what [`rgb8`] would for its size, before anybody copies so many pixels.
+///
+/// # Errors
+/// No pixels, or too many.
+pub fn check_pixels((width, height): (u32, u32)) -> Result<(), DecodeError> {
+    check_size(u64::from(width), u64::from(height), MAX_PIXELS)
+}
+
 /// An image of `channels` samples a pixel: 1 is grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
 ///
 /// # Errors
@@ -26,7 +34,7 @@ pub fn rgb8(
     samples: Samples,
     kept: Kept,
 ) -> Result<RgbImage, DecodeError> {
-    check_size(u64::from(width), u64::from(height), MAX_PIXELS)?;
+    check_pixels((width, height))?;
     let held = match &samples {
         Samples::Bytes(bytes) => bytes.len(),
         Samples::Words(words) => words.len(),

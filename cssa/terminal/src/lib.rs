@@ -1,7 +1,7 @@
 //! What all programs do at a terminal: results a line on standard output; errors and logs on standard error, for people or,
 //! with `--log json`, for machines; an exit code; and an end when they are told to.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cssa::errors::chain;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -61,7 +61,7 @@ pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
 /// As [`run`], for a program that ends in its own way; whether it did what it should.
 pub fn succeeds(log: LogOptions, work: impl FnOnce() -> Result<()>) -> bool {
     let logs = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Messages(std::io::stderr()))
         .with_max_level(LevelFilter::INFO)
         .with_span_events(FmtSpan::NONE);
     match log.form {
@@ -72,11 +72,33 @@ pub fn succeeds(log: LogOptions, work: impl FnOnce() -> Result<()>) -> bool {
     let error = chain(&*error);
     match log.form {
         Form::Lines => {
-            let _gone = writeln!(std::io::stderr(), "error: {error}");
+            let _gone = writeln!(std::io::stderr(), "error: {}", escaped(&error));
         }
         Form::Json => tracing::error!("{error}"),
     }
     false
+}
+
+/// Where messages go, each in one call and one line.
+struct Messages<W>(W);
+
+impl<W: Write> Write for Messages<W> {
+    fn write(&mut self, message: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(message);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        self.0.write_all(format!("{}\n", escaped(line)).as_bytes())?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A file's name may hold what begins another line, or moves a terminal's cursor: nobody writes a message of this program with it.
+fn escaped(text: &str) -> String {
+    let escape = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() };
+    text.chars().map(escape).collect()
 }
 
 /// A line of results. A reader that went away (`| head`) keeps nothing else from being done.
@@ -86,7 +108,7 @@ pub fn succeeds(log: LogOptions, work: impl FnOnce() -> Result<()>) -> bool {
 pub fn print(line: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+        written => written.context("standard output"),
     }
 }
 

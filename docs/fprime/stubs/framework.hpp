@@ -23,6 +23,7 @@ using FwEnumStoreType = I32;
 using FwAssertArgType = I32;
 
 #define FW_COM_BUFFER_MAX_SIZE 512
+#define FW_CMD_STRING_MAX_SIZE 160
 #define FW_ENABLE_TEXT_LOGGING 1
 #define FW_PORT_SERIALIZATION 1
 #define FW_SERIALIZABLE_TO_STRING 1

@@ -60,6 +60,14 @@ pub enum Error {
     /// The program was told to end.
     #[error("stopped: the same command goes on where it was")]
     Stopped,
+    /// A bundle, a runtime or a provider that does not load.
+    #[error("the {what} does not load: {cause}")]
+    Load {
+        /// What does not.
+        what: &'static str,
+        /// Why.
+        cause: String,
+    },
     /// The system gives no threads or sockets.
     #[error("the system refuses: {0}")]
     System(String),
@@ -79,7 +87,7 @@ impl Error {
             Self::Image { .. } => "damaged or unsupported image",
             Self::Outside { .. } => "outside of its source",
             Self::Table { .. } => "table",
-            Self::Model { .. } => "model",
+            Self::Model { .. } | Self::Load { .. } => "model",
             Self::Stopped => "stopped",
             Self::System(_) => "system",
         }

@@ -42,11 +42,11 @@ pub struct Job<'a> {
 pub struct Outcome {
     /// The file.
     pub file: String,
-    /// Rows that this run captioned, or failed to.
-    pub done: usize,
-    /// Rows that were there already.
+    /// Rows that this run captioned.
+    pub captioned: usize,
+    /// Rows that had their caption already.
     pub kept: usize,
-    /// Rows of the file without a caption, by reason; those of earlier runs too, where they were not tried again.
+    /// All other rows of the file, without a caption, by reason; those of earlier runs too, where they were not tried again.
     pub failed: BTreeMap<String, usize>,
 }
 
@@ -54,7 +54,7 @@ impl Job<'_> {
     /// Does it. `open` loads the model, where there is anything to caption; `seen` hears of each row, with its error.
     ///
     /// # Errors
-    /// An output that cannot be written, a model that does not load ([`Error::System`]), [`Error::Stopped`]. What is wrong with a tile is in
+    /// An output that cannot be written, a model that does not load ([`Error::Load`]), [`Error::Stopped`]. What is wrong with a tile is in
     /// the outcome.
     pub fn run<'m>(
         &self,
@@ -79,7 +79,7 @@ impl Job<'_> {
             }
         }
         let todo: Vec<usize> = (0..rows.len()).filter(|n| rows[*n].is_none()).collect();
-        let mut outcome = Outcome { file: file.name(), kept: rows.len() - todo.len(), ..Outcome::default() };
+        let mut outcome = Outcome { file: file.name(), ..Outcome::default() };
         let is_there = file.identity().is_ok();
         if !todo.is_empty() {
             let mut model = open()?;
@@ -101,7 +101,7 @@ impl Job<'_> {
                 }
                 Ok(())
             })?;
-            outcome.done = todo.len();
+            outcome.captioned = todo.len() - reasons.values().sum::<usize>();
             outcome.failed = reasons;
         }
         let rows: Vec<Row> = rows.into_iter().flatten().collect();
@@ -109,6 +109,7 @@ impl Job<'_> {
         if earlier > 0 {
             outcome.failed.insert("failed before this start, tried again by the next".into(), earlier);
         }
+        outcome.kept = rows.len() - outcome.captioned - outcome.failed.values().sum::<usize>();
         if !todo.is_empty() || !is_there {
             file.write_through(&work, output::write(&rows)?)?;
         }

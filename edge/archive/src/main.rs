@@ -72,10 +72,10 @@ fn run(options: &Options) -> Result<()> {
     print(&serde_json::to_string(&serde_json::json!({
         "file": outcome.file,
         "tiles": total,
-        "captioned_now": outcome.done,
+        "captioned_now": outcome.captioned,
         "kept": outcome.kept,
         "failed": outcome.failed,
-        "tiles_a_second": (outcome.done as f64 / seconds * 10.0).round() / 10.0,
+        "tiles_a_second": (outcome.captioned as f64 / seconds * 10.0).round() / 10.0,
     }))?)?;
     ensure!(
         failed == 0,

@@ -8,7 +8,7 @@ use crate::store::Stores;
 use crate::tile::Tile;
 use cssa::bundle::{Bundle, contents, hexadecimal};
 use cssa::errors::chain;
-use cssa_captioner::{Caption, Captioner, Provider, Settings};
+use cssa_captioner::{Caption, Captioner, Provider, Settings, Subject};
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -34,8 +34,8 @@ impl Session {
     /// # Errors
     /// A bundle that cannot be read.
     pub fn new(stores: Arc<Stores>, plan: Plan, place: PathBuf, settings: Settings, pace: Pace) -> Result<Self> {
-        let files = contents(&place).map_err(|error| Error::System(chain(&error)))?;
-        let unnamed = || Error::System(format!("{}: the bundle has no manifest.toml", place.display()));
+        let files = contents(&place).map_err(|error| unusable("bundle", &error))?;
+        let unnamed = || Error::Load { what: "bundle", cause: format!("{} has no manifest.toml", place.display()) };
         let manifest = files.get("manifest.toml").ok_or_else(unnamed)?;
         let bundle = hexadecimal(&Sha256::digest(manifest));
         Ok(Self { stores, plan, place, bundle, settings, pace, captioner: None })
@@ -68,12 +68,12 @@ impl Session {
         let job = Job { tiles, shard, out, bundle, options: &options, pace: *pace };
         let open = move || {
             let captioner = captioner;
-            let odd = |error: String| Error::System(format!("the model does not load: {error}"));
             let model = match captioner {
                 Some(model) => model,
                 None => {
-                    let bundle = Bundle::read(place).map_err(|error| odd(chain(&error)))?;
-                    let model = Captioner::open(&bundle, settings).map_err(|error| odd(chain(&error)))?;
+                    let bundle = Bundle::read(place).map_err(|error| unusable("bundle", &error))?;
+                    let model =
+                        Captioner::open(&bundle, settings).map_err(|error| unusable(subject(&error), &error))?;
                     tracing::info!("runtime {}", model.at_work());
                     captioner.insert(model)
                 }
@@ -81,6 +81,18 @@ impl Session {
             Ok(Box::new(move |images: &[&RgbImage]| captions(model, images)) as _)
         };
         job.run(stores, open, stop, seen)
+    }
+}
+
+fn unusable(what: &'static str, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::Load { what, cause: chain(error) }
+}
+
+fn subject(error: &cssa_captioner::Error) -> &'static str {
+    match error.subject() {
+        Subject::Runtime => "runtime",
+        Subject::Provider => "provider",
+        Subject::Bundle => "bundle",
     }
 }
 

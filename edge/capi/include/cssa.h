@@ -11,14 +11,15 @@
  *     cssa_caption_free(&caption);
  *     cssa_close(&captioner);
  *
- * Every function that can fail gives a CssaStatus, and leaves a text for cssa_last_error(). No function ends the process or lets a
- * panic of the library out: what should never happen is CSSA_STATUS_FAULT.
+ * Every function that can fail gives a CssaStatus, and leaves a text for cssa_last_error(). No function lets a panic of the library out:
+ * what should never happen is CSSA_STATUS_FAULT. No argument or file ends the process; that the system has no memory left does.
  *
  * Pointers are NULL, which is refused where it is not allowed, or point to what their parameter says. The library reads no byte beyond
  * what it is told, and writes only where a parameter says so.
  *
  * Threads: one captioner may be used by many threads, which caption one after the other; several captioners work side by side. A
  * caption may be read by many threads. cssa_close() and cssa_caption_free() must not run while another thread uses what they end.
+ * A thread that calls has a stack of 256 KiB or more. After fork() without exec() the child must not call: a runtime's threads are not in it.
  *
  * Structs that begin with their size can grow: set all of it to zero, which stands for the default, and then `size` to sizeof it. A
  * program that was built with this header works with every later libcssa of the same CSSA_ABI_VERSION.

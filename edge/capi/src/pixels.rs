@@ -55,6 +55,7 @@ impl CssaPixels {
             return Err(wrong(format!("reserved is {reserved}, expected 0")));
         }
         let rows = Rows::new((width, height), channels, stride, length)?;
+        cssa_image::check_pixels((width, height)).map_err(|error| wrong(chain(&error)))?;
         // SAFETY: so many bytes or NULL, as the header says.
         let data = unsafe { foreign::bytes("pixels: data", data, length) }?;
         let mut samples = Vec::with_capacity(rows.row * rows.height);

@@ -2,7 +2,7 @@
 
 use cssa::errors::chain;
 use cssa::files::FileError;
-use cssa_captioner::Error;
+use cssa_captioner::{Error, Subject};
 use cssa_wire::WireError;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -82,9 +82,7 @@ impl Failure {
                 CssaStatus::Runtime,
                 format!("the provider {provider}: tract has no providers, expected the runtime ort or auto"),
             ),
-            Error::Provider { .. } | Error::Library { .. } | Error::NoneLoads(_) | Error::WithoutTract => {
-                (CssaStatus::Runtime, chain(&error))
-            }
+            error if error.subject() != Subject::Bundle => (CssaStatus::Runtime, chain(&error)),
             error => (CssaStatus::Bundle, chain(&error)),
         };
         Self { status, said }

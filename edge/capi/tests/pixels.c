@@ -130,18 +130,25 @@ int main(int count, char **arguments) {
     void *memory = NULL;
     size_t mapped = 0;
     CssaPixels pixels = at_the_edge(CSSA_FORMAT_RGB8, 0, &memory, &mapped);
+    /* What the header asks of a thread. */
+    pthread_attr_t small;
+    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, 256 * 1024) == 0);
     pthread_t threads[THREADS];
     struct job jobs[THREADS];
     for (int n = 0; n < THREADS; n++) {
         jobs[n].captioner = captioner;
         jobs[n].pixels = &pixels;
-        CHECK(pthread_create(&threads[n], NULL, caption_it, &jobs[n]) == 0);
+        CHECK(pthread_create(&threads[n], &small, caption_it, &jobs[n]) == 0);
     }
     for (int n = 0; n < THREADS; n++) {
         CHECK(pthread_join(threads[n], NULL) == 0);
         CHECK(strcmp(jobs[n].text, cssa_caption_text(expected)) == 0);
     }
     CHECK(strcmp(cssa_last_error(), "") != 0); /* This thread's own, of the length above. */
+    /* More pixels than are taken: refused before a byte is read. */
+    CssaPixels many = {.data = memory, .length = SIZE_MAX / 2, .width = 30000, .height = 30000, .format = CSSA_FORMAT_RGB8};
+    CssaCaption *none = NULL;
+    REFUSED(cssa_caption_pixels(captioner, &many, &none), CSSA_STATUS_ARGUMENT, "268435456");
     munmap(memory, mapped);
     cssa_close(&captioner);
     CHECK(strlen(cssa_caption_text(expected)) > 0); /* A caption outlives its captioner. */

@@ -80,6 +80,32 @@ pub enum Error {
     },
 }
 
+/// What of a configuration an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The inference runtime.
+    Runtime,
+    /// The execution provider.
+    Provider,
+    /// The bundle, or an image.
+    Bundle,
+}
+
+impl Error {
+    /// What of a configuration it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::RuntimeMissing | Self::WithoutTract | Self::Library { .. } | Self::NoneLoads(_) => Subject::Runtime,
+            Self::ProviderNeedsRuntime(_) | Self::ProviderOfTract(_) | Self::Provider { .. } => Subject::Provider,
+            Self::At { cause, .. } => cause.subject(),
+            Self::Runtime(_) | Self::File { .. } | Self::Unexpected(_) | Self::Activation { .. } | Self::NoCaption => {
+                Subject::Bundle
+            }
+        }
+    }
+}
+
 /// What this crate's functions give.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -32,7 +32,7 @@ mod weights;
 
 pub use captioner::{Caption, Captioner, Sight, at_work};
 pub use decoder::Decoder;
-pub use error::{Error, MISSING};
+pub use error::{Error, MISSING, Subject};
 pub use load::open;
 pub use looks::Looks;
 pub use onnxruntime::{find_library, open_session};

@@ -134,8 +134,9 @@ def _run(options: argparse.Namespace) -> dict[str, typing.Any]:
         if time.monotonic() - said >= _SAID_EVERY:
             said = time.monotonic()
             rate = total["captioned_now"] / (said - started)
-            done = total["captioned_now"] + total["kept"]
-            print(f"{done} of {tiles} tiles, {rate:.1f} a second, {sum(total['failed'].values())} failed", file=sys.stderr)
+            failed = sum(total["failed"].values())
+            done = total["captioned_now"] + total["kept"] + failed
+            print(f"{done} of {tiles} tiles, {rate:.1f} captions a second, {failed} failed", file=sys.stderr)
     total["tiles_a_second"] = round(total["captioned_now"] / (time.monotonic() - started), 1)
     return total
 
@@ -154,7 +155,7 @@ def main(arguments: typing.Optional[list[str]] = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(total))
-    missing = total["tiles"] - total["captioned_now"] - total["kept"] + sum(total["failed"].values())
+    missing = total["tiles"] - total["captioned_now"] - total["kept"]
     if missing or total["problems"]:
         print(f"error: {missing} of {total['tiles']} tiles have no caption: {total['failed']}; the same command tries them again", file=sys.stderr)
     return 1 if missing or total["problems"] else 0

@@ -84,7 +84,7 @@ impl Archive {
     /// whole is kept, but for its rows with an error; what a killed process had done is gone on with.
     ///
     /// Returns:
-    ///     The file's name (`file`), how many rows it has (`tiles`), were captioned now or failed now (`captioned_now`) and were there (`kept`),
+    ///     The file's name (`file`), how many rows it has (`tiles`), were captioned now (`captioned_now`) and had their caption (`kept`),
     ///     how many have no caption, by reason (`failed`), and the first of these in words (`errors`).
     ///
     /// Raises:
@@ -111,8 +111,8 @@ impl Archive {
         let outcome = outcome?;
         let told = PyDict::new(py);
         told.set_item("file", outcome.file)?;
-        told.set_item("tiles", outcome.done + outcome.kept)?;
-        told.set_item("captioned_now", outcome.done)?;
+        told.set_item("tiles", outcome.captioned + outcome.kept + outcome.failed.values().sum::<usize>())?;
+        told.set_item("captioned_now", outcome.captioned)?;
         told.set_item("kept", outcome.kept)?;
         told.set_item("failed", outcome.failed)?;
         told.set_item("errors", errors)?;

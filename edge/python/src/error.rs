@@ -2,7 +2,7 @@
 
 use cssa::errors::chain;
 use cssa::files::FileError;
-use cssa_captioner::Error;
+use cssa_captioner::{Error, Subject};
 use pyo3::PyErr;
 use pyo3::exceptions::PyOSError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,9 +45,7 @@ pub(crate) fn of_loading(error: Error) -> PyErr {
         Error::ProviderOfTract(provider) => RuntimeUnavailableError::new_err(format!(
             "provider=\"{provider}\": tract has no providers, expected runtime=\"ort\" or \"auto\""
         )),
-        Error::Provider { .. } | Error::Library { .. } | Error::NoneLoads(_) | Error::WithoutTract => {
-            RuntimeUnavailableError::new_err(chain(&error))
-        }
+        error if error.subject() != Subject::Bundle => RuntimeUnavailableError::new_err(chain(&error)),
         error => BundleError::new_err(chain(&error)),
     }
 }

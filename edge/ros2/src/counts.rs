@@ -49,12 +49,12 @@ impl Counts {
     /// A frame has no caption; `model` broken is worse than a frame that is.
     pub(crate) fn refuse(&mut self, kind: &'static str, problem: String) {
         *self.refused.entry(kind).or_default() += 1;
-        self.last_error = Some((Instant::now(), if kind == "model" { ERROR } else { WARN }, problem));
+        self.last_error = Some((Instant::now(), if kind == "model" { ERROR } else { WARN }, short(problem)));
     }
 
     /// Something else went wrong.
     pub(crate) fn warn(&mut self, problem: String) {
-        self.last_error = Some((Instant::now(), WARN, problem));
+        self.last_error = Some((Instant::now(), WARN, short(problem)));
     }
 
     /// As `diagnostic_msgs` has it.
@@ -92,6 +92,16 @@ impl Counts {
         let name = format!("{}: captions", node.trim_start_matches('/'));
         DiagnosticStatus { level, name, message, hardware_id: bundle.into(), values }
     }
+}
+
+/// Diagnostics repeat the last error each second: no more of it than a line.
+fn short(mut problem: String) -> String {
+    const MOST: usize = 400;
+    if problem.len() > MOST {
+        problem.truncate(problem.floor_char_boundary(MOST));
+        problem.push('…');
+    }
+    problem
 }
 
 /// Gaps in the numbers of those who publish.

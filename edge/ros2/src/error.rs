@@ -33,6 +33,10 @@ pub(crate) enum Error {
     Dds { what: String, problem: String },
     #[error("the node cannot wait")]
     Wait(#[source] std::io::Error),
+    #[error(
+        "{resident:.0} MiB are in memory, more than the parameter memory_mib ({most}) allows: somebody on the network announced more than there is, or images are larger"
+    )]
+    Memory { resident: f64, most: usize },
     #[error("the captioner's thread ended: please report what it said before")]
     Worker,
 }

@@ -35,6 +35,8 @@ pub(crate) struct Flow {
     answers: Answers<RmwRequestId>,
     /// The last frame that was not repeated.
     last: Option<(Arc<str>, Header)>,
+    /// The topic whose last frame had no picture: for its frames no other topic's is left out.
+    blind: Option<Arc<str>>,
     number: u64,
     /// The kind of what was last said to be wrong: it is said once until a frame is captioned again.
     said: Option<&'static str>,
@@ -67,6 +69,7 @@ impl Flow {
             places: Places::default(),
             answers: Answers::default(),
             last: None,
+            blind: None,
             number: 0,
             said: None,
         }
@@ -134,7 +137,9 @@ impl Flow {
             self.refuse(&refusal);
             return self.answer(self.number, Err(chain(&refusal)));
         }
-        self.last = Some((Arc::clone(&topic), header.clone()));
+        if self.blind.as_ref() != Some(&topic) {
+            self.last = Some((Arc::clone(&topic), header.clone()));
+        }
         let frame = Frame { number: self.number, topic, header, form, received };
         self.counts.older += u64::from(self.slot.put(frame).is_some());
     }
@@ -158,8 +163,12 @@ impl Flow {
     /// Tells what became of a frame.
     pub(crate) fn tell(&mut self, outcome: Outcome) {
         let caption = match &outcome.result {
-            Ok(caption) => caption,
+            Ok(caption) => {
+                self.blind.take_if(|topic| *topic == outcome.topic);
+                caption
+            }
             Err(refusal) => {
+                self.blind = Some(Arc::clone(&outcome.topic));
                 self.refuse(refusal);
                 return self.answer(outcome.number, Err(chain(refusal)));
             }
@@ -167,7 +176,9 @@ impl Flow {
         let place = self.places.at(outcome.header.stamp, self.live.place_within);
         let text = line::json(&outcome, caption, place, &self.runtime);
         let confidence = caption.confidence.map(|confidence| f64::from(confidence.thousandths()) / 1e3);
-        if confidence.is_some_and(|confidence| confidence < self.live.least_confidence) {
+        // Nobody knows how sure a caption without a confidence is: at least so much is not.
+        let least = self.live.least_confidence;
+        if least > 0.0 && confidence.is_none_or(|confidence| confidence < least) {
             self.counts.unsure += 1;
         } else {
             self.counts.captioned += 1;

@@ -30,10 +30,10 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Refuses what is not worth a place.
+    /// Refuses what is not worth a place: what can be known without the pixels.
     ///
     /// # Errors
-    /// Too many bytes.
+    /// Too many bytes, a raw image whose encoding is not taken or whose fields contradict each other.
     pub(crate) fn check(&self, header: &Header) -> Result<(), Refusal> {
         let data = match self {
             Self::Raw(image) => &image.data,
@@ -42,7 +42,10 @@ impl Form {
         match data {
             Data { bytes, length } if bytes.len() < *length => Err(Refusal::Large(*length)),
             _ if header.frame_id.len() > MAX_FRAME_ID => Err(Refusal::FrameId(header.frame_id.len())),
-            _ => Ok(()),
+            _ => match self {
+                Self::Raw(image) => pixels::check(image),
+                Self::File(_) => Ok(()),
+            },
         }
     }
 
@@ -86,7 +89,13 @@ mod tests {
         let header = Header { frame_id: "x".repeat(MAX_FRAME_ID + 1), ..Header::default() };
         let empty = Form::Raw(Image::default());
         assert_eq!(empty.check(&header).err().map(|refusal| refusal.kind()), Some("frame_id"));
-        assert!(empty.check(&Header::default()).is_ok());
+        assert_eq!(empty.check(&Header::default()).err().map(|refusal| refusal.kind()), Some("encoding"));
+        let depths = Form::Raw(Image { encoding: "32FC1".repeat(1 << 20), ..Image::default() });
+        let said = depths.check(&Header::default()).map_err(|refusal| refusal.to_string());
+        assert!(
+            said.is_err_and(|said| said.starts_with("encoding \"32FC132FC1") && said.len() < 400),
+            "its text is cut"
+        );
     }
 
     #[test]

@@ -47,5 +47,5 @@ fn run(ros: Result<RosArguments, Error>) -> Result<()> {
     let parameters = Parameters::new(&parameters, &names.full_node())?;
     let (captioner, bundle) = worker::open(&parameters)?;
     let topics = topics::Topics::new(&names, &parameters, environment)?;
-    Ok(node::run(topics, captioner, bundle, &stop)?)
+    Ok(node::run(topics, captioner, bundle, parameters.count("memory_mib"), &stop)?)
 }

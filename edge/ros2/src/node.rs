@@ -24,8 +24,14 @@ const WOKEN: Token = Token(0);
 /// Captions until `stop` is set.
 ///
 /// # Errors
-/// The system does not let it wait, or the captioner's thread ended.
-pub(crate) fn run(mut topics: Topics, captioner: Captioner, bundle: String, stop: &AtomicBool) -> Result<()> {
+/// The system does not let it wait, the captioner's thread ended, or more than `most` MiB are in memory.
+pub(crate) fn run(
+    mut topics: Topics,
+    captioner: Captioner,
+    bundle: String,
+    most: usize,
+    stop: &AtomicBool,
+) -> Result<()> {
     let mut poll = Poll::new().map_err(Error::Wait)?;
     register(&mut topics, &poll).map_err(Error::Wait)?;
     let waker = Waker::new(poll.registry(), WOKEN).map_err(Error::Wait)?;
@@ -52,6 +58,7 @@ pub(crate) fn run(mut topics: Topics, captioner: Captioner, bundle: String, stop
             }
         }
         if report <= Instant::now() {
+            check_memory(most)?;
             flow.report();
             report = Instant::now() + REPORTED;
         }
@@ -63,6 +70,12 @@ pub(crate) fn run(mut topics: Topics, captioner: Captioner, bundle: String, stop
     slot.end();
     tracing::info!("ended: {}", flow.summary());
     Ok(())
+}
+
+/// One datagram can make RustDDS take memory without an end, and hear nothing meanwhile: the node ends, and whoever started it starts it again.
+fn check_memory(most: usize) -> Result<()> {
+    let resident = cssa::process::memory().map_or(0.0, |memory| memory.resident_mib);
+    if resident > most as f64 { Err(Error::Memory { resident, most }) } else { Ok(()) }
 }
 
 fn register(topics: &mut Topics, poll: &Poll) -> std::io::Result<()> {

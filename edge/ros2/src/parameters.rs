@@ -30,11 +30,12 @@ enum When {
     Always,
 }
 
-const DECLARED: [(&str, Kind, When); 12] = [
+const DECLARED: [(&str, Kind, When); 13] = [
     ("beam", Kind::Count(0, 16), When::Start),
     ("bundle", Kind::Path, When::Start),
     ("least_confidence", Kind::Number(0.0, 1.0), When::Always),
     ("looks", Kind::Looks, When::Start),
+    ("memory_mib", Kind::Count(256, 1 << 20), When::Start),
     ("period", Kind::Number(0.0, 86_400.0), When::Always),
     ("place_seconds", Kind::Number(0.0, 60.0), When::Always),
     ("provider", Kind::Name(Provider::NAMES), When::Start),
@@ -52,6 +53,7 @@ fn defaults() -> BTreeMap<String, ParameterValue> {
         ("bundle", text("")),
         ("least_confidence", ParameterValue::Double(0.0)),
         ("looks", ParameterValue::Integer(1)),
+        ("memory_mib", ParameterValue::Integer(2048)),
         ("period", ParameterValue::Double(0.0)),
         ("place_seconds", ParameterValue::Double(1.0)),
         ("provider", text("cpu")),

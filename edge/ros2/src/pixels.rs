@@ -85,8 +85,8 @@ impl Layout {
 /// # Errors
 /// An encoding that is not taken, a size that its own fields contradict, more pixels than are read.
 pub(crate) fn rgb(image: Image) -> Result<RgbImage, Refusal> {
-    let Some(layout) = Layout::named(&image.encoding) else { return Err(Refusal::Encoding(image.encoding)) };
-    let row = check(&image, layout)?;
+    let layout = layout(&image.encoding)?;
+    let row = row(&image, layout)?;
     let Image { height, width, is_bigendian, step, data, .. } = image;
     let rows = data.bytes.chunks_exact(step as usize).map(|padded| &padded[..row]);
     let big_endian = is_bigendian != 0;
@@ -114,8 +114,20 @@ pub(crate) fn rgb(image: Image) -> Result<RgbImage, Refusal> {
     }
 }
 
+/// Refuses a message whose fields say that it has no picture.
+///
+/// # Errors
+/// An encoding that is not taken, a size that its own fields contradict.
+pub(crate) fn check(image: &Image) -> Result<(), Refusal> {
+    row(image, layout(&image.encoding)?).map(drop)
+}
+
+fn layout(encoding: &str) -> Result<Layout, Refusal> {
+    Layout::named(encoding).ok_or_else(|| Refusal::encoding(encoding))
+}
+
 /// The bytes of a row without its padding.
-fn check(image: &Image, layout: Layout) -> Result<usize, Refusal> {
+fn row(image: &Image, layout: Layout) -> Result<usize, Refusal> {
     let &Image { width, height, step, .. } = image;
     let refused = |problem: String| {
         let encoding = image.encoding.clone();

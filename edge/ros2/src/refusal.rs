@@ -35,7 +35,14 @@ pub(crate) const MAX_FRAME_ID: usize = 256;
 pub(crate) const ENCODINGS: &str = "rgb8, bgr8, rgba8, bgra8, mono8, rgb16, bgr16, rgba16, bgra16, mono16, \
     bayer_{rggb,bggr,gbrg,grbg}{8,16}, yuv422, uyvy, yuv422_yuy2, yuyv";
 
+/// Letters of an encoding that nobody knows which are said again.
+const SAID: usize = 64;
+
 impl Refusal {
+    pub(crate) fn encoding(encoding: &str) -> Self {
+        Self::Encoding(encoding.chars().take(SAID).collect())
+    }
+
     /// What it is counted as.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -51,9 +51,13 @@ impl Slot {
         self.changed.notify_all();
     }
 
-    /// The next frame is taken at once.
+    /// The frame that waits is taken at once. Where none does, it is in the captioner's hands already, and the next one keeps its time.
     pub(crate) fn hurry(&self) {
-        self.state().urgent = Urgency::AtOnce;
+        let mut state = self.state();
+        if state.frame.is_some() {
+            state.urgent = Urgency::AtOnce;
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -127,13 +131,15 @@ mod tests {
         slot.put(frame(3));
         slot.hurry();
         assert_eq!(taken(&slot), Some(3));
+        slot.hurry();
+        slot.put(frame(4));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                slot.put(frame(4));
                 std::thread::sleep(Duration::from_millis(50));
+                slot.put(frame(5));
                 slot.set_period(Duration::ZERO);
             });
-            assert_eq!(taken(&slot), Some(4), "a shorter period counts at once");
+            assert_eq!(taken(&slot), Some(5), "who asked for 3 does not hurry 4, and a shorter period counts at once");
         });
     }
 }

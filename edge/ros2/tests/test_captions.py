@@ -213,6 +213,23 @@ def test_a_camera_that_publishes_both_forms_is_captioned_once(start, pictures, e
     assert node.count("captioned") == 3 and len(node.heard()) == 3
 
 
+def test_one_form_without_a_picture_does_not_silence_the_other(start, pictures, known):
+    node = start("-p", "reliability:=reliable")
+    raw, packed = node.writer("rt/image", ros.Image), node.writer("rt/image/compressed", ros.CompressedImage)
+    for n in range(3):
+        raw.write(ros.Image(header(n), 2, 2, "32FC1", 0, 8, bytes(16)))
+        until(lambda: node.count("refused: encoding") == n + 1, "a depth is no picture")
+        packed.write(ros.CompressedImage(header(n), "png", pictures[n].read_bytes()))
+        assert node.next(n + 1)["caption"] == known[pictures[n]]["caption"]
+    for n in range(3, 6):
+        packed.write(ros.CompressedImage(header(n), "jpeg", b"\xff\xd8\xff\xe0"))
+        until(lambda: node.count("refused: damaged") == n - 2, "a damaged file")
+        raw.write(image(pictures[n], n))
+    # That the first one is damaged is known too late for its pair.
+    assert node.next(5)["header_stamp"]["sec"] == START + 5
+    assert node.count("repeated") <= 1
+
+
 def test_a_place_is_told_only_where_it_is_known(start, pictures):
     node = start("-p", "reliability:=reliable", "-p", "place_seconds:=2")
     images, fixes = node.writer("rt/image", ros.Image), node.writer("rt/fix", ros.NavSatFix)

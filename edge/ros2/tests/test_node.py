@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import struct
 import subprocess
 import random
 import time
@@ -107,6 +108,34 @@ def test_noise_on_its_ports_harms_nothing(start, pictures):
     writer.write(image(pictures[0], 0))
     assert node.next(1)["caption"]
     assert node.process.poll() is None
+
+
+def test_a_datagram_that_takes_all_memory_ends_the_node(start, pictures):
+    """A heartbeat of numbers that nobody has sent: RustDDS lists them all, and hears nothing meanwhile."""
+    node = start("-p", "memory_mib:=600")
+    writer = node.writer("rt/image", ros.Image)
+    writer.write(image(pictures[0], 0))
+    assert node.next(1)["caption"]
+    ports = {int(line.split()[1].split(":")[1], 16) for line in open(f"/proc/{node.process.pid}/net/udp").read().splitlines()[1:]}
+    number = lambda value: struct.pack("<iI", value >> 32, value & 0xFFFFFFFF)
+    body = bytes(4) + bytes.fromhex("000003c2") + number(1) + number(1 << 40) + struct.pack("<I", 1000)
+    heartbeat = b"RTPS\x02\x04\x01\x10" + writer.guid.bytes[:12] + struct.pack("<BBH", 7, 1, len(body)) + body
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for port in ports:
+        sender.sendto(heartbeat, ("127.0.0.1", port))
+    assert node.process.wait(timeout=30) == 1
+    assert "more than the parameter memory_mib (600) allows" in node.log.read_text()
+
+
+def test_what_is_refused_is_said_in_a_line(start, pictures):
+    node = start("-p", "reliability:=reliable")
+    writer = node.writer("rt/image", ros.Image)
+    writer.write(ros.Image(header(0), 2, 2, "32FC1" * 400_000, 0, 8, bytes(16)))
+    until(lambda: node.count("refused") == 1, "the refusal")
+    assert len(node.log.read_text()) < 4000
+    writer.write(image(pictures[0], 1))
+    assert node.next(1)["caption"]
+    until(lambda: node.count("captioned") == 1, "diagnostics after it")
 
 
 @pytest.mark.parametrize(("arguments", "said"), [

@@ -30,9 +30,9 @@ impl ChannelSettings {
         for (name, found, limit, expected) in [
             ("loss", self.loss, 1.0, "0 to 1"),
             ("bit_errors", self.bit_errors, 0.5, "0 to 0.5"),
-            ("bits_per_second", self.bits_per_second, 1e12, "0 or more"),
-            ("latency_ms", self.latency_ms, 1e12, "0 or more"),
-            ("every_seconds", self.every_seconds, 1e12, "0 or more"),
+            ("bits_per_second", self.bits_per_second, 1e12, "0 to 1e12"),
+            ("latency_ms", self.latency_ms, 1e9, "0 to 1e9"),
+            ("every_seconds", self.every_seconds, 1e9, "0 to 1e9"),
         ] {
             // No range contains NaN: it is refused.
             if !(0.0..=limit).contains(&found) {

@@ -9,6 +9,7 @@ use cssa_link::Framing;
 use cssa_terminal::{LogOptions, one_of, print, stop_flag};
 use edge::downlink::{ContactConfig, LinkConfig};
 use link_sim::{ChannelSettings, PlanSettings, plan, relay};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,7 +54,7 @@ struct Options {
     #[arg(long, conflicts_with = "listen", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
     share: u8,
     /// Plan: retransmission timeout in seconds; doubles up to 16×. Set it slightly above the round trip.
-    #[arg(long, conflicts_with = "listen", default_value_t = 10.0)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 10.0, value_parser = within(0.05..=1e5))]
     resend_seconds: f64,
     /// Plan: nobody acknowledges, and each caption is sent this many times.
     #[arg(long, conflicts_with = "listen", value_parser = clap::value_parser!(u8).range(1..))]
@@ -62,10 +63,10 @@ struct Options {
     #[arg(long, conflicts_with = "listen")]
     contact_bytes: Option<u32>,
     /// Plan: seconds between two captions. 0: all wait at the beginning.
-    #[arg(long, conflicts_with = "listen", default_value_t = 0.0)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 0.0, value_parser = within(0.0..=1e9))]
     interval: f64,
     /// Plan: simulated seconds after which the simulation ends.
-    #[arg(long, conflicts_with = "listen", default_value_t = 1e7)]
+    #[arg(long, conflicts_with = "listen", default_value_t = 1e7, value_parser = within(0.0..=1e9))]
     longest: f64,
     #[command(flatten)]
     channel: ChannelOptions,
@@ -75,22 +76,22 @@ struct Options {
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct ChannelOptions {
     /// Bits per second. 0: no limit.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within(0.0..=1e12))]
     bits_per_second: f64,
     /// One-way delay in milliseconds.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within(0.0..=1e9))]
     latency_ms: f64,
     /// Share of frames that are lost, 0 to 1.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within(0.0..=1.0))]
     loss: f64,
-    /// Bit error rate, 0 to 1.
-    #[arg(long, default_value_t = 0.0)]
+    /// Bit error rate, 0 to 0.5.
+    #[arg(long, default_value_t = 0.0, value_parser = within(0.0..=0.5))]
     bit_errors: f64,
     /// Seconds from the beginning of one pass to the beginning of the next. 0: the link is always there.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = within(0.0..=1e9))]
     every_seconds: f64,
     /// Length of a pass in seconds.
-    #[arg(long, default_value_t = 0.0, requires = "every_seconds")]
+    #[arg(long, default_value_t = 0.0, requires = "every_seconds", value_parser = within(0.0..=1e9))]
     pass_seconds: f64,
     /// Seed. The same seed gives the same losses.
     #[arg(long, default_value_t = 1)]
@@ -101,6 +102,14 @@ impl ChannelOptions {
     fn settings(self) -> ChannelSettings {
         let Self { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed } = self;
         ChannelSettings { bits_per_second, latency_ms, loss, bit_errors, every_seconds, pass_seconds, seed }
+    }
+}
+
+/// Reads a number of a range: no infinity, and nothing that is no number.
+fn within(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| {
+        let found = text.parse().ok().filter(|found| range.contains(found));
+        found.ok_or_else(|| format!("expected a number, {} to {}", range.start(), range.end()))
     }
 }
 

@@ -97,9 +97,11 @@ pub fn plan(
 ) -> Result<Plan> {
     settings.channel.validate()?;
     settings.link.validate()?;
-    // The range does not contain NaN: it is refused.
-    if !(0.0..).contains(&settings.interval) {
-        return Err(Error::Setting { name: "interval", found: settings.interval, expected: "0 or more" });
+    for (name, found) in [("interval", settings.interval), ("longest", settings.longest)] {
+        // The range does not contain NaN: it is refused.
+        if !(0.0..=1e9).contains(&found) {
+            return Err(Error::Setting { name, found, expected: "0 to 1e9" });
+        }
     }
     if sentences.is_empty() {
         return Err(Error::NoCaptions);

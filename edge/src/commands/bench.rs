@@ -48,7 +48,7 @@ pub(crate) struct BenchOptions {
     #[arg(long, hide = true)]
     ends_with_parent: bool,
     /// The row of this machine for the documentation's table of devices, in Markdown.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "choose", "batch", "looks", "beam"])]
     row: bool,
 }
 

@@ -26,13 +26,16 @@ pub struct Health {
     /// Threads that show no sign of life.
     #[serde(default, skip_serializing)]
     lifeless: Vec<String>,
+    /// Whether it is the last status of a run that has ended.
+    #[serde(default, skip_serializing)]
+    ended: bool,
 }
 
 impl Health {
     /// Reads the status of the run with this configuration.
     ///
     /// # Errors
-    /// Where there is none, it is not of now, or a thread shows no sign of life.
+    /// Where there is none, as before a run has loaded its model, it is not of now or the run's last, or a thread shows no sign of life.
     pub fn read(config: &Config) -> Result<Self> {
         let path = config.state.join(STATUS);
         let refused = |problem: String| Error::from(FileError::content(&path, problem));
@@ -51,6 +54,7 @@ impl Health {
             return Err(format!("is {age} s {when}, expected {most} s at most: edge run does not run, or hangs"));
         }
         match self.lifeless.first() {
+            _ if self.ended => Err("says that edge run has ended".into()),
             Some(lifeless) => Err(format!("says that {lifeless}")),
             None => Ok(()),
         }
@@ -63,7 +67,14 @@ mod tests {
 
     #[test]
     fn a_run_is_well_while_its_status_is_new_and_its_threads_are_alive() {
-        let health = Health { time: 1000, uptime: 5, bundle: "a".into(), runtime: "ort".into(), lifeless: Vec::new() };
+        let health = Health {
+            time: 1000,
+            uptime: 5,
+            bundle: "a".into(),
+            runtime: "ort".into(),
+            lifeless: Vec::new(),
+            ended: false,
+        };
         assert_eq!(health.judge(1130, 60), Ok(()));
         assert_eq!(health.judge(870, 60), Ok(()));
         let said = |now, every| health.judge(now, every).err().unwrap_or_default();

@@ -9,6 +9,7 @@ use cssa::files;
 use cssa_wire::FaultKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,23 @@ pub struct Status {
     /// What the ground has ordered, where it has.
     #[serde(skip_serializing_if = "Orders::is_empty")]
     pub orders: Orders,
+    /// Whether this is the last status of a run that has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
+impl Status {
+    /// Removes what an earlier run said: of this one nothing is known yet.
+    ///
+    /// # Errors
+    /// The state folder does not let it.
+    pub(crate) fn forget(state: &Path) -> Result<()> {
+        let path = state.join(STATUS);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::path(path)(error)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What only the captioning thread knows.
@@ -108,15 +126,22 @@ impl Reporter {
             millijoules: gauges.millijoules,
             lifeless: self.vitals.lifeless().iter().map(ToString::to_string).collect(),
             orders: gauges.orders,
+            ended: false,
             rss_mib: cssa::process::memory().map_or(0.0, |memory| memory.resident_mib),
         }
     }
 
-    /// Writes `status.json` and gives what it says.
-    pub(crate) fn write(&self) -> Result<Status> {
-        let status = self.status();
-        files::write(&self.state.join(STATUS), &serde_json::to_vec_pretty(&status).map_err(Error::Status)?)?;
-        Ok(status)
+    /// Writes `status.json`.
+    fn write(&self, status: &Status) -> Result<()> {
+        Ok(files::write(&self.state.join(STATUS), &serde_json::to_vec_pretty(status).map_err(Error::Status)?)?)
+    }
+
+    /// The last status, which says so.
+    pub(crate) fn end(&self) -> Status {
+        let status = Status { ended: true, ..self.status() };
+        // That it could not be written is a fault that it has not.
+        let _unwritten = self.write(&status);
+        status
     }
 
     /// Writes the status and logs it, now and every so often until the end, and when the ground has ordered something else.
@@ -127,7 +152,8 @@ impl Reporter {
             let now = self.gauges().orders.clone();
             if last.is_none_or(|last| last.elapsed() >= every) || now != orders {
                 (last, orders) = (Some(Instant::now()), now);
-                match self.write().and_then(|status| Ok(serde_json::to_string(&status)?)) {
+                let status = self.status();
+                match self.write(&status).and_then(|()| Ok(serde_json::to_string(&status)?)) {
                     Ok(line) => tracing::info!("{line}"),
                     Err(error) => self.faults.record(FaultKind::StatusErrors, chain(&error)),
                 }

@@ -2,6 +2,7 @@
 //! is written.
 
 use super::fix::{FRESH, Fix};
+use cssa_image::Place;
 use cssa_wire::Position;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,11 +13,6 @@ const REACH: Duration = Duration::from_secs(600);
 const KEPT: usize = 6000;
 /// Fixes at most this far apart say how fast the vehicle is.
 const STEADY: Duration = Duration::from_secs(2);
-
-/// Metres a second that nothing on an orbit, nor below, has over ground: of two fixes that ask for more one is false.
-const TOO_FAST: f64 = 10_000.0;
-/// Metres of a degree of latitude, at least.
-const DEGREE: f64 = 110_000.0;
 
 /// A receiver's fixes by when they were heard. Where it lost its fix there is none.
 #[derive(Debug, Default)]
@@ -88,23 +84,20 @@ fn share(part: Duration, whole: Duration) -> f64 {
     part.as_secs_f64() / whole.as_secs_f64()
 }
 
-/// Whether something gets from one place to another in a time; a tenth of a second more, since sentences come in bursts.
+/// Whether something gets from one place to another in a time.
 fn is_possible(from: Position, to: Position, within: Duration) -> bool {
-    let ((north, east), (to_north, to_east)) = (from.degrees(), to.degrees());
-    let across = turn(east, to_east) * north.to_radians().cos().max(to_north.to_radians().cos());
-    (to_north - north).hypot(across) * DEGREE <= TOO_FAST * (within.as_secs_f64() + 0.1)
+    place(from).zip(place(to)).is_some_and(|(from, to)| from.reaches(to, within))
 }
 
-/// Degrees from one longitude to another, the short way round the earth.
-fn turn(from: f64, to: f64) -> f64 {
-    (to - from + 540.0).rem_euclid(360.0) - 180.0
-}
-
-/// The place that lies a share of the way from one to another, the short way round the earth.
+/// The place that lies a share of the way from one to another.
 fn between(from: Position, to: Position, share: f64) -> Option<Position> {
-    let ((north, east), (to_north, to_east)) = (from.degrees(), to.degrees());
-    let east = (east + turn(east, to_east) * share + 540.0).rem_euclid(360.0) - 180.0;
-    Position::new(north + (to_north - north) * share, east)
+    let found = place(from)?.towards(place(to)?, share)?;
+    Position::new(found.latitude, found.longitude)
+}
+
+fn place(position: Position) -> Option<Place> {
+    let (latitude, longitude) = position.degrees();
+    Place::new(latitude, longitude)
 }
 
 #[cfg(test)]

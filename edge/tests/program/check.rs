@@ -268,3 +268,25 @@ fn a_next_key_is_another_key() -> Result<()> {
     }
     Ok(())
 }
+
+/// A runtime or a provider that is not there is not the bundle's fault.
+#[test]
+fn what_does_not_load_is_named_by_its_key() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (config, state, bundle) = (folder.path().join("edge.toml"), folder.path().join("state"), fixtures::bundle());
+    for (model, expected) in [
+        ("runtime = \"ort\"", "model.runtime: /no/library.so: cannot open"),
+        ("provider = \"cuda\"\nruntime = \"tract\"", "model.provider: --provider cuda: tract has no providers"),
+    ] {
+        let source = "[source]\nkind = \"folder\"\npath = \"/tmp\"\n";
+        let text = format!(
+            "state = {state:?}\n[model]\nbundle = {bundle:?}\n{model}\n{source}[link]\nto = \"file:/tmp/x\"\nvehicle = 1\n"
+        );
+        std::fs::write(&config, text)?;
+        let mut check = edge();
+        let output =
+            check.args(["run", "--check", "--config"]).arg(&config).env("ORT_DYLIB_PATH", "/no/library.so").output()?;
+        assert!(!output.status.success() && said(&output).contains(expected), "{}", said(&output));
+    }
+    Ok(())
+}

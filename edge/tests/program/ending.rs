@@ -249,12 +249,22 @@ fn a_run_says_that_it_is_well_from_outside() -> Result<()> {
     let said: Value = serde_json::from_slice(&during.stdout)?;
     assert_eq!(said["runtime"], wait_for(folder.path(), |_| true)?["runtime"]);
     end(run)?;
+    let not_well = || -> Result<String> {
+        let output = health()?;
+        assert_eq!(output.status.code(), Some(1));
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(not_well()?.contains("says that edge run has ended"), "{}", not_well()?);
     let path = folder.path().join("state/status.json");
     let mut status: Value = serde_json::from_slice(&fs::read(&path)?)?;
+    // Of an earlier run: not of this one, which has no model yet.
+    status["ended"] = false.into();
+    fs::write(&path, status.to_string())?;
+    let unloaded = edge().args(["run", "--config"]).arg(&config).env("CSSA_BUNDLE", "/no/bundle").output()?;
+    assert!(!unloaded.status.success() && !path.exists(), "{}", String::from_utf8_lossy(&unloaded.stderr));
+    assert!(not_well()?.contains("status.json: "), "{}", not_well()?);
     status["time"] = (status["time"].as_u64().unwrap_or(0) - 60).into();
     fs::write(&path, status.to_string())?;
-    let after = health()?;
-    let said = String::from_utf8_lossy(&after.stderr);
-    assert!(after.status.code() == Some(1) && said.contains("s old, expected 12 s at most"), "{said}");
+    assert!(not_well()?.contains("s old, expected 12 s at most"), "{}", not_well()?);
     Ok(())
 }
