@@ -24,6 +24,7 @@ qemu-aarch64-static qemu-user-static running_the_program_for_aarch64
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu the_kernel_for_aarch64
 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 libc6-dev-arm64-cross running_the_program_for_aarch64
 lintian lintian the_faults_of_the_packages
+groff groff the_faults_of_the_man_pages
 pkg-config pkg-config the_C_library
 systemd-analyze systemd the_faults_of_the_units
 /usr/share/postgresql/*/extension/postgis.control postgresql-postgis archives_in_PostgreSQL
@@ -31,6 +32,11 @@ java default-jre-headless METEOR_and_SPICE
 javac default-jdk-headless transfer_frames_beside_Yamcs
 socat socat a_serial_line_beside_Yamcs
 bwrap bubblewrap the_documentation_as_a_book
+bwrap bubblewrap documented_commands
+gdal_translate gdal-bin documented_commands
+openssl openssl documented_commands
+zsh zsh completions_in_zsh
+fish fish completions_in_fish
 ip iproute2 the_ROS_2_node_in_a_network
 mpirun openmpi-bin training_in_several_processes
 mpicc libopenmpi-dev training_in_several_processes
@@ -140,6 +146,9 @@ LD_LIBRARY_PATH="$PWD/target/libtorch/lib" tests/cuda.sh --trainer target/releas
 step bare metal
 CARGO_TARGET_DIR=target/bare-metal cargo build --release --quiet --manifest-path tests/bare-metal/Cargo.toml
 echo "cssa without std and cssa-wire build without an operating system"
+
+step documented commands
+tests/commands.sh
 
 step documentation
 tests/docs.sh

@@ -26,7 +26,7 @@ fn a_row_of_bench_fits_its_table() -> Result<()> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 18] = [
+    let cases: [(&str, &[&str], &str); 19] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -67,6 +67,11 @@ fn missing_things_are_named() -> Result<()> {
             "MAVLink has its own frames, expected plain",
         ),
         ("exporter", &["--log", "lines", "inspect", "/no/bundle"], "/no/bundle/manifest.toml"),
+        (
+            "exporter",
+            &["check-signature", "fixtures/bundle"],
+            "error: --openssf is missing, expected the signer's public key",
+        ),
         (
             "trainer",
             &["tune", "--run", "fixtures/run", "--data", "fixtures/scenes", "--length-exponents", "5"],

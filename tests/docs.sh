@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What people read: spelling, links with their anchors, what it cites and the options of its commands; then the book, target/book.
+# What people read: spelling, links with their anchors, what it cites; then the book, target/book.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 read_by_people=(README.md CONTRIBUTING.md CHANGELOG.md docs/src/*.md)

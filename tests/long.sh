@@ -5,6 +5,7 @@
 #
 #   spice      SPICE and METEOR of trainer score equal pycocoevalcap's on published captions (10 minutes; Java, network)
 #   published  every score in fixtures/results comes out again from its captions (2 minutes; with spice before it, SPICE too: 30)
+#   commands   every documented command that takes minutes, too, in folders with prepared inputs (5 minutes)
 #   once       from nothing to all of test.sh's builds, no dependency is compiled twice (15 minutes)
 #   aarch64    the program for aarch64, with tract, says under qemu what this machine's says (15 minutes; the compiler and qemu for aarch64)
 #   container  the container image for aarch64, with ONNX Runtime, captions under qemu as its program does (10 minutes; the compiler and qemu for aarch64)
@@ -26,7 +27,7 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ -x $trainer ] || fail "$trainer is missing: cargo build --release -p trainer"
 [ -d $data ] || fail "$data is missing: the datasets"
 mkdir -p $out
-[ $# -gt 0 ] || set -- spice published once aarch64 container package flight runtimes campaign operator archive mpi adapt ablation
+[ $# -gt 0 ] || set -- spice published commands once aarch64 container package flight runtimes campaign operator archive mpi adapt ablation
 
 # ONNX Runtime for aarch64. 1.27.0 is the newest whose library loads under qemu 7.2: 1.28 and later end with signal 11, whatever processor qemu shows.
 aarch64_wheel() {
@@ -179,6 +180,7 @@ for part in "$@"; do
       slurm=0
       tests/slurm.sh $out/mpi/trainer $out/mpi/slurm || slurm=$?
       case $slurm in 0 | 3) ;; *) exit $slurm ;; esac ;;
+    commands) tests/commands.sh long ;;
     campaign)
       CAMPAIGN_SEEDS=${CAMPAIGN_SEEDS:-0..1000} CAMPAIGN_RESULTS=$PWD/$out/campaign.jsonl \
         cargo test --release --workspace --test campaign -- --nocapture
@@ -228,7 +230,7 @@ PY
         OMP_NUM_THREADS=1 $trainer ablate --table $table --config trainer/recipes/ablation-ucm.toml --data $data/ucm \
           --backbone-weights $out/resnet50_v1.safetensors --out $out/ablation --device cpu
       done ;;
-    *) fail "no part $part, expected spice, published, once, aarch64, container, package, flight, runtimes, campaign, operator, archive, mpi, adapt or ablation" ;;
+    *) fail "no part $part, expected spice, published, commands, once, aarch64, container, package, flight, runtimes, campaign, operator, archive, mpi, adapt or ablation" ;;
   esac
 done
 echo "all long proofs passed"

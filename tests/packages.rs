@@ -163,6 +163,61 @@ fn the_vehicles_package_brings_onnx_runtimes_providers() -> Result<()> {
     Ok(())
 }
 
+/// What bash offers for the last of some words, with the script that a package installs.
+fn completed(package: &Package, words: &[&str]) -> Result<String> {
+    let script = package.files.join("usr/share/bash-completion/completions").join(words[0]);
+    let last = words[words.len() - 1];
+    let text = format!(
+        "set -eu; source {script:?}; complete -p {0} >&2; COMP_WORDS=({1}) COMP_CWORD={2}; _{0} {0} {last:?} {0}; echo \"${{COMPREPLY[@]}}\"",
+        words[0],
+        words.join(" "),
+        words.len() - 1
+    );
+    Ok(said(Command::new("bash").args(["--norc", "-c"]).arg(text))?.trim().to_owned())
+}
+
+/// The man pages of commands and the shells' completions, as Debian has them.
+#[test]
+fn packages_bring_man_pages_and_completions_that_work() -> Result<()> {
+    for (which, page, asked, expected) in [
+        (EDGE, ("edge-self-test", "edge self-test --bundle mine.cssa"), &["edge", "cap"][..], "caption"),
+        (GROUND, ("ground-export", "ground export --archive"), &["ground", "export", "--form"], "--format"),
+    ] {
+        let (folder, name) = (tempfile::tempdir()?, which.1);
+        let Some(package) = packed(which, folder.path(), &[])? else { return Ok(()) };
+        let share = package.files.join("usr/share");
+        assert_eq!(completed(&package, asked)?, expected);
+        let commands = completed(&package, &[name, ""])?;
+        for command in commands.split(' ').filter(|command| !command.starts_with('-') && *command != "help") {
+            ensure!(share.join(format!("man/man1/{name}-{command}.1.gz")).is_file(), "{command} has no page");
+        }
+        for (shell, script) in [
+            ("zsh", format!("zsh/vendor-completions/_{name}")),
+            ("fish", format!("fish/vendor_completions.d/{name}.fish")),
+        ] {
+            ensure!(share.join(&script).is_file(), "{script}");
+            if is_here(shell) {
+                said(Command::new(shell).arg("-n").arg(share.join(&script)))?;
+            }
+        }
+        if !is_here("groff") {
+            continue;
+        }
+        for found in fs::read_dir(share.join("man/man1"))? {
+            let path = found?.path();
+            let text = said(Command::new("gunzip").arg("--stdout").arg(&path))?;
+            let plain = folder.path().join("page.1");
+            fs::write(&plain, text)?;
+            let output = Command::new("groff").args(["-man", "-ww", "-Tutf8"]).arg(&plain).output()?;
+            let told = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success() && told.is_empty(), "{}: {told}", path.display());
+            let shown = String::from_utf8_lossy(&output.stdout);
+            ensure!(!path.ends_with(format!("{}.1.gz", page.0)) || shown.contains(page.1), "{}: {shown}", page.0);
+        }
+    }
+    Ok(())
+}
+
 /// Targets that the units name: a machine without systemd has none.
 const TARGETS: [&str; 5] = ["basic", "multi-user", "network", "shutdown", "sysinit"];
 

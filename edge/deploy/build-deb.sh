@@ -46,4 +46,4 @@ description=" The service cssa-edge takes frames from a folder, a camera's comma
  scenes, captions them with a small neural network, and sends the captions
  over UDP, a serial line or MAVLink, in some ten bytes each."
 bill_of_materials "$programs/edge" "$bundle" ${library:+--onnxruntime "$library"}
-package "$here/edge.1" "$out"
+package edge "$out"

@@ -52,10 +52,10 @@ maintainer_scripts() {
   done
 }
 
-# documents MANUAL: licences, changes, and the manual of the program
+# documents PROGRAM: licences, changes, and what docs/manual has of the program: a manual page for each command, and completions
 documents() {
-  local folder=$work/usr/share/doc/$name manual=$work/usr/share/man/man1
-  mkdir -p "$folder" "$manual"
+  local folder=$work/usr/share/doc/$name manual=$root/docs/manual page
+  mkdir -p "$folder" "$work/usr/share/man/man1"
   cp "$root/edge/deploy/debian/copyright" "$folder/copyright"
   gzip -9 --no-name < "$root/CHANGELOG.md" > "$folder/CHANGELOG.md.gz"
   gzip -9 --no-name > "$folder/changelog.gz" <<CHANGES
@@ -65,7 +65,12 @@ $name ($version) unstable; urgency=medium
 
  -- $maintainer  $(LC_ALL=C date --utc --rfc-email --reference="$root/CHANGELOG.md")
 CHANGES
-  gzip -9 --no-name < "$1" > "$manual/$(basename "$1").gz"
+  for page in "$manual/man/$1.1" "$manual/man/$1"-*.1; do
+    gzip -9 --no-name < "$page" > "$work/usr/share/man/man1/$(basename "$page").gz"
+  done
+  install -D -m 644 "$manual/completions/bash/$1" "$work/usr/share/bash-completion/completions/$1"
+  install -D -m 644 "$manual/completions/zsh/_$1" "$work/usr/share/zsh/vendor-completions/_$1"
+  install -D -m 644 "$manual/completions/fish/$1.fish" "$work/usr/share/fish/vendor_completions.d/$1.fish"
 }
 
 # bill_of_materials PROGRAM BUNDLE [OPTION…]: what the package is made of and what it needs, as CycloneDX; $depends is set
@@ -74,14 +79,14 @@ bill_of_materials() {
   python3 "$root/edge/deploy/sbom.py" "$name" "$1" "$2" --depends "$depends" "${@:3}" > "$work/usr/share/doc/$name/sbom.cdx.json"
 }
 
-# package MANUAL OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of $work, $name, $architecture, $depends, $synopsis, $description and what
+# package PROGRAM OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of $work, $name, $architecture, $depends, $synopsis, $description and what
 # `maintainer_scripts` takes, complete or not at all
 package() {
-  local manual=$1 out=$2 maintainer="CSSA Onboard <noreply@example.org>" version file
+  local program=$1 out=$2 maintainer="CSSA Onboard <noreply@example.org>" version file
   command -v dpkg-deb >/dev/null || fail "dpkg-deb is missing: install dpkg"
   version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
   mkdir -p "$work/DEBIAN" "$out"
-  documents "$manual"
+  documents "$program"
   chmod -R u=rwX,go=rX "$work"
   maintainer_scripts
   (cd "$work" && find etc -type f 2>/dev/null | sed 's|^|/|') > "$work/DEBIAN/conffiles"

@@ -174,7 +174,8 @@ fn seal(bundle: &Bundle, key: Option<&Path>, contents: &mut Contents) -> Result<
 }
 
 fn check_signature(options: &CheckSignature) -> Result<()> {
-    let Covered { files, left_out } = openssf::check(&options.bundle, &PublicKey::read(&options.openssf)?)?;
+    let key = options.openssf.as_deref().context("--openssf is missing, expected the signer's public key (PEM)")?;
+    let Covered { files, left_out } = openssf::check(&options.bundle, &PublicKey::read(key)?)?;
     let but = if left_out.is_empty() {
         String::new()
     } else {

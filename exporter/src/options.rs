@@ -10,6 +10,14 @@ use std::path::PathBuf;
 /// Exports a trained model for `edge` and proves that it still says the same.
 #[derive(Parser)]
 #[command(version, about, subcommand_negates_reqs = true)]
+#[command(after_help = "\
+Examples:
+  exporter --checkpoint runs/mine --calibration my-images/ --out mine.cssa
+      Makes a bundle in 8 bits, with activation ranges of these images.
+  exporter --checkpoint runs/mine --quantize none --out float.cssa
+      Makes one in 32-bit floats.
+  exporter inspect mine.cssa
+      Says what a bundle consists of.")]
 pub(crate) struct Command {
     #[command(flatten)]
     pub(crate) log: LogOptions,
@@ -95,6 +103,10 @@ pub(crate) struct Export {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter inspect mine.cssa
+      Prints a row per layer group, and a drawing of the graphs.")]
 pub(crate) struct Inspect {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
@@ -104,12 +116,20 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter describe mine.cssa
+      Prints the STAC item.")]
 pub(crate) struct Describe {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter annotate mine.cssa --license Apache-2.0 --out annotated.cssa
+      Writes the same weights with their licence in the graphs.")]
 pub(crate) struct Annotate {
     /// The bundle; its model card, where its folder has one, keeps its text.
     pub(crate) bundle: PathBuf,
@@ -125,6 +145,10 @@ pub(crate) struct Annotate {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter sign bundle/ --openssf model.pem
+      Writes bundle/model.sig.")]
 pub(crate) struct Sign {
     /// The bundle, a folder that is complete: what is changed or added after is refused.
     pub(crate) bundle: PathBuf,
@@ -134,15 +158,23 @@ pub(crate) struct Sign {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter check-signature bundle/ --openssf model.pub
+      Prints how many files are as they were signed, or names the one that is not.")]
 pub(crate) struct CheckSignature {
     /// The bundle, a folder.
     pub(crate) bundle: PathBuf,
-    /// Public key, PEM: `openssl pkey -in KEY -pubout`.
+    /// The signer's public key, PEM: `openssl pkey -in KEY -pubout`. Required.
     #[arg(long)]
-    pub(crate) openssf: PathBuf,
+    pub(crate) openssf: Option<PathBuf>,
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter verify mine.cssa --data my-images/ --checkpoint runs/mine --images 2
+      Compares ONNX Runtime, tract and the float model on two test images.")]
 pub(crate) struct Verify {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
@@ -168,6 +200,12 @@ pub(crate) struct Verify {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter pack bundle/ --out packed.cssa
+      Makes one file of a folder.
+  exporter pack mine.cssa --out unpacked
+      Makes a folder of a file.")]
 pub(crate) struct Pack {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
@@ -180,6 +218,10 @@ pub(crate) struct Pack {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter delta mine.cssa new.cssa --out new.delta
+      Writes what `ground command delta` sends and `edge update` applies.")]
 pub(crate) struct Delta {
     /// Bundle on board.
     pub(crate) earlier: PathBuf,
@@ -191,6 +233,10 @@ pub(crate) struct Delta {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter calibrate mine.cssa --data my-images/ --split dev,val --out calibrated.cssa
+      Fits confidence on images that the model has not trained on.")]
 pub(crate) struct Calibrate {
     /// Bundle: a folder or a `.cssa` file.
     pub(crate) bundle: PathBuf,
@@ -212,6 +258,10 @@ pub(crate) struct Calibrate {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  exporter trust --data my-images/ --looks 4
+      Prints how often a caption of a given confidence is wrong, on the test split.")]
 pub(crate) struct Trust {
     /// Bundle: a folder or a `.cssa` file. Default: the default bundle.
     #[arg(long)]
@@ -290,5 +340,15 @@ fn share(text: &str) -> Result<f64, String> {
     match digits.trim().parse::<f64>() {
         Ok(number) if (0.0..1.0).contains(&(number / unit)) => Ok(number / unit),
         _ => Err("expected a share such as 0.5% or 0.005".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Command::command(), cssa_manual::Kind::Checkout)
     }
 }

@@ -11,6 +11,14 @@ use trainer::progress::Progress;
 /// Trains CSSA: contrastive image-sentence alignment, captioning, self-critical training.
 #[derive(Parser)]
 #[command(version, about)]
+#[command(after_help = "\
+Examples:
+  trainer check-data --data my-images/
+      Names what is wrong with a dataset.
+  trainer adapt --bundle-run fixtures/run --data my-images/ --out runs/mine
+      Adapts the default bundle's run to your images.
+  trainer evaluate --run runs/mine --data my-images/
+      Scores its captions of the test split.")]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -70,4 +78,14 @@ fn main() -> ExitCode {
         Progress::Shown.say(&format!("error: {}", chain(&*error)));
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Command::command(), cssa_manual::Kind::Checkout)
+    }
 }

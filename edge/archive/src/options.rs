@@ -7,6 +7,12 @@ use std::path::PathBuf;
 /// Captions the tiles of an archive and writes a GeoParquet file a shard; the same command again goes on, or does nothing.
 #[derive(Debug, clap::Parser)]
 #[command(version, about)]
+#[command(after_help = "\
+Examples:
+  archive --tiles tiles.parquet --out captions/
+      Captions all tiles; the same command again does what is missing.
+  archive --tiles tiles.parquet --shard 0/8 --plan
+      Prints how many tiles the first of eight processes has.")]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) log: LogOptions,
@@ -57,5 +63,15 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
     match parts {
         Some((shard, shards)) if shard < shards => Ok((shard, shards)),
         _ => Err("expected I/N with I from 0 to N − 1, such as 0/8".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Options::command(), cssa_manual::Kind::Checkout)
     }
 }

@@ -31,4 +31,4 @@ synopsis="receives captions from drones and satellites, keeps and maps them"
 description=" The service cssa-ground receives what vehicles with cssa-edge send, and keeps
  it in a GeoPackage; its program shows it on a map and exports it."
 bill_of_materials "$work/usr/bin/ground" "$bundle"
-package "$here/ground.1" "$out"
+package ground "$out"

@@ -10,6 +10,21 @@ use std::process::ExitCode;
 /// Receives captions, keeps them in a GeoPackage or in PostGIS, maps and exports them, and commands vehicles.
 #[derive(Parser)]
 #[command(version, about)]
+#[command(after_help = "\
+Examples:
+  ground receive --from udp:0.0.0.0:7301 --archive captions.gpkg --key uav.key
+      Receives what vehicles send, acknowledges it and keeps it. SIGTERM ends it.
+  ground map --archive captions.gpkg
+      Prints the address of a map for the browser, and serves it.
+  ground export --archive captions.gpkg --format csv --out captions.csv
+      Writes a table of the captions.
+
+Files:
+  /etc/cssa/ground.conf  what the Debian package's service receives, and where it keeps it
+  /var/lib/cssa-ground   its archive, and bundles that vehicles fly
+
+Environment:
+  PGPASSWORD  password of an archive in PostgreSQL whose URL has none")]
 struct Command {
     #[command(flatten)]
     log: LogOptions,
@@ -24,7 +39,7 @@ enum Action {
     /// Serve a map of an archive's captions for the browser.
     Map(commands::MapOptions),
     /// Write an archive's captions as GeoJSON, CSV, GeoParquet or STAC.
-    Export(commands::ExportOptions),
+    Export(commands::export::ExportOptions),
     /// Give a vehicle a command, or list commands and their results.
     Command(commands::command::CommandOptions),
     /// Ask a vehicle for the picture of a caption, list requests, or write a picture that has come.
@@ -42,11 +57,21 @@ fn main() -> ExitCode {
     cssa_terminal::run(log, || match action {
         Action::Receive(options) => commands::receive(&options),
         Action::Map(options) => commands::map(&options),
-        Action::Export(options) => commands::export(&options),
+        Action::Export(options) => commands::export::export(&options),
         Action::Command(options) => commands::command::command(options),
         Action::Ask(options) => commands::ask::ask(&options),
         Action::Key(options) => commands::key(&options),
         Action::Decode(options) => packet_files::decode(&options),
         Action::Encode(options) => packet_files::encode(&options),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Command::command(), cssa_manual::Kind::Packaged)
+    }
 }

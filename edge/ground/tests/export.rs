@@ -119,3 +119,31 @@ fn stac_items_lead_to_the_scene_and_the_model() -> Result<()> {
     assert!(refused.is_err_and(|said| said.to_string().contains("expected --format stac")));
     Ok(())
 }
+
+#[test]
+fn a_dash_is_standard_output_and_placeholders_are_known_ones() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let captions = folder.path().join("captions.gpkg");
+    archive(&captions)?;
+    let run = |format: &str, more: &[&str]| {
+        let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"));
+        ground.args(["export", "--archive"]).arg(&captions).args(["--out", "-", "--format", format]).args(more);
+        ground.current_dir(folder.path()).output()
+    };
+    let csv = run("csv", &[])?;
+    assert!(csv.status.success() && csv.stderr.is_empty());
+    let text = String::from_utf8(csv.stdout)?;
+    assert!(text.starts_with("sender,vehicle,") && text.lines().count() == 5, "{text}");
+    let footprints: Value = serde_json::from_slice(&run("geojson", &["--layer", "footprints"])?.stdout)?;
+    assert_eq!(footprints["features"].as_array().map(Vec::len), Some(1));
+    assert!(!folder.path().join("-").exists());
+    for option in ["--scene", "--model"] {
+        let refused = run("stac", &[option, "scenes/{date}.tif"])?;
+        let said = String::from_utf8(refused.stderr)?;
+        assert!(
+            !refused.status.success() && refused.stdout.is_empty() && said.contains("has {date}.tif, expected"),
+            "{said}"
+        );
+    }
+    Ok(())
+}

@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn captions(language: &Language, vehicle: u16, sequences: std::ops::Range<u32>) -> CaptionPacket {
@@ -28,11 +28,16 @@ fn captions(language: &Language, vehicle: u16, sequences: std::ops::Range<u32>) 
     CaptionPacket { vehicle, bundle: language.id, decimals: 5, captions: sequences.map(caption).collect() }
 }
 
-/// Runs `ground receive` to the end of a file; the counts, and what it logged.
-fn receive(file: &Path, archive: &Path, more: &[&str]) -> Result<(Value, String)> {
+/// Runs `ground receive` to the end of a file.
+fn run(file: &Path, archive: &Path, more: &[&str]) -> Result<Output> {
     let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"));
     ground.args(["receive", "--quiet", "--from", &format!("file:{}", file.display()), "--archive"]).arg(archive);
-    let output = ground.arg("--bundle").arg(fixtures::bundle()).args(more).output()?;
+    Ok(ground.arg("--bundle").arg(fixtures::bundle()).args(more).output()?)
+}
+
+/// As [`run`], where something is taken; the counts, and what it logged.
+fn receive(file: &Path, archive: &Path, more: &[&str]) -> Result<(Value, String)> {
+    let output = run(file, archive, more)?;
     let told = String::from_utf8(output.stderr)?;
     ensure!(output.status.success(), "{told}");
     Ok((serde_json::from_slice(&output.stdout)?, told))
@@ -123,7 +128,9 @@ fn a_datagram_of_sync_markers_is_a_line_of_the_log() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let markers = folder.path().join("markers.bin");
     std::fs::write(&markers, [0x1a, 0xcf, 0xfc, 0x1d].repeat(15_000))?;
-    let (count, told) = receive(&markers, &folder.path().join("captions.gpkg"), &["--framing", "ccsds-rs"])?;
+    let output = run(&markers, &folder.path().join("captions.gpkg"), &["--framing", "ccsds-rs"])?;
+    let (count, told): (Value, _) = (serde_json::from_slice(&output.stdout)?, String::from_utf8(output.stderr)?);
+    assert!(!output.status.success() && told.contains("markers.bin: no packet was taken"), "{told}");
     assert!(told.lines().count() <= 25, "{} lines", told.lines().count());
     assert!(told.contains("codeblocks with more errors than can be corrected"), "{told}");
     assert!(count["damaged"].as_u64() > Some(14_000), "{count}");
@@ -315,5 +322,20 @@ fn the_archive_of_an_earlier_program_goes_on() -> Result<()> {
         assert_eq!(archive.keep("127.0.0.1", &packet)?.again, 1);
         assert_eq!(archive.times_received("127.0.0.1", 0)?, 1 + again);
     }
+    Ok(())
+}
+
+/// Whoever reads a recording in a script learns from the exit code that nothing was in it.
+#[test]
+fn a_recording_of_which_nothing_is_taken_is_an_error() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (file, archive) = (folder.path().join("pass.bin"), folder.path().join("captions.gpkg"));
+    for content in [&b""[..], b"no packet at all"] {
+        std::fs::write(&file, content)?;
+        let said = receive(&file, &archive, &[]).expect_err("nothing came").to_string();
+        assert!(said.contains("pass.bin: no packet was taken, expected what link.to"), "{said}");
+    }
+    let said = receive(&file, &archive, &["--vehicle", "0"]).expect_err("0 is no number").to_string();
+    assert!(said.contains("0 is not in 1..=65535"), "{said}");
     Ok(())
 }

@@ -6,6 +6,10 @@ use cssa_terminal::LogOptions;
 use std::ffi::OsString;
 
 const ROS: &str = "\
+Examples:
+  edge-ros2 --ros-args -r image:=/camera/image_raw -r fix:=/gps/fix -p looks:=4
+      Captions a camera's images in four turned views and publishes them on /cssa/caption.
+
 As any node of ROS 2 it takes --ros-args:
   -r image:=/camera/image_raw -r fix:=/gps/fix -r __ns:=/drone -r __node:=eye
   -p looks:=4 -p period:=0.5     --params-file cssa.yaml
@@ -43,5 +47,23 @@ pub(crate) fn parse(
     match split(arguments) {
         Ok((own, ros)) => (Options::parse_from(own), Ok(ros)),
         Err(error) => (Options::parse_from(["edge-ros2"]), Err(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check_files(&Options::command(), cssa_manual::Kind::Checkout)?;
+        for line in cssa_manual::documented("edge-ros2")? {
+            let (own, _) = split(line.words.iter().map(OsString::from))?;
+            let words = own.into_iter().filter_map(|word| word.into_string().ok()).collect();
+            let problem = cssa_manual::Documented { words, ..line }.problem(&Options::command());
+            anyhow::ensure!(problem.is_none(), "{problem:?}");
+        }
+        Ok(())
     }
 }

@@ -19,6 +19,13 @@ const MAX_FILE: u64 = 1 << 30;
 /// A slow, late, lossy link: between two programs with --listen and --to, in simulated time with --captions.
 #[derive(Debug, Parser)]
 #[command(version, about)]
+#[command(after_help = "\
+Examples:
+  link-sim --captions captions.txt --bits-per-second 9600 --loss 0.2 \\
+    --every-seconds 600 --pass-seconds 60
+      Prints in which pass the captions of a file have arrived, in simulated time.
+  link-sim --listen 127.0.0.1:7301 --to 127.0.0.1:7302 --loss 0.2
+      Loses a fifth of what goes between a vehicle and its ground, until SIGTERM.")]
 struct Options {
     #[command(flatten)]
     log: LogOptions,
@@ -148,4 +155,14 @@ fn run(options: &Options) -> Result<()> {
         pictures,
         &settings,
     )?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Options::command(), cssa_manual::Kind::Checkout)
+    }
 }

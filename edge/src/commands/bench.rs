@@ -15,6 +15,12 @@ use std::time::Instant;
 
 /// Options of `edge bench`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge bench images/ --threads 1 --count 20
+      Prints the median and the 95th percentile of each step in milliseconds.
+  edge bench --choose edge.toml --count 20
+      Writes this machine's fastest settings into edge.toml. Takes minutes.")]
 pub(crate) struct BenchOptions {
     /// Images and folders of images. Default: the checkout's rendered scenes.
     paths: Vec<PathBuf>,

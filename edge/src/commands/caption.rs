@@ -17,6 +17,12 @@ use std::time::Instant;
 
 /// Options of `edge caption`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge caption images/ --json --looks 4
+      Prints a JSON object per image, captioned in four turned views.
+  edge caption images/ --packets pass.bin
+      Also writes what a radio would send; `ground decode pass.bin` reads it.")]
 pub(crate) struct CaptionOptions {
     /// Images and folders of images.
     #[arg(required = true)]

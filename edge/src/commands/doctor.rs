@@ -11,6 +11,10 @@ use std::path::PathBuf;
 
 /// Options of `edge doctor`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge doctor --config edge.toml
+      Says what is missing to fly with this configuration; exit code 1 where something is.")]
 pub(crate) struct DoctorOptions {
     /// Bundle: a folder or a `.cssa` file. Default: the one that the configuration flies, or the default bundle.
     #[arg(long)]

@@ -23,6 +23,19 @@ use std::time::{Duration, Instant};
 
 /// Options of `edge run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge run --check --config edge.toml
+      Names what would keep this configuration from flying.
+  edge run --config edge.toml
+      Flies until the source ends, SIGTERM or SIGINT; SIGUSR1 asks for a self-test.
+
+Camera:
+  With a section [camera] in the configuration captions are placed where the camera looked:
+  horizontal_field_of_view   degrees; by default from the images' FocalLengthIn35mmFilm
+  mount                      of a fixed camera; by default the gimbal's, from XMP or MAVLink
+  ground_elevation           metres above the sea; by default heights are those above the start
+  With footprints = true in [link] the frames' corners on the ground are sent, too.")]
 pub(crate) struct RunOptions {
     /// Configuration (TOML): edge.toml.
     #[arg(long)]
@@ -35,6 +48,10 @@ pub(crate) struct RunOptions {
 
 /// Options of `edge install`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge install mine.cssa --state edge.toml
+      Tests the bundle as it will fly and makes it the active slot's.")]
 pub(crate) struct InstallOptions {
     /// New bundle: a folder or a `.cssa` file.
     new: PathBuf,
@@ -49,6 +66,10 @@ pub(crate) struct InstallOptions {
 
 /// Options of `edge health`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge health --config edge.toml
+      Prints what the run says of itself; exit code 0 while it is well.")]
 pub(crate) struct HealthOptions {
     /// The configuration of `edge run`.
     #[arg(long)]
@@ -57,6 +78,12 @@ pub(crate) struct HealthOptions {
 
 /// Options of `edge self-test`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge self-test
+      Captions the golden image with the default bundle.
+  edge self-test --bundle mine.cssa --config edge.toml
+      Captions it with another bundle, loaded as this configuration would.")]
 pub(crate) struct SelfTestOptions {
     #[command(flatten)]
     model: ModelOptions,

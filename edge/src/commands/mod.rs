@@ -18,6 +18,19 @@ use std::sync::atomic::Ordering;
 /// Captions aerial images and sends words instead of pixels.
 #[derive(Parser)]
 #[command(name = "edge", version, about)]
+#[command(after_help = "\
+Examples:
+  edge caption images/
+      Prints a sentence per image.
+  edge run --check --config edge.toml
+      Names what would keep this configuration from flying.
+  edge run --config edge.toml
+      Flies: takes frames, captions them, sends the captions. SIGTERM ends it.
+
+Files:
+  /etc/cssa/edge.toml        configuration of the Debian package's service cssa-edge
+  /var/lib/cssa              its state; images in incoming/ are captioned
+  /usr/lib/cssa-edge/bundle  the package's bundle")]
 struct Command {
     #[command(flatten)]
     log: LogOptions,
@@ -73,4 +86,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         signal_hook::low_level::exit(i32::from(!is_well));
     }
     u8::from(!is_well)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Command::command(), cssa_manual::Kind::Packaged)
+    }
 }

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 /// Options of `edge update`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  edge update new.delta --bundle mine.cssa --out new.cssa
+      Makes the new bundle of the one on board and a delta from `exporter delta`.")]
 pub(crate) struct UpdateOptions {
     /// Delta from `exporter delta`.
     delta: PathBuf,

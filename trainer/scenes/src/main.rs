@@ -8,6 +8,10 @@ use std::process::ExitCode;
 /// Renders aerial-like scenes with true captions, as a dataset in the Karpathy layout.
 #[derive(Parser)]
 #[command(version, about)]
+#[command(after_help = "\
+Examples:
+  scenes --out rendered --count 100
+      Renders 100 scenes with five sentences each, in train, val and test.")]
 struct Options {
     #[command(flatten)]
     log: LogOptions,
@@ -25,4 +29,14 @@ struct Options {
 fn main() -> ExitCode {
     let Options { log, out, count, seed } = Options::parse();
     cssa_terminal::run(log, || Ok(scenes::write(&out, count as usize, seed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Options::command(), cssa_manual::Kind::Checkout)
+    }
 }

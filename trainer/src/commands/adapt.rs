@@ -8,6 +8,10 @@ use trainer::adapt::{self, Adapted, Request};
 
 /// Options of `trainer adapt`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer adapt --bundle-run fixtures/run --data my-images/ --out runs/mine
+      Learns your images; `exporter --checkpoint runs/mine` takes the result.")]
 pub(crate) struct AdaptOptions {
     /// Finished run to start from: a folder with model.toml, model.safetensors, vocabulary.txt and language-model.bin,
     /// for example fixtures/run, the default bundle's. It is not changed.

@@ -10,6 +10,10 @@ use trainer::trained::Trained;
 
 /// Options of `trainer bench`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer bench --config recipe.toml --steps 2 --rounds 1 --device cpu
+      Prints images per second of each stage.")]
 pub(crate) struct BenchOptions {
     /// Recipe (TOML).
     #[arg(long)]
@@ -39,6 +43,11 @@ pub(crate) struct BenchOptions {
 
 /// Options of `trainer golden`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer golden --run runs/mine --image airport.jpg \\
+    --caption 'there are two airplanes on the ground' --out golden.safetensors
+      Writes what another runtime is to be held against.")]
 pub(crate) struct GoldenOptions {
     /// Folder of the run.
     #[arg(long)]

@@ -13,6 +13,10 @@ use trainer::{caption as captioning, score, tune};
 
 /// Options of `trainer evaluate`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer evaluate --run runs/mine --data my-images/ --split test --hypotheses captions.json
+      Prints the scores and writes the captions for `trainer score`.")]
 pub(crate) struct EvaluateOptions {
     /// Folder of the run.
     #[arg(long)]
@@ -37,6 +41,10 @@ pub(crate) struct EvaluateOptions {
 
 /// Options of `trainer caption`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer caption images/ --run runs/mine --n-best 5
+      Prints a JSON object per image with the five best captions.")]
 pub(crate) struct CaptionOptions {
     /// Folder of the run.
     #[arg(long)]
@@ -59,6 +67,10 @@ pub(crate) struct CaptionOptions {
 
 /// Options of `trainer tune`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer tune --run runs/mine --data my-images/ --consensus 5,16
+      Tries searches on dev and writes the best into the run.")]
 pub(crate) struct TuneOptions {
     /// Folder of the run.
     #[arg(long)]

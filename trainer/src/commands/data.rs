@@ -12,6 +12,10 @@ use trainer::{check, run};
 
 /// Options of `trainer check-data`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer check-data --data my-images/
+      Names what is missing, damaged or in two splits; exit code 1 then.")]
 pub(crate) struct CheckDataOptions {
     /// Dataset folders.
     #[arg(long, num_args = 1.., required = true)]
@@ -27,6 +31,10 @@ pub(crate) struct CheckDataOptions {
 
 /// Options of `trainer language-model`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer language-model --run runs/mine --data my-images/
+      Writes language-model.bin and document-frequencies.bin into the run.")]
 pub(crate) struct LanguageModelOptions {
     /// Folder of the run.
     #[arg(long)]

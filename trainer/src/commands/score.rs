@@ -15,6 +15,10 @@ use trainer::score::{self, Jars, Retrieval};
 
 /// Options of `trainer score`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer score --hypotheses captions.json --references my-images/ --split test
+      Prints BLEU, ROUGE, CIDEr and the share of wrong captions, beside baselines.")]
 pub(crate) struct ScoreOptions {
     /// Captions to score: {filename: caption} (JSON).
     #[arg(long)]

@@ -13,6 +13,10 @@ use trainer::trained::Trained;
 
 /// Options of `trainer heatmap`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer heatmap --run runs/mine --image airport.jpg --word airplanes --out heat.png
+      Draws what the model looked at for this word.")]
 pub(crate) struct HeatmapOptions {
     /// Folder of the run. Three runs compare models trained with DGP, without decay and without DGP.
     #[arg(long, num_args = 1..=3, required = true)]
@@ -36,6 +40,10 @@ pub(crate) struct HeatmapOptions {
 
 /// Options of `trainer gallery`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer gallery --hypotheses captions.json --data my-images/ --out gallery.html
+      Writes a page of images, references and captions, the worst first.")]
 pub(crate) struct GalleryOptions {
     /// Folder of the run.
     #[arg(long, required_unless_present = "hypotheses", conflicts_with = "hypotheses")]

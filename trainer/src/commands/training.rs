@@ -13,6 +13,11 @@ use trainer::run::{self, Places, Start};
 
 /// Options of `trainer train`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer train --config recipe.toml --data my-images/ \\
+    --backbone-weights efficientnet_lite2.safetensors --out runs/new
+      Trains all stages; the same command again continues.")]
 pub(crate) struct TrainOptions {
     #[command(flatten)]
     training: Training,
@@ -20,6 +25,11 @@ pub(crate) struct TrainOptions {
 
 /// Options of `trainer ablate`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer ablate --table 4 --config recipe.toml --data my-images/ \\
+    --backbone-weights efficientnet_lite2.safetensors --seeds 1 --out ablation
+      Trains each cell of table 4 once and writes the table. Takes hours with a real recipe.")]
 pub(crate) struct AblateOptions {
     /// Table of the paper: 4, 5, 7, or 9 for figure 9.
     #[arg(long)]

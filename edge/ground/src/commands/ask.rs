@@ -17,6 +17,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Options of `ground ask`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground ask --archive captions.gpkg --vehicle 12 --caption 2 --out 2.webp
+      Writes the picture of caption 2 when it is here; a `ground receive --key` must run.
+  ground ask --archive captions.gpkg --list
+      Prints the pictures that were asked for, with their state.")]
 pub(crate) struct AskOptions {
     /// Archive. A `ground receive --key` on the same archive sends the request when it hears the vehicle, and stores
     /// the picture.

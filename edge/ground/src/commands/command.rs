@@ -16,6 +16,12 @@ const MAX_LISTED: u32 = 1000;
 
 /// Options of `ground command`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 threshold 0.6
+      Has vehicle 12 drop captions with less confidence.
+  ground command --archive captions.gpkg --list
+      Prints the commands, the newest first, with what became of them.")]
 pub(crate) struct CommandOptions {
     /// Archive. A `ground receive --key` on the same archive sends the command when it hears the vehicle, and again
     /// until it answers.
@@ -42,18 +48,30 @@ pub(crate) struct CommandOptions {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Drop captions with less confidence than this.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 threshold 0.6
+      Captions with a confidence below 0.6 are dropped on board.")]
     Threshold {
         /// Confidence, 0 to 1.
         #[arg(value_parser = thousandths)]
         confidence: u16,
     },
     /// Replace the watch-words. Without words there are none.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 watch ship=3 \"oil tank\"=1
+      Captions that name a ship are sent first.")]
     Watch {
         /// WORD=PRIORITY, such as ship=3 or "oil tank"=1. Priorities are 1 to 3.
         #[arg(value_parser = watch_word)]
         words: Vec<WatchWord>,
     },
     /// Set when a repeated caption of a place is sent again.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 novelty 100 30
+      A caption that repeats the last one within 100 metres and 30 minutes is dropped.")]
     Novelty {
         /// Frames closer than this are of one place. 0: every frame is new.
         metres: u16,
@@ -61,33 +79,69 @@ enum Action {
         minutes: u16,
     },
     /// Set the link's rate.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 rate 1200
+      The vehicle sends 1,200 bytes per second at most.")]
     Rate {
         /// Bytes per second. 0: no limit.
         bytes_per_second: u32,
     },
     /// Set the budget of the queue.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 budget 50000
+      The queue takes 50,000 bytes per hour at most.")]
     Budget {
         /// Bytes per hour. 0: no limit.
         bytes_per_hour: u32,
     },
     /// Stop captioning until `resume`.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 pause
+      The vehicle takes frames and captions none.")]
     Pause,
     /// Resume captioning.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 resume
+      The vehicle captions again.")]
     Resume,
     /// Caption the golden image and answer with the result.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 self-test
+      --list shows the golden image's caption and whether it is the recorded one.")]
     SelfTest,
     /// Switch to the bundle of a slot.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 slot b
+      The vehicle flies the bundle of slot b.")]
     Slot {
         /// a or b.
         #[arg(value_parser = slot)]
         slot: u8,
     },
     /// Send a status at once.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 status
+      The vehicle sends its counters without waiting for the next heartbeat.")]
     Status,
     /// Delete all pictures kept on board.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 forget-pictures
+      No picture can be asked for until new frames have come.")]
     ForgetPictures,
     /// Send a delta (exporter delta) and install the bundle that it makes from the current one. It is sent in parts;
     /// other commands do not wait for them. The new bundle flies after `slot`, or from the next start.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 delta new.delta
+      The vehicle makes the new bundle of its own one and installs it into the inactive slot.")]
     Delta {
         /// Delta, at most 320 KB: 80 bytes per part, and 4,000 commands may wait.
         path: PathBuf,
@@ -95,6 +149,10 @@ enum Action {
     /// Give the vehicle a new key, wrapped under the old one. Whoever has the old key and recorded the packet has the
     /// new one, too: this rotates keys, it does not heal a leak. When it is done, start ground receive with --key NEW
     /// --key OLD. The vehicle changes when it hears the new key, and keeps it over starts, above its link.key.
+    #[command(after_help = "\
+Examples:
+  ground command --archive captions.gpkg --vehicle 12 new-key new.key --key uav.key
+      The vehicle changes to new.key, which is sent wrapped under uav.key.")]
     NewKey {
         /// File of the new key, made by ground key.
         path: PathBuf,

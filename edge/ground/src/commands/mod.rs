@@ -3,13 +3,13 @@
 pub(crate) mod ask;
 pub(crate) mod command;
 mod delta;
+pub(crate) mod export;
 mod new_key;
 pub(crate) mod packet_files;
 mod vehicle_key;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cssa::bundle::named_or_default;
-use cssa::files;
 use cssa_link::{self as link, Address, End, Framing, write_new_key};
 use cssa_terminal::{one_of, print, stop_flag};
 use cssa_wire::{self as wire, CaptionPacket, Checksum};
@@ -18,7 +18,7 @@ use ground::map::Commanding;
 use ground::problem_log::ProblemLog;
 use ground::receive::{Authentication, Listening, Receiver, Reception};
 use ground::uplink::{Station, Uplink};
-use ground::{Links, Place, Stac, Taken, csv, footprints_geojson, geojson, geoparquet, placed, stac};
+use ground::{Place, Taken};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::net::SocketAddr;
@@ -28,6 +28,12 @@ use vehicle_key::{VehicleKey, read_keys};
 
 /// Options of `ground receive`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground receive --from udp:0.0.0.0:7301 --archive captions.gpkg --key uav.key
+      Receives from the network, acknowledges, and sends the commands that wait.
+  ground receive --from file:pass.bin --archive captions.gpkg
+      Reads a recorded pass and ends.")]
 pub(crate) struct ReceiveOptions {
     /// Port: udp:ADDRESS:PORT, serial:DEVICE:BAUD, file:PATH or mavlink:KIND:ADDRESS. May be repeated. A port that
     /// fails stops no other. A vehicle is answered at the port where it was heard last.
@@ -55,10 +61,10 @@ pub(crate) struct ReceiveOptions {
     /// Number of this station. Stations that share vehicles need different numbers.
     #[arg(long, default_value_t = 1, requires = "key", value_parser = clap::value_parser!(u8).range(1..))]
     station: u8,
-    /// Number for a vehicle whose packets name none (link.vehicle = 0), so that the same pass from two files or
+    /// Number, 1 to 65535, for a vehicle whose packets name none (link.vehicle = 0), so that the same pass from two files or
     /// addresses is kept once.
-    #[arg(long, default_value_t = 0, conflicts_with = "key")]
-    vehicle: u16,
+    #[arg(long, conflicts_with = "key", value_parser = clap::value_parser!(u16).range(1..))]
+    vehicle: Option<u16>,
     /// Archive: a GeoPackage file, created if missing, or postgres://USER:PASSWORD@HOST/DATABASE, a database with
     /// PostGIS that several receivers can share (without TLS; the password may be in PGPASSWORD).
     #[arg(long)]
@@ -72,35 +78,12 @@ pub(crate) struct ReceiveOptions {
     quiet: bool,
 }
 
-/// Options of `ground export`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ExportOptions {
-    /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE.
-    #[arg(long)]
-    archive: Place,
-    /// Output format. geoparquet has captions and footprints in one table; stac is an ItemCollection.
-    #[arg(long, value_enum)]
-    format: Format,
-    /// Geometries: captions as points, or, with geojson, the footprints of their images as polygons.
-    #[arg(long, value_enum, default_value = "captions")]
-    layer: Layer,
-    /// Only captions that contain all of these words. Default: all captions.
-    #[arg(long)]
-    words: Option<String>,
-    /// With stac: address of the scene that a caption is derived from. {vehicle}, {sequence} and {time} are replaced by
-    /// the caption's.
-    #[arg(long, value_name = "ADDRESS")]
-    scene: Option<String>,
-    /// With stac: address of the model's STAC item. {bundle} is replaced by the bundle's id.
-    #[arg(long, value_name = "ADDRESS")]
-    model: Option<String>,
-    /// Output file.
-    #[arg(long)]
-    out: PathBuf,
-}
-
 /// Options of `ground map`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground map --archive captions.gpkg
+      Prints the map's address, with the token that lets it command; SIGTERM ends it.")]
 pub(crate) struct MapOptions {
     /// Archive: a GeoPackage file or postgres://USER:PASSWORD@HOST/DATABASE. `ground receive` may be writing it.
     #[arg(long)]
@@ -112,6 +95,10 @@ pub(crate) struct MapOptions {
 
 /// Options of `ground key`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground key uav.key
+      Makes a key: for link.key of the vehicle's edge.toml, and for ground receive --key.")]
 pub(crate) struct KeyOptions {
     /// New file. An existing one is not overwritten.
     out: PathBuf,
@@ -120,28 +107,6 @@ pub(crate) struct KeyOptions {
 fn checksum(bits: &str) -> Result<Checksum, String> {
     let bits: u8 = bits.parse().map_err(|_| "expected 16 or 32")?;
     Ok(Checksum::try_from(bits)?)
-}
-
-/// What to write.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    /// RFC 7946.
-    Geojson,
-    /// RFC 4180, with a header.
-    Csv,
-    /// GeoParquet 1.1.
-    Geoparquet,
-    /// STAC 1.1 items.
-    Stac,
-}
-
-/// Of which geometries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Layer {
-    /// Points.
-    Captions,
-    /// Polygons.
-    Footprints,
 }
 
 /// Receives until a file ends or SIGTERM or SIGINT comes; then says what came, which captions are missing, and which bundles.
@@ -162,7 +127,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         Some(keys) => Authentication::Required(keys),
     };
     let uplink = keys.map(|keys| Uplink::new(Station { number, keys, checksum }));
-    let reception = Reception { checksum, authentication, vehicle: options.vehicle };
+    let reception = Reception { checksum, authentication, vehicle: options.vehicle.unwrap_or(0) };
     let mut receiver = Receiver::new(places, Archive::open_at(&options.archive)?, reception, uplink)?;
     let format = link::Format { framing: options.framing, apid: options.apid, checksum, ..link::Format::default() };
     let listening = options.from.iter().map(|from| match from {
@@ -199,7 +164,18 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     let missing =
         missing.map(|(bundle, packets)| format!("{packets} packets wait for bundle {bundle}: name it with --bundle"));
     warn_of(&missing.collect::<Vec<_>>(), "bundles are waited for");
-    print(&serde_json::to_string(&receiver.count)?)
+    print(&serde_json::to_string(&receiver.count)?)?;
+    let recorded = options.from.iter().map(|from| match from {
+        Address::File(path) => Some(path.display().to_string()),
+        Address::Udp(_) | Address::Serial(..) | Address::Mavlink(_) => None,
+    });
+    let Some(files) = recorded.collect::<Option<Vec<String>>>() else { return Ok(()) };
+    ensure!(
+        receiver.count.packets > 0,
+        "{}: no packet was taken, expected what link.to = \"file:…\" or edge caption --packets writes, with its --framing, --checksum and --key",
+        files.join(", ")
+    );
+    Ok(())
 }
 
 /// Logs the first lines of a kind, and how many there are beside: an archive of years, or of junk, has thousands.
@@ -282,46 +258,5 @@ pub(crate) fn key(options: &KeyOptions) -> Result<()> {
         "{}: key for the vehicle (link.key) and its ground (ground receive --key); readable by its owner only, in /etc/cssa by the services, too",
         options.out.display()
     );
-    Ok(())
-}
-
-/// Writes the archive's captions in another form.
-pub(crate) fn export(options: &ExportOptions) -> Result<()> {
-    files::check_writable(&options.out)?;
-    let is_stac = matches!(options.format, Format::Stac);
-    ensure!(is_stac || options.scene.is_none(), "--scene: only STAC items name their scene, expected --format stac");
-    ensure!(is_stac || options.model.is_none(), "--model: only STAC items name their model, expected --format stac");
-    if options.layer == Layer::Footprints {
-        return export_footprints(options);
-    }
-    let archive = Archive::read_at(&options.archive)?;
-    let captions = archive.captions(options.words.as_deref())?;
-    let bytes = match options.format {
-        Format::Geojson => serde_json::to_vec_pretty(&geojson(&captions)).context("GeoJSON")?,
-        Format::Csv => csv(&captions)?,
-        Format::Geoparquet => geoparquet(&placed(&captions, &archive.footprints()?))?,
-        Format::Stac => {
-            let links = Links { scene: options.scene.clone(), model: options.model.clone() };
-            let Stac { collection, without_time } = stac(&placed(&captions, &archive.footprints()?), &links);
-            if without_time > 0 {
-                tracing::warn!("{without_time} captions without a time are left out: a STAC item has one");
-            }
-            serde_json::to_vec_pretty(&collection).context("STAC")?
-        }
-    };
-    files::write(&options.out, &bytes)?;
-    tracing::info!("{}: {} captions", options.out.display(), captions.len());
-    Ok(())
-}
-
-fn export_footprints(options: &ExportOptions) -> Result<()> {
-    ensure!(
-        matches!(options.format, Format::Geojson),
-        "--layer footprints: expected --format geojson; GeoParquet and STAC have footprints beside the captions, CSV has none"
-    );
-    ensure!(options.words.is_none(), "--layer footprints: all footprints are written, expected no --words");
-    let footprints = Archive::read_at(&options.archive)?.footprints()?;
-    files::write(&options.out, &serde_json::to_vec_pretty(&footprints_geojson(&footprints)).context("GeoJSON")?)?;
-    tracing::info!("{}: {} footprints", options.out.display(), footprints.len());
     Ok(())
 }

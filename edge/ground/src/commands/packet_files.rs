@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 
 /// Options of `ground decode`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground decode pass.bin --json
+      Prints a JSON object per caption of a file that `edge caption --packets` wrote.")]
 pub(crate) struct DecodeOptions {
     /// File of packets.
     file: PathBuf,
@@ -26,6 +30,12 @@ pub(crate) struct DecodeOptions {
 
 /// Options of `ground encode`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ground encode captions.txt
+      Prints each sentence's packet and its bytes on the link.
+  echo 'many planes are parked next to a terminal' | ground encode -
+      The same of a sentence from standard input.")]
 pub(crate) struct EncodeOptions {
     /// File of sentences, one per line. -: standard input.
     file: PathBuf,
