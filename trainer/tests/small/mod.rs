@@ -55,6 +55,11 @@ impl Small {
         self.folder.path().join(name)
     }
 
+    /// The backbone's weights.
+    pub(crate) fn weights(&self) -> &Path {
+        &self.weights
+    }
+
     /// The recipe of the small network; `rest` goes on within its table `data`.
     pub(crate) fn recipe(&self, rest: &str) -> Result<Config> {
         Ok(toml::from_str(&format!("{NETWORK}{rest}"))?)
@@ -65,7 +70,7 @@ impl Small {
         Places {
             beside: Beside::default(),
             data: vec![self.path("scenes")],
-            start: Start::Backbone(self.weights.clone()),
+            start: Start::Backbone(self.weights().into()),
             out: self.path(out),
             cache: self.path("features"),
             wordnet: PathBuf::from("/no/wordnet"),
