@@ -83,7 +83,7 @@ impl Column {
         let _ = writeln!(
             drawn,
             "<text class=\"title\" x=\"{left}\" y=\"38\">{}</text>\
-             <text x=\"{left}\" y=\"60\">{} parameters · {} · {} million multiplications {per}</text>\
+             <text x=\"{left}\" y=\"60\">{} parameters · {} · {} M mult. {per}</text>\
              <text x=\"{left}\" y=\"78\">opset {}, {nodes} nodes</text>",
             escape(&graph.file),
             grouped(total(|group| group.parameters)),
@@ -220,6 +220,7 @@ fn legend(drawn: &mut String, y: usize) -> usize {
         );
         x += 55 + 7 * text.len();
     }
+    let _ = writeln!(drawn, "<text x=\"{x}\" y=\"{}\">M mult.: million multiplications</text>", y + 13);
     16 + MARGIN
 }
 
@@ -245,7 +246,7 @@ fn parts(graph: &Inspected) -> Vec<Part> {
     let named = |(names, mut part): (Vec<&str>, Part)| {
         if let [first, .., last] = names.as_slice() {
             let number = last.rsplit('.').next().unwrap_or_default();
-            part.label = format!("{}–{number}", label(first).0);
+            part.label = format!("{}–{number}", label(first).0.replace("block ", "blocks "));
             part.group.name = format!("{first}–{number}");
         }
         part
@@ -284,7 +285,10 @@ fn label(name: &str) -> (String, Option<String>) {
 
 /// A name without the points and lines that programs need.
 fn words(name: &str) -> String {
-    name.trim_start_matches('_').replace("decoder.layers.", "for the decoder's layer ").replace(['_', '.'], " ")
+    name.trim_start_matches('_')
+        .replace("blocks.", "block ")
+        .replace("decoder.layers.", "for the decoder's layer ")
+        .replace(['_', '.'], " ")
 }
 
 fn class(precision: &str) -> &str {
@@ -296,14 +300,19 @@ fn class(precision: &str) -> &str {
 }
 
 fn named(tensors: &[(String, Vec<usize>)]) -> String {
-    const SHOWN: usize = 3;
+    /// Characters that fit into the column.
+    const WIDTH: usize = 50;
     let shape = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
-    let first = tensors.iter().take(SHOWN).map(|(name, extents)| match extents.as_slice() {
-        [] => name.clone(),
-        extents => format!("{name} {}", shape(extents)),
-    });
-    let more = if tensors.len() > SHOWN { format!(" and {} more", tensors.len() - SHOWN) } else { String::new() };
-    first.collect::<Vec<_>>().join(", ") + &more
+    let (mut text, mut shown) = (String::new(), 0);
+    for (name, extents) in tensors {
+        let one = if extents.is_empty() { name.clone() } else { format!("{name} {}", shape(extents)) };
+        if shown > 0 && text.chars().count() + one.chars().count() + 2 > WIDTH {
+            break;
+        }
+        text = if shown > 0 { format!("{text}, {one}") } else { one };
+        shown += 1;
+    }
+    if tensors.len() > shown { format!("{text} and {} more", tensors.len() - shown) } else { text }
 }
 
 /// Digits in groups of three.

@@ -64,7 +64,12 @@ pub(super) fn write(body: &mut String, all: &[CaptionedSplit<'_>], scored: &[Sco
         let mut order: Vec<usize> = (0..each.len()).collect();
         order.sort_by(|&a, &b| each[a].total_cmp(&each[b]));
         let shown = share.min(order.len());
-        let _ = writeln!(body, "<h3>{}: {shown} of {} images</h3>", page::escape(scored.dataset), scored.images);
+        let _ = writeln!(
+            body,
+            "<h3>{}: {shown} of {} images</h3>\n<div class=\"gallery\">",
+            page::escape(scored.dataset),
+            scored.images
+        );
         for n in 0..shown {
             let image = order[n * (order.len() - 1) / (shown - 1).max(1)];
             let (entry, (caption, hypothesis)) = (split.images[image], &split.captions[image]);
@@ -81,6 +86,7 @@ pub(super) fn write(body: &mut String, all: &[CaptionedSplit<'_>], scored: &[Sco
             );
             body.push_str(&article(&picture, caption, &entry.captions, &note));
         }
+        body.push_str("</div>\n");
     }
 }
 

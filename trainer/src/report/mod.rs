@@ -25,7 +25,7 @@ use tch::Device;
 pub const REPORT: &str = "report.html";
 
 const RULES: &str = "nav{margin:.4em 0 1em}nav a{margin-right:1em}.charts{display:flex;flex-wrap:wrap;gap:1em 2em}\
-.chosen td{font-weight:600}.side{display:flex;flex-wrap:wrap;gap:1em 2.5em;align-items:flex-start}.cell{fill:var(--blue)}\
+.gallery{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(32em,100%),1fr));gap:0 2em}.chosen td{font-weight:600}.side{display:flex;flex-wrap:wrap;gap:1em 2.5em;align-items:flex-start}.cell{fill:var(--blue)}\
 svg .count{font-size:10px;fill:var(--ink)}svg .class{font-size:11px}";
 
 /// What a report is of.
@@ -79,8 +79,8 @@ pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
     let confusions: Vec<Confusion> = captioned.iter().filter_map(|split| confusion(split, &datasets)).collect();
 
     let mut body = String::from(
-        "<nav><a href=\"#run\">Run</a><a href=\"#curves\">Curves</a><a href=\"#captions\">Captions</a>\
-         <a href=\"#reliability\">Reliability</a><a href=\"#classes\">Classes</a></nav>\n",
+        "<nav><a href=\"#run\">Run</a><a href=\"#curves\">Curves</a><a href=\"#reliability\">Reliability</a>\
+         <a href=\"#classes\">Classes</a><a href=\"#captions\">Captions</a></nav>\n",
     );
     facts::write(&mut body, &description, &epochs, &scored);
     curves::write(&mut body, &curves, &epochs);
@@ -91,9 +91,9 @@ pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
         (false, true) => Some("The data have no dev images by this run's rule."),
         (false, false) => None,
     };
-    captions::write(&mut body, &captioned, &scored, absent);
     captions::write_reliability(&mut body, &captioned, &bins, absent);
     classes::write(&mut body, &confusions, absent);
+    captions::write(&mut body, &captioned, &scored, absent);
     let data = Data { curves: &curves, epochs: &epochs, dev: &scored, reliability: &bins, confusions: &confusions };
     // Within a script nothing is escaped; only its end must not stand there.
     let json = serde_json::to_string(&data)?.replace("</", "<\\/");
