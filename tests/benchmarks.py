@@ -63,7 +63,7 @@ def float_bundle():
 
 
 def size(bundle):
-    return sum(path.stat().st_size for path in pathlib.Path(bundle).iterdir() if path.suffix in (".onnx", ".bin", ".safetensors", ".txt", ".toml"))
+    return sum(path.stat().st_size for path in pathlib.Path(bundle).glob("*.onnx"))
 
 
 def machine():
@@ -105,8 +105,8 @@ def measure(rounds, count):
     beside = [["a whole caption / its encoder alone", *ratio(shares)]]
     if encoders: beside.append(["encoder in edge / in onnxruntime-python, same file, one thread", *ratio(encoders)])
     lines += [table(["beside", "ratio of times", "least to most"], beside), ""]
-    sizes = [["bundle in INT8 / in FP32, bytes", f"{size(int8) / size(fp32):.3f}"]]
-    if peer: sizes.append(["a 128 × 128 thumbnail (Pillow's JPEG, quality 50) / a caption's packet, bytes", f"{peer['thumbnail_bytes'] / base['packet_bytes']:.0f}"])
+    sizes = [["the graphs in INT8 / in FP32", f"{size(int8) / size(fp32):.3f}"]]
+    if peer: sizes.append(["a 128 × 128 thumbnail (Pillow's JPEG, quality 50) / a caption's packet", f"{peer['thumbnail_bytes'] / base['packet_bytes']:.0f}"])
     lines += [table(["bytes, the same on every machine", "ratio"], sizes)]
     if not python: lines += ["", f"Without peers: pip could not install {', '.join(PEERS)}."]
     return "\n".join(lines)

@@ -20,6 +20,8 @@ python3 - $out/own <<'PY'
 import json, pathlib, re, sys, xml.etree.ElementTree as tree
 out = pathlib.Path(sys.argv[1])
 captions = [json.loads(line) for line in open(out / "captions.jsonl")]
+hypotheses = {pathlib.Path(line["image"]).name: line["caption"] for line in captions}
+(out.parent / "hypotheses.json").write_text(json.dumps(hypotheses))
 if len(captions) != 24 or not all(line["caption"] for line in captions): sys.exit(f"error: {out}/captions.jsonl: {captions}")
 drawing = tree.parse(out / "graphs.svg").getroot()
 if drawing.tag != "{http://www.w3.org/2000/svg}svg": sys.exit(f"error: {out}/graphs.svg is {drawing.tag}")
@@ -28,8 +30,7 @@ told = [line.split()[-3::2] for line in open(out / "graphs.txt") if re.match(r"a
 if drawn != [sum(int(line[n]) for line in told) for n in (0, 1)]: sys.exit(f"error: {drawn} is drawn, {told} told")
 PY
 if [ -n "$venv" ]; then
-  target/release/trainer gallery --hypotheses <(python3 -c 'import json,sys; print(json.dumps({json.loads(l)["image"].split("/")[-1]: json.loads(l)["caption"] for l in open(sys.argv[1])}))' \
-    $out/own/captions.jsonl) --data $out/data --split train --out $out/gallery.html
+  target/release/trainer gallery --hypotheses $out/hypotheses.json --data $out/data --split train --out $out/gallery.html
   target/release/exporter trust --data fixtures/scenes --split train --threads 1 --report $out/trust.html >/dev/null
   $venv/bin/python - $out/own/run/report.html $out/gallery.html $out/trust.html <<'PY'
 import sys, html5lib

@@ -304,7 +304,9 @@ fn named(tensors: &[(String, Vec<usize>)]) -> String {
     const WIDTH: usize = 50;
     let shape = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
     let (mut text, mut shown) = (String::new(), 0);
-    for (name, extents) in tensors {
+    // What there is once stands before what each layer has.
+    let once = tensors.iter().filter(|(name, _)| !name.contains('.'));
+    for (name, extents) in once.chain(tensors.iter().filter(|(name, _)| name.contains('.'))) {
         let one = if extents.is_empty() { name.clone() } else { format!("{name} {}", shape(extents)) };
         if shown > 0 && text.chars().count() + one.chars().count() + 2 > WIDTH {
             break;

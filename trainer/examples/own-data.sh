@@ -13,7 +13,7 @@ data=$1 out=$2 run=${3:-fixtures/run} bin=target/release
 export LD_LIBRARY_PATH="$PWD/target/libtorch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 real() { [ "${REAL:-}" = 1 ]; }
 
-epochs=1 minimum=2 images=4 ranges=(--ranges minmax)
+epochs=1 minimum=2 images=8 ranges=(--ranges minmax)
 if real; then
   epochs=12       # all are tried on dev, the best one is kept
   minimum=5       # a word that is said less often is not learned

@@ -14,9 +14,10 @@ const REFERENCES: usize = 100;
 const DRAWN: usize = 48;
 /// The most frequent confusions that are listed.
 const LISTED: usize = 10;
-/// Side of a cell, and room for names, in pixels.
+/// Side of a cell, width of a letter, and room for the axes' titles, in pixels.
 const CELL: usize = 22;
-const NAMES: usize = 150;
+const LETTER: usize = 7;
+const TITLES: usize = 90;
 
 /// How often images of a class (row) are captioned as those of another (column).
 #[derive(Debug, Serialize)]
@@ -32,11 +33,12 @@ impl Confusion {
     /// The class of a caption is the one whose train references it is most like: by mean CIDEr-D, with the document frequencies of all
     /// train images. Nothing where the names tell fewer than two classes.
     pub(super) fn of(split: &CaptionedSplit<'_>, dataset: &Dataset) -> Option<Self> {
-        let mut known: BTreeMap<String, Vec<Vec<Vec<String>>>> = BTreeMap::new();
+        // Classes that are numbers stand in the order of these.
+        let mut known: BTreeMap<(Option<u32>, String), Vec<Vec<Vec<String>>>> = BTreeMap::new();
         for image in dataset.split(Split::Train) {
             if let Some(class) = scene_class(&dataset.name, &image.filename) {
                 known
-                    .entry(class)
+                    .entry((class.parse().ok(), class))
                     .or_default()
                     .push(image.captions.iter().map(|text| metrics::tokenize(text)).collect());
             }
@@ -54,7 +56,7 @@ impl Confusion {
             })
             .collect();
         let mut nearest: HashMap<&str, usize> = HashMap::new();
-        let classes: Vec<String> = known.into_keys().collect();
+        let classes: Vec<String> = known.into_keys().map(|(_, class)| class).collect();
         let (mut counts, mut left_out) = (vec![vec![0; classes.len()]; classes.len()], 0);
         for (image, (caption, _)) in split.images.iter().zip(&split.captions) {
             let class = scene_class(&split.dataset, &image.filename);
@@ -82,33 +84,35 @@ impl Confusion {
     }
 
     fn svg(&self) -> String {
-        let side = NAMES + self.classes.len() * CELL;
-        let (width, height) = (side + 20, side + 10);
+        let longest = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+        let (left, top) = (TITLES.max(longest * LETTER + 14), 34 + longest * LETTER);
+        let side = self.classes.len() * CELL;
+        let (width, height) = ((left + side + longest * LETTER / 2 + 8).max(left + 150), top + side + 6);
         let mut svg = format!(
             "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
              aria-label=\"true class by row, class of the caption by column\">\
-             <text class=\"title\" x=\"{0}\" y=\"14\" text-anchor=\"end\">caption reads like →</text>\
+             <text class=\"title\" x=\"{left}\" y=\"14\">caption reads like →</text>\
              <text class=\"title\" x=\"{0}\" y=\"{1}\" text-anchor=\"end\">true class ↓</text>",
-            NAMES - 8,
-            NAMES - 8
+            left - 8,
+            top - 8
         );
         for (n, class) in self.classes.iter().enumerate() {
-            let at = NAMES + n * CELL;
+            let middle = n * CELL + CELL / 2 + 4;
             let name = escape(class);
             let _ = write!(
                 svg,
                 "<text class=\"class\" text-anchor=\"end\" x=\"{}\" y=\"{}\">{name}</text>\
                  <text class=\"class\" transform=\"translate({} {}) rotate(-60)\">{name}</text>",
-                NAMES - 8,
-                at + CELL / 2 + 4,
-                at + CELL / 2 + 4,
-                NAMES - 6
+                left - 8,
+                top + middle,
+                left + middle,
+                top - 6
             );
         }
         for (row, counts) in self.counts.iter().enumerate() {
             let total = counts.iter().sum::<usize>().max(1) as f64;
             for (column, &count) in counts.iter().enumerate() {
-                let (x, y) = (NAMES + column * CELL, NAMES + row * CELL);
+                let (x, y) = (left + column * CELL, top + row * CELL);
                 let _ = write!(
                     svg,
                     "<rect class=\"grid\" fill=\"var(--pane)\" x=\"{x}\" y=\"{y}\" width=\"{CELL}\" height=\"{CELL}\"/>"
