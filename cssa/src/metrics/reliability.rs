@@ -71,7 +71,7 @@ fn surest_first(pairs: &[Pair]) -> Vec<Pair> {
 #[must_use]
 pub fn risk(pairs: &[Pair], coverage: f64) -> f64 {
     let kept = ((pairs.len() as f64 * coverage).round() as usize).clamp(1, pairs.len().max(1));
-    surest_first(pairs)[..kept].iter().filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
+    surest_first(pairs).iter().take(kept).filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
 }
 
 /// Area under the risk–coverage curve (Geifman and El-Yaniv 2017).

@@ -153,7 +153,11 @@ fn rounded(value: f64) -> String {
     let size = value.abs();
     match () {
         () if value == 0.0 => "0".into(),
-        () if !(1e-3..1e7).contains(&size) => format!("{value:.3e}"),
+        () if !(1e-3..1e7).contains(&size) => {
+            let text = format!("{value:.3e}");
+            let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+            format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))
+        }
         () => {
             let decimals = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
             let text = format!("{value:.decimals$}");
@@ -226,8 +230,8 @@ mod tests {
         };
         assert_eq!(texts(&[1.0, 9.5]), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!(texts(&[2.61, 2.79]), ["2.6", "2.65", "2.7", "2.75", "2.8"]);
-        assert_eq!(texts(&[1e-5, 3e-4]), ["0", "1.000e-4", "2.000e-4", "3.000e-4"]);
-        assert_eq!(texts(&[5.0]).len(), 6);
+        assert_eq!(texts(&[1e-5, 3e-4]), ["0", "1e-4", "2e-4", "3e-4"]);
+        assert_eq!(texts(&[5.0]), ["2", "3", "4", "5", "6", "7", "8"]);
         assert_eq!(texts(&[-1.0, 1.0]), ["-1", "-0.5", "0", "0.5", "1"]);
         assert!(texts(&[]).is_empty());
     }

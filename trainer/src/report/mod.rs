@@ -62,7 +62,7 @@ pub fn write(request: &Request<'_>, out: &Path, progress: &Progress) -> Result<(
 /// The page of a run.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
     let &Request { run, data, cache, device } = request;
     let description = Description::read(run)?;
