@@ -25,6 +25,15 @@ fn a_runs_report_opens_without_a_network() -> Result<()> {
     }
     std::fs::write(path("run/metrics.json"), METRICS)?;
     succeed("scenes", ["--out", &path("scenes"), "--count", "120", "--seed", "3"])?;
+    // Names that tell two classes.
+    let description = path("scenes/dataset_scenes.json");
+    let mut text = std::fs::read_to_string(&description)?;
+    for n in 0..120 {
+        let (old, new) = (format!("scene_{n:05}.jpg"), format!("{}_{n:05}.jpg", ["north", "south"][n % 2]));
+        std::fs::rename(path(&format!("scenes/images/{old}")), path(&format!("scenes/images/{new}")))?;
+        text = text.replace(&old, &new);
+    }
+    std::fs::write(&description, text)?;
     let run = path("run");
     let mut arguments = vec!["report".to_owned(), "--run".to_owned(), run, "--data".to_owned(), path("scenes")];
     arguments.extend(["--threads", "1", "--device", "cpu", "--cache"].map(str::to_owned));
@@ -63,6 +72,7 @@ fn a_runs_report_opens_without_a_network() -> Result<()> {
         "{data}.confusions.reduce((sum, one) => sum + one.left_out + one.counts.flat().reduce((a, b) => a + b, 0), 0)"
     ))?;
     assert_eq!((&captions, &captions), (&binned, &confused));
+    assert_eq!(page.evaluate(&format!("{data}.confusions[0].classes.join()"))?, "north,south");
     // Nothing is wider than the window.
     assert_eq!(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")?, true);
     Ok(())

@@ -236,7 +236,10 @@ fn parts(graph: &Inspected) -> Vec<Part> {
             }
             _ => {
                 let (label, frame) = match group.name.strip_suffix(CROSS_ATTENTION) {
-                    Some(layer) if graph.file == ENCODER => (words(layer), Some(ONCE.to_owned())),
+                    Some(layer) if graph.file == ENCODER => {
+                        let number = layer.rsplit('.').next().unwrap_or_default();
+                        (format!("for the decoder's layer {number}"), Some(ONCE.to_owned()))
+                    }
                     _ => label(&group.name),
                 };
                 parts.push((vec![&group.name], Part { label, frame, group: group.clone() }));
@@ -285,10 +288,7 @@ fn label(name: &str) -> (String, Option<String>) {
 
 /// A name without the points and lines that programs need.
 fn words(name: &str) -> String {
-    name.trim_start_matches('_')
-        .replace("blocks.", "block ")
-        .replace("decoder.layers.", "for the decoder's layer ")
-        .replace(['_', '.'], " ")
+    name.trim_start_matches('_').replace("blocks.", "block ").replace(['_', '.'], " ")
 }
 
 fn class(precision: &str) -> &str {
