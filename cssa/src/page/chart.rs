@@ -178,6 +178,9 @@ struct Axis {
 impl Axis {
     /// An axis that begins and ends on ticks, with all values between; none without values.
     fn over(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Option<Self> {
+        // Epochs and steps have no halves.
+        let mut is_whole = true;
+        let values = values.inspect(|value| is_whole &= value.fract() == 0.0);
         let bounds = values.fold(None, |bounds: Option<(f64, f64)>, value| {
             Some(bounds.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
         });
@@ -187,12 +190,12 @@ impl Axis {
             low = 0.0;
         }
         if high - low <= f64::EPSILON * high.abs().max(1.0) {
-            let room = if high == 0.0 { 1.0 } else { high.abs() / 2.0 };
-            (low, high) = (low - room, high + room);
+            (low, high) = if high == 0.0 { (0.0, 1.0) } else { (low - high.abs() / 2.0, high + high.abs() / 2.0) };
         }
         let raw = (high - low) / TICKS;
         let power = 10f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= raw * 0.999)?;
+        let step = if is_whole { step.max(1.0) } else { step };
         let (low, high) = ((low / step + 1e-9).floor() * step, (high / step - 1e-9).ceil() * step);
         Some(Self { low, high, step, from, to })
     }
@@ -232,7 +235,9 @@ mod tests {
         assert_eq!(texts(&[2.61, 2.79]), ["2.6", "2.65", "2.7", "2.75", "2.8"]);
         assert_eq!(texts(&[1e-5, 3e-4]), ["0", "1e-4", "2e-4", "3e-4"]);
         assert_eq!(texts(&[5.0]), ["2", "3", "4", "5", "6", "7", "8"]);
-        assert_eq!(texts(&[-1.0, 1.0]), ["-1", "-0.5", "0", "0.5", "1"]);
+        assert_eq!(texts(&[-1.0, 0.9]), ["-1", "-0.5", "0", "0.5", "1"]);
+        assert_eq!(texts(&[0.0, 1.0]), ["0", "1"]);
+        assert_eq!(texts(&[0.0]), ["0", "1"]);
         assert!(texts(&[]).is_empty());
     }
 

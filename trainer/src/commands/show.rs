@@ -85,7 +85,7 @@ pub(crate) fn report(options: ReportOptions) -> Result<()> {
     files::check_writable(&out)?;
     let request = report::Request { run: &run, data: &data, cache: &machine.cache, device: machine.start()? };
     report::write(&request, &out, &Progress::Shown)?;
-    Ok(print(&out.display().to_string())?)
+    print(&out.display().to_string())
 }
 
 /// Draws what the model attends to.

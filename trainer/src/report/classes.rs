@@ -19,6 +19,9 @@ const CELL: usize = 22;
 const LETTER: usize = 7;
 const TITLES: usize = 90;
 
+/// An image's references, as tokens.
+type References = Vec<Vec<String>>;
+
 /// How often images of a class (row) are captioned as those of another (column).
 #[derive(Debug, Serialize)]
 pub(super) struct Confusion {
@@ -34,7 +37,7 @@ impl Confusion {
     /// train images. Nothing where the names tell fewer than two classes.
     pub(super) fn of(split: &CaptionedSplit<'_>, dataset: &Dataset) -> Option<Self> {
         // Classes that are numbers stand in the order of these.
-        let mut known: BTreeMap<(Option<u32>, String), Vec<Vec<Vec<String>>>> = BTreeMap::new();
+        let mut known: BTreeMap<(Option<u32>, String), Vec<References>> = BTreeMap::new();
         for image in dataset.split(Split::Train) {
             if let Some(class) = scene_class(&dataset.name, &image.filename) {
                 known
