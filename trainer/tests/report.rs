@@ -30,7 +30,7 @@ fn trainer(arguments: &[&Path]) -> Result<Output> {
 }
 
 /// What stands in the page for programs.
-fn data(page: &str) -> Result<Value> {
+fn numbers(page: &str) -> Result<Value> {
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").context("no data")?;
     Ok(serde_json::from_str(rest.split_once("</script>").context("no end")?.0)?)
 }
@@ -79,7 +79,7 @@ fn a_training_leaves_its_report() -> Result<()> {
     ensure!(trained.status.success() && said.contains("report.html: curves"), "{said}");
 
     let page = std::fs::read_to_string(run.join("report.html"))?;
-    let (data, curves) = (data(&page)?, events::read(&run.join(log::EVENTS))?);
+    let (data, curves) = (numbers(&page)?, events::read(&run.join(log::EVENTS))?);
     let epochs = log::epochs(&run.join(log::METRICS))?;
     assert!(curves.contains_key("mccl/loss") && curves.contains_key("rsic/learning_rate"), "{:?}", curves.keys());
     assert_eq!(data["curves"], serde_json::to_value(&curves)?);
