@@ -133,6 +133,9 @@ tests/ros2.sh
 step the C library
 tests/capi.sh
 
+step examples
+tests/examples.sh
+
 step an archive of scenes
 tests/archive.sh short
 tests/ray.sh short

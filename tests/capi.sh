@@ -77,6 +77,11 @@ says() { # RUNTIME STANDARD BUNDLE: what the program in C says and packs is what
   python3 $tests/compare.py "$out"
 }
 says ort c11 fixtures/bundle
+gcc -std=c11 -Wall -Wextra -Werror -pedantic edge/capi/examples/caption.c $(pkg-config --cflags --libs cssa) -o "$out/example"
+"$out/example" fixtures/bundle "${images[0]}" > "$out/example.txt"
+python3 -c 'import json,sys; print(json.loads(next(open(sys.argv[1])))["caption"])' "$out/edge.jsonl" | diff - "$out/example.txt" || fail "edge/capi/examples/caption.c says something else than edge"
+if "$out/example" fixtures/bundle /no/image.jpg 2> "$out/example.err"; then fail "edge/capi/examples/caption.c captioned what is not there"; fi
+grep -q '^error: .*/no/image.jpg' "$out/example.err" || fail "edge/capi/examples/caption.c says $(cat "$out/example.err")"
 says tract c++17 fixtures/bundle
 says ort c++17 "$untold"
 RUNTIME=ort "$out/pixels-c11" fixtures/bundle

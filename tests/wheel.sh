@@ -44,6 +44,12 @@ for runtime in tract ort; do
   "$venv/bin/pip" install --quiet --force-reinstall --no-deps "$wheel"
   echo "$("$venv/bin/python" --version), $runtime"
   WHEEL_RUNTIME=$runtime "$venv/bin/python" -m pytest --quiet -p no:cacheprovider edge/python/tests
+  # The example says what the program says with the bundle in the wheel.
+  images=(fixtures/scenes/images/scene_0000[01].jpg)
+  "$venv/bin/python" edge/python/examples/caption.py "${images[@]}" > target/wheels/example.txt
+  "$EDGE" caption "${images[@]}" --bundle fixtures/bundle --runtime $runtime --json \
+    | python3 -c 'import json,sys; [print(json.loads(line)["caption"]) for line in sys.stdin]' > target/wheels/said.txt
+  sed -E 's/^[^:]*: //; s/ \([^)]*\)$//' target/wheels/example.txt | diff - target/wheels/said.txt || fail "edge/python/examples/caption.py says something else than edge"
   [ "${1-}" != --speed ] || "$venv/bin/python" edge/python/tests/speed.py "$EDGE"
 done
 

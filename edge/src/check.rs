@@ -143,6 +143,7 @@ fn source(config: &Config) -> Vec<Error> {
             let opened = paths.iter().map(|path| readable_file(path).map_err(Error::key("source.paths")));
             opened.filter_map(Result::err).collect()
         }
+        SourceConfig::Own { .. } => Vec::new(),
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Config {
     pub health: HealthConfig,
 }
 
-fn queue_limit() -> u64 {
+pub(crate) fn queue_limit() -> u64 {
     100_000
 }
 
@@ -129,6 +129,12 @@ pub enum SourceConfig {
         #[serde(default = "memory")]
         memory: u64,
     },
+    /// What the program gives [`run_with`](crate::run::run_with); no file can say so.
+    #[serde(skip)]
+    Own {
+        /// Bytes of pixels that wait for the captioner at most.
+        memory: u64,
+    },
 }
 
 /// What becomes of a file when the outcomes of all its frames are on the disk. One that could not be read stays where it is.
@@ -148,7 +154,7 @@ fn yes() -> bool {
     true
 }
 
-fn memory() -> u64 {
+pub(crate) fn memory() -> u64 {
     1 << 28
 }
 
@@ -161,7 +167,8 @@ impl SourceConfig {
             Self::Folder { memory, .. }
             | Self::List { memory, .. }
             | Self::Pipe { memory, .. }
-            | Self::Scenes { memory, .. } => *memory,
+            | Self::Scenes { memory, .. }
+            | Self::Own { memory } => *memory,
         }
     }
 }

@@ -65,6 +65,12 @@ pub enum Error {
         /// Why not, and what was expected.
         problem: &'static str,
     },
+    /// A configuration without a source, and a program that brings none.
+    #[error("no source: name one in [source], or give run::run_with one")]
+    NoSource,
+    /// What a program's own source says.
+    #[error(transparent)]
+    OwnSource(Box<dyn std::error::Error + Send + Sync>),
     /// STATUSTEXT is asked for on a link that is not MAVLink.
     #[error("link.statustext needs a link.to of mavlink:")]
     StatusText,

@@ -1,6 +1,6 @@
 //! The flight program: frames in, captions out, for months. Source → tiler → caption → policy → queue → link, each bounded.
 //!
-//! [`run::run`] joins the stages that [`config::Config`] names. What a simulation or the ground's tests need of them is public:
+//! [`run::run`] joins the stages that [`config::Config`] names; to [`run::run_with`] a program gives a source or a port of its own. What a simulation or the ground's tests need of them is public:
 //! [`downlink::Downlink`] decides what goes out when, [`store::Store`] keeps what waits.
 
 pub mod at_work;
@@ -24,6 +24,7 @@ pub mod model;
 pub mod orders;
 pub mod outcome;
 pub mod outside_run;
+mod own;
 pub mod packets;
 mod patient;
 pub mod peripherals;

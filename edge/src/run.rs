@@ -14,6 +14,7 @@ use super::health::scrub::Scrubber;
 use super::health::{Reporter, Status};
 use super::model::Model;
 use super::outside_run::OutsideRuns;
+pub use super::own::Own;
 use super::peripherals::Peripherals;
 use super::picture_maker::PictureMaker;
 use super::pictures::{self, Pictures};
@@ -63,13 +64,23 @@ pub fn run(
     peripherals: Option<Peripherals>,
     control: &Control,
 ) -> Result<Status> {
+    run_with(config, fallback, Own { peripherals, ..Own::default() }, control)
+}
+
+/// As [`run`], with parts of the program's own.
+pub fn run_with(config: &Config, fallback: Option<PathBuf>, own: Own, control: &Control) -> Result<Status> {
+    let Own { source, port, peripherals } = own;
     let config = Arc::new(config.clone());
     let store = Arc::new(Store::open(&config.state, config.queue)?);
-    let (port, started) = (config.link.port(config.position.system())?, Instant::now());
+    let port = port.map_or_else(|| config.link.port(config.position.system()), Ok)?;
+    let started = Instant::now();
     let downlink =
         Downlink::new(Arc::clone(&store), &config.link, 0.0, clock::now())?.with_parts_of(config.pictures.part_bytes);
     let (faults, vitals, over) = (Faults::default(), Vitals::start(), Over::default());
-    let source = sources::open(&config.source, config.tiler)?;
+    let source = match source {
+        Some(source) => sources::started(source),
+        None => sources::open(&config.source, config.tiler)?,
+    };
     store.forget(|key| source.is_gone(key))?;
     let blamed = store.blame(&at_work::left(&config.state), sources::unread)?;
     for key in &blamed.quarantined {

@@ -14,8 +14,8 @@ use exporter::request::{Calibration, Request, Validation};
 use exporter::sign::Signer;
 use exporter::stac_item::{STAC_ITEM, stac_item};
 use exporter::verification::{self, Compared};
+use exporter::{drawing, inspect, report, trust};
 use exporter::{export, metadata};
-use exporter::{inspect, report, trust};
 use std::path::Path;
 
 /// Does what was asked for.
@@ -88,7 +88,13 @@ fn export(options: Export) -> Result<()> {
 }
 
 fn inspect(options: &Inspect) -> Result<()> {
+    if let Some(path) = &options.svg {
+        files::check_writable(path)?;
+    }
     let found = inspect::inspect(&Bundle::read(&options.bundle)?)?;
+    if let Some(path) = &options.svg {
+        files::write(path, drawing::svg(&found).as_bytes())?;
+    }
     if options.json { print(&serde_json::to_string(&found)?) } else { print(found.text().trim_end()) }
 }
 

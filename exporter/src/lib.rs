@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod choose;
 pub mod decoder;
 pub mod delta;
+pub mod drawing;
 pub mod encoder;
 mod error;
 pub mod evaluator;

@@ -113,6 +113,9 @@ pub(crate) struct Inspect {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// File of a drawing of both graphs (SVG).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -3,7 +3,7 @@
 use crate::calibrate::{Histogram, Range};
 use crate::error::Result;
 use crate::verification::{Case, Verification};
-use cssa::page::escape;
+use cssa::page::{self, escape};
 use cssa_image::embedded;
 use std::fmt::Write;
 
@@ -16,21 +16,16 @@ const WIDTH: usize = 260;
 const HEIGHT: usize = 56;
 const BARS: usize = 130;
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:76em;padding:0 1em;color:#222}\
-table{border-collapse:collapse}td,th{padding:.2em .9em;text-align:right;border-bottom:1px solid #eee}\
-td:first-child,th:first-child{text-align:left}\
-article{display:flex;gap:1.2em;padding:1em 0;border-top:1px solid #ddd}article img{width:220px;height:220px;flex:none}\
-.two{display:grid;grid-template-columns:1fr 1fr;gap:1.2em}h4{margin:0;color:#666;font-weight:500}\
-.changed{color:#c4221a;font-weight:600}ul{margin:.4em 0;padding-left:1.2em;color:#555}small{color:#777}\
-.observers{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:1em}\
-figure{margin:0;overflow-wrap:anywhere}figcaption{font-size:12px;color:#555}";
+/// What its style has besides.
+const RULES: &str = ".two{display:grid;grid-template-columns:1fr 1fr;gap:1.2em}h4{margin:0;color:var(--soft);font-weight:500}\
+.changed{color:var(--red);font-weight:600}.observers{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:1em}\
+figure{overflow-wrap:anywhere}figcaption{font-size:12px;color:var(--soft)}";
 
 /// The page.
 pub fn page(verification: &Verification) -> Result<String> {
-    let title = format!("Bundle {} on {} {}", verification.bundle, escape(&verification.dataset), verification.split);
+    let title = format!("Bundle {} on {} {}", verification.bundle, verification.dataset, verification.split);
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\n\
-         <h1>{title}</h1>\n<p>{} images, beside {}.</p>\n<table><tr><th>runtime</th><th>CIDEr</th><th>change</th>\
+        "<p>{} images, beside {}.</p>\n<table><tr><th>runtime</th><th>CIDEr</th><th>change</th>\
          <th>same caption</th><th>memory cosine</th><th>least</th><th>largest logit error</th><th>next word, nats</th></tr>\n\
          <tr><td>float</td><td>{:.4}</td><td></td><td></td><td></td><td></td><td></td><td></td></tr>\n",
         verification.images,
@@ -62,13 +57,13 @@ pub fn page(verification: &Verification) -> Result<String> {
     writeln!(
         page,
         "<h2>Activation ranges</h2>\n<p>{shown} quantized activations of the float model, counts on a logarithmic scale; the bar \
-         below is the range that 8 bits cover.</p>\n<div class=\"spreads\">"
+         below is the range that 8 bits cover.</p>\n<div class=\"observers\">"
     )?;
     for (name, spread, range) in &verification.activations {
         write_spread(&mut page, name, spread, *range)?;
     }
-    page.push_str("</div></html>\n");
-    Ok(page)
+    page.push_str("</div>\n");
+    Ok(page::page(&title, RULES, &page))
 }
 
 fn write_case(page: &mut String, case: &Case) -> Result<()> {
@@ -121,8 +116,8 @@ fn write_spread(page: &mut String, name: &str, spread: &Histogram, range: Range)
     let (from, to) = (place(range.low) * WIDTH as f64, place(range.high) * WIDTH as f64);
     writeln!(
         page,
-        "<figure><svg viewBox=\"0 0 {WIDTH} {}\" width=\"{WIDTH}\" role=\"img\" aria-label=\"spread of {1}\"><path fill=\"#7a8ba6\" d=\"{path}\"/>\
-         <rect fill=\"#1a56c4\" x=\"{from:.1}\" y=\"{2}\" width=\"{3:.1}\" height=\"4\"/></svg><figcaption>{1}<br>{4:.3} to {5:.3} of \
+        "<figure><svg viewBox=\"0 0 {WIDTH} {}\" width=\"{WIDTH}\" role=\"img\" aria-label=\"spread of {1}\"><path fill=\"var(--soft)\" d=\"{path}\"/>\
+         <rect fill=\"var(--blue)\" x=\"{from:.1}\" y=\"{2}\" width=\"{3:.1}\" height=\"4\"/></svg><figcaption>{1}<br>{4:.3} to {5:.3} of \
          {6:.3} to {7:.3}, {8:.4} % outside</figcaption></figure>",
         HEIGHT + 8,
         escape(name),

@@ -22,6 +22,7 @@ pub struct Page {
     messages: Receiver<Value>,
     session: Option<String>,
     sent: u64,
+    problems: Vec<String>,
     _profile: TempDir,
 }
 
@@ -61,7 +62,8 @@ impl Page {
                 message.clear();
             }
         });
-        let mut page = Self { browser, commands, messages, session: None, sent: 0, _profile: profile };
+        let mut page =
+            Self { browser, commands, messages, session: None, sent: 0, problems: Vec::new(), _profile: profile };
         let target = page.call("Target.createTarget", &json!({ "url": address }))?;
         let attached =
             page.call("Target.attachToTarget", &json!({ "targetId": target["targetId"], "flatten": true }))?;
@@ -84,11 +86,27 @@ impl Page {
             let left = until.saturating_duration_since(Instant::now());
             let mut message =
                 self.messages.recv_timeout(left).with_context(|| format!("the browser does not answer {method}"))?;
+            if ["Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"]
+                .iter()
+                .any(|name| message["method"] == *name)
+            {
+                self.problems.push(message["params"].to_string());
+            }
             if message["id"] == self.sent {
                 ensure!(message.get("error").is_none(), "{method}: {}", message["error"]);
                 return Ok(message["result"].take());
             }
         }
+    }
+
+    /// What stands on the page's console, from its beginning: errors, warnings, exceptions, what could not be loaded.
+    pub fn console(&mut self) -> Result<Vec<String>> {
+        // Each gives what was collected before it was asked for.
+        for domain in ["Log.enable", "Runtime.enable"] {
+            self.call(domain, &json!({}))?;
+        }
+        self.evaluate("0")?;
+        Ok(std::mem::take(&mut self.problems))
     }
 
     /// The value of a JavaScript expression.

@@ -83,6 +83,17 @@ impl<'a> Captioner<'a> {
         name: &str,
         progress: &Progress,
     ) -> Result<Vec<String>> {
+        Ok(self.scored(features, rows, name, progress)?.into_iter().map(|(caption, _)| caption).collect())
+    }
+
+    /// The same with their probabilities.
+    pub fn scored(
+        &self,
+        features: &Rows,
+        rows: Range<usize>,
+        name: &str,
+        progress: &Progress,
+    ) -> Result<Vec<(String, Hypothesis)>> {
         let bar = progress.stage(format!("captions {name}"), rows.len());
         let mut captions = Vec::with_capacity(rows.len());
         let batch = BATCH[usize::from(self.device.is_cuda())];
@@ -94,7 +105,7 @@ impl<'a> Captioner<'a> {
             }
             let images = Images::of_features(to_tensor(&values, self.shape, self.device));
             for hypothesis in self.search(&images, |step, count| self.strategy.captions(step, count))? {
-                captions.push(self.vocabulary.decode(&hypothesis.tokens).unwrap_or_default());
+                captions.push(self.named(hypothesis));
             }
             bar.advance(end - start);
         }
@@ -143,7 +154,7 @@ pub fn cider_by_image(images: &[&Captioned], captions: &[String]) -> Result<Vec<
     Ok(metrics::cider_per_item(&items(images, captions))?)
 }
 
-fn items(images: &[&Captioned], captions: &[String]) -> Vec<Item> {
+pub(crate) fn items(images: &[&Captioned], captions: &[String]) -> Vec<Item> {
     let item = |(image, caption): (&&Captioned, &String)| Item {
         hypothesis: caption.clone(),
         references: image.captions.clone(),

@@ -1,9 +1,7 @@
 //! The numbers of a run: `metrics.json`, a line an epoch, and event files under `events/` for TensorBoard.
-//!
-//! An event file is a sequence of TFRecords: length (u64, little-endian), its masked CRC-32C, the bytes of an `Event`
-//! (`tensorflow/core/util/event.proto`), their masked CRC-32C.
 
 use crate::error::{Error, Result};
+use crate::events::{Event, PREFIX, Summary, Value, record};
 use cssa::files::{self, FileError};
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -13,7 +11,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const CRC_32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+/// The file of all epochs.
+pub const METRICS: &str = "metrics.json";
+/// The folder of event files.
+pub const EVENTS: &str = "events";
 /// Steps between two points of a curve.
 const EVERY: usize = 10;
 /// Steps of a stage in which a loss falls fast: each is a point.
@@ -44,42 +45,16 @@ pub struct Log {
     events: Option<RefCell<File>>,
 }
 
-#[derive(Message)]
-struct Event {
-    #[prost(double, tag = "1")]
-    wall_time: f64,
-    #[prost(int64, tag = "2")]
-    step: i64,
-    #[prost(string, optional, tag = "3")]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
-}
-
-#[derive(Message)]
-struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    value: Vec<Value>,
-}
-
-#[derive(Message)]
-struct Value {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(float, tag = "2")]
-    simple_value: f32,
-}
-
 impl Log {
     /// The log of the run in `folder`; every start of the program has an event file of its own.
     pub fn open(folder: &Path) -> Result<Self> {
-        let events = folder.join("events");
+        let events = folder.join(EVENTS);
         std::fs::create_dir_all(&events).map_err(Error::system(&events, "cannot be created"))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let path = events.join(format!("events.out.tfevents.{}.{}", now.as_secs(), std::process::id()));
+        let path = events.join(format!("{PREFIX}{}.{}", now.as_secs(), std::process::id()));
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(Error::system(path, "cannot be written"))?;
-        let log = Self { metrics: folder.join("metrics.json"), events: Some(RefCell::new(file)) };
+        let log = Self { metrics: folder.join(METRICS), events: Some(RefCell::new(file)) };
         log.write(Event { file_version: Some("brain.Event:2".into()), ..Event::default() })?;
         Ok(log)
     }
@@ -100,11 +75,7 @@ impl Log {
 
     /// The epochs so far.
     pub fn epochs(&self) -> Result<Vec<Epoch>> {
-        if !self.metrics.exists() {
-            return Ok(Vec::new());
-        }
-        let text = files::read_text(&self.metrics, 1 << 24)?;
-        Ok(serde_json::from_str(&text).map_err(|error| FileError::content(&self.metrics, error))?)
+        epochs(&self.metrics)
     }
 
     /// What a stage reached when it ended.
@@ -139,22 +110,18 @@ impl Log {
     }
 }
 
-fn record(data: &[u8]) -> Vec<u8> {
-    let length = (data.len() as u64).to_le_bytes();
-    let masked = |bytes: &[u8]| CRC_32C.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes();
-    [length.as_slice(), &masked(&length), data, &masked(data)].concat()
+/// The epochs in a file `metrics.json`; none where it is not there.
+pub fn epochs(path: &Path) -> Result<Vec<Epoch>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = files::read_text(path, 1 << 24)?;
+    Ok(serde_json::from_str(&text).map_err(|error| FileError::content(path, error))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_record_has_the_bytes_that_tensorflow_writes() {
-        // The bytes of tensorboard's own RecordWriter for b"abc".
-        let found: String = record(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(found, "0300000000000000b099490e6162636e57f121");
-    }
 
     /// A resumed run compares with scores that it reads back: one that came back a bit lower would be beaten by itself.
     #[test]

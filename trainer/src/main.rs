@@ -42,6 +42,8 @@ enum Action {
     Heatmap(commands::show::HeatmapOptions),
     /// Write a page of images with references and captions, with right and wrong words coloured (HTML).
     Gallery(commands::show::GalleryOptions),
+    /// Write a run's report: curves, captions of dev images, reliability, classes (HTML). Training writes it, too.
+    Report(commands::show::ReportOptions),
     /// Make one of the paper's tables, with paired differences: 4 (DGP, MCCL), 5 (decay), 7 (branches of MCCL) or 9
     /// (figure 9: learning rate, temperature, lambda and batch of MCCL); or 10 (what else raises quality, on dev and
     /// test). The same command again continues what is not finished.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Action::Score(options) => done(commands::score::score(options)),
         Action::Heatmap(options) => done(commands::show::heatmap(options)),
         Action::Gallery(options) => done(commands::show::gallery(options)),
+        Action::Report(options) => done(commands::show::report(options)),
         Action::Ablate(options) => done(commands::training::ablate(options)),
         Action::CheckData(options) => commands::data::check_data(options),
         Action::Bench(options) => done(commands::bench::bench(options)),

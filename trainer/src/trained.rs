@@ -10,9 +10,9 @@ use crate::net::augment::AugmentationKind;
 use crate::net::{BackboneNet, DgFormer, Mode, Parts, RsicDecoder, Store, to_array};
 use crate::progress::Progress;
 use cssa::checkpoint::{Checkpoint, DESCRIPTION, Description, Golden};
-use cssa::dataset::Split;
+use cssa::dataset::{Captioned, Dataset, Split};
 use cssa::model::{Model, Search};
-use cssa::search::{DocumentFrequencies, Strategy};
+use cssa::search::{DocumentFrequencies, Hypothesis, Strategy};
 use cssa::vocabulary::Vocabulary;
 use cssa::{files, parameters, preprocess};
 use serde::Serialize;
@@ -47,6 +47,16 @@ pub struct Evaluation {
     pub cider_by_image: BTreeMap<String, f64>,
 }
 
+/// The images of a dataset's split, each with what the model says of it.
+#[derive(Debug)]
+pub(crate) struct CaptionedSplit<'a> {
+    /// The dataset's name.
+    pub(crate) dataset: String,
+    pub(crate) images: Vec<&'a Captioned>,
+    /// A caption an image, and what the search found.
+    pub(crate) captions: Vec<(String, Hypothesis)>,
+}
+
 impl Trained {
     /// Reads a run.
     pub fn read(run: &Path, device: Device) -> Result<Self> {
@@ -73,19 +83,10 @@ impl Trained {
         progress: &Progress,
     ) -> Result<Vec<Evaluation>> {
         let datasets = read_datasets(folders, self.description.dev)?;
-        let model = &self.description.model;
-        let source = Source {
-            model,
-            backbone: &self.backbone,
-            device: self.store.device(),
-            folder: cache,
-            seed: 0,
-            augmentation: AugmentationKind::Image,
-        };
         let captioner = self.captioner(search)?;
         let mut all = Vec::new();
         for HeldOutImages { name: dataset, images, features } in
-            HeldOut::collect(&source, &datasets, split, progress)?.0
+            HeldOut::collect(&self.source(cache), &datasets, split, progress)?.0
         {
             let captions = captioner.captions(&features, 0..images.len(), &dataset, progress)?;
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
@@ -95,6 +96,37 @@ impl Trained {
             all.push(Evaluation { dataset, images: images.len(), scores, hypotheses, cider_by_image });
         }
         Ok(all)
+    }
+
+    /// The images of a split with their captions, dataset by dataset.
+    pub(crate) fn captioned<'a>(
+        &self,
+        datasets: &'a [Dataset],
+        split: Split,
+        cache: &Path,
+        progress: &Progress,
+    ) -> Result<Vec<CaptionedSplit<'a>>> {
+        let captioner = self.captioner(self.search())?;
+        let mut all = Vec::new();
+        for HeldOutImages { name, images, features } in
+            HeldOut::collect(&self.source(cache), datasets, split, progress)?.0
+        {
+            let captions = captioner.scored(&features, 0..images.len(), &name, progress)?;
+            all.push(CaptionedSplit { dataset: name, images, captions });
+        }
+        Ok(all)
+    }
+
+    /// What gives the features of images as they are.
+    fn source<'a>(&'a self, cache: &'a Path) -> Source<'a> {
+        Source {
+            model: &self.description.model,
+            backbone: &self.backbone,
+            device: self.store.device(),
+            folder: cache,
+            seed: 0,
+            augmentation: AugmentationKind::Image,
+        }
     }
 
     /// The length classes that its captions can be asked for; none alone where it has no classes.

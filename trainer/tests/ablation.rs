@@ -1,31 +1,15 @@
 //! `trainer ablate` from beginning to end, small: two cells and two seeds on rendered scenes.
 
-#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+mod small;
 
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use small::Small;
 use tch::Device;
 use trainer::ablate::{Request, Table, ablate};
-use trainer::config::Config;
 use trainer::progress::Progress;
-use trainer::run::{Places, Start};
+use trainer::run::Places;
 
 const RECIPE: &str = r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 16
-heads = 2
-feed_forward = 32
-encoder_layers = 1
-decoder_layers = 1
-dgp_hidden = 4
-contrast_width = 8
-[data]
-minimum_count = 1
-views = 2
 [mccl]
 epochs = 1
 batch = 8
@@ -39,26 +23,9 @@ schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
 
 #[test]
 fn two_cells_and_two_seeds_make_a_table() -> Result<()> {
-    let backbones = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/backbones");
-    let weights = backbones.join("efficientnet_lite2.safetensors");
-    if !weights.is_file() {
-        eprintln!("skipped: {} is not here", weights.display());
-        return Ok(());
-    }
-    tch::set_num_threads(1);
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name);
-    scenes::write(&path("scenes"), 40, 5)?;
-    let config: Config = toml::from_str(RECIPE)?;
-    let places = Places {
-        beside: trainer::data::beside::Beside::default(),
-        data: vec![path("scenes")],
-        start: Start::Backbone(weights),
-        out: path("out"),
-        cache: path("features"),
-        wordnet: PathBuf::from("/no/wordnet"),
-        save_every: Duration::from_secs(300),
-    };
+    let Some(small) = Small::start()? else { return Ok(()) };
+    let path = |name: &str| small.path(name);
+    let (config, places) = (small.recipe(RECIPE)?, small.places("out"));
     let cells = |names: [&str; 2]| names.map(str::to_owned).to_vec();
     let made = |table, names, seeds| {
         ablate(&Request { table, cells: cells(names), seeds }, &config, &places, Device::Cpu, &Progress::Shown)

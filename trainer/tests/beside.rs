@@ -1,35 +1,19 @@
 //! Training with what lies beside the datasets: captions that others gave their images, and text without images.
 
-#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+mod small;
 
 use anyhow::{Context, Result};
 use cssa::checkpoint::Checkpoint;
 use cssa::vocabulary::TokenId;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use small::Small;
 use tch::Device;
-use trainer::config::Config;
 use trainer::data::beside::{Beside, FurtherCaptions};
 use trainer::progress::Progress;
 use trainer::ranks::Ranks;
-use trainer::run::{Places, Start, train};
+use trainer::run::{Places, train};
 
 const RECIPE: &str = r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 16
-heads = 2
-feed_forward = 32
-encoder_layers = 1
-decoder_layers = 1
-dgp_hidden = 4
-contrast_width = 8
-[data]
-minimum_count = 1
-views = 2
 augmentation = "camera"
 styles = true
 [mccl]
@@ -45,15 +29,8 @@ schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
 /// Words from beside are words of the run and of the link's model, styles tell whose they are, and another file is another run.
 #[test]
 fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
-    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/backbones/efficientnet_lite2.safetensors");
-    if !weights.is_file() {
-        eprintln!("skipped: {} is not here", weights.display());
-        return Ok(());
-    }
-    tch::set_num_threads(1);
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name);
-    scenes::write(&path("scenes"), 40, 5)?;
+    let Some(small) = Small::start()? else { return Ok(()) };
+    let path = |name: &str| small.path(name);
     let image = |n: usize| {
         let name = format!("scene_{n:05}.jpg");
         json!({ "filename": name, "split": "train", "sentences": [{ "raw": "quaint zebra crossing" }] })
@@ -62,16 +39,11 @@ fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
     std::fs::write(path("others.json"), described.to_string())?;
     std::fs::write(path("text.txt"), "a gondola drifts by\n\n  a gondola waits  \n")?;
 
-    let config: Config = toml::from_str(RECIPE)?;
+    let config = small.recipe(RECIPE)?;
     let further = |dataset: &str| FurtherCaptions { dataset: dataset.into(), file: path("others.json") };
     let places = Places {
-        data: vec![path("scenes")],
         beside: Beside { further: vec![further("scenes")], sentences: vec![path("text.txt")] },
-        start: Start::Backbone(weights),
-        out: path("out"),
-        cache: path("features"),
-        wordnet: PathBuf::from("/no/wordnet"),
-        save_every: Duration::from_secs(300),
+        ..small.places("out")
     };
     let run = |places: &Places| train(&config, places, Device::Cpu, &Ranks::alone(), &Progress::Shown);
     run(&places)?;

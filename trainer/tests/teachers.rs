@@ -1,31 +1,16 @@
 //! A run that learns from finished runs, small: from teachers of two networks and sizes, stopped and gone on with, and what is refused.
 
-#![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+mod small;
 
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use small::Small;
 use tch::Device;
 use trainer::config::Config;
 use trainer::progress::Progress;
 use trainer::ranks::Ranks;
-use trainer::run::{self, Places, Start};
+use trainer::run;
 
 const RECIPE: &str = r#"
-seed = 3
-[network]
-backbone = "efficientnet-lite2"
-image_size = 64
-width = 16
-heads = 2
-feed_forward = 32
-encoder_layers = 1
-decoder_layers = 1
-dgp_hidden = 4
-contrast_width = 8
-[data]
-minimum_count = 1
-views = 2
 view_seed = 3
 [mccl]
 epochs = 0
@@ -39,28 +24,11 @@ schedule = { kind = "noam", factor = 0.1, warmup = 12 }
 
 #[test]
 fn a_student_of_two_teachers_goes_on_exactly() -> Result<()> {
-    let backbones = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/backbones");
-    let weights = backbones.join("efficientnet_lite2.safetensors");
-    if !weights.is_file() {
-        eprintln!("skipped: {} is not here", weights.display());
-        return Ok(());
-    }
-    tch::set_num_threads(1);
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name);
-    scenes::write(&path("scenes"), 40, 5)?;
-    let config: Config = toml::from_str(RECIPE)?;
+    let Some(small) = Small::start()? else { return Ok(()) };
+    let path = |name: &str| small.path(name);
+    let config = small.recipe(RECIPE)?;
     let train = |config: &Config, out: &str| {
-        let places = Places {
-            beside: trainer::data::beside::Beside::default(),
-            data: vec![path("scenes")],
-            start: Start::Backbone(weights.clone()),
-            out: path(out),
-            cache: path("features"),
-            wordnet: PathBuf::from("/no/wordnet"),
-            save_every: Duration::from_secs(300),
-        };
-        run::train(config, &places, Device::Cpu, &Ranks::alone(), &Progress::Shown)
+        run::train(config, &small.places(out), Device::Cpu, &Ranks::alone(), &Progress::Shown)
     };
     let state = |run: &str| std::fs::read(path(run).join("state/rsic-2-0.safetensors"));
     train(&Config { seed: 11, ..config.clone() }, "one")?;

@@ -10,6 +10,7 @@ mod cider;
 mod lexer;
 mod ngrams;
 pub mod objects;
+pub mod reliability;
 mod rouge;
 mod tokenize;
 

@@ -4,7 +4,7 @@ use crate::error::LinkError;
 use crate::found::{Direction, Found};
 use std::time::Duration;
 
-/// Something that carries packets.
+/// Something that carries packets. A program's own goes to `edge::run::run_with`; `edge/examples/own_link.rs` is one.
 pub trait Port: Send {
     /// Sends a packet: from the vehicle to the ground; from the ground to the vehicle that was heard last. An error means that it did
     /// not go out.

@@ -28,7 +28,7 @@ pub use self::taken::Taken;
 pub use self::tiler::{Tile, Tiles, tiles};
 
 use super::config::{SourceConfig, TilerConfig};
-use super::error::Result;
+use super::error::{Error, Result};
 
 /// The source that a configuration asks for.
 pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>> {
@@ -44,5 +44,12 @@ pub fn open(source: &SourceConfig, tiler: TilerConfig) -> Result<Box<dyn Source>
             Box::new(PipeSource::new(Pipe { command: command.clone(), live: *live, restart: *restart }))
         }
         SourceConfig::Scenes { paths, .. } => Box::new(SceneSource::new(paths, cutting)),
+        SourceConfig::Own { .. } => return Err(Error::NoSource),
     })
+}
+
+/// A source that a program brings; frames whose time nothing tells count from here on.
+pub(crate) fn started(source: Box<dyn Source>) -> Box<dyn Source> {
+    taken::count_from_now();
+    source
 }

@@ -32,6 +32,22 @@ pub struct Frame {
     pub problems: Vec<Problem>,
 }
 
+impl Frame {
+    /// A frame that has come now, of which nothing else is known: it is where the vehicle is, and does not come again.
+    #[must_use]
+    pub fn new(name: impl Into<String>, pixels: RgbImage) -> Self {
+        Self {
+            name: name.into(),
+            key: None,
+            pixels: Ok(pixels),
+            position: Whereabouts::Unsaid,
+            view: View::default(),
+            taken: Taken::arrived(),
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// What a source has now.
 #[derive(Debug)]
 pub enum Next {
@@ -54,7 +70,7 @@ pub enum Next {
     End,
 }
 
-/// Gives frames.
+/// Gives frames. A program's own goes to [`run_with`](crate::run::run_with); `edge/examples/own_source.rs` is one.
 pub trait Source: Send {
     /// The next frame that `ledger` does not call settled.
     fn next(&mut self, ledger: &dyn Ledger) -> Result<Next>;

@@ -2,13 +2,13 @@
 
 use super::lines::read_lines;
 use super::observation::Parts;
-use super::reliability::{Bin, Pair, aurc, auroc, bins, ece, risk};
 use super::stated::Stated;
 use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
 use cssa::dataset::Split;
 use cssa::metrics::objects::{Faithfulness, ObjectCounts};
+use cssa::metrics::reliability::{Bin, Pair, aurc, auroc, bins, ece, risk};
 use cssa::metrics::{Item, score};
 use cssa::objects::ObjectGroups;
 use cssa::trust::Reason;
@@ -309,8 +309,12 @@ fn outside_folder(name: &str, stated: &[Stated], threshold: f32) -> OutsideFolde
 
 #[cfg(test)]
 mod tests {
-    use super::super::reliability::pair;
     use super::*;
+    use cssa::trust::Confidence;
+
+    fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
+        (Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX), is_wrong)
+    }
 
     #[test]
     fn a_folder_outside_is_caught_by_familiarity_and_flagged_by_reasons() {

@@ -11,7 +11,6 @@ mod measure;
 mod observation;
 mod page;
 mod regression;
-mod reliability;
 mod stated;
 
 pub(crate) use fit::{MIN_HELD_OUT, MIN_OF_A_KIND};

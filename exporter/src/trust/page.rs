@@ -3,7 +3,7 @@
 
 use super::measure::{Measured, Report, TOO_GOOD};
 use crate::error::Result;
-use cssa::page::escape;
+use cssa::page::{self, escape, reliability};
 use cssa_image::embedded;
 use std::fmt::Write;
 
@@ -11,22 +11,12 @@ use std::fmt::Write;
 const MISTAKES: usize = 24;
 /// Side of an image, in pixels.
 const SIDE: u32 = 220;
-/// Side of the reliability diagram, in pixels.
-const DIAGRAM: f64 = 260.0;
-
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}\
-table{border-collapse:collapse}td,th{padding:.2em .9em;text-align:right;border-bottom:1px solid #eee}td:first-child,th:first-child{text-align:left}\
-article{display:flex;gap:1.2em;padding:1em 0;border-top:1px solid #ddd}article img{width:220px;height:220px;flex:none}\
-b{color:#c4221a}ul{margin:.4em 0;padding-left:1.2em;color:#555}small{color:#777}svg{background:#fafafa;border:1px solid #ddd}";
 
 /// The page.
 pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<String> {
-    let title = escape(title);
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\n<h1>{title}</h1>\n"
-    );
+    let mut page = String::new();
     if report.fitted {
-        writeln!(page, "<p><b>{TOO_GOOD}</b></p>")?;
+        writeln!(page, "<p class=\"wrong\">{TOO_GOOD}</p>")?;
     }
     page.push_str("<table>\n");
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
@@ -48,7 +38,7 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
         writeln!(page, "<tr><td>{name}</td><td>{value}</td></tr>")?;
     }
     page.push_str("</table>\n<h2>Reliability</h2>\n");
-    diagram(&mut page, report)?;
+    page.push_str(&reliability::diagram(&report.bins, "confidence"));
     if !report.outside.is_empty() {
         page.push_str("<h2>Outside</h2>\n<table><tr><th>folder</th><th>images</th><th>flagged</th><th>less familiar than all but 5 %</th><th>reasons</th></tr>\n");
         for folder in &report.outside {
@@ -75,7 +65,7 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
         let name = one.stated.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
         writeln!(
             page,
-            "<article><img alt=\"\" src=\"{}\"><div><p>{}<br>invented: <b>{}</b></p><ul>{references}</ul><small>{} · confidence {:.2} · \
+            "<article><img alt=\"\" src=\"{}\"><div><p>{}<br>invented: <span class=\"wrong\">{}</span></p><ul>{references}</ul><small>{} · confidence {:.2} · \
              familiarity {:.2}</small></div></article>",
             embedded(&one.stated.image, SIDE)?,
             escape(&one.stated.caption),
@@ -85,31 +75,7 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
             one.stated.familiarity
         )?;
     }
-    page.push_str("</html>\n");
-    Ok(page)
-}
-
-/// Share of right captions over confidence, a disk a bin, its area by the number of captions.
-fn diagram(page: &mut String, report: &Report) -> Result<()> {
-    writeln!(
-        page,
-        "<svg width=\"{DIAGRAM}\" height=\"{DIAGRAM}\" role=\"img\" aria-label=\"share of right captions over confidence\">\
-         <line x1=\"0\" y1=\"{DIAGRAM}\" x2=\"{DIAGRAM}\" y2=\"0\" stroke=\"#bbb\"/>"
-    )?;
-    for bin in report.bins.iter().filter(|bin| bin.captions > 0) {
-        let (x, y) = (bin.confidence * DIAGRAM, (1.0 - bin.right) * DIAGRAM);
-        let radius = 3.0 + 20.0 * (bin.captions as f64 / report.images as f64).sqrt();
-        writeln!(
-            page,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"#2a6fb0\" fill-opacity=\".55\"/>"
-        )?;
-    }
-    page.push_str("</svg>\n<table><tr><th>captions</th><th>confidence</th><th>right</th></tr>\n");
-    for bin in report.bins.iter().filter(|bin| bin.captions > 0) {
-        writeln!(page, "<tr><td>{}</td><td>{:.3}</td><td>{:.3}</td></tr>", bin.captions, bin.confidence, bin.right)?;
-    }
-    page.push_str("</table>\n");
-    Ok(())
+    Ok(page::page(title, "", &page))
 }
 
 #[cfg(test)]

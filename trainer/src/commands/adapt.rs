@@ -1,10 +1,12 @@
 //! `trainer adapt`.
 
 use super::machine::Machine;
+use super::training::leave_report;
 use anyhow::Result;
 use cssa_terminal::print;
 use std::path::PathBuf;
 use trainer::adapt::{self, Adapted, Request};
+use trainer::report;
 
 /// Options of `trainer adapt`.
 #[derive(Debug, clap::Args)]
@@ -58,6 +60,11 @@ pub(crate) fn adapt(options: AdaptOptions) -> Result<()> {
             0 => format!("no epoch captions dev better than {run} does (CIDEr {before:.3}): {out} has its weights"),
             _ => format!("{out}: epoch {epoch} of {epochs}, CIDEr on dev {after:.3}, {before:.3} before"),
         };
-        if ranks.is_first() { Ok(print(&said)?) } else { Ok(()) }
+        if ranks.is_first() {
+            let (run, data, cache) = (&*request.out, &*request.own, &*request.cache);
+            leave_report(&report::Request { run, data, cache, device });
+            print(&said)?;
+        }
+        Ok(())
     })
 }

@@ -1,12 +1,14 @@
-//! `trainer heatmap` and `trainer gallery`.
+//! `trainer heatmap`, `trainer gallery` and `trainer report`.
 
 use super::machine::Machine;
 use anyhow::{Context, Result, ensure};
+use cssa::checkpoint::Description;
 use cssa::dataset::{DevRule, Listing, Split};
 use cssa::files;
 use cssa_terminal::print;
 use std::path::PathBuf;
 use trainer::progress::Progress;
+use trainer::report::{self, REPORT};
 use trainer::score;
 use trainer::show::{gallery, heatmap};
 use trainer::trained::Trained;
@@ -65,6 +67,33 @@ pub(crate) struct GalleryOptions {
     out: PathBuf,
     #[command(flatten)]
     machine: Machine,
+}
+
+/// Options of `trainer report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportOptions {
+    /// Folder of the run.
+    #[arg(long)]
+    run: PathBuf,
+    /// Dataset folders whose dev images are captioned. Without them the report has the curves alone.
+    #[arg(long, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Output file (HTML). Default: report.html in the run's folder.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// Writes the report of a run.
+pub(crate) fn report(options: ReportOptions) -> Result<()> {
+    let ReportOptions { run, data, out, machine } = options;
+    let out = out.unwrap_or_else(|| run.join(REPORT));
+    Description::read(&run)?;
+    files::check_writable(&out)?;
+    let request = report::Request { run: &run, data: &data, cache: &machine.cache, device: machine.start()? };
+    report::write(&request, &out, &Progress::Shown)?;
+    print(&out.display().to_string())
 }
 
 /// Draws what the model attends to.

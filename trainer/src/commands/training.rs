@@ -2,13 +2,15 @@
 
 use super::machine::Machine;
 use anyhow::{Context, Result};
+use cssa::errors::chain;
 use cssa_terminal::print;
 use std::path::PathBuf;
 use std::time::Duration;
-use trainer::ablate::{self, Request, Table};
+use trainer::ablate::{self, Table};
 use trainer::config::Config;
 use trainer::data::beside::{Beside, FurtherCaptions};
 use trainer::progress::Progress;
+use trainer::report::{self, REPORT, Request};
 use trainer::run::{self, Places, Start};
 
 /// Options of `trainer train`.
@@ -112,8 +114,20 @@ pub(crate) fn train(options: TrainOptions) -> Result<()> {
     training.machine.clone().together(|ranks, device| {
         let (config, places) = training.read()?;
         run::train(&config, &places, device, ranks, &ranks.progress())?;
+        if ranks.is_first() {
+            leave_report(&Request { run: &places.out, data: &places.data, cache: &places.cache, device });
+        }
         Ok(())
     })
+}
+
+/// Writes the page of a run into its folder; a run without it is whole all the same.
+pub(super) fn leave_report(request: &Request<'_>) {
+    let (out, progress) = (request.run.join(REPORT), Progress::Shown);
+    match report::write(request, &out, &progress) {
+        Ok(()) => progress.say(&format!("{}: curves, captions, reliability, classes", out.display())),
+        Err(error) => progress.say(&format!("warning: no {}: {}", out.display(), chain(&error))),
+    }
 }
 
 /// Makes one of the paper's tables.
@@ -121,6 +135,6 @@ pub(crate) fn ablate(options: AblateOptions) -> Result<()> {
     let AblateOptions { table, cells, seeds, training } = options;
     let device = training.machine.start()?;
     let (config, places) = training.read()?;
-    print(&ablate::ablate(&Request { table, cells, seeds }, &config, &places, device, &Progress::Shown)?)?;
+    print(&ablate::ablate(&ablate::Request { table, cells, seeds }, &config, &places, device, &Progress::Shown)?)?;
     Ok(())
 }

@@ -4,23 +4,17 @@
 use crate::error::Result;
 use cssa::dataset::Listed;
 use cssa::metrics::{self, Item};
-use cssa::page::escape;
+use cssa::page::{self, escape};
 use cssa_image::embedded;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Side of the images on the page, in pixels.
-const SIDE: u32 = 200;
+pub(crate) const SIDE: u32 = 200;
 
 /// Words that carry no meaning of their own and are neither right nor wrong.
 const PLAIN: &str = "a an the of in on at to and or is are be there it this that with by for from as its their some other \
                      which has have";
-
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:70em;color:#222}\
-table{border-collapse:collapse}td,th{padding:.15em .8em;text-align:right}\
-article{display:flex;gap:1.2em;padding:1em 0;border-top:1px solid #ddd}\
-img{width:200px;height:200px;flex:none}ul{margin:.3em 0;padding-left:1.2em;color:#555}\
-.right{color:#1a56c4;font-weight:600}.wrong{color:#c4221a;font-weight:600}small{color:#777}";
 
 /// The page for the images of one split; the worst captions come first.
 pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
@@ -33,10 +27,7 @@ pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
     let each = metrics::cider_per_item(&items)?;
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by(|&a, &b| each[a].total_cmp(&each[b]));
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style>\n<h1>{0}</h1>\n<table><tr>",
-        escape(title)
-    );
+    let mut page = String::from("<table><tr>");
     for name in scores.keys() {
         write!(page, "<th>{name}</th>")?;
     }
@@ -52,18 +43,21 @@ pub fn page(title: &str, entries: &[(&Listed, &str)]) -> Result<String> {
     )?;
     for n in order {
         let (entry, caption) = entries[n];
-        writeln!(
-            page,
-            "<article><img alt=\"\" src=\"{}\"><div><p>{}</p><ul>{}</ul><small>{} · CIDEr {:.3}</small></div></article>",
-            embedded(&entry.path, SIDE)?,
-            coloured(caption, &entry.captions),
-            entry.captions.iter().map(|caption| format!("<li>{}</li>", escape(caption))).collect::<String>(),
-            escape(&entry.filename),
-            each[n]
-        )?;
+        let picture = format!("<img alt=\"\" src=\"{}\">", embedded(&entry.path, SIDE)?);
+        let note = format!("{} · CIDEr {:.3}", entry.filename, each[n]);
+        page.push_str(&article(&picture, caption, &entry.captions, &note));
     }
-    page.push_str("</html>\n");
-    Ok(page)
+    Ok(page::page(title, "", &page))
+}
+
+/// One image with its caption, its references and a note.
+pub(crate) fn article(picture: &str, caption: &str, references: &[String], note: &str) -> String {
+    let listed: String = references.iter().map(|reference| format!("<li>{}</li>", escape(reference))).collect();
+    format!(
+        "<article>{picture}<div><p>{}</p><ul>{listed}</ul><small>{}</small></div></article>\n",
+        coloured(caption, references),
+        escape(note)
+    )
 }
 
 /// The caption as HTML, words marked by whether a reference has them.

@@ -1,13 +1,13 @@
 //! How confidences stand to what was wrong: reliability diagram, calibration error, ranking, risk and coverage.
 
-use cssa::trust::Confidence;
+use crate::trust::Confidence;
 use serde::Serialize;
 
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
 
 /// A caption's confidence, and whether it is wrong.
-pub(super) type Pair = (Confidence, bool);
+pub type Pair = (Confidence, bool);
 
 /// A bin of the reliability diagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -21,7 +21,8 @@ pub struct Bin {
 }
 
 /// Confidence and wrongness in ten equal bins.
-pub(super) fn bins(pairs: &[Pair]) -> Vec<Bin> {
+#[must_use]
+pub fn bins(pairs: &[Pair]) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); BINS];
     for &(confidence, is_wrong) in pairs {
         let thousandths = usize::from(confidence.thousandths());
@@ -38,14 +39,16 @@ pub(super) fn bins(pairs: &[Pair]) -> Vec<Bin> {
 }
 
 /// Expected calibration error (Naeini et al. 2015).
-pub(super) fn ece(bins: &[Bin]) -> f64 {
+#[must_use]
+pub fn ece(bins: &[Bin]) -> f64 {
     let total = bins.iter().map(|bin| bin.captions).sum::<usize>().max(1) as f64;
     bins.iter().map(|bin| bin.captions as f64 / total * (bin.confidence - bin.right).abs()).sum()
 }
 
 /// Share of pairs of a right and a wrong caption in which the right one has the higher confidence; ties count half. A half where there
 /// is no such pair.
-pub(super) fn auroc(pairs: &[Pair]) -> f64 {
+#[must_use]
+pub fn auroc(pairs: &[Pair]) -> f64 {
     let mut sorted = pairs.to_vec();
     sorted.sort_by_key(|&(confidence, _)| confidence);
     let (mut wrong_below, mut sum) = (0.0, 0.0);
@@ -64,14 +67,16 @@ fn surest_first(pairs: &[Pair]) -> Vec<Pair> {
     sorted
 }
 
-/// Share of wrong captions among the surest share `coverage`.
-pub(super) fn risk(pairs: &[Pair], coverage: f64) -> f64 {
-    let kept = ((pairs.len() as f64 * coverage).round() as usize).clamp(1, pairs.len());
-    surest_first(pairs)[..kept].iter().filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
+/// Share of wrong captions among the surest share `coverage`; 0 without captions.
+#[must_use]
+pub fn risk(pairs: &[Pair], coverage: f64) -> f64 {
+    let kept = ((pairs.len() as f64 * coverage).round() as usize).clamp(1, pairs.len().max(1));
+    surest_first(pairs).iter().take(kept).filter(|(_, is_wrong)| *is_wrong).count() as f64 / kept as f64
 }
 
 /// Area under the risk–coverage curve (Geifman and El-Yaniv 2017).
-pub(super) fn aurc(pairs: &[Pair]) -> f64 {
+#[must_use]
+pub fn aurc(pairs: &[Pair]) -> f64 {
     let mut wrong = 0.0;
     let risks = surest_first(pairs).into_iter().enumerate().map(|(n, (_, is_wrong))| {
         wrong += f64::from(u8::from(is_wrong));
@@ -81,7 +86,7 @@ pub(super) fn aurc(pairs: &[Pair]) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
+fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
     (Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX), is_wrong)
 }
 
@@ -111,6 +116,7 @@ mod tests {
         assert!((auroc(&pairs) - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(auroc(&[(500, true), (500, false)].map(pair)), 0.5);
         assert_eq!((risk(&pairs, 1.0), risk(&pairs, 0.4)), (0.4, 0.0));
+        assert_eq!((risk(&[], 0.5), aurc(&[])), (0.0, 0.0));
         assert!((aurc(&pairs) - (0.0 + 0.0 + 1.0 / 3.0 + 0.25 + 0.4) / 5.0).abs() < 1e-12);
     }
 }
