@@ -156,6 +156,22 @@ fn only_tests_generate_manuals() -> Result<()> {
     Ok(())
 }
 
+/// What a program says of itself is checked in, and what is documented of it is parsed by it.
+#[test]
+fn every_program_checks_its_help() -> Result<()> {
+    for package in packages()? {
+        let main = package.folder.join("src/main.rs");
+        if !main.is_file() || !package.dependencies().contains(&"clap".to_owned()) {
+            continue;
+        }
+        let mut found = Vec::new();
+        sources(&package.folder.join("src"), &mut found)?;
+        let texts: Vec<String> = found.iter().map(std::fs::read_to_string).collect::<Result<_, _>>()?;
+        assert!(texts.iter().any(|text| text.contains("cssa_manual::check")), "{}", package.name);
+    }
+    Ok(())
+}
+
 /// A library says what went wrong in types of its own, and takes settings, not command lines: anyhow and clap belong to `main.rs`
 /// and the commands and options beside it.
 #[test]

@@ -51,3 +51,13 @@ fn share(given: &str) -> Result<f64, String> {
     let share = given.parse().ok().filter(|share| (0.0..=0.9).contains(share));
     share.ok_or_else(|| "expected a share of 0 to 0.9".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn help_manual_and_documented_commands_are_this_programs() -> anyhow::Result<()> {
+        cssa_manual::check(&super::Options::command(), cssa_manual::Kind::Checkout)
+    }
+}
