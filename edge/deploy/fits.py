@@ -2,11 +2,10 @@
 
 import fnmatch
 import os
-import re
 
 import sbom
 from inputs import fail
-from program import LOADERS, needed, versions
+from program import LOADERS, lacking, needed
 
 
 def fits(base, program):
@@ -25,12 +24,9 @@ def fits(base, program):
         if not found[name]:
             fail(f"--base {base.name} has no {name} for {program.machine}, which {program.path} needs: name a base with glibc and libstdc++")
     for path in program.linked:
-        for library, version in sorted(versions(path)):
-            place, content = found.get(library, (None, b""))
-            if place and f"\0{version}\0".encode() not in content:
-                has = re.findall(rf"\0{version.split('_')[0]}_([0-9.]+)(?=\0)".encode(), content)
-                newest = max((tuple(map(int, each.split(b"."))) for each in has if each.strip(b".")), default=())
-                fail(f"--base {base.name}: {place} has {'.'.join(map(str, newest)) or 'none'}, {path} needs {version}: name a newer base, or build with edge/deploy/build.sh")
+        library, version, newest = lacking(path, {name: content for name, (_, content) in found.items()})
+        if library:
+            fail(f"--base {base.name}: {found[library][0]} has {newest}, {path} needs {version}: name a newer base, or build with edge/deploy/build.sh")
 
 
 def folders(base, machine):

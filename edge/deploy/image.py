@@ -37,7 +37,8 @@ SECOND = 1_000_000_000
 MAX_TIME = 8**11 - 1
 # [[REGISTRY/]NAME:]TAG, as registries take it (OCI distribution-spec).
 COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REFERENCE = rf"(?:(?:[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?/)?{COMPONENT}(?:/{COMPONENT})*:)?[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}"
+HOST = r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*(?::[0-9]{1,5})?"
+REFERENCE = rf"(?:(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*:)?[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}"
 
 
 def system(program, time):

@@ -36,6 +36,17 @@ def versions(path):
     return found
 
 
+def lacking(path, contents):
+    """The first version of symbols that a file needs and these libraries, by their names, have not; and the newest that is there."""
+    for library, version in sorted(versions(path)):
+        content = contents.get(library)
+        if content is not None and f"\0{version}\0".encode() not in content:
+            has = re.findall(rf"\0{re.escape(version.split('_')[0])}_([0-9]+(?:\.[0-9]+)*)(?=\0)".encode(), content)
+            newest = max((tuple(map(int, each.split(b"."))) for each in has), default=())
+            return library, version, ".".join(map(str, newest)) or "none"
+    return None, None, None
+
+
 class Program:
     """What is given for one platform."""
 
@@ -62,16 +73,14 @@ class Program:
         self.providers = sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(self.runtime)), "libonnxruntime_providers_*.so"))) if self.runtime else []
 
     def _is_edge(self):
-        """By its command line's first sentence; one for this processor must start, too, and be of this version."""
+        """By its command line's first sentence; one for this processor and its C libraries must start, too, and be of this version."""
         sentence = re.search('^description = "(.+)"', read(os.path.join(sbom.ROOT, "edge", "Cargo.toml")).decode(), re.M).group(1)
         if sentence.encode() not in self.content or "program interpreter" not in elf("--program-headers", self.path):
             fail(f"{self.path} is not the program edge of these sources: cargo build --profile flight -p edge makes it")
-        if self.machine != platform.machine():
+        if self.own_libraries or self.machine != platform.machine():
             return
-        loader = os.path.join(self.folders[0], os.path.basename(LOADERS[self.machine]))
-        through = [loader, "--library-path", self.folders[0]] if self.own_libraries and os.path.exists(loader) else []
         try:
-            told = subprocess.run([*through, os.path.abspath(self.path), "--version"], capture_output=True, text=True, errors="replace", timeout=60)
+            told = subprocess.run([os.path.abspath(self.path), "--version"], capture_output=True, text=True, errors="replace", timeout=60)
         except (OSError, subprocess.TimeoutExpired) as error:
             fail(f"{self.path} does not start: {error}")
         expected = f"edge {sbom.workspace('version')}"
@@ -96,6 +105,10 @@ class Program:
                 fail(f"{path} is for another processor than {self.path}")
             found[name] = path
             asked += needed(path)
+        for path in self.linked:
+            library, version, newest = lacking(path, {name: read(each) for name, each in found.items()})
+            if library:
+                fail(f"{found[library]} has {newest}, {path} needs {version}: give --platform the folder of newer C libraries")
         return found
 
     def packages(self, libraries):
