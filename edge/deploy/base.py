@@ -65,7 +65,7 @@ class Base:
 
     def _configuration(self, architecture):
         system, processor = self.config.get("os"), self.config.get("architecture")
-        self._expect((system, processor) == ("linux", architecture), f"is for {system}/{processor}, the program for linux/{architecture}")
+        self._expect((system, processor) == ("linux", architecture), f"is for {system!r} on {processor!r}, the program for linux/{architecture}")
         rootfs = self._object(self.config, "rootfs")
         ids = self._list(rootfs, "diff_ids", "its configuration", str)
         self._expect(rootfs.get("type") == "layers" and len(ids) == len(self.layers), "its configuration and its manifest name other layers")
@@ -113,7 +113,7 @@ class Base:
 
     def _document(self, descriptor, kind):
         found = descriptor.get("mediaType")
-        self._expect(found == kind, f"is {found}, expected {kind}: skopeo copy --format oci makes it")
+        self._expect(found == kind, f"is {found!r}, expected {kind}: skopeo copy --format oci makes it")
         return self._json(self._path(descriptor))
 
     def _json(self, path):
@@ -123,12 +123,12 @@ class Base:
 
     def _read(self, number, layer, expected):
         kind = layer.get("mediaType")
-        self._expect(isinstance(kind, str) and LAYER.fullmatch(kind), f"has a layer of type {kind}, expected a tar as image-spec names it: skopeo copy --format oci makes it")
+        self._expect(isinstance(kind, str) and LAYER.fullmatch(kind), f"has a layer of type {kind!r}, expected a tar as image-spec names it: skopeo copy --format oci makes it")
         entries = []
         with Plain(self._path(layer), kind) as plain:
             for index, (entry, content) in enumerate(plain.entries(loader_configuration)):
                 entries.append((index, content, entry))
-            self._expect(plain.digest() == expected, f"layer {number + 1} is {plain.digest()} unpacked, its configuration says {expected}: copy the base again")
+            self._expect(plain.digest() == expected, f"layer {number + 1} is {plain.digest()} unpacked, its configuration says {expected!r}: copy the base again")
         try:
             self.files.add(number, entries)
         except TooMany as error:

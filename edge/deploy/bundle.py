@@ -1,9 +1,13 @@
-"""A bundle's folder: the files that its manifest names, each with its hash, and the few that the project itself writes beside them."""
+"""A bundle's folder: the files that its manifest names, each with its hash, and the few that the project itself writes beside them.
+
+  bundle.py FOLDER NEW_FOLDER    copies what is shipped
+"""
 
 import hashlib
 import os
 import re
 import stat
+import sys
 
 from inputs import fail, note, read
 
@@ -67,3 +71,13 @@ class Bundle:
         card = self.contents.get("MODEL_CARD.md", b"").decode(errors="replace")
         named = re.search(r'\A---\n(?:.*\n)*?license: "?([A-Za-z0-9.-]+)"?\n', card.split("\n---\n")[0] + "\n")
         return SPDX.get(named.group(1).lower(), f"LicenseRef-{named.group(1)}") if named else "LicenseRef-bundle"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        fail("usage: bundle.py FOLDER NEW_FOLDER")
+    shipped = Bundle(sys.argv[1]).contents
+    os.mkdir(sys.argv[2])
+    for name, content in shipped.items():
+        with open(os.path.join(sys.argv[2], name), "wb") as file:
+            file.write(content)

@@ -24,7 +24,7 @@ import sbom
 from base import Base
 from bundle import Bundle
 from fits import fits
-from inputs import fail, note, read
+from inputs import ROOT, fail, note, read
 from program import LOADERS, Program
 
 # Nobody of the host, as in distroless images.
@@ -212,7 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", help="a new folder, a layout that the image joins, or one file that ends in .tar (oci-archive)")
     parser.add_argument("--platform", nargs="+", action="append", required=True, metavar="FILE", help="EDGE LIBONNXRUNTIME [FOLDER_OF_C_LIBRARIES]; - for no ONNX Runtime")
-    parser.add_argument("--bundle", default=os.path.join(sbom.ROOT, "fixtures", "bundle"), help="folder; left out, the default bundle")
+    parser.add_argument("--bundle", default=os.path.join(ROOT, "fixtures", "bundle"), help="folder; left out, the default bundle")
     parser.add_argument("--base", help="oci:FOLDER[:TAG], a base image on this machine, which brings the C libraries")
     parser.add_argument("--provider", default="cpu", choices=["cpu", "cuda", "tensorrt"], help="what ONNX Runtime computes with")
     parser.add_argument("--tag", help="left out, cssa-edge:VERSION, with -PROVIDER where that is not the CPU")

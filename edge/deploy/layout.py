@@ -20,7 +20,11 @@ def destination(out, tag):
         fail(f"the output is {out!r}, expected a new folder, a layout, or a file that ends in .tar")
     if not os.path.isdir(os.path.dirname(place)):
         fail(f"{os.path.dirname(place)} is no folder: make it first")
-    return Archive(place, tag) if out.endswith(".tar") else Folder(place, tag)
+    found = Archive(place, tag) if out.endswith(".tar") else Folder(place, tag)
+    where = place if os.path.isdir(place) else os.path.dirname(place)
+    if not os.access(where, os.W_OK | os.X_OK):
+        fail(f"{where} cannot be written to: name another output, or become its owner")
+    return found
 
 
 class Archive:

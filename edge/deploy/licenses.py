@@ -4,8 +4,7 @@ import glob
 import os
 import re
 
-import sbom
-from inputs import note, read
+from inputs import ROOT, note, read
 
 COMMON = "/usr/share/common-licenses"
 NOTICES = "ThirdPartyNotices.txt"
@@ -18,11 +17,11 @@ def common(texts):
     found = {}
     for name in sorted({each.decode() for text in texts for each in re.findall(COMMON.encode() + rb"/([A-Za-z0-9][A-Za-z0-9.+-]*[A-Za-z0-9])", text)}):
         # The project's own copy, so that it is there on any machine.
-        path = os.path.join(sbom.ROOT, "LICENSE-APACHE") if name == "Apache-2.0" else f"{COMMON}/{name}"
+        path = os.path.join(ROOT, "LICENSE-APACHE") if name == "Apache-2.0" else f"{COMMON}/{name}"
         if os.path.isfile(path):
             found[f"{COMMON[1:]}/{name}"] = read(path)
         else:
-            note(f"{path} is not on this machine: the text is not in the image; install base-files")
+            note(f"{path} is not on this machine: the text is not shipped; install base-files")
     return found
 
 
@@ -31,7 +30,7 @@ def runtime(library):
     for folder in (os.path.dirname(library), os.path.dirname(os.path.dirname(library))):
         if os.path.isfile(f"{folder}/{NOTICES}"):
             return {f"usr/share/doc/onnxruntime/{name}": read(f"{folder}/{name}") for name in ("LICENSE", NOTICES) if os.path.isfile(f"{folder}/{name}")}
-    note(f"{NOTICES} is neither beside {library} nor above: what ONNX Runtime is made of has no notices in the image; PyPI's wheel has them")
+    note(f"{NOTICES} is neither beside {library} nor above: the notices of what ONNX Runtime is made of are not shipped; PyPI's wheel has them")
     return {}
 
 
@@ -55,7 +54,7 @@ def crates(components):
         if not files:
             without.append(licensed)
     if absent:
-        note(f"{len(absent)} crates are not in {home}/registry: their notices are not in the image; cargo fetch brings them")
+        note(f"{len(absent)} crates are not in {home}/registry: their notices are not shipped; cargo fetch brings them")
     parts = ["The Rust libraries that edge is made of, and their licences. Rust's standard library: MIT OR Apache-2.0, https://www.rust-lang.org.\n"]
     parts += [f"{'=' * 80}\n{', '.join(dict.fromkeys(names))}\n{'-' * 80}\n{text}\n" for text, names in texts.items()]
     for title, names in (("Their packages have no text of a licence:", without), ("Their sources were not here when this was written:", absent)):

@@ -68,10 +68,10 @@ CHANGES
   gzip -9 --no-name < "$1" > "$manual/$(basename "$1").gz"
 }
 
-# bill_of_materials PROGRAM BUNDLE [OPTION…]: what the package is made of and what it needs, as CycloneDX; $depends is set
+# bill_of_materials PROGRAM BUNDLE [OPTION…]: what the package is made of and what it needs, as CycloneDX, and the licences; $depends is set
 bill_of_materials() {
   mkdir -p "$work/usr/share/doc/$name"
-  python3 "$root/edge/deploy/sbom.py" "$name" "$1" "$2" --depends "$depends" "${@:3}" > "$work/usr/share/doc/$name/sbom.cdx.json"
+  python3 "$root/edge/deploy/sbom.py" "$name" "$1" "$2" --depends "$depends" --texts "$work/usr/share/doc/$name" "${@:3}" > "$work/usr/share/doc/$name/sbom.cdx.json"
 }
 
 # package MANUAL OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of $work, $name, $architecture, $depends, $synopsis, $description and what

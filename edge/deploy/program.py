@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import sbom
-from inputs import fail, read
+from inputs import ROOT, fail, read
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
@@ -74,7 +74,7 @@ class Program:
 
     def _is_edge(self):
         """By its command line's first sentence; one for this processor and its C libraries must start, too, and be of this version."""
-        sentence = re.search('^description = "(.+)"', read(os.path.join(sbom.ROOT, "edge", "Cargo.toml")).decode(), re.M).group(1)
+        sentence = re.search('^description = "(.+)"', read(os.path.join(ROOT, "edge", "Cargo.toml")).decode(), re.M).group(1)
         if sentence.encode() not in self.content or "program interpreter" not in elf("--program-headers", self.path):
             fail(f"{self.path} is not the program edge of these sources: cargo build --profile flight -p edge makes it")
         if self.own_libraries or self.machine != platform.machine():

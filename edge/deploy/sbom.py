@@ -15,10 +15,10 @@ import sys
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import licenses
 from bundle import Bundle
-from inputs import fail, read
+from inputs import ROOT, fail, read
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LICENSES = {
     "glibc": "LGPL-2.1-or-later",
     "libstdc++": "GPL-3.0-or-later WITH GCC-exception-3.1",
@@ -178,6 +178,7 @@ def main():
     parser.add_argument("bundle")
     parser.add_argument("--onnxruntime")
     parser.add_argument("--depends", default="", help="what the system must have, as a Debian package says it")
+    parser.add_argument("--texts", help="a folder that the licences of crates and ONNX Runtime's notices are written into")
     options = parser.parse_args()
     content = read(options.program)
     triple = triple_of(content) or fail(f"{options.program} is no program for x86-64 or aarch64")
@@ -185,6 +186,13 @@ def main():
     if options.onnxruntime:
         others.append(onnxruntime(options.onnxruntime, read(options.onnxruntime)))
     program = crates(os.path.basename(options.program), content, triple)
+    if options.texts:
+        texts = licenses.runtime(os.path.realpath(options.onnxruntime)) if options.onnxruntime else {}
+        for path, text in {**texts, "THIRD-PARTY": licenses.crates(program[0])}.items():
+            # ONNX Runtime's licence is in the package's own copyright file.
+            if os.path.basename(path) != "LICENSE":
+                with open(os.path.join(options.texts, os.path.basename(path)), "wb") as file:
+                    file.write(text)
     sys.stdout.buffer.write(document(options.name, program, content, others, Bundle(options.bundle)))
 
 

@@ -7,8 +7,8 @@ import os
 import unittest
 
 import images
-import sbom
 from bundle import Bundle
+from inputs import ROOT
 
 FILES = {"encoder.onnx": b"one", "decoder.onnx": b"two", "vocabulary.txt": b"three"}
 CARD = '---\nlanguage: en\nlicense: "{}"\n---\n# A model\n'
@@ -84,7 +84,7 @@ class Folder(images.Case):
         self.assertEqual(Bundle(self.folder).license(), "LicenseRef-bundle")
 
     def test_the_default_bundle(self):
-        bundle = Bundle(f"{sbom.ROOT}/fixtures/bundle")
+        bundle = Bundle(f"{ROOT}/fixtures/bundle")
         self.assertEqual(set(bundle.contents), set(os.listdir(bundle.folder)))
         self.assertEqual(bundle.license(), "Apache-2.0")
 

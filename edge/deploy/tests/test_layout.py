@@ -121,13 +121,28 @@ class Written(images.Case):
             for name in files:
                 self.assertEqual(os.stat(f"{place}/{name}").st_mode & 0o777, 0o644, name)
 
+    def test_a_folder_that_may_not_be_written_to_is_said_first(self):
+        out = f"{self.folder}/out"
+        self.write(out)
+
+        def asked():
+            if not os.geteuid():
+                os.setuid(65532)
+            for place in (out, f"{self.folder}/new", f"{self.folder}/a.tar"):
+                self.refused("cannot be written to", layout.destination, place, "b")
+
+        for each in (self.folder, out):
+            os.chmod(each, 0o555)
+        self.assertEqual(self.in_child(asked), 0)
+        os.chmod(self.folder, 0o755)
+
     def in_child(self, work):
         child = os.fork()
         if not child:
             try:
                 work()
-            except OSError:
-                os._exit(1)
+            except BaseException as error:
+                os._exit(1 if isinstance(error, OSError) else 2)
             os._exit(0)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
