@@ -16,7 +16,7 @@ import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import licenses
-from bundle import Bundle
+from bundle import Bundle, Words
 from inputs import ROOT, fail, read
 
 LICENSES = {
@@ -193,7 +193,8 @@ def main():
             if os.path.basename(path) != "LICENSE":
                 with open(os.path.join(options.texts, os.path.basename(path)), "wb") as file:
                     file.write(text)
-    sys.stdout.buffer.write(document(options.name, program, content, others, Bundle(options.bundle)))
+    bundle = Bundle(options.bundle) if os.path.basename(options.program) == "edge" else Words(options.bundle)
+    sys.stdout.buffer.write(document(options.name, program, content, others, bundle))
 
 
 if __name__ == "__main__":

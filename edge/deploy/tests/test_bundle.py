@@ -7,7 +7,7 @@ import os
 import unittest
 
 import images
-from bundle import Bundle
+from bundle import Bundle, Words
 from inputs import ROOT
 
 FILES = {"encoder.onnx": b"one", "decoder.onnx": b"two", "vocabulary.txt": b"three"}
@@ -36,7 +36,9 @@ class Folder(images.Case):
         self.assertEqual(set(Bundle(self.folder).contents), {"manifest.toml", *FILES})
         os.remove(f"{self.folder}/encoder.onnx")
         self.refuses("encoder.onnx: No such file")
+        self.assertEqual(set(Words(self.folder).contents), {"manifest.toml", "decoder.onnx", "vocabulary.txt"})
         self.write("encoder.onnx", b"0ne")
+        self.refused("encoder.onnx differs", Words, self.folder)
         self.refuses("encoder.onnx differs from its manifest")
 
     def test_a_manifest_that_names_too_little_or_in_another_way(self):
