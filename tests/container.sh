@@ -13,6 +13,8 @@ kind=${1:-amd64} name=cssa-edge version=$(sed -n '/^\[workspace.package\]/,/^$/s
 edge=$PWD/target/release/edge library=$PWD/target/onnxruntime/libonnxruntime.so
 [ -x "$edge" ] || fail "$edge is missing: cargo build --release -p edge"
 unset CSSA_BUNDLE
+# A source archive has no commit, whose time the image would have.
+git ls-files --error-unmatch edge/deploy/image.py >/dev/null 2>&1 || export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y CHANGELOG.md)}
 work=$(mktemp -d)
 trap '[ -n "${KEEP-}" ] || { chmod -R u+rwX "$work"; rm -rf "$work"; }' EXIT
 # Others must get in: the container's user is nobody here.
@@ -106,12 +108,17 @@ PY
 fi
 [ "$kind" = amd64 ] || fail "unknown image $kind, expected amd64 or arm64"
 
+echo "the image's builder: layouts, bases, bundles, licences"
+(cd edge/deploy/tests && python3 -m unittest --quiet) || fail "unit tests of edge/deploy"
+
 echo "the same inputs in two folders"
 for each in one other; do
   mkdir -p "$work/from-$each/lib"
   strip -o "$work/from-$each/edge" "$edge"
   # Its providers lie beside the library.
   cp "$(dirname "$(readlink -f "$library")")"/libonnxruntime*.so* "$work/from-$each/lib/"
+  # Its notices lie above, as in the wheel.
+  echo notices > "$work/from-$each/ThirdPartyNotices.txt"
   edge/deploy/image.py "$work/$each" --platform "$work/from-$each/edge" "$work/from-$each/lib/$(basename "$(readlink -f "$library")")"
 done
 diff -r "$work/one" "$work/other" || fail "the same inputs gave two images"
@@ -184,16 +191,37 @@ else
   skipped "entering the image: bwrap is not here or may not make namespaces"
 fi
 
+echo "licences: what copyright files point to, notices of ONNX Runtime and of the crates"
+documents=$work/image/rootfs/usr/share/doc
+grep -rhoE '/usr/share/common-licenses/[A-Za-z0-9][A-Za-z0-9.+-]*[A-Za-z0-9]' "$documents" | sort -u > "$work/pointed"
+[ -s "$work/pointed" ] || fail "no copyright file points to a licence"
+while read -r each; do [ -s "$work/image/rootfs$each" ] || fail "the image has no $each"; done < "$work/pointed"
+[ -s "$documents/onnxruntime/ThirdPartyNotices.txt" ] || fail "the image has no notices of ONNX Runtime"
+grep -q 'redb [0-9.]* (' "$documents/cssa-edge/THIRD-PARTY" || fail "the image has no notice of redb"
+
+echo "a second tag, a slash at the end, and C libraries of a folder, which are of no package"
+runtime=$work/from-one/lib/$(basename "$(readlink -f "$library")")
+mkdir "$work/c-libraries"
+find "$work/image/rootfs/usr/lib64" "$work/image/rootfs/usr/lib/$(uname -m)-linux-gnu" -name '*.so*' -exec cp {} "$work/c-libraries/" \;
+edge/deploy/image.py "$work/other/" --platform "$work/from-one/edge" "$runtime" "$work/c-libraries" --tag folder
+unpacked "$work/other" "$name:$version"
+unpacked "$work/other" folder
+grep -q 'libc.so.6: LGPL-2.1-or-later' "$documents/c-libraries/copyright" || fail "the image does not say what is known of its C libraries"
+cp "$documents/cssa-edge/sbom.cdx.json" "$work/folder.cdx.json"
+if command -v bwrap >/dev/null && as_user true; then
+  state "$work/state-folder"
+  entered "$work/state-folder" edge/deploy/edge.toml -- /usr/bin/edge caption --json --threads 1 incoming > "$work/inside.json"
+  same "$work/state-folder" "$work/inside.json"
+fi
+
 echo "on a base of the user's, for another provider"
-mkdir "$work/empty-layers"
 umoci --log error init --layout "$work/base" && umoci --log error new --image "$work/base:empty"
 refused() { # EXPECTED ARGUMENT…: image.py says so
   local expected=$1 said; shift
   ! said=$(edge/deploy/image.py "$work/refused" "$@" 2>&1) || fail "image.py $* was not refused"
   case $said in *"$expected"*) ;; *) fail "image.py says $said, expected $expected" ;; esac
 }
-runtime=$work/from-one/lib/$(basename "$(readlink -f "$library")")
-refused "has GLIBC none, expected 2." --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:empty"
+refused "which $work/from-one/edge needs" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:empty"
 refused "names 0 images" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:other"
 refused "a layout on this machine" --platform "$work/from-one/edge" "$runtime" --base docker://nvcr.io/nvidia/cuda
 refused "libonnxruntime_providers_cuda.so is not beside" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:empty" --provider cuda
@@ -204,7 +232,16 @@ mkdir -p "$work"/own/rootfs/{proc,dev}
 umoci --log error repack --image "$work/base:libraries" "$work/own"
 umoci --log error config --image "$work/base:libraries" --config.env BASE=1
 cp "$work/from-one/lib/libonnxruntime_providers_shared.so" "$work/from-one/lib/libonnxruntime_providers_cuda.so"
-edge/deploy/image.py "$work/cuda" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:libraries" --provider cuda
+# A layer that takes a library away.
+umoci --log error unpack $([ "$(id -u)" = 0 ] || echo --rootless) --image "$work/base:libraries" "$work/without"
+rm "$work"/without/rootfs/usr/lib/*-linux-gnu/libgcc_s.so.1
+umoci --log error repack --image "$work/base:without" "$work/without"
+refused "has no libgcc_s.so.1" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/base:without"
+# The image joins the layout of its base, all of whose images stay.
+cp -r "$work/base" "$work/cuda"
+edge/deploy/image.py "$work/cuda" --platform "$work/from-one/edge" "$runtime" --base "oci:$work/cuda:libraries" --provider cuda
+tags=$(umoci list --layout "$work/cuda" | sort | tr '\n' ' ')
+[ "$tags" = "$name:$version-cuda empty libraries without " ] || fail "the layout of the base has $tags"
 unpacked "$work/cuda" "$name:$version-cuda"
 grep -q '^provider = "cuda"$' "$work/image/rootfs/etc/cssa/edge.toml" || fail "the image for CUDA is not configured for it"
 grep -q NVIDIA_VISIBLE_DEVICES=all "$work"/cuda/blobs/sha256/* || fail "the image for CUDA asks for no device"
@@ -239,7 +276,7 @@ for each in kubernetes.yaml compose.yaml cssa-edge.container; do
   grep -q "[iI]mage[:=] *localhost/$name:$version$" $deploy/$each || fail "$deploy/$each names another image than $name:$version"
 done
 edge/deploy/sbom.py cssa-edge "$work/from-one/edge" fixtures/bundle --onnxruntime "$library" --depends "libc6 (>= 2.31), libstdc++6" > "$work/deb.cdx.json"
-$venv/bin/python - "$work/deb.cdx.json" "$work/image/rootfs/usr/share/doc/cssa-edge/sbom.cdx.json" <<'PY'
+$venv/bin/python - "$work/deb.cdx.json" "$work/image/rootfs/usr/share/doc/cssa-edge/sbom.cdx.json" "$work/folder.cdx.json" <<'PY'
 import json, sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -254,5 +291,16 @@ for path in sys.argv[1:]:
     if unlicensed: sys.exit(f"error: {path}: no licence of {unlicensed}")
     models = [each["hashes"][0]["content"] for each in document["components"] if each["type"] == "machine-learning-model"]
     print(f"{len(found)} components, model {models[0][:12]}…")
+PY
+# One SPDX expression for all parts. A LicenseRef is nobody's but ours.
+$venv/bin/python - "$work/one/blobs/sha256" <<'PY'
+import json, os, re, sys
+from license_expression import get_spdx_licensing
+contents = [open(os.path.join(sys.argv[1], name), "rb").read() for name in os.listdir(sys.argv[1])]
+said = [json.loads(each)["annotations"]["org.opencontainers.image.licenses"] for each in contents if each.startswith(b'{"annotations"')]
+if len(said) != 1: sys.exit(f"error: {len(said)} manifests say their licences")
+if errors := get_spdx_licensing().validate(re.sub(r" AND LicenseRef-[A-Za-z0-9.-]+", "", said[0])).errors: sys.exit(f"error: {said[0]}: {errors}")
+for part in ("GPL-3.0-or-later WITH GCC-exception-3.1", "LGPL-2.1-or-later", "MPL-2.0", "Unicode-3.0", "LicenseRef-ONNX-Runtime"):
+    if part not in said[0]: sys.exit(f"error: {said[0]} does not name {part}")
 PY
 echo "the container image does what the program does"

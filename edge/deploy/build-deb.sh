@@ -23,9 +23,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 programs=$work/usr/lib/cssa-edge
 install -D -m 755 "$binary" "$programs/edge"
-mkdir -p "$work/usr/bin" "$programs/bundle"
+mkdir -p "$work/usr/bin"
 ln -s ../lib/cssa-edge/edge "$work/usr/bin/edge"
-cp "$bundle"/* "$programs/bundle/"
+python3 "$here/bundle.py" "$bundle" "$programs/bundle"
 linked=("$programs/edge")
 if [ -n "$library" ]; then
   [ "$(architecture_of "$library")" = "$architecture" ] || fail "$library is for another processor than $binary"

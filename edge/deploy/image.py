@@ -8,106 +8,37 @@ they need. The same inputs give the same bytes; SOURCE_DATE_EPOCH, else the last
 """
 
 import argparse
-import glob
 import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 from datetime import datetime, timezone
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import layout
+import licenses
 import oci
 import sbom
-from oci import fail
-from sbom import read
+from base import Base
+from bundle import Bundle
+from fits import fits
+from inputs import ROOT, fail, note, read
+from program import LOADERS, Program
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 # Nobody of the host, as in distroless images.
 USER = 65532
 PLACE = "usr/lib/cssa-edge"
 STATE = "var/lib/cssa"
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
+DOCUMENTS = "usr/share/doc"
 SECOND = 1_000_000_000
-
-
-def elf(option, *paths):
-    try:
-        told = subprocess.run(["readelf", "-W", option, *paths], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
-    except FileNotFoundError:
-        fail("readelf is missing: install binutils")
-    return told.stdout
-
-
-def needed(path):
-    return re.findall(r"\(NEEDED\).*\[(.+)\]", elf("--dynamic", path))
-
-
-def highest(prefix, *paths):
-    """The highest version of the prefix's symbols that the files need, as numbers."""
-    sections = re.findall(r"\.gnu\.version_r.*?\n\n", elf("--version-info", *paths) + "\n\n", re.S)
-    found = re.findall(rf"Name: {prefix}_([0-9.]+)", "".join(sections))
-    return max((tuple(map(int, each.split("."))) for each in found), default=())
-
-
-class Program:
-    """What is given for one platform."""
-
-    def __init__(self, given):
-        if len(given) not in (2, 3):
-            fail(f"--platform {' '.join(given)}, expected EDGE LIBONNXRUNTIME [FOLDER_OF_C_LIBRARIES]; LIBONNXRUNTIME is - for none")
-        self.path, runtime = given[:2]
-        self.content = read(self.path)
-        self.triple = sbom.triple_of(self.content) or fail(f"{self.path} is no program for x86-64 or aarch64")
-        self.machine = self.triple.split("-")[0]
-        self.architecture = ARCHITECTURES[self.machine]
-        self.runtime = None if runtime == "-" else os.path.realpath(runtime)
-        if self.runtime and sbom.triple_of(read(self.runtime)) != self.triple:
-            fail(f"{runtime} is for another processor than {self.path}")
-        if not self.runtime and b"/tract-core-" not in self.content:
-            fail(f"{self.path} has no runtime of its own: give it libonnxruntime.so, or build it with tract")
-        debian = f"{self.machine}-linux-gnu"
-        self.folders = given[2:] or [f"/lib/{debian}", f"/usr/lib/{debian}", f"/usr/{debian}/lib"]
-        self.linked = [self.path, *([self.runtime] if self.runtime else [])]
-        self.providers = sorted(glob.glob(os.path.join(os.path.dirname(self.runtime), "libonnxruntime_providers_*.so"))) if self.runtime else []
-
-    def libraries(self):
-        """The C libraries by name, with all that these need; and those that glibc before 2.34 opens to resolve a name."""
-        found, asked = {}, [name for path in self.linked for name in needed(path)] + ["libnss_files.so.2", "libnss_dns.so.2"]
-        while asked:
-            name = asked.pop()
-            if name in found:
-                continue
-            path = next((path for path in (os.path.join(folder, name) for folder in self.folders) if os.path.exists(path)), None)
-            if not path and name.startswith("libnss_"):
-                continue
-            if not path:
-                fail(f"{name} is in none of {', '.join(self.folders)}: give --platform the folder of the C libraries for {self.machine}")
-            if sbom.triple_of(read(path)) != self.triple:
-                fail(f"{path} is for another processor than {self.path}")
-            found[name] = path
-            asked += needed(path)
-        return found
-
-
-def packages(libraries):
-    """The Debian packages that the libraries are from, with version, place of their licence and one library each."""
-    if not shutil.which("dpkg-query"):
-        fail("dpkg-query is missing: it tells versions and licences of the C libraries; make the image on Debian, or on a --base")
-    found = {}
-    for path in sorted(libraries.values()):
-        for known in (path, path[4:] if path.startswith("/usr/lib/") else "/usr" + path, os.path.realpath(path)):
-            told = subprocess.run(["dpkg-query", "--search", known], capture_output=True, text=True)
-            if told.returncode == 0:
-                name = told.stdout.split(": ")[0]
-                version = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", name], capture_output=True, text=True, check=True).stdout
-                name = name.split(":")[0]
-                found.setdefault(name, (version, f"/usr/share/doc/{name}/copyright", path))
-                break
-        else:
-            fail(f"{path} is of no Debian package: its version and licence are not known; install the package that has it")
-    return found
+# The last second that a tar's header holds.
+MAX_TIME = 8**11 - 1
+# [[REGISTRY/]NAME:]TAG, as registries take it (OCI distribution-spec).
+COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+HOST = r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*(?::[0-9]{1,5})?"
+REFERENCE = rf"(?:(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*:)?[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}"
 
 
 def system(program, time):
@@ -123,11 +54,23 @@ def system(program, time):
     if loader.startswith("lib64/"):
         files.link("lib64", "usr/lib64")
     files.file(f"usr/{loader}", read(libraries[os.path.basename(loader)]), 0o755)
-    components = []
-    for name, (version, license, path) in packages(libraries).items():
+    components, texts = [], []
+    packages, others = program.packages(libraries)
+    for name, (version, license, path) in packages.items():
         components.append(sbom.library(name, version, read(path), f"pkg:deb/debian/{name}@{version}?arch={program.architecture}"))
         if os.path.exists(license):
-            files.file(f"usr/share/doc/{name}/copyright", read(license))
+            texts.append(read(license))
+            files.file(f"{DOCUMENTS}/{name}/copyright", texts[-1])
+        else:
+            note(f"{license} is not on this machine: the licence of {name} is not in the image")
+    components += [sbom.unknown(soname, read(path)) for soname, path in others.items()]
+    if others:
+        said = "".join(f"{each['name']}: {each['licenses'][0]['expression'] if each.get('licenses') else 'not known'}\n" for each in components if each["name"] in others)
+        said = f"C libraries of no package that is known here, and their licences by their names:\n\n{said}\n"
+        texts.append((said + "".join(f"{licenses.COMMON}/{each}\n" for each in ("LGPL-2.1", "GPL-3"))).encode())
+        files.file(f"{DOCUMENTS}/c-libraries/copyright", texts[-1])
+    for path, text in licenses.common(texts).items():
+        files.file(path, text)
     files.file("etc/passwd", f"root:x:0:0::/:\ncssa:x:{USER}:{USER}::/{STATE}:\n".encode())
     files.file("etc/group", f"root:x:0:\ncssa:x:{USER}:\n".encode())
     files.file("etc/nsswitch.conf", b"hosts: files dns\n")
@@ -142,17 +85,19 @@ def runtime(program, time):
     files.file(f"{PLACE}/libonnxruntime.so", read(program.runtime), 0o755)
     for provider in program.providers:
         files.file(f"{PLACE}/{os.path.basename(provider)}", read(provider), 0o755)
+    for path, text in licenses.runtime(program.runtime).items():
+        files.file(path, text)
     return files.layer()
 
 
 def model(bundle, time):
     files = oci.Files(time)
-    for name in sorted(os.listdir(bundle)):
-        files.file(f"{PLACE}/bundle/{name}", read(os.path.join(bundle, name)))
+    for name, content in bundle.contents.items():
+        files.file(f"{PLACE}/bundle/{name}", content)
     return files.layer()
 
 
-def flight(program, provider, bill, time):
+def flight(program, provider, bill, crates, time):
     """The layer that changes with each build."""
     files = oci.Files(time)
     files.file(f"{PLACE}/edge", program.content, 0o755)
@@ -162,30 +107,20 @@ def flight(program, provider, bill, time):
         configuration, count = re.subn(r'(?m)^# provider = ".*"$', f'provider = "{provider}"', configuration)
         count == 1 or fail(f"{HERE}/edge.toml has {count} lines `# provider`, expected one")
     files.file("etc/cssa/edge.toml", configuration.encode())
-    files.file("usr/share/doc/cssa-edge/sbom.cdx.json", bill)
-    files.file("usr/share/doc/cssa-edge/copyright", read(os.path.join(HERE, "debian", "copyright")))
+    copyright = read(os.path.join(HERE, "debian", "copyright"))
+    files.file(f"{DOCUMENTS}/cssa-edge/sbom.cdx.json", bill)
+    files.file(f"{DOCUMENTS}/cssa-edge/copyright", copyright)
+    files.file(f"{DOCUMENTS}/cssa-edge/THIRD-PARTY", licenses.crates(crates))
+    for path, text in licenses.common([copyright]).items():
+        files.file(path, text)
     files.folder(STATE, 0o750, USER)
     files.folder(f"{STATE}/incoming", 0o750, USER)
     return files.layer()
 
 
-def fits(base, program):
-    """Refuses a base whose C libraries are older than what the program needs."""
-    for prefix, pattern in (("GLIBC", r"/libc(-2\.\d+)?\.so(\.6)?$"), ("GLIBCXX", r"/libstdc\+\+\.so\.6(\.[\d.]+)?$")):
-        least = highest(prefix, *program.linked)
-        content = base.library(pattern) if least else False
-        if content is False:
-            continue
-        has = re.findall(rf"\0{prefix}_([0-9.]+)\0".encode(), content or b"")
-        found = max((tuple(map(int, each.split(b"."))) for each in has), default=())
-        if found < least:
-            shown = [".".join(map(str, each)) or "none" for each in (found, least)]
-            fail(f"--base {base.name} has {prefix} {shown[0]}, expected {shown[1]} or newer: name a newer base, or build with edge/deploy/build.sh")
-
-
-def image(program, options, time, blobs):
+def image(program, bundle, options, time, blobs):
     """Adds an image to the blobs; gives its manifest's descriptor."""
-    base = options.base and oci.Base(options.base, program.architecture)
+    base = options.base and Base(options.base, program.architecture)
     components, layers, names = [], [], []
     if base:
         fits(base, program)
@@ -199,10 +134,11 @@ def image(program, options, time, blobs):
         layers.append(runtime(program, time))
         names.append("ONNX Runtime")
         components.append(sbom.onnxruntime(program.runtime, read(program.runtime)))
-    layers.append(model(options.bundle, time))
+    layers.append(model(bundle, time))
     names.append("bundle")
-    bill = sbom.document("cssa-edge", "edge", program.content, program.triple, components, options.bundle)
-    layers.append(flight(program, options.provider, bill, time))
+    crates = sbom.crates("edge", program.content, program.triple)
+    bill = sbom.document("cssa-edge", crates, program.content, components, bundle)
+    layers.append(flight(program, options.provider, bill, crates[0], time))
     names.append("program and configuration")
 
     created = datetime.fromtimestamp(time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -223,25 +159,27 @@ def image(program, options, time, blobs):
             "Retries": 3,
         },
     }
-    theirs = config.get("config") or {}
-    environment = list(theirs.get("Env") or ["PATH=/usr/bin"])
-    environment.append("ORT_DISABLE_TELEMETRY=1")
+    theirs = base.settings if base else {}
+    environment = dict(each.split("=", 1) for each in theirs.get("Env") or ["PATH=/usr/bin"])
+    environment["ORT_DISABLE_TELEMETRY"] = "1"
     if options.provider != "cpu":
-        environment += ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]
+        environment.update({"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"})
+    more = [bundle.license(), *(["LicenseRef-ONNX-Runtime-ThirdPartyNotices"] if program.runtime else [])]
+    licensed = licenses.expression([*crates[0].values(), *components], more)
     labels = {
-        "org.opencontainers.image.title": "cssa-edge",
+        oci.TITLE: layout.OURS,
         "org.opencontainers.image.description": "captions aerial images on board and sends words instead of pixels",
         "org.opencontainers.image.version": sbom.workspace("version"),
-        "org.opencontainers.image.licenses": sbom.workspace("license"),
+        "org.opencontainers.image.licenses": licensed,
         "org.opencontainers.image.created": created,
-        "cssa.bundle": sbom.bundle(options.bundle)["version"],
+        "cssa.bundle": bundle.id(),
         "cssa.provider": options.provider,
     }
-    config["config"] = {**theirs, **mine, "Env": environment, "Labels": {**(theirs.get("Labels") or {}), **labels}}
+    config["config"] = {**theirs, **mine, "Env": [f"{name}={value}" for name, value in environment.items()], "Labels": {**(theirs.get("Labels") or {}), **labels}}
     config.update({"architecture": program.architecture, "os": "linux", "created": created})
     before = base.config["rootfs"]["diff_ids"] if base else []
     config["rootfs"] = {"type": "layers", "diff_ids": [*before, *(plain for _, plain in layers)]}
-    config["history"] = [*(config.get("history") or []), *({"created": created, "created_by": f"edge/deploy/image.py: {name}"} for name in names)]
+    config["history"] = [*(base.history if base else []), *({"created": created, "created_by": f"edge/deploy/image.py: {name}"} for name in names)]
     described = [*(base.layers if base else []), *(blobs.add(oci.LAYER, packed) for packed, _ in layers)]
     manifest = {"schemaVersion": 2, "mediaType": oci.MANIFEST, "config": blobs.document(oci.CONFIG, config), "layers": described, "annotations": labels}
     total = sum(each["size"] for each in described)
@@ -252,38 +190,60 @@ def image(program, options, time, blobs):
 
 
 def time_of_sources():
+    """SOURCE_DATE_EPOCH, else the last commit's time: of these sources alone, and only where git tells it."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given is None:
-        told = subprocess.run(["git", "-C", HERE, "log", "-1", "--format=%ct"], capture_output=True, text=True)
-        given = told.stdout.strip() or "0"
-    return int(given) if given.isdigit() else fail(f"SOURCE_DATE_EPOCH is {given!r}, expected seconds since 1970")
+        git = ["git", "-C", HERE]
+        try:
+            tracked = subprocess.run([*git, "ls-files", "--error-unmatch", "image.py"], capture_output=True, text=True, errors="replace")
+            told = subprocess.run([*git, "log", "-1", "--format=%ct"], capture_output=True, text=True, errors="replace")
+            known, problem = tracked.returncode == 0 and told.returncode == 0, (tracked.stderr or told.stderr).strip().split("\n")[0]
+        except FileNotFoundError:
+            known, problem = False, "git is missing"
+        if not known:
+            fail(f"git does not tell the time of these sources ({problem}): set SOURCE_DATE_EPOCH to seconds since 1970")
+        given = told.stdout.strip()
+    if not re.fullmatch("[0-9]{1,10}", given) or int(given) > MAX_TIME:
+        fail(f"SOURCE_DATE_EPOCH is {given!r}, expected seconds since 1970, {MAX_TIME} at most")
+    return int(given)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", help="the layout: a folder, or one file that ends in .tar (oci-archive)")
+    parser.add_argument("out", help="a new folder, a layout that the image joins, or one file that ends in .tar (oci-archive)")
     parser.add_argument("--platform", nargs="+", action="append", required=True, metavar="FILE", help="EDGE LIBONNXRUNTIME [FOLDER_OF_C_LIBRARIES]; - for no ONNX Runtime")
-    parser.add_argument("--bundle", default=os.path.join(sbom.ROOT, "fixtures", "bundle"), help="folder; left out, the default bundle")
+    parser.add_argument("--bundle", default=os.path.join(ROOT, "fixtures", "bundle"), help="folder; left out, the default bundle")
     parser.add_argument("--base", help="oci:FOLDER[:TAG], a base image on this machine, which brings the C libraries")
     parser.add_argument("--provider", default="cpu", choices=["cpu", "cuda", "tensorrt"], help="what ONNX Runtime computes with")
     parser.add_argument("--tag", help="left out, cssa-edge:VERSION, with -PROVIDER where that is not the CPU")
     options = parser.parse_args()
-    time, blobs, programs = time_of_sources(), oci.Blobs(), [Program(each) for each in options.platform]
+    tag = options.tag if options.tag is not None else f"cssa-edge:{sbom.workspace('version')}{'' if options.provider == 'cpu' else '-' + options.provider}"
+    if not re.fullmatch(REFERENCE, tag) or len(tag) > 255:
+        fail(f"--tag {tag!r}, expected TAG or NAME:TAG, such as cssa-edge:1.0, as registries take it")
+    place = layout.destination(options.out, tag)
+    time, blobs, bundle, programs = time_of_sources(), oci.Blobs(), Bundle(options.bundle), [Program(each) for each in options.platform]
     if len({each.architecture for each in programs}) != len(programs):
         fail("--platform names one processor twice, expected each once")
     for each in programs:
         library = f"libonnxruntime_providers_{options.provider}.so"
         if options.provider != "cpu" and library not in map(os.path.basename, each.providers):
             fail(f"--provider {options.provider}: {library} is not beside {each.runtime}")
-    images = [image(each, options, time, blobs) for each in programs]
-    tag = options.tag or f"cssa-edge:{sbom.workspace('version')}{'' if options.provider == 'cpu' else '-' + options.provider}"
+    images = [image(each, bundle, options, time, blobs) for each in programs]
     if len(images) > 1:
         top = blobs.document(oci.INDEX, {"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": images})
     else:
         top = images[0]
-    blobs.write({**top, "annotations": {oci.REFERENCE: tag}}, options.out, time)
+    place.write(blobs, top, time)
     print(f"{options.out} {tag} {top['digest']}")
 
 
 if __name__ == "__main__":
-    main()
+    # What is half made goes away, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        fail(f"{error.filename2 or error.filename or 'writing'}: {error.strerror or error}")

@@ -73,10 +73,10 @@ CHANGES
   install -D -m 644 "$manual/completions/fish/$1.fish" "$work/usr/share/fish/vendor_completions.d/$1.fish"
 }
 
-# bill_of_materials PROGRAM BUNDLE [OPTION…]: what the package is made of and what it needs, as CycloneDX; $depends is set
+# bill_of_materials PROGRAM BUNDLE [OPTION…]: what the package is made of and what it needs, as CycloneDX, and the licences; $depends is set
 bill_of_materials() {
   mkdir -p "$work/usr/share/doc/$name"
-  python3 "$root/edge/deploy/sbom.py" "$name" "$1" "$2" --depends "$depends" "${@:3}" > "$work/usr/share/doc/$name/sbom.cdx.json"
+  python3 "$root/edge/deploy/sbom.py" "$name" "$1" "$2" --depends "$depends" --texts "$work/usr/share/doc/$name" "${@:3}" > "$work/usr/share/doc/$name/sbom.cdx.json"
 }
 
 # package PROGRAM OUT: makes OUT/NAME_VERSION_ARCHITECTURE.deb of $work, $name, $architecture, $depends, $synopsis, $description and what

@@ -14,7 +14,11 @@ import subprocess
 import sys
 import uuid
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import licenses
+from bundle import Bundle, Words
+from inputs import ROOT, fail, read
+
 LICENSES = {
     "glibc": "LGPL-2.1-or-later",
     "libstdc++": "GPL-3.0-or-later WITH GCC-exception-3.1",
@@ -22,18 +26,8 @@ LICENSES = {
     "libudev": "LGPL-2.1-or-later",
     "onnxruntime": "MIT",
 }
-
-
-def fail(problem):
-    sys.exit(f"error: {problem}")
-
-
-def read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        fail(f"{path}: {error.strerror}")
+# The files that glibc is made of.
+GLIBC = r"(ld-linux|lib(c|m|mvec|dl|pthread|rt|util|resolv|anl|nss_\w+)\.so)"
 
 
 def sha256(content):
@@ -64,7 +58,7 @@ def crates(program, content, triple):
         key, purl = f"{name}@{version[1:]}", f"pkg:cargo/{name}@{version[1:]}"
         component = {"type": "library", "bom-ref": purl, "name": name, "version": version[1:], "purl": purl}
         if license:
-            component["licenses"] = [{"expression": license.replace("/", " OR ")}]
+            component["licenses"] = [{"expression": re.sub(" */ *", " OR ", license)}]
         if repository:
             component["externalReferences"] = [{"type": "vcs", "url": repository}]
         if checksums.get(key):
@@ -87,10 +81,21 @@ def onnxruntime(path, content):
 
 def library(name, version, content, purl):
     found = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, "hashes": [sha256(content)]}
+    return licensed(found, name)
+
+
+def unknown(soname, content):
+    """A C library of no package: what it is by its name, and its hash."""
+    described = "C library whose package and supplier are not known; found by its file's name"
+    found = {"type": "library", "bom-ref": f"file:{soname}", "name": soname, "description": described, "hashes": [sha256(content)]}
+    return licensed(found, "libc6" if re.match(GLIBC, soname) else soname)
+
+
+def licensed(component, name):
     upstream = next((each for each in LICENSES if name.startswith(each)), "glibc" if name.startswith("libc6") else None)
     if upstream:
-        found["licenses"] = [{"expression": LICENSES[upstream]}]
-    return found
+        component["licenses"] = [{"expression": LICENSES[upstream]}]
+    return component
 
 
 def required(depends):
@@ -106,18 +111,9 @@ def required(depends):
         yield found
 
 
-def bundle(folder):
+def model(bundle):
     """The model: its manifest's hash, its files, and what it was trained on."""
-    manifest = read(os.path.join(folder, "manifest.toml"))
-    text = manifest.decode()
-    files = re.findall(r'^\[files\."?([^"\]]+)"?\]\n(?:.+\n)*?sha256 = "([0-9a-f]{64})"', text, re.M)
-    if not files:
-        fail(f"{folder}/manifest.toml names no files")
-    for name, expected in files:
-        path = os.path.join(folder, name)
-        if os.path.exists(path) and hashlib.sha256(read(path)).hexdigest() != expected:
-            fail(f"{path} differs from its manifest")
-    id = hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files)).encode()).hexdigest()[:4]
+    id, text = bundle.id(), bundle.text
     sources = re.search(r"^datasets = \[([^\]]*)\]", text, re.M)
     names = re.findall(r'"([^"]+)"', sources.group(1)) if sources else []
     backbone = re.search(r'^backbone = "(.+)"', text, re.M)
@@ -127,8 +123,8 @@ def bundle(folder):
         "name": "cssa",
         "version": id,
         "description": "captions aerial images: CSSA (Remote Sens. 2026, 18, 522), a bundle of CSSA Onboard; the hash is its manifest's",
-        "hashes": [sha256(manifest)],
-        "licenses": [{"expression": "Apache-2.0"}],
+        "hashes": [sha256(bundle.contents["manifest.toml"])],
+        "licenses": [{"expression": bundle.license()}],
         "modelCard": {
             "modelParameters": {
                 "task": "image-captioning",
@@ -139,20 +135,19 @@ def bundle(folder):
         },
         "components": [
             {"type": "data", "bom-ref": f"bundle:{id}/{name}", "name": name, "hashes": [{"alg": "SHA-256", "content": digest}]}
-            for name, digest in sorted(files)
+            for name, (_, digest) in sorted(bundle.digests.items())
         ],
     }
 
 
-def document(name, program, content, triple, others, folder):
-    """The document's bytes. `others` are components that the caller knows; `folder` is the bundle's."""
-    components, takes = crates(program, content, triple)
-    root = next(iter(components))
+def document(name, program, content, others, bundle):
+    """The document's bytes. `program` is what `crates` gives; `others` are components that the caller knows."""
+    components, takes = program
+    components, root = dict(components), next(iter(components))
     shipped = {"type": "application", "bom-ref": name, "name": name, "version": workspace("version")}
     shipped["licenses"] = [{"expression": workspace("license")}]
     components[root] = {**components[root], "type": "application", "hashes": [sha256(content)]}
-    model = bundle(folder)
-    more = [*others, model]
+    more = [*others, model(bundle)]
     listed = [components[root], *(components[each] for each in sorted(components) if each != root), *more]
     depends = [{"ref": name, "dependsOn": [root, *(each["bom-ref"] for each in more)]}]
     depends += [{"ref": each, "dependsOn": sorted(takes[each])} for each in sorted(takes)]
@@ -183,13 +178,23 @@ def main():
     parser.add_argument("bundle")
     parser.add_argument("--onnxruntime")
     parser.add_argument("--depends", default="", help="what the system must have, as a Debian package says it")
+    parser.add_argument("--texts", help="a folder that the licences of crates and ONNX Runtime's notices are written into")
     options = parser.parse_args()
     content = read(options.program)
     triple = triple_of(content) or fail(f"{options.program} is no program for x86-64 or aarch64")
     others = list(required(options.depends))
     if options.onnxruntime:
         others.append(onnxruntime(options.onnxruntime, read(options.onnxruntime)))
-    sys.stdout.buffer.write(document(options.name, os.path.basename(options.program), content, triple, others, options.bundle))
+    program = crates(os.path.basename(options.program), content, triple)
+    if options.texts:
+        texts = licenses.runtime(os.path.realpath(options.onnxruntime)) if options.onnxruntime else {}
+        for path, text in {**texts, "THIRD-PARTY": licenses.crates(program[0])}.items():
+            # ONNX Runtime's licence is in the package's own copyright file.
+            if os.path.basename(path) != "LICENSE":
+                with open(os.path.join(options.texts, os.path.basename(path)), "wb") as file:
+                    file.write(text)
+    bundle = Bundle(options.bundle) if os.path.basename(options.program) == "edge" else Words(options.bundle)
+    sys.stdout.buffer.write(document(options.name, program, content, others, bundle))
 
 
 if __name__ == "__main__":
