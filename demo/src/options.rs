@@ -42,10 +42,14 @@ pub(crate) struct Options {
 }
 
 const EXAMPLES: &str = "Examples:
-  demo                                          two minutes over a rendered landscape
-  demo --image field.tif --seconds 300          over a GeoTIFF of yours
-  demo --bandwidth 1200 --loss 0.5              over a worse link
-  demo --keep flight                            then: ground map --archive flight/captions.gpkg";
+  demo
+      Two minutes over a rendered landscape.
+  demo --image field.tif --seconds 300
+      Five minutes over a GeoTIFF of yours.
+  demo --bandwidth 1200 --loss 0.5
+      The same over a worse link.
+  demo --keep flight
+      Keeps the archive, for ground map --archive flight/captions.gpkg, and the frames.";
 
 fn share(given: &str) -> Result<f64, String> {
     let share = given.parse().ok().filter(|share| (0.0..=0.9).contains(share));
