@@ -63,7 +63,7 @@ const OF_THE_HUB: [&str; 44] = [
 /// stay. `license` is an SPDX expression.
 #[must_use]
 pub fn card(manifest: &Manifest, license: Option<&str>, earlier: Option<&str>) -> String {
-    let (fields, text) = earlier.map_or_else(|| (Map::new(), text(manifest)), |card| parted(card));
+    let (fields, text) = earlier.map_or_else(|| (Map::new(), text(manifest)), parted);
     format!("{}{text}", head(manifest, license, &fields))
 }
 
