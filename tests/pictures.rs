@@ -173,3 +173,39 @@ fn look(map: &mut Child, chromium: &Path, forget: &[OsString]) -> Result<()> {
     page.wait_for(shown)?;
     page.wait_for("document.querySelectorAll('.picture button').length === 0")
 }
+
+/// Wherever the program is killed: a caption that it has queued has its picture, since the ground may ask for it.
+#[test]
+fn what_is_queued_has_its_picture() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [state, list, key, config] = ["state", "list.txt", "key", "edge.toml"].map(|name| folder.path().join(name));
+    succeed("ground", ["key".as_ref(), key.as_os_str()])?;
+    let images = cssa_image::images(&[fixtures::scenes()])?;
+    let names: Vec<String> = (0..400).map(|n| images[n % images.len()].display().to_string()).collect();
+    std::fs::write(&list, names.join("\n"))?;
+    std::fs::write(
+        &config,
+        format!(
+            "state = {state:?}\n[model]\nlooks = 1\nthreads = 1\n[policy]\noutside = \"send\"\n[source]\nkind = \"list\"\n\
+             path = {list:?}\n[link]\nto = \"udp:{}\"\nkey = {key:?}\n[health]\nself_test = false\n",
+            UdpSocket::bind("127.0.0.1:0")?.local_addr()?
+        ),
+    )?;
+    let mut queued = 0;
+    for kill in 0..12 {
+        let mut run = program("edge")?;
+        let mut run = run.args(["run", "--config"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        std::thread::sleep(Duration::from_millis(700 + 37 * kill));
+        run.kill()?;
+        run.wait()?;
+        let store = edge::store::Store::open(&state, 1 << 20)?;
+        queued = store.next_number()?;
+        let mut pictures = Pictures::of(&state, &PicturesConfig::default());
+        for caption in 0..queued {
+            let ask = Ask { ask: 0, caption, pixels: 160, crop: None };
+            ensure!(pictures.source(&ask)?.is_ok(), "caption {caption} of {queued} has no picture");
+        }
+    }
+    ensure!(queued > 5, "{queued} captions were queued");
+    Ok(())
+}

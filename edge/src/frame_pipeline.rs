@@ -347,6 +347,13 @@ impl FramePipeline {
 
     /// Writes the outcome down; while the disk takes nothing, frames wait.
     fn record_outcome(&mut self, frame: &Frame, outcome: &Outcome) {
+        // Before the caption: once that is queued the ground may ask for the picture, whatever ends this program in between.
+        let kept = match outcome {
+            Outcome::Queued(caption) => {
+                self.store.next_number().ok().inspect(|number| self.keep_picture(*number, caption, frame))
+            }
+            Outcome::Dropped(_) => None,
+        };
         let change = self.store.change(ChangeKind::Captioned);
         let number = loop {
             match self.settle(change, frame, outcome) {
@@ -362,7 +369,7 @@ impl FramePipeline {
             self.pulse.beat();
             std::thread::sleep(TICK);
         };
-        if let (Some(number), Outcome::Queued(caption)) = (number, outcome) {
+        if let (Some(number), Outcome::Queued(caption)) = (number.filter(|number| kept != Some(*number)), outcome) {
             self.keep_picture(number, caption, frame);
         }
         frame.key.iter().for_each(|key| self.at_work.settle(key));

@@ -13,7 +13,7 @@ impl FramePipeline {
         self.pictures.as_ref().map(|pictures| pictures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps the picture of a frame whose caption was queued under a number. One that the disk does not take is not kept, and no caption
+    /// Keeps the picture of a frame whose caption is queued under a number. One that the disk does not take is not kept, and no caption
     /// waits for it.
     pub(super) fn keep_picture(&self, number: u32, caption: &Caption, frame: &Frame) {
         let (Some(mut pictures), Ok(pixels)) = (self.pictures(), &frame.pixels) else { return };
