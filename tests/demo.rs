@@ -97,7 +97,7 @@ fn the_demo_shows_captions_and_a_picture_and_ends_by_itself() -> Result<()> {
     let printed = demo.ended_within(Duration::from_secs(40))?;
     let took = began.elapsed().as_secs_f64();
     ensure!((35.0..40.0).contains(&took), "36 s took {took}");
-    let words = [" frame", " caption", " flagged)", " picture", " bytes down", " bytes,"];
+    let words = [" frame", " caption", " flagged)", " picture", " bytes sent down", " bytes,"];
     let found = numbers(&printed, words)?;
     let archive = Archive::read(&kept.join("captions.gpkg"))?;
     let captions = archive.captions(None)?;
@@ -139,7 +139,7 @@ fn the_demo_ends_at_sigterm_and_leaves_nothing() -> Result<()> {
         std::thread::sleep(Duration::from_secs(seconds));
         signal(&demo.process, "-TERM")?;
         let printed = demo.ended_within(Duration::from_secs(2))?;
-        ensure!(printed.contains(" bytes down"), "{printed}");
+        ensure!(printed.contains(" bytes sent down"), "{printed}");
     }
     Ok(())
 }

@@ -115,11 +115,11 @@ impl Flight {
         let (status, taken) = (drone.end(), camera.end());
         over.store(true, Ordering::Relaxed);
         let (relayed, heard, shown) = (link.end(), ground.end(), map.end());
-        let (status, taken, relayed) = (status?, taken?, relayed?);
+        let (_, taken, relayed) = (status?, taken?, relayed?);
         heard.and(shown)?;
         // Frames that were not captioned any more stay in it.
         let _filled = std::fs::remove_dir(&folder);
-        Outcome::read(&archive, taken, &status, relayed)
+        Outcome::read(&archive, taken, relayed)
     }
 
     fn channel(&self) -> ChannelSettings {

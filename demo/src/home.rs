@@ -19,7 +19,7 @@ impl Home {
     pub(crate) fn make(kept: Option<&Path>) -> Result<Self> {
         let Some(folder) = kept else {
             let folder = tempfile::Builder::new().prefix("cssa-demo-").tempdir();
-            return Ok(Self::Passing(folder.map_err(Error::system("a folder for what passes"))?));
+            return Ok(Self::Passing(folder.map_err(Error::system("the temporary folder (TMPDIR) of the flight"))?));
         };
         check(folder)?;
         create_folder(folder)?;

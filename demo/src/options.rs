@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// landscape of rendered scenes.
     #[arg(long)]
     pub(crate) image: Option<PathBuf>,
-    /// Seconds until everything ends. The drone lands some seconds before.
+    /// Seconds until everything ends, 10 to 86400. The drone lands some seconds before.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(10..=86_400))]
     pub(crate) seconds: u32,
     /// Share of the packets that the link loses, 0 to 0.9, in both directions.

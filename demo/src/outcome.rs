@@ -2,14 +2,13 @@
 
 use crate::camera::{QUALITY, Taken};
 use crate::error::Result;
-use edge::health::Status;
 use ground::Place;
 use ground::archive::Archive;
 use link_sim::Relayed;
 use std::fmt;
 
-/// Pictures that are counted at most.
-const MAX_PICTURES: u32 = 10_000;
+/// Pictures, and reports, that are counted at most.
+const MAX: u32 = 10_000;
 
 /// What a flight came to: what was seen, what is on the ground, and what that took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(crate) struct Outcome {
     pub(crate) captions: usize,
     /// Of them, flagged ones.
     pub(crate) flagged: usize,
-    /// Frames of runs of flagged ones, of which a report tells.
+    /// Frames of runs of flagged ones, of which a report in the archive tells.
     pub(crate) reported: u64,
     /// Pictures in the archive.
     pub(crate) pictures: usize,
@@ -27,16 +26,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// By what is in the archive, and what the drone, its camera and the link counted.
-    pub(crate) fn read(archive: &Place, taken: Taken, status: &Status, relayed: Relayed) -> Result<Self> {
+    /// By what is in the archive, and what the camera and the link counted.
+    pub(crate) fn read(archive: &Place, taken: Taken, relayed: Relayed) -> Result<Self> {
         let archive = Archive::read_at(archive)?;
         let captions = archive.captions(None)?;
-        let pictures = archive.pictures(MAX_PICTURES)?;
+        let pictures = archive.pictures(MAX)?;
         Ok(Self {
             taken,
             captions: captions.len(),
             flagged: captions.iter().filter(|caption| caption.outside.is_some()).count(),
-            reported: status.counters.get("dropped_outside_run").copied().unwrap_or(0),
+            reported: archive.reports(MAX)?.iter().map(|report| u64::from(report.frames)).sum(),
             pictures: pictures.iter().filter(|picture| picture.state == "here").count(),
             relayed,
         })
@@ -53,12 +52,13 @@ impl fmt::Display for Outcome {
         if reported > 0 {
             write!(formatter, ", {} flagged in reports", counted(reported, "more frame"))?;
         }
-        let (down, up) = (relayed.down_bytes, relayed.up_bytes);
-        write!(formatter, ", {}; {down} bytes down, {up} up. ", counted(pictures as u64, "picture"))?;
+        let Relayed { down_bytes: down, down_arrived_bytes: arrived, up_bytes: up, .. } = relayed;
+        write!(formatter, ", {}; ", counted(pictures as u64, "picture"))?;
+        write!(formatter, "{down} bytes sent down, of which {arrived} arrived, {up} sent up. ")?;
         write!(formatter, "The frames as JPEG of quality {QUALITY}: {bytes} bytes")?;
         match down {
             0 => Ok(()),
-            _ => write!(formatter, ", {:.0} times what came down", bytes as f64 / down as f64),
+            _ => write!(formatter, ", {:.0} times what was sent down", bytes as f64 / down as f64),
         }
     }
 }

@@ -94,12 +94,16 @@ fn shapes(bytes: &[u8], beam: usize) -> Result<BTreeMap<Name, Vec<usize>>> {
     fix_beam(&mut twin, beam);
     let mut model = tract_onnx::onnx().model_for_read(&mut twin.encode_to_vec().as_slice()).map_err(refused)?;
     model.analyse(true).map_err(refused)?;
+    // One image: the images' own dimension is left out, and what rows of several images are put together has those of one.
+    let images = model.symbols.sym(names::BATCH);
+    let (one, of_images) = (SymbolValues::default().with(&images, 1), TDim::from(images));
     let mut shapes = BTreeMap::new();
     for node in model.nodes() {
         for (slot, output) in node.outputs.iter().enumerate() {
             let label = model.outlet_label(OutletId::new(node.id, slot)).unwrap_or(&node.name);
             let shape = output.fact.shape.concretize().unwrap_or_default();
-            shapes.insert(label.to_owned(), shape.iter().filter_map(|extent| extent.to_usize().ok()).collect());
+            let of_one = shape.iter().filter(|extent| **extent != of_images);
+            shapes.insert(label.to_owned(), of_one.filter_map(|extent| extent.eval(&one).to_usize().ok()).collect());
         }
     }
     Ok(shapes)
@@ -297,5 +301,30 @@ impl Group {
             self.macs as f64 / 1e6,
             self.bytes
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    /// Those of the formulas: 81 cells of 256 numbers, 512 in the feed-forward networks.
+    #[test]
+    fn multiplications_are_those_of_all_cells() -> anyhow::Result<()> {
+        let bundle = Bundle::read(&fixtures::bundle())?;
+        let inspection = inspect(&bundle)?;
+        let encoder = inspection.graphs.first().context("the encoder")?;
+        let (cells, width, inner) = (81, 256, 512);
+        let attention = cells * width * (4 * width + 2 * cells);
+        for (name, macs, shape) in [
+            ("encoder.layers.0.attention", attention, vec![81, 256]),
+            ("encoder.layers.2.feed_forward", 2 * cells * width * inner, vec![81, 256]),
+            ("decoder.layers.1.cross_attention", 2 * cells * width * width, vec![81, 512]),
+        ] {
+            let group = encoder.groups.iter().find(|group| group.name == name).context(name)?;
+            assert_eq!((group.macs, &group.shape), (macs, &shape), "{name}");
+        }
+        Ok(())
     }
 }

@@ -6,9 +6,10 @@
 # DATA is a dataset (docs/src/own-data.md), OUT a new folder, RUN the run to start from. As it stands this is for trying: it takes half a minute and learns
 # little. Each value has what a real run takes beside it; with REAL=1 those are taken.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 [ $# -ge 2 ] || { echo "usage: $0 DATA OUT [RUN]" >&2; exit 2; }
-data=$1 out=$2 run=${3:-fixtures/run} bin=target/release
+root=$(realpath "$(dirname "$0")/../..")
+data=$(realpath "$1") out=$(realpath -m "$2") run=$(realpath "${3:-$root/fixtures/run}") bin=target/release
+cd "$root"
 [ ! -e "$out" ] || { echo "error: $out is there already, expected a new folder" >&2; exit 1; }
 export LD_LIBRARY_PATH="$PWD/target/libtorch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 real() { [ "${REAL:-}" = 1 ]; }

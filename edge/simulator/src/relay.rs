@@ -18,6 +18,8 @@ pub struct Relayed {
     pub down_arrived: u64,
     /// Bytes from the vehicle.
     pub down_bytes: u64,
+    /// Of them, those that arrived.
+    pub down_arrived_bytes: u64,
     /// Datagrams from the ground, and those that arrived.
     pub up: u64,
     /// Of them.
@@ -85,6 +87,9 @@ pub fn relay_between(
             };
             let arrived = if there.down { &mut relayed.down_arrived } else { &mut relayed.up_arrived };
             *arrived += u64::from(sent.is_ok());
+            if there.down && sent.is_ok() {
+                relayed.down_arrived_bytes += there.bytes.len() as u64;
+            }
         }
         if idle {
             std::thread::sleep(NAP);

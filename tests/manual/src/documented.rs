@@ -176,7 +176,7 @@ mod tests {
     fn examples_are_the_lines_with_two_spaces() {
         let help =
             "Options:\n  -h  help\n\nExamples:\n  craft fly\n      Flies.\n  craft land\n\nFiles:\n  /etc/craft\n";
-        let found: Vec<String> = examples(help).into_iter().map(|(_, line, _)| line).collect();
+        let found: Vec<String> = examples(help).into_iter().map(|(_, line, _)| line.trim().to_owned()).collect();
         assert_eq!(found, ["craft fly", "craft land"]);
     }
 

@@ -17,7 +17,7 @@ const LISTED: usize = 10;
 /// Side of a cell, width of a letter, and room for the axes' titles, in pixels.
 const CELL: usize = 22;
 const LETTER: usize = 7;
-const TITLES: usize = 90;
+const TITLES: usize = 104;
 
 /// An image's references, as tokens.
 type References = Vec<Vec<String>>;

@@ -58,7 +58,7 @@ fn dev_charts(body: &mut String, epochs: &[Epoch]) {
         ("Loss of each epoch", "mean training loss", of("loss", |epoch| (epoch.epoch > 0).then_some(epoch.train_loss))),
     ] {
         if series.iter().any(|series| !series.points.is_empty()) {
-            figure(body, &Chart { title, x: "epoch that captions", y, series: &series, mark });
+            figure(body, &Chart { title, x: "captioning epoch", y, series: &series, mark });
         }
     }
 }

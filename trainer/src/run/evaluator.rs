@@ -54,7 +54,9 @@ impl Evaluator<'_> {
         let best = self.epochs.iter().filter_map(|epoch| epoch.dev_cider).fold(f64::NEG_INFINITY, f64::max);
         let chosen = dev_cider.is_none_or(|cider| cider > best) || self.epochs.is_empty();
         let on_dev = dev_cider.map_or("no dev, the last epoch counts".into(), |cider| format!("dev CIDEr {cider:.4}"));
-        self.progress.say(&format!("{stage} epoch {epoch}: train loss {train_loss:.4}, {on_dev}"));
+        // Before the first epoch nothing was lost yet.
+        let loss = if epoch == 0 { String::new() } else { format!("train loss {train_loss:.4}, ") };
+        self.progress.say(&format!("{stage} epoch {epoch}: {loss}{on_dev}"));
         self.epochs.push(Epoch { stage: stage.into(), epoch, train_loss, dev_cider, dev_bleu_4, chosen });
         if chosen && self.ranks.is_first() {
             self.write()?;

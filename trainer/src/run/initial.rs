@@ -52,7 +52,7 @@ pub(super) fn initial_state(
                 let words = build_vocabulary(config, datasets, sentences);
                 earlier = with_words_of(earlier, &words, run, progress);
             }
-            progress.say(&unknown_words(datasets, &earlier.vocabulary, run));
+            unknown_words(datasets, &earlier.vocabulary, run).iter().for_each(|said| progress.say(said));
             let known = &earlier.description.provenance.datasets;
             let any_known = datasets.iter().any(|dataset| known.contains(&dataset.name));
             if earlier.description.dev != config.data.dev && any_known {
@@ -107,8 +107,8 @@ fn differing(run: &Model, recipe: &Model) -> Result<String> {
     Ok(run.iter().filter_map(differs).collect::<Vec<_>>().join(", "))
 }
 
-/// How many of the train captions' words a run does not know: it can never say them.
-fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> String {
+/// How many of the train captions' words a run does not know, where there are any: it can never say them.
+fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> Option<String> {
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     let (mut words, mut lost) = (0_usize, 0_usize);
     for caption in datasets.iter().flat_map(|dataset| dataset.split(Split::Train)).flat_map(|image| &image.captions) {
@@ -125,11 +125,13 @@ fn unknown_words(datasets: &[Dataset], vocabulary: &Vocabulary, run: &Path) -> S
     let examples: Vec<String> = frequent.iter().take(5).map(|(word, count)| format!("{word} ({count})")).collect();
     let share = 100.0 * lost as f64 / words.max(1) as f64;
     let (count, of) = (frequent.len(), vocabulary.size() - TokenId::FIRST_WORD.index());
-    let examples = if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
-    format!(
-        "{} knows {of} words and not {count} of the train captions', {share:.1} % of all said{examples}",
-        run.display()
-    )
+    (count > 0).then(|| {
+        format!(
+            "{} knows {of} words and not {count} of the train captions', {share:.1} % of all said: {}",
+            run.display(),
+            examples.join(", ")
+        )
+    })
 }
 
 /// A run with the words of the datasets that are not replayed.
