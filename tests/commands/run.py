@@ -18,7 +18,7 @@ import concurrent.futures, functools, importlib.util, itertools, json, os, pathl
 # Of other makers: executed where the line before or after needs them, else marked.
 OTHERS = ["alias", "apt-get", "cargo", "cp", "createdb", "echo", "install", "mkdir", "mpirun", "pip", "podman", "psql", "python", "ros2", "sbatch", "skopeo"]
 REASONS = {
-    "minutes": "executed by tests/commands.sh long",
+    "minutes": "executed by tests/commands.sh long", "demo": "executed by tests/demo.rs", "quiet": "minutes of a machine that does nothing else",
     "backbone": "weights of a backbone, in ../shared/backbones",
     "data": "the research datasets whole", "hours": "training", "gpu": "an NVIDIA GPU", "jetson": "a Jetson", "cluster": "MPI, Slurm or Ray",
     "container": "a container engine or registry", "network": "a package registry or server", "postgres": "a PostgreSQL server (edge/ground/tests/postgres)",
@@ -40,7 +40,7 @@ INPUTS = {
 ALWAYS = ["vehicle.toml", "vehicle-state", "frames", "uav.key", "scene.tif"]
 SERVICES = [r"ground receive\b.*--from (udp|serial|mavlink):", r"ground map\b", r"edge run\b(?!.*--check)", r"link-sim\b.*--listen"]
 # Examples of --help have no place for a mark.
-NEEDS = {"trainer train": "backbone", "trainer ablate": "hours", "edge bench --choose": "minutes", "exporter calibrate": "data", "edge-ros2": "ros2"}
+NEEDS = {"trainer train": "backbone", "trainer ablate": "hours", "edge bench --choose": "minutes", "demo": "demo", "exporter calibrate": "data", "edge-ros2": "ros2"}
 # Half a minute each: the first page that has such a line executes it, the others take what inputs.sh made.
 ONCE = ["trainer adapt", "exporter --checkpoint"]
 LIMIT = 300
