@@ -18,8 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) captions: usize,
     /// Of them, flagged ones.
     pub(crate) flagged: usize,
-    /// Frames of runs of flagged ones, of which a report in the archive tells.
-    pub(crate) reported: u64,
+    /// Reports in the archive of runs of flagged frames, of which the first are captions, too.
+    pub(crate) reports: usize,
     /// Pictures in the archive.
     pub(crate) pictures: usize,
     pub(crate) relayed: Relayed,
@@ -35,7 +35,7 @@ impl Outcome {
             taken,
             captions: captions.len(),
             flagged: captions.iter().filter(|caption| caption.outside.is_some()).count(),
-            reported: archive.reports(MAX)?.iter().map(|report| u64::from(report.frames)).sum(),
+            reports: archive.reports(MAX)?.len(),
             pictures: pictures.iter().filter(|picture| picture.state == "here").count(),
             relayed,
         })
@@ -45,12 +45,12 @@ impl Outcome {
 /// The line of numbers.
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { taken: Taken { frames, bytes }, captions, flagged, reported, pictures, relayed } = *self;
+        let Self { taken: Taken { frames, bytes }, captions, flagged, reports, pictures, relayed } = *self;
         let counted = |count: u64, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let (frames, captions) = (counted(frames, "frame"), counted(captions as u64, "caption"));
         write!(formatter, "{frames}: {captions} on the ground ({flagged} flagged)")?;
-        if reported > 0 {
-            write!(formatter, ", {} flagged in reports", counted(reported, "more frame"))?;
+        if reports > 0 {
+            write!(formatter, ", {} of runs of flagged frames", counted(reports as u64, "report"))?;
         }
         let Relayed { down_bytes: down, down_arrived_bytes: arrived, up_bytes: up, .. } = relayed;
         write!(formatter, ", {}; ", counted(pictures as u64, "picture"))?;
