@@ -1,5 +1,6 @@
 //! Makes the pictures that the ground asks for, beside the flight: a large one takes seconds, which no frame waits for.
 
+use super::config::Config;
 use super::control::{Control, Faults, TICK};
 use super::error::{Result, chain};
 use super::pictures::{NotMade, Pictures, Source};
@@ -12,6 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is kept of frames, where a ground can ask for it.
 pub(super) type Shared = Option<Arc<Mutex<Pictures>>>;
+
+/// Opens it; the flight goes on without where the disk does not take it.
+pub(super) fn open(config: &Config, faults: &Faults) -> Shared {
+    config.link.key.as_ref()?;
+    let mut pictures = Pictures::of(&config.state, &config.pictures);
+    pictures.open().iter().for_each(|error| faults.record(FaultKind::PictureErrors, chain(error)));
+    Some(Arc::new(Mutex::new(pictures)))
+}
 
 /// The thread's own.
 pub(super) struct PictureMaker {

@@ -16,8 +16,8 @@ use super::model::Model;
 use super::outside_run::OutsideRuns;
 pub use super::own::Own;
 use super::peripherals::Peripherals;
-use super::picture_maker::PictureMaker;
-use super::pictures::{self, Pictures};
+use super::picture_maker::{self, PictureMaker};
+use super::pictures;
 use super::policy::Policy;
 use super::position;
 use super::reader::{Known, read};
@@ -91,7 +91,7 @@ pub fn run_with(config: &Config, fallback: Option<PathBuf>, own: Own, control: &
     }
     Status::forget(&config.state)?;
     let at_work = Arc::new(AtWork::open(&config.state, blamed.suspects, faults.clone())?);
-    let pictures = open_pictures(&config, &faults).map(|pictures| Arc::new(Mutex::new(pictures)));
+    let pictures = picture_maker::open(&config, &faults);
     // Where root tries it, the service goes on with the same files.
     for name in [STORE, at_work::NAME, pictures::RING, pictures::FRAMES] {
         let path = config.state.join(name);
@@ -226,14 +226,6 @@ pub fn run_with(config: &Config, fallback: Option<PathBuf>, own: Own, control: &
     drop(over);
     at_work.close();
     flown.map(|()| reporter.end())
-}
-
-/// What is kept of frames, where a ground can ask for it; the flight goes on without where the disk does not take it.
-fn open_pictures(config: &Config, faults: &Faults) -> Option<Pictures> {
-    config.link.key.as_ref()?;
-    let mut pictures = Pictures::of(&config.state, &config.pictures);
-    pictures.open().iter().for_each(|error| faults.record(FaultKind::PictureErrors, chain(error)));
-    Some(pictures)
 }
 
 /// The threads' names, as they stand in errors and faults.

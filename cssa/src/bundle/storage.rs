@@ -69,8 +69,9 @@ impl BundleReader {
 
 /// Reads an archive of plain files; `path` is what errors name.
 pub(super) fn unpack(path: &Path, bytes: &[u8]) -> Result<Contents, FileError> {
-    let broken =
-        |error: &dyn std::fmt::Display| FileError::content(path, format!("is no ZIP archive of a bundle: {error}"));
+    let broken = |error: &dyn std::fmt::Display| {
+        FileError::content(path, format!("is no bundle, expected a folder with manifest.toml or a .cssa file: {error}"))
+    };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
     if archive.len() > MAX_ENTRIES {
         return Err(broken(&format!("{} entries, expected at most {MAX_ENTRIES}", archive.len())));
