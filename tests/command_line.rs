@@ -26,7 +26,7 @@ fn a_row_of_bench_fits_its_table() -> Result<()> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 19] = [
+    let cases: [(&str, &[&str], &str); 20] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -67,6 +67,7 @@ fn missing_things_are_named() -> Result<()> {
             "MAVLink has its own frames, expected plain",
         ),
         ("exporter", &["--log", "lines", "inspect", "/no/bundle"], "/no/bundle/manifest.toml"),
+        ("exporter", &["inspect", "README.md"], "is no bundle, expected a folder with manifest.toml or a .cssa file"),
         (
             "exporter",
             &["check-signature", "fixtures/bundle"],
