@@ -118,7 +118,7 @@ rates = {"ray": [], "archive": []}
 for turn in range(2):
     done = run(scenes / "many.parquet", work / f"ray-{turn}")
     check(done.returncode == 0, done.stdout + done.stderr)
-    rates["ray"].append(json.loads(done.stdout)["tiles_a_second"])
+    rates["ray"].append(json.loads(done.stdout)["captions_a_second"])
     started = time.time()
     plain = [subprocess.Popen([program, "--tiles", scenes / "many.parquet", "--shard", f"{i}/2", "--out", work / f"plain-{turn}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
              for i in range(2)]

@@ -12,12 +12,8 @@ use cssa_terminal::print;
 use cssa_wire::{Caption, Checksum};
 use edge::Control;
 use edge::camera::CameraConfig;
-use edge::config::{
-    After, Config, HealthConfig, ModelConfig, PeripheralsConfig, PolicyConfig, PositionConfig, SourceConfig,
-    TilerConfig,
-};
+use edge::config::{After, Config, HealthConfig, SourceConfig};
 use edge::downlink::LinkConfig;
-use edge::pictures::PicturesConfig;
 use ground::archive::Archive;
 use ground::keys::Keys;
 use ground::map::Commanding;
@@ -105,7 +101,10 @@ impl Flight {
         let drone = Running::start("the drone", move || Ok(edge::run::run(&config, Some(bundle), None, &flying)?));
         let (landed, until) = (Arc::clone(&control.stop), end - landing(self.time));
         let camera = Camera { terrain, course, folder: folder.clone(), until };
-        let camera = Running::start("the camera", move || camera.run(&landed));
+        // A course that is over ends no flight; a camera that fails does.
+        let camera = Running::start("the camera", move || {
+            camera.run(&landed).inspect_err(|_| landed.store(true, Ordering::Relaxed))
+        });
 
         let has_failed = || drone.has_ended() || ground.has_ended() || link.has_ended() || map.running.has_ended();
         while Instant::now() < end && !stop.load(Ordering::Relaxed) && !has_failed() {
@@ -136,28 +135,20 @@ impl Flight {
     fn drone(&self, link: SocketAddr, camera: &Path, key: PathBuf) -> Config {
         let source =
             SourceConfig::Folder { path: camera.into(), watch: true, after: self.frames.clone(), memory: MEMORY };
+        let link = LinkConfig {
+            vehicle: VEHICLE,
+            key: Some(key),
+            resend_seconds: RESEND_SECONDS,
+            housekeeping_seconds: STATUS_SECONDS,
+            footprints: true,
+            bytes_per_second: (f64::from(self.bandwidth) / 8.0 * USED) as u32,
+            ..LinkConfig::new(&format!("udp:{link}"))
+        };
         Config {
-            file: None,
-            state: self.home.join("state"),
-            model: ModelConfig::default(),
             source,
-            tiler: TilerConfig::default(),
-            position: PositionConfig::Tags,
             camera: Some(CameraConfig { horizontal_field_of_view: Some(FIELD_OF_VIEW), ..CameraConfig::default() }),
-            policy: PolicyConfig::default(),
-            queue: 10_000,
-            link: LinkConfig {
-                vehicle: VEHICLE,
-                key: Some(key),
-                resend_seconds: RESEND_SECONDS,
-                housekeeping_seconds: STATUS_SECONDS,
-                footprints: true,
-                bytes_per_second: (f64::from(self.bandwidth) / 8.0 * USED) as u32,
-                ..LinkConfig::new(&format!("udp:{link}"))
-            },
-            pictures: PicturesConfig::default(),
-            peripherals: PeripheralsConfig::default(),
             health: HealthConfig { heartbeat_seconds: 3600, scrub_minutes: 0.0, ..HealthConfig::default() },
+            ..Config::new(self.home.join("state"), link)
         }
     }
 

@@ -113,12 +113,17 @@ fn model(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
                 break;
             }
             Err(problem) => {
-                let key = match &problem {
-                    Error::Captioner(error) if error.subject() == Subject::Runtime => "model.runtime",
-                    Error::Captioner(error) if error.subject() == Subject::Provider => "model.provider",
-                    _ => key,
+                let subject = if let Error::Captioner(error) = &problem { error.subject() } else { Subject::Bundle };
+                let key = match subject {
+                    Subject::Runtime => "model.runtime",
+                    Subject::Provider => "model.provider",
+                    Subject::Bundle => key,
                 };
                 found.push(Error::key(key)(problem));
+                // No other bundle would load either.
+                if subject != Subject::Bundle {
+                    break;
+                }
             }
         }
     }

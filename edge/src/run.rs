@@ -225,7 +225,9 @@ pub fn run_with(config: &Config, fallback: Option<PathBuf>, own: Own, control: &
     let _absent = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     drop(over);
     at_work.close();
-    flown.map(|()| reporter.end())
+    // Also of a flight that failed: it goes on no more.
+    let status = reporter.end();
+    flown.map(|()| status)
 }
 
 /// The threads' names, as they stand in errors and faults.

@@ -134,20 +134,17 @@ fn head(manifest: &Manifest, license: Option<&str>, fields: &Map<String, Value>)
             validation.images
         );
     }
-    const OURS: [&str; 9] = [
-        "language",
-        "license",
-        "license_name",
-        "library_name",
-        "pipeline_tag",
-        "tags",
-        "datasets",
-        "metrics",
-        "model-index",
-    ];
-    for (name, value) in fields.iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
-        let _written = writeln!(head, "{}: {value}", quoted(name));
-    }
+    // What is said above is not said twice. Of a licence neither name stands beside the other's.
+    let is_said = |name: &str| {
+        let name = if name == "license_name" { "license" } else { name };
+        head.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+    };
+    let kept: Vec<String> = fields
+        .iter()
+        .filter(|(name, _)| !is_said(name))
+        .map(|(name, value)| format!("{}: {value}\n", quoted(name)))
+        .collect();
+    head.extend(kept);
     format!("{FENCE}\n{head}{FENCE}\n")
 }
 
@@ -236,7 +233,7 @@ mod tests {
             );
             let written = card(&manifest, None, Some(&earlier));
             assert!(written.ends_with("\n---\n# T\n\n---\nb\n") && written.matches("---").count() == 3, "{written}");
-            for line in ["\"base_model\": \"me/mine\"", "\"own\": {\"a\":[1]}", "- \"own\""] {
+            for line in ["\"license\": \"mit\"", "\"base_model\": \"me/mine\"", "\"own\": {\"a\":[1]}", "- \"own\""] {
                 assert!(written.contains(line), "{line}: {written}");
             }
             assert_eq!(card(&manifest, None, Some(&written)), written);

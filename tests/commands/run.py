@@ -136,7 +136,7 @@ def check(line):
         words = list(itertools.dropwhile(lambda word: re.match(r"\w+=", word), words))
         first = words[0] if words else ""
         script = CHECKOUT / first
-        if first in programs() + OTHERS or first.startswith("target/release/"): pass
+        if first.removeprefix("target/release/") in programs() or first in OTHERS: pass
         elif "/" in first and script.is_file():
             # A script's options, where it is not executed: they stand in it.
             for option in (word for word in words if word.startswith("--")):

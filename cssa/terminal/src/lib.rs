@@ -61,11 +61,17 @@ pub fn run(log: LogOptions, work: impl FnOnce() -> Result<()>) -> ExitCode {
 /// As [`run`], for a program that ends in its own way; whether it did what it should.
 pub fn succeeds(log: LogOptions, work: impl FnOnce() -> Result<()>) -> bool {
     let logs = tracing_subscriber::fmt()
-        .with_writer(|| Messages(std::io::stderr()))
+        .with_writer(std::io::stderr)
         .with_max_level(LevelFilter::INFO)
         .with_span_events(FmtSpan::NONE);
     match log.form {
-        Form::Lines => logs.without_time().with_level(false).with_target(false).with_ansi(false).init(),
+        Form::Lines => logs
+            .with_writer(|| Messages(std::io::stderr()))
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .init(),
         Form::Json => logs.json().flatten_event(true).init(),
     }
     let Err(error) = work() else { return true };

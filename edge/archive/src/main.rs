@@ -75,7 +75,7 @@ fn run(options: &Options) -> Result<()> {
         "captioned_now": outcome.captioned,
         "kept": outcome.kept,
         "failed": outcome.failed,
-        "tiles_a_second": (outcome.captioned as f64 / seconds * 10.0).round() / 10.0,
+        "captions_a_second": (outcome.captioned as f64 / seconds * 10.0).round() / 10.0,
     }))?)?;
     ensure!(
         failed == 0,

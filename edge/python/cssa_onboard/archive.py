@@ -137,7 +137,7 @@ def _run(options: argparse.Namespace) -> dict[str, typing.Any]:
             failed = sum(total["failed"].values())
             done = total["captioned_now"] + total["kept"] + failed
             print(f"{done} of {tiles} tiles, {rate:.1f} captions a second, {failed} failed", file=sys.stderr)
-    total["tiles_a_second"] = round(total["captioned_now"] / (time.monotonic() - started), 1)
+    total["captions_a_second"] = round(total["captioned_now"] / (time.monotonic() - started), 1)
     return total
 
 

@@ -24,7 +24,7 @@ Parameters:
   looks             1, 2, 4 or 8 turned and mirrored views of an image are captioned
   transport         both, raw (image) or compressed (image/compressed)
   reliability       of the images: best_effort, which meets every publisher, or reliable
-  memory_mib        with more than that in memory the node ends (2048)
+  memory_mib        with more than that in memory the node ends (4096)
   least_confidence  a caption below it is counted, not published (0)
   period            seconds between two captions at least (0)
   place_seconds     so far from a frame's stamp a fix may be (1)

@@ -53,7 +53,7 @@ fn defaults() -> BTreeMap<String, ParameterValue> {
         ("bundle", text("")),
         ("least_confidence", ParameterValue::Double(0.0)),
         ("looks", ParameterValue::Integer(1)),
-        ("memory_mib", ParameterValue::Integer(2048)),
+        ("memory_mib", ParameterValue::Integer(4096)),
         ("period", ParameterValue::Double(0.0)),
         ("place_seconds", ParameterValue::Double(1.0)),
         ("provider", text("cpu")),

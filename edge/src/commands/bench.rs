@@ -146,7 +146,7 @@ fn choose(options: &BenchOptions, path: &Path, images: Vec<PathBuf>) -> Result<(
     let trials = choose::trials(&bundles, cores, &machine, &mut |trial| tracing::info!("{trial}"));
     let (chosen, found) = choose::best(&trials).with_context(|| {
         let reasons: Vec<String> = trials.iter().map(ToString::to_string).collect();
-        format!("nothing captions on this machine:\n{}", reasons.join("\n"))
+        format!("nothing captions on this machine: {}", reasons.join("; "))
     })?;
     choose::written(path, chosen)?;
     let mut lines = vec![format!("{}: {chosen}, {:.2} ms a caption", path.display(), found.caption.p50_ms)];

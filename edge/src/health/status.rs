@@ -92,12 +92,15 @@ pub(crate) struct Reporter {
     pub(super) started: Instant,
     /// The counters at the start.
     pub(super) before: Arc<BTreeMap<String, u64>>,
+    /// Whether the last status is written: none comes behind it.
+    has_ended: Arc<Mutex<bool>>,
 }
 
 impl Reporter {
     pub(crate) fn new(store: Arc<Store>, (faults, vitals): (Faults, Vitals), state: &Path, started: Instant) -> Self {
         let before = Arc::new(store.counters().unwrap_or_default());
-        Self { store, faults, vitals, gauges: Arc::default(), state: state.into(), started, before }
+        let (gauges, has_ended) = (Arc::default(), Arc::default());
+        Self { store, faults, vitals, gauges, state: state.into(), started, before, has_ended }
     }
 
     /// Where the captioning thread writes what it knows.
@@ -133,6 +136,11 @@ impl Reporter {
 
     /// Writes `status.json`.
     fn write(&self, status: &Status) -> Result<()> {
+        let mut has_ended = self.has_ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if *has_ended {
+            return Ok(());
+        }
+        *has_ended = status.ended;
         Ok(files::write(&self.state.join(STATUS), &serde_json::to_vec_pretty(status).map_err(Error::Status)?)?)
     }
 

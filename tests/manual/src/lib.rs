@@ -34,6 +34,7 @@ pub fn check(command: &Command, kind: Kind) -> Result<()> {
 /// # Errors
 /// Names the file that differs.
 pub fn check_files(command: &Command, kind: Kind) -> Result<()> {
+    check_examples(command, command.get_name())?;
     let (folder, name) = (root().join("docs/manual"), command.get_name());
     let update = std::env::var_os("UPDATE_HELP").is_some();
     let again = format!("UPDATE_HELP=1 cargo test --release -p {name} help_");
@@ -57,5 +58,17 @@ pub fn check_files(command: &Command, kind: Kind) -> Result<()> {
             fs::remove_file(folder.join(page))?;
         }
     }
+    Ok(())
+}
+
+/// Every command that does something by itself shows how.
+fn check_examples(command: &Command, path: &str) -> Result<()> {
+    let subcommands: Vec<&Command> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+    for below in &subcommands {
+        check_examples(below, &format!("{path} {}", below.get_name()))?;
+    }
+    let shown = [command.get_after_help(), command.get_after_long_help()];
+    let has_examples = shown.into_iter().flatten().any(|text| text.to_string().contains("Examples:"));
+    ensure!(has_examples || !subcommands.is_empty(), "{path} --help has no examples: after_help of its options");
     Ok(())
 }

@@ -71,6 +71,10 @@ pub(crate) struct GalleryOptions {
 
 /// Options of `trainer report`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  trainer report --run runs/mine --data my-images/
+      Writes runs/mine/report.html: curves, captions, reliability, classes.")]
 pub(crate) struct ReportOptions {
     /// Folder of the run.
     #[arg(long)]

@@ -48,11 +48,16 @@ fn items(split: &CaptionedSplit<'_>) -> Vec<Item> {
 }
 
 /// The gallery, from the worst captions to the best.
-pub(super) fn write(body: &mut String, all: &[CaptionedSplit<'_>], scored: &[Scored<'_>], absent: Option<&str>) {
+pub(super) fn write(
+    body: &mut String,
+    all: &[CaptionedSplit<'_>],
+    scored: &[Scored<'_>],
+    absent: Option<&str>,
+) -> Result<()> {
     body.push_str("<h2 id=\"captions\">Captions of dev images</h2>\n");
     if let Some(absent) = absent {
         let _ = writeln!(body, "<p class=\"note\">{absent}</p>");
-        return;
+        return Ok(());
     }
     body.push_str(
         "<p class=\"note\">Evenly from the worst caption to the best, by CIDEr-D. <span class=\"right\">Right</span>: in a \
@@ -60,7 +65,7 @@ pub(super) fn write(body: &mut String, all: &[CaptionedSplit<'_>], scored: &[Sco
     );
     let share = (SHOWN / all.len().max(1)).max(2);
     for (split, scored) in all.iter().zip(scored) {
-        let Ok(each) = metrics::cider_per_item(&items(split)) else { continue };
+        let each = metrics::cider_per_item(&items(split))?;
         let mut order: Vec<usize> = (0..each.len()).collect();
         order.sort_by(|&a, &b| each[a].total_cmp(&each[b]));
         let shown = share.min(order.len());
@@ -88,10 +93,11 @@ pub(super) fn write(body: &mut String, all: &[CaptionedSplit<'_>], scored: &[Sco
         }
         body.push_str("</div>\n");
     }
+    Ok(())
 }
 
 /// Each caption's score, and whether it invents an object.
-fn pairs(all: &[CaptionedSplit<'_>]) -> Vec<Pair> {
+pub(super) fn pairs(all: &[CaptionedSplit<'_>]) -> Vec<Pair> {
     let groups = ObjectGroups::default();
     let mut pairs = Vec::new();
     for split in all {
@@ -104,25 +110,19 @@ fn pairs(all: &[CaptionedSplit<'_>]) -> Vec<Pair> {
     pairs
 }
 
-/// The bins of the reliability diagram of all dev images.
-pub(super) fn bins(all: &[CaptionedSplit<'_>]) -> Vec<Bin> {
-    reliability::bins(&pairs(all))
-}
-
-pub(super) fn write_reliability(body: &mut String, all: &[CaptionedSplit<'_>], bins: &[Bin], absent: Option<&str>) {
+pub(super) fn write_reliability(body: &mut String, pairs: &[Pair], bins: &[Bin], absent: Option<&str>) {
     body.push_str("<h2 id=\"reliability\">Reliability of the score</h2>\n");
     if let Some(absent) = absent {
         let _ = writeln!(body, "<p class=\"note\">{absent}</p>");
         return;
     }
-    let pairs = pairs(all);
     let _ = writeln!(
         body,
         "<p class=\"note\">A run has no calibrated confidence: <code>exporter calibrate</code> fits it. Here the model's own score \
          stands against the share of captions that name no object which no reference names. Calibration error {:.3}, AUROC \
          against wrong {:.3}, {} captions.</p>\n<div class=\"side\">{}</div>",
         reliability::ece(bins),
-        reliability::auroc(&pairs),
+        reliability::auroc(pairs),
         pairs.len(),
         page::reliability::diagram(bins, "score")
     );

@@ -15,7 +15,7 @@ use crate::trained::{CaptionedSplit, Trained};
 use classes::Confusion;
 use cssa::checkpoint::Description;
 use cssa::dataset::{Dataset, Split};
-use cssa::metrics::reliability::Bin;
+use cssa::metrics::reliability::{self, Bin};
 use cssa::{files, page};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
         Vec::new()
     };
     let scored = captioned.iter().map(captions::score).collect::<Result<Vec<_>>>()?;
-    let bins = captions::bins(&captioned);
+    let pairs = captions::pairs(&captioned);
+    let bins = reliability::bins(&pairs);
     let confusions: Vec<Confusion> = captioned.iter().filter_map(|split| confusion(split, &datasets)).collect();
 
     let mut body = String::from(
@@ -91,12 +92,12 @@ pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
         (false, true) => Some("The data have no dev images by this run's rule."),
         (false, false) => None,
     };
-    captions::write_reliability(&mut body, &captioned, &bins, absent);
+    captions::write_reliability(&mut body, &pairs, &bins, absent);
     classes::write(&mut body, &confusions, absent);
-    captions::write(&mut body, &captioned, &scored, absent);
+    captions::write(&mut body, &captioned, &scored, absent)?;
     let data = Data { curves: &curves, epochs: &epochs, dev: &scored, reliability: &bins, confusions: &confusions };
-    // Within a script nothing is escaped; only its end must not stand there.
-    let json = serde_json::to_string(&data)?.replace("</", "<\\/");
+    // Within a script nothing is escaped: neither its end nor a comment may begin there.
+    let json = serde_json::to_string(&data)?.replace('<', "\\u003c");
     body.push_str(&format!("<script type=\"application/json\" id=\"data\">{json}</script>\n"));
     let folder = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
     let name = folder.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned());

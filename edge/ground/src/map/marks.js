@@ -39,8 +39,7 @@ function drawMark(caption, x, y, radius, fill, alpha) {
 
 // The words below their marks, the newest first, where the map has room: not those that are not to be believed, and over no other mark.
 const MOST_LABELLED = 200, LINE = 16, LEADING = 11;
-function drawLabels(width, height, ink) {
-  const places = shown.filter(({ latitude }) => latitude !== null).map((caption) => [caption, ...project(caption.longitude, caption.latitude)]);
+function drawLabels(places, width, height, ink) {
   const seen = places.filter(([, x, y]) => x >= 0 && y >= 0 && x <= width && y <= height);
   if (seen.length > MOST_LABELLED) return;
   const taken = seen.map(([, x, y]) => [x - 6, y - 6, x + 6, y + 6]);

@@ -65,12 +65,14 @@ function drawNow() {
   context.clearRect(0, 0, width, height);
   graticule(width, height, getComputedStyle(canvas.nextElementSibling).borderLeftColor, ink);
   for (const { footprint } of chosen) outline(footprint, ink);
-  drawLabels(width, height, ink);
-  const isChosen = new Set(chosen);
+  const isChosen = new Set(chosen), places = [];
   for (const caption of shown) {
     if (caption.latitude === null) continue;
     const [x, y] = project(caption.longitude, caption.latitude);
-    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
+    if (x >= -9 && y >= -9 && x <= width + 9 && y <= height + 9) places.push([caption, x, y]);
+  }
+  drawLabels(places, width, height, ink);
+  for (const [caption, x, y] of places) {
     const radius = isChosen.has(caption) ? 8 : 4 + caption.priority;
     drawMark(caption, x, y, radius, colour(caption), caption.outside ? 0.5 : 0.85);
     if (isChosen.has(caption)) {
