@@ -17,6 +17,8 @@ pub(crate) struct HeldOut<'a>(pub(crate) Vec<HeldOutImages<'a>>);
 pub(crate) struct HeldOutImages<'a> {
     /// The dataset's name.
     pub(crate) name: String,
+    /// 0: the images as they are; above, augmented.
+    pub(crate) view: usize,
     /// The images.
     pub(crate) images: Vec<&'a Captioned>,
     /// A row of features each, as the backbone's frozen layers give them.
@@ -24,10 +26,22 @@ pub(crate) struct HeldOutImages<'a> {
 }
 
 impl<'a> HeldOut<'a> {
+    /// The images of a split, as they are.
     pub(crate) fn collect(
         source: &Source<'_>,
         datasets: impl IntoIterator<Item = &'a Dataset>,
         split: Split,
+        progress: &Progress,
+    ) -> Result<Self> {
+        Self::collect_views(source, datasets, split, 1, progress)
+    }
+
+    /// The first `views` views of the images of a split.
+    pub(crate) fn collect_views(
+        source: &Source<'_>,
+        datasets: impl IntoIterator<Item = &'a Dataset>,
+        split: Split,
+        views: usize,
         progress: &Progress,
     ) -> Result<Self> {
         let datasets: Vec<&Dataset> = datasets.into_iter().collect();
@@ -41,8 +55,10 @@ impl<'a> HeldOut<'a> {
                 progress.say(&format!("warning: {} has no image of split {}", dataset.name, split.name()));
                 continue;
             }
-            let features = source.split_features(dataset, split, 0, progress)?;
-            held.push(HeldOutImages { name: dataset.name.clone(), images, features });
+            for view in 0..views {
+                let features = source.split_features(dataset, split, view, progress)?;
+                held.push(HeldOutImages { name: dataset.name.clone(), view, images: images.clone(), features });
+            }
         }
         ensure!(
             !held.is_empty(),
@@ -51,7 +67,8 @@ impl<'a> HeldOut<'a> {
         Ok(Self(held))
     }
 
-    /// Mean over the datasets, each scored as a corpus of its own; nothing where there is no image. Each rank captions its share.
+    /// Mean over the datasets and their views, each scored as a corpus of its own; nothing where there is no image. Each rank
+    /// captions its share.
     pub(crate) fn score(
         &self,
         captioner: &Captioner<'_>,
@@ -62,12 +79,13 @@ impl<'a> HeldOut<'a> {
             return Ok(None);
         }
         let mut mean = cssa::metrics::Scores { bleu: [0.0; 4], rouge_l: 0.0, cider: 0.0 };
-        for HeldOutImages { name, images, features } in &self.0 {
+        for HeldOutImages { name, view, images, features } in &self.0 {
             let own = ranks.share().range(images.len());
-            let captions = captioner.captions(features, own, &format!("{name} dev"), progress)?;
+            let name = if *view == 0 { format!("{name} dev") } else { format!("{name} dev, view {view},") };
+            let captions = captioner.captions(features, own, &name, progress)?;
             let captions = ranks.gather(captions)?;
             let scores = evaluate::score(images, &captions)?;
-            progress.say(&format!("{name} dev CIDEr {:.4}", scores.cider));
+            progress.say(&format!("{name} CIDEr {:.4}", scores.cider));
             let share = 1.0 / self.0.len() as f64;
             mean.cider += scores.cider * share;
             mean.rouge_l += scores.rouge_l * share;

@@ -85,7 +85,7 @@ impl Trained {
         let datasets = read_datasets(folders, self.description.dev)?;
         let captioner = self.captioner(search)?;
         let mut all = Vec::new();
-        for HeldOutImages { name: dataset, images, features } in
+        for HeldOutImages { name: dataset, images, features, .. } in
             HeldOut::collect(&self.source(cache), &datasets, split, progress)?.0
         {
             let captions = captioner.captions(&features, 0..images.len(), &dataset, progress)?;
@@ -108,7 +108,7 @@ impl Trained {
     ) -> Result<Vec<CaptionedSplit<'a>>> {
         let captioner = self.captioner(self.search())?;
         let mut all = Vec::new();
-        for HeldOutImages { name, images, features } in
+        for HeldOutImages { name, images, features, .. } in
             HeldOut::collect(&self.source(cache), datasets, split, progress)?.0
         {
             let captions = captioner.scored(&features, 0..images.len(), &name, progress)?;

@@ -78,3 +78,36 @@ fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
     assert!(!path("new").exists());
     Ok(())
 }
+
+/// What is learned beside the task is not chosen on, and what is learned for cameras is chosen on their pictures, too.
+#[test]
+fn checkpoints_are_chosen_on_what_is_flown_over_and_as_a_camera_sees_it() -> Result<()> {
+    let Some(small) = Small::start()? else { return Ok(()) };
+    scenes::write(&small.path("rendered"), 40, 6)?;
+    let described = small.path("rendered").join("dataset_scenes.json");
+    let mut dataset: serde_json::Value = serde_json::from_slice(&std::fs::read(&described)?)?;
+    dataset["dataset"] = json!("rendered");
+    std::fs::write(&described, dataset.to_string())?;
+
+    let places = |out: &str| Places { data: vec![small.path("scenes"), small.path("rendered")], ..small.places(out) };
+    let config = small.recipe(&RECIPE.replace("styles = true", "auxiliary = [\"rendered\"]"))?;
+    train(&config, &places("out"), Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
+    let mut cached: Vec<String> = Vec::new();
+    for file in std::fs::read_dir(small.path("features"))? {
+        let name = file?.file_name().into_string().map_err(|name| anyhow::anyhow!("{}", name.display()))?;
+        cached.push(name);
+    }
+    let has = |begin: &str| cached.iter().any(|name| name.starts_with(begin));
+    assert!(has("scenes-dev-view0") && has("scenes-dev-view1") && !has("scenes-dev-view2"), "{cached:?}");
+    assert!(has("rendered-train-view0") && !has("rendered-dev"), "{cached:?}");
+
+    for (names, expected) in
+        [("[\"no\"]", "data.auxiliary"), ("[\"scenes\", \"rendered\"]", "none is left to choose on")]
+    {
+        let config = small.recipe(&RECIPE.replace("styles = true", &format!("auxiliary = {names}")))?;
+        let refused = train(&config, &places("refused"), Device::Cpu, &Ranks::alone(), &Progress::Shown);
+        let refused = refused.err().context("was taken")?.to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+    Ok(())
+}

@@ -108,6 +108,9 @@ pub struct Data {
     /// forgotten. They take no part in choosing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub replay: BTreeMap<String, Replay>,
+    /// Datasets that are learned from and take no part in choosing, by name: rendered scenes, over which nobody flies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub auxiliary: Vec<String>,
     /// Whether a run started from learns the words of these datasets that it lacks and counts their captions on; else its words
     /// stay as they are, and the captions of these datasets alone are counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -197,6 +200,7 @@ impl Default for Data {
             lengths: 0,
             repeat: BTreeMap::new(),
             replay: BTreeMap::new(),
+            auxiliary: Vec::new(),
             extend: false,
         }
     }

@@ -48,6 +48,15 @@ impl AugmentationKind {
         *self == Self::Image
     }
 
+    /// In how many views dev is scored: who trains for a camera's pictures chooses on them too.
+    #[must_use]
+    pub fn dev_views(self) -> usize {
+        match self {
+            Self::Image => 1,
+            Self::Camera => 2,
+        }
+    }
+
     /// Names the changes that are drawn, for caches of what was made with them.
     #[must_use]
     pub fn constants(self) -> String {

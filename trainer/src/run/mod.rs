@@ -117,7 +117,12 @@ pub fn train(
     let dev = match config.data.dev {
         DevRule::None => HeldOut(Vec::new()),
         DevRule::Blocks | DevRule::Hash => {
-            ranks.in_turn(|| HeldOut::collect(&source, datasets.iter().filter(is_own), Split::Dev, progress))?
+            let chosen_on = |dataset: &&Dataset| is_own(dataset) && !config.data.auxiliary.contains(&dataset.name);
+            let views = augmentation.dev_views();
+            ranks.in_turn(|| {
+                let datasets = datasets.iter().filter(chosen_on);
+                HeldOut::collect_views(&source, datasets, Split::Dev, views, progress)
+            })?
         }
     };
 
@@ -238,7 +243,7 @@ fn recall(
     dev: &HeldOut<'_>,
 ) -> Result<()> {
     let net = mccl::Net::new(parts)?;
-    for held in &dev.0 {
+    for held in dev.0.iter().filter(|held| held.view == 0) {
         let name = &held.name;
         let found = recall::of(&net, &batcher, held, parts.backbone.frozen_output(), ranks)?;
         progress.say(&format!("mccl on {name} dev: {found}"));
@@ -255,14 +260,21 @@ fn recall(
     Ok(())
 }
 
-/// `data.repeat` and `data.replay` must name datasets that are there.
+/// `data.repeat`, `data.replay` and `data.auxiliary` must name datasets that are there.
 fn check_names(config: &Config, datasets: &[Dataset]) -> Result<()> {
     let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
     let repeat = config.data.repeat.keys().map(|name| ("data.repeat", name));
-    for (field, name) in repeat.chain(config.data.replay.keys().map(|name| ("data.replay", name))) {
+    let replay = config.data.replay.keys().map(|name| ("data.replay", name));
+    let auxiliary = config.data.auxiliary.iter().map(|name| ("data.auxiliary", name));
+    for (field, name) in repeat.chain(replay).chain(auxiliary) {
         let expected = || format!("one of {}", names.join(", "));
         ensure!(names.contains(&name.as_str()), Error::Unknown { field, found: name.clone(), expected: expected() });
     }
+    let (fields, problem) = ("data.auxiliary", "names all datasets that are learned: none is left to choose on");
+    let is_aside =
+        |name: &&str| config.data.auxiliary.iter().chain(config.data.replay.keys()).any(|aside| aside == name);
+    let is_needed = !config.data.auxiliary.is_empty() && config.data.dev != DevRule::None;
+    ensure!(!is_needed || !names.iter().all(is_aside), Error::Contradiction { fields, problem });
     Ok(())
 }
 
