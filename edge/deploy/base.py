@@ -124,15 +124,13 @@ class Base:
     def _read(self, number, layer, expected):
         kind = layer.get("mediaType")
         self._expect(isinstance(kind, str) and LAYER.fullmatch(kind), f"has a layer of type {kind!r}, expected a tar as image-spec names it: skopeo copy --format oci makes it")
-        entries = []
         with Plain(self._path(layer), kind) as plain:
-            for index, (entry, content) in enumerate(plain.entries(loader_configuration)):
-                entries.append((index, content, entry))
+            entries = enumerate(plain.entries(loader_configuration))
+            try:
+                self.files.add(number, ((index, content, entry) for index, (entry, content) in entries))
+            except TooMany as error:
+                fail(f"--base {self.name}: {error}")
             self._expect(plain.digest() == expected, f"layer {number + 1} is {plain.digest()} unpacked, its configuration says {expected!r}: copy the base again")
-        try:
-            self.files.add(number, entries)
-        except TooMany as error:
-            fail(f"--base {self.name}: {error}")
 
     def blobs(self):
         return {each["digest"]: oci.Stored(self._path(each), each["digest"]) for each in self.layers}

@@ -1,5 +1,6 @@
 """The file system that an image's layers make (image-spec, layer.md): entries in order, whiteouts, hard links and symbolic links."""
 
+import itertools
 import posixpath
 
 # A folder is a dict by name, a symbolic link its target as text, a file a tuple; of devices and pipes nothing is kept.
@@ -17,7 +18,9 @@ class FileSystem:
 
     def add(self, layer, entries):
         """A layer over what is there: tar's entries, each with its number and what is kept of its content or None."""
-        entries = [(posixpath.normpath("/" + entry.name.lstrip("/")), *more, entry) for *more, entry in entries]
+        # No more are taken than may be: a layer of empty names is small, its list is not.
+        taken = itertools.islice(entries, MAX_ENTRIES - self.entries + 1)
+        entries = [(posixpath.normpath("/" + entry.name.lstrip("/")), *more, entry) for *more, entry in taken]
         self.entries += len(entries)
         if self.entries > MAX_ENTRIES:
             raise TooMany(f"more than {MAX_ENTRIES} files")

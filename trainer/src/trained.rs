@@ -83,12 +83,9 @@ impl Trained {
         progress: &Progress,
     ) -> Result<Vec<Evaluation>> {
         let datasets = read_datasets(folders, self.description.dev)?;
-        let captioner = self.captioner(search)?;
         let mut all = Vec::new();
-        for HeldOutImages { name: dataset, images, features, .. } in
-            HeldOut::collect(&self.source(cache), &datasets, split, progress)?.0
-        {
-            let captions = captioner.captions(&features, 0..images.len(), &dataset, progress)?;
+        for CaptionedSplit { dataset, images, captions } in self.captioned(&datasets, split, search, cache, progress)? {
+            let captions: Vec<String> = captions.into_iter().map(|(caption, _)| caption).collect();
             let scores = crate::score::named(&evaluate::score(&images, &captions)?);
             let filenames = || images.iter().map(|image| image.filename.clone());
             let cider_by_image = filenames().zip(evaluate::cider_by_image(&images, &captions)?).collect();
@@ -103,10 +100,11 @@ impl Trained {
         &self,
         datasets: &'a [Dataset],
         split: Split,
+        search: Search,
         cache: &Path,
         progress: &Progress,
     ) -> Result<Vec<CaptionedSplit<'a>>> {
-        let captioner = self.captioner(self.search())?;
+        let captioner = self.captioner(search)?;
         let mut all = Vec::new();
         for HeldOutImages { name, images, features, .. } in
             HeldOut::collect(&self.source(cache), datasets, split, progress)?.0

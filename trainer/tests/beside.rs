@@ -11,7 +11,7 @@ use tch::Device;
 use trainer::data::beside::{Beside, FurtherCaptions};
 use trainer::progress::Progress;
 use trainer::ranks::Ranks;
-use trainer::run::{Places, train};
+use trainer::run::{Places, Start, train};
 
 const RECIPE: &str = r#"
 augmentation = "camera"
@@ -108,6 +108,22 @@ fn checkpoints_are_chosen_on_what_is_flown_over_and_as_a_camera_sees_it() -> Res
         let refused = train(&config, &places("refused"), Device::Cpu, &Ranks::alone(), &Progress::Shown);
         let refused = refused.err().context("was taken")?.to_string();
         assert!(refused.contains(expected), "{refused}");
+    }
+    Ok(())
+}
+
+/// A run without styles is where one with styles starts, and no checkpoint to choose; one that has them is.
+#[test]
+fn a_run_that_learns_styles_chooses_none_of_what_it_started_from() -> Result<()> {
+    let Some(small) = Small::start()? else { return Ok(()) };
+    let plain = small.recipe(&RECIPE.replace("styles = true", ""))?;
+    train(&plain, &small.places("plain"), Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
+    let config = small.recipe(&RECIPE.replace("styles = true", "styles = true\nextend = true"))?;
+    for (from, out, stages) in [("plain", "styled", &["rsic"][..]), ("styled", "again", &["from", "rsic"])] {
+        let places = Places { start: Start::Run(small.path(from)), ..small.places(out) };
+        let epochs = train(&config, &places, Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
+        let found: Vec<&str> = epochs.iter().map(|epoch| epoch.stage.as_str()).collect();
+        assert_eq!(found, stages, "{out}");
     }
     Ok(())
 }

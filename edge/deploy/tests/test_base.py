@@ -2,9 +2,12 @@
 
 import json
 import os
+import tarfile
 import unittest
+from unittest import mock
 
 import images
+import filesystem
 import fits
 import oci
 import program
@@ -105,6 +108,20 @@ class Refused(images.Case):
         for plain in (b"no tar" * 100, b""):
             self.refused("is no layer", Base, self.base(lambda parts: None, plain), images.ARCHITECTURE)
         self.wrong("is no layer", lambda parts: parts["manifest"].update(layers=[{**parts["manifest"]["layers"][0], "mediaType": "application/vnd.oci.image.layer.v1.tar"}]))
+
+    def test_no_more_entries_are_held_than_may_be(self):
+        taken = []
+
+        def entries():
+            for number in range(100):
+                taken.append(number)
+                yield number, None, tarfile.TarInfo(str(number))
+
+        with mock.patch.object(filesystem, "MAX_ENTRIES", 10):
+            with self.assertRaises(filesystem.TooMany):
+                filesystem.FileSystem().add(0, entries())
+            self.assertEqual(len(taken), 11)
+            self.refused("more than 10 files", Base, self.base(lambda parts: None, tar(*((str(number), b"") for number in range(20)))), images.ARCHITECTURE)
 
 
 class Found(images.Case):

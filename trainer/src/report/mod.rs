@@ -70,7 +70,8 @@ pub fn page(request: &Request<'_>, progress: &Progress) -> Result<String> {
     let datasets = if data.is_empty() { Vec::new() } else { read_datasets(data, description.dev)? };
     let has_dev = |dataset: &Dataset| dataset.split(Split::Dev).next().is_some();
     let captioned = if datasets.iter().any(has_dev) {
-        Trained::read(run, device)?.captioned(&datasets, Split::Dev, cache, progress)?
+        let trained = Trained::read(run, device)?;
+        trained.captioned(&datasets, Split::Dev, trained.search(), cache, progress)?
     } else {
         Vec::new()
     };

@@ -20,6 +20,9 @@ pub(super) struct InitialState {
     pub(super) model: Model,
     pub(super) backbone_tensors: Vec<(String, cssa::tensors::Array)>,
     pub(super) earlier: Option<Checkpoint>,
+    /// Whether the run started from begins captions as this one's do. Where styles are new, none of its captions has one: it is where
+    /// training starts, and no checkpoint to choose.
+    pub(super) has_own_manner: bool,
     pub(super) provenance: Provenance,
 }
 
@@ -44,10 +47,11 @@ pub(super) fn initial_state(
             model.validate()?;
             let backbone_tensors = read_weights(&model, weights, &mut |line| progress.say(line))?;
             provenance.backbone_sha256 = inputs::sha256(weights)?;
-            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: None, provenance })
+            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: None, has_own_manner: true, provenance })
         }
         Start::Run(run) => {
             let mut earlier = Checkpoint::read(run)?;
+            let has_own_manner = earlier.vocabulary.has_styles() == config.data.styles;
             if config.data.extend {
                 let words = build_vocabulary(config, datasets, sentences);
                 earlier = with_words_of(earlier, &words, run, progress);
@@ -92,7 +96,7 @@ pub(super) fn initial_state(
                 }
             }
             let vocabulary = earlier.vocabulary.clone();
-            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: Some(earlier), provenance })
+            Ok(InitialState { vocabulary, model, backbone_tensors, earlier: Some(earlier), has_own_manner, provenance })
         }
     }
 }

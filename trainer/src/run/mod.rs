@@ -74,7 +74,7 @@ pub fn train(
     if inputs.synonyms_sha256.is_some() {
         progress.say(&synonyms.description(&places.wordnet, &initial.vocabulary));
     }
-    let InitialState { vocabulary, model, backbone_tensors, earlier, provenance } = initial;
+    let InitialState { vocabulary, model, backbone_tensors, earlier, has_own_manner, provenance } = initial;
     let replayed: Vec<&str> = config.data.replay.keys().map(String::as_str).collect();
     let counts = match &earlier {
         Some(run) if config.data.extend => Counts::extended(run, &replayed, (&datasets, &sentences), &vocabulary),
@@ -178,7 +178,7 @@ pub fn train(
         ranks,
         progress,
     };
-    if earlier.is_some() && evaluator.epochs.is_empty() {
+    if earlier.is_some() && has_own_manner && evaluator.epochs.is_empty() {
         let _ = evaluator.epoch("from", 0, 0.0, 0)?;
     }
     let patience = config.rsic.patience;
