@@ -189,7 +189,15 @@ mod tests {
             images: 3,
             outside: 0.05,
             distance: 1.5,
-            image: ImageLimits { white: 60, contrast: 20, clipped: 200, fineness: 900, sharpness: 500, steadiness: 90 },
+            image: ImageLimits {
+                white: 60,
+                contrast: 20,
+                clipped: 200,
+                veil: Some(900),
+                fineness: 900,
+                sharpness: 500,
+                steadiness: 90,
+            },
             calibration: LOOKS.map(|looks| (looks.to_owned(), calibration)).into(),
         };
         let groups_text = "road roads\nriver rivers\n".to_owned();

@@ -1,12 +1,14 @@
 //! Whether a picture can be captioned at all, from its pixels alone: before the model, in integers, the same on every machine.
 //!
-//! Statistics of the luma (ITU-R BT.601) of the model's square, each compared with what dev images show:
+//! Statistics of the luma (ITU-R BT.601) of the model's square, and of its dark channel, the least of red, green and blue (He et al. 2011),
+//! each compared with what dev images show:
 //!
 //! | reason | statistic |
 //! |---|---|
 //! | dark | 98th percentile below the limit |
 //! | overexposed | share of pixels at the end of the scale above the limit |
 //! | blank, foggy | distance of the 2nd and 98th percentile below a quarter of the limit, below the limit |
+//! | foggy | 2nd percentile of the dark channel, as a share of itself and that distance, above the limit: scattered light lifts the darkest places |
 //! | noisy | differences of neighbours, as a share of those at twice the distance, above the limit: noise is as strong at any distance |
 //! | defocused | the same share in the direction where it is least, below the limit: without detail it tends to one half |
 //! | smeared | differences of neighbours in the direction where they are least, as a share of those at four times the distance in all, below the limit |
@@ -24,6 +26,8 @@ pub struct ImageStatistics {
     pub contrast: u16,
     /// Share of pixels whose luma is [`CLIPPED`] or more.
     pub clipped: u16,
+    /// 2nd percentile of the dark channel, as a share of itself and the contrast.
+    pub veil: u16,
     /// Differences at distance 1 as a share of those at distance 2, mean over the directions.
     pub fineness: u16,
     /// The same in the direction where it is least.
@@ -53,23 +57,14 @@ impl ImageStatistics {
         if side < 16 || pixels.len() != 3 * side * side {
             return Self::default();
         }
-        let luma: Vec<u8> = pixels.as_chunks::<3>().0.iter().map(luma).collect();
-        let mut histogram = [0u32; 256];
-        for &value in &luma {
-            histogram[usize::from(value)] += 1;
-        }
-        let total = luma.len() as u32;
-        let percentile = |percent: u32| {
-            let mut left = total * percent / 100;
-            let place = histogram.iter().position(|&count| {
-                let found = count > left;
-                left = left.saturating_sub(count);
-                found
-            });
-            place.unwrap_or(255) as u16
-        };
-        let (black, white) = (percentile(2), percentile(98));
-        let clipped: u32 = histogram[usize::from(CLIPPED)..].iter().sum();
+        let pixels = pixels.as_chunks::<3>().0;
+        let luma: Vec<u8> = pixels.iter().map(luma).collect();
+        let (lights, total) = (histogram(luma.iter().copied()), luma.len() as u32);
+        let (black, white) = (percentile(&lights, 2), percentile(&lights, 98));
+        let contrast = white - black;
+        let clipped: u32 = lights[usize::from(CLIPPED)..].iter().sum();
+        let dark_channel = pixels.iter().map(|&[red, green, blue]| red.min(green).min(blue));
+        let darkest = percentile(&histogram(dark_channel), 2);
         let at = |scale: usize| DIRECTIONS.map(|direction| difference(&luma, side, direction, scale));
         let (near, middle, far) = (at(1), at(2), at(4));
         let share = |part: u64, whole: u64| (part * 1000 / (whole + FLOOR)).min(u64::from(u16::MAX));
@@ -77,13 +72,33 @@ impl ImageStatistics {
         let a_pixel = near.iter().zip(DIRECTIONS).map(|(difference, (_, _, length))| difference * 1024 / length);
         Self {
             white,
-            contrast: white - black,
+            contrast,
             clipped: (clipped * 1000 / total) as u16,
+            veil: (u32::from(darkest) * 1000 / u32::from(darkest + contrast).max(1)) as u16,
             fineness: (shares.iter().sum::<u64>() / 8) as u16,
             sharpness: shares.iter().copied().min().unwrap_or_default() as u16,
             steadiness: share(a_pixel.min().unwrap_or_default(), far.iter().sum::<u64>() / 8) as u16,
         }
     }
+}
+
+/// How often each level is there.
+#[inline(always)]
+fn histogram(levels: impl Iterator<Item = u8>) -> [u32; 256] {
+    let mut counts = [0; 256];
+    levels.for_each(|level| counts[usize::from(level)] += 1);
+    counts
+}
+
+/// The level that `percent` of a hundred pixels are below.
+fn percentile(counts: &[u32; 256], percent: u32) -> u16 {
+    let mut left = counts.iter().sum::<u32>() * percent / 100;
+    let place = counts.iter().position(|&count| {
+        let found = count > left;
+        left = left.saturating_sub(count);
+        found
+    });
+    place.unwrap_or(255) as u16
 }
 
 /// ITU-R BT.601 in 256ths.
@@ -117,6 +132,9 @@ pub struct ImageLimits {
     pub contrast: u16,
     /// Largest [`ImageStatistics::clipped`].
     pub clipped: u16,
+    /// Largest [`ImageStatistics::veil`]; bundles that were calibrated before it was looked at have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub veil: Option<u16>,
     /// Largest [`ImageStatistics::fineness`].
     pub fineness: u16,
     /// Least [`ImageStatistics::sharpness`].
@@ -128,7 +146,13 @@ pub struct ImageLimits {
 impl ImageLimits {
     /// Fails with the key of a limit that no picture can be on either side of, and the most that it may be.
     pub(crate) fn validate(&self) -> Result<(), (&'static str, u16, u16)> {
-        let limits = [("white", self.white, 255), ("contrast", self.contrast, 255), ("clipped", self.clipped, 1000)];
+        let veil = self.veil.unwrap_or_default();
+        let limits = [
+            ("white", self.white, 255),
+            ("contrast", self.contrast, 255),
+            ("clipped", self.clipped, 1000),
+            ("veil", veil, 1000),
+        ];
         limits.into_iter().find(|&(_, found, most)| found > most).map_or(Ok(()), Err)
     }
 
@@ -147,6 +171,7 @@ impl ImageLimits {
             white: least(|image| image.white)?,
             contrast: least(|image| image.contrast)?,
             clipped: largest(|image| image.clipped)?,
+            veil: Some(largest(|image| image.veil)?),
             fineness: largest(|image| image.fineness)?,
             sharpness: least(|image| image.sharpness)?,
             steadiness: least(|image| image.steadiness)?,
@@ -160,6 +185,7 @@ impl ImageLimits {
             white: self.white.min(other.white),
             contrast: self.contrast.min(other.contrast),
             clipped: self.clipped.max(other.clipped),
+            veil: self.veil.zip(other.veil).map(|(own, other)| own.max(other)),
             fineness: self.fineness.max(other.fineness),
             sharpness: self.sharpness.min(other.sharpness),
             steadiness: self.steadiness.min(other.steadiness),
@@ -174,11 +200,12 @@ impl ImageLimits {
         let overexposed = image.clipped > self.clipped;
         let blank = flat && image.contrast <= self.contrast / 4;
         let lit = !dark && !overexposed;
+        let veiled = self.veil.is_some_and(|most| image.veil > most);
         let found = [
             (blank && lit, Reason::Blank),
             (dark, Reason::Dark),
             (overexposed, Reason::Overexposed),
-            (flat && !blank && lit, Reason::Foggy),
+            ((flat || veiled) && !blank && lit, Reason::Foggy),
             (image.fineness > self.fineness && !blank, Reason::Noisy),
             (image.sharpness < self.sharpness && !blank, Reason::Defocused),
             (image.steadiness < self.steadiness && !blank, Reason::Smeared),
@@ -232,6 +259,11 @@ mod tests {
         assert_eq!(reasons(&|x, y| 4.0 + 2.0 * noise(x, y))[0], Reason::Dark);
         assert_eq!(reasons(&|x, y| 100.0 + 4.0 * scene(x, y))[0], Reason::Overexposed);
         assert_eq!(reasons(&|x, y| 150.0 + 0.35 * scene(x, y))[0], Reason::Foggy);
+        // A seventh of the contrast is left, which other pictures have no more of; but nothing dark is.
+        let low = ImageLimits { contrast: 8, ..limits };
+        let fog = picture(|x, y| 170.0 + 0.14 * scene(x, y));
+        assert_eq!(low.reasons(&fog)[0], Reason::Foggy, "{fog:?}");
+        assert!(!ImageLimits { veil: None, ..low }.reasons(&fog).contains(&Reason::Foggy));
         assert_eq!(reasons(&|x, y| 25.0 + 0.6 * scene(x, y) + 70.0 * noise(x, y)), [Reason::Noisy]);
         // Nothing finer than waves of 60 pixels.
         let defocused = reasons(&|x, y| 120.0 + 90.0 * libm::sinf(x as f32 / 9.0) * libm::sinf(y as f32 / 9.0));
@@ -244,10 +276,11 @@ mod tests {
     #[test]
     fn limits_leave_the_asked_share_outside() {
         let images: Vec<ImageStatistics> = (0..1000)
-            .map(|n| ImageStatistics { white: n, contrast: n, clipped: n, ..ImageStatistics::default() })
+            .map(|n| ImageStatistics { white: n, contrast: n, clipped: n, veil: n, ..ImageStatistics::default() })
             .collect();
         let limits = ImageLimits::of(&images, 5);
-        assert_eq!(limits.map(|limits| (limits.white, limits.contrast, limits.clipped)), Some((5, 5, 994)));
+        let found = limits.map(|limits| (limits.white, limits.contrast, limits.clipped, limits.veil));
+        assert_eq!(found, Some((5, 5, 994, Some(994))));
         assert_eq!(ImageLimits::of(&[], 5), None);
     }
 
