@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::flow::{Flow, Left};
+use crate::frame::Outcome;
 use crate::slot::Slot;
 use crate::topics::Topics;
 use crate::worker;
@@ -11,13 +12,15 @@ use ros2_client::dds::rustdds::mio1::{Events, Interest, Poll, Token, Waker};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// Between two diagnostics.
 const REPORTED: Duration = Duration::from_secs(1);
 /// So soon a signal is heard, and a captioner that died is missed.
 const LOOKED: Duration = Duration::from_millis(200);
+/// Telling the other nodes that this one goes takes at most so long.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// What wakes the loop: who it was does not matter.
 const WOKEN: Token = Token(0);
 
@@ -46,6 +49,23 @@ pub(crate) fn run(
     tracing::info!("{} captions {} with {at_work}", topics.node.fully_qualified_name(), topics.frames_from());
 
     let mut flow = Flow::new(topics, Arc::clone(&slot), bundle, runtime);
+    let ended = caption(&mut flow, &outcomes, &mut poll, most, stop);
+    slot.end();
+    match ended {
+        // RustDDS is at work on what will never end, and dropping what is its own waits for that.
+        Err(Error::Memory { .. }) => std::mem::forget(flow),
+        _ => leave(flow),
+    }
+    ended
+}
+
+fn caption(
+    flow: &mut Flow,
+    outcomes: &Receiver<Outcome>,
+    poll: &mut Poll,
+    most: usize,
+    stop: &AtomicBool,
+) -> Result<()> {
     let (mut events, mut report) = (Events::with_capacity(16), Instant::now() + REPORTED);
     while !stop.load(Ordering::Relaxed) {
         let wait = report.saturating_duration_since(Instant::now()).min(LOOKED);
@@ -67,9 +87,21 @@ pub(crate) fn run(
             _ => {}
         }
     }
-    slot.end();
     tracing::info!("ended: {}", flow.summary());
     Ok(())
+}
+
+/// Tells the others and drops what is RustDDS's, in a thread that nobody waits for longer than it takes: RustDDS may be busy for ever.
+fn leave(flow: Flow) {
+    let (left, gone) = mpsc::channel();
+    let leaving = std::thread::Builder::new().name("leaving".into()).spawn(move || {
+        drop(flow);
+        // Where nobody waits any more nobody is told.
+        left.send(()).ok();
+    });
+    if leaving.is_err() || gone.recv_timeout(FAREWELL).is_err() {
+        tracing::warn!("the other nodes were not told of the end: RustDDS is busy");
+    }
 }
 
 /// One datagram can make RustDDS take memory without an end, and hear nothing meanwhile: the node ends, and whoever started it starts it again.

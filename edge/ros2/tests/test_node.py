@@ -1,6 +1,7 @@
 """The node among others: its services, its parameters, its end."""
 
 import itertools
+import resource
 import signal
 import socket
 import struct
@@ -11,6 +12,9 @@ import time
 import messages as ros
 import pytest
 from conftest import PROGRAM, START, header, image, until
+
+# Of heartbeats: each is larger than those before.
+COUNTS = itertools.count(1000)
 
 
 @pytest.mark.parametrize("middleware", ["rmw_cyclonedds_cpp", "rmw_fastrtps_cpp"])
@@ -94,14 +98,20 @@ def test_it_ends_within_two_seconds_whatever_comes(start, pictures, how):
     assert "ended: " in node.log.read_text()
 
 
+def ports(node):
+    """Of its sockets; none where it has ended."""
+    try:
+        lines = open(f"/proc/{node.process.pid}/net/udp").read().splitlines()[1:]
+    except OSError:
+        return []
+    return sorted({int(line.split()[1].split(":")[1], 16) for line in lines})
+
+
 def test_noise_on_its_ports_harms_nothing(start, pictures):
     """Datagrams that are no RTPS, or RTPS that is cut or changed."""
     node, noise = start("-p", "reliability:=reliable"), random.Random(1)
-    ports = set()
-    for line in open(f"/proc/{node.process.pid}/net/udp").read().splitlines()[1:]:
-        ports.add(int(line.split()[1].split(":")[1], 16))
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for port in ports:
+    for port in ports(node):
         for _ in range(200):
             start_of = b"RTPS\x02\x04\x01\x10" if noise.random() < 0.7 else b""
             sender.sendto(start_of + noise.randbytes(noise.randrange(200)), ("127.0.0.1", port))
@@ -111,28 +121,44 @@ def test_noise_on_its_ports_harms_nothing(start, pictures):
     assert node.process.poll() is None
 
 
-def test_a_datagram_that_takes_all_memory_ends_the_node(start, pictures):
-    """A heartbeat of numbers that nobody has sent: RustDDS lists them all, and hears nothing meanwhile."""
-    node = start("-p", "memory_mib:=600")
+def flood(node, writer):
+    """One more heartbeat of numbers that nobody has sent: RustDDS lists them all, and hears nothing meanwhile. One is enough where it
+    arrives; a node under load may lose datagrams, and none of a known count is looked at."""
+    number = lambda value: struct.pack("<iI", value >> 32, value & 0xFFFFFFFF)
+    body = bytes(4) + bytes.fromhex("000003c2") + number(1) + number(1 << 40) + struct.pack("<I", next(COUNTS))
+    heartbeat = b"RTPS\x02\x04\x01\x10" + writer.guid.bytes[:12] + struct.pack("<BBH", 7, 1, len(body)) + body
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for port in ports(node):
+            sender.sendto(heartbeat, ("127.0.0.1", port))
+    time.sleep(0.2)
+
+
+def flooded(start, pictures, memory):
+    node = start("-p", f"memory_mib:={memory}")
     writer = node.writer("rt/image", ros.Image)
     writer.write(image(pictures[0], 0))
     assert node.next(1)["caption"]
-    ports = {int(line.split()[1].split(":")[1], 16) for line in open(f"/proc/{node.process.pid}/net/udp").read().splitlines()[1:]}
-    number = lambda value: struct.pack("<iI", value >> 32, value & 0xFFFFFFFF)
-    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    return node, writer
 
-    def has_ended(counts=itertools.count(1000)):
-        # One is enough where it arrives: a node under load may lose datagrams, and none of a known count is looked at.
-        body = bytes(4) + bytes.fromhex("000003c2") + number(1) + number(1 << 40) + struct.pack("<I", next(counts))
-        heartbeat = b"RTPS\x02\x04\x01\x10" + writer.guid.bytes[:12] + struct.pack("<BBH", 7, 1, len(body)) + body
-        for port in ports:
-            sender.sendto(heartbeat, ("127.0.0.1", port))
-        time.sleep(0.2)
-        return node.process.poll() is not None
 
-    until(has_ended, "its end")
+def resident(node):
+    """MiB."""
+    return int(open(f"/proc/{node.process.pid}/statm").read().split()[1]) * resource.getpagesize() >> 20
+
+
+def test_a_datagram_that_takes_all_memory_ends_the_node(start, pictures):
+    node, writer = flooded(start, pictures, 600)
+    until(lambda: node.process.poll() is not None or flood(node, writer), "its end")
     assert node.process.wait() == 1
     assert "more than the parameter memory_mib (600) allows" in node.log.read_text()
+
+
+def test_a_node_that_hears_nothing_any_more_ends_when_it_is_told_to(start, pictures):
+    """What is RustDDS's is not waited for: it would take memory until there is none."""
+    node, writer = flooded(start, pictures, 1 << 20)
+    until(lambda: resident(node) > 300 or flood(node, writer), "memory that is taken")
+    node.process.send_signal(signal.SIGTERM)
+    assert node.process.wait(timeout=10) == 0
 
 
 def test_what_is_refused_is_said_in_a_line(start, pictures):
