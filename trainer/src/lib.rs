@@ -2,6 +2,7 @@
 
 pub mod ablate;
 pub mod adapt;
+pub mod average;
 pub mod bench;
 pub mod caption;
 pub mod check;

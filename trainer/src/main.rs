@@ -30,6 +30,8 @@ enum Action {
     Train(commands::training::TrainOptions),
     /// Adapt a finished run to a few hundred captioned images of your own, without a recipe.
     Adapt(commands::adapt::AdaptOptions),
+    /// Write the run of several runs' mean weights, and score all of them on dev.
+    Average(commands::average::AverageOptions),
     /// Caption a split with a trained model and score it.
     Evaluate(commands::captions::EvaluateOptions),
     /// Caption images with a trained model: one JSON object per image, with the caption's log-probability.
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let ended = match Command::parse().action {
         Action::Train(options) => done(commands::training::train(options)),
         Action::Adapt(options) => done(commands::adapt::adapt(options)),
+        Action::Average(options) => done(commands::average::average(options)),
         Action::Evaluate(options) => done(commands::captions::evaluate(options)),
         Action::Caption(options) => done(commands::captions::caption(options)),
         Action::Tune(options) => done(commands::captions::tune(options)),

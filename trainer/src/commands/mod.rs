@@ -1,6 +1,7 @@
 //! What each command takes and does.
 
 pub(crate) mod adapt;
+pub(crate) mod average;
 pub(crate) mod bench;
 pub(crate) mod captions;
 pub(crate) mod data;

@@ -300,7 +300,7 @@ fn drawn(config: &Config, datasets: &[Dataset]) -> BTreeMap<usize, usize> {
 }
 
 /// The first held-out image of each of the first two datasets, with a caption.
-fn golden_images(datasets: &[Dataset]) -> Vec<(PathBuf, String)> {
+pub(crate) fn golden_images(datasets: &[Dataset]) -> Vec<(PathBuf, String)> {
     let held = |image: &&Captioned| image.split != Split::Train;
     let first = datasets.iter().filter_map(|dataset| dataset.images.iter().find(held));
     first.take(2).map(|image| (image.path.clone(), image.captions[0].clone())).collect()

@@ -1,0 +1,138 @@
+//! `trainer average`: a run with the mean of several runs' weights (Wortsman et al. 2022, "model soups"). Runs that went on from one
+//! start in different ways lie close enough that the mean captions about as well as all of them together would, in the time of one.
+//!
+//! The first run gives words, search and what is counted; another one may lack the last of its words, as the run does that it was
+//! extended from: of those words it takes no part in the mean.
+
+use crate::data::datasets::read_datasets;
+use crate::error::{Error, Result, ensure};
+use crate::progress::Progress;
+use crate::run::golden_images;
+use crate::trained::Trained;
+use cssa::checkpoint::{Checkpoint, GOLDEN};
+use cssa::dataset::{DevRule, Split};
+use cssa::files::NewFolder;
+use cssa::model::Model;
+use cssa::tensors::Array;
+use std::path::{Path, PathBuf};
+use tch::Device;
+
+/// What is averaged.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Finished runs, the one with the most words first.
+    pub runs: Vec<PathBuf>,
+    /// Dataset folders whose dev they are scored on.
+    pub data: Vec<PathBuf>,
+    /// The new run.
+    pub out: PathBuf,
+    /// Where features are cached.
+    pub cache: PathBuf,
+}
+
+/// CIDEr-D on dev, mean over the datasets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Averaged {
+    /// Of each run.
+    pub runs: Vec<f64>,
+    /// Of the mean of their weights.
+    pub mean: f64,
+}
+
+/// Writes the run of the mean weights and scores all of them on dev.
+///
+/// # Errors
+/// Fewer than two runs, runs that differ in more than weights and the last words, data without dev images, files that cannot be
+/// read or written.
+pub fn average(request: &Request, device: Device, progress: &Progress) -> Result<Averaged> {
+    let Request { runs, data, out, cache } = request;
+    let [first, others @ ..] = &runs[..] else { return Err(Error::Broken("no run to average")) };
+    let mut mean = Checkpoint::read(first)?;
+    let mut sums: Vec<Sum> = mean.tensors.iter().map(|(_, array)| Sum::of(array)).collect();
+    for run in others {
+        let other = Checkpoint::read(run)?;
+        check(&mean, &other, (first, run))?;
+        for (sum, (_, array)) in sums.iter_mut().zip(&other.tensors) {
+            sum.add(array);
+        }
+        for name in other.description.provenance.datasets {
+            if !mean.description.provenance.datasets.contains(&name) {
+                mean.description.provenance.datasets.push(name);
+            }
+        }
+    }
+    for ((_, array), sum) in mean.tensors.iter_mut().zip(sums) {
+        array.data = sum.mean();
+    }
+    mean.description.provenance.revision = env!("CSSA_REVISION").into();
+    let dev = mean.description.dev;
+    let problem = || format!("was trained with dev {dev:?}, expected a rule that holds images out to score on");
+    ensure!(dev != DevRule::None, Error::other_run(first, problem()));
+
+    let golden = golden_images(&read_datasets(data, dev)?);
+    let folder = NewFolder::create(out)?;
+    mean.write(folder.path())?;
+    Trained::read(folder.path(), Device::Cpu)?.golden(&golden)?.write(&folder.path().join(GOLDEN))?;
+    let score = |run: &Path| -> Result<f64> {
+        let trained = Trained::read(run, device)?;
+        let scored = trained.evaluate(data, Split::Dev, trained.search(), cache, progress)?;
+        let cider = scored.iter().filter_map(|dataset| dataset.scores.get("cider")).sum::<f64>();
+        Ok(cider / scored.len().max(1) as f64)
+    };
+    let each = runs.iter().map(|run| score(run)).collect::<Result<_>>()?;
+    let scored = Averaged { runs: each, mean: score(folder.path())? };
+    folder.finish()?;
+    Ok(scored)
+}
+
+/// Fails where two runs differ in more than their weights and the last words of the first.
+fn check(mean: &Checkpoint, other: &Checkpoint, (first, run): (&Path, &Path)) -> Result<()> {
+    let known = mean.vocabulary.text();
+    let problem = || format!("has other words than {}, expected the same or its first ones", first.display());
+    let (mut known, mut words) = (known.lines(), other.vocabulary.text());
+    words.truncate(words.trim_end().len());
+    ensure!(words.lines().all(|word| known.next() == Some(word)), Error::other_run(run, problem()));
+    let model = Model { vocabulary: mean.description.model.vocabulary, ..other.description.model.clone() };
+    let problem = || format!("has another network than {}, expected the same", first.display());
+    ensure!(model == mean.description.model, Error::other_run(run, problem()));
+    let (own, others) = (mean.description.dev, other.description.dev);
+    let problem = || format!("had dev {others:?}, and {} {own:?}: one was trained on the other's", first.display());
+    ensure!(own == others, Error::other_run(run, problem()));
+    Ok(())
+}
+
+/// The sum of arrays, of which some have fewer rows.
+struct Sum {
+    values: Vec<f64>,
+    counts: Vec<u32>,
+}
+
+impl Sum {
+    fn of(array: &Array) -> Self {
+        Self { values: array.data.iter().map(|&value| f64::from(value)).collect(), counts: vec![1; array.data.len()] }
+    }
+
+    fn add(&mut self, array: &Array) {
+        for ((sum, count), &value) in self.values.iter_mut().zip(&mut self.counts).zip(&array.data) {
+            *sum += f64::from(value);
+            *count += 1;
+        }
+    }
+
+    fn mean(self) -> Vec<f32> {
+        self.values.iter().zip(&self.counts).map(|(sum, &count)| (sum / f64::from(count)) as f32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_one_lacks_are_the_others_mean() {
+        let array = |data: &[f32]| Array { shape: vec![data.len() / 2, 2], data: data.to_vec() };
+        let mut sum = Sum::of(&array(&[1.0, 2.0, 3.0, 4.0]));
+        sum.add(&array(&[3.0, 6.0]));
+        assert_eq!(sum.mean(), [2.0, 4.0, 3.0, 4.0]);
+    }
+}

@@ -1,0 +1,85 @@
+//! The mean of runs' weights.
+
+mod small;
+
+use anyhow::{Context, Result};
+use cssa::checkpoint::Checkpoint;
+use small::Small;
+use tch::Device;
+use trainer::average::{Request, average};
+use trainer::config::Config;
+use trainer::progress::Progress;
+use trainer::ranks::Ranks;
+use trainer::run::{Places, Start, train};
+
+const RECIPE: &str = r#"
+extend = true
+[mccl]
+epochs = 0
+[rsic]
+epochs = 1
+batch = 8
+augment = true
+continues_schedule = false
+schedule = { kind = "cosine", peak = 3e-3, warmup = 2 }
+"#;
+
+/// Each weight is the runs' mean, the backbone's stays, words that one run lacks are the other's, and the result is a run.
+#[test]
+fn the_mean_of_runs_is_a_run() -> Result<()> {
+    let Some(small) = Small::start()? else { return Ok(()) };
+    let trained = |recipe: &str, places: Places| -> Result<()> {
+        let seed = if places.out.ends_with("b") { 4 } else { 3 };
+        train(&Config { seed, ..small.recipe(recipe)? }, &places, Device::Cpu, &Ranks::alone(), &Progress::Shown)?;
+        Ok(())
+    };
+    trained(&RECIPE.replace("extend = true", ""), small.places("start"))?;
+    // Another dataset's words are new to the first of the two that go on.
+    scenes::write(&small.path("more"), 40, 9)?;
+    let described = small.path("more").join("dataset_scenes.json");
+    let text = std::fs::read_to_string(&described)?.replace("\"dataset\":\"scenes\"", "\"dataset\":\"more\"");
+    std::fs::write(&described, text.replace("road", "boulevard"))?;
+    let from = || Start::Run(small.path("start"));
+    trained(
+        RECIPE,
+        Places { start: from(), data: vec![small.path("scenes"), small.path("more")], ..small.places("a") },
+    )?;
+    trained(&RECIPE.replace("extend = true", "view_seed = 3"), small.places("b"))?;
+
+    let request = |runs: [&str; 2], out: &str| Request {
+        runs: runs.iter().map(|run| small.path(run)).collect(),
+        data: vec![small.path("scenes")],
+        out: small.path(out),
+        cache: small.path("features"),
+    };
+    let scored = average(&request(["a", "b"], "mean"), Device::Cpu, &Progress::Shown)?;
+    assert!(scored.runs.len() == 2 && scored.mean.is_finite(), "{scored:?}");
+    let [a, b, mean] = ["a", "b", "mean"].map(|run| Checkpoint::read(&small.path(run)));
+    let (a, b, mean) = (a?, b?, mean?);
+    assert!(a.vocabulary.size() > b.vocabulary.size(), "the test has no new words");
+    assert_eq!(mean.vocabulary, a.vocabulary);
+    assert_eq!(mean.description.provenance.datasets, ["scenes", "more"]);
+    let mut moved = 0;
+    for (((name, a), (_, b)), (_, mean)) in a.tensors.iter().zip(&b.tensors).zip(&mean.tensors) {
+        for (place, &mean) in mean.data.iter().enumerate() {
+            let expected = b.data.get(place).map_or(a.data[place], |&b| (a.data[place] + b) / 2.0);
+            assert!((mean - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{name}[{place}]: {mean}, {expected}");
+            moved += usize::from(b.data.get(place).is_some_and(|&b| b != a.data[place]));
+        }
+    }
+    assert!(moved > 1000, "{moved} weights differ");
+
+    let refused = |runs: [&str; 2]| -> Result<String> {
+        let error = average(&request(runs, "refused"), Device::Cpu, &Progress::Shown).err();
+        assert!(!small.path("refused").exists());
+        Ok(error.context("was averaged")?.to_string())
+    };
+    let said = refused(["b", "a"])?;
+    assert!(said.contains("has other words than"), "{said}");
+    let described = small.path("b").join("model.toml");
+    let text = std::fs::read_to_string(&described)?;
+    std::fs::write(&described, text.replace("dev = \"blocks\"", "dev = \"hash\""))?;
+    let said = refused(["a", "b"])?;
+    assert!(said.contains("one was trained on the other's"), "{said}");
+    Ok(())
+}
