@@ -11,7 +11,7 @@ use trainer::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  trainer average --runs runs/a runs/b --data my-images/ --out runs/mean
+  trainer average --runs runs/mine runs/ucm --data my-images/ --out runs/mean
       Writes the run of their mean weights; prints CIDEr on dev of each and of the mean.")]
 pub(crate) struct AverageOptions {
     /// Finished runs that went on from one start, two or more. The first gives words and search; the others have the same
