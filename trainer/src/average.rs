@@ -46,7 +46,9 @@ pub struct Averaged {
 /// read or written.
 pub fn average(request: &Request, device: Device, progress: &Progress) -> Result<Averaged> {
     let Request { runs, data, out, cache } = request;
-    let [first, others @ ..] = &runs[..] else { return Err(Error::Broken("no run to average")) };
+    let (Some((first, others)), true) = (runs.split_first(), runs.len() > 1) else {
+        return Err(Error::Broken("fewer than two runs to average"));
+    };
     let mut mean = Checkpoint::read(first)?;
     let mut sums: Vec<Sum> = mean.tensors.iter().map(|(_, array)| Sum::of(array)).collect();
     for run in others {
