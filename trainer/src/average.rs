@@ -71,7 +71,14 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     let problem = || format!("was trained with dev {dev:?}, expected a rule that holds images out to score on");
     ensure!(dev != DevRule::None, Error::other_run(first, problem()));
 
-    let golden = golden_images(&read_datasets(data, dev)?);
+    // One image has no document frequencies: its CIDEr-D is 0 whatever is said of it.
+    let datasets = read_datasets(data, dev)?;
+    for dataset in &datasets {
+        let count = dataset.split(Split::Dev).count();
+        let problem = || format!("has {count} dev images by the runs' rule, expected two or more to score on");
+        ensure!(count > 1, Error::other_run(&dataset.name, problem()));
+    }
+    let golden = golden_images(&datasets);
     let folder = NewFolder::create(out)?;
     mean.write(folder.path())?;
     Trained::read(folder.path(), Device::Cpu)?.golden(&golden)?.write(&folder.path().join(GOLDEN))?;
@@ -90,10 +97,14 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
 /// Fails where two runs differ in more than their weights and the last words of the first.
 fn check(mean: &Checkpoint, other: &Checkpoint, (first, run): (&Path, &Path)) -> Result<()> {
     let known = mean.vocabulary.text();
-    let problem = || format!("has other words than {}, expected the same or its first ones", first.display());
-    let (mut known, mut words) = (known.lines(), other.vocabulary.text());
-    words.truncate(words.trim_end().len());
-    ensure!(words.lines().all(|word| known.next() == Some(word)), Error::other_run(run, problem()));
+    let (mut known, words) = (known.lines(), other.vocabulary.text());
+    if let Some(word) = words.trim_end().lines().find(|word| known.next() != Some(*word)) {
+        let first = first.display();
+        let problem = format!(
+            "has {word} where {first} has another word, expected the same ones; the run with most words goes first"
+        );
+        return Err(Error::other_run(run, problem));
+    }
     let model = Model { vocabulary: mean.description.model.vocabulary, ..other.description.model.clone() };
     let problem = || format!("has another network than {}, expected the same", first.display());
     ensure!(model == mean.description.model, Error::other_run(run, problem()));

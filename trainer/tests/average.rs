@@ -75,7 +75,14 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
         Ok(error.context("was averaged")?.to_string())
     };
     let said = refused(["b", "a"])?;
-    assert!(said.contains("has other words than"), "{said}");
+    assert!(said.contains("the run with most words goes first"), "{said}");
+    let text = std::fs::read_to_string(small.path("scenes").join("dataset_scenes.json"))?;
+    std::fs::create_dir(small.path("untold"))?;
+    std::fs::write(small.path("untold/dataset.json"), text.replace("\"train\"", "\"test\""))?;
+    std::os::unix::fs::symlink(small.path("scenes/images"), small.path("untold/images"))?;
+    let untold = Request { data: vec![small.path("untold")], ..request(["a", "b"], "refused") };
+    let said = average(&untold, Device::Cpu, &Progress::Shown).err().context("was scored on nothing")?.to_string();
+    assert!(said.contains("has 0 dev images by the runs' rule"), "{said}");
     let described = small.path("b").join("model.toml");
     let text = std::fs::read_to_string(&described)?;
     std::fs::write(&described, text.replace("dev = \"blocks\"", "dev = \"hash\""))?;
