@@ -26,7 +26,7 @@ fn a_row_of_bench_fits_its_table() -> Result<()> {
 
 #[test]
 fn missing_things_are_named() -> Result<()> {
-    let cases: [(&str, &[&str], &str); 20] = [
+    let cases: [(&str, &[&str], &str); 21] = [
         (
             "trainer",
             &["train", "--config", "fixtures/wire/packets.txt", "--data", ".", "--backbone-weights", ".", "--out", "."],
@@ -47,6 +47,12 @@ fn missing_things_are_named() -> Result<()> {
             &["--checkpoint", "fixtures/run", "--quantize", "fp16", "--validation", "/no", "--out", "target/no-bundle"],
             "--validation needs --quantize int8",
         ),
+        // Before the float graphs are made, which takes a minute.
+        (
+            "exporter",
+            &["--checkpoint", "fixtures/run", "--calibration", "/no/images", "--out", "target/no-bundle"],
+            "error: /no/images: ",
+        ),
         ("ground", &["decode", "README.md"], "packets could not be decoded"),
         ("exporter", &["--checkpoint", "/no/run", "--out", "target/no-bundle"], "/no/run/model.toml"),
         ("trainer", &["evaluate", "--run", "/no/run", "--data", "fixtures/scenes"], "/no/run/model.toml"),
@@ -63,7 +69,7 @@ fn missing_things_are_named() -> Result<()> {
         ),
         (
             "ground",
-            &["receive", "--from", "mavlink:udpin:127.0.0.1:0", "--framing", "ccsds", "--archive", "/tmp/none.gpkg"],
+            &["receive", "--from", "mavlink:udpin:127.0.0.1:1", "--framing", "ccsds", "--archive", "/tmp/none.gpkg"],
             "MAVLink has its own frames, expected plain",
         ),
         ("exporter", &["--log", "lines", "inspect", "/no/bundle"], "/no/bundle/manifest.toml"),
@@ -101,7 +107,7 @@ fn missing_things_are_named() -> Result<()> {
 #[test]
 fn what_is_no_archive_is_said_once() -> Result<()> {
     let export = ["export", "--format", "csv", "--out", "/tmp/none.csv", "--archive"];
-    for arguments in [&export[..], &["receive", "--from", "udp:127.0.0.1:0", "--archive"]] {
+    for arguments in [&export[..], &["receive", "--from", "udp:127.0.0.1:1", "--archive"]] {
         let line = fail("ground", [arguments, &[scene().as_str()]].concat())?;
         assert!(line.contains(&scene()) && line.matches("not a database").count() == 1, "{line}");
     }
@@ -112,14 +118,14 @@ fn what_is_no_archive_is_said_once() -> Result<()> {
 #[test]
 fn a_relay_takes_no_options_of_a_plan() -> Result<()> {
     // And the other way round.
-    let others = [&["--to", "127.0.0.1:1"][..], &["--listen", "127.0.0.1:0"], &["--pass-seconds", "5"]];
+    let others = [&["--to", "127.0.0.1:1"][..], &["--listen", "127.0.0.1:2"], &["--pass-seconds", "5"]];
     for other in others {
         let output = program("link-sim")?.args(["--captions", "README.md"]).args(other).output()?;
         assert_eq!(output.status.code(), Some(2), "{other:?}");
     }
     for option in ["--side", "--share", "--sends", "--contact-bytes", "--longest"] {
         let output =
-            program("link-sim")?.args(["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", option, "20"]).output()?;
+            program("link-sim")?.args(["--listen", "127.0.0.1:2", "--to", "127.0.0.1:1", option, "20"]).output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
             !output.status.success() && said.contains("cannot be used with") && said.contains("--listen"),
@@ -141,6 +147,27 @@ fn a_link_has_finite_numbers() -> Result<()> {
             assert!(said.contains(option), "{given}: {said}");
         }
     }
+    Ok(())
+}
+
+/// Before anything is made: a ground that listens nowhere leaves no archive.
+#[test]
+fn an_address_that_cannot_be_is_refused_with_its_option() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let archive = folder.path().join("captions.gpkg").display().to_string();
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("link-sim", &["--listen", "x", "--to", "127.0.0.1:1"], "--listen"),
+        ("link-sim", &["--listen", "127.0.0.1:1", "--to", "127.0.0.1:99999"], "--to"),
+        ("ground", &["receive", "--archive", &archive, "--from", "udp:127.0.0.1:99999"], "--from"),
+        ("ground", &["receive", "--archive", &archive, "--from", "mavlink:udpin:0.0.0.0"], "--from"),
+    ];
+    for (name, arguments, option) in cases {
+        let output = program(name)?.args(arguments).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let is_named = said.contains(option) && said.contains("expected");
+        assert!(output.status.code() == Some(2) && is_named, "{arguments:?}: {said}");
+    }
+    assert!(is_empty(folder.path())?);
     Ok(())
 }
 

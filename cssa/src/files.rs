@@ -69,12 +69,17 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileE
     parse_toml(path, &read_text(path, 1 << 20)?)
 }
 
-/// Reads a TOML file's text; the error names the file and the line in one line.
+/// Reads a TOML file's text; the error names the file, the line and its key in one line.
 pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let problem = error.message().lines().collect::<Vec<_>>().join(", ");
-        FileError::content(path, format!("line {}: {problem}", before.matches('\n').count() + 1))
+        // What is missing is missing from all the lines of its table.
+        let is_a_value = ["invalid ", "unknown variant"].iter().any(|kind| problem.starts_with(kind));
+        let line = text.get(before.rfind('\n').map_or(0, |feed| feed + 1)..).and_then(|rest| rest.lines().next());
+        let key = line.filter(|_| is_a_value).and_then(|line| line.split_once('='));
+        let key = key.map_or(String::new(), |(key, _)| format!("{}: ", key.trim()));
+        FileError::content(path, format!("line {}: {key}{problem}", before.matches('\n').count() + 1))
     })
 }
 
@@ -283,6 +288,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
         assert!(read(&path, 2).is_err());
         Ok(())
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_key() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Shape {
+            #[expect(dead_code, reason = "it is read alone")]
+            width: u16,
+        }
+        let said = |text| parse_toml::<Shape>(Path::new("f"), text).map_err(|error| error.to_string());
+        for (text, expected) in [
+            ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
+            ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
+            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected `width`"),
+            ("# none", "f: line 1: missing field `width`"),
+        ] {
+            assert_eq!(said(text).err().as_deref(), Some(expected));
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use super::downlink::{LinkConfig, read_passes};
 use super::error::{Error, Result};
 use super::model::{Loaded, Loader};
 use super::peripherals::hwmon::{self, Hwmon};
-use super::position::{ADDRESSES, is_address};
 use super::slots::Slots;
 use super::sources;
 use super::store::{NewKey, STORE};
@@ -184,16 +183,9 @@ fn port(address: &Address, state: &Path) -> Result<()> {
             };
             opened.map_err(Error::path(path))
         }
-        Address::Udp(address) => {
-            let (host, port) = address.rsplit_once(':').unwrap_or_default();
-            let is_right = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
-            let expected = "udp:HOST:PORT, PORT 1 to 65535";
-            if is_right { Ok(()) } else { Err(Error::setting("its address", format_args!("{address:?}"), expected)) }
-        }
+        // Hosts are not looked up.
+        Address::Udp(_) => Ok(()),
         Address::Serial(device, _) => serial_line(Path::new(device)),
-        Address::Mavlink(address) if !is_address(address) => {
-            Err(Error::setting("its address", format_args!("{address:?}"), ADDRESSES))
-        }
         Address::Mavlink(address) => match address.strip_prefix("serial:").and_then(|rest| rest.rsplit_once(':')) {
             Some((device, _)) => serial_line(Path::new(device)),
             None => Ok(()),

@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::evaluator::{Evaluator, Sample};
 use crate::inspect::inspect;
 use crate::model_card::{MODEL_CARD, card};
-use crate::request::{Graphs, Request, Source, Validation};
+use crate::request::{Calibration, Graphs, Request, Source, Validation};
 use crate::stac_item::{STAC_ITEM, stac_item};
 use crate::weights::Weights;
 use crate::{decoder, encoder, metadata, parity, quantize, trust};
-use cssa::bundle::{Bundle, BundleWriter, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
+use cssa::bundle::{BundleWriter, Contents, DECODER, ENCODER, MANIFEST, Manifest, Precision, Target};
 use cssa::checkpoint::{Checkpoint, DOCUMENT_FREQUENCIES, GOLDEN, Golden, LANGUAGE_MODEL, VOCABULARY};
 use cssa::dataset::{Captioned, Dataset, DevRule, Split};
 use cssa::spread;
@@ -25,10 +25,11 @@ pub fn export(request: &Request) -> Result<Manifest> {
     let place = BundleWriter::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
-    let int8 = request.precision == Precision::Int8;
-    if int8 && request.calibration.is_none() {
-        return Err(Error::CalibrationMissing);
+    if let Some(trust) = &request.trust {
+        trust.data.iter().try_for_each(|folder| Dataset::read(folder, checkpoint.description.dev).map(drop))?;
     }
+    let images =
+        (request.precision == Precision::Int8).then(|| images(request, checkpoint.description.dev)).transpose()?;
     let model = &checkpoint.description.model;
     let golden = Golden::read(&request.checkpoint.join(GOLDEN), model)?;
     find_library().ok_or(cssa_captioner::Error::RuntimeMissing)?;
@@ -50,11 +51,9 @@ pub fn export(request: &Request) -> Result<Manifest> {
             source.bundle(&halved, target, |_| Precision::Fp16)?
         }
         Precision::Int8 => {
-            let calibration = request.calibration.as_ref().ok_or(Error::CalibrationMissing)?;
-            let dev = checkpoint.description.dev;
-            let selection = Selection::of(&calibration.folder, calibration.most, dev)?;
+            let (calibration, selection, compared) = images.ok_or(Error::CalibrationMissing)?;
             let images = Images::read(selection, model)?;
-            let evaluator = evaluator(request, &images.selection, &float)?;
+            let evaluator = Evaluator::new(&float, compared)?;
             let Chosen { graphs, kept, calibration, validation } =
                 choose::choose(&source, &graphs, &float, (&images, calibration.method), &evaluator, request)?;
             let float = if request.target == Target::Tensorrt { Precision::Fp16 } else { Precision::Fp32 };
@@ -105,16 +104,19 @@ pub fn export(request: &Request) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// The images on which candidates are compared: the validation set, else some of the calibration images.
-fn evaluator(request: &Request, calibration: &Selection, float: &Bundle) -> Result<Evaluator> {
-    let samples = match &request.validation {
-        Some(Validation { folder, split, .. }) => samples(folder, *split, float.manifest.dev)?.1,
+/// What is needed for INT8, read before anything takes time: the images for calibration, and those on which candidates are compared: the
+/// validation set, else some of the calibration images.
+fn images(request: &Request, dev: DevRule) -> Result<(&Calibration, Selection, Vec<Sample>)> {
+    let calibration = request.calibration.as_ref().ok_or(Error::CalibrationMissing)?;
+    let selection = Selection::of(&calibration.folder, calibration.most, dev)?;
+    let compared = match &request.validation {
+        Some(Validation { folder, split, .. }) => samples(folder, *split, dev)?.1,
         None => {
-            let compared = spread(&calibration.paths, choose::COMPARED).into_iter();
+            let compared = spread(&selection.paths, choose::COMPARED).into_iter();
             compared.map(|path| Sample { path: path.clone(), references: Vec::new() }).collect()
         }
     };
-    Evaluator::new(float, samples)
+    Ok((calibration, selection, compared))
 }
 
 /// The images of a dataset's part with their captions, and the dataset's name; `dev` is the run's rule.

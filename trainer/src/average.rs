@@ -8,6 +8,7 @@ use crate::data::datasets::read_datasets;
 use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
 use crate::run::golden_images;
+use crate::stages::state::{STATE, State};
 use crate::trained::Trained;
 use cssa::checkpoint::{Checkpoint, GOLDEN};
 use cssa::dataset::{DevRule, Split};
@@ -15,6 +16,7 @@ use cssa::files::NewFolder;
 use cssa::model::Model;
 use cssa::tensors::Array;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tch::Device;
 
 /// What is averaged.
@@ -22,6 +24,9 @@ use tch::Device;
 pub struct Request {
     /// Finished runs, the one with the most words first.
     pub runs: Vec<PathBuf>,
+    /// Whether a run counts with the weights that its last stage left, where its `state` has them, instead of those chosen on dev: what
+    /// it adds to the mean counts, not how it does alone.
+    pub last: bool,
     /// Dataset folders whose dev they are scored on.
     pub data: Vec<PathBuf>,
     /// The new run.
@@ -45,14 +50,15 @@ pub struct Averaged {
 /// Fewer than two runs, runs that differ in more than weights and the last words, data without dev images, files that cannot be
 /// read or written.
 pub fn average(request: &Request, device: Device, progress: &Progress) -> Result<Averaged> {
-    let Request { runs, data, out, cache } = request;
+    let Request { runs, last, data, out, cache } = request;
+    let read = |run: &Path| if *last { last_weights(run) } else { Ok(Checkpoint::read(run)?) };
     let (Some((first, others)), true) = (runs.split_first(), runs.len() > 1) else {
         return Err(Error::Broken("fewer than two runs to average"));
     };
-    let mut mean = Checkpoint::read(first)?;
+    let mut mean = read(first)?;
     let mut sums: Vec<Sum> = mean.tensors.iter().map(|(_, array)| Sum::of(array)).collect();
     for run in others {
-        let other = Checkpoint::read(run)?;
+        let other = read(run)?;
         check(&mean, &other, (first, run))?;
         for (sum, (_, array)) in sums.iter_mut().zip(&other.tensors) {
             sum.add(array);
@@ -68,7 +74,7 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     }
     mean.description.provenance.revision = env!("CSSA_REVISION").into();
     let dev = mean.description.dev;
-    let problem = || format!("was trained with dev {dev:?}, expected a rule that holds images out to score on");
+    let problem = || format!("was trained with dev {dev}, expected a rule that holds images out to score on");
     ensure!(dev != DevRule::None, Error::other_run(first, problem()));
 
     let datasets = read_datasets(data, dev)?;
@@ -93,6 +99,21 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     Ok(scored)
 }
 
+/// A run with the weights that its last stage left.
+fn last_weights(run: &Path) -> Result<Checkpoint> {
+    let mut checkpoint = Checkpoint::read(run)?;
+    let folder = run.join(STATE);
+    for (name, array) in State::new(folder.clone(), Duration::MAX).last()?.unwrap_or_default() {
+        let place = checkpoint.tensors.iter_mut().find(|(known, _)| *known == name);
+        let Some((_, place)) = place.filter(|(_, known)| known.shape == array.shape) else {
+            let problem = format!("has {name} of shape {:?}, which the run has not", array.shape);
+            return Err(Error::other_run(&folder, problem));
+        };
+        *place = array;
+    }
+    Ok(checkpoint)
+}
+
 /// Fails where two runs differ in more than their weights and the last words of the first.
 fn check(mean: &Checkpoint, other: &Checkpoint, (first, run): (&Path, &Path)) -> Result<()> {
     let known = mean.vocabulary.text();
@@ -108,7 +129,7 @@ fn check(mean: &Checkpoint, other: &Checkpoint, (first, run): (&Path, &Path)) ->
     let problem = || format!("has another network than {}, expected the same", first.display());
     ensure!(model == mean.description.model, Error::other_run(run, problem()));
     let (own, others) = (mean.description.dev, other.description.dev);
-    let problem = || format!("had dev {others:?}, and {} {own:?}: one was trained on the other's", first.display());
+    let problem = || format!("had dev {others}, and {} {own}: one was trained on the other's", first.display());
     ensure!(own == others, Error::other_run(run, problem()));
     Ok(())
 }

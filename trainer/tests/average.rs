@@ -5,12 +5,14 @@ mod small;
 use anyhow::{Context, Result};
 use cssa::checkpoint::Checkpoint;
 use small::Small;
+use std::time::Duration;
 use tch::Device;
 use trainer::average::{Request, average};
 use trainer::config::Config;
 use trainer::progress::Progress;
 use trainer::ranks::Ranks;
 use trainer::run::{Places, Start, train};
+use trainer::stages::state::{STATE, State};
 
 const RECIPE: &str = r#"
 extend = true
@@ -48,6 +50,7 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
 
     let request = |runs: [&str; 2], out: &str| Request {
         runs: runs.iter().map(|run| small.path(run)).collect(),
+        last: false,
         data: vec![small.path("scenes")],
         out: small.path(out),
         cache: small.path("features"),
@@ -68,6 +71,27 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
         }
     }
     assert!(moved > 1000, "{moved} weights differ");
+
+    // The weights that the last stage left, of a run whose chosen ones are others; a run without a state has its own.
+    let last = State::new(small.path("a").join(STATE), Duration::MAX).last()?.context("a has no state")?;
+    let mut other = Checkpoint::read(&small.path("a"))?;
+    other.tensors.iter_mut().for_each(|(_, array)| array.data.iter_mut().for_each(|value| *value += 1.0));
+    other.write(&small.path("a"))?;
+    std::fs::remove_dir_all(small.path("b").join(STATE))?;
+    let request_last = Request { last: true, ..request(["a", "b"], "last") };
+    average(&request_last, Device::Cpu, &Progress::Shown)?;
+    let mean = Checkpoint::read(&small.path("last"))?;
+    let of = |run: &Checkpoint, name: &str| {
+        run.tensors.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
+    };
+    assert!(last.len() > 10, "{} weights", last.len());
+    for (name, a) in &last {
+        let (mean, b) = (of(&mean, name).context("is missing")?, of(&b, name).context("is missing")?);
+        for (place, &mean) in mean.data.iter().enumerate() {
+            let expected = b.data.get(place).map_or(a.data[place], |&b| (a.data[place] + b) / 2.0);
+            assert!((mean - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{name}[{place}]: {mean}, {expected}");
+        }
+    }
 
     let refused = |runs: [&str; 2]| -> Result<String> {
         let error = average(&request(runs, "refused"), Device::Cpu, &Progress::Shown).err();

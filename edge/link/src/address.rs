@@ -5,6 +5,7 @@ use crate::framing::Format;
 use crate::mavlink::MavlinkId;
 use crate::port::{End, Port};
 use crate::{mavlink, stream, udp};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where a link leads.
@@ -30,22 +31,44 @@ impl std::str::FromStr for Address {
         match kind {
             "file" if rest.is_empty() => Err(expected("file:PATH")),
             "file" => Ok(Self::File(rest.into())),
-            "udp" if rest.contains(':') => Ok(Self::Udp(rest.into())),
+            "udp" if is_remote(rest) => Ok(Self::Udp(rest.into())),
+            "udp" => Err(expected("udp:HOST:PORT, PORT 1 to 65535")),
             "serial" => {
                 let (device, baud) = rest.rsplit_once(':').ok_or_else(any)?;
-                let baud = baud.parse().map_err(|_| expected("serial:DEVICE:BAUD, BAUD a number"))?;
+                let baud = baud.parse().ok().filter(|baud| *baud > 0 && !device.is_empty());
+                let baud = baud.ok_or_else(|| expected("serial:DEVICE:BAUD, BAUD a number"))?;
                 Ok(Self::Serial(device.into(), baud))
             }
             "mavlink" => {
                 let kinds = ["udpout:", "udpin:", "tcpout:", "serial:"];
-                if kinds.iter().any(|kind| rest.starts_with(kind)) {
-                    return Ok(Self::Mavlink(rest.into()));
-                }
-                Err(expected("mavlink:KIND:ADDRESS, KIND one of udpout, udpin, tcpout and serial"))
+                let is_right = kinds.iter().any(|kind| rest.starts_with(kind)) && is_mavlink_address(rest);
+                let forms = "mavlink: and udpout:HOST:PORT, udpin:ADDRESS:PORT, tcpout:HOST:PORT or serial:DEVICE:BAUD";
+                if is_right { Ok(Self::Mavlink(rest.into())) } else { Err(expected(forms)) }
             }
             _ => Err(any()),
         }
     }
+}
+
+/// Whether a MAVLink address has its form: hosts are not looked up.
+#[must_use]
+pub fn is_mavlink_address(address: &str) -> bool {
+    let Some((kind, rest)) = address.split_once(':') else { return false };
+    let Some((before, after)) = rest.rsplit_once(':') else { return false };
+    match kind {
+        "udpin" | "tcpin" => is_remote(rest) && before.trim_matches(['[', ']']).parse::<IpAddr>().is_ok(),
+        "udpout" | "udpbcast" | "tcpout" => is_remote(rest),
+        // The mavlink crate splits at the first colon.
+        "serial" => !before.is_empty() && !before.contains(':') && after.parse::<u32>().is_ok_and(|baud| baud > 0),
+        _ => false,
+    }
+}
+
+/// Whether text is HOST:PORT.
+fn is_remote(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
+    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 impl Address {

@@ -257,7 +257,17 @@ fn a_torn_write_leaves_the_next_packet_whole() -> Result<()> {
 
 #[test]
 fn wrong_addresses_are_named() {
-    for wrong in ["ftp:x", "udp:host", "serial:/dev/x", "serial:/dev/x:y", "file", "mavlink:x", "mavlink:file:x"] {
+    let wrong = ["ftp:x", "udp:host", "serial:/dev/x", "serial:/dev/x:y", "file", "mavlink:x", "mavlink:file:x"];
+    let ports = [
+        "udp:h:99999",
+        "udp:h:0",
+        "udp::1",
+        "udp:a b:1",
+        "mavlink:udpout:h:99999",
+        "mavlink:udpin:host:1",
+        "serial::9600",
+    ];
+    for wrong in wrong.into_iter().chain(ports) {
         let error = wrong.parse::<Address>().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(wrong), "{wrong}: {error}");
     }

@@ -5,7 +5,7 @@ use clap::Parser;
 use cssa::bundle::named_or_default;
 use cssa::files;
 use cssa_image::images;
-use cssa_link::Framing;
+use cssa_link::{Address, Framing};
 use cssa_terminal::{LogOptions, one_of, print, stop_flag};
 use edge::downlink::{ContactConfig, LinkConfig};
 use link_sim::{ChannelSettings, PlanSettings, plan, relay};
@@ -30,10 +30,10 @@ struct Options {
     #[command(flatten)]
     log: LogOptions,
     /// Relay: ADDRESS:PORT that vehicles send to.
-    #[arg(long, requires = "to", conflicts_with = "captions")]
+    #[arg(long, requires = "to", conflicts_with = "captions", value_parser = remote)]
     listen: Option<String>,
     /// Relay: ADDRESS:PORT at which the ground listens.
-    #[arg(long, requires = "listen", conflicts_with = "captions")]
+    #[arg(long, requires = "listen", conflicts_with = "captions", value_parser = remote)]
     to: Option<String>,
     /// Plan: file of captions to send, one per line.
     #[arg(long)]
@@ -113,6 +113,12 @@ fn within(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + 
     }
 }
 
+/// An address as links have it: HOST:PORT.
+fn remote(text: &str) -> Result<String, String> {
+    let is_right = format!("udp:{text}").parse::<Address>().is_ok();
+    if is_right { Ok(text.into()) } else { Err("expected ADDRESS:PORT, PORT 1 to 65535".into()) }
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
     cssa_terminal::run(options.log, || run(&options))
@@ -139,7 +145,7 @@ fn run(options: &Options) -> Result<()> {
         resend_seconds: options.resend_seconds,
         sends: options.sends.unwrap_or(1),
         contact,
-        ..LinkConfig::new("udp:127.0.0.1:0")
+        ..LinkConfig::new("udp:127.0.0.1:1")
     };
     let settings = PlanSettings {
         channel,

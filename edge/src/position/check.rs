@@ -3,12 +3,12 @@
 use crate::config::PositionConfig;
 use crate::downlink::LinkConfig;
 use crate::error::{Error, Result, ensure};
-use cssa_link::Address;
+use cssa_link::{Address, is_mavlink_address};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a MAVLink address may look like.
-pub(crate) const ADDRESSES: &str =
+const ADDRESSES: &str =
     "udpin:ADDRESS:PORT, udpout:HOST:PORT, tcpin:ADDRESS:PORT, tcpout:HOST:PORT or serial:DEVICE:BAUD";
 
 impl PositionConfig {
@@ -38,7 +38,7 @@ impl PositionConfig {
             Self::Nmea { baud, .. } => ensure!(*baud > 0, Error::setting("position.baud", baud, "1 or more")),
             Self::Mavlink { address, system } => {
                 ensure!(
-                    is_address(address),
+                    is_mavlink_address(address),
                     Error::setting("position.address", format_args!("{address:?}"), ADDRESSES)
                 );
                 let expected = "1 to 254: 255 is a ground station";
@@ -107,21 +107,6 @@ fn mavlink_line(address: &str) -> Option<Line> {
         "serial" => Some(Line::device(Path::new(before))),
         "udpin" => after.parse().ok().map(Line::Port),
         _ => None,
-    }
-}
-
-/// Whether a MAVLink address has its form: hosts are not looked up.
-pub(crate) fn is_address(address: &str) -> bool {
-    let Some((kind, rest)) = address.split_once(':') else { return false };
-    let Some((before, after)) = rest.rsplit_once(':') else { return false };
-    let is_port = after.parse::<u16>().is_ok_and(|port| port > 0);
-    let is_host = !before.is_empty() && !before.contains(|c: char| c.is_whitespace() || c == '/');
-    match kind {
-        "udpin" | "tcpin" => is_port && before.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok(),
-        "udpout" | "udpbcast" | "tcpout" => is_port && is_host,
-        // The mavlink crate splits at the first colon.
-        "serial" => !before.is_empty() && !before.contains(':') && after.parse::<u32>().is_ok_and(|baud| baud > 0),
-        _ => false,
     }
 }
 

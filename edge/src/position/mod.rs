@@ -14,7 +14,6 @@ mod view;
 mod watch;
 mod whereabouts;
 
-pub(crate) use self::check::{ADDRESSES, is_address};
 pub use self::fix::Fix;
 pub use self::footprint::Unseen;
 pub use self::held::Heights;

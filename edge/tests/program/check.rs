@@ -47,7 +47,7 @@ fn every_problem_is_named() -> Result<()> {
                 "model.threads is 0",
                 "model.beam is 200",
                 "source.path: ",
-                "link.to: its address is \"ground:99999\", expected udp:HOST:PORT",
+                "link.to: \"udp:ground:99999\": expected udp:HOST:PORT",
                 "link.key: ",
                 "link.sends is 0",
                 "link.contact.bytes is 1",

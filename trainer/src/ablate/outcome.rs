@@ -5,6 +5,7 @@ use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
 use crate::ranks::Ranks;
 use crate::run::{self, Places};
+use crate::stages::state::STATE;
 use crate::trained::Trained;
 use cssa::dataset::{Dataset, DevRule, Split};
 use cssa::files::{self, FileError};
@@ -91,7 +92,7 @@ pub(super) fn outcome(config: &Config, places: &Places, device: Device, progress
     }
     files::write(&path, serde_json::to_string_pretty(&outcome)?.as_bytes())?;
     // The state of a finished cell is large and of no more use.
-    std::fs::remove_dir_all(places.out.join("state")).ok();
+    std::fs::remove_dir_all(places.out.join(STATE)).ok();
     Ok(outcome)
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct AverageOptions {
     /// words, or all but the last of them.
     #[arg(long, num_args = 2.., required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
+    /// Take the weights that the last stage left, where a run has its state, instead of those chosen on dev.
+    #[arg(long)]
+    last: bool,
     /// Datasets whose dev all are scored on.
     #[arg(long, num_args = 1.., required = true, value_name = "DATASET")]
     data: Vec<PathBuf>,
@@ -30,9 +33,9 @@ pub(crate) struct AverageOptions {
 
 /// Averages the weights of runs.
 pub(crate) fn average(options: AverageOptions) -> Result<()> {
-    let AverageOptions { runs, data, out, machine } = options;
+    let AverageOptions { runs, last, data, out, machine } = options;
     let device = machine.start()?;
-    let request = Request { runs, data, out, cache: machine.cache };
+    let request = Request { runs, last, data, out, cache: machine.cache };
     let Averaged { runs, mean } = average::average(&request, device, &Progress::Shown)?;
     for (run, cider) in request.runs.iter().zip(runs) {
         print(&format!("{}: CIDEr on dev {cider:.3}", run.display()))?;

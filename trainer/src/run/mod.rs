@@ -25,7 +25,7 @@ use crate::net::{BackboneNet, Parts, Store};
 use crate::progress::Progress;
 use crate::ranks::Ranks;
 use crate::stages::epochs::TrainContext;
-use crate::stages::state::State;
+use crate::stages::state::{STATE, State};
 use crate::stages::{mccl, recall, rsic, scst};
 use cache::{cache, known_views};
 use count::Counts;
@@ -88,7 +88,7 @@ pub fn train(
         backbone.unfreeze(&config.network.train_backbone_from, &mut store)?;
     }
     let mut teachers = teachers::read(config, &datasets, &vocabulary, (device, progress))?;
-    let state = State::new(places.out.join("state"), places.save_every);
+    let state = State::new(places.out.join(STATE), places.save_every);
     ranks.check_equal(
         || (toml::to_string(config).ok(), toml::to_string(&inputs).ok()),
         "another recipe or other data",
@@ -194,7 +194,7 @@ pub fn train(
 
 /// Keeps others from training a run for as long as the file is there; nothing where it keeps no state.
 pub fn lock(run: &Path) -> Result<Option<File>> {
-    let folder = run.join("state");
+    let folder = run.join(STATE);
     folder.is_dir().then(|| State::new(folder, Duration::MAX).lock()).transpose()
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn check(config: &Config, places: &Places, progress: &Progress) -> Re
     let mut datasets = read_datasets(&places.data, config.data.dev)?;
     let _ = places.beside.add_to(&mut datasets)?;
     let initial = initial_state(config, places, (&datasets, &places.beside.read_sentences()?), progress)?;
-    let state = State::new(places.out.join("state"), places.save_every);
+    let state = State::new(places.out.join(STATE), places.save_every);
     prepare(config, places, &state, &inputs(config, places, &datasets, &initial)?.1)
 }
 

@@ -4,11 +4,14 @@
 use super::optimizer::Optimizer;
 use crate::error::{Error, Result};
 use cssa::files::{self, FileError};
-use cssa::tensors::{self, Tensors};
+use cssa::tensors::{self, Array, Tensors};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// The folder's name in a run.
+pub const STATE: &str = "state";
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -95,6 +98,19 @@ impl State {
         let tensors = Tensors::read(&self.folder.join(tensors))?;
         optimizer.restore(&tensors, position.step)?;
         Ok(position)
+    }
+
+    /// The weights that the last stage left, by name: averaged over its steps where it averages. None where no stage has saved itself.
+    pub fn last(&self) -> Result<Option<Vec<(String, Array)>>> {
+        let Some(stage) = ["scst", "rsic"].into_iter().find(|stage| self.has(stage)) else { return Ok(None) };
+        let Some(Saved { tensors, .. }) = self.read(stage)? else { return Ok(None) };
+        let tensors = Tensors::read(&self.folder.join(tensors))?;
+        let of_kind = |kind: &str| -> Result<Vec<(String, Array)>> {
+            let names = tensors.names().filter_map(|name| Some((name, name.strip_prefix(kind)?)));
+            names.map(|(name, tensor)| Ok((tensor.to_owned(), tensors.get(name)?.clone()))).collect()
+        };
+        let averaged = of_kind("average.")?;
+        Ok(Some(if averaged.is_empty() { of_kind("weights.")? } else { averaged }))
     }
 
     fn place(&self, stage: &str) -> PathBuf {
