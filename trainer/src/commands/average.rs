@@ -38,7 +38,8 @@ pub(crate) fn average(options: AverageOptions) -> Result<()> {
     let request = Request { runs, last, data, out, cache: machine.cache };
     let Averaged { runs, mean } = average::average(&request, device, &Progress::Shown)?;
     for (run, cider) in request.runs.iter().zip(runs) {
-        print(&format!("{}: CIDEr on dev {cider:.3}", run.display()))?;
+        let chosen = if request.last { " with the weights chosen on it" } else { "" };
+        print(&format!("{}: CIDEr on dev {cider:.3}{chosen}", run.display()))?;
     }
     print(&format!("{}: CIDEr on dev {mean:.3}", request.out.display()))?;
     Ok(())
