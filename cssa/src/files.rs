@@ -77,8 +77,9 @@ pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Re
         // What is missing is missing from all the lines of its table.
         let is_a_value = ["invalid ", "unknown variant"].iter().any(|kind| problem.starts_with(kind));
         let line = text.get(before.rfind('\n').map_or(0, |feed| feed + 1)..).and_then(|rest| rest.lines().next());
-        let key = line.filter(|_| is_a_value).and_then(|line| line.split_once('='));
-        let key = key.map_or(String::new(), |(key, _)| format!("{}: ", key.trim()));
+        let key = line.filter(|_| is_a_value).and_then(|line| Some(line.split_once('=')?.0.trim()));
+        let is_key = |key: &&str| key.chars().all(|c| c.is_alphanumeric() || "._-\"".contains(c));
+        let key = key.filter(is_key).map_or(String::new(), |key| format!("{key}: "));
         FileError::content(path, format!("line {}: {key}{problem}", before.matches('\n').count() + 1))
     })
 }
@@ -294,16 +295,19 @@ mod tests {
     fn a_wrong_value_is_named_with_its_key() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "it is read alone")]
         struct Shape {
-            #[expect(dead_code, reason = "it is read alone")]
             width: u16,
+            #[serde(default)]
+            rows: Vec<std::collections::BTreeMap<String, u8>>,
         }
         let said = |text| parse_toml::<Shape>(Path::new("f"), text).map_err(|error| error.to_string());
         for (text, expected) in [
             ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
             ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
-            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected `width`"),
+            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected `width` or `rows`"),
             ("# none", "f: line 1: missing field `width`"),
+            ("width = 1\nrows = [\n  { a = \"x\" },\n]", "f: line 3: invalid type: string \"x\", expected u8"),
         ] {
             assert_eq!(said(text).err().as_deref(), Some(expected));
         }
