@@ -95,7 +95,7 @@ fn every_problem_is_named() -> Result<()> {
                 "state = {:?}\n[source]\nkind = \"folder\"\npath = {gone:?}\n[link]\nto = \"mavlink:udpout:ground:99999\"\n",
                 at("state")
             ),
-            vec!["source.path: ", "link.to: its address is \"udpout:ground:99999\""],
+            vec!["source.path: ", "link.to: \"mavlink:udpout:ground:99999\": expected mavlink:"],
         ),
     ];
     for (text, expected) in cases {
