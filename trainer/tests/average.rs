@@ -93,6 +93,14 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
         }
     }
 
+    // A stage that was interrupted has left nothing yet.
+    let place = small.path("a").join(STATE).join("rsic.toml");
+    let text = std::fs::read_to_string(&place)?;
+    std::fs::write(&place, text.replace("batches = 0", "batches = 1"))?;
+    let interrupted = Request { last: true, ..request(["a", "b"], "refused") };
+    let said = average(&interrupted, Device::Cpu, &Progress::Shown).err().context("was averaged")?.to_string();
+    assert!(said.contains("rsic.toml: stands within epoch 2") && !small.path("refused").exists(), "{said}");
+
     let refused = |runs: [&str; 2]| -> Result<String> {
         let error = average(&request(runs, "refused"), Device::Cpu, &Progress::Shown).err();
         assert!(!small.path("refused").exists());

@@ -101,9 +101,16 @@ impl State {
     }
 
     /// The weights that the last stage left, by name: averaged over its steps where it averages. None where no stage has saved itself.
+    ///
+    /// # Errors
+    /// The stage stands within an epoch; files that cannot be read.
     pub fn last(&self) -> Result<Option<Vec<(String, Array)>>> {
         let Some(stage) = ["scst", "rsic"].into_iter().find(|stage| self.has(stage)) else { return Ok(None) };
-        let Some(Saved { tensors, .. }) = self.read(stage)? else { return Ok(None) };
+        let Some(Saved { tensors, position }) = self.read(stage)? else { return Ok(None) };
+        if position.batches > 0 {
+            let problem = format!("stands within epoch {}, expected a stage that has ended", position.epoch + 1);
+            return Err(FileError::content(&self.place(stage), problem).into());
+        }
         let tensors = Tensors::read(&self.folder.join(tensors))?;
         let of_kind = |kind: &str| -> Result<Vec<(String, Array)>> {
             let names = tensors.names().filter_map(|name| Some((name, name.strip_prefix(kind)?)));
