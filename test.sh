@@ -62,7 +62,8 @@ fi
 
 tests/install-runtimes.sh
 
-step() { echo; echo "== $*"; }
+# With the seconds since the start, so that a slow step is seen in CI's output.
+step() { echo; echo "== $* (${SECONDS} s)"; }
 
 step formatting
 cargo fmt --all --check

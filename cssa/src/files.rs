@@ -74,10 +74,9 @@ pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Re
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let problem = error.message().lines().collect::<Vec<_>>().join(", ");
-        // What is missing is missing from all the lines of its table.
-        let is_a_value = ["invalid ", "unknown variant"].iter().any(|kind| problem.starts_with(kind));
-        let line = text.get(before.rfind('\n').map_or(0, |feed| feed + 1)..).and_then(|rest| rest.lines().next());
-        let key = line.filter(|_| is_a_value).and_then(|line| Some(line.split_once('=')?.0.trim()));
+        // Where it is a value that is wrong its key stands before it, and nothing does where a table lacks one or has one too many.
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let key = line.split_once('=').map(|(key, _)| key.trim());
         let is_key = |key: &&str| key.chars().all(|c| c.is_alphanumeric() || "._-\"".contains(c));
         let key = key.filter(is_key).map_or(String::new(), |key| format!("{key}: "));
         FileError::content(path, format!("line {}: {key}{problem}", before.matches('\n').count() + 1))
@@ -299,13 +298,21 @@ mod tests {
         struct Shape {
             width: u16,
             #[serde(default)]
+            side: Option<std::num::NonZeroU8>,
+            #[serde(default)]
+            place: Option<std::net::IpAddr>,
+            #[serde(default)]
             rows: Vec<std::collections::BTreeMap<String, u8>>,
         }
         let said = |text| parse_toml::<Shape>(Path::new("f"), text).map_err(|error| error.to_string());
         for (text, expected) in [
             ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
             ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
-            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected `width` or `rows`"),
+            (
+                "width = 1\nheight = 2",
+                "f: line 2: unknown field `height`, expected one of `width`, `side`, `place`, `rows`",
+            ),
+            ("width = 1\nplace = \"x\"", "f: line 2: place: invalid IP address syntax"),
             ("# none", "f: line 1: missing field `width`"),
             ("width = 1\nrows = [\n  { a = \"x\" },\n]", "f: line 3: invalid type: string \"x\", expected u8"),
         ] {

@@ -71,8 +71,8 @@ pub fn new_key(config: &Config) -> Option<String> {
 #[must_use]
 pub fn check_policy(config: &Config, place: &Path, loaded: &Loaded) -> Vec<Error> {
     let mut found = WatchList::new(&config.policy.watch, &loaded.lexicon).1;
-    if config.policy.least_confidence > 0.0 && !loaded.captioner.is_calibrated() {
-        found.push(Error::NoConfidence(place.into()));
+    if !loaded.captioner.is_calibrated() {
+        found.extend(config.policy.unjudged(place));
     }
     found
 }

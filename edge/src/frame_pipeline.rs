@@ -235,7 +235,8 @@ impl FramePipeline {
         {
             self.faults.record(FaultKind::StoreErrors, chain(&error));
         }
-        if self.config.policy.outside != Outside::Flag {
+        // Whoever wants no captions of such frames is to hear all the same that the camera shows nothing else.
+        if self.config.policy.outside == Outside::Send {
             return None;
         }
         let (over, said) = self.outside.next(sight.caption.outside(), time);

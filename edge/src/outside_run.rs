@@ -58,17 +58,13 @@ impl OutsideRuns {
         (None, said)
     }
 
-    /// Ends the run at hand; gives it where it is reported.
+    /// Ends the run at hand; gives it where its report has told of fewer frames than it had.
     pub(super) fn over(&mut self) -> Option<Run> {
-        self.run.take().filter(Run::is_reported)
+        self.run.take().filter(|run| run.frames > FLAGGED + 1)
     }
 }
 
 impl Run {
-    fn is_reported(&self) -> bool {
-        self.frames > FLAGGED
-    }
-
     /// The reason that most of its frames have.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -97,6 +93,14 @@ mod tests {
             (Some((10, 5, Reason::Dark)), Said::Caption)
         );
         assert_eq!(runs.next(None, 16), (None, Said::Caption), "it is over");
+    }
+
+    #[test]
+    fn what_a_report_has_told_is_not_told_again() {
+        let mut runs = OutsideRuns::default();
+        let said = [1, 2, 3].map(|time| runs.next(Some(Reason::Dark), time).1);
+        assert!(matches!(said, [Said::Caption, Said::Caption, Said::Report(Run { frames: 3, .. })]), "{said:?}");
+        assert_eq!(runs.over(), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Values of `edge.toml` that cannot be, whatever machine it is for.
 
 use super::camera::CameraConfig;
-use super::config::{After, Config, SourceConfig};
+use super::config::{After, Config, Outside, PolicyConfig, SourceConfig};
 use super::error::Error;
 use super::pictures::PicturesConfig;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
-use std::path::Component;
+use std::path::{Component, Path};
 
 impl Config {
     /// An error for each value that cannot be, by its key.
@@ -100,5 +100,31 @@ impl Found {
         if !is_right {
             self.0.push(Error::Limit { field, limit });
         }
+    }
+}
+
+impl PolicyConfig {
+    /// What it asks for that the bundle at `place`, which has no statistics, cannot tell.
+    #[must_use]
+    pub fn unjudged(&self, place: &Path) -> Option<Error> {
+        if self.least_confidence > 0.0 {
+            return Some(Error::NoConfidence(place.into()));
+        }
+        (self.outside == Outside::Drop).then(|| Error::NothingIsOutside(place.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_statistics_is_refused_without_them() {
+        let plain = PolicyConfig::default();
+        let sure = PolicyConfig { least_confidence: 0.5, ..plain.clone() };
+        let said = [plain.clone(), sure, PolicyConfig { outside: Outside::Drop, ..plain }].map(|policy| {
+            policy.unjudged(Path::new("b")).and_then(|error| Some(error.to_string().split_once(" has")?.0.into()))
+        });
+        assert_eq!(said, [None, Some("policy.least_confidence: b".to_owned()), Some("policy.outside: b".into())]);
     }
 }

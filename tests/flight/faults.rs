@@ -65,31 +65,34 @@ fn a_camera_gone_dark_is_a_report_and_not_a_hundred_captions() -> Result<()> {
         .collect();
     std::fs::write(folder.path().join("list.txt"), list.join("\n"))?;
     let source = format!("kind = \"list\"\npath = {:?}", folder.path().join("list.txt"));
-    let out = folder.path().join("packets.bin");
-    let more = "[policy]\noutside = \"flag\"\nwatch = { desert = 3 }\n[model]\nlooks = 1";
-    let status = finish(&configure(folder.path(), &source, &format!("file:{}", out.display()), more)?)?;
-    assert_eq!((counter(&status, "outside_dark"), counter(&status, "dropped_outside_run")), (20, 18), "{status}");
-    let packets = folder.path().join("packets.bin");
-    let lines = succeed("ground", ["decode".as_ref(), "--json".as_ref(), packets.as_os_str()])?;
-    let lines = cross_crate_tests::json_lines(&lines)?;
-    let captions: Vec<&serde_json::Value> = lines.iter().filter(|line| line.get("caption").is_some()).collect();
-    let flagged: Vec<&serde_json::Value> =
-        captions.iter().filter(|line| line.get("outside").is_some()).copied().collect();
-    assert_eq!((captions.len(), flagged.len()), (4, 2), "{lines:?}");
-    // A watch-word in the words for a black frame raises nothing.
-    let says = |line: &&serde_json::Value| line["caption"].as_str().is_some_and(|text| text.contains("desert"));
-    assert!(flagged.iter().all(says), "{flagged:?}");
-    assert!(flagged.iter().all(|line| line["outside"] == "dark" && line["priority"] == 0), "{flagged:?}");
-    let text = std::fs::read(&packets)?;
-    let reports: Vec<(u8, u32)> = frames(&text)
-        .filter_map(|frame| frame.packet.ok())
-        .filter_map(|bytes| match DownPacket::decode(&bytes, Verification::Off, Checksum::Crc32).ok()?.body {
-            Down::Report(report) => Some((report.reason, report.frames)),
-            _ => None,
-        })
-        .collect();
-    let whole = (cssa::trust::Reason::Dark.code(), 20);
-    assert!(reports.last() == Some(&whole) && (1..=2).contains(&reports.len()), "{reports:?}");
+    for (outside, of_run) in [("flag", 2), ("drop", 0)] {
+        let flight = folder.path().join(outside);
+        std::fs::create_dir(&flight)?;
+        let packets = flight.join("packets.bin");
+        let more = format!("[policy]\noutside = {outside:?}\nwatch = {{ desert = 3 }}\n[model]\nlooks = 1");
+        let status = finish(&configure(&flight, &source, &format!("file:{}", packets.display()), &more)?)?;
+        assert_eq!((counter(&status, "outside_dark"), counter(&status, "dropped_outside_run")), (20, 18), "{status}");
+        let lines = succeed("ground", ["decode".as_ref(), "--json".as_ref(), packets.as_os_str()])?;
+        let lines = cross_crate_tests::json_lines(&lines)?;
+        let captions: Vec<&serde_json::Value> = lines.iter().filter(|line| line.get("caption").is_some()).collect();
+        let flagged: Vec<&serde_json::Value> =
+            captions.iter().filter(|line| line.get("outside").is_some()).copied().collect();
+        assert_eq!((captions.len(), flagged.len()), (2 + of_run, of_run), "{lines:?}");
+        // A watch-word in the words for a black frame raises nothing.
+        let says = |line: &&serde_json::Value| line["caption"].as_str().is_some_and(|text| text.contains("desert"));
+        assert!(flagged.iter().all(says), "{flagged:?}");
+        assert!(flagged.iter().all(|line| line["outside"] == "dark" && line["priority"] == 0), "{flagged:?}");
+        let text = std::fs::read(&packets)?;
+        let reports: Vec<(u8, u32)> = frames(&text)
+            .filter_map(|frame| frame.packet.ok())
+            .filter_map(|bytes| match DownPacket::decode(&bytes, Verification::Off, Checksum::Crc32).ok()?.body {
+                Down::Report(report) => Some((report.reason, report.frames)),
+                _ => None,
+            })
+            .collect();
+        let whole = (cssa::trust::Reason::Dark.code(), 20);
+        assert!(reports.last() == Some(&whole) && (1..=2).contains(&reports.len()), "{reports:?}");
+    }
     Ok(())
 }
 

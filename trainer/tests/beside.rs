@@ -33,7 +33,7 @@ fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
     let path = |name: &str| small.path(name);
     let image = |n: usize| {
         let name = format!("scene_{n:05}.jpg");
-        json!({ "filename": name, "split": "train", "sentences": [{ "raw": "quaint zebra crossing" }] })
+        json!({ "filename": name, "split": "train", "sentences": [{ "raw": "quaint zebra crossing on the left" }] })
     };
     let described = json!({ "dataset": "others", "images": (0..40).map(image).collect::<Vec<_>>() });
     std::fs::write(path("others.json"), described.to_string())?;
@@ -59,6 +59,14 @@ fn further_captions_and_sentences_are_learned_and_recorded() -> Result<()> {
     let idf = |word: &str| frequencies.idf(u128::from(checkpoint.vocabulary.id(word).0) + 1);
     assert_eq!(idf("zebra"), idf("gondola"), "what others say is no reference");
     assert!(idf("a") < idf("zebra"));
+
+    // Captions that say where things are keep their images from being turned; the images as they are stay what they were.
+    run(&small.places("plain"))?;
+    let cached = |view: &str| -> Result<usize> {
+        let files = std::fs::read_dir(path("features"))?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(files.filter(|name| name.starts_with(view)).count())
+    };
+    assert_eq!((cached("scenes-train-view0")?, cached("scenes-train-view1")?), (1, 2));
 
     std::fs::write(path("text.txt"), "a gondola waits\n")?;
     let refused = run(&places).err().context("other sentences were taken")?.to_string();

@@ -13,7 +13,7 @@ pub const UNITS: f32 = 256.0;
 const ONE: i64 = 1 << 16;
 /// A share counts for no less and no more than this and its complement: evidence has no infinite logits.
 const LEAST_SHARE: f64 = 0.02;
-/// The logit of [`LEAST_SHARE`]'s complement, in 256ths: what a caption without objects, or with one, has for those that it lacks.
+/// The logit of [`LEAST_SHARE`]'s complement, in 256ths: what a caption with one object has for the second.
 const SURE: i32 = 996;
 /// Evidence of an object.
 pub const OBJECT_INPUTS: usize = 4;
@@ -36,6 +36,9 @@ pub struct ObjectEvidence {
 }
 
 impl ObjectEvidence {
+    /// An object for which nothing speaks: no search is sure of it, and no train image like the picture has it.
+    pub const NOTHING: Self = Self { token: LEAST_TOKEN, mass: 0.0, near: 0, far: 0 };
+
     /// In 256ths.
     #[must_use]
     pub fn inputs(&self) -> [i32; OBJECT_INPUTS] {

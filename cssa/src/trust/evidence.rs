@@ -94,8 +94,13 @@ impl<'l, 'a> Evidence<'l, 'a> {
         Surroundings { nearest, mean, distance: self.distance }
     }
 
-    fn logits(&self, hypothesis: &Hypothesis, calibration: &Calibration) -> Vec<i32> {
-        self.objects(hypothesis).iter().map(|(_, evidence)| calibration.object(evidence)).collect()
+    /// The logits of the objects that a hypothesis names, in 256ths. One that names none says nothing that could be checked, and is as sure
+    /// as if it named one for which nothing speaks: neither believed nor preferred to a caption that can be.
+    #[must_use]
+    pub fn logits(&self, hypothesis: &Hypothesis, calibration: &Calibration) -> Vec<i32> {
+        let logits: Vec<i32> =
+            self.objects(hypothesis).iter().map(|(_, evidence)| calibration.object(evidence)).collect();
+        if logits.is_empty() { [calibration.object(&ObjectEvidence::NOTHING)].into() } else { logits }
     }
 
     /// The probability that a hypothesis invents nothing.
@@ -146,4 +151,34 @@ fn shares(list: &[Hypothesis]) -> Vec<f32> {
     let weights: Vec<f32> = list.iter().map(|one| libm::expf(one.log_probability - highest)).collect();
     let sum: f32 = weights.iter().sum();
     weights.into_iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    /// Words in no object group are nothing that could be checked: they are not believed, and no reason to leave a doubtful object out.
+    #[test]
+    fn a_caption_without_objects_is_neither_sure_nor_preferred() {
+        let captions = ["a piece of yellow", "a river"];
+        let vocabulary = Vocabulary::build(captions, 1);
+        let words = ObjectWords::new(&vocabulary, &ObjectGroups::parse("river rivers\nboat boats\n"));
+        let found = |caption: &str| {
+            let tokens = vocabulary.encode(caption);
+            let token_log_probabilities = alloc::vec![-0.1; tokens.len() + 1];
+            [Hypothesis { tokens, log_probability: -0.5, token_log_probabilities }].to_vec()
+        };
+        let calibration = Calibration {
+            object: [0, 1 << 14, 1 << 14, 1 << 15, 1 << 15],
+            caption: [1 << 16, 1 << 15, 1 << 15, 0, 0, 0, 0, 0],
+        };
+        let neighbourhood = Neighbourhood { near: [1, 0].into(), far: [6, 0].into(), ..Neighbourhood::default() };
+        let looks = [found(captions[0]), found(captions[1])];
+        let evidence = Evidence::new(&looks, &words, &neighbourhood, 1.0);
+        let confidence = |look: usize| evidence.confidence(&looks[look][0], &calibration).thousandths();
+        assert!(confidence(0) < confidence(1) && confidence(1) < 500, "{} {}", confidence(0), confidence(1));
+        let said = evidence.choose(&calibration).and_then(|chosen| vocabulary.decode(&chosen.tokens));
+        assert_eq!(said, Some(captions[1].to_string()));
+    }
 }

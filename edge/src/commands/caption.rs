@@ -150,8 +150,11 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
                 runtime: &active,
             })?)?;
         } else {
-            let outside = caption.outside().map_or(String::new(), |reason| format!(" ({reason})"));
-            print(&format!("{}: {}{outside}", path.display(), caption.text))?;
+            let confidence = caption.confidence.map(|confidence| format!("{:.2}", confidence.value()));
+            let told: Vec<String> =
+                confidence.into_iter().chain(caption.reasons.iter().map(ToString::to_string)).collect();
+            let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+            print(&format!("{}: {}{told}", path.display(), caption.text))?;
         }
     }
     if let Some(path) = &options.packets {

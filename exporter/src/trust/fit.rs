@@ -218,7 +218,7 @@ impl Fitted<'_> {
                 let evidence = self.evidence(image);
                 let Some(chosen) = evidence.choose(&judge) else { continue };
                 let named = evidence.objects(chosen);
-                let logits: Vec<i32> = named.iter().map(|(_, evidence)| judge.object(evidence)).collect();
+                let logits = evidence.logits(chosen, &judge);
                 let inputs = Calibration::caption_inputs(&logits, evidence.surroundings());
                 let invents = named.iter().any(|(group, _)| !self.observed[image].told.contains(group));
                 rows.push((inputs.map(units), !invents));

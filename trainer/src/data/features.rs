@@ -48,7 +48,8 @@ impl Source<'_> {
     pub fn features(&self, name: &str, images: &[&Captioned], view: usize, progress: &Progress) -> Result<Rows> {
         let length = self.backbone.frozen_output().bytes();
         let seed = if view == 0 { 0 } else { self.seed };
-        let drawn = if view == 0 { String::new() } else { self.augmentation.constants() };
+        // Captions decide which images may be turned, so drawn views follow from them: view 0 is the same beside any captions.
+        let drawn = if view == 0 { String::new() } else { self.augmentation.constants() + &kept(images) };
         let layers = format!("{} {:?} {view} {seed} {drawn}", self.backbone.frozen_hash(), self.backbone.precision());
         let path = self.folder.join(format!("{name}-view{view}-{}.f16", self.key(&layers, images)?));
         if !path.exists() {
@@ -145,10 +146,14 @@ impl Source<'_> {
         for image in images {
             hash.update(Sha256::digest(files::read(&image.path, 1 << 30)?));
             hash.update(&image.filename);
-            hash.update([u8::from(Orientation::of(image) == Orientation::Kept)]);
         }
         Ok(cssa::bundle::hexadecimal(&hash.finalize()[..8]))
     }
+}
+
+/// 1 for each image that keeps its orientation, 0 for each that may be turned.
+fn kept(images: &[&Captioned]) -> String {
+    images.iter().map(|image| if Orientation::of(image) == Orientation::Kept { '1' } else { '0' }).collect()
 }
 
 /// An image as `size` × `size` pixels, channel after channel.

@@ -132,10 +132,12 @@ impl Archive {
         Ok(self.rows(asked, params![vehicle, sender], |row| row.get(0))?.into_iter().next())
     }
 
-    /// What is known of the last `most` runs, the newest first: of each run its newest report.
+    /// What is known of the last `most` runs, the newest first: of each run its newest report. A report of the same second that tells of no
+    /// more frames than the one before it is of another run.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
-        let asked = "SELECT sender, vehicle, sequence, reason, since, frames, after_start FROM reports
-             WHERE id IN (SELECT max(id) FROM reports GROUP BY CASE WHEN vehicle > 0 THEN '' ELSE sender END, vehicle, since, after_start) ORDER BY id DESC LIMIT ?1";
+        let asked = "SELECT sender, vehicle, sequence, reason, since, frames, after_start FROM (SELECT *, lead(frames) OVER
+               (PARTITION BY CASE WHEN vehicle > 0 THEN '' ELSE sender END, vehicle, since, after_start ORDER BY sequence, id) AS longer FROM reports) AS runs
+             WHERE longer IS NULL OR longer <= frames ORDER BY id DESC LIMIT ?1";
         self.rows(asked, params![most], |row| {
             Ok(ArchivedReport {
                 sender: row.get(0)?,
@@ -201,6 +203,16 @@ mod tests {
         let reports = archive.reports(9)?;
         assert_eq!((reports.len(), reports[0].reason.as_str(), reports[0].frames), (3, "smeared", 77), "runs of three");
         assert_eq!((reports[0].vehicle, reports[0].since.as_deref()), (12, Some("2025-11-23T20:00:00.000Z")));
+        // Another run of the same second, in its two reports, of which the first comes last.
+        for (sequence, frames) in [(5, 6), (4, 3)] {
+            let body = Down::Report(Report::of_run(sequence, Reason::Noisy, 1_763_928_000, frames));
+            let message = Message::of(&DownPacket { vehicle: 12, bundle: 7, body }).context("a message")?;
+            assert!(archive.keep_message("uav", &message, &[sequence as u8, 8], Provenance::Vehicle)?.is_new);
+        }
+        let reports = archive.reports(9)?;
+        let of_second: Vec<_> = reports.iter().filter(|report| report.vehicle == 12).collect();
+        let runs: Vec<_> = of_second.iter().map(|report| (report.reason.as_str(), report.frames)).collect();
+        assert_eq!(runs, [("noisy", 6), ("smeared", 77)]);
         let messages = archive.messages(9)?;
         let kinds: Vec<&str> = messages.iter().map(|message| message.kind.as_str()).collect();
         assert_eq!(kinds, ["answer", "answer", "answer", "housekeeping", "housekeeping", "housekeeping"]);
