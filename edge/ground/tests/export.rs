@@ -4,8 +4,10 @@ use anyhow::{Context, Result, ensure};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt32Type};
 use arrow_array::{Array, RecordBatch};
-use cssa_wire::{Caption, CaptionPacket, Corner, Footprint, Position};
-use ground::archive::Archive;
+use cssa::trust::Reason;
+use cssa_wire::{Caption, CaptionPacket, Corner, Down, DownPacket, Footprint, Position, Report};
+use ground::Message;
+use ground::archive::{Archive, Provenance};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -132,6 +134,13 @@ fn a_dash_is_standard_output_and_placeholders_are_known_ones() -> Result<()> {
     };
     let csv = run("csv", &[])?;
     assert!(csv.status.success() && csv.stderr.is_empty());
+    // What the archive has besides is named: a dark camera is no silence.
+    let dark = Down::Report(Report::of_run(9, Reason::Dark, 1_763_928_003, 40));
+    let dark = Message::of(&DownPacket { vehicle: 12, bundle: 7, body: dark }).context("a message")?;
+    Archive::open(&captions)?.keep_message("uav", &dark, &[1], Provenance::Anybody)?;
+    let csv = run("csv", &[])?;
+    let told = String::from_utf8(csv.stderr)?;
+    assert!(csv.status.success() && told.contains("frames outside (runs: 1)"), "{told}");
     let text = String::from_utf8(csv.stdout)?;
     assert!(text.starts_with("sender,vehicle,") && text.lines().count() == 5, "{text}");
     let footprints: Value = serde_json::from_slice(&run("geojson", &["--layer", "footprints"])?.stdout)?;

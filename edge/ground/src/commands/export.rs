@@ -94,6 +94,13 @@ pub(crate) fn export(options: &ExportOptions) -> Result<()> {
             serde_json::to_vec_pretty(&collection).context("STAC")?
         }
     };
+    let runs = archive.reports(u32::MAX)?.len();
+    if runs > 0 {
+        let place = &options.archive;
+        tracing::warn!(
+            "not in it: what was reported of runs of frames outside (runs: {runs}), table reports of {place}"
+        );
+    }
     write(&options.out, &bytes, captions.len(), "captions")
 }
 
