@@ -4,10 +4,11 @@
 //! The first run gives words, search and what is counted; another one may lack the last of its words, as the run does that it was
 //! extended from: of those words it takes no part in the mean.
 
+use crate::config::Config;
 use crate::data::datasets::read_datasets;
 use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
-use crate::run::golden_images;
+use crate::run::{CONFIG, golden_images, lock};
 use crate::stages::state::{STATE, State};
 use crate::trained::Trained;
 use cssa::checkpoint::{Checkpoint, GOLDEN};
@@ -15,6 +16,7 @@ use cssa::dataset::{DevRule, Split};
 use cssa::files::NewFolder;
 use cssa::model::Model;
 use cssa::tensors::Array;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tch::Device;
@@ -52,6 +54,8 @@ pub struct Averaged {
 pub fn average(request: &Request, device: Device, progress: &Progress) -> Result<Averaged> {
     let Request { runs, last, data, out, cache } = request;
     let read = |run: &Path| if *last { last_weights(run) } else { Ok(Checkpoint::read(run)?) };
+    // None of them is trained meanwhile: what is read is one state of it.
+    let _locks = runs.iter().collect::<BTreeSet<_>>().into_iter().map(|run| lock(run)).collect::<Result<Vec<_>>>()?;
     let (Some((first, others)), true) = (runs.split_first(), runs.len() > 1) else {
         return Err(Error::Broken("fewer than two runs to average"));
     };
@@ -103,7 +107,16 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
 fn last_weights(run: &Path) -> Result<Checkpoint> {
     let mut checkpoint = Checkpoint::read(run)?;
     let folder = run.join(STATE);
-    for (name, array) in State::new(folder.clone(), Duration::MAX).last()?.unwrap_or_default() {
+    if !folder.is_dir() {
+        return Ok(checkpoint);
+    }
+    let config = Config::read(&run.join(CONFIG))?;
+    let (stage, epochs) =
+        if config.scst.epochs > 0 { ("scst", config.scst.epochs) } else { ("rsic", config.rsic.epochs) };
+    if epochs == 0 {
+        return Ok(checkpoint);
+    }
+    for (name, array) in State::new(folder.clone(), Duration::MAX).left_by(stage, epochs)? {
         let place = checkpoint.tensors.iter_mut().find(|(known, _)| *known == name);
         let Some((_, place)) = place.filter(|(_, known)| known.shape == array.shape) else {
             let problem = format!("has {name} of shape {:?}, which the run has not", array.shape);

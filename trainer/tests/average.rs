@@ -73,7 +73,7 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
     assert!(moved > 1000, "{moved} weights differ");
 
     // The weights that the last stage left, of a run whose chosen ones are others; a run without a state has its own.
-    let last = State::new(small.path("a").join(STATE), Duration::MAX).last()?.context("a has no state")?;
+    let last = State::new(small.path("a").join(STATE), Duration::MAX).left_by("rsic", 1)?;
     let mut other = Checkpoint::read(&small.path("a"))?;
     other.tensors.iter_mut().for_each(|(_, array)| array.data.iter_mut().for_each(|value| *value += 1.0));
     other.write(&small.path("a"))?;
@@ -93,13 +93,26 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
         }
     }
 
-    // A stage that was interrupted has left nothing yet.
-    let place = small.path("a").join(STATE).join("rsic.toml");
-    let text = std::fs::read_to_string(&place)?;
-    std::fs::write(&place, text.replace("batches = 0", "batches = 1"))?;
-    let interrupted = Request { last: true, ..request(["a", "b"], "refused") };
-    let said = average(&interrupted, Device::Cpu, &Progress::Shown).err().context("was averaged")?.to_string();
-    assert!(said.contains("rsic.toml: stands within epoch 2") && !small.path("refused").exists(), "{said}");
+    // A stage that was interrupted, or is at it, has left nothing yet.
+    let interrupted = || {
+        let request = Request { last: true, ..request(["a", "b"], "refused") };
+        let refused = average(&request, Device::Cpu, &Progress::Shown).err().context("was averaged");
+        assert!(!small.path("refused").exists());
+        refused
+    };
+    let lock = trainer::run::lock(&small.path("a"))?.context("has a state")?;
+    let said = interrupted()?.to_string();
+    assert!(said.contains("state/lock is being written by another run"), "{said}");
+    drop(lock);
+    let recipe = small.path("a").join("config.toml");
+    let text = std::fs::read_to_string(&recipe)?;
+    for (from, to, expected) in [("epochs = 1", "epochs = 3", "rsic.toml: has done 1 of 3 epochs")] {
+        assert!(text.contains(from));
+        std::fs::write(&recipe, text.replace(from, to))?;
+        let said = interrupted()?.to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    std::fs::write(&recipe, text)?;
 
     let refused = |runs: [&str; 2]| -> Result<String> {
         let error = average(&request(runs, "refused"), Device::Cpu, &Progress::Shown).err();

@@ -5,7 +5,7 @@ use crate::framing::Format;
 use crate::mavlink::MavlinkId;
 use crate::port::{End, Port};
 use crate::{mavlink, stream, udp};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// Where a link leads.
@@ -67,7 +67,13 @@ pub fn is_mavlink_address(address: &str) -> bool {
 /// Whether text is HOST:PORT.
 fn is_remote(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/');
+    let is_host = match host.strip_prefix('[') {
+        // After % stands the interface of an address of one's own network.
+        Some(bracketed) => bracketed
+            .strip_suffix(']')
+            .is_some_and(|host| host.split('%').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())),
+        None => !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/[]".contains(c)),
+    };
     is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 

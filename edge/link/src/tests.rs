@@ -263,6 +263,11 @@ fn wrong_addresses_are_named() {
         "udp:h:0",
         "udp::1",
         "udp:a b:1",
+        "udp:[]:7301",
+        "udp:[zz]:7301",
+        "udp:a]b[:7301",
+        "mavlink:udpout:[::1:14550",
+        "mavlink:udpin:[[127.0.0.1]]:7423",
         "mavlink:udpout:h:99999",
         "mavlink:udpin:host:1",
         "serial::9600",
@@ -270,6 +275,9 @@ fn wrong_addresses_are_named() {
     for wrong in wrong.into_iter().chain(ports) {
         let error = wrong.parse::<Address>().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(wrong), "{wrong}: {error}");
+    }
+    for right in ["udp:[::1]:7301", "udp:[fe80::1%2]:7301", "udp:::1:7301", "mavlink:udpin:[::]:14550"] {
+        assert!(right.parse::<Address>().is_ok(), "{right}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::channel::{Channel, ChannelSettings};
 use super::error::{Error, Result};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,19 @@ pub fn relay(listen: &str, to: &str, settings: ChannelSettings, stop: &AtomicBoo
     relay_between(&vehicle_side, to, settings, stop)
 }
 
+/// A socket for one other end, of the family of its address.
+fn connected(to: &str) -> std::io::Result<UdpSocket> {
+    let mut problem = std::io::Error::other("is no address");
+    for address in to.to_socket_addrs()? {
+        let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        match UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address).map(|()| socket)) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
 fn refused(address: &str, source: std::io::Error) -> Error {
     Error::Address { address: address.to_owned(), source }
 }
@@ -54,8 +67,14 @@ pub fn relay_between(
     stop: &AtomicBool,
 ) -> Result<Relayed> {
     settings.validate()?;
-    let ground_side = UdpSocket::bind("0.0.0.0:0")?;
-    ground_side.connect(to).map_err(|source| refused(to, source))?;
+    let ground_side = connected(to).map_err(|source| refused(to, source))?;
+    let ground = ground_side.peer_addr()?;
+    let own = vehicle_side.local_addr()?;
+    if ground.port() == own.port()
+        && (ground.ip() == own.ip() || own.ip().is_unspecified() && ground.ip().is_loopback())
+    {
+        return Err(refused(to, std::io::Error::other("is where the relay listens itself")));
+    }
     vehicle_side.set_nonblocking(true)?;
     ground_side.set_nonblocking(true)?;
     let (mut down, mut up) = (Channel::new(settings, 0), Channel::new(settings, 1));
@@ -96,4 +115,50 @@ pub fn relay_between(
         }
     }
     Ok(relayed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, Result};
+
+    fn carried(ground: &UdpSocket, vehicle_side: &UdpSocket) -> Result<Vec<u8>> {
+        let (stop, to) = (AtomicBool::new(false), ground.local_addr()?.to_string());
+        ground.set_read_timeout(Some(Duration::from_secs(10)))?;
+        std::thread::scope(|scope| {
+            let relay = scope.spawn(|| relay_between(vehicle_side, &to, ChannelSettings::default(), &stop));
+            let sent = UdpSocket::bind((vehicle_side.local_addr()?.ip(), 0))
+                .and_then(|socket| socket.send_to(b"words", vehicle_side.local_addr()?));
+            let mut buffer = [0; 9];
+            let arrived = sent.and_then(|_| ground.recv(&mut buffer));
+            stop.store(true, Ordering::Relaxed);
+            relay.join().ok().context("the relay panicked")??;
+            Ok(buffer.get(..arrived?).context("is longer")?.to_vec())
+        })
+    }
+
+    #[test]
+    fn the_ground_has_an_address_of_either_family() -> Result<()> {
+        for own in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(ground) = UdpSocket::bind(own) else {
+                eprintln!("skipped: no {own} on this machine");
+                continue;
+            };
+            assert_eq!(carried(&ground, &UdpSocket::bind(own)?)?, b"words", "{own}");
+        }
+        Ok(())
+    }
+
+    /// It would send everything to itself, again and again.
+    #[test]
+    fn the_ground_is_not_where_the_relay_listens() -> Result<()> {
+        for own in ["127.0.0.1:0", "0.0.0.0:0"] {
+            let vehicle_side = UdpSocket::bind(own)?;
+            let to = format!("127.0.0.1:{}", vehicle_side.local_addr()?.port());
+            let refused = relay_between(&vehicle_side, &to, ChannelSettings::default(), &AtomicBool::new(true));
+            let said = refused.err().context("was taken")?;
+            assert!(format!("{:?}", said).contains("listens itself"), "{said:?}");
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
+/// The recipe as it is run, in the run's folder.
+pub(crate) const CONFIG: &str = "config.toml";
+
 /// `run/inputs.toml`: what a run was started on.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub(super) struct Inputs {
@@ -62,7 +65,7 @@ impl Inputs {
 /// Makes the run's folder, or checks that the run in it was started with the same recipe on the same inputs.
 pub(super) fn prepare(config: &Config, places: &Places, state: &State, inputs: &Inputs) -> Result<()> {
     std::fs::create_dir_all(&places.out).map_err(Error::system(&places.out, "cannot be created"))?;
-    let path = places.out.join("config.toml");
+    let path = places.out.join(CONFIG);
     if path.exists() {
         let known: Config = files::read_toml(&path)?;
         let same = known.without_epochs() == config.without_epochs();

@@ -10,6 +10,7 @@ mod places;
 mod teachers;
 
 pub use count::count_captions;
+pub(crate) use inputs::CONFIG;
 pub use places::{Places, Start};
 
 use crate::config::Config;

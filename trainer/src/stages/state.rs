@@ -3,6 +3,7 @@
 
 use super::optimizer::Optimizer;
 use crate::error::{Error, Result};
+use crate::net::Store;
 use cssa::files::{self, FileError};
 use cssa::tensors::{self, Array, Tensors};
 use serde::{Deserialize, Serialize};
@@ -100,24 +101,26 @@ impl State {
         Ok(position)
     }
 
-    /// The weights that the last stage left, by name: averaged over its steps where it averages. None where no stage has saved itself.
+    /// The weights that a stage of `epochs` left, by name: averaged over its steps where it averages. What served training alone is not
+    /// among them.
     ///
     /// # Errors
-    /// The stage stands within an epoch; files that cannot be read.
-    pub fn last(&self) -> Result<Option<Vec<(String, Array)>>> {
-        let Some(stage) = ["scst", "rsic"].into_iter().find(|stage| self.has(stage)) else { return Ok(None) };
-        let Some(Saved { tensors, position }) = self.read(stage)? else { return Ok(None) };
-        if position.batches > 0 {
-            let problem = format!("stands within epoch {}, expected a stage that has ended", position.epoch + 1);
-            return Err(FileError::content(&self.place(stage), problem).into());
+    /// The stage has not ended; files that cannot be read.
+    pub fn left_by(&self, stage: &str, epochs: usize) -> Result<Vec<(String, Array)>> {
+        let path = self.place(stage);
+        let Saved { tensors, position } = files::read_toml(&path)?;
+        if !position.ended && position.epoch < epochs {
+            let problem = format!("has done {} of {epochs} epochs, expected a stage that has ended", position.epoch);
+            return Err(FileError::content(&path, problem).into());
         }
         let tensors = Tensors::read(&self.folder.join(tensors))?;
         let of_kind = |kind: &str| -> Result<Vec<(String, Array)>> {
             let names = tensors.names().filter_map(|name| Some((name, name.strip_prefix(kind)?)));
+            let names = names.filter(|(_, tensor)| !tensor.starts_with(Store::AUXILIARY));
             names.map(|(name, tensor)| Ok((tensor.to_owned(), tensors.get(name)?.clone()))).collect()
         };
         let averaged = of_kind("average.")?;
-        Ok(Some(if averaged.is_empty() { of_kind("weights.")? } else { averaged }))
+        if averaged.is_empty() { of_kind("weights.") } else { Ok(averaged) }
     }
 
     fn place(&self, stage: &str) -> PathBuf {
@@ -135,5 +138,27 @@ impl State {
             return Err(FileError::content(&path, problem).into());
         }
         Ok(Some(saved))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Heads that only training has are no weights of the run.
+    #[test]
+    fn what_served_training_alone_is_left_out() -> Result<()> {
+        let folder = tempfile::tempdir().map_err(Error::system("a folder", "cannot be made"))?;
+        let state = State::new(folder.path().into(), Duration::MAX);
+        let array = Array { shape: vec![2], data: vec![1.0, 2.0] };
+        let arrays = ["weights.decoder.bias", "weights.auxiliary.scene.bias", "moments.decoder.bias"];
+        tensors::write(&folder.path().join("rsic.safetensors"), arrays.iter().map(|name| (*name, &array)))?;
+        let position = Position { epoch: 2, ..Position::default() };
+        let saved = Saved { tensors: "rsic.safetensors".into(), position };
+        files::write(&state.place("rsic"), toml::to_string(&saved)?.as_bytes())?;
+        let left: Vec<String> = state.left_by("rsic", 2)?.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["decoder.bias"]);
+        assert!(state.left_by("rsic", 3).is_err_and(|error| error.to_string().contains("has done 2 of 3 epochs")));
+        Ok(())
     }
 }
