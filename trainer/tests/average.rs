@@ -106,12 +106,10 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
     drop(lock);
     let recipe = small.path("a").join("config.toml");
     let text = std::fs::read_to_string(&recipe)?;
-    for (from, to, expected) in [("epochs = 1", "epochs = 3", "rsic.toml: has done 1 of 3 epochs")] {
-        assert!(text.contains(from));
-        std::fs::write(&recipe, text.replace(from, to))?;
-        let said = interrupted()?.to_string();
-        assert!(said.contains(expected), "{said}");
-    }
+    assert!(text.contains("epochs = 1"));
+    std::fs::write(&recipe, text.replace("epochs = 1", "epochs = 3"))?;
+    let said = interrupted()?.to_string();
+    assert!(said.contains("rsic.toml: has done 1 of 3 epochs"), "{said}");
     std::fs::write(&recipe, text)?;
 
     let refused = |runs: [&str; 2]| -> Result<String> {
