@@ -140,10 +140,8 @@ mod tests {
     #[test]
     fn the_ground_has_an_address_of_either_family() -> Result<()> {
         for own in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(ground) = UdpSocket::bind(own) else {
-                eprintln!("skipped: no {own} on this machine");
-                continue;
-            };
+            // A machine without IPv6 has nothing to carry to.
+            let Ok(ground) = UdpSocket::bind(own) else { continue };
             assert_eq!(carried(&ground, &UdpSocket::bind(own)?)?, b"words", "{own}");
         }
         Ok(())
@@ -157,7 +155,7 @@ mod tests {
             let to = format!("127.0.0.1:{}", vehicle_side.local_addr()?.port());
             let refused = relay_between(&vehicle_side, &to, ChannelSettings::default(), &AtomicBool::new(true));
             let said = refused.err().context("was taken")?;
-            assert!(format!("{:?}", said).contains("listens itself"), "{said:?}");
+            assert!(format!("{said:?}").contains("listens itself"), "{said:?}");
         }
         Ok(())
     }
