@@ -191,7 +191,7 @@ fn a_missing_path_keeps_nothing_from_its_caption() -> Result<()> {
     let (image, gone) = (scene(folder.path(), 1)?, folder.path().join("gone.jpg"));
     let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).args([&gone, &image]).output()?;
     let (out, told) = (String::from_utf8_lossy(&output.stdout), super::said(&output));
-    assert!(!output.status.success() && out.contains("scene_00001.jpg: "), "{out}{told}");
+    assert!(!output.status.success() && out.contains("scene_00001.jpg: ") && out.contains(" (0."), "{out}{told}");
     assert!(told.contains("gone.jpg: no such file") && told.contains("1 of 2 paths have no image"), "{told}");
     let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).arg(&gone).output()?;
     let told = super::said(&output);
