@@ -298,8 +298,6 @@ mod tests {
         struct Shape {
             width: u16,
             #[serde(default)]
-            side: Option<std::num::NonZeroU8>,
-            #[serde(default)]
             place: Option<std::net::IpAddr>,
             #[serde(default)]
             rows: Vec<std::collections::BTreeMap<String, u8>>,
@@ -308,10 +306,7 @@ mod tests {
         for (text, expected) in [
             ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
             ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
-            (
-                "width = 1\nheight = 2",
-                "f: line 2: unknown field `height`, expected one of `width`, `side`, `place`, `rows`",
-            ),
+            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected one of `width`, `place`, `rows`"),
             ("width = 1\nplace = \"x\"", "f: line 2: place: invalid IP address syntax"),
             ("# none", "f: line 1: missing field `width`"),
             ("width = 1\nrows = [\n  { a = \"x\" },\n]", "f: line 3: invalid type: string \"x\", expected u8"),

@@ -55,7 +55,9 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     let Request { runs, last, data, out, cache } = request;
     let read = |run: &Path| if *last { last_weights(run) } else { Ok(Checkpoint::read(run)?) };
     // None of them is trained meanwhile: what is read is one state of it.
-    let _locks = runs.iter().collect::<BTreeSet<_>>().into_iter().map(|run| lock(run)).collect::<Result<Vec<_>>>()?;
+    let folders: BTreeSet<PathBuf> =
+        runs.iter().map(|run| run.canonicalize().unwrap_or_else(|_| run.clone())).collect();
+    let _locks = folders.iter().map(|run| lock(run)).collect::<Result<Vec<_>>>()?;
     let (Some((first, others)), true) = (runs.split_first(), runs.len() > 1) else {
         return Err(Error::Broken("fewer than two runs to average"));
     };

@@ -108,7 +108,8 @@ impl State {
     /// The stage has not ended; files that cannot be read.
     pub fn left_by(&self, stage: &str, epochs: usize) -> Result<Vec<(String, Array)>> {
         let path = self.place(stage);
-        let Saved { tensors, position } = files::read_toml(&path)?;
+        let none = || FileError::content(&path, "is not there, expected what the run's last stage saved");
+        let Saved { tensors, position } = self.read(stage)?.ok_or_else(none)?;
         if !position.ended && position.epoch < epochs {
             let problem = format!("has done {} of {epochs} epochs, expected a stage that has ended", position.epoch);
             return Err(FileError::content(&path, problem).into());
