@@ -22,7 +22,7 @@ architecture=$(architecture_of "$binary")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 programs=$work/usr/lib/cssa-edge
-install -D -m 755 "$binary" "$programs/edge"
+install_program "$binary" "$programs/edge"
 mkdir -p "$work/usr/bin"
 ln -s ../lib/cssa-edge/edge "$work/usr/bin/edge"
 python3 "$here/bundle.py" "$bundle" "$programs/bundle"

@@ -13,6 +13,19 @@ architecture_of() {
   esac
 }
 
+# install_program BINARY TARGET: the program without symbols, as the policy (10.1) asks; the flight profile's has none
+install_program() {
+  install -D -m 755 "$1" "$2"
+  elf --sections "$2" | grep -q ' SYMTAB ' || return 0
+  local strip=strip
+  [ "$(architecture_of "$1")" = "$(dpkg --print-architecture)" ] || case $(architecture_of "$1") in
+    amd64) strip=x86_64-linux-gnu-strip ;;
+    arm64) strip=aarch64-linux-gnu-strip ;;
+  esac
+  command -v $strip >/dev/null || fail "$1 has symbols, and $strip is missing: cargo build --profile flight, or install binutils"
+  $strip --strip-unneeded --remove-section=.comment --remove-section=.note "$2"
+}
+
 # depends FILE…: the Debian packages of the C libraries that these files need, in versions that have their symbols
 depends() {
   local libraries library packages=() glibc glibcxx

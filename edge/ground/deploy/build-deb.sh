@@ -19,7 +19,7 @@ architecture=$(architecture_of "$binary")
 [ -f "$bundle/manifest.toml" ] || fail "$bundle is no bundle's folder"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-install -D -m 755 "$binary" "$work/usr/bin/ground"
+install_program "$binary" "$work/usr/bin/ground"
 mkdir -p "$work/usr/lib/cssa-ground/bundles/default"
 # What unpacks captions; the graphs stay on the vehicle.
 cp "$bundle"/{manifest.toml,vocabulary.txt,language-model.bin} "$work/usr/lib/cssa-ground/bundles/default/"
