@@ -1,10 +1,16 @@
 //! How confidences stand to what was wrong: reliability diagram, calibration error, ranking, risk and coverage.
 
+use crate::random::Random;
 use crate::trust::Confidence;
 use serde::Serialize;
 
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
+/// Drawings that [`ece_by_chance`] is taken from, and where they start.
+const DRAWINGS: usize = 2000;
+const SEED: u64 = 0xECE;
+/// Share of the drawings that [`Chance::most`] holds.
+const MOST: f64 = 0.95;
 
 /// A caption's confidence, and whether it is wrong.
 pub type Pair = (Confidence, bool);
@@ -43,6 +49,33 @@ pub fn bins(pairs: &[Pair]) -> Vec<Bin> {
 pub fn ece(bins: &[Bin]) -> f64 {
     let total = bins.iter().map(|bin| bin.captions).sum::<usize>().max(1) as f64;
     bins.iter().map(|bin| bin.captions as f64 / total * (bin.confidence - bin.right).abs()).sum()
+}
+
+/// The calibration error that chance alone makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Chance {
+    /// Its mean.
+    pub mean: f64,
+    /// It is no higher in 95 of 100 drawings.
+    pub most: f64,
+}
+
+/// The calibration error of as many captions whose confidences are exactly right: each is right as often as its confidence says, drawn
+/// many times (consistency resampling, Bröcker and Smith 2007). An error that is no higher tells nothing against the confidences. The
+/// same pairs give the same figures on every machine.
+#[must_use]
+pub fn ece_by_chance(pairs: &[Pair]) -> Chance {
+    let mut random = Random::new(SEED);
+    let mut drawn = || {
+        let pairs: Vec<Pair> = pairs
+            .iter()
+            .map(|&(confidence, _)| (confidence, random.below(1000) >= usize::from(confidence.thousandths())))
+            .collect();
+        ece(&bins(&pairs))
+    };
+    let mut errors: Vec<f64> = (0..DRAWINGS).map(|_| drawn()).collect();
+    errors.sort_by(f64::total_cmp);
+    Chance { mean: super::mean(&errors), most: errors[(MOST * DRAWINGS as f64) as usize] }
 }
 
 /// Share of pairs of a right and a wrong caption in which the right one has the higher confidence; ties count half. A half where there
@@ -104,6 +137,20 @@ mod tests {
         // 0.9 and 0.7 are 0.89999998 and 0.69999999 as 32-bit floats.
         let bins = bins(&[pair((900, true)), pair((899, false)), pair((700, false)), pair((699, true))]);
         assert!((ece(&bins) - (0.9 + 0.101 + 0.3 + 0.699) / 4.0).abs() < 1e-12, "{bins:?}");
+    }
+
+    /// Sure captions leave nothing to chance; of those that are right every other time, N in a bin stray by √(2/π) · ½/√N on average.
+    #[test]
+    fn chance_makes_the_error_of_few_captions() {
+        let chance = |confidence: u16, captions: usize| ece_by_chance(&vec![pair((confidence, true)); captions]);
+        assert_eq!([chance(1000, 50), chance(0, 50), ece_by_chance(&[])], [Chance::default(); 3]);
+        for captions in [25, 400] {
+            let expected = (2.0 / std::f64::consts::PI).sqrt() * 0.5 / (captions as f64).sqrt();
+            let found = chance(500, captions);
+            assert!((found.mean / expected - 1.0).abs() < 0.06, "{captions}: {found:?}, expected {expected}");
+            // The 95 % of a half normal is 1.96 σ.
+            assert!((found.most / (1.96 * 0.5 / (captions as f64).sqrt()) - 1.0).abs() < 0.15, "{captions}: {found:?}");
+        }
     }
 
     #[test]

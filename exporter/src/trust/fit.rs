@@ -218,6 +218,10 @@ impl Fitted<'_> {
                 let evidence = self.evidence(image);
                 let Some(chosen) = evidence.choose(&judge) else { continue };
                 let named = evidence.objects(chosen);
+                if named.is_empty() {
+                    // It invents nothing because it says nothing: no example of a caption that is right.
+                    continue;
+                }
                 let logits = evidence.logits(chosen, &judge);
                 let inputs = Calibration::caption_inputs(&logits, evidence.surroundings());
                 let invents = named.iter().any(|(group, _)| !self.observed[image].told.contains(group));
@@ -332,17 +336,26 @@ mod tests {
             log_probability: -0.5,
         };
         let surrounded = vec![(Neighbourhood::default(), 1.0); MIN_HELD_OUT];
+        let observation = |n: usize, wrong: usize| Observation {
+            mean_memory: Vec::new(),
+            statistics: ImageStatistics::default(),
+            looks: vec![vec![river.clone()]],
+            told: if n < wrong { BTreeSet::new() } else { groups.group("river").into_iter().collect() },
+        };
         let fitted = |wrong: usize| {
-            let observation = |n: usize| Observation {
-                mean_memory: Vec::new(),
-                statistics: ImageStatistics::default(),
-                looks: vec![vec![river.clone()]],
-                told: if n < wrong { BTreeSet::new() } else { groups.group("river").into_iter().collect() },
-            };
-            let observed: Vec<Observation> = (0..MIN_HELD_OUT).map(observation).collect();
+            let observed: Vec<Observation> = (0..MIN_HELD_OUT).map(|n| observation(n, wrong)).collect();
             let looks = Looks::One;
             Fitted { observed: &observed, surrounded: &surrounded, words: &words, looks }.calibration()
         };
+        // Captions without objects are no examples.
+        let with_silent = |silent: usize| {
+            let mut observed: Vec<Observation> = (0..MIN_HELD_OUT).map(|n| observation(n, MIN_OF_A_KIND)).collect();
+            let thing = Hypothesis { tokens: vec![vocabulary.id("piece")], ..river.clone() };
+            observed.extend((0..silent).map(|n| Observation { looks: vec![vec![thing.clone()]], ..observation(n, 0) }));
+            let surrounded = vec![(Neighbourhood::default(), 1.0); observed.len()];
+            Fitted { observed: &observed, surrounded: &surrounded, words: &words, looks: Looks::One }.calibration()
+        };
+        assert_eq!(with_silent(0)?, with_silent(2 * FOLDS)?);
         assert!(fitted(MIN_OF_A_KIND).is_ok() && fitted(MIN_HELD_OUT - MIN_OF_A_KIND).is_ok());
         for (wrong, kind) in [(MIN_OF_A_KIND - 1, "wrong"), (MIN_HELD_OUT - MIN_OF_A_KIND + 1, "right")] {
             let refused = fitted(wrong).err().map(|error| error.to_string()).unwrap_or_default();

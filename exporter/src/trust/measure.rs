@@ -2,20 +2,20 @@
 
 use super::lines::read_lines;
 use super::observation::Parts;
+use super::outside::OutsideFolder;
 use super::stated::Stated;
 use crate::error::{At, Error, Result};
 use crate::evaluator::Sample;
 use cssa::bundle::Bundle;
 use cssa::dataset::Split;
 use cssa::metrics::objects::{Faithfulness, ObjectCounts};
-use cssa::metrics::reliability::{Bin, Pair, aurc, auroc, bins, ece, risk};
+use cssa::metrics::reliability::{Bin, Chance, Pair, aurc, auroc, bins, ece, ece_by_chance, risk};
 use cssa::metrics::{Item, score};
 use cssa::objects::ObjectGroups;
-use cssa::trust::Reason;
 use cssa_captioner::{Captioner, Looks, Settings};
 use cssa_image::images;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -52,21 +52,6 @@ impl Measured {
     }
 }
 
-/// A folder of images that are outside, and how many of them are seen to be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OutsideFolder {
-    /// Its name.
-    pub name: String,
-    /// Images.
-    pub images: usize,
-    /// Share that is flagged.
-    pub flagged: f64,
-    /// Share that is less familiar than all but 5 % of the images within the domain.
-    pub caught: f64,
-    /// Flagged images by their plainest reason.
-    pub reasons: BTreeMap<Reason, usize>,
-}
-
 /// What a bundle's trust is worth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -88,6 +73,8 @@ pub struct Report {
     pub missed: f64,
     /// Expected calibration error over ten equal bins.
     pub ece: f64,
+    /// What it is of so many captions whose confidence is right.
+    pub ece_by_chance: Chance,
     /// Probability that a right caption has a higher confidence than a wrong one.
     pub auroc: f64,
     /// Share of wrong captions among the surest, mean over all shares.
@@ -233,6 +220,7 @@ pub(super) fn report(
         wrong: faithfulness.wrong,
         missed: faithfulness.missed,
         ece: ece(&bins),
+        ece_by_chance: ece_by_chance(&pairs),
         auroc: auroc(&pairs),
         aurc: aurc(&pairs),
         risk: [1.0, 0.8, 0.5].map(|coverage| risk(&pairs, coverage)),
@@ -240,13 +228,13 @@ pub(super) fn report(
         believed: share(&Measured::is_believed),
         believed_and_wrong: share(&|one| one.is_believed() && one.is_wrong()),
         bins,
-        outside: outside.iter().map(|(name, stated)| outside_folder(name, stated, threshold)).collect(),
+        outside: outside.iter().map(|(name, stated)| OutsideFolder::of(name, stated, threshold)).collect(),
     })
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { images, cider, distinct, ece, auroc, aurc, .. } = self;
+        let Self { images, cider, distinct, ece, ece_by_chance: by_chance, auroc, aurc, .. } = self;
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let (wrong, missed, risk) = (percent(self.wrong), percent(self.missed), self.risk.map(percent));
         let (parts, looks) = (self.measured_on.join(", "), self.looks);
@@ -260,8 +248,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "confidence: ECE {ece:.3}, AUROC {auroc:.3}, AURC {aurc:.3}; wrong {} of all, {} of the surest 80 %, {} of the surest half",
-            risk[0], risk[1], risk[2]
+            "confidence: ECE {ece:.3} (by chance {:.3}, at most {:.3} in 95 of 100), AUROC {auroc:.3}, AURC {aurc:.3}; wrong {} of all, {} of the surest 80 %, {} of the surest half",
+            by_chance.mean, by_chance.most, risk[0], risk[1], risk[2]
         )?;
         writeln!(
             f,
@@ -290,23 +278,6 @@ impl fmt::Display for Report {
     }
 }
 
-fn outside_folder(name: &str, stated: &[Stated], threshold: f32) -> OutsideFolder {
-    let count = stated.len().max(1) as f64;
-    let mut reasons = BTreeMap::new();
-    for reason in stated.iter().filter_map(|one| one.reasons.first()) {
-        *reasons.entry(*reason).or_default() += 1;
-    }
-    let caught = stated.iter().filter(|one| one.familiarity < threshold).count();
-    let flagged = stated.iter().filter(|one| !one.reasons.is_empty()).count();
-    OutsideFolder {
-        name: name.into(),
-        images: stated.len(),
-        flagged: flagged as f64 / count,
-        caught: caught as f64 / count,
-        reasons,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,24 +285,6 @@ mod tests {
 
     fn pair((thousandths, is_wrong): (u16, bool)) -> Pair {
         (Confidence::from_thousandths(thousandths).unwrap_or(Confidence::MAX), is_wrong)
-    }
-
-    #[test]
-    fn a_folder_outside_is_caught_by_familiarity_and_flagged_by_reasons() {
-        let stated = |familiarity, reasons: &[Reason]| Stated {
-            image: "a.png".into(),
-            caption: "a road".into(),
-            confidence: pair((500, false)).0,
-            familiarity,
-            reasons: reasons.to_vec(),
-        };
-        let found = outside_folder(
-            "fog",
-            &[stated(0.0, &[Reason::Foggy, Reason::Unfamiliar]), stated(0.01, &[]), stated(0.9, &[Reason::Dark])],
-            0.05,
-        );
-        assert!((found.flagged - 2.0 / 3.0).abs() < 1e-12 && (found.caught - 2.0 / 3.0).abs() < 1e-12);
-        assert_eq!(found.reasons, [(Reason::Foggy, 1), (Reason::Dark, 1)].into());
     }
 
     /// Where most captions are right, a confidence of 1 throughout is not far off, and tells nothing.

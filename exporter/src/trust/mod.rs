@@ -9,12 +9,14 @@ mod gaussian;
 mod lines;
 mod measure;
 mod observation;
+mod outside;
 mod page;
 mod regression;
 mod stated;
 
 pub(crate) use fit::{MIN_HELD_OUT, MIN_OF_A_KIND};
 pub use fit::{Request, add_to, files, fit};
-pub use measure::{Measured, Measurement, OutsideFolder, Report, Worth, measure};
+pub use measure::{Measured, Measurement, Report, Worth, measure};
+pub use outside::OutsideFolder;
 pub use page::page;
 pub use stated::Stated;

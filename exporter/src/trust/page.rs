@@ -20,6 +20,7 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
     }
     page.push_str("<table>\n");
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let by_chance = report.ece_by_chance;
     let rows = [
         ("images", report.images.to_string()),
         ("CIDEr", format!("{:.3}", report.cider)),
@@ -27,6 +28,10 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
         ("wrong captions", percent(report.wrong)),
         ("missed objects", percent(report.missed)),
         ("calibration error (ECE)", format!("{:.3}", report.ece)),
+        (
+            "ECE by chance, at most in 95 of 100",
+            [by_chance.mean, by_chance.most].map(|error| format!("{error:.3}")).join(", "),
+        ),
         ("AUROC of confidence against wrong", format!("{:.3}", report.auroc)),
         ("area under risk and coverage (AURC)", format!("{:.3}", report.aurc)),
         ("wrong among all, the surest 80 %, 50 %", report.risk.map(percent).join(", ")),
