@@ -4,7 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 
 use anyhow::{Context, Result};
-use cross_crate_tests::{fail, json_lines, program, small_run, succeed};
+use cross_crate_tests::{error_line, fail, json_lines, program, small_run, succeed};
 use cssa::bundle::Bundle;
 use std::path::Path;
 
@@ -212,6 +212,14 @@ fn what_cannot_be_exported_is_one_clear_error() -> Result<()> {
     assert!(line.contains("nowhere"), "{line}");
     let line = refuse("no", &["--sign", &path("scenes/images/scene_00000.jpg")])?;
     assert!(line.contains("scene_00000.jpg: is not UTF-8 text"), "{line}");
+    // What confidence cannot be fitted on is said before graphs are made and checked, which takes minutes of a whole model.
+    for (objects, expected) in [(vec!["--objects", "nowhere.txt"], "nowhere.txt"), (vec![], "train images, expected")] {
+        let scenes = path("scenes");
+        let arguments = [vec!["--trust", &scenes, "--trust-split", "test"], objects].concat();
+        let refused = program("exporter")?.args(export(folder, "no", &arguments)).output()?;
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(error_line(&refused)?.contains(expected) && !told.contains("checking the float graphs"), "{told}");
+    }
     let line = refuse("/proc/no/bundle", &[])?;
     assert!(line.contains("/proc/no"), "{line}");
 

@@ -68,9 +68,19 @@ impl Config {
         if let Some(power) = &self.peripherals.power {
             let channel = power.channel;
             found.unless((1..=3).contains(&channel), "peripherals.power.channel", channel, "1 to 3");
-            found.limit(power.shunt_milliohm > 0.0, "peripherals.power.shunt_milliohm", "above 0");
+            let shunt = power.shunt_milliohm;
+            found.unless(
+                shunt > 0.0 && shunt <= 1e6,
+                "peripherals.power.shunt_milliohm",
+                shunt,
+                "above 0, at most 1000000",
+            );
         }
         if let Some(temperature) = &self.peripherals.temperature {
+            for (key, celsius) in [("warm", temperature.warm), ("limit", temperature.limit)] {
+                let field = format_args!("peripherals.temperature.{key}");
+                found.unless((-100.0..=200.0).contains(&celsius), field, celsius, "-100 to 200 °C");
+            }
             let is_below = temperature.warm < temperature.limit;
             found.limit(is_below, "peripherals.temperature.warm", "below its limit");
         }

@@ -211,7 +211,7 @@ fn calibrate(options: &Calibrate) -> Result<()> {
     let mut bundle = Bundle::read(&options.bundle)?;
     let mut contents = bundle::contents(&options.bundle)?;
     let (data, splits, objects) = (options.data.clone(), options.split.clone(), options.objects.clone());
-    let fitted = trust::fit(&bundle, &trust::Request { data, splits, objects })?;
+    let fitted = trust::fit(&bundle, trust::prepare(&bundle, &trust::Request { data, splits, objects })?)?;
     trust::add_to(&mut bundle, fitted)?;
     contents.extend(trust::files(&bundle)?);
     seal(&bundle, options.sign.as_deref(), &mut contents)?;
@@ -239,6 +239,7 @@ fn measure_trust(options: &Trust) -> Result<()> {
         outside: options.outside.clone(),
         lines: options.lines.clone(),
         looks: options.looks,
+        objects: options.objects.clone(),
         threads: usize::from(options.threads),
     };
     let (report, measured) = trust::measure(&bundle, &request)?;

@@ -25,9 +25,6 @@ pub fn export(request: &Request) -> Result<Manifest> {
     let place = BundleWriter::create(&request.out)?;
     let signer = request.sign.as_deref().map(crate::sign::Signer::read).transpose()?;
     let checkpoint = Checkpoint::read(&request.checkpoint)?;
-    if let Some(trust) = &request.trust {
-        trust.data.iter().try_for_each(|folder| Dataset::read(folder, checkpoint.description.dev).map(drop))?;
-    }
     let images =
         (request.precision == Precision::Int8).then(|| images(request, checkpoint.description.dev)).transpose()?;
     let model = &checkpoint.description.model;
@@ -38,6 +35,7 @@ pub fn export(request: &Request) -> Result<Manifest> {
     let source = Source { checkpoint: &checkpoint, folder: &request.out, groups: graphs.groups()? };
 
     let float = source.bundle(&graphs, Target::Cpu, |_| Precision::Fp32)?;
+    let prepared = request.trust.as_ref().map(|request| trust::prepare(&float, request)).transpose()?;
     tracing::info!("checking the float graphs in ONNX Runtime and tract");
     let mut parity = parity::verify(&float, &golden, CLOSE, "fp32")?;
     let mut bundle = match request.precision {
@@ -74,8 +72,8 @@ pub fn export(request: &Request) -> Result<Manifest> {
     }
     bundle.manifest.parity = parity;
     metadata::annotate(&mut bundle, request.license.as_deref())?;
-    if let Some(request) = &request.trust {
-        let fitted = trust::fit(&bundle, request)?;
+    if let Some(prepared) = prepared {
+        let fitted = trust::fit(&bundle, prepared)?;
         trust::add_to(&mut bundle, fitted)?;
     }
     let (manifest, inspected) = (bundle.manifest.clone(), inspect(&bundle)?);

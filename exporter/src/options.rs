@@ -250,7 +250,7 @@ pub(crate) struct Calibrate {
     #[arg(long, value_delimiter = ',', default_value = "dev")]
     pub(crate) split: Vec<Split>,
     /// Table of object groups, one group per line. Default: the built-in one.
-    #[arg(long, requires = "trust")]
+    #[arg(long)]
     pub(crate) objects: Option<PathBuf>,
     /// Bundle to write, with statistics: a new or empty folder, or a file that ends in .cssa.
     #[arg(long)]
@@ -284,6 +284,9 @@ pub(crate) struct Trust {
     /// Turned and mirrored views of each image that are captioned. Default: those of --lines, or 1.
     #[arg(long, value_parser = one_of::<Looks>(Looks::NAMES))]
     pub(crate) looks: Option<Looks>,
+    /// Table of object groups to tell wrong captions by, one group per line. Default: the bundle's.
+    #[arg(long)]
+    pub(crate) objects: Option<PathBuf>,
     /// Threads of the model.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,

@@ -122,7 +122,10 @@ impl Parameters {
                             Err(error @ Error::UnknownParameter { .. }) => {
                                 tracing::warn!("{}: {error}", path.display());
                             }
-                            given => given?,
+                            given => given.map_err(|error| {
+                                let problem = error.to_string();
+                                Error::ParametersFile { path: path.clone(), problem }
+                            })?,
                         }
                     }
                 }
@@ -272,6 +275,16 @@ mod tests {
             assert_eq!(given(&[(name, value)]).err().map(|error| error.to_string()).as_deref(), Some(said));
         }
         assert!(matches!(given(&[("look", "4")]), Err(Error::UnknownParameter { .. })));
+    }
+
+    #[test]
+    fn what_a_file_may_not_say_is_refused_by_the_file() -> Result<(), Box<dyn std::error::Error>> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), "cssa:\n  ros__parameters:\n    looks: 3\n    other: 1\n")?;
+        let refused = Parameters::new(&[Given::File(file.path().into())], "/cssa").err().map(|error| error.to_string());
+        let expected = format!("{}: parameter looks is 3, expected one of 1, 2, 4, 8", file.path().display());
+        assert_eq!(refused, Some(expected));
+        Ok(())
     }
 
     #[test]

@@ -92,10 +92,18 @@ fn every_problem_is_named() -> Result<()> {
         ),
         (
             format!(
-                "state = {:?}\n[source]\nkind = \"folder\"\npath = {gone:?}\n[link]\nto = \"mavlink:udpout:ground:99999\"\n",
+                "state = {:?}\n[source]\nkind = \"folder\"\npath = {gone:?}\n[link]\nto = \"mavlink:udpout:ground:99999\"\n\
+                 [peripherals]\npower = {{ hwmon = {gone:?}, shunt_milliohm = inf }}\n\
+                 temperature = {{ zone = {file:?}, warm = 60.0, limit = inf }}\n",
                 at("state")
             ),
-            vec!["source.path: ", "link.to: \"mavlink:udpout:ground:99999\": expected mavlink:"],
+            vec![
+                "source.path: ",
+                "link.to: \"mavlink:udpout:ground:99999\": expected mavlink:",
+                "peripherals.power.hwmon is ",
+                "peripherals.power.shunt_milliohm is inf, expected above 0, at most 1000000",
+                "peripherals.temperature.limit is inf, expected -100 to 200",
+            ],
         ),
     ];
     for (text, expected) in cases {

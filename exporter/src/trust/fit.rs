@@ -4,16 +4,16 @@
 use super::gaussian::gaussian;
 use super::observation::{self, Observation, Parts};
 use super::regression::logistic;
+use super::table;
 use crate::error::{Error, Result};
 use cssa::bundle::{Bundle, Contents, Entry, FORMAT, OBJECT_GROUPS, TRUST, Trust, TrustManifest};
 use cssa::dataset::{Captioned, Split};
-use cssa::objects::{GROUPS, ObjectGroups};
+use cssa::objects::ObjectGroups;
 use cssa::trust::calibration::{CAPTION_INPUTS, Calibration, OBJECT_INPUTS, UNITS};
 use cssa::trust::{Evidence, Familiarity, ImageLimits, ImageStatistics, Neighbourhood, Neighbours, ObjectWords};
-use cssa::vocabulary::TokenId;
 use cssa_captioner::{Captioner, Looks, Settings};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Train images that are kept as neighbours, of each dataset.
@@ -44,12 +44,25 @@ pub struct Request {
     pub objects: Option<PathBuf>,
 }
 
-/// Fits a bundle's statistics.
-pub fn fit(bundle: &Bundle, request: &Request) -> Result<Trust> {
+/// What statistics are fitted on, read and counted: no picture is opened yet.
+#[derive(Debug)]
+pub struct Prepared {
+    groups: ObjectGroups,
+    groups_text: String,
+    train: Vec<Captioned>,
+    held_out: Parts,
+}
+
+/// Reads datasets and table, and refuses what nothing can be fitted on: in a second, where fitting takes minutes. Of the bundle only
+/// words, width and the rule for *dev* count, not its graphs' precision.
+pub fn prepare(bundle: &Bundle, request: &Request) -> Result<Prepared> {
     if request.splits.contains(&Split::Train) {
         return Err(Error::FittedOnTrain);
     }
-    let (groups, groups_text) = groups(bundle, request.objects.as_deref())?;
+    let (groups, groups_text) = match &request.objects {
+        Some(table) => table::read(&bundle.vocabulary, table)?,
+        None => table::built_in(&bundle.vocabulary)?,
+    };
     let width = bundle.manifest.model.width;
     let train = Parts::read(bundle, &request.data, &[Split::Train], MOST_NEIGHBOURS)?.images;
     let held_out = Parts::read(bundle, &request.data, &request.splits, usize::MAX)?;
@@ -61,6 +74,13 @@ pub fn fit(bundle: &Bundle, request: &Request) -> Result<Trust> {
         "twice the model's width, to tell how they spread",
     )?;
     enough("held-out images", held_out.images.len(), MIN_HELD_OUT, "the limits are shares of them")?;
+    Ok(Prepared { groups, groups_text, train, held_out })
+}
+
+/// Fits a bundle's statistics.
+pub fn fit(bundle: &Bundle, prepared: Prepared) -> Result<Trust> {
+    let Prepared { groups, groups_text, train, held_out } = prepared;
+    let width = bundle.manifest.model.width;
     // What it may have of them is replaced, and nothing is to be judged by it.
     let mut captioner = Captioner::open(&Bundle { trust: None, ..bundle.clone() }, &Settings::default())?;
     tracing::info!("looking at {} train images", train.len());
@@ -122,18 +142,6 @@ fn limits(dataset_of: &[usize], statistics: &[ImageStatistics], distances: &[f32
     };
     let loosest = |a: (f32, ImageLimits), b: (f32, ImageLimits)| (a.0.max(b.0), a.1.loosest(b.1));
     datasets.values().filter_map(of_one).reduce(loosest)
-}
-
-/// The table of object groups and its text, the built-in one where no file is given.
-fn groups(bundle: &Bundle, table: Option<&Path>) -> Result<(ObjectGroups, String)> {
-    let text = table.map_or(Ok(GROUPS.to_owned()), |path| cssa::files::read_text(path, 1 << 20))?;
-    let groups = ObjectGroups::parse(&text);
-    let is_known = |word: &str| bundle.vocabulary.id(word) != TokenId::UNKNOWN;
-    if !groups.words().any(is_known) {
-        let table = table.map_or("the built-in table".into(), |path| path.display().to_string());
-        return Err(Error::ForeignGroups { table, groups: groups.count() });
-    }
-    Ok((groups, text))
 }
 
 fn enough(kind: &'static str, found: usize, expected: usize, reason: &'static str) -> Result<()> {
@@ -271,7 +279,7 @@ mod tests {
     }
 
     fn refused(bundle: &Bundle, request: &Request) -> String {
-        fit(bundle, request).err().map(|error| error.to_string()).unwrap_or_else(|| format!("taken: {request:?}"))
+        prepare(bundle, request).err().map(|error| error.to_string()).unwrap_or_else(|| format!("taken: {request:?}"))
     }
 
     #[test]

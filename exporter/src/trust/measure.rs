@@ -106,6 +106,8 @@ pub struct Measurement {
     pub lines: Option<PathBuf>,
     /// How many of an image's views are captioned; left out, those of the lines, or one.
     pub looks: Option<Looks>,
+    /// A table of object groups that tells wrong captions, instead of the bundle's.
+    pub objects: Option<PathBuf>,
     /// Threads.
     pub threads: usize,
 }
@@ -113,6 +115,10 @@ pub struct Measurement {
 /// Measures a bundle, and says where the figures are too good because they are of what was fitted on.
 pub fn measure(bundle: &Bundle, request: &Measurement) -> Result<(Report, Vec<Measured>)> {
     let trust = bundle.trust.as_ref().ok_or_else(|| Error::NotCalibrated(bundle.folder.clone()))?;
+    let groups = match &request.objects {
+        Some(table) => &super::table::read(&bundle.vocabulary, table)?.0,
+        None => &trust.groups,
+    };
     let parts = Parts::read(bundle, &request.data, &[request.split], usize::MAX)?;
     let (stated, looks) = match &request.lines {
         Some(lines) => read_lines(lines, bundle, &parts, request.looks)?,
@@ -135,12 +141,12 @@ pub fn measure(bundle: &Bundle, request: &Measurement) -> Result<(Report, Vec<Me
     let fitted = !fitted.is_empty();
     let captioned = stated.into_iter().zip(&parts.images);
     let measured = captioned.map(|(stated, image)| {
-        let invented = trust.groups.invented(&stated.caption, &image.captions);
-        let invented = invented.into_iter().map(|group| trust.groups.name(group).to_owned()).collect();
+        let invented = groups.invented(&stated.caption, &image.captions);
+        let invented = invented.into_iter().map(|group| groups.name(group).to_owned()).collect();
         Measured { stated, references: image.captions.clone(), invented }
     });
     let measured: Vec<Measured> = measured.collect();
-    let figures = report(&measured, &trust.groups, &outside)?;
+    let figures = report(&measured, groups, &outside)?;
     Ok((Report { measured_on: parts.names, fitted, looks, ..figures }, measured))
 }
 
@@ -325,6 +331,7 @@ mod tests {
             outside: Vec::new(),
             lines: Some(place("lines.jsonl")),
             looks: None,
+            objects: None,
             threads: 1,
         };
         for (dataset, split, fitted) in [
@@ -343,6 +350,10 @@ mod tests {
             assert_eq!(serde_json::to_value(&report)?["looks"], 4);
             assert_eq!(report.to_string().contains(TOO_GOOD), fitted);
         }
+        // By a table that knows no road nothing is wrong.
+        std::fs::write(place("table.txt"), "river rivers\n")?;
+        let by_another = Measurement { objects: Some(place("table.txt")), ..request("other", Split::Dev) };
+        assert_eq!(measure(&bundle, &by_another)?.0.wrong, 0.0);
         bundle.trust = None;
         let refused = measure(&bundle, &request("other", Split::Dev)).err().map(|error| error.to_string());
         assert!(refused.is_some_and(|error| error.contains("has no statistics")), "lines of another bundle");

@@ -13,9 +13,10 @@ mod outside;
 mod page;
 mod regression;
 mod stated;
+mod table;
 
 pub(crate) use fit::{MIN_HELD_OUT, MIN_OF_A_KIND};
-pub use fit::{Request, add_to, files, fit};
+pub use fit::{Prepared, Request, add_to, files, fit, prepare};
 pub use measure::{Measured, Measurement, Report, Worth, measure};
 pub use outside::OutsideFolder;
 pub use page::page;
