@@ -16,12 +16,15 @@ architecture_of() {
 # install_program BINARY TARGET: the program without symbols, as the policy (10.1) asks; the flight profile's has none
 install_program() {
   install -D -m 755 "$1" "$2"
-  elf --sections "$2" | grep -q ' SYMTAB ' || return 0
-  local strip=strip
-  [ "$(architecture_of "$1")" = "$(dpkg --print-architecture)" ] || case $(architecture_of "$1") in
-    amd64) strip=x86_64-linux-gnu-strip ;;
-    arm64) strip=aarch64-linux-gnu-strip ;;
+  local strip=strip machine sections
+  # Not through a pipe: grep leaves at the first match, and the failure of who writes on would be the pipe's.
+  sections=$(elf --sections "$2")
+  [[ $sections == *" SYMTAB "* ]] || return 0
+  case $(architecture_of "$1") in
+    amd64) machine=x86_64 ;;
+    arm64) machine=aarch64 ;;
   esac
+  [ "$machine" = "$(uname -m)" ] || strip=$machine-linux-gnu-strip
   command -v $strip >/dev/null || fail "$1 has symbols, and $strip is missing: cargo build --profile flight, or install binutils"
   $strip --strip-unneeded --remove-section=.comment --remove-section=.note "$2"
 }

@@ -143,7 +143,9 @@ fn a_dash_is_standard_output_and_placeholders_are_known_ones() -> Result<()> {
     assert!(csv.status.success() && told.contains("frames outside (runs: 1)"), "{told}");
     let text = String::from_utf8(csv.stdout)?;
     assert!(text.starts_with("sender,vehicle,") && text.lines().count() == 5, "{text}");
-    let footprints: Value = serde_json::from_slice(&run("geojson", &["--layer", "footprints"])?.stdout)?;
+    let footprints = run("geojson", &["--layer", "footprints"])?;
+    assert!(String::from_utf8(footprints.stderr)?.contains("frames outside (runs: 1)"));
+    let footprints: Value = serde_json::from_slice(&footprints.stdout)?;
     assert_eq!(footprints["features"].as_array().map(Vec::len), Some(1));
     assert!(!folder.path().join("-").exists());
     for option in ["--scene", "--model"] {

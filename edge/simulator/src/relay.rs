@@ -55,6 +55,14 @@ fn connected(to: &str) -> std::io::Result<UdpSocket> {
     Err(problem)
 }
 
+/// Whether a socket bound to `own` hears what is sent to `to`; `from` is the address that the system sends it from, which is `to` itself
+/// where that is this host. IPv6's wildcard hears IPv4, too, as Linux has it.
+fn is_heard_at(own: IpAddr, to: IpAddr, from: IpAddr) -> bool {
+    let (to, from) = (to.to_canonical(), from.to_canonical());
+    let is_of_this_host = to == from || to.is_loopback();
+    own.to_canonical() == to || own.is_unspecified() && is_of_this_host && (own.is_ipv6() || to.is_ipv4())
+}
+
 fn refused(address: &str, source: std::io::Error) -> Error {
     Error::Address { address: address.to_owned(), source }
 }
@@ -70,9 +78,7 @@ pub fn relay_between(
     let ground_side = connected(to).map_err(|source| refused(to, source))?;
     let ground = ground_side.peer_addr()?;
     let own = vehicle_side.local_addr()?;
-    if ground.port() == own.port()
-        && (ground.ip() == own.ip() || own.ip().is_unspecified() && ground.ip().is_loopback())
-    {
+    if ground.port() == own.port() && is_heard_at(own.ip(), ground.ip(), ground_side.local_addr()?.ip()) {
         return Err(refused(to, std::io::Error::other("is where the relay listens itself")));
     }
     vehicle_side.set_nonblocking(true)?;
@@ -158,5 +164,24 @@ mod tests {
             assert!(format!("{said:?}").contains("listens itself"), "{said:?}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_socket_hears_what_is_sent_to_this_host_in_its_family() {
+        for (own, to, from, is_heard) in [
+            ("127.0.0.1", "127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "::ffff:127.0.0.1", "::ffff:127.0.0.1", true),
+            ("0.0.0.0", "192.0.2.2", "192.0.2.2", true),
+            ("0.0.0.0", "127.0.0.2", "127.0.0.1", true),
+            ("::", "::ffff:127.0.0.1", "::ffff:127.0.0.1", true),
+            ("::", "::1", "::1", true),
+            ("0.0.0.0", "::1", "::1", false),
+            ("0.0.0.0", "192.0.2.3", "192.0.2.2", false),
+            ("192.0.2.2", "127.0.0.1", "127.0.0.1", false),
+        ] {
+            let [own_address, to_address, from] = [own, to, from].map(|text| text.parse::<IpAddr>());
+            let found = own_address.and_then(|own| Ok(is_heard_at(own, to_address?, from?)));
+            assert_eq!(found, Ok(is_heard), "{own} {to}");
+        }
     }
 }

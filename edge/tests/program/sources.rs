@@ -78,7 +78,7 @@ fn taken(program: &Child) -> Result<f64> {
     Ok(ticks / 100.0)
 }
 
-/// 20,000 finished files took 29 % of a core.
+/// 20,000 finished files took 29 % of a core; what an idle program takes is 1 %, a little more of a busy machine's core.
 #[test]
 fn finished_files_take_no_time() -> Result<()> {
     const FILES: u64 = 20_000;
@@ -96,7 +96,7 @@ fn finished_files_take_no_time() -> Result<()> {
     let (before, began) = (taken(&flight.0)?, Instant::now());
     std::thread::sleep(Duration::from_secs(5));
     let share = (taken(&flight.0)? - before) / began.elapsed().as_secs_f64();
-    assert!(share < 0.01, "{:.1} % of a core", share * 100.0);
+    assert!(share < 0.03, "{:.1} % of a core", share * 100.0);
     // And a new one is seen at once.
     let (came, queued) = (Instant::now(), count(folder.path(), "frames"));
     scene(folder.path(), 1)?;

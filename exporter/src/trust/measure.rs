@@ -59,6 +59,8 @@ pub struct Report {
     pub measured_on: Vec<String>,
     /// Whether confidence and limits were fitted on one of them, or the model trained on it: then the figures are too good.
     pub fitted: bool,
+    /// The table of object groups that told what is wrong, where it is not the bundle's, which confidence was fitted to.
+    pub objects: Option<PathBuf>,
     /// How many of an image's views were captioned.
     pub looks: Looks,
     /// Images.
@@ -147,7 +149,8 @@ pub fn measure(bundle: &Bundle, request: &Measurement) -> Result<(Report, Vec<Me
     });
     let measured: Vec<Measured> = measured.collect();
     let figures = report(&measured, groups, &outside)?;
-    Ok((Report { measured_on: parts.names, fitted, looks, ..figures }, measured))
+    let objects = request.objects.clone();
+    Ok((Report { measured_on: parts.names, fitted, objects, looks, ..figures }, measured))
 }
 
 /// Captions images with a bundle.
@@ -219,6 +222,7 @@ pub(super) fn report(
     Ok(Report {
         measured_on: Vec::new(),
         fitted: false,
+        objects: None,
         looks: Looks::One,
         images: measured.len(),
         cider: score(&items)?.cider,
@@ -247,6 +251,9 @@ impl fmt::Display for Report {
         writeln!(f, "{parts}, {looks} looks")?;
         if self.fitted {
             writeln!(f, "{TOO_GOOD}")?;
+        }
+        if let Some(table) = &self.objects {
+            writeln!(f, "wrong by {}, not by the bundle's own table, which confidence was fitted to", table.display())?;
         }
         writeln!(
             f,
@@ -353,7 +360,9 @@ mod tests {
         // By a table that knows no road nothing is wrong.
         std::fs::write(place("table.txt"), "river rivers\n")?;
         let by_another = Measurement { objects: Some(place("table.txt")), ..request("other", Split::Dev) };
-        assert_eq!(measure(&bundle, &by_another)?.0.wrong, 0.0);
+        let report = measure(&bundle, &by_another)?.0;
+        assert_eq!((report.wrong, &report.objects), (0.0, &Some(place("table.txt"))));
+        assert!(report.to_string().contains("table.txt, not by the bundle's own table"), "{report}");
         bundle.trust = None;
         let refused = measure(&bundle, &request("other", Split::Dev)).err().map(|error| error.to_string());
         assert!(refused.is_some_and(|error| error.contains("has no statistics")), "lines of another bundle");

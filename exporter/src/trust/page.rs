@@ -18,6 +18,9 @@ pub fn page(title: &str, report: &Report, measured: &[Measured]) -> Result<Strin
     if report.fitted {
         writeln!(page, "<p class=\"wrong\">{TOO_GOOD}</p>")?;
     }
+    if let Some(table) = &report.objects {
+        writeln!(page, "<p>Wrong by {}, not by the bundle's own table.</p>", escape(&table.display().to_string()))?;
+    }
     page.push_str("<table>\n");
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let by_chance = report.ece_by_chance;

@@ -94,14 +94,19 @@ pub(crate) fn export(options: &ExportOptions) -> Result<()> {
             serde_json::to_vec_pretty(&collection).context("STAC")?
         }
     };
+    warn_of_reports(&archive, &options.archive)?;
+    write(&options.out, &bytes, captions.len(), "captions")
+}
+
+/// Says how many runs of frames outside were reported, which no form has.
+fn warn_of_reports(archive: &Archive, place: &Place) -> Result<()> {
     let runs = archive.reports(u32::MAX)?.len();
     if runs > 0 {
-        let place = &options.archive;
         tracing::warn!(
             "not in it: what was reported of runs of frames outside (runs: {runs}), table reports of {place}"
         );
     }
-    write(&options.out, &bytes, captions.len(), "captions")
+    Ok(())
 }
 
 fn export_footprints(options: &ExportOptions) -> Result<()> {
@@ -110,8 +115,10 @@ fn export_footprints(options: &ExportOptions) -> Result<()> {
         "--layer footprints: expected --format geojson; GeoParquet and STAC have footprints beside the captions, CSV has none"
     );
     ensure!(options.words.is_none(), "--layer footprints: all footprints are written, expected no --words");
-    let footprints = Archive::read_at(&options.archive)?.footprints()?;
+    let archive = Archive::read_at(&options.archive)?;
+    let footprints = archive.footprints()?;
     let bytes = serde_json::to_vec_pretty(&footprints_geojson(&footprints)).context("GeoJSON")?;
+    warn_of_reports(&archive, &options.archive)?;
     write(&options.out, &bytes, footprints.len(), "footprints")
 }
 
