@@ -41,7 +41,7 @@ edge/capi/install.sh "$out/prefix" --built "$release/libcssa_capi.so"
 library=$out/prefix/lib/libcssa.so.0
 nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1 | diff -u $tests/symbols.txt - || fail "$library exports other symbols than $tests/symbols.txt"
 abi=$(sed -n 's/^#define CSSA_ABI_VERSION //p' $header)
-LC_ALL=C readelf --dynamic "$library" | grep -qF "soname: [libcssa.so.$abi]" || fail "the name in $library is not libcssa.so.$abi, which edge/capi/build.rs says"
+LC_ALL=C readelf --dynamic "$library" | grep -F "soname: [libcssa.so.$abi]" >/dev/null || fail "the name in $library is not libcssa.so.$abi, which edge/capi/build.rs says"
 
 export PKG_CONFIG_PATH=$out/prefix/lib/pkgconfig LD_LIBRARY_PATH=$out/prefix/lib
 version=$(pkg-config --modversion cssa)

@@ -101,7 +101,7 @@ PY
   if command -v skopeo >/dev/null; then
     edge/deploy/image.py "$work/both.tar" --platform "$edge" "$library" --platform "$program" "$runtime" ${4-}
     for each in amd64 arm64; do
-      skopeo inspect --override-arch $each "oci-archive:$work/both.tar" | grep -q "\"Architecture\": \"$each\"" || fail "the image for both has none for $each"
+      skopeo inspect --override-arch $each "oci-archive:$work/both.tar" | grep "\"Architecture\": \"$each\"" >/dev/null || fail "the image for both has none for $each"
     done
   fi
   exit
@@ -245,7 +245,7 @@ tags=$(umoci list --layout "$work/cuda" | sort | tr '\n' ' ')
 unpacked "$work/cuda" "$name:$version-cuda"
 grep -q '^provider = "cuda"$' "$work/image/rootfs/etc/cssa/edge.toml" || fail "the image for CUDA is not configured for it"
 grep -q NVIDIA_VISIBLE_DEVICES=all "$work"/cuda/blobs/sha256/* || fail "the image for CUDA asks for no device"
-! command -v skopeo >/dev/null || skopeo inspect "oci:$work/cuda:$name:$version-cuda" | grep -q BASE=1 || fail "the base's environment is lost"
+! command -v skopeo >/dev/null || skopeo inspect "oci:$work/cuda:$name:$version-cuda" | grep BASE=1 >/dev/null || fail "the base's environment is lost"
 if command -v bwrap >/dev/null && as_user true; then
   state "$work/state-cuda"
   entered "$work/state-cuda" edge/deploy/edge.toml -- /usr/bin/edge caption --json --threads 1 incoming > "$work/inside.json"

@@ -49,8 +49,8 @@ trap end EXIT
 (umask 077; head -c 1024 /dev/urandom > "$daemons/munge.key")
 munged --force --key-file="$daemons/munge.key" --socket="$daemons/munge.socket" --pid-file="$daemons/munge.pid" --log-file="$daemons/munge.log" --seed-file="$daemons/munge.seed"
 slurmctld && sleep 2 && slurmd
-for _ in {1..30}; do sinfo --noheader --format=%t | grep -q idle && break; sleep 1; done
-sinfo --noheader --format=%t | grep -q idle || { tail "$daemons"/*.log >&2; fail "the node does not come up"; }
+for _ in {1..30}; do sinfo --noheader --format=%t | grep idle >/dev/null && break; sleep 1; done
+sinfo --noheader --format=%t | grep idle >/dev/null || { tail "$daemons"/*.log >&2; fail "the node does not come up"; }
 
 "$(dirname "$TRAINER")/scenes" --out "$out/scenes" --count 60 --seed 5
 cat trainer/tests/ranks/network.toml - > "$out/recipe.toml" <<'TOML'

@@ -27,7 +27,7 @@ command -v readelf >/dev/null || absent "readelf is missing: install binutils"
 
 if [ "$machine" != "$(uname -m)" ]; then
   [ "$machine" = aarch64 ] || absent "on $(uname -m) there is no compiler for $machine"
-  installed() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q ' installed'; }
+  installed() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep ' installed' >/dev/null; }
   missing=()
   for package in rustc-web libstd-rust-web-dev:arm64; do
     installed "$package" || missing+=("$package")
