@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{json_lines, program, succeed};
 use cssa::bundle::{Change, Delta, MANIFEST, contents};
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -86,7 +85,7 @@ impl World {
 
 fn world() -> Result<World> {
     let world = World { folder: tempfile::tempdir()?, ends: Vec::new(), keys: vec!["uav.key"] };
-    let link = format!("udp:{}", UdpSocket::bind("127.0.0.1:0")?.local_addr()?);
+    let link = format!("udp:{}", fixtures::free_address()?);
     std::fs::write(world.path("address"), &link)?;
     std::fs::create_dir(world.path("frames"))?;
     succeed("ground", ["key", &world.path("uav.key").display().to_string()])?;

@@ -52,7 +52,8 @@ impl Demo {
             ensure!(Instant::now() < until, "it does not end within {limit:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
-        ensure!(self.process.wait()?.success(), "it failed");
+        let status = self.process.wait()?;
+        ensure!(status.success(), "demo ended with {status}");
         ensure!(std::fs::read_dir(self.passing.path())?.next().is_none(), "it left something behind");
         let mut text = String::new();
         self.output.read_to_string(&mut text)?;

@@ -179,7 +179,7 @@ fn by_gdal(archive: &Path) -> Result<()> {
 #[test]
 fn what_is_sent_by_udp_arrives() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let free = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let free = fixtures::free_address()?;
     let archive = folder.path().join("captions.gpkg");
     let from = format!("udp:{free}");
     let mut receiving = program("ground")?;

@@ -50,10 +50,6 @@ fn configure(folder: &Path, link: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn free() -> Result<std::net::SocketAddr> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
-}
-
 fn spawn(name: &str, arguments: &[&str]) -> Result<Child> {
     Ok(program(name)?.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?)
 }
@@ -70,7 +66,7 @@ fn ten_thousand_captions_arrive_through_anything() -> Result<()> {
     let path = |name: &str| folder.path().join(name).display().to_string();
     queue(&folder.path().join("state"), QUEUED)?;
     succeed("ground", ["key", &path("key")])?;
-    let (middle, ground) = (free()?, free()?);
+    let (middle, ground) = (fixtures::free_address()?, fixtures::free_address()?);
     let key = path("key");
     let link = format!("to = \"udp:{middle}\"\nkey = {key:?}\nresend_seconds = 0.4\nbytes_per_second = 40000\n");
     let config = configure(folder.path(), &link)?.display().to_string();
@@ -132,7 +128,7 @@ fn a_ground_with_another_key_takes_nothing() -> Result<()> {
         succeed("ground", ["key", &path(name)])?;
     }
     assert!(cross_crate_tests::fail("ground", ["key", &path("key")])?.contains("key"), "a key is not overwritten");
-    let ground = free()?;
+    let ground = fixtures::free_address()?;
     let link = format!("to = \"udp:{ground}\"\nkey = {:?}\nresend_seconds = 0.2\n", path("key"));
     let config = configure(folder.path(), &link)?.display().to_string();
     let (from, archive, other) = (format!("udp:{ground}"), path("captions.gpkg"), path("other"));

@@ -10,7 +10,6 @@ use edge::pictures::{Pictures, PicturesConfig};
 use ground::archive::{Archive, Archived};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ impl World {
         let mut world = Self { folder: tempfile::tempdir()?, programs: Vec::new() };
         std::fs::create_dir(world.path("frames"))?;
         succeed("ground", ["key".as_ref(), world.path("key").as_os_str()])?;
-        let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let port = fixtures::free_address()?;
         let [state, frames, key] = ["state", "frames", "key"].map(|name| world.path(name));
         let text = format!(
             "state = {state:?}\n[model]\nlooks = 1\n[policy]\noutside = \"flag\"\n[source]\nkind = \"folder\"\npath = {frames:?}\n\
@@ -188,7 +187,7 @@ fn what_is_queued_has_its_picture() -> Result<()> {
         format!(
             "state = {state:?}\n[model]\nlooks = 1\nthreads = 1\n[policy]\noutside = \"send\"\n[source]\nkind = \"list\"\n\
              path = {list:?}\n[link]\nto = \"udp:{}\"\nkey = {key:?}\n[health]\nself_test = false\n",
-            UdpSocket::bind("127.0.0.1:0")?.local_addr()?
+            fixtures::free_address()?
         ),
     )?;
     let mut queued = 0;

@@ -7,7 +7,7 @@ use cross_crate_tests::{program, root, signal, succeed};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,8 +53,7 @@ impl World {
         let stations = if plan.has(|fault| *fault == Fault::TwoGrounds) { 2 } else { 1 };
         let mut grounds = Vec::new();
         for _ in 0..stations {
-            // The system gives a port that is free.
-            grounds.push((UdpSocket::bind("127.0.0.1:0")?.local_addr()?, None));
+            grounds.push((fixtures::free_address()?, None));
         }
         let loss = plan.faults.iter().find_map(|fault| match fault {
             Fault::Loss(share) => Some(*share),

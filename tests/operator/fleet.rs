@@ -3,9 +3,9 @@
 use super::scale::{Scale, VEHICLES};
 use anyhow::{Context, Result, ensure};
 use cross_crate_tests::{ended, program, signal, succeed};
+use fixtures::free_address;
 use serde_json::Value;
 use std::fs::{self, OpenOptions};
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl Fleet {
             last: Instant::now(),
         };
         for vehicle in 1..=VEHICLES {
-            fleet.ports.push((free()?, free()?));
+            fleet.ports.push((free_address()?.port(), free_address()?.port()));
             fleet.prepare(vehicle)?;
         }
         fleet.start_ground()?;
@@ -107,7 +107,7 @@ impl Fleet {
         let mut link = program("link-sim")?;
         link.args(["--listen", &format!("127.0.0.1:{sends}"), "--to", &format!("127.0.0.1:{arrives}")]).args(WEATHER);
         link.args(["--every-seconds", &self.scale.every.to_string(), "--pass-seconds", &self.scale.pass.to_string()]);
-        link.args(["--seed", &vehicle.to_string()]).stdout(Stdio::piped()).stderr(Stdio::null());
+        link.args(["--seed", &vehicle.to_string()]).stdout(Stdio::piped()).stderr(fs::File::create(self.path(vehicle, "link.log"))?);
         self.links.push(link.spawn()?);
         Ok(())
     }
@@ -175,9 +175,11 @@ impl Fleet {
             }
         }
         let mut traffic = Vec::new();
-        for link in &mut self.links {
+        for (link, vehicle) in self.links.iter_mut().zip(1..) {
             signal(link, "-TERM")?;
-            traffic.push(serde_json::from_str(ended(link)?.trim())?);
+            let log = self.folder.path().join(format!("{vehicle}/link.log"));
+            let said = ended(link).with_context(|| format!("link-sim of vehicle {vehicle}: {}", last(&log)))?;
+            traffic.push(serde_json::from_str(said.trim())?);
         }
         self.links.clear();
         Ok(traffic)
@@ -204,9 +206,4 @@ fn kill(child: Option<&mut Child>) -> Result<()> {
 
 fn last(log: &Path) -> String {
     fs::read_to_string(log).unwrap_or_default().lines().last().unwrap_or_default().to_owned()
-}
-
-/// A port that is free.
-fn free() -> Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }

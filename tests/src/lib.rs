@@ -52,7 +52,8 @@ pub fn error_line(output: &Output) -> Result<String> {
 pub fn ended(child: &mut Child) -> Result<String> {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().context("its output is not piped")?, &mut text)?;
-    ensure!(child.wait()?.success(), "it failed");
+    let status = child.wait()?;
+    ensure!(status.success(), "it ended with {status}, having printed {text:?}");
     Ok(text)
 }
 

@@ -5,10 +5,11 @@ mod vehicle;
 use anyhow::{Result, ensure};
 use cssa::bundle::Language;
 use cssa_wire::{Checksum, Command, Key, Up, push_frame};
+use fixtures::free_address;
 use ground::archive::{Archive, Origin};
 use std::net::UdpSocket;
 use std::process::Command as Program;
-use vehicle::{Ground, Vehicle, free_port, key_file, outcomes};
+use vehicle::{Ground, Vehicle, key_file, outcomes};
 
 /// Each vehicle is acknowledged and commanded where it was heard last and under its own key, and is nobody else under that; a port that
 /// another program has stops no other.
@@ -17,7 +18,7 @@ fn several_vehicles_have_a_port_and_a_key_each() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (path, language) = (folder.path().join("captions.gpkg"), Language::read(&fixtures::bundle())?);
     let taken = UdpSocket::bind("127.0.0.1:0")?;
-    let ports = [taken.local_addr()?.port(), free_port()?, free_port()?, free_port()?];
+    let ports = [taken.local_addr()?.port(), free_address()?.port(), free_address()?.port(), free_address()?.port()];
     let mut keys = Vec::new();
     for (owner, byte) in [("12=", 1), ("13=", 2), ("", 3)] {
         keys.extend(["--key".to_owned(), format!("{owner}{}", key_file(folder.path(), byte)?.display())]);
@@ -107,7 +108,7 @@ fn ports_that_all_fail_at_the_start_end_it() -> Result<()> {
 fn a_vehicle_gets_a_new_key() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (path, language) = (folder.path().join("captions.gpkg"), Language::read(&fixtures::bundle())?);
-    let (archive, port) = (path.display().to_string(), free_port()?);
+    let (archive, port) = (path.display().to_string(), free_address()?.port());
     let [old, new] = [key_file(folder.path(), 1)?, key_file(folder.path(), 2)?].map(|path| path.display().to_string());
     let command = |arguments: &[&str]| -> Result<(bool, String)> {
         let mut command = Program::new(env!("CARGO_BIN_EXE_ground"));

@@ -188,7 +188,7 @@ fn a_self_test_is_asked_for_until_it_is_answered() -> Result<()> {
     let path = |name: &str| folder.path().join(name);
     let (language, key) = (Language::read(&fixtures::bundle())?, Key::new([5; 32]));
     std::fs::write(path("key"), format!("{}\n", "05".repeat(32)))?;
-    let to = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let to = fixtures::free_address()?;
     let mut ground = Command::new(env!("CARGO_BIN_EXE_ground"))
         .args(["receive", "--from", &format!("udp:{to}"), "--accept-unauthenticated", "--archive"])
         .arg(path("captions.gpkg"))

@@ -3,7 +3,6 @@
 use super::*;
 use anyhow::{Context, Result, bail};
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket};
-use std::net::UdpSocket;
 use std::time::Duration;
 
 const FORMATS: [Framing; 4] = [Framing::Plain, Framing::Ccsds, Framing::CcsdsRs, Framing::CcsdsTm];
@@ -145,7 +144,7 @@ fn missing_space_packets_are_counted_and_other_apids_are_not_ours() -> Result<()
 
 #[test]
 fn captions_go_down_and_commands_up_by_udp() -> Result<()> {
-    let free = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let free = fixtures::free_address()?;
     let address: Address = format!("udp:{free}").parse()?;
     let wait = Duration::from_secs(5);
     let mut ground = address.port(End::Ground, format(Framing::Plain));
@@ -164,7 +163,7 @@ fn captions_go_down_and_commands_up_by_udp() -> Result<()> {
 fn packets_and_texts_go_through_mavlink() -> Result<()> {
     use ::mavlink::MavConnection;
     use ::mavlink::dialects::common::MavMessage;
-    let free = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let free = fixtures::free_address()?;
     let mut ground = format!("mavlink:udpin:{free}").parse::<Address>()?.port(End::Ground, format(Framing::Plain));
     assert_eq!(ground.receive(Duration::from_millis(1))?, Received::default());
     let to: Address = format!("mavlink:udpout:{free}").parse()?;
@@ -177,7 +176,7 @@ fn packets_and_texts_go_through_mavlink() -> Result<()> {
     ground.send(&[7, 0, 0])?;
     assert_eq!(good(&vehicle.receive(Duration::from_secs(5))?.found), [vec![7, 0, 0]]);
     // What an unmodified ground station reads.
-    let other = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let other = fixtures::free_address()?;
     let station = ::mavlink::connect::<MavMessage>(&format!("udpin:{other}"))?;
     let to: Address = format!("mavlink:udpout:{other}").parse()?;
     let caption = "many planes are parked next to a long building in an airport near some trees .";
@@ -199,7 +198,7 @@ fn packets_and_texts_go_through_mavlink() -> Result<()> {
 fn a_vehicle_has_a_heartbeat_each_second() -> Result<()> {
     use ::mavlink::MavConnection;
     use ::mavlink::dialects::common::{MavAutopilot, MavMessage, MavType};
-    let station = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let station = fixtures::free_address()?;
     let sender = MavlinkId { system: 7, component: 192 };
     let to: Address = format!("mavlink:udpout:{station}").parse()?;
     let station = ::mavlink::connect::<MavMessage>(&format!("udpin:{station}"))?;
@@ -226,7 +225,7 @@ fn a_vehicle_has_a_heartbeat_each_second() -> Result<()> {
     }
     assert_eq!(beats, 3, "in 2.5 seconds");
     // Where nobody is there yet, none is missed.
-    let free = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    let free = fixtures::free_address()?;
     let waits: Address = format!("mavlink:udpin:{free}").parse()?;
     waits.port(End::Vehicle, format(Framing::Plain)).announce()?;
     Ok(())

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail, ensure};
 use ground::Place;
 use postgres::{Client, NoTls};
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -61,7 +60,7 @@ impl Cluster {
         } else {
             None
         };
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = fixtures::free_address()?.port();
         let mut cluster = Self { programs, folder, user, port, server: None };
         let password = cluster.folder.path().join("password");
         std::fs::write(&password, PASSWORD)?;

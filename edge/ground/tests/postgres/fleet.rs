@@ -1,10 +1,11 @@
 //! `ground` with an archive in PostgreSQL: a fleet's, two receivers', one whose server is away for a while.
 
 use crate::cluster::{Cluster, PASSWORD};
-use crate::vehicle::{Ground, PATIENCE, Vehicle, free_port, key_file, outcomes};
+use crate::vehicle::{Ground, PATIENCE, Vehicle, key_file, outcomes};
 use anyhow::{Context, Result, ensure};
 use cssa::bundle::Language;
 use cssa_wire::{Command, Up};
+use fixtures::free_address;
 use ground::Place;
 use ground::archive::Archive;
 use std::collections::BTreeSet;
@@ -95,7 +96,7 @@ fn a_fleet_is_the_same_in_both_archives() -> Result<()> {
     let archives = [folder.path().join("captions.gpkg").display().to_string(), cluster.url("fleet")];
     let mut all = Vec::new();
     for archive in &archives {
-        let ports = [free_port()?, free_port()?, free_port()?];
+        let ports = [free_address()?.port(), free_address()?.port(), free_address()?.port()];
         let (ground, fleet) = (Ground::receive(archive, &ports, &keys(folder.path())?)?, fleet()?);
         deliver(&fleet, &language, &ports, 0..4)?;
         let given = succeed(&["command", "--archive", archive, "--vehicle", "13", "pause"])?;
@@ -141,7 +142,7 @@ fn two_receivers_share_an_archive() -> Result<()> {
     let Some(cluster) = Cluster::start()? else { return Ok(()) };
     let (folder, language) = (tempfile::tempdir()?, Language::read(&fixtures::bundle())?);
     let (place, archive) = (cluster.create("fleet")?, cluster.url("fleet"));
-    let (keys, ports) = (keys(folder.path())?, [free_port()?, free_port()?]);
+    let (keys, ports) = (keys(folder.path())?, [free_address()?.port(), free_address()?.port()]);
     // Both make the tables.
     let grounds = [Ground::receive(&archive, &ports[..1], &keys)?, Ground::receive(&archive, &ports[1..], &keys)?];
     let fleet = fleet()?;
@@ -196,7 +197,7 @@ fn a_server_that_is_away_is_waited_for() -> Result<()> {
     let Some(mut cluster) = Cluster::start()? else { return Ok(()) };
     let (folder, language) = (tempfile::tempdir()?, Language::read(&fixtures::bundle())?);
     let (place, archive): (Place, String) = (cluster.create("fleet")?, cluster.url("fleet"));
-    let ports = [free_port()?, free_port()?];
+    let ports = [free_address()?.port(), free_address()?.port()];
     let ground = Ground::receive(&archive, &ports, &keys(folder.path())?)?;
     let fleet = fleet()?;
     deliver(&fleet[..2], &language, &ports, 0..2)?;

@@ -110,11 +110,6 @@ pub(crate) fn outcomes(archive: &Place) -> Result<Vec<String>> {
     }
 }
 
-/// A port that nobody has.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// A file with a vehicle's key.
 pub(crate) fn key_file(folder: &Path, byte: u8) -> Result<PathBuf> {
     let path = folder.join(format!("{byte}.key"));

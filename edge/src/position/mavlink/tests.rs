@@ -84,7 +84,7 @@ enum Line {
 
 impl Line {
     fn udp(receiver: &Receiver) -> Result<Self> {
-        let free = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let free = fixtures::free_address()?;
         listen(format!("udpin:{free}"), receiver);
         let autopilot = UdpSocket::bind("127.0.0.1:0")?;
         autopilot.connect(free)?;
