@@ -96,7 +96,7 @@ mod tests {
         let (problems, is_whole) =
             named(&format!("queu = 7\n[model]\nruntime = \"orrt\"\nlook = 1\n{folder}\nwach = true"))?;
         let expected =
-            ["line 2: unknown field `queu`", "line 4: runtime: unknown variant `orrt`", "line 5: unknown field `look`"];
+            ["line 2: unknown field `queu`", "line 4: model.runtime: unknown variant `orrt`", "line 5: model: unknown field `look`"];
         assert!(expected.iter().all(|line| problems.iter().any(|problem| problem.starts_with(line))), "{problems:?}");
         assert!(problems.len() == 4 && problems.iter().any(|problem| problem.contains("`wach`")), "{problems:?}");
         assert!(is_whole);

@@ -110,10 +110,10 @@ pub enum Error {
     #[error("no bundle: name one in model.bundle, or install one with `edge install`")]
     NoBundle,
     /// A threshold for captions that have nothing to be compared with it.
-    #[error("policy.least_confidence: {} has no statistics for confidence, so that no caption would be sent: `exporter calibrate` adds them, or leave the threshold out", .0.display())]
+    #[error("policy.least_confidence: {} has no statistics for confidence: `exporter calibrate` adds them, or leave the threshold out", .0.display())]
     NoConfidence(PathBuf),
     /// What is outside is to be dropped, and nothing says what is.
-    #[error("policy.outside: {} has no statistics for what is outside, so that nothing would be dropped: `exporter calibrate` adds them, or leave \"drop\" out", .0.display())]
+    #[error("policy.outside: {} has no statistics for what is outside: `exporter calibrate` adds them, or leave \"drop\" out", .0.display())]
     NothingIsOutside(PathBuf),
     /// A damaged bundle that lies in no slot: nothing takes its place.
     #[error("{}: damaged, and there is no other slot", .0.display())]

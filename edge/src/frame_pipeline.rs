@@ -275,13 +275,14 @@ impl FramePipeline {
         }
     }
 
-    /// Says that captions go out unjudged, where the policy asks for confidence and the bundle at work has no statistics: words that
-    /// might be wrong are worth more than a vehicle that falls silent.
+    /// Says that captions go out unjudged, where the policy asks for what the bundle at work has no statistics for: words that might be
+    /// wrong are worth more than a vehicle that falls silent.
     pub(super) fn warn_unjudged(&self) {
-        if self.config.policy.under(&self.orders).least_confidence > 0.0 && !self.model.captioner.is_calibrated() {
-            let place = self.model.place().display();
-            let problem = format!("{place} has no statistics: policy.least_confidence holds nothing back");
-            self.faults.record(FaultKind::NoConfidence, problem);
+        let place = self.model.place();
+        if !self.model.captioner.is_calibrated() {
+            for missing in self.config.policy.under(&self.orders).unjudged(place) {
+                self.faults.record(FaultKind::NoConfidence, format!("captions go out unjudged: {missing}"));
+            }
         }
     }
 

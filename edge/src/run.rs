@@ -117,7 +117,7 @@ pub fn run_with(config: &Config, fallback: Option<PathBuf>, own: Own, control: &
     let mut model = model;
     // A slot that took over for another flies on without; what was configured so is a mistake.
     if !model.captioner.is_calibrated() && !model.is_of_a_slot() {
-        config.policy.unjudged(model.place()).map_or(Ok(()), Err)?;
+        config.policy.unjudged(model.place()).into_iter().next().map_or(Ok(()), Err)?;
     }
     tracing::info!("{}: {}", model.place().display(), model.captioner.at_work());
     model.problems.drain(..).for_each(|(kind, problem)| faults.record(kind, problem));

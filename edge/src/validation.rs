@@ -116,11 +116,10 @@ impl Found {
 impl PolicyConfig {
     /// What it asks for that the bundle at `place`, which has no statistics, cannot tell.
     #[must_use]
-    pub fn unjudged(&self, place: &Path) -> Option<Error> {
-        if self.least_confidence > 0.0 {
-            return Some(Error::NoConfidence(place.into()));
-        }
-        (self.outside == Outside::Drop).then(|| Error::NothingIsOutside(place.into()))
+    pub fn unjudged(&self, place: &Path) -> Vec<Error> {
+        let confidence = (self.least_confidence > 0.0).then(|| Error::NoConfidence(place.into()));
+        let outside = (self.outside == Outside::Drop).then(|| Error::NothingIsOutside(place.into()));
+        confidence.into_iter().chain(outside).collect()
     }
 }
 
@@ -132,9 +131,12 @@ mod tests {
     fn what_needs_statistics_is_refused_without_them() {
         let plain = PolicyConfig::default();
         let sure = PolicyConfig { least_confidence: 0.5, ..plain.clone() };
-        let said = [plain.clone(), sure, PolicyConfig { outside: Outside::Drop, ..plain }].map(|policy| {
-            policy.unjudged(Path::new("b")).and_then(|error| Some(error.to_string().split_once(" has")?.0.into()))
+        let both = PolicyConfig { outside: Outside::Drop, ..sure.clone() };
+        let said = [plain.clone(), sure, PolicyConfig { outside: Outside::Drop, ..plain }, both].map(|policy| {
+            let errors = policy.unjudged(Path::new("b"));
+            errors.iter().map(|error| error.to_string().split(" has").take(1).collect()).collect::<Vec<String>>()
         });
-        assert_eq!(said, [None, Some("policy.least_confidence: b".to_owned()), Some("policy.outside: b".into())]);
+        let [confidence, outside] = ["policy.least_confidence: b", "policy.outside: b"];
+        assert_eq!(said, [vec![], vec![confidence], vec![outside], vec![confidence, outside]]);
     }
 }

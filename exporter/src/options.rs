@@ -86,7 +86,7 @@ pub(crate) struct Export {
     #[arg(long, num_args = 1..)]
     pub(crate) trust: Vec<PathBuf>,
     /// Their parts on which confidence is fitted, none that the model has trained on.
-    #[arg(long, value_delimiter = ',', default_value = "dev")]
+    #[arg(long, value_delimiter = ',', default_value = "dev", requires = "trust")]
     pub(crate) trust_split: Vec<Split>,
     /// Table of object groups, one group per line. Default: the built-in one.
     #[arg(long, requires = "trust")]

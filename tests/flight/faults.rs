@@ -256,7 +256,7 @@ fn wrong_configurations_are_one_clear_error() -> Result<()> {
     for (more, source, link, expected) in [
         ("", source, "file:/tmp/x", "/no/such/folder"),
         ("", source, "pigeon:home", "expected file:PATH, udp:HOST:PORT, serial:DEVICE:BAUD or mavlink:KIND:ADDRESS"),
-        ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 6: kind: unknown variant `telepathy`"),
+        ("", "kind = \"telepathy\"", "file:/tmp/x", "edge.toml: line 6: source.kind: unknown variant `telepathy`"),
         ("[policy]\nleast_confidence = 2.0", source, "file:/tmp/x", "policy.least_confidence is 2, expected 0 to 1"),
         ("[policy]\nleast_score = 0.5", source, "file:/tmp/x", "Give least_confidence, 0 to 1"),
         ("[model]\nlooks = 3", source, "file:/tmp/x", "expected one of"),

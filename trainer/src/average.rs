@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::data::datasets::read_datasets;
 use crate::error::{Error, Result, ensure};
 use crate::progress::Progress;
-use crate::run::{CONFIG, golden_images, lock};
+use crate::run::{CONFIG, golden_images};
 use crate::stages::state::{STATE, State};
 use crate::trained::Trained;
 use cssa::checkpoint::{Checkpoint, GOLDEN};
@@ -55,9 +55,13 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     let Request { runs, last, data, out, cache } = request;
     let read = |run: &Path| if *last { last_weights(run) } else { Ok(Checkpoint::read(run)?) };
     // None of them is trained meanwhile: what is read is one state of it.
-    let folders: BTreeSet<PathBuf> =
-        runs.iter().map(|run| run.canonicalize().unwrap_or_else(|_| run.clone())).collect();
-    let _locks = folders.iter().map(|run| lock(run)).collect::<Result<Vec<_>>>()?;
+    let mut folders = BTreeSet::new();
+    for run in runs {
+        let is_new = folders.insert(run.canonicalize().unwrap_or_else(|_| run.clone()));
+        ensure!(is_new, Error::other_run(run, "is named twice, expected each run once"));
+    }
+    let locks = folders.iter().map(|run| State::new(run.join(STATE), Duration::MAX).lock_to_read());
+    let _locks = locks.collect::<Result<Vec<_>>>()?;
     let (Some((first, others)), true) = (runs.split_first(), runs.len() > 1) else {
         return Err(Error::Broken("fewer than two runs to average"));
     };
@@ -86,8 +90,9 @@ pub fn average(request: &Request, device: Device, progress: &Progress) -> Result
     let datasets = read_datasets(data, dev)?;
     for dataset in &datasets {
         let count = dataset.split(Split::Dev).count();
-        let problem = || format!("has {count} dev images by the runs' rule, expected one or more to score on");
-        ensure!(count > 0, Error::other_run(&dataset.name, problem()));
+        // CIDEr-D weighs words by how rare they are among the images: of one alone they weigh nothing.
+        let problem = || format!("has {count} dev images by the runs' rule, expected two or more to score on");
+        ensure!(count > 1, Error::other_run(&dataset.name, problem()));
     }
     let golden = golden_images(&datasets);
     let folder = NewFolder::create(out)?;

@@ -78,8 +78,11 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
     other.tensors.iter_mut().for_each(|(_, array)| array.data.iter_mut().for_each(|value| *value += 1.0));
     other.write(&small.path("a"))?;
     std::fs::remove_dir_all(small.path("b").join(STATE))?;
+    // Runs are read alone: they may lie where nothing can be written.
+    std::fs::remove_file(small.path("a").join(STATE).join("lock"))?;
     let request_last = Request { last: true, ..request(["a", "b"], "last") };
     average(&request_last, Device::Cpu, &Progress::Shown)?;
+    assert!(!small.path("a").join(STATE).join("lock").exists());
     let mean = Checkpoint::read(&small.path("last"))?;
     let of = |run: &Checkpoint, name: &str| {
         run.tensors.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
@@ -117,6 +120,8 @@ fn the_mean_of_runs_is_a_run() -> Result<()> {
         assert!(!small.path("refused").exists());
         Ok(error.context("was averaged")?.to_string())
     };
+    let said = refused(["a", "./a"])?;
+    assert!(said.contains("is named twice"), "{said}");
     let said = refused(["b", "a"])?;
     assert!(said.contains("the run with most words goes first"), "{said}");
     let text = std::fs::read_to_string(small.path("scenes").join("dataset_scenes.json"))?;

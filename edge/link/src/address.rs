@@ -5,7 +5,8 @@ use crate::framing::Format;
 use crate::mavlink::MavlinkId;
 use crate::port::{End, Port};
 use crate::{mavlink, stream, udp};
-use std::net::{IpAddr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 /// Where a link leads.
@@ -55,6 +56,11 @@ impl std::str::FromStr for Address {
 pub fn is_mavlink_address(address: &str) -> bool {
     let Some((kind, rest)) = address.split_once(':') else { return false };
     let Some((before, after)) = rest.rsplit_once(':') else { return false };
+    // The mavlink crate knows interfaces by their numbers.
+    let zone = before.trim_end_matches(']').split_once('%').map(|(_, zone)| zone);
+    if zone.is_some_and(|zone| zone.parse::<u32>().is_err()) && kind != "serial" {
+        return false;
+    }
     match kind {
         "udpin" | "tcpin" => is_remote(rest) && before.trim_matches(['[', ']']).parse::<IpAddr>().is_ok(),
         "udpout" | "udpbcast" | "tcpout" => is_remote(rest),
@@ -66,15 +72,31 @@ pub fn is_mavlink_address(address: &str) -> bool {
 
 /// Whether text is HOST:PORT.
 fn is_remote(address: &str) -> bool {
-    let Some((host, port)) = address.rsplit_once(':') else { return false };
-    let is_host = match host.strip_prefix('[') {
-        // After % stands the interface of an address of one's own network.
-        Some(bracketed) => bracketed
-            .strip_suffix(']')
-            .is_some_and(|host| host.split('%').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())),
-        None => !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/[]".contains(c)),
+    remote(address).is_some()
+}
+
+/// Host, without brackets, and port of HOST:PORT.
+fn remote(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.strip_prefix('[').map(|rest| rest.strip_suffix(']'));
+    let host = bracketed.unwrap_or(Some(host))?;
+    // After % stands the interface of an address of one's own network.
+    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    let is_host = match bracketed.is_some() || host.contains(':') || zone.is_some() {
+        true => address.parse::<Ipv6Addr>().is_ok() && zone != Some(""),
+        false => !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/[]".contains(c)),
     };
-    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    is_host.then_some((host, port))
+}
+
+/// The addresses that HOST:PORT stands for, as the system knows them; HOST may be `[fe80::1%eth0]`.
+///
+/// # Errors
+/// Where it has another form, or the system knows no such host.
+pub fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let remote = remote(address).ok_or_else(|| io::Error::other("is no HOST:PORT"))?;
+    Ok(remote.to_socket_addrs()?.collect())
 }
 
 impl Address {

@@ -45,7 +45,7 @@ mod tests;
 mod transfer_frame;
 mod udp;
 
-pub use address::{Address, is_mavlink_address};
+pub use address::{Address, is_mavlink_address, resolve};
 pub use error::LinkError;
 pub use found::{Direction, Found, FrameError};
 pub use framing::{Deframer, Format, Framer, Framing};

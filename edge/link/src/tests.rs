@@ -3,6 +3,7 @@
 use super::*;
 use anyhow::{Context, Result, bail};
 use cssa_wire::{Checksum, Key, SelectiveAck, Up, UpPacket};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const FORMATS: [Framing; 4] = [Framing::Plain, Framing::Ccsds, Framing::CcsdsRs, Framing::CcsdsTm];
@@ -265,6 +266,9 @@ fn wrong_addresses_are_named() {
         "udp:[]:7301",
         "udp:[zz]:7301",
         "udp:a]b[:7301",
+        "udp:1:2:3:7301",
+        "udp:[fe80::1%]:7301",
+        "mavlink:udpout:[fe80::1%lo]:14550",
         "mavlink:udpout:[::1:14550",
         "mavlink:udpin:[[127.0.0.1]]:7423",
         "mavlink:udpout:h:99999",
@@ -275,9 +279,20 @@ fn wrong_addresses_are_named() {
         let error = wrong.parse::<Address>().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(wrong), "{wrong}: {error}");
     }
-    for right in ["udp:[::1]:7301", "udp:[fe80::1%2]:7301", "udp:::1:7301", "mavlink:udpin:[::]:14550"] {
+    let zones = ["udp:[fe80::1%2]:7301", "udp:[fe80::1%lo]:7301", "mavlink:udpout:[fe80::1%2]:14550"];
+    for right in ["udp:[::1]:7301", "udp:::1:7301", "mavlink:udpin:[::]:14550"].into_iter().chain(zones) {
         assert!(right.parse::<Address>().is_ok(), "{right}");
     }
+}
+
+/// An interface by its name, as people know it.
+#[test]
+fn an_address_of_ones_own_network_is_of_an_interface() -> Result<()> {
+    let SocketAddr::V6(found) = resolve("[fe80::1%lo]:7301")?[0] else { bail!("no IPv6") };
+    assert!(found.scope_id() > 0 && found.port() == 7301, "{found}");
+    assert_eq!(resolve("127.0.0.1:7301")?, ["127.0.0.1:7301".parse()?]);
+    assert!(resolve("nowhere").is_err() && resolve("[fe80::1%no-such]:1").is_err());
+    Ok(())
 }
 
 /// Two pseudo-terminals with a wire between them, which makes every `wrong`th byte another one; gives their names.

@@ -1,11 +1,12 @@
 //! Datagrams.
 
+use crate::address::resolve;
 use crate::error::LinkError;
 use crate::framing::{Deframer, Format, Framer};
 use crate::port::{End, Port, Received, is_timeout};
 use std::io;
 use std::io::ErrorKind::ConnectionRefused;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 pub(crate) struct Udp {
@@ -51,9 +52,9 @@ impl Udp {
 
     fn open(&self) -> io::Result<UdpSocket> {
         if self.end == End::Ground {
-            return UdpSocket::bind(&self.address);
+            return UdpSocket::bind(&*resolve(&self.address)?);
         }
-        let ground = self.address.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
+        let ground = resolve(&self.address)?.into_iter().next().ok_or_else(|| io::Error::other("no such host"))?;
         let socket = UdpSocket::bind(if ground.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
         socket.connect(ground)?;
         Ok(socket)

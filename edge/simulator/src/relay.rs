@@ -2,7 +2,8 @@
 
 use super::channel::{Channel, ChannelSettings};
 use super::error::{Error, Result};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use cssa_link::resolve;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -38,14 +39,14 @@ struct Flying {
 /// Listens for the vehicle at `listen` and passes on to the ground at `to`, until `stop`.
 pub fn relay(listen: &str, to: &str, settings: ChannelSettings, stop: &AtomicBool) -> Result<Relayed> {
     settings.validate()?;
-    let vehicle_side = UdpSocket::bind(listen).map_err(|source| refused(listen, source))?;
+    let vehicle_side = resolve(listen).and_then(|own| UdpSocket::bind(&*own)).map_err(|source| refused(listen, source))?;
     relay_between(&vehicle_side, to, settings, stop)
 }
 
 /// A socket for one other end, of the family of its address.
 fn connected(to: &str) -> std::io::Result<UdpSocket> {
     let mut problem = std::io::Error::other("is no address");
-    for address in to.to_socket_addrs()? {
+    for address in resolve(to)? {
         let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         match UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address).map(|()| socket)) {
             Ok(socket) => return Ok(socket),

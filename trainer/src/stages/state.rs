@@ -8,6 +8,7 @@ use cssa::files::{self, FileError};
 use cssa::tensors::{self, Array, Tensors};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,18 @@ impl State {
         let file = File::create(&path).map_err(Error::system(&path, "cannot be created"))?;
         file.try_lock().map_err(Error::lock(path))?;
         Ok(file)
+    }
+
+    /// Keeps others from training for as long as the file is there; nothing is written, and others may read beside. `None` where nobody
+    /// has trained here.
+    pub fn lock_to_read(&self) -> Result<Option<File>> {
+        let path = self.folder.join("lock");
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(Error::system(&path, "cannot be opened"))?,
+        };
+        file.try_lock_shared().map_err(Error::lock(path))?;
+        Ok(Some(file))
     }
 
     /// Whether it is time to save again.

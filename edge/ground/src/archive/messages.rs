@@ -133,10 +133,13 @@ impl Archive {
     }
 
     /// What is known of the last `most` runs, the newest first: of each run its newest report. A report of the same second that tells of no
-    /// more frames than the one before it is of another run.
+    /// more frames than the one before it is of another run. Numbers go on at 0 after 65,535: they count from that of the report that came
+    /// first, half of them to each side.
     pub fn reports(&self, most: u32) -> Result<Vec<ArchivedReport>> {
         let asked = "SELECT sender, vehicle, sequence, reason, since, frames, after_start FROM (SELECT *, lead(frames) OVER
-               (PARTITION BY CASE WHEN vehicle > 0 THEN '' ELSE sender END, vehicle, since, after_start ORDER BY sequence, id) AS longer FROM reports) AS runs
+               (PARTITION BY origin, vehicle, since, after_start ORDER BY (sequence - first + 98304) & 65535, id) AS longer
+               FROM (SELECT *, first_value(sequence) OVER (PARTITION BY origin, vehicle, since, after_start ORDER BY id) AS first
+                 FROM (SELECT *, CASE WHEN vehicle > 0 THEN '' ELSE sender END AS origin FROM reports) AS named) AS counted) AS runs
              WHERE longer IS NULL OR longer <= frames ORDER BY id DESC LIMIT ?1";
         self.rows(asked, params![most], |row| {
             Ok(ArchivedReport {
@@ -213,6 +216,15 @@ mod tests {
         let of_second: Vec<_> = reports.iter().filter(|report| report.vehicle == 12).collect();
         let runs: Vec<_> = of_second.iter().map(|report| (report.reason.as_str(), report.frames)).collect();
         assert_eq!(runs, [("noisy", 6), ("smeared", 77)]);
+        // A run over the end of the numbers is one.
+        for (sequence, frames) in [(u16::MAX - 1, 100), (0, 300), (u16::MAX, 200)] {
+            let body = Down::Report(Report::of_run(sequence, Reason::Dark, 1_763_930_000, frames));
+            let message = Message::of(&DownPacket { vehicle: 13, bundle: 7, body }).context("a message")?;
+            assert!(archive.keep_message("uav", &message, &[sequence as u8, 7], Provenance::Vehicle)?.is_new);
+        }
+        let of_run: Vec<u32> =
+            archive.reports(9)?.iter().filter(|report| report.vehicle == 13).map(|report| report.frames).collect();
+        assert_eq!(of_run, [300]);
         let messages = archive.messages(9)?;
         let kinds: Vec<&str> = messages.iter().map(|message| message.kind.as_str()).collect();
         assert_eq!(kinds, ["answer", "answer", "answer", "housekeeping", "housekeeping", "housekeeping"]);

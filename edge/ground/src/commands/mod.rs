@@ -137,7 +137,7 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
         }
     });
     let (stop, mut problems) = (stop_flag()?, ProblemLog::default());
-    receiver.receive_all(listening.collect(), &stop, &mut |sender, taken| -> Result<()> {
+    let received = receiver.receive_all(listening.collect(), &stop, &mut |sender, taken| -> Result<()> {
         match taken {
             Ok(Taken::Captions(packet)) if !options.quiet => show(sender, packet)?,
             Ok(Taken::Message(message)) if !options.quiet => {
@@ -152,6 +152,10 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
             }
         }
         Ok(())
+    });
+    received.map_err(|error| match error.downcast_ref() {
+        Some(ground::Error::Link(_)) => error.context("--from"),
+        _ => error,
     })?;
     say_held_back(problems.held_back());
     let mut gaps = Vec::new();

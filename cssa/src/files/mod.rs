@@ -1,5 +1,9 @@
 //! Files that appear complete or not at all, also after a power cut, and errors that name them.
 
+mod toml_text;
+
+pub use toml_text::{parse_toml, read_toml};
+
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -62,25 +66,6 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 /// Reads a text file of at most `limit` bytes.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     String::from_utf8(read(path, limit)?).map_err(|_| FileError::content(path, "is not UTF-8 text"))
-}
-
-/// Reads a TOML file of at most 1 MiB; the error names the line in one line.
-pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
-    parse_toml(path, &read_text(path, 1 << 20)?)
-}
-
-/// Reads a TOML file's text; the error names the file, the line and its key in one line.
-pub fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError> {
-    toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let problem = error.message().lines().collect::<Vec<_>>().join(", ");
-        // Where it is a value that is wrong its key stands before it, and nothing does where a table lacks one or has one too many.
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        let key = line.split_once('=').map(|(key, _)| key.trim());
-        let is_key = |key: &&str| key.chars().all(|c| c.is_alphanumeric() || "._-\"".contains(c));
-        let key = key.filter(is_key).map_or(String::new(), |key| format!("{key}: "));
-        FileError::content(path, format!("line {}: {key}{problem}", before.matches('\n').count() + 1))
-    })
 }
 
 /// What the hidden names of files and folders begin with that are not complete yet.
@@ -288,31 +273,6 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
         assert!(read(&path, 2).is_err());
         Ok(())
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_with_its_key() {
-        #[derive(Debug, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "it is read alone")]
-        struct Shape {
-            width: u16,
-            #[serde(default)]
-            place: Option<std::net::IpAddr>,
-            #[serde(default)]
-            rows: Vec<std::collections::BTreeMap<String, u8>>,
-        }
-        let said = |text| parse_toml::<Shape>(Path::new("f"), text).map_err(|error| error.to_string());
-        for (text, expected) in [
-            ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
-            ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
-            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected one of `width`, `place`, `rows`"),
-            ("width = 1\nplace = \"x\"", "f: line 2: place: invalid IP address syntax"),
-            ("# none", "f: line 1: missing field `width`"),
-            ("width = 1\nrows = [\n  { a = \"x\" },\n]", "f: line 3: invalid type: string \"x\", expected u8"),
-        ] {
-            assert_eq!(said(text).err().as_deref(), Some(expected));
-        }
     }
 
     #[test]
