@@ -87,6 +87,11 @@ fn siblings_of_these_have_all_their_images() -> Result<(), Box<dyn std::error::E
         let translated = files.iter().any(|(name, _)| name.starts_with("back"));
         assert_eq!(dataset.images[0].back_translations.len(), usize::from(translated));
     }
+    let picture = folder(&[])?;
+    let picture = picture.path().join("a.jpg");
+    std::fs::write(&picture, [0xff, 0xd8, 0xff, 0xe0])?;
+    let error = Dataset::read(&picture, DevRule::Hash).map(|_| ()).map_err(|error| error.to_string());
+    assert!(error.as_ref().is_err_and(|error| error.contains("expected a dataset's description")), "{error:?}");
     let short = folder(&[("a.csv", "path,caption,split\na.jpg,a\n")])?;
     let error = Dataset::read(short.path(), DevRule::Hash).map(|_| ()).map_err(|error| error.to_string());
     assert!(error.as_ref().is_err_and(|error| error.contains("line 2: has 2 fields, expected 3")), "{error:?}");

@@ -8,7 +8,8 @@ const MAX_FILE: u64 = 1 << 30;
 
 /// The text of a description, without the mark that some editors put in front.
 pub(super) fn text_of(path: &Path) -> Result<String, FileError> {
-    let text = files::read_text(path, MAX_FILE)?;
+    let expected = "is not UTF-8 text, expected a dataset's description (JSON or CSV) or its folder";
+    let text = String::from_utf8(files::read(path, MAX_FILE)?).map_err(|_| FileError::content(path, expected))?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 

@@ -59,12 +59,12 @@ impl ImageStatistics {
         }
         let pixels = pixels.as_chunks::<3>().0;
         let luma: Vec<u8> = pixels.iter().map(luma).collect();
-        let (lights, total) = (histogram(luma.iter().copied()), luma.len() as u32);
+        let (lights, total) = (histogram(&luma), luma.len() as u32);
         let (black, white) = (percentile(&lights, 2), percentile(&lights, 98));
         let contrast = white - black;
         let clipped: u32 = lights[usize::from(CLIPPED)..].iter().sum();
-        let dark_channel = pixels.iter().map(|&[red, green, blue]| red.min(green).min(blue));
-        let darkest = percentile(&histogram(dark_channel), 2);
+        let dark_channel: Vec<u8> = pixels.iter().map(|&[red, green, blue]| red.min(green).min(blue)).collect();
+        let darkest = percentile(&histogram(&dark_channel), 2);
         let at = |scale: usize| DIRECTIONS.map(|direction| difference(&luma, side, direction, scale));
         let (near, middle, far) = (at(1), at(2), at(4));
         let share = |part: u64, whole: u64| (part * 1000 / (whole + FLOOR)).min(u64::from(u16::MAX));
@@ -84,9 +84,9 @@ impl ImageStatistics {
 
 /// How often each level is there.
 #[inline(always)]
-fn histogram(levels: impl Iterator<Item = u8>) -> [u32; 256] {
+fn histogram(levels: &[u8]) -> [u32; 256] {
     let mut counts = [0; 256];
-    levels.for_each(|level| counts[usize::from(level)] += 1);
+    levels.iter().for_each(|&level| counts[usize::from(level)] += 1);
     counts
 }
 
@@ -106,8 +106,8 @@ fn luma(&[red, green, blue]: &[u8; 3]) -> u8 {
     ((77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue)) >> 8) as u8
 }
 
-#[inline(always)]
 /// Mean |difference| of pixels that are `scale` steps apart, in 256ths of a level.
+#[inline(always)]
 fn difference(luma: &[u8], side: usize, (down, right, _): (usize, isize, u64), scale: usize) -> u64 {
     let (down, right) = (down * scale, right * scale as isize);
     let (left_start, right_start) = if right < 0 { (right.unsigned_abs(), 0) } else { (0, right.unsigned_abs()) };
@@ -116,10 +116,28 @@ fn difference(luma: &[u8], side: usize, (down, right, _): (usize, isize, u64), s
     for row in (0..side - down).step_by(ROWS) {
         let here = &luma[row * side + left_start..][..width];
         let there = &luma[(row + down) * side + right_start..][..width];
-        sum += u64::from(here.iter().zip(there).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>());
+        sum += u64::from(distance(here, there));
         count += width as u64;
     }
     sum * 256 / count.max(1)
+}
+
+/// Σ |a − b|. Sixteen sums side by side, for which compilers find wide instructions; none of 255 differences is too large for 16 bits.
+#[inline(always)]
+fn distance(a: &[u8], b: &[u8]) -> u32 {
+    const SUMS: usize = 16;
+    let mut sum = 0;
+    for (a, b) in a.chunks(255 * SUMS).zip(b.chunks(255 * SUMS)) {
+        let (mut sums, (a, a_rest), (b, b_rest)) = ([0u16; SUMS], a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
+        for (a, b) in a.iter().zip(b) {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += u16::from(a.abs_diff(*b));
+            }
+        }
+        sum += sums.iter().map(|&sum| u32::from(sum)).sum::<u32>();
+        sum += a_rest.iter().zip(b_rest).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>();
+    }
+    sum
 }
 
 /// What dev images show at most, and at least. A picture beyond one of these is outside.

@@ -77,22 +77,14 @@ impl Neighbours {
         &self.objects
     }
 
-    /// The product of `vector` with that of every image. Inlined, so that a caller can have it compiled for the CPU at hand.
-    #[inline(always)]
-    pub fn products(&self, vector: &[i8], products: &mut Vec<i32>) {
-        products.clear();
-        products.extend(self.vectors.chunks_exact(self.width).map(|other| dot(vector, other)));
-    }
-
     /// What the images nearest to `vector` show.
     #[must_use]
     pub fn around(&self, vector: &[i8]) -> Neighbourhood {
-        let mut products = Vec::new();
-        self.products(vector, &mut products);
+        let products: Vec<i32> = self.vectors.chunks_exact(self.width).map(|other| dot(vector, other)).collect();
         self.with_products(&products)
     }
 
-    /// What the images show whose [`Neighbours::products`] are the highest.
+    /// The same by the product of `vector` with that of every image, Σ a · b: a caller may have instructions for it.
     #[must_use]
     pub fn with_products(&self, products: &[i32]) -> Neighbourhood {
         let mut found: Vec<(i32, usize)> = Vec::with_capacity(FAR + 1);
@@ -127,8 +119,6 @@ impl Neighbours {
     }
 }
 
-/// Σ a · b; wide sums of few products, so that compilers find the CPU's instructions for it.
-#[inline(always)]
 fn dot(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
 }

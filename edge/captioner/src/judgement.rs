@@ -1,25 +1,12 @@
 //! How far a caption can be believed, from the bundle's statistics: [`cssa::trust`] with a model's words and memory.
 
+use crate::neighbours::Panels;
 use cssa::bundle::{Bundle, Trust};
 use cssa::search::Hypothesis;
 use cssa::trust::{Confidence, Evidence, Familiarity, ImageStatistics, Neighbours, ObjectWords, Reason};
 use cssa_kernel::{Dispatch, Kernel, Work};
 use image::RgbImage;
 use std::sync::Arc;
-
-/// A picture's products with all neighbours, compiled for the CPU at hand.
-struct Products<'a> {
-    neighbours: &'a Neighbours,
-    vector: &'a [i8],
-    products: &'a mut Vec<i32>,
-}
-
-impl Work for Products<'_> {
-    #[inline(always)]
-    fn with<K: Kernel>(self, _: K) {
-        self.neighbours.products(self.vector, self.products);
-    }
-}
 
 /// What a picture's pixels show, compiled for the CPU at hand.
 struct Statistics<'a> {
@@ -45,6 +32,7 @@ pub(crate) fn statistics(square: &RgbImage) -> ImageStatistics {
 pub(crate) struct Judgement {
     trust: Arc<Trust>,
     words: ObjectWords,
+    panels: Panels,
     width: usize,
 }
 
@@ -65,7 +53,9 @@ impl Judgement {
     pub(crate) fn of(bundle: &Bundle) -> Option<Self> {
         let trust = Arc::clone(bundle.trust.as_ref()?);
         let words = ObjectWords::new(&bundle.vocabulary, &trust.groups);
-        Some(Self { trust, words, width: bundle.manifest.model.width })
+        let width = bundle.manifest.model.width;
+        let panels = Panels::of(&trust.neighbours, width);
+        Some(Self { trust, words, panels, width })
     }
 
     /// Judges a picture by the memory and the pixels of its first look and by what all looks found.
@@ -86,13 +76,7 @@ impl Judgement {
         let Some(calibration) = trust.calibration(looks.len()) else {
             return Judged { chosen: None, confidence: None, familiarity, reasons };
         };
-        let mut products = Vec::new();
-        let vector = Neighbours::vector(&whitened);
-        Dispatch::of_this_cpu().run(Products {
-            neighbours: &trust.neighbours,
-            vector: &vector,
-            products: &mut products,
-        });
+        let products = self.panels.products(&Neighbours::vector(&whitened));
         let neighbourhood = trust.neighbours.with_products(&products);
         let evidence = Evidence::new(looks, &self.words, &neighbourhood, distance);
         let chosen = evidence.choose(calibration);

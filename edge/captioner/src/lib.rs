@@ -21,6 +21,7 @@ mod error;
 mod judgement;
 mod load;
 mod looks;
+mod neighbours;
 mod onnxruntime;
 mod placement;
 mod runtime;
