@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::packets;
+use cssa::clock;
 use cssa::model::Search;
 use cssa::process;
 use cssa_captioner::{Caption, Captioner, Looks, Settings};
@@ -107,7 +108,8 @@ pub fn run(
         let found = sights.iter().map(|sight| captioner.look_again(sight)).collect::<Result<Vec<_>, _>>()?;
         let mut packets = 0;
         for caption in &found {
-            packets += packets::pack(caption, &captioner.language(), n as u32)?.len();
+            packets +=
+                packets::pack(caption, &captioner.language(), n as u32, (clock::utc().unwrap_or(0), None))?.len();
         }
         if n == 0 {
             first = loading + started.elapsed();

@@ -4,7 +4,7 @@
 
 use super::at_work;
 use super::config::{Config, PeripheralsConfig, PowerConfig, SourceConfig};
-use super::downlink::{LinkConfig, read_passes};
+use super::downlink::read_passes;
 use super::error::{Error, Result};
 use super::model::{Loaded, Loader};
 use super::peripherals::hwmon::{self, Hwmon};
@@ -27,12 +27,21 @@ pub fn check(config: &Config, fallback: Option<PathBuf>) -> Vec<Error> {
     let mut found = config.problems();
     found.extend(writable_folder(&config.state).map_err(Error::key("state")).err());
     found.extend(kept_files(&config.state));
-    found.extend(model(config, fallback));
+    found.extend(model(&with_possible_sizes(config), fallback));
     found.extend(source(config));
-    found.extend(link(&config.link, &config.state));
+    found.extend(link(config));
     found.extend(config.position.check().map_err(Error::key("position")).err());
     found.extend(peripherals(&config.peripherals));
     found
+}
+
+/// The configuration, with the least of what the model's sizes can be where one cannot be: so many threads would take the computer.
+fn with_possible_sizes(config: &Config) -> Config {
+    let mut possible = config.clone();
+    if config.problems().iter().any(|problem| problem.to_string().starts_with("model.")) {
+        (possible.model.threads, possible.model.batch, possible.model.beam) = (1, 1, None);
+    }
+    possible
 }
 
 /// What an earlier run has left that this user cannot go on with: root's, for example.
@@ -151,11 +160,16 @@ fn source(config: &Config) -> Vec<Error> {
     }
 }
 
-fn link(config: &LinkConfig, state: &Path) -> Vec<Error> {
+fn link(Config { link: config, state, file, .. }: &Config) -> Vec<Error> {
     let mut found = Vec::new();
     // One that has no form is among the values that cannot be.
     if let Ok(address) = config.address() {
         found.extend(port(&address, state).map_err(Error::key("link.to")).err());
+        if let Address::File(path) = address {
+            let kept = [STORE, at_work::NAME, "status.json"].map(|name| state.join(name));
+            let own = kept.iter().chain(file).map(PathBuf::as_path);
+            found.extend(files::check_is_other(&path, own).map_err(Error::from).map_err(Error::key("link.to")).err());
+        }
     }
     let keys = [("link.key", config.key()), ("link.next_key", config.next_key())];
     let unread: Vec<Error> = keys.into_iter().filter_map(|(key, read)| read.map_err(Error::key(key)).err()).collect();
@@ -175,8 +189,7 @@ fn port(address: &Address, state: &Path) -> Result<()> {
             let opened = match fs::metadata(path) {
                 Ok(there) if there.is_dir() => Err(ErrorKind::IsADirectory.into()),
                 Ok(there) if there.is_file() => File::options().append(true).open(path).map(drop),
-                // A pipe would wait for its reader.
-                Ok(_) => Ok(()),
+                Ok(_) => Err(io::Error::other("is no regular file")),
                 // The state folder is made before it is sent there.
                 Err(_) if path.parent() == Some(state) => return writable_folder(state),
                 Err(_) => return Ok(files::check_writable(path)?),

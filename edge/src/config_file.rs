@@ -39,7 +39,11 @@ impl Config {
                 None => return (None, problems),
             }
         }
-        (toml::from_str(&text).ok(), problems)
+        let mut config: Option<Self> = toml::from_str(&text).ok();
+        if let Some(config) = &mut config {
+            config.file = std::path::absolute(path).ok();
+        }
+        (config, problems)
     }
 
     fn parse(path: &Path) -> Result<Self> {
@@ -49,8 +53,13 @@ impl Config {
 
 /// The bytes of the line that an error of a key or a value is about.
 fn culprit(text: &str, span: Range<usize>, message: &str) -> Option<Range<usize>> {
-    let named = message.split('`').nth(1)?;
     let mut begin = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(begin..)?.lines().next()?;
+    if message.starts_with("invalid") && line.split_once('=').is_some_and(|(key, _)| begin + key.len() < span.start) {
+        // The value behind its key.
+        return Some(begin..begin + line.trim_end().len());
+    }
+    let named = message.split('`').nth(1)?;
     for line in text.get(begin..)?.split_inclusive('\n') {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
         let is_named = match message.starts_with("unknown field") {
@@ -95,8 +104,11 @@ mod tests {
         assert_eq!(named(folder)?, (vec![], true));
         let (problems, is_whole) =
             named(&format!("queu = 7\n[model]\nruntime = \"orrt\"\nlook = 1\n{folder}\nwach = true"))?;
-        let expected =
-            ["line 2: unknown field `queu`", "line 4: model.runtime: unknown variant `orrt`", "line 5: model: unknown field `look`"];
+        let expected = [
+            "line 2: unknown field `queu`",
+            "line 4: model.runtime: unknown variant `orrt`",
+            "line 5: model: unknown field `look`",
+        ];
         assert!(expected.iter().all(|line| problems.iter().any(|problem| problem.starts_with(line))), "{problems:?}");
         assert!(problems.len() == 4 && problems.iter().any(|problem| problem.contains("`wach`")), "{problems:?}");
         assert!(is_whole);
@@ -105,6 +117,11 @@ mod tests {
         assert!(problems.len() == 1 && problems[0].contains("`foldr`") && !is_whole, "{problems:?}");
         let (problems, is_whole) = named("[source]\nkind = \"folder\"")?;
         assert!(problems.len() == 1 && problems[0].contains("`path`") && !is_whole, "{problems:?}");
+        let wrong = "[policy]\nbytes_per_hour = -1\nnovelty_metres = \"x\"\n[source]\nkind = \"folder\"\npath = \"p\"";
+        let (problems, is_whole) = named(wrong)?;
+        let expected = ["line 3: policy.bytes_per_hour: invalid", "line 4: policy.novelty_metres: invalid"];
+        assert!(is_whole && problems.len() == 2, "{problems:?}");
+        assert!(problems.iter().zip(expected).all(|(problem, expected)| problem.starts_with(expected)), "{problems:?}");
         let (problems, is_whole) = named("queue = = 7")?;
         assert!(problems.len() == 1 && problems[0].starts_with("line 2: ") && !is_whole, "{problems:?}");
         Ok(())

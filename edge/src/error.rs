@@ -78,12 +78,11 @@ pub enum Error {
     #[error("link.to")]
     Address(#[source] cssa_link::LinkError),
     /// A line of a file of passes that is no pass.
-    #[error("line {line}: {found:?}, expected two times like 2026-11-24T15:00:00Z")]
+    /// What it says is not told: it may be a key's file that was named by mistake.
+    #[error("line {line}: expected two times like 2026-11-24T15:00:00Z, begin and end")]
     Pass {
         /// The line, from 1.
         line: usize,
-        /// What it says.
-        found: String,
     },
 
     /// The store's file cannot be opened, read or written.

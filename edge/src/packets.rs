@@ -5,7 +5,6 @@ use crate::footprint::Footprint;
 use crate::outside_run::Run;
 use crate::store;
 use cssa::bundle::Language;
-use cssa::clock;
 use cssa::trust::Reason;
 use cssa_captioner::Caption;
 use cssa_wire::{
@@ -26,12 +25,17 @@ pub fn queued(
     store::Caption { time, confidence, outside, priority, position, footprint: None, text: made.text.clone() }
 }
 
-/// The packet of a caption that was made now, without a key.
+/// The packet of a caption, without a key: of an image of a time, as [`queued`] has it, and of a position.
 ///
 /// # Errors
 /// A caption that is too long for any packet.
-pub fn pack(made: &Caption, language: &Language, sequence: u32) -> Result<Vec<u8>, WireError> {
-    let captions = vec![queued(made, made.outside(), clock::utc().unwrap_or(0), None, 0).numbered(sequence)];
+pub fn pack(
+    made: &Caption,
+    language: &Language,
+    sequence: u32,
+    (time, position): (u32, Option<Position>),
+) -> Result<Vec<u8>, WireError> {
+    let captions = vec![queued(made, made.outside(), time, position, 0).numbered(sequence)];
     CaptionPacket { vehicle: 0, bundle: language.id, decimals: DEFAULT_DECIMALS, captions }.encode(
         &language.model,
         None,

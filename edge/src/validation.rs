@@ -6,7 +6,7 @@ use super::error::Error;
 use super::pictures::PicturesConfig;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 impl Config {
     /// An error for each value that cannot be, by its key.
@@ -56,9 +56,12 @@ impl Config {
         if let SourceConfig::Pipe { command, .. } = &self.source {
             found.unless(!command.is_empty(), "source.command", "empty", "a program and its arguments");
         }
+        if let SourceConfig::Scenes { paths, .. } = &self.source {
+            found.unless(!paths.is_empty(), "source.paths", "empty", "a scene or more");
+        }
         if let SourceConfig::Folder { path, after: After::Move(folder), .. } = &self.source {
-            let below = folder.strip_prefix(path);
-            let is_seen = below.is_ok_and(|below| !below.components().any(is_hidden));
+            let (path, folder) = (resolved(path), resolved(folder));
+            let is_seen = folder.strip_prefix(path).is_ok_and(|below| !below.components().any(is_hidden));
             let problem =
                 "it is in source.path, where its images would be captioned again, expected another or a hidden folder";
             if is_seen {
@@ -86,6 +89,21 @@ impl Config {
         }
         found.0
     }
+}
+
+/// Where a path leads, by links and by `..`, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let mut place = PathBuf::new();
+    for part in path.components() {
+        match part {
+            // Of what is not there yet.
+            Component::ParentDir => drop(place.pop()),
+            part => place.push(part),
+        }
+        place = place.canonicalize().unwrap_or(place);
+    }
+    place
 }
 
 fn is_hidden(part: Component) -> bool {

@@ -107,7 +107,9 @@ impl Fleet {
         let mut link = program("link-sim")?;
         link.args(["--listen", &format!("127.0.0.1:{sends}"), "--to", &format!("127.0.0.1:{arrives}")]).args(WEATHER);
         link.args(["--every-seconds", &self.scale.every.to_string(), "--pass-seconds", &self.scale.pass.to_string()]);
-        link.args(["--seed", &vehicle.to_string()]).stdout(Stdio::piped()).stderr(fs::File::create(self.path(vehicle, "link.log"))?);
+        link.args(["--seed", &vehicle.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(self.path(vehicle, "link.log"))?);
         self.links.push(link.spawn()?);
         Ok(())
     }

@@ -123,6 +123,14 @@ pub fn scaled_to_rgb8(image: DynamicImage) -> (RgbImage, Option<Scaling>) {
             });
             (pixels, Some(scaling))
         }
+        DynamicImage::ImageLumaA8(_) | DynamicImage::ImageRgba8(_) => {
+            let image = image.into_rgba8();
+            let pixels = RgbImage::from_fn(image.width(), image.height(), |x, y| {
+                let [r, g, b, alpha] = image.get_pixel(x, y).0;
+                image::Rgb(if alpha == 0 { [0; 3] } else { [r, g, b] })
+            });
+            (pixels, None)
+        }
         other => (other.to_rgb8(), None),
     }
 }

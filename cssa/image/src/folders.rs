@@ -11,38 +11,45 @@ pub const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
 /// # Errors
 /// A path that is not there, a folder that cannot be read or has no image.
 pub fn images(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
-    let mut images = Vec::new();
+    let (images, problems) = found(paths);
+    problems.into_iter().next().map_or(Ok(images), Err)
+}
+
+/// The same, and all that is wrong with the paths and the folders below them: the others' images are found.
+#[must_use]
+pub fn found(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<FileError>) {
+    let (mut images, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         if path.is_dir() {
-            let before = images.len();
-            walk(path, &mut images)?;
-            if images.len() == before {
+            let before = (images.len(), problems.len());
+            walk(path, &mut images, &mut problems);
+            if (images.len(), problems.len()) == before {
                 let endings = EXTENSIONS.join(", ");
                 let problem = format!("no image in this folder, expected files that end in {endings}");
-                return Err(FileError::content(path, problem));
+                problems.push(FileError::content(path, problem));
             }
         } else if !path.exists() {
-            return Err(FileError::content(path, "no such file or folder"));
+            problems.push(FileError::content(path, "no such file or folder"));
         } else {
             images.push(path.clone());
         }
     }
-    Ok(images)
+    (images, problems)
 }
 
-fn walk(folder: &Path, images: &mut Vec<PathBuf>) -> Result<(), FileError> {
-    let unreadable = |error: std::io::Error| FileError::content(folder, format!("cannot be read: {error}"));
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let entries: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut entries = entries.map_err(unreadable)?;
+fn walk(folder: &Path, images: &mut Vec<PathBuf>, problems: &mut Vec<FileError>) {
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut entries: Vec<PathBuf> = match entries {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(FileError::content(folder, format!("cannot be read: {error}"))),
+    };
     entries.sort();
     for path in entries {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if path.is_dir() && !path.is_symlink() {
-            walk(&path, images)?;
+            walk(&path, images, problems);
         } else if EXTENSIONS.contains(&ending.as_str()) && path.is_file() {
             images.push(path);
         }
     }
-    Ok(())
 }

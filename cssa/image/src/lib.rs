@@ -25,7 +25,7 @@ pub mod tags;
 pub use decode::{decode, picture, read, read_picture, scaled_to_rgb8, to_rgb8};
 pub use embedded::embedded;
 pub use error::DecodeError;
-pub use folders::{EXTENSIONS, images};
+pub use folders::{EXTENSIONS, found, images};
 pub use memory::{Samples, check_pixels, rgb8};
 pub use picture::{Kept, Picture};
 pub use place::Place;

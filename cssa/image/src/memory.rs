@@ -1,5 +1,6 @@
 //! Pixels that another program holds in memory, by the rules for a file that has the same ones: 16 bits become 8 by [`Scaling`], a channel
-//! beside grey or RGB is alpha and left away, and more pixels than are kept are averaged.
+//! beside grey or RGB is alpha and left away, and more pixels than are kept are averaged. Otherwise than in a file, 8 bits under an alpha of 0
+//! stay what they are: cameras and video programs leave a fourth byte unset.
 
 use crate::error::DecodeError;
 use crate::picture::{Kept, MAX_PIXELS, check_size};

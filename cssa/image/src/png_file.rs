@@ -56,9 +56,15 @@ pub(crate) fn read(input: &mut (impl BufRead + Seek), kept: Kept) -> Result<Pict
     } else {
         rows(&mut reader, |row| {
             let rgb: Vec<u8> = match samples {
-                1 | 2 => row.chunks_exact(samples).flat_map(|pixel| [pixel[0]; 3]).collect(),
+                1 => row.iter().flat_map(|&grey| [grey; 3]).collect(),
+                2 => row.as_chunks().0.iter().flat_map(|&[grey, alpha]| seen([grey; 3], alpha)).collect(),
                 3 => return reducer.push(row),
-                _ => row.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+                _ => row
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .flat_map(|&[red, green, blue, alpha]| seen([red, green, blue], alpha))
+                    .collect(),
             };
             reducer.push(&rgb);
         })?;
@@ -66,6 +72,11 @@ pub(crate) fn read(input: &mut (impl BufRead + Seek), kept: Kept) -> Result<Pict
     let short = || DecodeError::Inconsistent("the PNG has fewer rows than it says".into());
     let pixels = reducer.finish(size.1).ok_or_else(short)?;
     Ok(Picture::new(pixels, size, orientation, factor, scaling))
+}
+
+/// What is transparent is black, whatever colour lies under it: nobody sees that.
+fn seen(rgb: [u8; 3], alpha: u8) -> [u8; 3] {
+    if alpha == 0 { [0; 3] } else { rgb }
 }
 
 fn is_transparent(pixel: &[u8]) -> bool {

@@ -181,3 +181,46 @@ fn damaged_tags_beside_the_pixels_do_no_harm() -> Result<()> {
     assert_eq!(decode(&odd)?.dimensions(), (64, 64));
     Ok(())
 }
+
+/// A TIFF of 8 × 8 pixels with red, green, blue and an alpha that is not multiplied into them.
+fn tiff(pixels: &[u8]) -> Vec<u8> {
+    const BEGIN: u32 = 8;
+    let fields: [(u16, u16, u32, u32); 10] = [
+        (256, 3, 1, 8),
+        (257, 3, 1, 8),
+        (258, 3, 4, BEGIN + 2 + 10 * 12 + 4),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, BEGIN + 2 + 10 * 12 + 4 + 8),
+        (277, 3, 1, 4),
+        (278, 3, 1, 8),
+        (279, 4, 1, 256),
+        (338, 3, 1, 2),
+    ];
+    let mut file = [b"II*\0".as_slice(), &BEGIN.to_le_bytes(), &[10, 0]].concat();
+    for (tag, kind, count, value) in fields {
+        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    [file.as_slice(), &[0; 4], &[8, 0, 8, 0, 8, 0, 8, 0], pixels].concat()
+}
+
+/// Nobody sees what lies under an alpha of 0: it is black in every kind of file.
+#[test]
+fn what_is_transparent_is_black() -> Result<()> {
+    use image::{DynamicImage, GrayAlphaImage, ImageFormat, RgbaImage};
+    let colours = RgbaImage::from_fn(8, 8, |x, _| image::Rgba([200, 100, 50, if x < 4 { 0 } else { 1 }]));
+    let greys = GrayAlphaImage::from_fn(8, 8, |x, _| image::LumaA([90, if x < 4 { 0 } else { 255 }]));
+    let png = |image: DynamicImage| -> Result<Vec<u8>> {
+        let mut file = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut file, ImageFormat::Png)?;
+        Ok(file.into_inner())
+    };
+    let tiff = tiff(colours.as_raw());
+    for (file, seen) in [(tiff, [200, 100, 50]), (png(colours.into())?, [200, 100, 50]), (png(greys.into())?, [90; 3])]
+    {
+        let found = decode(&file)?;
+        ensure!(found.get_pixel(0, 0).0 == [0; 3] && found.get_pixel(7, 7).0 == seen, "{:?}", found.get_pixel(0, 0));
+    }
+    Ok(())
+}

@@ -68,6 +68,18 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     String::from_utf8(read(path, limit)?).map_err(|_| FileError::content(path, "is not UTF-8 text"))
 }
 
+/// Refuses to write over a file that is read: `out` must be none of `inputs`, whatever names lead to it.
+///
+/// # Errors
+/// It is one of them.
+pub fn check_is_other<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), FileError> {
+    let Ok(place) = out.canonicalize() else { return Ok(()) };
+    match inputs.into_iter().any(|input| input.canonicalize().is_ok_and(|input| input == place)) {
+        true => Err(FileError::content(out, "is read here and would be written over, expected another file")),
+        false => Ok(()),
+    }
+}
+
 /// What the hidden names of files and folders begin with that are not complete yet.
 const PART: &str = ".part-";
 /// Letters and digits after it.

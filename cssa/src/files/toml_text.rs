@@ -18,7 +18,10 @@ pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Fil
     });
     read.map_err(|(key, error)| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let problem = error.message().lines().collect::<Vec<_>>().join(", ");
+        let mut problem = error.message().lines().collect::<Vec<_>>().join(", ");
+        if let ("duplicate key", Some(named)) = (&*problem, error.span().and_then(|span| text.get(span))) {
+            problem = format!("duplicate key `{named}`");
+        }
         let place = place(&key, &problem);
         FileError::content(path, format!("line {}: {place}{problem}", before.matches('\n').count() + 1))
     })
@@ -59,13 +62,23 @@ mod tests {
         for (text, expected) in [
             ("\nwidth = \"x\"\n", "f: line 2: width: invalid type: string \"x\", expected u16"),
             ("width = 70000", "f: line 1: width: invalid value: integer `70000`, expected u16"),
-            ("width = 1\nheight = 2", "f: line 2: unknown field `height`, expected one of `width`, `place`, `rows`, `unit`"),
+            (
+                "width = 1\nheight = 2",
+                "f: line 2: unknown field `height`, expected one of `width`, `place`, `rows`, `unit`",
+            ),
             ("width = 1\nplace = \"x\"", "f: line 2: place: invalid IP address syntax"),
             ("# none", "f: line 1: missing field `width`"),
-            ("width = 1\nrows = [\n  { a = \"x\" },\n]", "f: line 3: rows[0].a: invalid type: string \"x\", expected u8"),
-            ("width = 1\nunit = { kind = \"feet\" }", "f: line 2: unit.kind: unknown variant `feet`, expected `metres`"),
+            (
+                "width = 1\nrows = [\n  { a = \"x\" },\n]",
+                "f: line 3: rows[0].a: invalid type: string \"x\", expected u8",
+            ),
+            (
+                "width = 1\nunit = { kind = \"feet\" }",
+                "f: line 2: unit.kind: unknown variant `feet`, expected `metres`",
+            ),
             ("width = 1\n[unit]\nkind = \"metres\"", "f: line 2: unit: missing field `scale`"),
             ("width = = 1", "f: line 1: extra `=`, expected nothing"),
+            ("width = 1\nwidth = 2", "f: line 2: duplicate key `width`"),
         ] {
             assert_eq!(said(text).err().as_deref(), Some(expected));
         }

@@ -102,7 +102,8 @@ impl<W: Write> Write for Messages<W> {
 }
 
 /// A file's name may hold what begins another line, or moves a terminal's cursor: nobody writes a message of this program with it.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let escape = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() };
     text.chars().map(escape).collect()
 }

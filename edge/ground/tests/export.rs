@@ -158,3 +158,22 @@ fn a_dash_is_standard_output_and_placeholders_are_known_ones() -> Result<()> {
     }
     Ok(())
 }
+
+/// Captions that were acknowledged are nowhere else.
+#[test]
+fn an_archive_is_not_written_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (captions, link) = (folder.path().join("captions.gpkg"), folder.path().join("link.csv"));
+    archive(&captions)?;
+    std::os::unix::fs::symlink("captions.gpkg", &link)?;
+    let before = std::fs::read(&captions)?;
+    for out in [&captions, &link] {
+        let told = export(&captions, "csv", out, &[]).err().context("was written")?.to_string();
+        ensure!(told.contains("would be written over"), "{told}");
+        let mut ask = Command::new(env!("CARGO_BIN_EXE_ground"));
+        let asked = ask.args(["ask", "--picture", "1", "--archive"]).arg(&captions).arg("--out").arg(out).output()?;
+        ensure!(!asked.status.success() && String::from_utf8(asked.stderr)?.contains("would be written over"));
+    }
+    ensure!(std::fs::read(&captions)? == before);
+    Ok(())
+}

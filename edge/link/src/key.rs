@@ -42,8 +42,12 @@ pub fn write_new_key(path: &Path) -> Result<(), LinkError> {
         if folder.metadata()?.permissions().mode() & SET_GROUP_ID != 0 {
             file.set_permissions(Permissions::from_mode(0o640))?;
         }
-        writeln!(file, "{}", cssa::bundle::hexadecimal(&key))?;
-        file.sync_all()
+        let written = writeln!(file, "{}", cssa::bundle::hexadecimal(&key)).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a key would stand in the way of the next one.
+            std::fs::remove_file(path)?;
+        }
+        written
     };
     write().map_err(|cause| LinkError::Port { port: path.display().to_string(), cause })?;
     Ok(cssa::files::sync_folder_of(path)?)

@@ -20,6 +20,14 @@ pub enum Error {
     /// There is nothing to send.
     #[error("no captions, expected a sentence a line")]
     NoCaptions,
+    /// A sentence that no packet can hold.
+    #[error("caption {number}")]
+    Caption {
+        /// Which one, from 1: its line.
+        number: usize,
+        /// Why not.
+        source: cssa_wire::WireError,
+    },
     /// There is nothing to compare captions with.
     #[error("no images to make thumbnails of")]
     NoImages,

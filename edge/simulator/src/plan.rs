@@ -9,6 +9,7 @@ use cssa::trust::Confidence;
 use cssa_link::{Deframer, Direction, Framer};
 use cssa_wire::{Key, Position};
 use edge::downlink::{Downlink, LinkConfig, Next, Room};
+use edge::packets;
 use edge::store::{AGAIN, Caption, ChangeKind, Outcome, Store};
 use ground::archive::Archive;
 use ground::receive::{Authentication, Receiver, Reception};
@@ -108,6 +109,10 @@ pub fn plan(
     }
     let folder = tempfile::tempdir()?;
     let (language, begun) = (Language::read(bundle)?, clock::now());
+    for (n, sentence) in sentences.iter().enumerate() {
+        let sized = packets::size_alone(&caption(n, sentence, begun), &language, &settings.link);
+        sized.map_err(|source| Error::Caption { number: n + 1, source })?;
+    }
     let store = Arc::new(Store::open(folder.path(), u64::MAX)?);
     let key = settings.acknowledged.then(|| Key::new([0; 32]));
     let checksum = settings.link.checksum;
@@ -282,6 +287,9 @@ mod tests {
         let absent = PlanSettings { channel: ChannelSettings { pass_seconds: 0.0, ..never.channel }, ..never };
         let refused = plan(&sentences, &fixtures::bundle(), None, &absent).map_err(|error| error.to_string());
         assert!(refused.is_err_and(|error| error.contains("pass_seconds is 0")), "a link that is never there");
+        let long = ["a river".to_owned(), "x".repeat(300)];
+        let refused = plan(&long, &fixtures::bundle(), None, &settings(Framing::Plain)).err();
+        assert!(matches!(refused, Some(Error::Caption { number: 2, .. })), "{refused:?}");
         Ok(())
     }
 

@@ -39,7 +39,8 @@ struct Flying {
 /// Listens for the vehicle at `listen` and passes on to the ground at `to`, until `stop`.
 pub fn relay(listen: &str, to: &str, settings: ChannelSettings, stop: &AtomicBool) -> Result<Relayed> {
     settings.validate()?;
-    let vehicle_side = resolve(listen).and_then(|own| UdpSocket::bind(&*own)).map_err(|source| refused(listen, source))?;
+    let vehicle_side =
+        resolve(listen).and_then(|own| UdpSocket::bind(&*own)).map_err(|source| refused(listen, source))?;
     relay_between(&vehicle_side, to, settings, stop)
 }
 

@@ -1,18 +1,19 @@
 //! `edge caption`.
 
 use super::model::ModelOptions;
-use crate::packets;
+use crate::footprint::Footprint;
 use crate::position::View;
+use crate::{packets, sources};
 use anyhow::{Context, Result, ensure};
 use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use cssa::trust::{Confidence, Reason};
 use cssa_captioner::Looks;
-use cssa_image::{Kept, Picture, images, tags};
-use cssa_terminal::print;
+use cssa_image::{Kept, tags};
+use cssa_terminal::{escaped, print};
 use cssa_wire::Position;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Options of `edge caption`.
@@ -22,7 +23,8 @@ Examples:
   edge caption images/ --json --looks 4
       Prints a JSON object per image, captioned in four turned views.
   edge caption images/ --packets pass.bin
-      Also writes what a radio would send; `ground decode pass.bin` reads it.")]
+      Also writes what a radio would send, with the images' own times and places;
+      `ground decode pass.bin` reads it.")]
 pub(crate) struct CaptionOptions {
     /// Images and folders of images.
     #[arg(required = true)]
@@ -80,8 +82,7 @@ struct Polygon {
 }
 
 impl Place {
-    fn of(path: &Path, picture: &Picture) -> Option<Self> {
-        let (position, footprint) = View::by_tags(&tags::read_file(path), picture.size_in_file());
+    fn of((position, footprint): (Option<Position>, Option<Footprint>)) -> Option<Self> {
         let (latitude, longitude) = position?.degrees();
         let corner = |corner: Position| [corner.degrees().1, corner.degrees().0];
         let footprint = footprint.map(|found| Polygon {
@@ -95,7 +96,7 @@ impl Place {
 /// Captions every image; a path that is not there and an image that cannot be read are reported, the others are captioned, and the command
 /// fails at the end.
 pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
-    let (images, mut problems) = found(&options.paths);
+    let (images, mut problems) = cssa_image::found(&options.paths);
     if images.is_empty()
         && problems.len() == 1
         && let Some(problem) = problems.pop()
@@ -104,10 +105,11 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     }
     if images.is_empty() {
         // There is nothing to load a model for.
-        return told(&problems, options.paths.len());
+        return told(&problems);
     }
     if let Some(path) = &options.packets {
         files::check_writable(path)?;
+        files::check_is_other(path, images.iter().map(PathBuf::as_path))?;
     }
     let (mut captioner, _) = options.model.open()?;
     let active = captioner.active();
@@ -118,7 +120,8 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     for path in &images {
         let started = Instant::now();
         let read = cssa_image::read_picture(path, Kept::Reduced).map_err(anyhow::Error::from);
-        let place = read.as_ref().ok().filter(|_| options.json).and_then(|picture| Place::of(path, picture));
+        let tags = tags::read_file(path);
+        let view = read.as_ref().map(|picture| View::by_tags(&tags, picture.size_in_file())).unwrap_or_default();
         let caption = match read
             .and_then(|picture| captioner.caption(&picture.pixels).with_context(|| format!("{}", path.display())))
         {
@@ -130,7 +133,8 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
             }
         };
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-        let packet = packets::pack(&caption, &captioner.language(), sequence)?;
+        let time = sources::time_of_file(path, &tags);
+        let packet = packets::pack(&caption, &captioner.language(), sequence, (time, view.0))?;
         sequence = sequence.wrapping_add(1);
         cssa_wire::push_frame(&mut stream, &packet);
         if options.json {
@@ -143,7 +147,7 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
                 outside: caption.familiarity.is_some().then(|| caption.outside().is_some()),
                 reasons: caption.familiarity.is_some().then_some(caption.reasons.as_slice()),
                 looks: caption.looks,
-                place,
+                place: Place::of(view),
                 packet_hex: cssa::bundle::hexadecimal(&packet),
                 packet_bytes: packet.len(),
                 latency_ms,
@@ -154,32 +158,21 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
             let told: Vec<String> =
                 confidence.into_iter().chain(caption.reasons.iter().map(ToString::to_string)).collect();
             let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
-            print(&format!("{}: {}{told}", path.display(), caption.text))?;
+            print(&format!("{}: {}{told}", escaped(&path.display().to_string()), caption.text))?;
         }
     }
     if let Some(path) = &options.packets {
         files::write(path, &stream)?;
     }
-    let found = told(&problems, options.paths.len());
+    let found = told(&problems);
     ensure!(failures == 0, "{failures} of {} images could not be captioned", images.len());
     found
 }
 
-/// Names the paths that stand for no image.
-fn told(problems: &[FileError], paths: usize) -> Result<()> {
+/// Names what is wrong with paths and the folders below them.
+fn told(problems: &[FileError]) -> Result<()> {
     problems.iter().for_each(|problem| tracing::error!("error: {problem}"));
-    ensure!(problems.is_empty(), "{} of {paths} paths have no image", problems.len());
+    let paths = if problems.len() == 1 { "path was" } else { "paths were" };
+    ensure!(problems.is_empty(), "{} {paths} not read", problems.len());
     Ok(())
-}
-
-/// The images that paths stand for, and what is wrong with the paths that stand for none.
-fn found(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<FileError>) {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for path in paths {
-        match images(std::slice::from_ref(path)) {
-            Ok(more) => found.extend(more),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    (found, problems)
 }

@@ -9,7 +9,7 @@ use super::tiler::{Tile, Tiles, tiles};
 use super::zone;
 use crate::config::TilerConfig;
 use crate::error::{Error, chain};
-use crate::position::{View, Whereabouts};
+use crate::position::{Receiver, View, Whereabouts};
 use cssa::files::FileError;
 use cssa_image::tags::{self, Tags};
 use cssa_image::{DecodeError, Kept, Picture, Problem, Raster, Window, is_tiff_file, read_picture};
@@ -135,11 +135,7 @@ impl ImageFile {
         let tiles = tiles((width, height), side, cutting.tiler.overlap);
         let is_numbered = untiled != Untiled::Whole || tiles.len() > 1;
         let (key, tags, memory) = (key.to_owned(), tags::read_file(path), cutting.memory);
-        let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
-        let odd_time = changed.and_then(taken::problem);
-        let (time, zone) = zone::time(&tags, changed.and_then(taken::seconds).filter(|_| odd_time.is_none()));
-        let taken = Taken::file(time, changed);
-        let odd_times = odd_time.into_iter().chain(zone).collect();
+        let (taken, odd_times) = taken_of(path, &tags);
         let path = path.to_owned();
         let size = (width, height);
         Ok(Self { path, name, key, pixels, size, tags, taken, odd_times, tiles, is_numbered, band: None, memory })
@@ -276,4 +272,18 @@ fn unreadable(name: String, key: &str, error: &Unreadable) -> Frame {
     let (key, taken) = (Some(key::unread(key)), Taken::file(None, None));
     let (position, view) = (Whereabouts::Unsaid, View::default());
     Frame { key, pixels: Err(said), name, position, view, taken, problems: Vec::new() }
+}
+
+/// When the image in a file was taken, and what is wrong with what says so.
+fn taken_of(path: &Path, tags: &Tags) -> (Taken, Vec<Problem>) {
+    let changed = path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let odd_time = changed.and_then(taken::problem);
+    let (time, zone) = zone::time(tags, changed.and_then(taken::seconds).filter(|_| odd_time.is_none()));
+    (Taken::file(time, changed), odd_time.into_iter().chain(zone).collect())
+}
+
+/// When the image in a file was taken, as packets have it where there is no receiver: by its tags, else by when it was last changed.
+#[must_use]
+pub fn time_of_file(path: &Path, tags: &Tags) -> u32 {
+    taken_of(path, tags).0.time(&Receiver::default())
 }

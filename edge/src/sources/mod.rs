@@ -17,7 +17,7 @@ mod tiler;
 mod zone;
 
 pub use self::folder::{Folder, FolderSource};
-pub use self::image_file::Cutting;
+pub use self::image_file::{Cutting, time_of_file};
 pub(crate) use self::key::{plain, unread};
 pub use self::ledger::Ledger;
 pub use self::list::ListSource;

@@ -298,3 +298,34 @@ fn what_does_not_load_is_named_by_its_key() -> Result<()> {
     }
     Ok(())
 }
+
+/// What cannot be is not tried, and nothing is sent over what is kept.
+#[test]
+fn what_would_harm_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (config, secret) = (folder.path().join("edge.toml"), "0123456789abcdef".repeat(4));
+    std::fs::write(at("key"), &secret)?;
+    std::fs::create_dir(at("state"))?;
+    std::fs::write(at("state/status.json"), "{}")?;
+    let folder_source = "kind = \"folder\"\npath = \"/tmp\"";
+    for (model, source, link, expected) in [
+        ("threads = 100000", folder_source, "to = \"udp:a:1\"".into(), "model.threads is 100000, expected 1 to 64"),
+        ("", "kind = \"scenes\"\npaths = []", "to = \"udp:a:1\"".into(), "source.paths is empty"),
+        ("", folder_source, "to = \"file:/dev/full\"".into(), "link.to: /dev/full: is no regular file"),
+        ("", folder_source, format!("to = \"file:{}\"", at("edge.toml")), "edge.toml: is read here"),
+        ("", folder_source, format!("to = \"file:{}\"", at("state/status.json")), "status.json: is read here"),
+        (
+            "",
+            folder_source,
+            format!("to = \"udp:a:1\"\ncontact = {{ bytes = 300, passes = {:?} }}", at("key")),
+            "key: line 1: expected two times",
+        ),
+    ] {
+        let text = format!("state = {:?}\n[model]\n{model}\n[source]\n{source}\n[link]\n{link}\n", at("state"));
+        std::fs::write(&config, text)?;
+        let told = said_of(&config)?;
+        assert!(told.contains(expected) && !told.contains(&secret[..16]), "{told}\nexpected {expected}");
+    }
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! `edge` as a user runs it: `--check`, `doctor`, the slots, the policy of a whole run.
 
+mod caption;
 mod check;
 mod choose;
 mod doctor;

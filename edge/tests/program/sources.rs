@@ -52,6 +52,30 @@ fn count(folder: &Path, counter: &str) -> u64 {
     status(folder)["counters"][counter].as_u64().unwrap_or(0)
 }
 
+/// Images that are moved away are not seen again, by whatever name their new folder is called.
+#[test]
+fn images_are_moved_out_of_the_folder() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("in"))?;
+    std::os::unix::fs::symlink("in", at("alias"))?;
+    let check = |moved: &str| -> Result<String> {
+        let (state, incoming, moved, config) = (at("state"), at("in"), at(moved), at("edge.toml"));
+        let text = format!(
+            "state = {state:?}\n[source]\nkind = \"folder\"\npath = {incoming:?}\nafter = {{ move = {moved:?} }}\n[link]\nto = \"udp:a:1\"\nvehicle = 1\n"
+        );
+        fs::write(&config, text)?;
+        Ok(super::said(&edge().args(["run", "--check", "--config"]).arg(config).output()?))
+    };
+    for seen in ["in/done", "./in/done", "in/../in/done", "alias/done", "in/a/../done"] {
+        assert!(check(seen)?.contains("source.after.move: it is in source.path"), "{seen}");
+    }
+    for hidden in ["in/.done", "in/../done", "done", "inside"] {
+        assert_eq!(check(hidden)?, "", "{hidden}");
+    }
+    Ok(())
+}
+
 /// A file as if it had been written a minute ago.
 fn age(path: &Path) -> Result<()> {
     let old = SystemTime::now() - Duration::from_secs(60);

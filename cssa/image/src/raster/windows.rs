@@ -82,8 +82,9 @@ impl Raster {
             hidden.iter_mut().enumerate().for_each(|(n, hidden)| *hidden |= which(n));
         };
         let (rows, columns, down, right) = (height as usize, width as usize, y as usize, x as usize);
-        let deep = self.scaling.is_some() || matches!(self.samples, Samples::Words { .. } | Samples::Reals(_));
-        if let Some(band) = self.alpha.filter(|_| deep) {
+        let is_read = self.scaling.is_some()
+            || matches!(self.samples, Samples::Words { .. } | Samples::Reals(_) | Samples::Bytes { largest: 255 });
+        if let Some(band) = self.alpha.filter(|_| is_read) {
             let alpha = self.file.read_band_window_bytes_from_ifd(&self.ifd, band, down, right, rows, columns)?;
             let bytes = self.bytes_per_sample;
             hide(&|n| alpha[n * bytes..(n + 1) * bytes].iter().all(|byte| *byte == 0));

@@ -73,7 +73,10 @@ pub(crate) fn ask(options: &AskOptions) -> Result<()> {
     if options.list {
         return list(options, &Archive::read_at(place)?);
     }
-    options.out.as_deref().map_or(Ok(()), files::check_writable)?;
+    if let Some(out) = &options.out {
+        files::check_writable(out)?;
+        place.check_is_not(out)?;
+    }
     let id = match (options.picture, options.caption) {
         (Some(id), _) => id,
         (None, Some(caption)) => request(options, place, caption)?,

@@ -193,7 +193,15 @@ impl Action {
     fn commands(self, vehicle: u16) -> Result<Vec<Command>> {
         Ok(vec![match self {
             Self::Threshold { confidence } => Command::SetThreshold { thousandths: confidence },
-            Self::Watch { words } => Command::SetWatchWords(words),
+            Self::Watch { words } => {
+                let again = words.iter().enumerate().find(|(n, word)| words[..*n].iter().any(|b| b.word == word.word));
+                ensure!(
+                    again.is_none(),
+                    "{:?} is named twice, expected one priority a word",
+                    again.map_or("", |(_, word)| &word.word)
+                );
+                Command::SetWatchWords(words)
+            }
             Self::Novelty { metres, minutes } => Command::SetNovelty { metres, minutes },
             Self::Rate { bytes_per_second } => Command::SetRate { bytes_per_second },
             Self::Budget { bytes_per_hour } => Command::SetBudget { bytes_per_hour },

@@ -72,6 +72,7 @@ enum Layer {
 pub(crate) fn export(options: &ExportOptions) -> Result<()> {
     if options.out != Path::new(STANDARD_OUTPUT) {
         files::check_writable(&options.out)?;
+        options.archive.check_is_not(&options.out)?;
     }
     let is_stac = matches!(options.format, Format::Stac);
     ensure!(is_stac || options.scene.is_none(), "--scene: only STAC items name their scene, expected --format stac");

@@ -120,6 +120,12 @@ pub(crate) fn receive(options: &ReceiveOptions) -> Result<()> {
     ensure!(!mavlink || options.framing == Framing::Plain, "--framing: MAVLink has its own frames, expected plain");
     let places = if options.bundle.is_empty() { vec![named_or_default(None)?] } else { options.bundle.clone() };
     let (checksum, number) = (options.checksum, options.station);
+    let is_live = options.from.iter().any(|from| !matches!(from, Address::File(_)));
+    if options.key.is_empty() && is_live {
+        tracing::info!(
+            "without --key nothing is acknowledged: a vehicle with link.key keeps its captions and sends them again"
+        );
+    }
     let keys = read_keys(&options.key)?;
     let authentication = match keys.clone() {
         None => Authentication::Off,

@@ -11,6 +11,9 @@ use ground::{Message, Taken, packet_file};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// Damaged packets that are named; all are counted.
+const MAX_LINES: usize = 20;
+
 /// Options of `ground decode`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -94,8 +97,10 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
         let packet = match packet {
             Ok(packet) => packet,
             Err(rejected) => {
-                tracing::error!("error: {}: {rejected}", options.file.display());
                 failures += 1;
+                if failures <= MAX_LINES {
+                    tracing::error!("error: {}: {rejected}", options.file.display());
+                }
                 continue;
             }
         };
@@ -110,7 +115,11 @@ pub(crate) fn decode(options: &DecodeOptions) -> Result<()> {
         }
     }
     ensure!(total > 0, "{}: holds no packet, expected what edge caption --packets writes", options.file.display());
-    ensure!(failures == 0, "{}: {failures} of {total} packets could not be decoded", options.file.display());
+    ensure!(
+        failures == 0,
+        "{}: {failures} of {total} packets could not be decoded; what was made with another checksum or framing is read by ground receive --from file:… --checksum … --framing …",
+        options.file.display()
+    );
     Ok(())
 }
 

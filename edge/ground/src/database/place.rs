@@ -1,5 +1,6 @@
 //! Where an archive is: a file, or a database of a server. A password is in no text of it.
 
+use cssa::files::{self, FileError};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,21 @@ impl Place {
         }
     }
 
+    /// Refuses to write over the archive, or over what its database keeps beside it.
+    ///
+    /// # Errors
+    /// `out` is one of these files.
+    pub fn check_is_not(&self, out: &Path) -> Result<(), FileError> {
+        let Some(file) = self.file() else { return Ok(()) };
+        let beside = |ending: &str| {
+            let mut name = file.canonicalize().unwrap_or_else(|_| file.into()).into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        let files: Vec<PathBuf> = ["", "-wal", "-shm", "-journal"].map(beside).into();
+        files::check_is_other(out, files.iter().map(PathBuf::as_path))
+    }
+
     /// The URL with its password, where it is a server's.
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.0 {
@@ -35,10 +51,15 @@ impl Place {
 
 impl From<OsString> for Place {
     fn from(given: OsString) -> Self {
-        let url =
-            given.to_str().filter(|text| ["postgres://", "postgresql://"].iter().any(|kind| text.starts_with(kind)));
-        Self(match url {
-            Some(url) => Kind::Server { url: url.to_owned(), name: without_password(url) },
+        // Whoever writes such a scheme means a server, whatever is wrong with the rest: that is said when it is asked.
+        let schemes = ["postgres", "postgresql"];
+        let named = given.to_str().and_then(|text| text.split_once(':'));
+        let scheme = named.map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+        Self(match scheme.filter(|(scheme, _)| schemes.contains(&scheme.as_str())) {
+            Some((scheme, rest)) => {
+                let url = format!("{scheme}:{rest}");
+                Kind::Server { name: without_password(&url), url }
+            }
             None => Kind::File(given.into()),
         })
     }
@@ -90,6 +111,10 @@ mod tests {
             let place = Place::from(OsString::from(url));
             assert_eq!((place.to_string(), place.url()), (name.to_owned(), Some(url)));
             assert!(!format!("{place:?}").contains("secret"));
+        }
+        // A server is meant, and no file is made of what is wrong.
+        for mistyped in ["postgres:junk", "POSTGRES://cssa@db/fleet", "PostgreSQL:/db/fleet"] {
+            assert_eq!(Place::from(OsString::from(mistyped)).file(), None, "{mistyped}");
         }
         let place = Place::from(Path::new("/srv/captions.gpkg"));
         assert_eq!(
