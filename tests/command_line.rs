@@ -311,6 +311,32 @@ fn outputs_that_cannot_be_written_leave_nothing() -> Result<()> {
 }
 
 #[test]
+fn what_is_read_is_not_written_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["lines", "image", "captions", "bundle"] {
+        std::fs::write(path(name), "kept")?;
+    }
+    let (lines, image, captions, bundle) = (path("lines"), path("image"), path("captions"), path("bundle"));
+    let (run, data) = ("fixtures/run", "fixtures/scenes");
+    let cases: [(&str, &[&str]); 5] = [
+        ("exporter", &["inspect", &bundle, "--svg", &bundle]),
+        ("exporter", &["trust", "--lines", &lines, "--data", data, "--report", &lines]),
+        ("exporter", &["delta", &bundle, "fixtures/bundle", "--out", &bundle]),
+        ("trainer", &["heatmap", "--run", run, "--image", &image, "--word", "river", "--out", &image]),
+        ("trainer", &["gallery", "--hypotheses", &captions, "--data", data, "--out", &captions]),
+    ];
+    for (program, arguments) in cases {
+        let line = fail(program, arguments)?;
+        assert!(line.contains("would be written over"), "{program} {arguments:?}: {line}");
+    }
+    for name in ["lines", "image", "captions", "bundle"] {
+        assert_eq!(std::fs::read(path(name))?, b"kept", "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn scenes_are_the_same_to_the_byte() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("scenes");

@@ -160,16 +160,11 @@ fn source(config: &Config) -> Vec<Error> {
     }
 }
 
-fn link(Config { link: config, state, file, .. }: &Config) -> Vec<Error> {
+fn link(Config { link: config, state, .. }: &Config) -> Vec<Error> {
     let mut found = Vec::new();
     // One that has no form is among the values that cannot be.
     if let Ok(address) = config.address() {
         found.extend(port(&address, state).map_err(Error::key("link.to")).err());
-        if let Address::File(path) = address {
-            let kept = [STORE, at_work::NAME, "status.json"].map(|name| state.join(name));
-            let own = kept.iter().chain(file).map(PathBuf::as_path);
-            found.extend(files::check_is_other(&path, own).map_err(Error::from).map_err(Error::key("link.to")).err());
-        }
     }
     let keys = [("link.key", config.key()), ("link.next_key", config.next_key())];
     let unread: Vec<Error> = keys.into_iter().filter_map(|(key, read)| read.map_err(Error::key(key)).err()).collect();

@@ -55,7 +55,7 @@ impl Config {
 fn culprit(text: &str, span: Range<usize>, message: &str) -> Option<Range<usize>> {
     let mut begin = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(begin..)?.lines().next()?;
-    if message.starts_with("invalid") && line.split_once('=').is_some_and(|(key, _)| begin + key.len() < span.start) {
+    if line.split_once('=').is_some_and(|(key, _)| begin + key.len() < span.start) {
         // The value behind its key.
         return Some(begin..begin + line.trim_end().len());
     }
@@ -122,6 +122,9 @@ mod tests {
         let expected = ["line 3: policy.bytes_per_hour: invalid", "line 4: policy.novelty_metres: invalid"];
         assert!(is_whole && problems.len() == 2, "{problems:?}");
         assert!(problems.iter().zip(expected).all(|(problem, expected)| problem.starts_with(expected)), "{problems:?}");
+        let wrong = "queue = -1\n[model]\nlooks = 3\nprovider = 5\nthreads = -3\n[policy]\noutside = 3\n";
+        let (problems, is_whole) = named(&format!("{wrong}{folder}"))?;
+        assert!(is_whole && problems.len() == 5, "{problems:?}");
         let (problems, is_whole) = named("queue = = 7")?;
         assert!(problems.len() == 1 && problems[0].starts_with("line 2: ") && !is_whole, "{problems:?}");
         Ok(())

@@ -1,9 +1,15 @@
 //! Values of `edge.toml` that cannot be, whatever machine it is for.
 
+use super::at_work;
 use super::camera::CameraConfig;
 use super::config::{After, Config, Outside, PolicyConfig, SourceConfig};
 use super::error::Error;
+use super::health::STATUS;
 use super::pictures::PicturesConfig;
+use super::store::STORE;
+use cssa::files::resolved;
+use cssa_image::EXTENSIONS;
+use cssa_link::Address;
 use cssa_wire::MAX_PRIORITY;
 use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
@@ -34,6 +40,10 @@ impl Config {
         if self.link.key.is_none() && self.pictures != PicturesConfig::default() {
             let problem = "without link.key nobody can ask for a picture, expected both or none";
             found.0.push(Error::Contradiction { field: "pictures", problem });
+        }
+        if is_sent_over_own(self) {
+            let problem = "it is read or kept here, and packets would be written over it, expected another file";
+            found.0.push(Error::Contradiction { field: "link.to", problem });
         }
         found.0.extend(self.position.validate(&self.link).err());
         found.0.extend(self.camera.iter().flat_map(CameraConfig::problems));
@@ -91,19 +101,25 @@ impl Config {
     }
 }
 
-/// Where a path leads, by links and by `..`, as far as it is there.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    let mut place = PathBuf::new();
-    for part in path.components() {
-        match part {
-            // Of what is not there yet.
-            Component::ParentDir => drop(place.pop()),
-            part => place.push(part),
-        }
-        place = place.canonicalize().unwrap_or(place);
-    }
-    place
+/// Whether a link appends packets to what is read or kept here.
+fn is_sent_over_own(config: &Config) -> bool {
+    let Ok(Address::File(to)) = config.link.address() else { return false };
+    let to = resolved(&to);
+    let kept = [STORE, at_work::NAME, STATUS].map(|name| config.state.join(name));
+    let Config { file, link, model, source, .. } = config;
+    let passes = link.contact.as_ref().and_then(|contact| contact.passes.as_ref());
+    let named =
+        file.iter().chain(&link.key).chain(&link.next_key).chain(passes).chain(&model.bundle).chain(&model.trust);
+    let (files, folder): (&[PathBuf], _) = match source {
+        SourceConfig::List { path, .. } => (std::slice::from_ref(path), None),
+        SourceConfig::Scenes { paths, .. } => (paths, None),
+        SourceConfig::Folder { path, .. } => (&[], Some(path)),
+        SourceConfig::Pipe { .. } | SourceConfig::Own { .. } => (&[], None),
+    };
+    let ending = to.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_image = EXTENSIONS.contains(&&*ending) && folder.is_some_and(|folder| to.starts_with(resolved(folder)));
+    let bundle = model.bundle.iter().map(|place| resolved(place)).any(|place| to.starts_with(place));
+    is_image || bundle || kept.iter().chain(named).chain(files).any(|path| resolved(path) == to)
 }
 
 fn is_hidden(part: Component) -> bool {

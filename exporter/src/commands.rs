@@ -16,7 +16,7 @@ use exporter::stac_item::{STAC_ITEM, stac_item};
 use exporter::verification::{self, Compared};
 use exporter::{drawing, inspect, report, trust};
 use exporter::{export, metadata};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Does what was asked for.
 pub(crate) fn run(action: Option<Action>, options: Export) -> Result<()> {
@@ -90,6 +90,7 @@ fn export(options: Export) -> Result<()> {
 fn inspect(options: &Inspect) -> Result<()> {
     if let Some(path) = &options.svg {
         files::check_writable(path)?;
+        files::check_is_other(path, [options.bundle.as_path()])?;
     }
     let found = inspect::inspect(&Bundle::read(&options.bundle)?)?;
     if let Some(path) = &options.svg {
@@ -101,6 +102,7 @@ fn inspect(options: &Inspect) -> Result<()> {
 fn verify(options: Verify) -> Result<()> {
     let Verify { bundle, data, split, checkpoint, images, report: path, json } = options;
     files::check_writable(&path)?;
+    files::check_is_other(&path, [&bundle].into_iter().chain(&checkpoint).map(PathBuf::as_path))?;
     let verification = verification::verify(&verification::Request { bundle, data, split, checkpoint, images })?;
     files::write(&path, report::page(&verification)?.as_bytes())?;
     if json {
@@ -231,6 +233,8 @@ fn calibrate(options: &Calibrate) -> Result<()> {
 fn measure_trust(options: &Trust) -> Result<()> {
     if let Some(report) = &options.report {
         files::check_writable(report)?;
+        let read = options.lines.iter().chain(&options.objects).chain(&options.bundle);
+        files::check_is_other(report, read.map(PathBuf::as_path))?;
     }
     let bundle = Bundle::read(&bundle::named_or_default(options.bundle.as_deref())?)?;
     let request = trust::Measurement {

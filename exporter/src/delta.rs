@@ -10,6 +10,7 @@ use std::path::Path;
 /// Writes the delta from one bundle to another; gives its size in bytes.
 pub fn write(earlier: &Path, new: &Path, out: &Path) -> Result<u64> {
     cssa::files::check_writable(out)?;
+    cssa::files::check_is_other(out, [earlier, new])?;
     let (earlier, new) = (bundle::contents(earlier)?, bundle::contents(new)?);
     Ok(Delta::between(&earlier, &new, |_, earlier, new| change(earlier, new)).write(out)?)
 }

@@ -1,6 +1,6 @@
 //! TOML files, and errors that say where they are wrong.
 
-use super::{FileError, read_text};
+use super::whole::{FileError, read_text};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 

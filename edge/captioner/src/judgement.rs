@@ -76,7 +76,7 @@ impl Judgement {
         let Some(calibration) = trust.calibration(looks.len()) else {
             return Judged { chosen: None, confidence: None, familiarity, reasons };
         };
-        let products = self.panels.products(&Neighbours::vector(&whitened));
+        let products = self.panels.products(Dispatch::of_this_cpu(), &Neighbours::vector(&whitened));
         let neighbourhood = trust.neighbours.with_products(&products);
         let evidence = Evidence::new(looks, &self.words, &neighbourhood, distance);
         let chosen = evidence.choose(calibration);

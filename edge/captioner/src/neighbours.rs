@@ -36,14 +36,19 @@ impl Panels {
         Self { weights, quads, sums }
     }
 
-    /// The product of `vector` with that of every image, Σ a · b.
-    pub(crate) fn products(&self, vector: &[i8]) -> Vec<i32> {
+    fn activations(&self, vector: &[i8]) -> Vec<Quad> {
         let mut activations = vec![[MIDDLE as u8; QUAD]; self.quads];
         for (activation, &value) in activations.as_flattened_mut().iter_mut().zip(vector) {
             *activation = (i32::from(value) + MIDDLE) as u8;
         }
+        activations
+    }
+
+    /// The product of `vector` with that of every image, Σ a · b.
+    pub(crate) fn products(&self, cpu: Dispatch, vector: &[i8]) -> Vec<i32> {
+        let activations = self.activations(vector);
         let mut products = Vec::with_capacity(self.sums.len());
-        Dispatch::of_this_cpu().run(Multiply { panels: self, activations: &activations, products: &mut products });
+        cpu.run(Multiply { panels: self, activations: &activations, products: &mut products });
         products
     }
 }
@@ -71,6 +76,28 @@ impl Work for Multiply<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cssa_kernel::Portable;
+
+    /// As NEON has it: 128 is taken from what is multiplied.
+    #[derive(Clone, Copy)]
+    struct Offset;
+
+    impl Kernel for Offset {
+        const OFFSET: i32 = 128;
+        const FUSED: bool = false;
+
+        fn run(self, work: impl Work) {
+            work.with(self);
+        }
+
+        fn panel<const R: usize>(self, activations: [&[Quad]; R], weights: &[Weights], sums: &mut [[i32; WIDTH]; R]) {
+            Portable.panel(activations, weights, sums);
+            for (n, sum) in sums.iter_mut().flat_map(|sums| sums.iter_mut().enumerate()) {
+                let column = weights.iter().flat_map(|panel| &panel.0[QUAD * n..][..QUAD]);
+                *sum -= Self::OFFSET * column.map(|&weight| i32::from(weight)).sum::<i32>();
+            }
+        }
+    }
 
     #[test]
     fn products_are_those_of_the_vectors() -> anyhow::Result<()> {
@@ -84,7 +111,12 @@ mod tests {
             for vector in [bytes(width), extreme] {
                 let dot = |other: &[i8]| vector.iter().zip(other).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
                 let expected: Vec<i32> = vectors.chunks_exact(width).map(dot).collect();
-                assert_eq!(panels.products(&vector), expected, "{images} images of {width}");
+                for cpu in [Dispatch::of_this_cpu(), Dispatch::Portable(Portable)] {
+                    assert_eq!(panels.products(cpu, &vector), expected, "{images} images of {width}, {}", cpu.name());
+                }
+                let (activations, mut products) = (panels.activations(&vector), Vec::new());
+                Offset.run(Multiply { panels: &panels, activations: &activations, products: &mut products });
+                assert_eq!(products, expected, "{images} images of {width}");
             }
         }
         Ok(())

@@ -56,9 +56,10 @@ impl std::str::FromStr for Address {
 pub fn is_mavlink_address(address: &str) -> bool {
     let Some((kind, rest)) = address.split_once(':') else { return false };
     let Some((before, after)) = rest.rsplit_once(':') else { return false };
-    // The mavlink crate knows interfaces by their numbers.
-    let zone = before.trim_end_matches(']').split_once('%').map(|(_, zone)| zone);
-    if zone.is_some_and(|zone| zone.parse::<u32>().is_err()) && kind != "serial" {
+    // In brackets the mavlink crate knows interfaces by their numbers alone.
+    let bracketed = before.strip_prefix('[').and_then(|before| before.strip_suffix(']'));
+    let zone = bracketed.and_then(|host| host.split_once('%')).map(|(_, zone)| zone);
+    if zone.is_some_and(|zone| zone.parse::<u32>().is_err()) {
         return false;
     }
     match kind {

@@ -37,20 +37,23 @@ pub fn write_new_key(path: &Path) -> Result<(), LinkError> {
     let write = || -> io::Result<()> {
         let mut key = [0; KEY];
         File::open("/dev/urandom")?.read_exact(&mut key)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if folder.metadata()?.permissions().mode() & SET_GROUP_ID != 0 {
-            file.set_permissions(Permissions::from_mode(0o640))?;
-        }
-        let written = writeln!(file, "{}", cssa::bundle::hexadecimal(&key)).and_then(|()| file.sync_all());
-        if written.is_err() {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        fill(file, path, &key).inspect_err(|_| {
             // Half a key would stand in the way of the next one.
-            std::fs::remove_file(path)?;
-        }
-        written
+            std::fs::remove_file(path).ok();
+        })
     };
     write().map_err(|cause| LinkError::Port { port: path.display().to_string(), cause })?;
     Ok(cssa::files::sync_folder_of(path)?)
+}
+
+fn fill(mut file: File, path: &Path, key: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.metadata()?.permissions().mode() & SET_GROUP_ID != 0 {
+        file.set_permissions(Permissions::from_mode(0o640))?;
+    }
+    writeln!(file, "{}", cssa::bundle::hexadecimal(key))?;
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -280,7 +280,10 @@ fn wrong_addresses_are_named() {
         assert!(error.contains(wrong), "{wrong}: {error}");
     }
     let zones = ["udp:[fe80::1%2]:7301", "udp:[fe80::1%lo]:7301", "mavlink:udpout:[fe80::1%2]:14550"];
-    for right in ["udp:[::1]:7301", "udp:::1:7301", "mavlink:udpin:[::]:14550"].into_iter().chain(zones) {
+    for right in ["udp:[::1]:7301", "udp:::1:7301", "mavlink:udpin:[::]:14550", "mavlink:udpout:fe80::1%lo:1"]
+        .into_iter()
+        .chain(zones)
+    {
         assert!(right.parse::<Address>().is_ok(), "{right}");
     }
 }

@@ -75,7 +75,7 @@ impl Captioner {
     }
 
     /// Captions an image: a path, the bytes of an image file, an array `(height, width, 3)` of uint8 (also uint16, grey, or with alpha, by the
-    /// rules for such files), or a picture of Pillow.
+    /// rules for such files, but that 8 bits under an alpha of 0 stay what they are), or a picture of Pillow.
     ///
     /// Raises:
     ///     ImageError: The image cannot be decoded, or the array is none; a ValueError, too.

@@ -5,6 +5,7 @@ use crate::footprint::Footprint;
 use crate::position::View;
 use crate::{packets, sources};
 use anyhow::{Context, Result, ensure};
+use cssa::bundle::named_or_default;
 use cssa::errors::chain;
 use cssa::files::{self, FileError};
 use cssa::trust::{Confidence, Reason};
@@ -109,7 +110,8 @@ pub(crate) fn caption(options: &CaptionOptions) -> Result<()> {
     }
     if let Some(path) = &options.packets {
         files::check_writable(path)?;
-        files::check_is_other(path, images.iter().map(PathBuf::as_path))?;
+        let bundle = named_or_default(options.model.bundle.as_deref())?;
+        files::check_is_other(path, images.iter().map(PathBuf::as_path).chain([bundle.as_path()]))?;
     }
     let (mut captioner, _) = options.model.open()?;
     let active = captioner.active();

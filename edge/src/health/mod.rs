@@ -7,7 +7,7 @@ mod housekeeping;
 pub mod scrub;
 mod status;
 
-pub(crate) use status::Reporter;
+pub(crate) use status::{Reporter, STATUS};
 pub use status::Status;
 
 use std::time::{Duration, Instant, SystemTime};

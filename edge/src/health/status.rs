@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Its file in the state folder.
-pub(super) const STATUS: &str = "status.json";
+pub(crate) const STATUS: &str = "status.json";
 
 /// What `status.json` and each heartbeat say.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -47,6 +47,13 @@ fn an_image_is_not_written_over() -> Result<()> {
         assert!(!done.status.success() && said(&done).contains("would be written over"), "{}", said(&done));
         assert_eq!(fs::read(&image)?, before);
     }
+    let manifest = folder.path().join("bundle/manifest.toml");
+    fs::create_dir(folder.path().join("bundle"))?;
+    fs::write(&manifest, "kept")?;
+    let mut caption = edge();
+    caption.arg("caption").arg(&image).arg("--bundle").arg(folder.path().join("bundle"));
+    let done = caption.arg("--packets").arg(&manifest).output()?;
+    assert!(!done.status.success() && said(&done).contains("would be written over"), "{}", said(&done));
     Ok(())
 }
 

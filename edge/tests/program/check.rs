@@ -306,15 +306,16 @@ fn what_would_harm_is_refused() -> Result<()> {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (config, secret) = (folder.path().join("edge.toml"), "0123456789abcdef".repeat(4));
     std::fs::write(at("key"), &secret)?;
-    std::fs::create_dir(at("state"))?;
-    std::fs::write(at("state/status.json"), "{}")?;
+    let list = format!("kind = \"list\"\npath = {:?}", at("key"));
     let folder_source = "kind = \"folder\"\npath = \"/tmp\"";
     for (model, source, link, expected) in [
         ("threads = 100000", folder_source, "to = \"udp:a:1\"".into(), "model.threads is 100000, expected 1 to 64"),
         ("", "kind = \"scenes\"\npaths = []", "to = \"udp:a:1\"".into(), "source.paths is empty"),
         ("", folder_source, "to = \"file:/dev/full\"".into(), "link.to: /dev/full: is no regular file"),
-        ("", folder_source, format!("to = \"file:{}\"", at("edge.toml")), "edge.toml: is read here"),
-        ("", folder_source, format!("to = \"file:{}\"", at("state/status.json")), "status.json: is read here"),
+        ("", folder_source, format!("to = \"file:{}\"", at("edge.toml")), "link.to: it is read or kept here"),
+        ("", folder_source, format!("to = \"file:{}\"", at("state/store.redb")), "link.to: it is read or kept here"),
+        ("", folder_source, "to = \"file:/tmp/../tmp/a.jpg\"".into(), "link.to: it is read or kept here"),
+        ("", &list, format!("to = \"file:{}\"", at("key")), "link.to: it is read or kept here"),
         (
             "",
             folder_source,

@@ -104,6 +104,7 @@ pub(crate) fn report(options: ReportOptions) -> Result<()> {
 pub(crate) fn heatmap(options: HeatmapOptions) -> Result<()> {
     let HeatmapOptions { run, image, word, cell, hypotheses, out } = options;
     files::check_writable(&out)?;
+    files::check_is_other(&out, [&image].into_iter().chain(&hypotheses).map(PathBuf::as_path))?;
     let runs = run.iter().map(|run| Trained::read(run, tch::Device::Cpu)).collect::<Result<Vec<_>, _>>()?;
     let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let caption = match hypotheses {
@@ -127,6 +128,7 @@ pub(crate) fn heatmap(options: HeatmapOptions) -> Result<()> {
 pub(crate) fn gallery(options: GalleryOptions) -> Result<()> {
     let GalleryOptions { run, hypotheses, data, split, dev, out, machine } = options;
     files::check_writable(&out)?;
+    files::check_is_other(&out, hypotheses.iter().map(PathBuf::as_path))?;
     let captions = match (run, hypotheses) {
         (Some(run), _) => {
             let trained = Trained::read(&run, machine.start()?)?;

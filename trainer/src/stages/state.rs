@@ -71,13 +71,22 @@ impl State {
         Ok(file)
     }
 
-    /// Keeps others from training for as long as the file is there; nothing is written, and others may read beside. `None` where nobody
-    /// has trained here.
+    /// Keeps others from training for as long as the file is there; others may read beside. `None` where nobody can train: where nothing was
+    /// trained, or nothing can be written and was locked before.
     pub fn lock_to_read(&self) -> Result<Option<File>> {
+        if !self.folder.is_dir() {
+            return Ok(None);
+        }
         let path = self.folder.join("lock");
-        let file = match File::open(&path) {
+        let made = match File::create(&path) {
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                File::open(&path)
+            }
+            made => made,
+        };
+        let file = match made {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(Error::system(&path, "cannot be opened"))?,
+            made => made.map_err(Error::system(&path, "cannot be opened"))?,
         };
         file.try_lock_shared().map_err(Error::lock(path))?;
         Ok(Some(file))
