@@ -4,9 +4,9 @@ use crate::error::LinkError;
 use crate::framing::Format;
 use crate::mavlink::MavlinkId;
 use crate::port::{End, Port};
+use crate::remote::is_remote;
 use crate::{mavlink, stream, udp};
-use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where a link leads.
@@ -69,35 +69,6 @@ pub fn is_mavlink_address(address: &str) -> bool {
         "serial" => !before.is_empty() && !before.contains(':') && after.parse::<u32>().is_ok_and(|baud| baud > 0),
         _ => false,
     }
-}
-
-/// Whether text is HOST:PORT.
-fn is_remote(address: &str) -> bool {
-    remote(address).is_some()
-}
-
-/// Host, without brackets, and port of HOST:PORT.
-fn remote(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.rsplit_once(':')?;
-    let bracketed = host.strip_prefix('[').map(|rest| rest.strip_suffix(']'));
-    let host = bracketed.unwrap_or(Some(host))?;
-    // After % stands the interface of an address of one's own network.
-    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
-    let is_host = match bracketed.is_some() || host.contains(':') || zone.is_some() {
-        true => address.parse::<Ipv6Addr>().is_ok() && zone != Some(""),
-        false => !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/[]".contains(c)),
-    };
-    let port = port.parse().ok().filter(|port| *port > 0)?;
-    is_host.then_some((host, port))
-}
-
-/// The addresses that HOST:PORT stands for, as the system knows them; HOST may be `[fe80::1%eth0]`.
-///
-/// # Errors
-/// Where it has another form, or the system knows no such host.
-pub fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
-    let remote = remote(address).ok_or_else(|| io::Error::other("is no HOST:PORT"))?;
-    Ok(remote.to_socket_addrs()?.collect())
 }
 
 impl Address {

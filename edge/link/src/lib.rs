@@ -38,6 +38,7 @@ mod framing;
 mod key;
 mod mavlink;
 mod port;
+mod remote;
 mod space_packet;
 mod stream;
 #[cfg(test)]
@@ -45,10 +46,11 @@ mod tests;
 mod transfer_frame;
 mod udp;
 
-pub use address::{Address, is_mavlink_address, resolve};
+pub use address::{Address, is_mavlink_address};
 pub use error::LinkError;
 pub use found::{Direction, Found, FrameError};
 pub use framing::{Deframer, Format, Framer, Framing};
 pub use key::{read_key, write_new_key};
 pub use mavlink::MavlinkId;
 pub use port::{End, Port, Received};
+pub use remote::resolve;

@@ -1,9 +1,9 @@
 //! Datagrams.
 
-use crate::address::resolve;
 use crate::error::LinkError;
 use crate::framing::{Deframer, Format, Framer};
 use crate::port::{End, Port, Received, is_timeout};
+use crate::remote::resolve;
 use std::io;
 use std::io::ErrorKind::ConnectionRefused;
 use std::net::{SocketAddr, UdpSocket};

@@ -7,8 +7,8 @@ mod housekeeping;
 pub mod scrub;
 mod status;
 
-pub(crate) use status::{Reporter, STATUS};
 pub use status::Status;
+pub(crate) use status::{Reporter, STATUS};
 
 use std::time::{Duration, Instant, SystemTime};
 
