@@ -216,7 +216,7 @@ fn a_missing_path_keeps_nothing_from_its_caption() -> Result<()> {
     let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).args([&gone, &image]).output()?;
     let (out, told) = (String::from_utf8_lossy(&output.stdout), super::said(&output));
     assert!(!output.status.success() && out.contains("scene_00001.jpg: ") && out.contains(" (0."), "{out}{told}");
-    assert!(told.contains("gone.jpg: no such file") && told.contains("1 of 2 paths have no image"), "{told}");
+    assert!(told.contains("gone.jpg: no such file") && told.contains("1 path was not read"), "{told}");
     let output = edge().args(["caption", "--bundle"]).arg(fixtures::bundle()).arg(&gone).output()?;
     let told = super::said(&output);
     assert!(!output.status.success() && told.contains("gone.jpg: no such file"), "{told}");
