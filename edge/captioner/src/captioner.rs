@@ -189,10 +189,11 @@ impl Captioner {
             let (size, normalization) = (self.model.image_size as u32, self.model.backbone.normalization());
             let input = self.preprocessor.input(image, size, normalization).to_vec();
             let prepared = Instant::now();
-            let memory = self.encode(place, &input)?;
-            let encoded = Instant::now();
+            // Before the network takes the caches.
             let statistics = judgement::statistics(self.preprocessor.square());
-            seen.push((memory, input, statistics, prepared - started, encoded - prepared, encoded.elapsed()));
+            let checked = Instant::now();
+            let memory = self.encode(place, &input)?;
+            seen.push((memory, input, statistics, prepared - started, checked.elapsed(), checked - prepared));
         }
         let started = Instant::now();
         let found = self.strategy.candidates(&mut Steps(self.runtime.as_mut()), images.len())?;
